@@ -1,0 +1,256 @@
+"""Decisions to events: one function per decision type, and the events of a whole decision task.
+
+Rule: pure. A rule sees the execution as the events before it left it, the decision's attributes and what is registered,
+and gives exactly one event. Nothing here reads a clock, a database or a network, and nothing is refused: a decision
+that can't be carried out is recorded as its own `…Failed` event with SWF's cause. Causes are tried in the order of the
+code; SWF's own order where several apply is not documented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+from simpleflow_lab.engine.executions import Execution
+from simpleflow_lab.engine.open_questions import CONTINUE_AS_NEW_INHERITS, FAILED_DECISION_FAILS_CLOSE
+from simpleflow_lab.engine.registration import DEPRECATED, Kind, Type
+from simpleflow_lab.engine.requests import ACTIVITY_DEFAULTS, EXECUTION_DEFAULTS, Request, chosen, resolve
+from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.decisions import attributes_key
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
+
+Attributes = Mapping[str, Any]
+NewEvent = tuple[str, dict[str, Any]]
+"""Type and attributes of an event that is to be recorded."""
+
+MAX_OPEN_LAMBDAS: Final = 1_000
+"""Not among SWF's published quotas; by analogy with the others."""
+
+
+class Facts(Protocol):
+    """What rules may ask about the rest of the engine."""
+
+    def find_type(self, domain: str, kind: Kind, name: str, version: str) -> Type | None:
+        """A registered or deprecated type."""
+        ...
+
+    def count_open(self, domain: str) -> int:
+        """How many executions of a domain are open."""
+        ...
+
+    def new_run_id(self) -> str:
+        """A run id that was never given."""
+        ...
+
+
+class Situation(NamedTuple):
+    """Where a decision is taken."""
+
+    execution: Execution
+    """As it stands after the decisions before this one."""
+    completed_id: int
+    """Id of the DecisionTaskCompleted event."""
+    failed_before: bool
+    """A decision before this one in the same list failed."""
+    facts: Facts
+    """Types, counts, run ids."""
+
+
+def decided(
+    execution: Execution, scheduled_id: int, started_id: int, request: Request, facts: Facts
+) -> Iterator[NewEvent]:
+    """The events of RespondDecisionTaskCompleted. Each must be applied before the next one is asked for."""
+    completed = {"scheduledEventId": scheduled_id, "startedEventId": started_id}
+    completed.update(chosen(request, "executionContext", "taskList", "taskListScheduleToStartTimeout"))
+    yield "DecisionTaskCompleted", completed
+    completed_id = len(execution.events)
+    failed = False
+    for decision in request.get("decisions", ()):
+        decision_type = decision["decisionType"]
+        attributes = decision.get(attributes_key(decision_type)) or {}
+        event = _RULES[decision_type](attributes, Situation(execution, completed_id, failed, facts))
+        failed = failed or "cause" in event[1]
+        yield event
+
+
+# -- activity tasks ----------------------------------------------------------------------------------------------------
+
+
+def _schedule_activity_task(decision: Attributes, at: Situation) -> NewEvent:
+    execution = at.execution
+    named = decision["activityType"]
+    found = at.facts.find_type(execution.run.domain, "ActivityType", named["name"], named["version"])
+    resolved, missing = resolve(decision, found.defaults if found else {}, ACTIVITY_DEFAULTS)
+    cause = None
+    if found is None:
+        cause = "ACTIVITY_TYPE_DOES_NOT_EXIST"
+    elif found.status == DEPRECATED:
+        cause = "ACTIVITY_TYPE_DEPRECATED"
+    elif execution.entities.open(ACTIVITY, decision["activityId"]) is not None:
+        cause = "ACTIVITY_ID_ALREADY_IN_USE"
+    elif missing is not None:
+        cause = missing.cause
+    elif execution.open_counts[ACTIVITY] >= limits.MAX_OPEN_ACTIVITIES:
+        cause = "OPEN_ACTIVITIES_LIMIT_EXCEEDED"
+    if cause is not None:
+        return _failed("ScheduleActivityTaskFailed", cause, at, chosen(decision, "activityType", "activityId"))
+    resolved.update(chosen(decision, "activityType", "activityId", "input", "control"))
+    return _recorded("ActivityTaskScheduled", at, resolved)
+
+
+def _request_cancel_activity_task(decision: Attributes, at: Situation) -> NewEvent:
+    activity_id = decision["activityId"]
+    if at.execution.entities.open(ACTIVITY, activity_id) is None:
+        return _failed("RequestCancelActivityTaskFailed", "ACTIVITY_ID_UNKNOWN", at, {"activityId": activity_id})
+    return _recorded("ActivityTaskCancelRequested", at, {"activityId": activity_id})
+
+
+# -- timers and markers ------------------------------------------------------------------------------------------------
+
+
+def _start_timer(decision: Attributes, at: Situation) -> NewEvent:
+    cause = None
+    if at.execution.entities.open(TIMER, decision["timerId"]) is not None:
+        cause = "TIMER_ID_ALREADY_IN_USE"
+    elif at.execution.open_counts[TIMER] >= limits.MAX_OPEN_TIMERS:
+        cause = "OPEN_TIMERS_LIMIT_EXCEEDED"
+    if cause is not None:
+        return _failed("StartTimerFailed", cause, at, chosen(decision, "timerId"))
+    return _recorded("TimerStarted", at, chosen(decision, "timerId", "startToFireTimeout", "control"))
+
+
+def _cancel_timer(decision: Attributes, at: Situation) -> NewEvent:
+    timer = at.execution.entities.open(TIMER, decision["timerId"])
+    if timer is None:
+        return _failed("CancelTimerFailed", "TIMER_ID_UNKNOWN", at, chosen(decision, "timerId"))
+    return _recorded("TimerCanceled", at, {"timerId": decision["timerId"], "startedEventId": timer.id})
+
+
+def _record_marker(decision: Attributes, at: Situation) -> NewEvent:
+    return _recorded("MarkerRecorded", at, chosen(decision, "markerName", "details"))
+
+
+# -- other executions --------------------------------------------------------------------------------------------------
+
+
+def _start_child_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+    execution = at.execution
+    named = decision["workflowType"]
+    found = at.facts.find_type(execution.run.domain, "WorkflowType", named["name"], named["version"])
+    resolved, missing = resolve(decision, found.defaults if found else {}, EXECUTION_DEFAULTS)
+    cause = None
+    if found is None:
+        cause = "WORKFLOW_TYPE_DOES_NOT_EXIST"
+    elif found.status == DEPRECATED:
+        cause = "WORKFLOW_TYPE_DEPRECATED"
+    elif missing is not None:
+        cause = missing.cause
+    elif execution.open_counts[CHILD] >= limits.MAX_OPEN_CHILDREN:
+        cause = "OPEN_CHILDREN_LIMIT_EXCEEDED"
+    elif at.facts.count_open(execution.run.domain) >= limits.MAX_OPEN_EXECUTIONS:
+        cause = "OPEN_WORKFLOWS_LIMIT_EXCEEDED"
+    if cause is not None:
+        about = chosen(decision, "workflowType", "workflowId", "control")
+        return _failed("StartChildWorkflowExecutionFailed", cause, at, {**about, "initiatedEventId": 0})
+    resolved.update(chosen(decision, "workflowId", "workflowType", "control", "input", "tagList"))
+    return _recorded("StartChildWorkflowExecutionInitiated", at, resolved)
+
+
+def _signal_external_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+    about = chosen(decision, "workflowId", "runId", "signalName", "input", "control")
+    return _recorded("SignalExternalWorkflowExecutionInitiated", at, about)
+
+
+def _request_cancel_external_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+    about = chosen(decision, "workflowId", "runId", "control")
+    return _recorded("RequestCancelExternalWorkflowExecutionInitiated", at, about)
+
+
+def _schedule_lambda_function(decision: Attributes, at: Situation) -> NewEvent:
+    cause = None
+    if at.execution.entities.open(LAMBDA, decision["id"]) is not None:
+        cause = "ID_ALREADY_IN_USE"
+    elif at.execution.open_counts[LAMBDA] >= MAX_OPEN_LAMBDAS:
+        cause = "OPEN_LAMBDA_FUNCTIONS_LIMIT_EXCEEDED"
+    if cause is not None:
+        return _failed("ScheduleLambdaFunctionFailed", cause, at, chosen(decision, "id", "name"))
+    return _recorded("LambdaFunctionScheduled", at, chosen(decision, "id", "name", "control", "input", "startToCloseTimeout"))
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def _unhandled(at: Situation) -> bool:
+    """Something happened that the decider has not seen: SWF refuses to close."""
+    return bool(at.execution.queued) or (FAILED_DECISION_FAILS_CLOSE and at.failed_before)
+
+
+def _complete_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+    if _unhandled(at):
+        return _failed("CompleteWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
+    return _recorded("WorkflowExecutionCompleted", at, chosen(decision, "result"))
+
+
+def _fail_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+    if _unhandled(at):
+        return _failed("FailWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
+    return _recorded("WorkflowExecutionFailed", at, chosen(decision, "reason", "details"))
+
+
+def _cancel_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+    if _unhandled(at):
+        return _failed("CancelWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
+    return _recorded("WorkflowExecutionCanceled", at, chosen(decision, "details"))
+
+
+def _continue_as_new_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+    run = at.execution.run
+    version = decision.get("workflowTypeVersion", run.type_version)
+    found = at.facts.find_type(run.domain, "WorkflowType", run.type_name, version)
+    given = {**_inherited(at.execution), **decision} if CONTINUE_AS_NEW_INHERITS else decision
+    resolved, missing = resolve(given, found.defaults if found else {}, EXECUTION_DEFAULTS)
+    cause = None
+    if _unhandled(at):
+        cause = "UNHANDLED_DECISION"
+    elif found is None:
+        cause = "WORKFLOW_TYPE_DOES_NOT_EXIST"
+    elif found.status == DEPRECATED:
+        cause = "WORKFLOW_TYPE_DEPRECATED"
+    elif missing is not None:
+        cause = missing.cause
+    if cause is not None:
+        return _failed("ContinueAsNewWorkflowExecutionFailed", cause, at, {})
+    resolved.update(chosen(decision, "input", "tagList"))
+    resolved["workflowType"] = {"name": run.type_name, "version": version}
+    resolved["newExecutionRunId"] = at.facts.new_run_id()
+    return _recorded("WorkflowExecutionContinuedAsNew", at, resolved)
+
+
+def _inherited(execution: Execution) -> dict[str, Any]:
+    return chosen(execution.configuration, *(row.member for row in EXECUTION_DEFAULTS), "tagList")
+
+
+def _recorded(event_type: str, at: Situation, attributes: dict[str, Any]) -> NewEvent:
+    attributes["decisionTaskCompletedEventId"] = at.completed_id
+    return event_type, attributes
+
+
+def _failed(event_type: str, cause: str, at: Situation, attributes: dict[str, Any]) -> NewEvent:
+    return event_type, {**attributes, "cause": cause, "decisionTaskCompletedEventId": at.completed_id}
+
+
+_RULES: Final[dict[str, Callable[[Attributes, Situation], NewEvent]]] = {
+    "ScheduleActivityTask": _schedule_activity_task,
+    "RequestCancelActivityTask": _request_cancel_activity_task,
+    "CompleteWorkflowExecution": _complete_workflow_execution,
+    "FailWorkflowExecution": _fail_workflow_execution,
+    "CancelWorkflowExecution": _cancel_workflow_execution,
+    "ContinueAsNewWorkflowExecution": _continue_as_new_workflow_execution,
+    "RecordMarker": _record_marker,
+    "StartTimer": _start_timer,
+    "CancelTimer": _cancel_timer,
+    "SignalExternalWorkflowExecution": _signal_external_workflow_execution,
+    "RequestCancelExternalWorkflowExecution": _request_cancel_external_workflow_execution,
+    "StartChildWorkflowExecution": _start_child_workflow_execution,
+    "ScheduleLambdaFunction": _schedule_lambda_function,
+}

@@ -1,0 +1,70 @@
+"""Keeps the engine's work away from the process's main thread.
+
+Rule: `KeyboardInterrupt` is raised in the main thread only, between any two instructions. So no call changes memory
+there: the main thread hands the call to a daemon thread and waits, and an interrupt ends the waiting, not the work.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class _Errand:
+    """A call that another thread makes for the main thread."""
+
+    __slots__ = ("done", "error", "function", "result")
+
+    def __init__(self, function: Callable[[], Any]):
+        self.function = function
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Errands:
+    """Runs calls for the main thread."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._idle: list[queue.SimpleQueue[_Errand]] = []
+
+    def run(self, function: Callable[[], Any], on_interrupt: Callable[[], None]) -> Any:
+        """The result of `function()`, run in a daemon thread if this is the main thread.
+
+        When the waiting is interrupted, `on_interrupt()` runs in a daemon thread too, and the call is left to itself.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return function()
+        errand = self._start(function)
+        try:
+            errand.done.wait()
+        except BaseException:
+            self._start(on_interrupt)
+            raise
+        if errand.error is not None:
+            raise errand.error
+        return errand.result
+
+    def _start(self, function: Callable[[], Any]) -> _Errand:
+        errand = _Errand(function)
+        try:
+            errands = self._idle.pop()
+        except IndexError:
+            errands = queue.SimpleQueue()
+            threading.Thread(target=self._serve, args=(errands,), name=self._name, daemon=True).start()
+        errands.put(errand)
+        return errand
+
+    def _serve(self, errands: queue.SimpleQueue[_Errand]) -> None:
+        while True:
+            errand = errands.get()
+            try:
+                errand.result = errand.function()
+            except BaseException as error:
+                errand.error = error
+            self._idle.append(errands)
+            errand.done.set()
+            del errand

@@ -1,0 +1,99 @@
+"""One owner per store: what the file is, and who holds it.
+
+Rule: look before touching. A file that is not ours, or is newer than we are, is told by its header alone and left as it
+was. Who owns a store holds a lock on a file beside it for as long as the process lives; the operating system lets it go
+whatever happens to the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import struct
+from typing import Final
+
+import filelock
+
+from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreInUseError, StoreVersionError
+
+APPLICATION_ID: Final = 0x53464C42
+"""`SFLB`, in the header of every store."""
+SCHEMA_VERSION: Final = 1
+"""The version that this code reads and writes."""
+
+_HEADER_BYTES: Final = 100
+_SQLITE: Final = b"SQLite format 3\x00"
+_VERSION_AT: Final = 60
+_APPLICATION_AT: Final = 68
+
+
+def is_new(path: str) -> bool:
+    """There is no store at this path yet.
+
+    Raises `NotAStoreError` for a file of somebody else, `StoreVersionError` for a store of a newer version of this
+    package, `StoreError` for what can't be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise StoreError(f"the store {path} can't be read: {error.strerror or error}") from None
+    if not header:
+        return True
+    if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE):
+        raise NotAStoreError(path, "it is no SQLite database")
+    (application,) = struct.unpack_from(">i", header, _APPLICATION_AT)
+    (version,) = struct.unpack_from(">i", header, _VERSION_AT)
+    if application != APPLICATION_ID:
+        raise NotAStoreError(path, "it is an SQLite database of another program")
+    if version > SCHEMA_VERSION:
+        raise StoreVersionError(path, version, SCHEMA_VERSION)
+    return False
+
+
+class Ownership:
+    """The lock on a store, held from construction to `release`."""
+
+    def __init__(self, path: str):
+        """Raises `StoreInUseError` if another engine holds it, `StoreError` if it can't be locked."""
+        self._owner_path = f"{path}.owner"
+        self._lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
+        try:
+            os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise StoreInUseError(path, _read_owner(self._owner_path)) from None
+        except OSError as error:
+            raise StoreError(f"the store {path} can't be locked: {error.strerror or error}") from None
+        _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+
+    def release(self) -> None:
+        """Let the store go."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._owner_path)
+        self._lock.release()
+
+
+def _write_private(path: str, text: str) -> None:
+    beside = f"{path}.new"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(beside, path)
+
+
+def _read_owner(path: str) -> str:
+    """Who owns a store, in words."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            owner = json.loads(file.read(4096))
+        pid, host = int(owner["pid"]), str(owner["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+    if pid == os.getpid() and host == socket.gethostname():
+        return "this process"
+    return f"process {pid} on {host}"

@@ -1,0 +1,180 @@
+"""An engine opens a store: what was running is lost, what was to follow follows, what waited goes on.
+
+Rule: everything is derived from the histories. An execution is folded; its deadlines run again, later by the time the
+engine was down (timers excepted); then, in one transaction per execution, tasks that were running in the dead process
+time out. What should have followed from the last events and is not in the histories is carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from simpleflow_lab.engine import follow_ups
+from simpleflow_lab.engine.decision_rules import NewEvent
+from simpleflow_lab.engine.executions import Execution, Run, cancel_request, started_event
+from simpleflow_lab.engine.state import EngineState
+from simpleflow_lab.engine.store import Contents
+from simpleflow_lab.engine.task_lists import ACTIVITY as ACTIVITY_TASK
+from simpleflow_lab.engine.task_lists import Task
+from simpleflow_lab.engine.timeouts import activity_timed_out, decision_timed_out, open_deadlines
+from simpleflow_lab.swf.entities import Entity
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.recovery import WORKER_LOST
+
+HistoryOf = Callable[[Run], list[HistoryEvent]]
+
+
+def recover(state: EngineState, contents: Contents, history_of: HistoryOf) -> None:
+    """Take in what a store holds and go on from there. `history_of` reads the history of a closed execution."""
+    for domain in contents.domains:
+        state.registry.put_domain(domain)
+    for each in contents.types:
+        state.registry.put_type(each)
+    state.registry.changes.clear()
+    for run in contents.runs:
+        state.note(run)
+        state.next_key = max(state.next_key, run.key + 1)
+    now = state.now()
+    recovered = []
+    for key, events in contents.histories.items():
+        execution = Execution.fold(state.run_of_key[key], events)
+        state.adopt(execution)
+        recovered.append(execution)
+        for armed_at, deadline in open_deadlines(execution):
+            down = 0 if deadline.wall_clock else downtime(contents.sessions, armed_at, now)
+            state.arm(deadline, armed_at + down)
+    for execution in recovered:
+        resume_tasks(state, execution)
+        state.count(execution)
+    for execution in recovered:
+        _carry_out_rest(state, execution, history_of)
+    state.settle()
+
+
+def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
+    """Milliseconds between `since` and now in which no engine had the store open."""
+    down, up_until = 0, None
+    for opened_at, last_alive in (*sessions, (now, now)):
+        if up_until is not None:
+            down += max(0, opened_at - max(up_until, since))
+        up_until = last_alive if up_until is None else max(up_until, last_alive)
+    return down
+
+
+def resume_tasks(state: EngineState, execution: Execution) -> None:
+    """Tasks that were running time out, tasks that waited are offered again."""
+    for entity in execution.entities.of(ACTIVITY):
+        if started_event(entity) is None:
+            state.offer(Task(ACTIVITY_TASK, execution, entity.first), entity.first.attributes["taskList"]["name"])
+    lost = list(_lost_tasks(execution))
+    if lost:
+        state.transact(execution, lost)
+    state.offer_decision(execution)
+
+
+def _lost_tasks(execution: Execution) -> Iterator[NewEvent]:
+    if execution.started is not None:
+        yield decision_timed_out(execution, "START_TO_CLOSE", execution.started[0])
+    for entity in execution.entities.of(ACTIVITY):
+        if started_event(entity) is not None:
+            event_type, attributes = activity_timed_out(execution, "START_TO_CLOSE", entity.id)
+            yield event_type, {**attributes, "details": WORKER_LOST}
+
+
+# -- what should have followed -----------------------------------------------------------------------------------------
+
+
+def _carry_out_rest(state: EngineState, execution: Execution, history_of: HistoryOf) -> None:
+    for entity in list(execution.entities):
+        if execution.closed:
+            return
+        if entity.kind == CHILD:
+            _child(state, execution, entity, history_of)
+        elif entity.kind in (EXTERNAL_SIGNAL, EXTERNAL_CANCEL):
+            _external(state, execution, entity)
+        elif entity.kind == LAMBDA:
+            follow_ups.refuse_lambda(state, execution, entity.first)
+        elif entity.kind == ACTIVITY and (request := cancel_request(entity)) is not None:
+            follow_ups.cancel_unstarted_activity(state, execution, request)
+    _parent_closed(state, execution, history_of)
+
+
+def _child(state: EngineState, parent: Execution, entity: Entity, history_of: HistoryOf) -> None:
+    """The child was not started; or the parent was not told that it started; or not, how it closed."""
+    running = state.open_execution(parent.run.domain, str(entity.name), None)
+    if running is not None and entity.at("started") is not None:
+        return
+    child = _child_run(state, parent, entity)
+    if child is None:
+        if entity.at("started") is None:
+            follow_ups.start_child(state, parent, entity.first)
+        return
+    if entity.at("started") is None:
+        follow_ups.record_child_started(state, parent, entity.id, child.execution, child.workflow_type)
+    if child.closed_at is not None:
+        closed = Execution.fold(child, history_of(child))
+        if child.close_status == "CONTINUED_AS_NEW":
+            follow_ups.start_next_run(state, closed, closed.events[-1])
+        else:
+            follow_ups.notify_parent(state, closed, closed.events[-1])
+
+
+def _child_run(state: EngineState, parent: Execution, entity: Entity) -> Run | None:
+    """The latest run of this child, if it has any."""
+    me = (parent.run.workflow_id, parent.run.run_id)
+    runs = [
+        run
+        for run in state.run_of_key.values()
+        if run.parent == me and run.domain == parent.run.domain and run.workflow_id == entity.name
+    ]
+    asked_at = round(entity.first.timestamp.timestamp() * 1000)
+    started = entity.at("started")
+    if started is None:
+        runs = [run for run in runs if run.started_at >= asked_at and not _told_of(parent, run)]
+    return max(runs, key=lambda run: run.key, default=None)
+
+
+def _told_of(parent: Execution, run: Run) -> bool:
+    """The parent's history knows this run: it belongs to an earlier child of the same id."""
+    return any(
+        event.type == "ChildWorkflowExecutionStarted" and event.attributes["workflowExecution"]["runId"] == run.run_id
+        for event in parent.events
+    )
+
+
+def _external(state: EngineState, source: Execution, entity: Entity) -> None:
+    """The message was not delivered; or it was, and the sender was not told."""
+    asked = entity.first.attributes
+    target = state.open_execution(source.run.domain, asked["workflowId"], asked.get("runId"))
+    signal = entity.kind == EXTERNAL_SIGNAL
+    if target is not None and _delivered(source, target, entity.id):
+        outcome = "ExternalWorkflowExecutionSignaled" if signal else "ExternalWorkflowExecutionCancelRequested"
+        attributes = {"workflowExecution": target.run.execution, "initiatedEventId": entity.id}
+        state.transact(source, [(outcome, attributes)])
+    elif signal:
+        follow_ups.signal_external(state, source, entity.first)
+    else:
+        follow_ups.cancel_external(state, source, entity.first)
+
+
+def _delivered(source: Execution, target: Execution, initiated_id: int) -> bool:
+    return any(
+        event.attributes.get("externalInitiatedEventId") == initiated_id
+        and event.attributes.get("externalWorkflowExecution") == source.run.execution
+        for event in target.events
+    )
+
+
+def _parent_closed(state: EngineState, child: Execution, history_of: HistoryOf) -> None:
+    """The parent closed, and its child policy has not reached this child."""
+    if child.run.parent is None:
+        return
+    run = state.runs.get((child.run.domain, *child.run.parent))
+    if run is None or run.closed_at is None or run.close_status == "CONTINUED_AS_NEW":
+        return
+    if any(event.attributes.get("cause") == "CHILD_POLICY_APPLIED" for event in child.events):
+        return
+    events = history_of(run)
+    policy = events[-1].attributes.get("childPolicy", events[0].attributes["childPolicy"])
+    follow_ups.apply_policy_to(state, child, policy)

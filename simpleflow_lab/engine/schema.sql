@@ -1,0 +1,59 @@
+-- The embedded engine's store. Moments are milliseconds since 1970, structures are JSON.
+
+CREATE TABLE meta (          -- one row each: secret
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE uptime (        -- one row for each time the store was open
+    id         INTEGER PRIMARY KEY,
+    opened_at  INTEGER NOT NULL,
+    last_alive INTEGER NOT NULL
+);
+
+CREATE TABLE domain (
+    name        TEXT PRIMARY KEY,
+    status      TEXT NOT NULL,
+    description TEXT,
+    retention   TEXT NOT NULL,
+    tags        TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE type (
+    domain        TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    status        TEXT NOT NULL,
+    description   TEXT,
+    created_at    INTEGER NOT NULL,
+    deprecated_at INTEGER,
+    defaults      TEXT NOT NULL,
+    PRIMARY KEY (domain, kind, name, version)
+) WITHOUT ROWID;
+
+CREATE TABLE execution (     -- what lists and counts need; closed_at is NULL while it is open
+    key          INTEGER PRIMARY KEY,
+    domain       TEXT NOT NULL,
+    workflow_id  TEXT NOT NULL,
+    run_id       TEXT NOT NULL,
+    type_name    TEXT NOT NULL,
+    type_version TEXT NOT NULL,
+    started_at   INTEGER NOT NULL,
+    parent       TEXT,
+    tags         TEXT,
+    closed_at    INTEGER,
+    close_status TEXT,
+    event_count  INTEGER NOT NULL,
+    UNIQUE (domain, workflow_id, run_id)
+);
+
+CREATE TABLE event (         -- chain: SHA-256 over the chain of the event before and this event
+    execution  INTEGER NOT NULL,
+    id         INTEGER NOT NULL,
+    type       TEXT NOT NULL,
+    timestamp  INTEGER NOT NULL,
+    attributes TEXT NOT NULL,
+    chain      BLOB NOT NULL,
+    PRIMARY KEY (execution, id)
+) WITHOUT ROWID;

@@ -1,0 +1,334 @@
+"""All that the engine knows: domains, types, executions, task lists, deadlines; and how it changes.
+
+Rule: no threads, no locks, no disk, no clock of its own: whoever calls holds the engine's lock. Events come into being
+in `transact` and nowhere else: one transaction, one timestamp, consecutive ids. What the store must write is collected
+in `outbox`, in order.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.engine import registration, task_lists
+from simpleflow_lab.engine.decision_rules import NewEvent
+from simpleflow_lab.engine.executions import Execution, Run, to_datetime
+from simpleflow_lab.engine.follow_ups import FOLLOW_UPS
+from simpleflow_lab.engine.heaps import LazyHeap
+from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
+from simpleflow_lab.engine.registration import Kind, Registry, Type
+from simpleflow_lab.engine.task_lists import Poll, Task, TaskList
+from simpleflow_lab.engine.timeouts import Deadline, armed_by, put_off
+from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.entities import Entities
+from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES
+from simpleflow_lab.swf.history import HistoryEvent
+
+CACHED_EVENTS: Final = 100_000
+"""Closed executions stay in memory up to so many events, if they can be read again from the store."""
+
+
+class NewEvents(NamedTuple):
+    """Events of one transaction, for the store."""
+
+    key: int
+    """The execution's number."""
+    events: list[HistoryEvent]
+    """In order."""
+
+
+class RunDeleted(NamedTuple):
+    """An execution whose retention is over, for the store."""
+
+    key: int
+    """The execution's number."""
+
+
+Change = NewEvents | Run | RunDeleted | registration.Change
+
+
+class EngineState:
+    """The engine's memory."""
+
+    def __init__(self, *, now: Callable[[], int], new_run_id: Callable[[], str], keep_closed: bool):
+        """`keep_closed`: nothing can be read again, so closed executions stay in memory whole."""
+        self.now = now
+        self.new_run_id = new_run_id
+        self.registry = Registry()
+        self.runs: dict[tuple[str, str, str], Run] = {}
+        """Every execution by domain, workflowId and runId."""
+        self.run_of_key: dict[int, Run] = {}
+        """Every execution by its number in the store."""
+        self.open: dict[int, Execution] = {}
+        """Open executions by their numbers."""
+        self.open_by_id: dict[tuple[str, str], Execution] = {}
+        """Open executions by domain and workflowId."""
+        self.closed: OrderedDict[int, Execution] = OrderedDict()
+        """Closed executions that are still in memory, by their numbers, least recently used first."""
+        self.deadlines: LazyHeap[Deadline] = LazyHeap(Deadline.alive)
+        self.outbox: list[Change] = []
+        """What the store must write, in order."""
+        self.changed: dict[int, Execution] = {}
+        """Executions with events in the outbox."""
+        self.answered: list[Poll] = []
+        """Polls that were given a task and must be woken once the outbox is with the store."""
+        self.next_key = 1
+        self.open_tasks = 0
+        """Queued and running tasks of all executions."""
+        self._keep_closed = keep_closed
+        self._cached_events = 0
+        self._open_in: dict[str, int] = {}
+        self._counted: dict[int, int] = {}
+        self._task_lists: dict[tuple[str, str, str], TaskList] = {}
+        self._to_match: dict[tuple[str, str, str], TaskList] = {}
+        self._follow_ups: deque[tuple[Execution, HistoryEvent]] = deque()
+
+    # -- facts for decision rules
+
+    def find_type(self, domain: str, kind: Kind, name: str, version: str) -> Type | None:
+        """A registered or deprecated type."""
+        return self.registry.find(domain, kind, name, version)
+
+    def count_open(self, domain: str) -> int:
+        """How many executions of a domain are open."""
+        return self._open_in.get(domain, 0)
+
+    def open_execution(self, domain: str, workflow_id: str, run_id: str | None) -> Execution | None:
+        """The open execution of this id; with a run id, only if it is that run."""
+        found = self.open_by_id.get((domain, workflow_id))
+        return None if found is None or (run_id and found.run.run_id != run_id) else found
+
+    # -- change
+
+    def start(self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any]) -> Execution:
+        """A new execution, whose first event has these attributes. Nobody else has its id open."""
+        parent = attributes.get("parentWorkflowExecution")
+        tags = attributes.get("tagList")
+        run = Run(
+            key=self.next_key,
+            domain=domain,
+            workflow_id=workflow_id,
+            run_id=run_id,
+            type_name=attributes["workflowType"]["name"],
+            type_version=attributes["workflowType"]["version"],
+            started_at=self.now(),
+            parent=None if parent is None else (parent["workflowId"], parent["runId"]),
+            tags=None if tags is None else tuple(tags),
+        )
+        self.next_key += 1
+        execution = Execution(run)
+        self.outbox.append(run)
+        self.adopt(execution)
+        self.transact(execution, [("WorkflowExecutionStarted", attributes)])
+        return execution
+
+    def adopt(self, execution: Execution) -> None:
+        """Take an open execution in."""
+        run = execution.run
+        self.note(run)
+        self.open[run.key] = execution
+        self.open_by_id[run.domain, run.workflow_id] = execution
+        self._open_in[run.domain] = self._open_in.get(run.domain, 0) + 1
+        self._counted[run.key] = 0
+
+    def note(self, run: Run) -> None:
+        """Take the record of an execution in, or a later version of it."""
+        self.runs[run.domain, run.workflow_id, run.run_id] = run
+        self.run_of_key[run.key] = run
+
+    def transact(self, execution: Execution, new: Iterable[NewEvent]) -> None:
+        """Record events, all at one moment, and a decision task if one of them asks for it.
+
+        `new` may be a generator that looks at the execution: each event is applied before the next one is asked for.
+        """
+        first = len(execution.events)
+        moment = max(self.now(), execution.last_at)
+        timestamp = to_datetime(moment)
+        try:
+            for event_type, attributes in _with_decision_task(execution, new):
+                event_id = len(execution.events) + 1
+                if event_id >= limits.MAX_HISTORY_EVENTS and event_type not in CLOSE_STATUS:
+                    event_type, attributes = _event_limit_exceeded(execution)
+                execution.apply(HistoryEvent(event_id, event_type, timestamp, attributes))
+                if execution.closed:
+                    break
+        except BaseException:
+            self._undo(execution, first)
+            raise
+        self._recorded(execution, execution.events[first:], moment)
+
+    def _undo(self, execution: Execution, length: int) -> None:
+        """Something is wrong with our rules: leave the execution as it was."""
+        before = Execution.fold(self.run_of_key[execution.run.key], execution.events[:length])
+        before.heartbeats, before.offered, before.ticket = execution.heartbeats, execution.offered, execution.ticket
+        vars(execution).update(vars(before))
+
+    def _recorded(self, execution: Execution, events: list[HistoryEvent], moment: int) -> None:
+        key = execution.run.key
+        self.outbox.append(NewEvents(key, events))
+        self.changed[key] = execution
+        for event in events:
+            for deadline in armed_by(execution, event):
+                self.arm(deadline, moment)
+            if event.type == "ActivityTaskScheduled":
+                self.offer(Task(task_lists.ACTIVITY, execution, event), event.attributes["taskList"]["name"])
+            if event.type in FOLLOW_UPS:
+                self._follow_ups.append((execution, event))
+        self.offer_decision(execution)
+        if execution.closed:
+            self._close(execution)
+        self.count(execution)
+
+    def count(self, execution: Execution) -> None:
+        """Bring the number of open tasks up to date."""
+        tasks = execution.open_tasks
+        self.open_tasks += tasks - self._counted.get(execution.run.key, 0)
+        if execution.closed:
+            self._counted.pop(execution.run.key, None)
+        else:
+            self._counted[execution.run.key] = tasks
+
+    def _close(self, execution: Execution) -> None:
+        run = execution.run
+        self.note(run)
+        self.outbox.append(run)
+        del self.open[run.key]
+        del self.open_by_id[run.domain, run.workflow_id]
+        self._open_in[run.domain] -= 1
+        self.cache(execution)
+
+    # -- follow-ups and polls
+
+    def settle(self) -> None:
+        """Do what follows from what was recorded, each in a transaction of its own, and give tasks to waiting polls."""
+        while self._follow_ups:
+            execution, event = self._follow_ups.popleft()
+            FOLLOW_UPS[event.type](self, execution, event)
+            if event.type in CLOSE_STATUS:
+                execution.entities = Entities(keep_closed=False)
+        while self._to_match:
+            name, task_list = self._to_match.popitem()
+            while (found := task_list.match()) is not None:
+                task, poll = found
+                self.begin(task, poll)
+                self.answered.append(poll)
+            self.forget_unused(name)
+
+    def begin(self, task: Task, poll: Poll) -> None:
+        """The task is started by the poll."""
+        attributes: dict[str, Any] = {"scheduledEventId": task.scheduled.id}
+        if poll.identity is not None:
+            attributes["identity"] = poll.identity
+        event_type = "DecisionTaskStarted" if task.kind == task_lists.DECISION else "ActivityTaskStarted"
+        poll.given = (task, len(task.execution.events) + 1)
+        self.transact(task.execution, [(event_type, attributes)])
+
+    def offer(self, task: Task, list_name: str) -> None:
+        """Put a task into its list."""
+        key = (task.kind, task.execution.run.domain, list_name)
+        task_list = self.task_list(*key)
+        task_list.push(task)
+        self._to_match[key] = task_list
+
+    def offer_decision(self, execution: Execution) -> None:
+        """Put the queued decision task into its list, unless another one is being decided."""
+        queued = execution.queued
+        if queued and execution.started is None and execution.offered != queued:
+            execution.offered = queued
+            entity = execution.entities.get(queued)
+            assert entity is not None
+            task = Task(task_lists.DECISION, execution, entity.first)
+            self.offer(task, entity.first.attributes["taskList"]["name"])
+
+    def task_list(self, kind: str, domain: str, name: str) -> TaskList:
+        """The task list of this name, which needs no registration."""
+        found = self._task_lists.get((kind, domain, name))
+        if found is None:
+            found = self._task_lists[kind, domain, name] = TaskList()
+        return found
+
+    def forget_unused(self, key: tuple[str, str, str]) -> None:
+        """Drop a task list with neither tasks nor polls."""
+        found = self._task_lists.get(key)
+        if found is not None and found.unused:
+            del self._task_lists[key]
+
+    def waiting_polls(self) -> list[Poll]:
+        """All polls that wait."""
+        return [poll for task_list in self._task_lists.values() for poll in task_list.polls()]
+
+    # -- time
+
+    def arm(self, deadline: Deadline, moment: int) -> None:
+        """Let a deadline run from this moment on."""
+        self.deadlines.push((moment + deadline.milliseconds,), deadline)
+
+    def next_deadline(self) -> int | None:
+        """The earliest moment at which something is due."""
+        found = self.deadlines.first()
+        return None if found is None else found[0][0]
+
+    def run_due(self) -> None:
+        """Record what is due, each in a transaction of its own, in the order of the deadlines."""
+        while (found := self.deadlines.first()) is not None and found[0][0] <= self.now():
+            self.deadlines.pop()
+            deadline = found[1]
+            later = put_off(deadline, found[0][0])
+            if later is not None:
+                self.deadlines.push((later,), deadline)
+                continue
+            self.transact(deadline.execution, [deadline.due()])
+            self.settle()
+
+    # -- closed executions
+
+    def cache(self, execution: Execution) -> None:
+        """Keep a closed execution in memory for a while."""
+        self.closed[execution.run.key] = execution
+        self._cached_events += len(execution.events)
+        while not self._keep_closed and self._cached_events > CACHED_EVENTS and len(self.closed) > 1:
+            _, oldest = self.closed.popitem(last=False)
+            self._cached_events -= len(oldest.events)
+
+    def recall(self, key: int) -> Execution | None:
+        """An execution that is in memory."""
+        found = self.open.get(key)
+        if found is None:
+            found = self.closed.get(key)
+            if found is not None:
+                self.closed.move_to_end(key)
+        return found
+
+    def delete(self, run: Run) -> None:
+        """Forget a closed execution."""
+        del self.runs[run.domain, run.workflow_id, run.run_id]
+        del self.run_of_key[run.key]
+        cached = self.closed.pop(run.key, None)
+        if cached is not None:
+            self._cached_events -= len(cached.events)
+        self.outbox.append(RunDeleted(run.key))
+
+
+def _with_decision_task(execution: Execution, new: Iterable[NewEvent]) -> Iterator[NewEvent]:
+    wakes = False
+    for event in new:
+        wakes = wakes or EVENT_TYPES[event[0]].wakes
+        yield event
+    if wakes and not execution.queued:
+        configuration = execution.configuration
+        attributes = {"taskList": {"name": execution.task_list}}
+        attributes["startToCloseTimeout"] = configuration["taskStartToCloseTimeout"]
+        if "taskPriority" in configuration:
+            attributes["taskPriority"] = configuration["taskPriority"]
+        if execution.override is not None and execution.override.schedule_to_start is not None:
+            attributes["scheduleToStartTimeout"] = execution.override.schedule_to_start
+        elif DECISION_TASKS_SAY_NONE:
+            attributes["scheduleToStartTimeout"] = "NONE"
+        yield "DecisionTaskScheduled", attributes
+
+
+def _event_limit_exceeded(execution: Execution) -> NewEvent:
+    """The last event that SWF records in a history is the one that ends it."""
+    attributes = {"cause": "EVENT_LIMIT_EXCEEDED", "childPolicy": execution.configuration["childPolicy"]}
+    return "WorkflowExecutionTerminated", attributes

@@ -1,0 +1,428 @@
+"""Every error of the package, as one tree.
+
+    BaseException
+    └── ExecutionBlocked                an unfinished future was read where nothing can wait for it
+
+    Exception
+    └── SimpleflowLabError              catch this to catch all of ours
+        ├── UsageError                  what was asked for can't be done as asked: exit code 2
+        ├── EncodingError               a value that JSON can't hold unchanged
+        ├── HistoryError                a history that is not one
+        ├── StoreError                  a store of the embedded engine that can't be opened or written
+        │   ├── StoreInUseError         another process owns it
+        │   ├── NotAStoreError          a file of somebody else
+        │   └── StoreVersionError       written by a newer version of this package
+        ├── TaskException               a task that closed otherwise than completed; upstream's names
+        │   ├── TaskFailed
+        │   ├── TimeoutError
+        │   ├── TaskCanceled
+        │   └── TaskTerminated
+        ├── WorkflowException           the workflow asked to fail (Workflow.fail)
+        ├── AggregateException          several tasks of one group failed
+        ├── ExecutionError              a program run by an activity failed; upstream's name
+        │   └── ExecutionTimeoutError
+        ├── WorkflowExecutionError      an execution that closed otherwise than completed
+        │   ├── WorkflowExecutionFailed
+        │   ├── WorkflowExecutionTimedOut
+        │   ├── WorkflowExecutionCanceled
+        │   └── WorkflowExecutionTerminated
+        ├── DecisionTaskError           a decision that could not be made; the execution stays open
+        │   ├── NondeterminismError     the code asks for something else than the history recorded
+        │   └── WorkflowNotRegisteredError
+        └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
+
+A class builds its message from its facts and says what to do. Nothing here imports anything of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+
+class SimpleflowLabError(Exception):
+    """Root of all errors of this package."""
+
+
+class ExecutionBlocked(BaseException):
+    """The result of an unfinished future was read outside a running workflow.
+
+    Inside `Workflow.run` reading `.result` waits; nothing is raised. It derives from `BaseException` so that an
+    `except Exception` can't swallow it.
+    """
+
+
+class UsageError(SimpleflowLabError):
+    """What was asked for can't be done as asked; the message is one line and names the way out."""
+
+
+class EncodingError(SimpleflowLabError, TypeError):
+    """A value that JSON can't hold, or that would come back as something else."""
+
+
+class HistoryError(SimpleflowLabError, ValueError):
+    """Data that is not the history of an SWF workflow execution."""
+
+
+# -- the embedded engine's store ---------------------------------------------------------------------------------------
+
+
+class StoreError(SimpleflowLabError):
+    """A store that can't be opened, read or written."""
+
+
+class StoreInUseError(StoreError):
+    """Another process owns the store."""
+
+    def __init__(self, path: str, owner: str):
+        super().__init__(
+            f"the store {path} is in use by {owner}: close its Lab there, or open another store here, "
+            "as in Lab('other.sqlite')"
+        )
+        self.path = path
+        self.owner = owner
+
+
+class NotAStoreError(StoreError):
+    """A file that this package did not write."""
+
+    def __init__(self, path: str, found: str):
+        super().__init__(f"{path} is not a simpleflow_lab store ({found}): name another file; this one was not touched")
+        self.path = path
+
+
+class StoreVersionError(StoreError):
+    """A store written by a newer version of this package."""
+
+    def __init__(self, path: str, found: int, known: int):
+        super().__init__(
+            f"the store {path} has schema version {found}, this simpleflow_lab knows up to {known}: "
+            "upgrade simpleflow_lab, or open another store; this one was not touched"
+        )
+        self.path = path
+
+
+# -- tasks: upstream's names -------------------------------------------------------------------------------------------
+
+
+class TaskException(SimpleflowLabError):
+    """A task that closed otherwise than completed."""
+
+
+class TaskFailed(TaskException):
+    """A task that failed, and why.
+
+    `details` is what the activity worker recorded: a JSON object with `error`, `error_type`, `message` and `traceback`
+    when the worker was one of ours or of upstream's; anything at all when it was somebody else's.
+    """
+
+    def __init__(self, name: str, reason: str | None, details: str | None = None):
+        super().__init__(name, reason, details)
+        self.name = name
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason or 'no reason given'}"
+
+
+class TimeoutError(TaskException):
+    """A task that ran into one of its timeouts."""
+
+    def __init__(self, timeout_type: str, timeout_value: str | int | None = None):
+        super().__init__(timeout_type, timeout_value)
+        self.timeout_type = timeout_type
+        self.timeout_value = timeout_value
+
+    def __str__(self) -> str:
+        value = "" if self.timeout_value is None else f" of {self.timeout_value} s"
+        return f"{self.timeout_type} timeout{value}"
+
+
+class TaskCanceled(TaskException):
+    """A task that was canceled."""
+
+    def __init__(self, details: str | None = None):
+        super().__init__(details)
+        self.details = details
+
+
+class TaskTerminated(TaskException):
+    """A child workflow execution that was terminated."""
+
+
+class WorkflowException(SimpleflowLabError):
+    """The workflow asked to fail, with this reason and these details."""
+
+    def __init__(self, message: str, reason: str, details: str | None = None):
+        super().__init__(message, reason, details)
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class AggregateException(SimpleflowLabError):
+    """Several tasks of one group failed: one slot a task, `None` for those that went well."""
+
+    def __init__(self, exceptions: Iterable[BaseException | None]):
+        self.exceptions = list(exceptions)
+        super().__init__(self.exceptions)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{type(error).__name__}: {error}" for error in self.exceptions if error is not None)
+
+    def append(self, exception: BaseException) -> None:
+        """Add one exception."""
+        self.exceptions.append(exception)
+
+    def flatten(self) -> AggregateException:
+        """The same exceptions, those of nested aggregates included, without the empty slots."""
+        flat: list[BaseException] = []
+        for error in self.exceptions:
+            if isinstance(error, AggregateException):
+                flat.extend(e for e in error.flatten().exceptions if e is not None)
+            elif error is not None:
+                flat.append(error)
+        return AggregateException(flat)
+
+    def handle(self, predicate: Callable[..., bool], *args: Any, **kwargs: Any) -> None:
+        """Raise an aggregate of the exceptions for which `predicate(exception, *args, **kwargs)` is false, if any."""
+        rest = [e for e in self.exceptions if e is not None and not predicate(e, *args, **kwargs)]
+        if rest:
+            raise AggregateException(rest)
+
+
+class ExecutionError(SimpleflowLabError):
+    """A program that an activity ran ended with an error."""
+
+
+class ExecutionTimeoutError(ExecutionError):
+    """A program that an activity ran did not end in time."""
+
+    def __init__(self, command: str = "", timeout_value: int | None = None):
+        super().__init__(command, timeout_value)
+        self.command = command
+        self.timeout_value = timeout_value
+
+    def __str__(self) -> str:
+        return f"{self.command} did not end within {self.timeout_value} s"
+
+
+# -- executions --------------------------------------------------------------------------------------------------------
+
+
+class WorkflowExecutionError(SimpleflowLabError):
+    """An execution that closed otherwise than completed.
+
+    The message names the execution and what closed it; where a task or the workflow's own code failed, it ends with the
+    traceback that was recorded there.
+    """
+
+    closed: ClassVar[str] = "closed"
+
+    def __init__(self, workflow_id: str, reason: str | None = None, details: str | None = None):
+        super().__init__(workflow_id, reason, details)
+        self.workflow_id = workflow_id
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        details = f"\n{self.details.rstrip()}" if self.details else ""
+        return f"workflow execution {self.workflow_id} {self.closed}{reason}{details}"
+
+
+class WorkflowExecutionFailed(WorkflowExecutionError):
+    """The workflow failed: its code raised, or it asked to fail."""
+
+    closed = "failed"
+
+
+class WorkflowExecutionTimedOut(WorkflowExecutionError):
+    """The execution was not closed within its execution_start_to_close_timeout."""
+
+    closed = "timed out"
+
+
+class WorkflowExecutionCanceled(WorkflowExecutionError):
+    """The workflow was asked to cancel and did."""
+
+    closed = "was canceled"
+
+
+class WorkflowExecutionTerminated(WorkflowExecutionError):
+    """Somebody, a child policy or a limit ended the execution."""
+
+    closed = "was terminated"
+
+
+# -- decision tasks ----------------------------------------------------------------------------------------------------
+
+
+class DecisionTaskError(SimpleflowLabError):
+    """A decision that could not be made. The execution stays open and goes on when the cause is mended."""
+
+
+class NondeterminismError(DecisionTaskError):
+    """The workflow's code asks for something else than what its history recorded.
+
+    Its code changed since the execution started, or it depends on time, randomness or the world outside. It fails the
+    decision task and not the execution: put the code right, and the execution goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        event_id: int,
+        recorded: str | None,
+        requested: str | None,
+        recorded_line: str | None = None,
+        requested_line: str | None = None,
+    ):
+        self.event_id = event_id
+        self.recorded = recorded
+        self.requested = requested
+        self.recorded_line = recorded_line
+        self.requested_line = requested_line
+        has = f"the history has {recorded}" if recorded else "the history has nothing here"
+        asks = f"the code now asks for {requested}" if requested else "the code no longer asks for it"
+        if recorded_line:
+            has += f" (recorded from {recorded_line})"
+        if requested_line:
+            asks += f" (at {requested_line})"
+        super().__init__(
+            f"event {event_id}: {has}; {asks}. The code changed since this execution started, or it depends on time, "
+            "randomness or input from outside: use workflow.now(), .random, .uuid4(), or restore the code"
+        )
+
+
+class WorkflowNotRegisteredError(DecisionTaskError):
+    """A decision task of a workflow that nobody defined in this process."""
+
+    def __init__(self, name: str, version: str):
+        super().__init__(
+            f"no workflow {name!r} version {version!r} is defined in this process: "
+            "run the cell or import the module that defines it"
+        )
+        self.name = name
+        self.version = version
+
+
+# -- what the service refuses, by SWF's names --------------------------------------------------------------------------
+
+
+class SWFFault(SimpleflowLabError):
+    """A refusal by SWF, or by the embedded engine in SWF's words.
+
+    `response` has the shape of botocore's `ClientError.response`, so that code written for boto3 reads it too.
+    """
+
+    code: ClassVar[str] = "InternalFailure"
+
+    def __init__(self, message: str = ""):
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" if self.message else self.code
+
+    @property
+    def response(self) -> Mapping[str, Any]:
+        """The fault as `{"Error": {"Code": …, "Message": …}}`."""
+        return {"Error": {"Code": self.code, "Message": self.message}}
+
+
+class DefaultUndefinedFault(SWFFault):
+    """Neither the call nor the registered type gives a required value."""
+
+    code = "DefaultUndefinedFault"
+
+
+class DomainAlreadyExistsFault(SWFFault):
+    """The domain is registered already."""
+
+    code = "DomainAlreadyExistsFault"
+
+
+class DomainDeprecatedFault(SWFFault):
+    """The domain is deprecated."""
+
+    code = "DomainDeprecatedFault"
+
+
+class LimitExceededFault(SWFFault):
+    """One of SWF's quotas is used up."""
+
+    code = "LimitExceededFault"
+
+
+class OperationNotPermittedFault(SWFFault):
+    """The caller may not do this."""
+
+    code = "OperationNotPermittedFault"
+
+
+class TooManyTagsFault(SWFFault):
+    """More tags on a resource than SWF allows."""
+
+    code = "TooManyTagsFault"
+
+
+class TypeAlreadyExistsFault(SWFFault):
+    """The type is registered already."""
+
+    code = "TypeAlreadyExistsFault"
+
+
+class TypeDeprecatedFault(SWFFault):
+    """The type is deprecated."""
+
+    code = "TypeDeprecatedFault"
+
+
+class TypeNotDeprecatedFault(SWFFault):
+    """Only a deprecated type can be deleted."""
+
+    code = "TypeNotDeprecatedFault"
+
+
+class UnknownResourceFault(SWFFault):
+    """The domain, type, execution or task does not exist, or is closed."""
+
+    code = "UnknownResourceFault"
+
+
+class WorkflowExecutionAlreadyStartedFault(SWFFault):
+    """An open execution has this workflow id."""
+
+    code = "WorkflowExecutionAlreadyStartedFault"
+
+
+class ValidationException(SWFFault):
+    """A request that breaks one of the model's constraints."""
+
+    code = "ValidationException"
+
+
+class SerializationException(SWFFault):
+    """A request whose JSON is broken or of the wrong types."""
+
+    code = "SerializationException"
+
+
+class UnknownOperationException(SWFFault):
+    """A request for an operation that SWF does not have."""
+
+    code = "UnknownOperationException"
+
+
+class ThrottlingException(SWFFault):
+    """Too many requests."""
+
+    code = "ThrottlingException"
+
+
+FAULTS: Mapping[str, type[SWFFault]] = {fault.code: fault for fault in SWFFault.__subclasses__()}
+"""Fault classes by SWF's error code."""

@@ -1,0 +1,103 @@
+"""What a failed task leaves in a history: a reason for people, details for tools.
+
+The reason is `Type: message`, cut to SWF's 256 characters. The details are the JSON object that upstream writes too:
+`{"error", "error_type", "message", "traceback"}`, the traceback as a list of lines. Cutting can never fail, whatever
+the exception says of itself.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final
+
+from simpleflow_lab.codec import decode
+
+MAX_REASON: Final = 256
+MAX_DETAILS: Final = 32_768
+_MAX_MESSAGE: Final = 4_096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureDetails:
+    """A recorded failure, as far as its details can be read."""
+
+    error_type: str
+    """Qualified name of the exception's class, or "" if the worker did not say."""
+    message: str
+    """The exception's message."""
+    traceback: str
+    """The traceback's lines, or the raw details of a worker that writes something else."""
+
+
+def reason_of(error: BaseException) -> str:
+    """`Type: message` within SWF's limit."""
+    return _cut(f"{type(error).__name__}: {_message(error)}".rstrip(": "), MAX_REASON)
+
+
+def details_of(error: BaseException, *, skip_package: bool = True) -> str:
+    """The JSON details of an exception, within SWF's limit.
+
+    With `skip_package` the frames of this package at the head of the traceback are left out: they are not the author's.
+    """
+    kind = type(error)
+    message = _cut(_message(error), _MAX_MESSAGE)
+    lines = [line.rstrip("\n") for line in format_traceback(error, skip_package=skip_package)]
+    record = {
+        "error": kind.__name__,
+        "error_type": f"{kind.__module__}.{kind.__qualname__}",
+        "message": message,
+        "traceback": lines,
+    }
+    text = json.dumps(record)
+    while len(text) > MAX_DETAILS and len(lines) > 2:
+        # Keep both ends: where it was called from, and what happened.
+        middle = len(lines) // 2
+        lines[middle - len(lines) // 4 - 1 : middle + 1] = ["    [...]"]
+        text = json.dumps(record)
+    if len(text) > MAX_DETAILS:
+        record["traceback"] = []
+        text = json.dumps(record)
+    return text
+
+
+def read_details(details: str | None) -> FailureDetails | None:
+    """The details of a failed task; whatever a foreign worker wrote becomes the traceback."""
+    if not details:
+        return None
+    try:
+        record = decode(details)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or "message" not in record:
+        return FailureDetails(error_type="", message="", traceback=details)
+    lines = record.get("traceback")
+    text = "\n".join(str(line) for line in lines) if isinstance(lines, list) else str(lines or "")
+    kind = str(record.get("error_type") or record.get("error") or "")
+    return FailureDetails(error_type=kind, message=str(record["message"]), traceback=text)
+
+
+def format_traceback(error: BaseException, *, skip_package: bool = True) -> list[str]:
+    """The lines of an exception's traceback, from the author's first frame on."""
+    found: TracebackType | None = error.__traceback__
+    if skip_package:
+        while found is not None and _is_ours(found) and found.tb_next is not None:
+            found = found.tb_next
+    return traceback.format_exception(type(error), error, found)
+
+
+def _is_ours(found: TracebackType) -> bool:
+    return str(found.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == __name__.partition(".")[0]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # an author's __str__ may do anything; the failure it describes must still be told
+        return f"<{type(error).__name__}.__str__ raised {type(failure).__name__}>"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 4] + " ..."

@@ -1,0 +1,305 @@
+"""The Lab: a service, and everything that runs on it in this process.
+
+    with Lab(":memory:") as lab:
+        execution = lab.start(BasicWorkflow, 1, t=0)
+        execution.result(timeout=30)
+
+Starting or resuming an execution serves its task lists with deciders and activity workers, as threads of this process.
+Nothing runs before that: opening a Lab looks, and looking never runs code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextvars
+import inspect
+import os
+import re
+import uuid
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from simpleflow_lab import workflow as workflows
+from simpleflow_lab.codec import arguments_of, encode
+from simpleflow_lab.connect import connect
+from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT, DEFAULT_EXECUTION_TIMEOUT, DEFAULT_TASK_LIST
+from simpleflow_lab.exceptions import (
+    EncodingError,
+    UnknownResourceFault,
+    UsageError,
+    WorkflowExecutionAlreadyStartedFault,
+)
+from simpleflow_lab.execution import Execution
+from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
+from simpleflow_lab.settings import default_domain, default_store
+from simpleflow_lab.swf.decisions import seconds
+from simpleflow_lab.swf.limits import MAX_DATA
+from simpleflow_lab.workflow import Workflow
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+START_OPTIONS: Final[Mapping[str, str]] = {
+    "workflow_id": "workflowId",
+    "task_list": "taskList",
+    "task_priority": "taskPriority",
+    "tag_list": "tagList",
+    "execution_start_to_close_timeout": "executionStartToCloseTimeout",
+    "task_start_to_close_timeout": "taskStartToCloseTimeout",
+    "child_policy": "childPolicy",
+    "lambda_role": "lambdaRole",
+}
+"""Options of `Lab.start`, by SWF's names in Python's spelling."""
+
+
+class Lab:
+    """A service and its executions.
+
+    `address` is the path of a store of the embedded engine, or ":memory:"; without one it is the user's own durable
+    store. One process owns a store at a time.
+    """
+
+    def __init__(
+        self,
+        address: str | os.PathLike[str] | None = None,
+        *,
+        domain: str | None = None,
+        activity_threads: int = DEFAULT_ACTIVITY_THREADS,
+    ):
+        """`activity_threads` activities run at once for each task list. Raises `StoreError` or `UsageError`."""
+        if activity_threads < 1:
+            raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
+        self.address = os.fspath(address) if address is not None else default_store()
+        self.domain = domain or default_domain()
+        self.service = connect(self.address)
+        self._serving = Serving(self.service, self.domain, activity_threads=activity_threads)
+        self._serving.registration.domain()
+        self._closed = False
+        _open_labs.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Lab {self.address}, domain {self.domain}{', closed' if self._closed else ''}>"
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop deciders and workers and let go of the store. What is open stays open, to be resumed."""
+        if self._closed:
+            return
+        self._closed = True
+        _open_labs.discard(self)
+        self._serving.stop(release=self.service.release_polls)
+        self.service.close()
+
+    # -- executions --
+
+    def start(self, workflow: type[Workflow] | str, /, *args: Any, input: Any = None, **kwargs: Any) -> Execution:
+        """Start an execution; gives it at once, while it runs.
+
+        The arguments are those of the workflow's `run`, except the names of `START_OPTIONS`: `workflow_id`,
+        `tag_list`, `task_list`, … Where a `run` has such a name itself, give its arguments as
+        `input={"args": […], "kwargs": {…}}`. `workflow` may be the name of its type.
+
+        An open execution with this workflow id, of the same workflow and input, is taken up again instead of being
+        started twice. Raises `UsageError` if the arguments don't fit, or if that id is taken by something else.
+        """
+        definition = self._workflow(workflow)
+        options = {name: kwargs.pop(name) for name in START_OPTIONS if name in kwargs}
+        if input is not None:
+            if args or kwargs:
+                raise UsageError("give the arguments as input=… or by themselves, not both")
+            given, named = arguments_of(input, where="input")
+        else:
+            given, named = list(args), kwargs
+        text = _input_text(definition, given, named)
+        request = _start_request(definition, options)
+        name, version = definition.type_name(), definition.type_version()
+        self._serving.registration.workflow_type(name, version)
+        # Deciders first: an execution of milliseconds should not wait for its own thread.
+        self._serving.decisions(request["taskList"]["name"])
+        # What the workflow prints belongs to whoever started it.
+        context = contextvars.copy_context()
+        attached = False
+        try:
+            run_id = self.service.start_workflow_execution(
+                domain=self.domain, workflowType={"name": name, "version": version}, input=text, **request
+            )["runId"]
+        except WorkflowExecutionAlreadyStartedFault:
+            run_id = self._open_run_like(request["workflowId"], name, version, text)
+            attached = True
+        execution = self._execution(request["workflowId"], run_id, attached=attached)
+        self._serving.execution(run_id, execution.history() if attached else (), context)
+        return execution
+
+    def execution(self, workflow_id: str, run_id: str | None = None) -> Execution:
+        """An execution of this store: by default the latest run of this id. Raises `UsageError` if there is none."""
+        if run_id is None:
+            info = self._latest(workflow_id)
+            if info is None:
+                raise UsageError(f"no execution {workflow_id!r} in domain {self.domain!r}: executions() lists them")
+            run_id = info["execution"]["runId"]
+        execution = self._execution(workflow_id, run_id)
+        try:
+            execution.describe()
+        except UnknownResourceFault:
+            raise UsageError(f"no execution {workflow_id!r} with run id {run_id!r} in domain {self.domain!r}") from None
+        return execution
+
+    def executions(self) -> pd.DataFrame:
+        """Every execution of this store and domain, latest first."""
+        from simpleflow_lab.views.tables import executions_table  # noqa: PLC0415  pandas
+
+        return executions_table(self.execution_infos())
+
+    def execution_infos(self, *, open_only: bool = False, workflow_id: str | None = None) -> list[Mapping[str, Any]]:
+        """SWF's `executionInfos` of open and closed executions, latest first."""
+        ever: dict[str, Any] = {"domain": self.domain, "startTimeFilter": {"oldestDate": 0}}
+        if workflow_id is not None:
+            ever["executionFilter"] = {"workflowId": workflow_id}
+        lists = [self.service.list_open_workflow_executions]
+        if not open_only:
+            lists.append(self.service.list_closed_workflow_executions)
+        infos: list[Mapping[str, Any]] = []
+        for listing in lists:
+            page: dict[str, Any] = {}
+            while True:
+                answer = listing(**ever, **page)
+                infos.extend(answer["executionInfos"])
+                if not answer.get("nextPageToken"):
+                    break
+                page = {"nextPageToken": answer["nextPageToken"]}
+        return sorted(infos, key=lambda info: info["startTimestamp"], reverse=True)
+
+    def resume(self, workflow_id: str | None = None) -> list[Execution]:
+        """Go on with every open execution of this store, or with this one; gives them.
+
+        Completed activities are not run again. The workflows and activities must be defined in this process; what is
+        not yet goes on as soon as it is.
+        """
+        context = contextvars.copy_context()
+        resumed = []
+        for info in self.execution_infos(open_only=True, workflow_id=workflow_id):
+            execution = self._execution(info["execution"]["workflowId"], info["execution"]["runId"], attached=True)
+            self._serving.execution(execution.run_id, execution.history(), context)
+            resumed.append(execution)
+        if workflow_id is not None and not resumed:
+            raise UsageError(f"no open execution {workflow_id!r} in domain {self.domain!r}: executions() lists them")
+        return resumed
+
+    @property
+    def task_lists(self) -> tuple[list[str], list[str]]:
+        """The decision task lists and the activity task lists that this process serves."""
+        return self._serving.task_lists
+
+    # -- inside --
+
+    def _execution(self, workflow_id: str, run_id: str, *, attached: bool = False) -> Execution:
+        return Execution(self.service, self.domain, workflow_id, run_id, stuck=self._serving.stuck, attached=attached)
+
+    def _latest(self, workflow_id: str) -> Mapping[str, Any] | None:
+        infos = self.execution_infos(workflow_id=workflow_id)
+        return infos[0] if infos else None
+
+    def _open_run_like(self, workflow_id: str, name: str, version: str, text: str) -> str:
+        """The run id of the open execution of this id, if it is the same workflow with the same input."""
+        infos = self.execution_infos(open_only=True, workflow_id=workflow_id)
+        if infos:
+            run_id: str = infos[0]["execution"]["runId"]
+            started = self._execution(workflow_id, run_id).history()[0].attributes
+            if started["workflowType"] == {"name": name, "version": version} and started.get("input") == text:
+                return run_id
+        raise UsageError(
+            f"an open execution has the id {workflow_id!r}, with another workflow or input: "
+            f"lab.execution({workflow_id!r}) shows it, its terminate() ends it; or choose another workflow_id"
+        )
+
+    def _workflow(self, workflow: type[Workflow] | str) -> type[Workflow]:
+        if isinstance(workflow, str):
+            return find_workflow(workflow)
+        found: object = workflow
+        if isinstance(found, type) and issubclass(found, Workflow):
+            return found
+        raise UsageError(f"{workflow!r} is no workflow: give a subclass of simpleflow_lab.Workflow")
+
+
+def find_workflow(name: str) -> type[Workflow]:
+    """A workflow defined in this process, by the name of its type or class. Raises `UsageError`."""
+    found = [
+        definition
+        for (type_name, _), definition in workflows.registry.items()
+        if name in (type_name, definition.__name__, f"{definition.__module__}.{definition.__qualname__}")
+    ]
+    if found:
+        return found[-1]
+    known = sorted({definition.__name__ for definition in workflows.registry.values()})
+    listing = f"defined here: {', '.join(known[:8])}" if known else "none is defined here yet"
+    raise UsageError(f"no workflow {name!r}: {listing}")
+
+
+def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any]) -> str:
+    """The input of an execution. Raises `UsageError` if `run` does not take these arguments, or JSON can't."""
+    try:
+        inspect.signature(definition.run).bind(None, *args, **kwargs)
+    except TypeError as error:
+        raise UsageError(f"{definition.__name__}.run{_signature(definition)}: {error}") from None
+    try:
+        text = encode({"args": args, "kwargs": kwargs})
+    except EncodingError as error:
+        raise UsageError(f"the input of {definition.__name__}: {error}") from None
+    if len(text) > MAX_DATA:
+        raise UsageError(
+            f"the input of {definition.__name__} has {len(text)} characters, SWF takes {MAX_DATA}: "
+            "store it elsewhere and pass its name"
+        )
+    return text
+
+
+def _signature(definition: type[Workflow]) -> str:
+    parameters = list(inspect.signature(definition.run).parameters.values())[1:]
+    return str(inspect.Signature(parameters))
+
+
+def _start_request(definition: type[Workflow], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of SWF's StartWorkflowExecution: what the call says, then the class, then the defaults."""
+    values: dict[str, Any] = {
+        "task_list": definition.task_list or DEFAULT_TASK_LIST,
+        "task_priority": workflows.priority_of(definition.task_priority),
+        "tag_list": definition.tag_list,
+        "execution_start_to_close_timeout": definition.execution_timeout or DEFAULT_EXECUTION_TIMEOUT,
+        "task_start_to_close_timeout": definition.decision_tasks_timeout or DEFAULT_DECISION_TASK_TIMEOUT,
+        "child_policy": definition.child_policy or "TERMINATE",
+        **{name: value for name, value in options.items() if value is not None},
+    }
+    values.setdefault("workflow_id", _new_workflow_id(definition))
+    values["task_list"] = {"name": values["task_list"]}
+    for name in ("execution_start_to_close_timeout", "task_start_to_close_timeout"):
+        values[name] = seconds(values[name])
+    if values["task_priority"] is not None:
+        values["task_priority"] = str(values["task_priority"])
+    if values["tag_list"] is not None:
+        values["tag_list"] = list(values["tag_list"])
+    return {START_OPTIONS[name]: value for name, value in values.items() if value is not None}
+
+
+def _new_workflow_id(definition: type[Workflow]) -> str:
+    """`basic-3f6c0d1e`: the workflow's name, and what makes it the only one."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", definition.type_name())[:200]
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+_open_labs: Final[weakref.WeakSet[Lab]] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Let go of the stores when the process ends, so that the next one finds them closed."""
+    for lab in list(_open_labs):
+        lab.close()

@@ -1,0 +1,418 @@
+"""A history replayed: the workflow's code runs along it, decision by decision.
+
+Each decision task is replayed as it was made: the events that the decider saw then are applied, the code runs until all
+its strands wait, and what it asked for is held against the decisions that the history recorded. So a branch on
+`future.done` sees what it saw the first time, and code that has changed is found out at the first difference.
+
+A `Replay` can be kept: fed only the new events, it goes on where it stood, and a chain of N tasks costs N steps in all.
+Made anew and fed the whole history it comes to the same decisions. It does no I/O and reads no clock.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.codec import arguments_of, decode, decode_or_text, encode
+from simpleflow_lab.exceptions import (
+    DecisionTaskError,
+    ExecutionBlocked,
+    HistoryError,
+    TaskFailed,
+    UsageError,
+    WorkflowException,
+)
+from simpleflow_lab.failures import MAX_DETAILS, MAX_REASON, format_traceback, read_details, reason_of
+from simpleflow_lab.replay import determinism, requests
+from simpleflow_lab.replay.determinism import RECORDED
+from simpleflow_lab.replay.executor import ReplayExecutor
+from simpleflow_lab.replay.fibers import Fiber
+from simpleflow_lab.replay.quiet import quiet
+from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request
+from simpleflow_lab.replay.resolution import resolve
+from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REQUEST_BYTES
+from simpleflow_lab.workflow import Workflow
+
+IDENTITY_KEY: Final = "simpleflow_lab"
+"""Key in the identity of our deciders, by which a replay knows its own histories."""
+
+_BUDGET: Final = MAX_REQUEST_BYTES - 64_000
+"""Bytes of decisions in one answer; the rest is for the request around them and the execution context."""
+
+_INFRASTRUCTURE: Final = frozenset(
+    {
+        "builtins.MemoryError",
+        "builtins.ConnectionError",
+        "sqlite3.Error",
+        "botocore.exceptions.BotoCoreError",
+        "botocore.exceptions.ClientError",
+        "urllib3.exceptions.HTTPError",
+        "simpleflow_lab.exceptions.StoreError",
+        "simpleflow_lab.exceptions.SWFFault",
+        "simpleflow_lab.exceptions.DecisionTaskError",
+    }
+)
+"""Errors of the world around a workflow, by qualified name. They fail the decision, never the execution."""
+
+
+class Answer(NamedTuple):
+    """What a decider answers to a decision task."""
+
+    decisions: list[Decision]
+    """In SWF's shape."""
+    execution_context: str | None
+    """`None` leaves it as it is; "" clears it."""
+
+
+class InfrastructureError(DecisionTaskError):
+    """The workflow's code met an error of the world around it; the decision is to be tried again."""
+
+
+class Replay:
+    """One workflow execution, replayed."""
+
+    def __init__(
+        self,
+        workflow: type[Workflow],
+        *,
+        domain: str = "",
+        workflow_id: str = "",
+        run_id: str = "",
+        context: contextvars.Context | None = None,
+    ):
+        """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes."""
+        self.workflow = workflow
+        self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
+        self._context = context
+        self._executor: ReplayExecutor | None = None
+        self._instance: Workflow | None = None
+        self._applied = 0
+        self._decided_for = 0
+        self._completed: HistoryEvent | None = None
+        self._batch_is_limited = False
+        self._strict = False
+        self._bound: dict[int, Request] = {}
+        self._open_activities = 0
+        self._identities: dict[int, Any] = {}
+        self._cancel_requested = False
+        self._execution_context = ""
+        self._error: DecisionTaskError | None = None
+
+    # -- what a decider does --
+
+    def feed(self, events: Iterable[HistoryEvent]) -> None:
+        """Take the events since the last ones, in order; those known already are passed over.
+
+        Raises `NondeterminismError` at the first decision that the code would make otherwise, `HistoryError` if events
+        are missing.
+        """
+        for event in events:
+            known = self._executor.events if self._executor is not None else []
+            if event.id <= len(known):
+                continue
+            if event.id != len(known) + 1:
+                raise HistoryError(f"event {event.id} came after event {len(known)}")
+            if self._executor is None:
+                self._begin(event)
+                continue
+            known.append(event)
+            if event.type == "DecisionTaskCompleted":
+                self._close_batch()
+                self._replay_decision(event)
+            elif self._completed is not None:
+                if self._is_decision(event):
+                    self._match(event)
+                else:
+                    self._close_batch()
+
+    def decide(self, started_event_id: int) -> Answer:
+        """The decisions for the decision task that this event started. Call `feed` before.
+
+        Raises `DecisionTaskError` for what must not close the execution.
+        """
+        self._close_batch()
+        self._run_to(started_event_id, replaying=False)
+        return self._answer()
+
+    @property
+    def decided_for(self) -> int:
+        """Id of the `DecisionTaskStarted` event up to which the code has run; 0 before the first."""
+        return self._decided_for
+
+    @property
+    def last_event_id(self) -> int:
+        """Id of the last event that was fed."""
+        return len(self._executor.events) if self._executor is not None else 0
+
+    @property
+    def waiting(self) -> list[Fiber]:
+        """The strands of the workflow that stand still, with their frames."""
+        return self._executor.fibers.waiting if self._executor is not None else []
+
+    def close(self) -> None:
+        """Let go of the workflow's code, from the thread that replayed it."""
+        if self._executor is not None:
+            self._executor.fibers.close()
+
+    # -- along the history --
+
+    def _begin(self, event: HistoryEvent) -> None:
+        if event.type != "WorkflowExecutionStarted":
+            raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
+        executor = self._executor = ReplayExecutor(event, context=self._context, **self._names)
+        executor.events.append(event)
+        self._applied = 1
+        executor.fibers.spawn(self._main)
+
+    def _replay_decision(self, completed: HistoryEvent) -> None:
+        started = completed.attributes.get("startedEventId", 0)
+        if self._decided_for < started:
+            self._run_to(started, replaying=True)
+        self._completed = completed
+        self._batch_is_limited = False
+        self._strict = self._is_ours(started)
+        context = completed.attributes.get("executionContext")
+        if context is not None:
+            self._execution_context = context
+
+    def _is_decision(self, event: HistoryEvent) -> bool:
+        """The event records a decision of the batch at hand, rather than what later became of one."""
+        assert self._completed is not None
+        return (
+            event.attributes.get("decisionTaskCompletedEventId") == self._completed.id
+            and event.type in RECORDED
+            and not event.attributes.get("initiatedEventId")
+        )
+
+    def _match(self, event: HistoryEvent) -> None:
+        executor = self._executor
+        assert executor is not None
+        if event.attributes.get("timerId") == WAKE_UP_TIMER:
+            self._batch_is_limited = True
+            return
+        request = determinism.match(event, executor.asked)
+        executor.asked.remove(request)
+        request.sent = True
+        if request.kind == requests.CLOSE:
+            if event.row.entity != "execution":
+                executor.asked.add(request.again())  # refused, for something happened meanwhile: it is asked again
+            self._batch_is_limited = True
+            return
+        if request.kind in _CLOSED_LATER:
+            self._bound[event.id] = request
+        if event.type == "ActivityTaskScheduled":
+            self._open_activities += 1
+
+    def _close_batch(self) -> None:
+        """Everything the code asked for must be recorded by now, unless an answer could not hold it."""
+        completed, self._completed = self._completed, None
+        if completed is None or not self._strict or self._batch_is_limited:
+            return
+        assert self._executor is not None
+        left = [request for request in self._executor.asked if request.kind != requests.CLOSE]
+        if self._open_activities >= self._max_open_activities:
+            left = [request for request in left if request.kind != requests.ACTIVITY]
+        determinism.nothing_left(completed, left)
+
+    def _is_ours(self, started_event_id: int) -> bool:
+        """One of our deciders made this decision, so that its batches are cut as ours are."""
+        assert self._executor is not None
+        identity = decode_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
+        return isinstance(identity, dict) and IDENTITY_KEY in identity
+
+    def _run_to(self, started_event_id: int, *, replaying: bool) -> None:
+        """Apply the events that the decider saw, and let the code run until all of it waits."""
+        executor = self._executor
+        if executor is None or not 0 < started_event_id <= len(executor.events):
+            raise HistoryError(f"event {started_event_id} is not in the history that was fed")
+        started = executor.events[started_event_id - 1]
+        executor.replaying = replaying
+        executor.decided_at = started.timestamp
+        for event in executor.events[self._applied : started_event_id]:
+            self._apply(event)
+        self._applied = started_event_id
+        self._decided_for = started_event_id
+        if executor.closing is not None:
+            return
+        if replaying:
+            with quiet():
+                self._let_it_run(executor)
+        else:
+            self._let_it_run(executor)
+
+    def _let_it_run(self, executor: ReplayExecutor) -> None:
+        workflow = self._instance
+        if workflow is None:
+            workflow = self._instance = self.workflow(executor)
+            executor.attach(workflow)
+        workflow.before_replay(executor.history)
+        if self._cancel_requested and workflow.should_cancel(executor.history):
+            workflow.on_canceled(executor.history)
+            executor.close_with("CancelWorkflowExecution")
+        else:
+            executor.fibers.run()
+        if self._error is not None:
+            raise self._error
+        if executor.closing is None:
+            workflow.after_replay(executor.history)
+        else:
+            workflow.after_closed(executor.history)
+
+    def _apply(self, event: HistoryEvent) -> None:
+        executor = self._executor
+        assert executor is not None
+        row = event.row
+        if event.type == "WorkflowExecutionSignaled":
+            executor.signaled(event.attributes["signalName"], decode_or_text(event.attributes.get("input")))
+            return
+        if event.type == "WorkflowExecutionCancelRequested":
+            self._cancel_requested = True
+            return
+        first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
+        request = self._bound.get(first)
+        if request is None:
+            return
+        if row.closes:
+            del self._bound[first]
+            if request.kind == requests.ACTIVITY and first != event.id:
+                self._open_activities -= 1
+        resolve(executor, request, event)
+
+    # -- the workflow's code --
+
+    def _main(self) -> None:
+        """The first strand: the workflow's `run`, and how the execution ends."""
+        executor, workflow = self._executor, self._instance
+        assert executor is not None
+        assert workflow is not None
+        started = executor.events[0]
+        try:
+            args, kwargs = _input_of(started)
+            result = workflow.run(*args, **kwargs)
+            unraised = executor.unraised_failure()
+            if unraised is not None:
+                raise unraised
+            text = encode(result)
+        except ExecutionBlocked as error:
+            self._fail(
+                executor, workflow, "ExecutionBlocked was raised: wait for a future instead", _failure_details(error)
+            )
+        except WorkflowException as error:
+            self._fail(executor, workflow, error.reason, error.details)
+        except Exception as error:  # the author's: it ends the execution, unless the world around is to blame
+            if _is_infrastructure(error):
+                self._error = InfrastructureError(f"{type(error).__name__} in {self.workflow.type_name()}.run: {error}")
+                self._error.__cause__ = error
+            else:
+                self._fail(executor, workflow, reason_of(error), _failure_details(error))
+        else:
+            if executor.closing is None:
+                workflow.on_completed(executor.history)
+                executor.close_with("CompleteWorkflowExecution", result=text)
+
+    def _fail(self, executor: ReplayExecutor, workflow: Workflow, reason: str, details: str | None) -> None:
+        workflow.on_failure(executor.history, reason, details)
+        executor.close_with(
+            "FailWorkflowExecution",
+            reason=reason[:MAX_REASON],
+            details=None if details is None else details[:MAX_DETAILS],
+        )
+
+    # -- the answer --
+
+    @property
+    def _max_open_activities(self) -> int:
+        return int(getattr(self.workflow, "max_open_activity_count", None) or MAX_OPEN_ACTIVITIES)
+
+    def _answer(self) -> Answer:
+        executor = self._executor
+        assert executor is not None
+        closing = executor.closing
+        decisions: list[Decision] = []
+        size, room, full = 0, self._max_open_activities - self._open_activities, False
+        for request in executor.asked:
+            if request is closing or request.sent:
+                continue
+            if closing is not None and request.kind in _LOST_AT_CLOSE:
+                continue
+            if request.kind == requests.ACTIVITY:
+                if room <= 0:
+                    continue  # sent when one of those that are open closes
+                room -= 1
+            decision = request.decision()
+            size += _size(decision)
+            # One place is kept, for the close or for the timer that brings the next decision task.
+            if len(decisions) == MAX_DECISIONS - 1 or (decisions and size > _BUDGET):
+                full = True
+                break
+            decisions.append(decision)
+            request.sent = True
+        if full:
+            decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
+        elif closing is not None:
+            closing.sent = True
+            decisions.append(closing.decision())
+        return Answer(decisions, self._new_context(executor))
+
+    def _new_context(self, executor: ReplayExecutor) -> str | None:
+        """The execution context, if it changes: which signals are waited for, and which failures nobody looked at."""
+        context: dict[str, Any] = {}
+        if executor.waiting_signals:
+            context["waiting_signals"] = executor.waiting_signals
+        if executor.closing is not None and executor.failures:
+            context[IDENTITY_KEY] = {"unnoticed_failures": executor.unnoticed_failures()}
+        text = json.dumps(context) if context else ""
+        if text == self._execution_context or len(text) > MAX_DETAILS:
+            return None
+        return text
+
+
+_CLOSED_LATER: Final = frozenset({requests.ACTIVITY, requests.CHILD, requests.TIMER, requests.SIGNAL})
+"""Kinds of request of which later events tell."""
+
+_LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
+"""SWF drops these when the execution closes: asking for them in the same answer would leave them open for ever."""
+
+
+def _size(decision: Mapping[str, Any]) -> int:
+    """About how many bytes a decision adds to the request."""
+    attributes = swf_decisions.attributes(decision)
+    return 400 + sum(len(value) for value in attributes.values() if isinstance(value, str))
+
+
+def _input_of(started: HistoryEvent) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments that the execution was started with, by upstream's rule (SD-14)."""
+    text = started.attributes.get("input")
+    if not text:
+        return [], {}
+    try:
+        value = decode(text)
+        if isinstance(value, dict):
+            value.pop("__extra", None)
+            if not value:
+                return [], {}
+        return arguments_of(value, where="the input of the execution")
+    except ValueError as error:
+        raise UsageError(f"the input of the execution is not JSON: {error}") from None
+
+
+def _is_infrastructure(error: BaseException) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in _INFRASTRUCTURE for kind in type(error).__mro__)
+
+
+def _failure_details(error: BaseException) -> str:
+    """The traceback of the workflow's code, and, of a task that failed, what its worker recorded."""
+    text = "".join(format_traceback(error))
+    if isinstance(error, TaskFailed):
+        task = read_details(error.details)
+        if task is not None and task.traceback:
+            text += f"\n{error.name} failed with:\n{task.traceback}\n"
+    if len(text) > MAX_DETAILS:
+        half = MAX_DETAILS // 2 - 10
+        text = f"{text[:half]}\n[...]\n{text[-half:]}"
+    return text

@@ -1,0 +1,215 @@
+"""Requests: what the workflow asked for, as far as deciding needs to know it.
+
+A request is made when a task's arguments are there. It becomes a decision when it is sent, and is bound to the event
+that SWF recorded for it. One table says, for each kind, how it is written as a decision.
+"""
+
+from __future__ import annotations
+
+import json
+import linecache
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from simpleflow_lab.codec import decode
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.fibers import Line
+from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.task import Task
+
+ACTIVITY: Final = "activity"
+CHILD: Final = "child workflow"
+TIMER: Final = "timer"
+CANCEL_TIMER: Final = "cancel of timer"
+MARKER: Final = "marker"
+SIGNAL: Final = "signal"
+CLOSE: Final = "close"
+
+WAKE_UP_TIMER: Final = "_simpleflow_wake_up_timer"
+"""A timer of 0 s that brings the next decision task when more was asked than one answer may hold; upstream's name."""
+
+
+class Request:
+    """One thing asked for."""
+
+    __slots__ = ("failures", "future", "id", "input", "kind", "line", "members", "sent", "task", "type")
+
+    def __init__(
+        self,
+        kind: str,
+        id: str,
+        *,
+        task: Task | None = None,
+        future: Future | None = None,
+        type: tuple[str, str] | None = None,
+        input: str | None = None,
+        line: Line | None = None,
+        members: dict[str, Any] | None = None,
+    ):
+        self.kind = kind
+        self.id = id
+        """activityId, workflowId, timerId, marker or signal name; for a close the decision type."""
+        self.task = task
+        self.future = future
+        self.type = type
+        """Name and version of the activity or workflow type."""
+        self.input = input
+        """What must be the same in every replay: input, details, or a timer's duration."""
+        self.line = line
+        """The author's line that asked."""
+        self.members = members or {}
+        """Further arguments of the decision's builder."""
+        self.sent = False
+        """Answered to SWF, or recorded in the history."""
+        self.failures = 0
+        """Attempts that failed or timed out."""
+
+    def again(self) -> Request:
+        """The same request for one more attempt."""
+        self.sent = False
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Request {self.describe()}>"
+
+    def describe(self) -> str:
+        """What it is, for a message of one line."""
+        return describe(self.kind, self.id, self.type, self.input)
+
+    def decision(self) -> Decision:
+        """The decision that asks SWF for it."""
+        return _DECISIONS[self.kind](self)
+
+
+class Asked:
+    """The requests that SWF has not recorded yet, in the order they were made."""
+
+    def __init__(self) -> None:
+        self._requests: dict[Request, None] = {}
+        self._named: dict[tuple[str, str], list[Request]] = {}
+
+    def add(self, request: Request) -> None:
+        """One more."""
+        self._requests[request] = None
+        self._named.setdefault((request.kind, request.id), []).append(request)
+
+    def remove(self, request: Request) -> None:
+        """It is recorded, or given up."""
+        del self._requests[request]
+        named = self._named[request.kind, request.id]
+        named.remove(request)
+        if not named:
+            del self._named[request.kind, request.id]
+
+    def named(self, kind: str, id: str) -> list[Request]:
+        """Those of this kind and id."""
+        return self._named.get((kind, id), [])
+
+    def __contains__(self, request: Request) -> bool:
+        return request in self._requests
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._requests)
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+
+def describe(kind: str, id: str, type: tuple[str, str] | None, input: str | None) -> str:
+    """`activity double [activity-double-1] of version example with {"args":[2]}`, within reason."""
+    parts = [kind]
+    if type is not None:
+        parts.append(f"{type[0]} (version {type[1]})")
+    parts.append(f"[{_short(id)}]" if type is not None else _short(id))
+    if input:
+        parts.append(f"with {_short(input)}")
+    return " ".join(parts)
+
+
+def control_of(line: Line | None) -> str | None:
+    """The `control` of a decision: where the author's code asked for it, so that a later replay can show both lines."""
+    return None if line is None else json.dumps({"at": line_text(line)})
+
+
+def line_of_control(control: str | None) -> str | None:
+    """The line that `control_of` recorded, if this is one."""
+    if not control:
+        return None
+    try:
+        found = decode(control)
+    except ValueError:
+        return None
+    return str(found["at"]) if isinstance(found, dict) and "at" in found else None
+
+
+def line_text(line: Line) -> str:
+    """`basic.py:25, z = self.submit(double, y)`; a notebook's cell has no file name worth telling."""
+    name = os.path.basename(line.filename)
+    place = f"cell line {line.lineno}" if _is_cell(line.filename) else f"{name}:{line.lineno}"
+    source = linecache.getline(line.filename, line.lineno).strip()
+    return f"{place}, {_short(source, 120)}" if source else place
+
+
+def _is_cell(filename: str) -> bool:
+    return filename.startswith("<ipython-input") or f"{os.sep}ipykernel_" in filename
+
+
+def _short(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _schedule_activity(request: Request) -> Decision:
+    assert request.type is not None
+    return decisions.schedule_activity_task(
+        activity_id=request.id,
+        name=request.type[0],
+        version=request.type[1],
+        input=request.input,
+        control=control_of(request.line),
+        **request.members,
+    )
+
+
+def _start_child(request: Request) -> Decision:
+    assert request.type is not None
+    return decisions.start_child_workflow_execution(
+        workflow_id=request.id,
+        name=request.type[0],
+        version=request.type[1],
+        input=request.input,
+        control=control_of(request.line),
+        **request.members,
+    )
+
+
+def _start_timer(request: Request) -> Decision:
+    control = request.members.get("control")
+    return decisions.start_timer(
+        timer_id=request.id, start_to_fire_timeout=request.input or "0", control=control or control_of(request.line)
+    )
+
+
+def _signal(request: Request) -> Decision:
+    return decisions.signal_external_workflow_execution(
+        signal_name=request.id, input=request.input, control=control_of(request.line), **request.members
+    )
+
+
+_CLOSES: Final[dict[str, Callable[..., Decision]]] = {
+    "CompleteWorkflowExecution": decisions.complete_workflow_execution,
+    "FailWorkflowExecution": decisions.fail_workflow_execution,
+    "CancelWorkflowExecution": decisions.cancel_workflow_execution,
+    "ContinueAsNewWorkflowExecution": decisions.continue_as_new_workflow_execution,
+}
+
+_DECISIONS: Final[dict[str, Callable[[Request], Decision]]] = {
+    ACTIVITY: _schedule_activity,
+    CHILD: _start_child,
+    TIMER: _start_timer,
+    CANCEL_TIMER: lambda request: decisions.cancel_timer(timer_id=request.id),
+    MARKER: lambda request: decisions.record_marker(name=request.id, details=request.input),
+    SIGNAL: _signal,
+    CLOSE: lambda request: _CLOSES[request.id](**request.members),
+}

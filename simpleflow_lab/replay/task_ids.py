@@ -1,0 +1,52 @@
+"""Ids of tasks: the same call gets the same id in every replay.
+
+`activity-<name>-<n>`, with n counting the calls of that name **in the order they are submitted**, whether or not their
+arguments are there yet. So a task keeps its number whatever finishes first. Upstream numbers a task when it schedules
+it; where its ids are stable, ours are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import Counter
+from typing import Any
+
+from simpleflow_lab.codec import encode
+
+MAX_ID = 256
+"""SWF's limit for ids."""
+
+
+class TaskIds:
+    """Gives out the ids of one run."""
+
+    def __init__(self, workflow_id: str, run_id: str):
+        self._workflow_id = workflow_id
+        # A child's workflow id must be unique in the domain, so it carries its parent's id and run.
+        self._run = f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
+        self._counts: Counter[str] = Counter()
+
+    def next_number(self, name: str) -> str:
+        """The number of the next call of this name."""
+        self._counts[name] += 1
+        return str(self._counts[name])
+
+    def task_id(self, name: str, suffix: str) -> str:
+        """Id of an activity task."""
+        return _within_limit(f"{name}-{suffix}")
+
+    def child_id(self, name: str, suffix: str) -> str:
+        """Workflow id of a child execution."""
+        return _within_limit(f"{name}-{self._workflow_id}--{self._run}--{suffix}")
+
+
+def arguments_hash(args: Any, kwargs: Any) -> str:
+    """The suffix of an idempotent task: equal arguments, equal id."""
+    return hashlib.md5(encode({"args": args, "kwargs": kwargs}).encode(), usedforsecurity=False).hexdigest()
+
+
+def _within_limit(task_id: str) -> str:
+    if len(task_id) <= MAX_ID:
+        return task_id
+    return f"{task_id[:223]}-{hashlib.md5(task_id.encode(), usedforsecurity=False).hexdigest()}"

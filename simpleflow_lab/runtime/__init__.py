@@ -1,0 +1,1 @@
+"""The loop: deciders and activity workers between a service and the code that people wrote."""

@@ -1,0 +1,149 @@
+"""Activity workers: take activity tasks of one task list, run them, answer.
+
+Several threads poll, so several activities run at once. Only activities registered in this process are run. What an
+activity returns or raises becomes its result, or its reason and details; an answer that can't be given is tried again
+until SWF says that nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simpleflow_lab import activity
+from simpleflow_lab.activity import Activity
+from simpleflow_lab.codec import arguments_of, decode, encode
+from simpleflow_lab.exceptions import (
+    EncodingError,
+    SimpleflowLabError,
+    StoreError,
+    UnknownResourceFault,
+    ValidationException,
+)
+from simpleflow_lab.failures import details_of, reason_of
+from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
+from simpleflow_lab.runtime.poller import Poller
+from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.swf.limits import MAX_DATA
+
+logger = logging.getLogger(__name__)
+
+Contexts = Callable[[str], contextvars.Context | None]
+"""From a run id to the `contextvars` in which its code runs: where its output goes."""
+
+ANSWER_TRIES = 8
+"""How often an answer is tried, with pauses from 0.1 s doubling."""
+
+
+class UnknownActivityError(SimpleflowLabError):
+    """A task of an activity that nobody registered in this process."""
+
+
+class ActivityWorker:
+    """Threads that run the activity tasks of one task list."""
+
+    def __init__(
+        self,
+        service: SWFService,
+        domain: str,
+        task_list: str,
+        *,
+        threads: int,
+        identity: str,
+        heartbeats: Heartbeats,
+        contexts: Contexts,
+    ):
+        self._service = service
+        self._domain = domain
+        self._task_list = task_list
+        self._identity = identity
+        self._heartbeats = heartbeats
+        self._contexts = contexts
+        self.pollers = [
+            Poller(f"activity worker {number} of {task_list}", self._poll, self._handle)
+            for number in range(1, threads + 1)
+        ]
+
+    def start(self) -> None:
+        """Begin to take tasks."""
+        for poller in self.pollers:
+            poller.start()
+
+    def _poll(self) -> Mapping[str, Any]:
+        return self._service.poll_for_activity_task(
+            domain=self._domain, taskList={"name": self._task_list}, identity=self._identity
+        )
+
+    def _handle(self, task: Mapping[str, Any]) -> None:
+        token = task["taskToken"]
+        kind = task["activityType"]
+        registered = activity.registry.get((kind["name"], kind["version"]))
+        timeout = registered.task_heartbeat_timeout if registered is not None else "NONE"
+        self._heartbeats.begin(token, interval(timeout), lambda: None)
+        try:
+            result = self._run(registered, task)
+        except BaseException as error:  # whatever an activity raises, sys.exit() included, is its failure
+            self._heartbeats.end(token)
+            reason, details = reason_of(error), details_of(error)
+            self._answer(
+                lambda: self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)
+            )
+        else:
+            self._heartbeats.end(token)
+            self._answer(lambda: self._service.respond_activity_task_completed(taskToken=token, result=result))
+
+    def _run(self, registered: Activity | None, task: Mapping[str, Any]) -> str:
+        kind, execution = task["activityType"], task["workflowExecution"]
+        if registered is None:
+            raise UnknownActivityError(
+                f"no activity {kind['name']!r} version {kind['version']!r} is defined in this process: "
+                "run the cell or import the module that defines it"
+            )
+        value = decode(task["input"]) if task.get("input") else []
+        if isinstance(value, dict):
+            value.pop("meta", None)
+        args, kwargs = arguments_of(value, where="the input of the task")
+        context = {
+            "name": kind["name"],
+            "version": kind["version"],
+            "domain_name": self._domain,
+            "workflow_id": execution["workflowId"],
+            "run_id": execution["runId"],
+            "activity_id": task["activityId"],
+            "input": value,
+            "activity_task_list": self._task_list,
+        }
+        found = self._contexts(execution["runId"])
+        surroundings = found.copy() if found is not None else contextvars.copy_context()
+        result = surroundings.run(registered.execute, args, kwargs, context)
+        try:
+            text = encode(result)
+        except EncodingError as error:
+            raise EncodingError(f"the result of {kind['name']} can't be recorded: {error}") from None
+        if len(text) > MAX_DATA:
+            raise EncodingError(
+                f"the result of {kind['name']} has {len(text)} characters, SWF takes {MAX_DATA}: "
+                "store it elsewhere and return its name"
+            )
+        return text
+
+    def _answer(self, respond: Callable[[], object]) -> None:
+        pause = 0.1
+        for tries_left in reversed(range(ANSWER_TRIES)):
+            try:
+                respond()
+            except UnknownResourceFault as error:
+                logger.info("nobody waits for this task any more: %s", error)
+            except (ValidationException, StoreError):
+                raise
+            except Exception:
+                if not tries_left:
+                    raise
+                logger.exception("an answer could not be given, next try in %.1f s", pause)
+                time.sleep(pause)
+                pause *= 2
+                continue
+            return

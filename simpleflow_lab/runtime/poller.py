@@ -1,0 +1,69 @@
+"""Poll, handle, poll again: the loop that deciders and activity workers share.
+
+Each poller is a daemon thread. It never dies of an error: what polling raises is logged and tried again after a pause
+that doubles up to `MAX_PAUSE`; what handling raises is the handler's to deal with and only logged here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+MAX_PAUSE = 30.0
+"""Longest pause, in seconds, after polls that fail."""
+
+
+class Poller:
+    """One thread that polls one task list."""
+
+    def __init__(
+        self,
+        name: str,
+        poll: Callable[[], Mapping[str, Any]],
+        handle: Callable[[Mapping[str, Any]], None],
+        *,
+        at_end: Callable[[], None] | None = None,
+    ):
+        """`at_end` is called in the thread, when it ends."""
+        self._poll, self._handle, self._at_end = poll, handle, at_end
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more tasks after the one at hand. A poll that waits must be released by its service."""
+        self._stopping.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for its end; `False` if it is still busy after `timeout` seconds."""
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _loop(self) -> None:
+        pause = 0.5
+        while not self._stopping.is_set():
+            try:
+                task = self._poll()
+                pause = 0.5
+            except Exception:
+                if self._stopping.is_set():
+                    break
+                logger.exception("%s: polling failed, next try in %.1f s", self._thread.name, pause)
+                self._stopping.wait(pause)
+                pause = min(pause * 2, MAX_PAUSE)
+                continue
+            if task.get("taskToken"):
+                try:
+                    self._handle(task)
+                except Exception:
+                    logger.exception("%s: handling a task failed", self._thread.name)
+        if self._at_end is not None:
+            self._at_end()

@@ -1,0 +1,88 @@
+"""Domains and types, registered when they are first needed.
+
+SWF knows nothing of a domain, workflow type or activity type before somebody registers it. Each is asked for once per
+process; that it exists already is what one hopes for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from simpleflow_lab.constants import (
+    DEFAULT_ACTIVITY_TIMEOUT,
+    DEFAULT_DECISION_TASK_TIMEOUT,
+    DEFAULT_EXECUTION_TIMEOUT,
+    DEFAULT_TASK_LIST,
+)
+from simpleflow_lab.exceptions import DomainAlreadyExistsFault, TypeAlreadyExistsFault
+from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.swf import decisions as swf_decisions
+
+RETENTION_DAYS = "30"
+"""How long a domain that is registered here keeps closed executions."""
+
+
+class Registration:
+    """Registers what is missing in one domain of a service."""
+
+    def __init__(self, service: SWFService, domain: str):
+        self._service = service
+        self._domain = domain
+        self._known: set[tuple[str, str, str]] = set()
+        self._lock = threading.Lock()
+
+    def domain(self) -> None:
+        """The domain itself."""
+        if self._first("domain", self._domain, ""):
+            with contextlib.suppress(DomainAlreadyExistsFault):
+                self._service.register_domain(name=self._domain, workflowExecutionRetentionPeriodInDays=RETENTION_DAYS)
+
+    def workflow_type(self, name: str, version: str) -> None:
+        """A workflow type."""
+        if self._first("workflow", name, version):
+            with contextlib.suppress(TypeAlreadyExistsFault):
+                self._service.register_workflow_type(
+                    domain=self._domain,
+                    name=name,
+                    version=version,
+                    defaultTaskList={"name": DEFAULT_TASK_LIST},
+                    defaultTaskStartToCloseTimeout=str(DEFAULT_DECISION_TASK_TIMEOUT),
+                    defaultExecutionStartToCloseTimeout=str(DEFAULT_EXECUTION_TIMEOUT),
+                    defaultChildPolicy="TERMINATE",
+                )
+
+    def activity_type(self, name: str, version: str) -> None:
+        """An activity type."""
+        timeout = str(DEFAULT_ACTIVITY_TIMEOUT)
+        if self._first("activity", name, version):
+            with contextlib.suppress(TypeAlreadyExistsFault):
+                self._service.register_activity_type(
+                    domain=self._domain,
+                    name=name,
+                    version=version,
+                    defaultTaskList={"name": DEFAULT_TASK_LIST},
+                    defaultTaskStartToCloseTimeout=timeout,
+                    defaultTaskScheduleToCloseTimeout=timeout,
+                    defaultTaskScheduleToStartTimeout=timeout,
+                    defaultTaskHeartbeatTimeout=timeout,
+                )
+
+    def types_of(self, decisions: Iterable[Mapping[str, Any]]) -> None:
+        """The types that these decisions name."""
+        for decision in decisions:
+            attributes = swf_decisions.attributes(decision)
+            if decision["decisionType"] == "ScheduleActivityTask":
+                self.activity_type(attributes["activityType"]["name"], attributes["activityType"]["version"])
+            elif decision["decisionType"] == "StartChildWorkflowExecution":
+                self.workflow_type(attributes["workflowType"]["name"], attributes["workflowType"]["version"])
+
+    def _first(self, kind: str, name: str, version: str) -> bool:
+        key = (kind, name, version)
+        if key in self._known:
+            return False
+        with self._lock:
+            self._known.add(key)
+        return True

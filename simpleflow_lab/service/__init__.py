@@ -1,0 +1,1 @@
+"""Services that speak SWF: the protocol, and the ways to reach one."""

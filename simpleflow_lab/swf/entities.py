@@ -1,0 +1,169 @@
+"""A history folded into the things it speaks of: activity tasks, timers, children, signals, markers, …
+
+One fold over the event table, event by event; each event costs the same. An activity that is tried three times is
+three entities, for each attempt has a scheduled event of its own.
+
+The fold is a plain object that grows: the engine and the replay keep one and feed it new events, the views make one of
+a whole history with `fold`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab.swf.event_types import EVENT_TYPES, EXECUTION, UNKNOWN_EVENT_TYPE
+from simpleflow_lab.swf.history import HistoryEvent
+
+
+class Entity:
+    """One activity task (attempt), timer, child, signal, marker, decision task, …: its events and its state."""
+
+    __slots__ = ("closed", "events", "kind", "name", "state")
+
+    def __init__(self, kind: str, name: str | None, state: str, event: HistoryEvent, closed: bool):
+        self.kind = kind
+        """One of the kinds of `swf.event_types`."""
+        self.name = name
+        """Its `activityId`, `timerId`, `workflowId`, `signalName`, … `None` for kinds without a name."""
+        self.state = state
+        """The state of its last event, as the event table names it."""
+        self.events: list[HistoryEvent] = [event]
+        """Its events in order; the first one opened it."""
+        self.closed = closed
+        """Nothing more can happen to it."""
+
+    @property
+    def id(self) -> int:
+        """The id of its first event: unique within the history."""
+        return self.events[0].id
+
+    @property
+    def first(self) -> HistoryEvent:
+        """The event that opened it."""
+        return self.events[0]
+
+    @property
+    def last(self) -> HistoryEvent:
+        """The latest event."""
+        return self.events[-1]
+
+    def at(self, state: str) -> HistoryEvent | None:
+        """The event that put it in this state, the latest if several did, or `None`."""
+        for event in reversed(self.events):
+            row = EVENT_TYPES.get(event.type)
+            if row is not None and row.state == state:
+                return event
+        return None
+
+    def time_of(self, state: str) -> datetime.datetime | None:
+        """When it came into this state, or `None`."""
+        event = self.at(state)
+        return None if event is None else event.timestamp
+
+    def attribute(self, name: str) -> Any:
+        """The latest value of an attribute in its events, or `None`."""
+        for event in reversed(self.events):
+            if name in event.attributes:
+                return event.attributes[name]
+        return None
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name or self.id}: {self.state}>"
+
+
+class Entities:
+    """The fold: feed it events with `apply`, in order."""
+
+    def __init__(self, *, keep_closed: bool = True):
+        """With `keep_closed=False` closed entities are dropped, so that memory follows what is open, not what was."""
+        self.execution: Entity | None = None
+        """The workflow execution itself, once its first event came."""
+        self._keep_closed = keep_closed
+        self._all: dict[int, Entity] = {}
+        self._open: dict[tuple[str, str], Entity] = {}
+
+    def apply(self, event: HistoryEvent) -> Entity:
+        """Fold one event in; gives the entity it is about. Raises `HistoryError` if it refers to nothing known."""
+        row = EVENT_TYPES.get(event.type, UNKNOWN_EVENT_TYPE)
+        find = row.find
+        entity: Entity | None = None
+        if row.entity == EXECUTION:
+            entity = self.execution
+        elif find.follows is not None:
+            reference = event.attributes.get(find.follows)
+            entity = self._all.get(reference) if reference else None
+            if entity is not None and entity.kind != row.entity:
+                entity = None
+            if entity is None and (reference or not find.opens):
+                raise HistoryError(
+                    f"event {event.id}: {event.type} has {find.follows} {reference!r}, no {row.entity} of this history"
+                )
+        elif find.follows_open is not None:
+            name = event.attributes.get(find.follows_open)
+            entity = self._open.get((row.entity, str(name)))
+            if entity is None:
+                raise HistoryError(
+                    f"event {event.id}: {event.type} names {find.follows_open} {name!r}, which is not open"
+                )
+        if entity is None:
+            return self._start(event, row.entity, row.state, find.name, row.closes)
+        entity.events.append(event)
+        if not entity.closed:
+            # A late cancel request does not reopen what is closed.
+            entity.state = row.state
+        if row.closes:
+            self._close(entity)
+        return entity
+
+    def _start(self, event: HistoryEvent, kind: str, state: str, name_attribute: str | None, closed: bool) -> Entity:
+        name = None
+        if name_attribute is not None:
+            name = event.attributes.get(name_attribute)
+            if name is None:
+                raise HistoryError(f"event {event.id}: {event.type} has no {name_attribute}")
+        entity = Entity(kind, name, state, event, closed)
+        if kind == EXECUTION:
+            if event.type != "WorkflowExecutionStarted":
+                raise HistoryError(f"event {event.id}: {event.type} before WorkflowExecutionStarted")
+            self.execution = entity
+        if self._keep_closed or not closed:
+            self._all[event.id] = entity
+        if name is not None and not closed:
+            self._open[kind, name] = entity
+        return entity
+
+    def _close(self, entity: Entity) -> None:
+        entity.closed = True
+        if entity.name is not None and self._open.get((entity.kind, entity.name)) is entity:
+            del self._open[entity.kind, entity.name]
+        if not self._keep_closed:
+            self._all.pop(entity.id, None)
+
+    def get(self, event_id: int) -> Entity | None:
+        """The entity that this event opened."""
+        return self._all.get(event_id)
+
+    def open(self, kind: str, name: str) -> Entity | None:
+        """The open entity of this kind and name."""
+        return self._open.get((kind, name))
+
+    def of(self, kind: str) -> list[Entity]:
+        """All entities of a kind, in the order of their first events."""
+        return [entity for entity in self._all.values() if entity.kind == kind]
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(self._all.values())
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+def fold(history: Iterable[HistoryEvent]) -> Entities:
+    """The entities of a whole history. Raises `HistoryError`."""
+    entities = Entities()
+    for event in history:
+        entities.apply(event)
+    return entities

@@ -1,0 +1,240 @@
+"""The history of a workflow execution: its events in order, in and out as JSON.
+
+The JSON is that of `aws swf get-workflow-execution-history`: `{"events": [{"eventId": 1, "eventType": …,
+"eventTimestamp": …, "…EventAttributes": {…}}, …]}`. Timestamps are read as epoch seconds (AWS CLI 1, the wire) or as
+ISO 8601 (AWS CLI 2) and written as epoch seconds. Attribute names stay SWF's, so AWS's documentation is ours.
+
+Reading checks what everything else leans on: ids 1, 2, 3, …, timestamps, and that references point back. It never runs
+or imports anything. Events of types that SWF may add one day are kept and shown.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, overload
+
+from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType, attributes_key
+
+MAX_FILE_BYTES: Final = 50 * 1024 * 1024
+"""A larger file is not the history of one execution: SWF ends an execution at 25,000 events."""
+MAX_EVENTS: Final = 25_000
+"""SWF's hard limit. https://docs.aws.amazon.com/amazonswf/latest/developerguide/swf-dg-limits.html"""
+
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+class HistoryEvent(NamedTuple):
+    """One event of a history."""
+
+    id: int
+    """`eventId`: 1 for the first event, then without gaps."""
+    type: str
+    """`eventType`, one of the table's 54, or one that SWF added since."""
+    timestamp: datetime.datetime
+    """`eventTimestamp`, timezone-aware, UTC, in milliseconds."""
+    attributes: Mapping[str, Any]
+    """The event's attributes by SWF's names. Not to be changed."""
+
+    @property
+    def row(self) -> EventType:
+        """The row of the event table."""
+        return EVENT_TYPES.get(self.type, UNKNOWN_EVENT_TYPE)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The event as boto3 gives it."""
+        return {
+            "eventId": self.id,
+            "eventType": self.type,
+            "eventTimestamp": self.timestamp,
+            attributes_key(self.type): dict(self.attributes),
+        }
+
+
+def event_from_wire(wire: Mapping[str, Any]) -> HistoryEvent:
+    """An event as boto3 gives it, trusted: from a service, not from a file."""
+    kind = wire["eventType"]
+    return HistoryEvent(wire["eventId"], kind, wire["eventTimestamp"], wire.get(attributes_key(kind)) or {})
+
+
+class History(Sequence[HistoryEvent]):
+    """The events of one execution, in order. Immutable; slices are histories too."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: Iterable[HistoryEvent] = ()):
+        self._events = tuple(events)
+
+    @classmethod
+    def from_wire(cls, events: Iterable[Mapping[str, Any]]) -> History:
+        """From the `events` of boto3's `get_workflow_execution_history`."""
+        return cls(event_from_wire(event) for event in events)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> History:
+        """From the output of `aws swf get-workflow-execution-history`, or from `to_json`.
+
+        Raises `HistoryError` in one line, naming the event, for anything that is not a history.
+        """
+        if len(text) > MAX_FILE_BYTES:
+            raise HistoryError(f"this is larger than {MAX_FILE_BYTES >> 20} MiB: the history of one execution is not")
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise HistoryError(f"this is not JSON: {_one_line(error)}") from None
+        events = data.get("events") if isinstance(data, dict) else data
+        if not isinstance(events, list):
+            raise HistoryError('this is JSON, but no history: expected {"events": [...]}')
+        if not events:
+            raise HistoryError("this history has no events")
+        if len(events) > MAX_EVENTS:
+            raise HistoryError(f"this has {len(events)} events; SWF ends an execution at {MAX_EVENTS}")
+        history = cls(_event_from_file(event, i) for i, event in enumerate(events, start=1))
+        if history[0].type != "WorkflowExecutionStarted":
+            raise HistoryError(f"event 1 is {_short(history[0].type)}: a history starts with WorkflowExecutionStarted")
+        return history
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> History:
+        """`from_json` of a file. Raises `HistoryError` with the file's name."""
+        try:
+            if os.path.getsize(path) > MAX_FILE_BYTES:
+                raise HistoryError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+            with open(path, "rb") as file:
+                return cls.from_json(file.read(MAX_FILE_BYTES + 1))
+        except OSError as error:
+            raise HistoryError(f"{os.fspath(path)}: {error.strerror or error}") from None
+        except HistoryError as error:
+            raise HistoryError(f"{os.fspath(path)}: {error}") from None
+
+    def to_json(self, *, indent: int | None = 1) -> str:
+        """The JSON of `aws swf get-workflow-execution-history`."""
+        return json.dumps({"events": [_jsonable(event.to_wire()) for event in self]}, indent=indent, sort_keys=True)
+
+    @overload
+    def __getitem__(self, index: int) -> HistoryEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> History: ...
+    def __getitem__(self, index: int | slice) -> HistoryEvent | History:
+        return History(self._events[index]) if isinstance(index, slice) else self._events[index]
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[HistoryEvent]:
+        return iter(self._events)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, History) and self._events == other._events
+
+    def __hash__(self) -> int:
+        return hash((len(self), self._events[-1].timestamp if self._events else None))
+
+    def __repr__(self) -> str:
+        return f"<History of {self.workflow_type}: {len(self)} events, {self.close_status or 'OPEN'}>"
+
+    def event(self, event_id: int) -> HistoryEvent:
+        """The event with this id. Raises `HistoryError` if there is none."""
+        # Ids are 1, 2, 3, …; a slice of a history starts later.
+        index = event_id - self._events[0].id if self._events else -1
+        if not 0 <= index < len(self._events):
+            raise HistoryError(f"this history has no event {event_id}")
+        return self._events[index]
+
+    @property
+    def workflow_type(self) -> str:
+        """Name of the workflow type, as event 1 has it."""
+        if not self._events:
+            return "?"
+        kind = self._events[0].attributes.get("workflowType")
+        return str(kind.get("name", "?")) if isinstance(kind, Mapping) else "?"
+
+    @property
+    def close_status(self) -> str | None:
+        """SWF's close status, or `None` while the execution is open."""
+        return CLOSE_STATUS.get(self._events[-1].type) if self._events else None
+
+
+def _event_from_file(data: Any, position: int) -> HistoryEvent:
+    """An event from a file that nobody vouches for."""
+    if not isinstance(data, dict):
+        raise HistoryError(f"event {position} is {type(data).__name__}, not an object")
+    event_id, kind = data.get("eventId"), data.get("eventType")
+    if type(event_id) is not int or event_id != position:
+        raise HistoryError(f"event {position} has eventId {_short(event_id)}: ids must be 1, 2, 3, … without gaps")
+    if not isinstance(kind, str) or not kind:
+        raise HistoryError(f"event {event_id} has no eventType")
+    attributes = data.get(attributes_key(kind), {})
+    if not isinstance(attributes, dict):
+        raise HistoryError(f"event {event_id}: {attributes_key(kind)} is not an object")
+    timestamp = _timestamp(data.get("eventTimestamp"), event_id)
+    for name, value in attributes.items():
+        # startedEventId 0, parentInitiatedEventId 0: SWF's way to say "none".
+        if name.endswith("EventId") and name not in _IDS_OF_OTHERS:
+            if type(value) is not int or not 0 <= value < event_id:
+                raise HistoryError(f"event {event_id}: {name} is {_short(value)}, not the id of an earlier event")
+        elif name in _OBJECTS and not isinstance(value, dict):
+            raise HistoryError(f"event {event_id}: {name} is not an object")
+        elif name in _STRINGS and not isinstance(value, str):
+            raise HistoryError(f"event {event_id}: {name} is not a string")
+    return HistoryEvent(event_id, kind, timestamp, attributes)
+
+
+_IDS_OF_OTHERS: Final = frozenset({"parentInitiatedEventId", "externalInitiatedEventId"})
+"""Event ids in the history of another execution."""
+_OBJECTS: Final = frozenset(
+    {
+        "activityType",
+        "workflowType",
+        "taskList",
+        "workflowExecution",
+        "parentWorkflowExecution",
+        "externalWorkflowExecution",
+    }
+)
+_STRINGS: Final = frozenset(
+    {
+        *("activityId", "timerId", "workflowId", "runId", "signalName", "markerName", "id", "name", "identity"),
+        *("input", "result", "control", "details", "reason", "cause", "executionContext"),
+        *("timeoutType", "childPolicy", "taskPriority", "startToFireTimeout"),
+        *("scheduleToStartTimeout", "scheduleToCloseTimeout", "startToCloseTimeout", "heartbeatTimeout"),
+        *("executionStartToCloseTimeout", "taskStartToCloseTimeout"),
+    }
+)
+
+
+def _timestamp(value: Any, event_id: int) -> datetime.datetime:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        if isinstance(value, int | float):
+            return _EPOCH + datetime.timedelta(milliseconds=round(value * 1000))
+        if isinstance(value, str):
+            moment = datetime.datetime.fromisoformat(value)
+            if moment.tzinfo is None:
+                raise HistoryError(f"event {event_id}: the eventTimestamp {_short(value)} has no time zone")
+            return moment.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise HistoryError(f"event {event_id}: eventTimestamp is {_short(value)}, neither epoch seconds nor ISO 8601")
+
+
+def epoch_seconds(moment: datetime.datetime) -> float:
+    """Seconds since 1970, exact to the millisecond."""
+    return ((moment - _EPOCH) // datetime.timedelta(milliseconds=1)) / 1000
+
+
+def _jsonable(wire: dict[str, Any]) -> dict[str, Any]:
+    return {**wire, "eventTimestamp": epoch_seconds(wire["eventTimestamp"])}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _one_line(error: BaseException) -> str:
+    return _short(str(error) or type(error).__name__)[1:-1]

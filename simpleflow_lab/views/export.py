@@ -1,0 +1,68 @@
+"""An execution as one HTML file that needs nothing else: no server, no network, no notebook.
+
+plotly.js is in the file, and a Content-Security-Policy forbids the page every request; what it shows of the history is
+escaped.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Final
+
+import plotly.io
+
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.facts import execution_facts
+from simpleflow_lab.views.gantt import gantt
+from simpleflow_lab.views.html import execution_summary, task_rows
+from simpleflow_lab.views.text import LABEL_LIMIT, escape
+
+MAX_ROWS: Final = 1_000
+"""Rows of the task table."""
+
+_POLICY: Final = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+_CONFIG: Final = {
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "select2d"],
+}
+_STYLE: Final = """<style>
+:root { color-scheme: light dark; }
+body { margin: 0 auto; padding: 1.2rem 1.5rem 3rem; max-width: 1500px; font-family: system-ui, sans-serif;
+  background: #fff; color: #24292f; }
+@media (prefers-color-scheme: dark) { body { background: #14171c; color: #d8dde4; } }
+section { margin: 1.2rem 0; }
+</style>"""
+
+
+def gantt_html(
+    history: History,
+    *,
+    workflow_id: str = "",
+    run_id: str = "",
+    domain: str = "",
+    until: datetime.datetime | None = None,
+    title: str | None = None,
+    max_bars: int = 2000,
+    max_rows: int = MAX_ROWS,
+) -> str:
+    """A whole HTML page (about 5 MB): summary, Gantt chart, and the first `max_rows` attempts as a table.
+
+    The ids and the domain are shown if given; the other arguments are those of `gantt`. The same history gives the same
+    page, byte by byte.
+    """
+    figure = gantt(history, until=until, title=title, max_bars=max_bars)
+    chart = plotly.io.to_html(figure, config=_CONFIG, include_plotlyjs=True, full_html=False, div_id="gantt")
+    summary = execution_summary(history, workflow_id=workflow_id, run_id=run_id, domain=domain, until=until)
+    name = escape(title or workflow_id or execution_facts(history).workflow_type, LABEL_LIMIT)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{name}</title>{_STYLE}</head><body>"
+        f"<section>{summary}</section><section>{chart}</section>"
+        f"<section>{task_rows(history, limit=max_rows, until=until)}</section></body></html>\n"
+    )

@@ -1,0 +1,115 @@
+"""Where the time of an execution went, as pandas tables.
+
+Waiting is the time on a task list before a worker took the task, running the time from there to its close. What is
+open counts up to `until`, by default the time of the last event. Percentages are of the time of the whole execution,
+so tasks that run side by side add up to more than 100.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.attempts import TASKS, Attempt, attempts_of
+from simpleflow_lab.views.facts import execution_facts
+from simpleflow_lab.views.listings import percentage
+from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts, times
+
+_PROFILE: Final[dict[str, Column]] = {
+    "kind": texts,
+    "name": texts,
+    "count": integers,
+    "attempts": integers,
+    "failed": integers,
+    "open": integers,
+    "total_running": numbers,
+    "mean_running": numbers,
+    "median_running": numbers,
+    "p95_running": numbers,
+    "max_running": numbers,
+    "total_waiting": numbers,
+    "mean_waiting": numbers,
+    "percentage": numbers,
+}
+
+
+def profile_table(history: History, *, until: datetime.datetime | None = None) -> pd.DataFrame:
+    """One row per kind and name of task, the one that ran longest in total first.
+
+    Columns: `kind name` (text), `count` (`int64`: tasks, by id), `attempts failed open` (`int64`: attempts, those that
+    failed, those that are open), `total_ mean_ median_ p95_ max_running` and `total_ mean_waiting` (`float64`, seconds
+    per attempt; `NaN` if none started), `percentage` (`float64`: running, in per cent of the time of the execution).
+    """
+    groups: dict[tuple[str, str], list[Attempt]] = {}
+    for attempt in attempts_of(history, until=until):
+        if attempt.kind in TASKS:
+            groups.setdefault((attempt.kind, attempt.name), []).append(attempt)
+    whole = execution_facts(history, until=until).duration
+    table = frame(_PROFILE, [(*key, *_statistics(attempts, whole)) for key, attempts in groups.items()])
+    return table.sort_values("total_running", ascending=False, kind="stable", ignore_index=True)
+
+
+def _statistics(attempts: list[Attempt], whole: float) -> tuple[float | int | None, ...]:
+    running = np.array([attempt.running for attempt in attempts if attempt.running is not None])
+    waiting = np.array([attempt.waiting for attempt in attempts])
+    total = float(running.sum())
+    started = len(running) > 0
+    return (
+        len({attempt.id for attempt in attempts}),
+        len(attempts),
+        sum(attempt.failed for attempt in attempts),
+        sum(attempt.open for attempt in attempts),
+        total,
+        float(running.mean()) if started else None,
+        float(np.median(running)) if started else None,
+        float(np.percentile(running, 95)) if started else None,
+        float(running.max()) if started else None,
+        float(waiting.sum()),
+        float(waiting.mean()),
+        percentage(total, whole),
+    )
+
+
+_TASK_PROFILE: Final[dict[str, Column]] = {
+    "task": texts,
+    "name": texts,
+    "attempt": integers,
+    "last_state": texts,
+    "scheduled": times,
+    "time_scheduled": numbers,
+    "start": times,
+    "time_running": numbers,
+    "end": times,
+    "percentage": numbers,
+}
+
+
+def task_profile(history: History, *, until: datetime.datetime | None = None) -> pd.DataFrame:
+    """One row per attempt, the one that ran longest first: the columns of `workflow.profile`, open attempts included.
+
+    Columns: `task` (text: its id), `name` (text), `attempt` (`int64`), `last_state` (text), `scheduled start end`
+    (`datetime64[ms, UTC]`), `time_scheduled time_running` (`float64`, seconds), `percentage` (`float64`).
+    """
+    tasks = [attempt for attempt in attempts_of(history, until=until) if attempt.kind in TASKS]
+    tasks.sort(key=lambda task: -1.0 if task.running is None else task.running, reverse=True)
+    whole = execution_facts(history, until=until).duration
+    rows = [
+        (
+            task.id,
+            task.name,
+            task.attempt,
+            task.state,
+            task.scheduled,
+            task.waiting,
+            task.started,
+            task.running,
+            task.closed,
+            percentage(task.running, whole),
+        )
+        for task in tasks
+    ]
+    return frame(_TASK_PROFILE, rows)

@@ -1,0 +1,102 @@
+"""What the import contracts of pyproject.toml can't say: names finer than modules, and what an import brings along."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "simpleflow_lab"
+
+# Pure parts of modules that otherwise give entropy: a seeded generator, a parsed id.
+PURE_NAMES = {"random": {"Random"}, "uuid": {"UUID", "uuid3", "uuid5"}}
+
+# Calls that read a clock, a file or a person.
+IMPURE_METHODS = {"now", "utcnow", "today"}
+IMPURE_FUNCTIONS = {"open", "input"}
+CLOCKS = {"datetime", "date"}
+
+# What `import simpleflow_lab` must not load: each costs a tenth of a second and more, or is an optional dependency.
+LATE_PACKAGES = {"boto3", "botocore", "pandas", "plotly", "ipywidgets", "IPython", "jupyterlab", "diskcache"}
+
+
+def impurities(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, what) of everything in a module that could give another value the next time."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for name in names:
+                    if name.name in PURE_NAMES:
+                        yield node.lineno, f"import {name.name}: import the pure names from it"
+            case ast.ImportFrom(module=str(module), names=names) if module in PURE_NAMES:
+                for name in names:
+                    if name.name not in PURE_NAMES[module]:
+                        yield node.lineno, f"from {module} import {name.name}"
+            case ast.Call(func=ast.Name(id=name)) if name in IMPURE_FUNCTIONS:
+                yield node.lineno, f"{name}()"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=method)) if (
+                owner in CLOCKS and method in IMPURE_METHODS
+            ):
+                yield node.lineno, f"{owner}.{method}()"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from random import Random\nRandom(7)", []),
+        ("from uuid import UUID", []),
+        ("import random", ["import random: import the pure names from it"]),
+        ("from uuid import uuid4", ["from uuid import uuid4"]),
+        ("import datetime\ndatetime.datetime.now()", ["datetime.now()"]),
+        ("from datetime import date\ndate.today()", ["date.today()"]),
+        ("open('x')", ["open()"]),
+        ("workflow.now()", []),
+    ],
+)
+def test_impurities_are_recognised(source: str, found: list[str]) -> None:
+    assert [what for _, what in impurities(ast.parse(source))] == found
+
+
+def test_replay_reads_no_clock_no_entropy_and_no_file() -> None:
+    files = sorted((PACKAGE / "replay").rglob("*.py"))
+    assert files
+    found = [
+        f"{path.relative_to(PACKAGE.parent)}:{line}: {what}"
+        for path in files
+        for line, what in impurities(ast.parse(path.read_text()))
+    ]
+    assert found == []
+
+
+def in_a_new_process(code: str) -> object:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_importing_the_package_loads_no_heavy_dependency() -> None:
+    loaded = in_a_new_process("import json, sys, simpleflow_lab; print(json.dumps(sorted(sys.modules)))")
+    assert isinstance(loaded, list)
+    assert "simpleflow_lab" in loaded
+    assert LATE_PACKAGES & set(loaded) == set()
+
+
+def test_importing_the_package_configures_no_logging() -> None:
+    state = in_a_new_process(
+        """
+import json, logging
+def state():
+    loggers = [logging.getLogger(), *(x for x in logging.root.manager.loggerDict.values() if hasattr(x, "handlers"))]
+    loggers = [x for x in loggers if x.name.partition(".")[0] in ("root", "simpleflow_lab")]
+    return [[x.name, x.level, [type(h).__name__ for h in x.handlers]] for x in loggers]
+import simpleflow_lab
+print(json.dumps(state()))
+"""
+    )
+    assert isinstance(state, list)
+    for name, level, handlers in state:
+        assert (level, handlers) in ((30 if name == "root" else 0, []), (0, ["NullHandler"])), name
