@@ -65,7 +65,7 @@ class ManualClock:
         self._go_to(self._now + round(seconds * 1000))
 
     def wait(self, wake: threading.Event, until: int | None, *, idle: bool) -> None:
-        """Sleep until `wake` is set or somebody let time pass; jump instead, if that is allowed and nothing is going on."""
+        """Sleep until `wake` is set or somebody lets time pass; or jump, if that is allowed and nothing is going on."""
         if until is not None and (until <= self._now or (idle and self._jumps)):
             self._go_to(until)
             return

@@ -174,7 +174,9 @@ def _schedule_lambda_function(decision: Attributes, at: Situation) -> NewEvent:
         cause = "OPEN_LAMBDA_FUNCTIONS_LIMIT_EXCEEDED"
     if cause is not None:
         return _failed("ScheduleLambdaFunctionFailed", cause, at, chosen(decision, "id", "name"))
-    return _recorded("LambdaFunctionScheduled", at, chosen(decision, "id", "name", "control", "input", "startToCloseTimeout"))
+    return _recorded(
+        "LambdaFunctionScheduled", at, chosen(decision, "id", "name", "control", "input", "startToCloseTimeout")
+    )
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------

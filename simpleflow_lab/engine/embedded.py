@@ -19,8 +19,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from simpleflow_lab.engine import requests, task_lists, tokens, visibility
@@ -36,7 +35,7 @@ from simpleflow_lab.engine.open_questions import (
 from simpleflow_lab.engine.recovery import recover
 from simpleflow_lab.engine.registration import ACTIVITY, ARN_PREFIX, DEPRECATED, WORKFLOW, Domain, Kind, Type, type_text
 from simpleflow_lab.engine.requests import EXECUTION_DEFAULTS, Request, chosen, resolve
-from simpleflow_lab.engine.retention import expired, sweep_every
+from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.state import EngineState
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
 from simpleflow_lab.engine.task_lists import Poll, Task
@@ -62,6 +61,10 @@ T = TypeVar("T")
 MEMORY: Final = ":memory:"
 
 
+def _nothing() -> None:
+    """What to do when nothing is to be done."""
+
+
 def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
     """An operation of SWF: its request is checked against the model, and it does not run on the main thread."""
     name = "".join(word.capitalize() for word in method.__name__.split("_"))
@@ -75,8 +78,22 @@ def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
     return call
 
 
+def _poll(method: Callable[[EmbeddedSWF, Request, Poll], T]) -> Callable[..., T]:
+    """A poll, likewise. When the main thread is interrupted in it, it is given no task any more."""
+    name = "".join(word.capitalize() for word in method.__name__.split("_"))
+
+    @functools.wraps(method)
+    def call(self: EmbeddedSWF, **request: Any) -> T:
+        requests.check(name, request)
+        poll = Poll(request.get("identity"))
+        answer: T = self._away(lambda: method(self, request, poll), lambda: self._abandon(poll))
+        return answer
+
+    return call
+
+
 class _Turn:
-    """Exclusive use of the engine's memory. What is due happens first, what was recorded is queued for the store last."""
+    """Exclusive use of the engine's memory. What is due happens first; last, what was recorded goes to the store."""
 
     __slots__ = ("_engine", "_urgent", "ticket")
 
@@ -96,7 +113,7 @@ class _Turn:
             raise
         return self._engine._state
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             self._engine._state.settle()
             self.ticket = self._engine._flush(urgent=self._urgent)
@@ -128,6 +145,8 @@ class EmbeddedSWF:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._sleeping_until: int | None = None
+        self._sweep_at = 0
+        self._last_ticket = 0
         self._closed = False
         self._errands = Errands("simpleflow-lab call")
         self._watchers: dict[int, list[Poll]] = {}
@@ -155,7 +174,7 @@ class EmbeddedSWF:
     def __enter__(self) -> EmbeddedSWF:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -170,6 +189,9 @@ class EmbeddedSWF:
                 return
             self._closed = True
             self._release_polls()
+            for watchers in self._watchers.values():
+                for watcher in watchers:
+                    watcher.wake()
         self._wake.set()
         self._timekeeper.join()
         self._store.close()
@@ -187,47 +209,43 @@ class EmbeddedSWF:
     def _release_polls(self) -> None:
         for poll in self._state.waiting_polls():
             poll.wake()
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.wake()
 
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
     ) -> int:
-        """The id of the execution's last event on disk, as soon as it is greater than `after_event_id`, or after `timeout` s.
+        """The id of the execution's last event on disk, as soon as it is greater than `after_event_id`.
 
-        With `until_closed` it waits for the execution to close. Raises `UnknownResourceFault`.
+        Or after `timeout` seconds, whatever it is then. With `until_closed` it waits for the execution to close.
+        Raises `UnknownResourceFault`.
         """
         end = time.monotonic() + timeout
 
         def wait() -> int:
+            watcher = Poll(None)
             while True:
-                watcher = Poll(None)
                 with self._turn(urgent=False) as state:
+                    self._forget_watcher(watcher)
                     run = _run(state, domain, execution)
                     found = state.open.get(run.key)
                     last = run.event_count if found is None else len(found.events)
-                    ticket = 0 if found is None else found.ticket
-                    if found is None or (last > after_event_id and not until_closed) or self._closed:
+                    ticket = _ticket(state, run.key)
+                    if found is None or (last > after_event_id and not until_closed) or time.monotonic() >= end:
                         break
+                    watcher = Poll(None)
                     self._watchers.setdefault(run.key, []).append(watcher)
                 watcher.sleep(end - time.monotonic())
-                with self._lock:
-                    self._forget_watcher(run.key, watcher)
-                if time.monotonic() >= end:
-                    break
             self._store.wait(ticket, urgent=False)
             return last
 
         result: int = self._away(wait)
         return result
 
-    def _forget_watcher(self, key: int, watcher: Poll) -> None:
-        watchers = self._watchers.get(key)
-        if watchers is not None and watcher in watchers:
-            watchers.remove(watcher)
-            if not watchers:
-                del self._watchers[key]
+    def _forget_watcher(self, watcher: Poll) -> None:
+        for key, watchers in list(self._watchers.items()):
+            if watcher in watchers:
+                watchers.remove(watcher)
+                if not watchers:
+                    del self._watchers[key]
 
     def _new_run_id(self) -> str:
         # As SWF's own, 46 characters; but without "/", so that it can be part of a file's name.
@@ -256,7 +274,7 @@ class EmbeddedSWF:
         if changes:
             state.registry.changes.clear()
             state.outbox.clear()
-            ticket = self._store.append(changes, urgent=urgent)
+            ticket = self._last_ticket = self._store.append(changes, urgent=urgent)
             for key, execution in state.changed.items():
                 execution.ticket = ticket
                 for watcher in self._watchers.get(key, ()):
@@ -297,7 +315,602 @@ class EmbeddedSWF:
     def _sweep(self) -> None:
         """Forget closed executions whose retention is over."""
         now = self._clock.now()
-        if now >= getattr(self, "_sweep_at", 0):
-            self._sweep_at = now + sweep_every()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_MILLISECONDS
             for run in expired(self._state.runs.values(), self._state.registry.domains, now):
                 self._state.delete(run)
+
+    # -- domains
+
+    @_operation
+    def register_domain(self, request: Request) -> Answer:
+        return self._write(lambda state: state.registry.register_domain(request))
+
+    @_operation
+    def deprecate_domain(self, request: Request) -> Answer:
+        return self._write(lambda state: state.registry.deprecate_domain(request["name"], state.now()))
+
+    @_operation
+    def undeprecate_domain(self, request: Request) -> Answer:
+        return self._write(lambda state: state.registry.undeprecate_domain(request["name"]))
+
+    @_operation
+    def describe_domain(self, request: Request) -> Answer:
+        with self._turn() as state:
+            domain = state.registry.domain(request["name"])
+        return {
+            "domainInfo": _domain_info(domain),
+            "configuration": {"workflowExecutionRetentionPeriodInDays": domain.retention},
+        }
+
+    @_operation
+    def list_domains(self, request: Request) -> Answer:
+        with self._turn() as state:
+            domains = sorted(state.registry.domains.values(), key=lambda domain: domain.name)
+        listed = [domain for domain in domains if domain.status == request["registrationStatus"]]
+        return self._named_page("domainInfos", listed, request, _domain_info)
+
+    @_operation
+    def tag_resource(self, request: Request) -> Answer:
+        return self._write(lambda state: state.registry.tag(request))
+
+    @_operation
+    def untag_resource(self, request: Request) -> Answer:
+        return self._write(lambda state: state.registry.untag(request))
+
+    @_operation
+    def list_tags_for_resource(self, request: Request) -> Answer:
+        with self._turn() as state:
+            domain = state.registry.domain_of_arn(request["resourceArn"])
+        return {"tags": [{"key": k} if v is None else {"key": k, "value": v} for k, v in domain.tags.items()]}
+
+    # -- types
+
+    @_operation
+    def register_workflow_type(self, request: Request) -> Answer:
+        return self._write(lambda state: state.registry.register_type(WORKFLOW, request, state.now()))
+
+    @_operation
+    def register_activity_type(self, request: Request) -> Answer:
+        return self._write(lambda state: state.registry.register_type(ACTIVITY, request, state.now()))
+
+    @_operation
+    def deprecate_workflow_type(self, request: Request) -> Answer:
+        domain, named = request["domain"], request["workflowType"]
+        return self._write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, named, state.now()))
+
+    @_operation
+    def deprecate_activity_type(self, request: Request) -> Answer:
+        domain, named = request["domain"], request["activityType"]
+        return self._write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, named, state.now()))
+
+    @_operation
+    def undeprecate_workflow_type(self, request: Request) -> Answer:
+        domain, named = request["domain"], request["workflowType"]
+        return self._write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, named))
+
+    @_operation
+    def undeprecate_activity_type(self, request: Request) -> Answer:
+        domain, named = request["domain"], request["activityType"]
+        return self._write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, named))
+
+    @_operation
+    def delete_workflow_type(self, request: Request) -> Answer:
+        domain, named = request["domain"], request["workflowType"]
+        return self._write(lambda state: state.registry.delete_type(WORKFLOW, domain, named))
+
+    @_operation
+    def delete_activity_type(self, request: Request) -> Answer:
+        domain, named = request["domain"], request["activityType"]
+        return self._write(lambda state: state.registry.delete_type(ACTIVITY, domain, named))
+
+    @_operation
+    def describe_workflow_type(self, request: Request) -> Answer:
+        return self._describe_type(WORKFLOW, request["domain"], request["workflowType"])
+
+    @_operation
+    def describe_activity_type(self, request: Request) -> Answer:
+        return self._describe_type(ACTIVITY, request["domain"], request["activityType"])
+
+    @_operation
+    def list_workflow_types(self, request: Request) -> Answer:
+        return self._list_types(WORKFLOW, request)
+
+    @_operation
+    def list_activity_types(self, request: Request) -> Answer:
+        return self._list_types(ACTIVITY, request)
+
+    def _describe_type(self, kind: Kind, domain: str, named: Structure) -> Answer:
+        with self._turn() as state:
+            found = state.registry.type(domain, kind, named)
+        return {"typeInfo": _type_info(found), "configuration": _copy(found.defaults)}
+
+    def _list_types(self, kind: Kind, request: Request) -> Answer:
+        status, name = request["registrationStatus"], request.get("name")
+        with self._turn() as state:
+            domain = state.registry.domain(request["domain"]).name
+            types = list(state.registry.types[domain].values())
+        listed = [t for t in types if t.kind == kind and t.status == status and name in (None, t.name)]
+        listed.sort(key=lambda t: (t.name, t.version))
+        return self._named_page("typeInfos", listed, request, _type_info)
+
+    def _named_page(
+        self, member: str, listed: Sequence[T], request: Request, info: Callable[[T], dict[str, Any]]
+    ) -> Answer:
+        asked = visibility.question(request)
+        skip, *_ = self._read_page_token(tokens.NAMES_PAGE, request, asked) or (0,)
+        ordered = listed[::-1] if request.get("reverseOrder") else listed
+        end = skip + _page_size(request)
+        answer: Answer = {member: [info(each) for each in ordered[skip:end]]}
+        if end < len(ordered):
+            answer["nextPageToken"] = self._page_token(tokens.NAMES_PAGE, asked, end)
+        return answer
+
+    # -- page tokens
+
+    def _page_token(self, kind: int, asked: int, *numbers: int) -> str:
+        return self._tokens.write(kind, asked, self._clock.now(), *numbers)
+
+    def _read_page_token(self, kind: int, request: Request, asked: int) -> tuple[int, ...] | None:
+        """The numbers of the request's page token, if it has one."""
+        if "nextPageToken" not in request:
+            return None
+        question, given_at, *numbers = self._tokens.read(kind, request["nextPageToken"])
+        if question != asked:
+            raise ValidationException("Invalid token")
+        if self._clock.now() > given_at + PAGE_TOKEN_SECONDS * 1000:
+            raise ValidationException("Specified token has exceeded its maximum lifetime")
+        return tuple(numbers)
+
+    # -- executions
+
+    @_operation
+    def start_workflow_execution(self, request: Request) -> Answer:
+        domain, workflow_id, named = request["domain"], request["workflowId"], request["workflowType"]
+        turn = self._turn()
+        with turn as state:
+            state.registry.active_domain(domain)
+            found = state.registry.type(domain, WORKFLOW, named)
+            if found.status == DEPRECATED:
+                raise TypeDeprecatedFault(type_text(WORKFLOW, named))
+            resolved, missing = resolve(request, found.defaults, EXECUTION_DEFAULTS)
+            if missing is not None:
+                raise DefaultUndefinedFault(missing.member)
+            if state.open_execution(domain, workflow_id, None) is not None:
+                raise WorkflowExecutionAlreadyStartedFault(STARTED_ALREADY_MESSAGE)
+            if state.count_open(domain) >= limits.MAX_OPEN_EXECUTIONS:
+                raise LimitExceededFault(f"{limits.MAX_OPEN_EXECUTIONS} executions are open in {domain}")
+            attributes = {
+                **chosen(request, "workflowType", "input", "tagList"),
+                **resolved,
+                "parentInitiatedEventId": 0,
+            }
+            run_id = state.start(domain, workflow_id, state.new_run_id(), attributes).run.run_id
+        self._store.wait(turn.ticket)
+        return {"runId": run_id}
+
+    @_operation
+    def signal_workflow_execution(self, request: Request) -> Answer:
+        attributes = {**chosen(request, "signalName", "input"), "externalInitiatedEventId": 0}
+        return self._record(request, lambda execution: ("WorkflowExecutionSignaled", attributes))
+
+    @_operation
+    def request_cancel_workflow_execution(self, request: Request) -> Answer:
+        def requested(execution: Execution) -> NewEvent | None:
+            if execution.cancel_requested and not REPEATED_CANCEL_REQUESTS_ARE_RECORDED:
+                return None
+            return "WorkflowExecutionCancelRequested", {"externalInitiatedEventId": 0}
+
+        return self._record(request, requested)
+
+    @_operation
+    def terminate_workflow_execution(self, request: Request) -> Answer:
+        def terminated(execution: Execution) -> NewEvent:
+            policy = request.get("childPolicy", execution.configuration["childPolicy"])
+            attributes = {**chosen(request, "reason", "details"), "childPolicy": policy, "cause": "OPERATOR_INITIATED"}
+            return "WorkflowExecutionTerminated", attributes
+
+        return self._record(request, terminated)
+
+    def _record(self, request: Request, event: Callable[[Execution], NewEvent | None]) -> Answer:
+        """Record an event in the open execution that the request names."""
+
+        def change(state: EngineState) -> None:
+            domain, workflow_id, run_id = request["domain"], request["workflowId"], request.get("runId")
+            state.registry.domain(domain)
+            execution = state.open_execution(domain, workflow_id, run_id)
+            if execution is None:
+                raise UnknownResourceFault(_unknown_execution(workflow_id, run_id))
+            new = event(execution)
+            if new is not None:
+                state.transact(execution, [new])
+
+        return self._write(change)
+
+    @_operation
+    def describe_workflow_execution(self, request: Request) -> Answer:
+        execution = self._execution(request["domain"], request["execution"])
+        # One turn, so that what is told fits together.
+        with self._turn() as state:
+            answer = _description(execution)
+            ticket = _ticket(state, execution.run.key)
+        self._store.wait(ticket)
+        return answer
+
+    @_operation
+    def get_workflow_execution_history(self, request: Request) -> Answer:
+        execution = self._execution(request["domain"], request["execution"])
+        asked = visibility.question(request)
+        with self._turn() as state:
+            events, last = execution.events, len(execution.events)
+            ticket = _ticket(state, execution.run.key)
+        backwards = request.get("reverseOrder", False)
+        start, *_ = self._read_page_token(tokens.HISTORY_PAGE, request, asked) or (last if backwards else 1,)
+        page, following = _page_of(events, start, 1, last, _page_size(request), backwards)
+        self._store.wait(ticket)
+        answer: Answer = {"events": page}
+        if following is not None:
+            answer["nextPageToken"] = self._page_token(tokens.HISTORY_PAGE, asked, following)
+        return answer
+
+    def _execution(self, domain: str, named: Structure) -> Execution:
+        """An open or closed execution, read from the store if need be. Raises `UnknownResourceFault`, `StoreError`."""
+        with self._turn() as state:
+            run = _run(state, domain, named)
+            found = state.recall(run.key)
+        if found is not None:
+            return found
+        read = Execution.fold(run, self._store.history(run))
+        with self._turn() as state:
+            found = state.recall(run.key)
+            if found is None:
+                state.cache(read)
+        return found or read
+
+    @_operation
+    def list_open_workflow_executions(self, request: Request) -> Answer:
+        return self._list_executions(request, closed=False)
+
+    @_operation
+    def list_closed_workflow_executions(self, request: Request) -> Answer:
+        return self._list_executions(request, closed=True)
+
+    @_operation
+    def count_open_workflow_executions(self, request: Request) -> Answer:
+        return {"count": len(self._select(request, closed=False)[0]), "truncated": False}
+
+    @_operation
+    def count_closed_workflow_executions(self, request: Request) -> Answer:
+        return {"count": len(self._select(request, closed=True)[0]), "truncated": False}
+
+    def _select(self, request: Request, *, closed: bool) -> tuple[list[Run], set[int]]:
+        """The executions that the request asks for, and which open ones are asked to cancel; all of it on disk."""
+        visibility.check_filters(request, closed=closed)
+        with self._turn() as state:
+            domain = state.registry.domain(request["domain"]).name
+            if closed:
+                runs = [run for run in state.runs.values() if run.closed_at is not None and run.domain == domain]
+                canceling = set()
+            else:
+                runs = [execution.run for execution in state.open.values() if execution.run.domain == domain]
+                canceling = {key for key, execution in state.open.items() if execution.cancel_requested}
+            ticket = self._last_ticket
+        self._store.wait(ticket)
+        return visibility.selected(runs, request), canceling
+
+    def _list_executions(self, request: Request, *, closed: bool) -> Answer:
+        asked = visibility.question(request)
+        place = self._read_page_token(tokens.EXECUTIONS_PAGE, request, asked)
+        after = None if place is None else (place[0], place[1])
+        runs, canceling = self._select(request, closed=closed)
+        page, following = visibility.page_after(runs, request, after, _page_size(request))
+        infos = [visibility.execution_info(run, cancel_requested=run.key in canceling) for run in page]
+        answer: Answer = {"executionInfos": infos}
+        if following is not None:
+            answer["nextPageToken"] = self._page_token(tokens.EXECUTIONS_PAGE, asked, *following)
+        return answer
+
+    # -- decision tasks
+
+    @_poll
+    def poll_for_decision_task(self, request: Request, poll: Poll) -> Answer:
+        if "nextPageToken" in request:
+            return self._decision_page(request)
+        given = self._wait_for_task(task_lists.DECISION, request, poll)
+        if given is None:
+            return {"startedEventId": 0, "previousStartedEventId": 0}
+        task, started_id = given
+        execution = task.execution
+        previous = self._previous_started(execution, started_id)
+        first = previous if request.get("startAtPreviousStartedEvent") and previous else 1
+        return self._decision_answer(execution, task.scheduled.id, started_id, previous, first, None, request)
+
+    def _previous_started(self, execution: Execution, started_id: int) -> int:
+        # Only a decision task that was completed after this one started could have changed it, and none can be.
+        return execution.previous_started
+
+    def _decision_page(self, request: Request) -> Answer:
+        asked = visibility.question({"taskList": request["taskList"], "domain": request["domain"]})
+        numbers = self._read_page_token(tokens.DECISION_PAGE, request, asked)
+        assert numbers is not None
+        key, scheduled_id, started_id, first, following, backwards = numbers
+        with self._turn() as state:
+            execution = _open_of_token(state, key)
+            if execution.started != (scheduled_id, started_id):
+                raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
+            previous = execution.previous_started
+        asking = {**request, "reverseOrder": bool(backwards)}
+        return self._decision_answer(execution, scheduled_id, started_id, previous, first, following, asking)
+
+    def _decision_answer(
+        self,
+        execution: Execution,
+        scheduled_id: int,
+        started_id: int,
+        previous: int,
+        first: int,
+        start: int | None,
+        request: Request,
+    ) -> Answer:
+        run = execution.run
+        backwards = request.get("reverseOrder", False)
+        if start is None:
+            start = started_id if backwards else first
+        page, following = _page_of(execution.events, start, first, started_id, _page_size(request), backwards)
+        answer: Answer = {
+            "taskToken": self._tokens.write(tokens.DECISION_TASK, run.key, scheduled_id, started_id),
+            "startedEventId": started_id,
+            "previousStartedEventId": previous,
+            "workflowExecution": run.execution,
+            "workflowType": run.workflow_type,
+            "events": page,
+        }
+        if following is not None:
+            asked = visibility.question({"taskList": request["taskList"], "domain": request["domain"]})
+            numbers = (run.key, scheduled_id, started_id, first, following, int(backwards))
+            answer["nextPageToken"] = self._page_token(tokens.DECISION_PAGE, asked, *numbers)
+        return answer
+
+    @_operation
+    def respond_decision_task_completed(self, request: Request) -> Answer:
+        key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK, request["taskToken"])
+
+        def change(state: EngineState) -> None:
+            execution = _open_of_token(state, key)
+            if execution.started != (scheduled_id, started_id):
+                raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
+            requests.check_close_is_last(request.get("decisions", ()))
+            state.transact(execution, decided(execution, scheduled_id, started_id, request, state))
+
+        return self._write(change)
+
+    @_operation
+    def count_pending_decision_tasks(self, request: Request) -> Answer:
+        return self._count_pending(task_lists.DECISION, request)
+
+    # -- activity tasks
+
+    @_poll
+    def poll_for_activity_task(self, request: Request, poll: Poll) -> Answer:
+        given = self._wait_for_task(task_lists.ACTIVITY, request, poll)
+        if given is None:
+            return {"startedEventId": 0}
+        task, started_id = given
+        self._store.wait(poll.ticket)
+        run, scheduled = task.execution.run, task.scheduled
+        return {
+            "taskToken": self._tokens.write(tokens.ACTIVITY_TASK, run.key, scheduled.id, started_id),
+            "startedEventId": started_id,
+            "workflowExecution": run.execution,
+            **_copy(chosen(scheduled.attributes, "activityId", "activityType", "input")),
+        }
+
+    @_operation
+    def record_activity_task_heartbeat(self, request: Request) -> Answer:
+        with self._turn() as state:
+            execution, activity = self._activity_of_token(state, request["taskToken"])
+            heartbeat = execution.heartbeats.get(activity.id)
+            details = request.get("details", heartbeat.details if heartbeat else None)
+            execution.heartbeats[activity.id] = Heartbeat(state.now(), details)
+            return {"cancelRequested": cancel_request(activity) is not None}
+
+    @_operation
+    def respond_activity_task_completed(self, request: Request) -> Answer:
+        return self._close_activity(request, "ActivityTaskCompleted", "result")
+
+    @_operation
+    def respond_activity_task_failed(self, request: Request) -> Answer:
+        return self._close_activity(request, "ActivityTaskFailed", "reason", "details")
+
+    @_operation
+    def respond_activity_task_canceled(self, request: Request) -> Answer:
+        return self._close_activity(request, "ActivityTaskCanceled", "details")
+
+    def _close_activity(self, request: Request, event_type: str, *members: str) -> Answer:
+        def change(state: EngineState) -> None:
+            execution, activity = self._activity_of_token(state, request["taskToken"])
+            started = started_event(activity)
+            attributes = chosen(request, *members)
+            attributes["scheduledEventId"] = activity.id
+            attributes["startedEventId"] = started.id if started else 0
+            if event_type == "ActivityTaskCanceled" and (latest := cancel_request(activity)) is not None:
+                attributes["latestCancelRequestedEventId"] = latest.id
+            state.transact(execution, [(event_type, attributes)])
+
+        return self._write(change)
+
+    def _activity_of_token(self, state: EngineState, token: str) -> tuple[Execution, Entity]:
+        """The activity task that a worker has. Raises `ValidationException`, `UnknownResourceFault`."""
+        key, scheduled_id, started_id = self._tokens.read(tokens.ACTIVITY_TASK, token)
+        execution = _open_of_token(state, key)
+        activity = execution.entities.get(scheduled_id)
+        started = started_event(activity) if activity is not None else None
+        if activity is None or started is None or started.id != started_id:
+            raise UnknownResourceFault(f"Unknown activity, scheduledEventId = {scheduled_id}")
+        return execution, activity
+
+    @_operation
+    def count_pending_activity_tasks(self, request: Request) -> Answer:
+        return self._count_pending(task_lists.ACTIVITY, request)
+
+    # -- polls
+
+    def _wait_for_task(self, kind: str, request: Request, poll: Poll) -> tuple[Task, int] | None:
+        """The next task of a list and its startedEventId, or nothing after the time that a poll waits."""
+        end = time.monotonic() + self._poll_seconds
+        with self._turn(urgent=False) as state:
+            key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
+            task_list = state.task_list(*key)
+            task = task_list.take()
+            if task is not None:
+                poll.over = True
+                poll.ticket = task.execution.ticket
+                state.begin(task, poll)
+                state.forget_unused(key)
+            else:
+                task_list.wait(poll)
+        if task is None:
+            poll.sleep(end - time.monotonic())
+            with self._lock:
+                self._state.task_list(*key).leave(poll)
+                self._state.forget_unused(key)
+        given: tuple[Task, int] | None = poll.given
+        return given
+
+    def _abandon(self, poll: Poll) -> None:
+        """Nobody waits for this poll's answer any more."""
+        with self._lock:
+            poll.wake()
+
+    def _count_pending(self, kind: str, request: Request) -> Answer:
+        with self._turn() as state:
+            key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
+            count = state.task_list(*key).count()
+            state.forget_unused(key)
+        return {"count": count, "truncated": False}
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def _run(state: EngineState, domain: str, named: Structure) -> Run:
+    state.registry.domain(domain)
+    found = state.runs.get((domain, named["workflowId"], named["runId"]))
+    if found is None:
+        raise UnknownResourceFault(_unknown_execution(named["workflowId"], named["runId"]))
+    return found
+
+
+def _unknown_execution(workflow_id: str, run_id: str | None) -> str:
+    if run_id:
+        return f"Unknown execution: WorkflowExecution=[workflowId={workflow_id}, runId={run_id}]"
+    return f"Unknown execution, workflowId = {workflow_id}"
+
+
+def _open_of_token(state: EngineState, key: int) -> Execution:
+    found = state.open.get(key)
+    if found is None:
+        run = state.run_of_key.get(key)
+        raise UnknownResourceFault(_unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
+    return found
+
+
+def _ticket(state: EngineState, key: int) -> int:
+    """What must be on disk before the execution's events may be shown."""
+    found = state.recall(key)
+    return 0 if found is None else found.ticket
+
+
+def _page_size(request: Request) -> int:
+    return request.get("maximumPageSize") or limits.MAX_PAGE_SIZE
+
+
+def _page_of(
+    events: Sequence[HistoryEvent], start: int, first: int, last: int, size: int, backwards: bool
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Events from id `start` on, within `first` to `last`, and the id at which the next page begins."""
+    if backwards:
+        end = max(first, start - size + 1)
+        page, following = [_wire(events[i - 1]) for i in range(start, end - 1, -1)], end - 1
+        return page, (following if following >= first else None)
+    end = min(last, start + size - 1)
+    page, following = [_wire(event) for event in events[start - 1 : end]], end + 1
+    return page, (following if following <= last else None)
+
+
+def _wire(event: HistoryEvent) -> dict[str, Any]:
+    """An event as boto3 gives it, and the caller's own."""
+    return {
+        "eventTimestamp": event.timestamp,
+        "eventType": event.type,
+        "eventId": event.id,
+        attributes_key(event.type): _copy(event.attributes),
+    }
+
+
+def _copy(attributes: Structure) -> dict[str, Any]:
+    return {
+        name: dict(value) if type(value) is dict else list(value) if type(value) is list else value
+        for name, value in attributes.items()
+    }
+
+
+def _domain_info(domain: Domain) -> dict[str, Any]:
+    info = {"name": domain.name, "status": domain.status, "arn": ARN_PREFIX + domain.name}
+    return info if domain.description is None else {**info, "description": domain.description}
+
+
+def _type_info(found: Type) -> dict[str, Any]:
+    kind = "workflowType" if found.kind == WORKFLOW else "activityType"
+    info: dict[str, Any] = {
+        kind: {"name": found.name, "version": found.version},
+        "status": found.status,
+        "creationDate": to_datetime(found.created_at),
+    }
+    if found.description is not None:
+        info["description"] = found.description
+    if found.deprecated_at is not None:
+        info["deprecationDate"] = to_datetime(found.deprecated_at)
+    return info
+
+
+_CONFIGURATION: Final = (
+    "taskStartToCloseTimeout",
+    "executionStartToCloseTimeout",
+    "taskList",
+    "taskPriority",
+    "childPolicy",
+    "lambdaRole",
+)
+
+
+def _description(execution: Execution) -> Answer:
+    counts = execution.open_counts
+    answer: Answer = {
+        "executionInfo": visibility.execution_info(execution.run, cancel_requested=execution.cancel_requested),
+        "executionConfiguration": chosen(execution.configuration, *_CONFIGURATION),
+        "openCounts": {
+            "openActivityTasks": counts[ACTIVITY_TASK],
+            "openDecisionTasks": int(bool(execution.queued or execution.started)),
+            "openTimers": counts[TIMER],
+            "openChildWorkflowExecutions": counts[CHILD],
+            "openLambdaFunctions": counts[LAMBDA],
+        },
+    }
+    if execution.latest_activity is not None:
+        answer["latestActivityTaskTimestamp"] = execution.latest_activity
+    if execution.context is not None:
+        answer["latestExecutionContext"] = execution.context
+    return answer
+
+
+# -- the end of the process --------------------------------------------------------------------------------------------
+
+_OPEN: Final[weakref.WeakSet[EmbeddedSWF]] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Note the time and let stores go when the interpreter ends."""
+    for engine in list(_OPEN):
+        engine.close()

@@ -189,10 +189,8 @@ def started_event(entity: Entity) -> HistoryEvent | None:
 
 def cancel_request(entity: Entity) -> HistoryEvent | None:
     """The latest ActivityTaskCancelRequested of an activity task."""
-    for event in reversed(entity.events):
-        if event.type == "ActivityTaskCancelRequested":
-            return event
-    return None
+    found = [event for event in entity.events if event.type == "ActivityTaskCancelRequested"]
+    return found[-1] if found else None
 
 
 # -- what an event does to the execution itself ------------------------------------------------------------------------

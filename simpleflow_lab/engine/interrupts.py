@@ -29,7 +29,7 @@ class Errands:
 
     def __init__(self, name: str):
         self._name = name
-        self._idle: list[queue.SimpleQueue[_Errand]] = []
+        self._idle: list[queue.SimpleQueue[_Errand | None]] = []
 
     def run(self, function: Callable[[], Any], on_interrupt: Callable[[], None]) -> Any:
         """The result of `function()`, run in a daemon thread if this is the main thread.
@@ -53,14 +53,18 @@ class Errands:
         try:
             errands = self._idle.pop()
         except IndexError:
-            errands = queue.SimpleQueue()
+            errands = queue.SimpleQueue[_Errand | None]()
             threading.Thread(target=self._serve, args=(errands,), name=self._name, daemon=True).start()
         errands.put(errand)
         return errand
 
-    def _serve(self, errands: queue.SimpleQueue[_Errand]) -> None:
-        while True:
-            errand = errands.get()
+    def close(self) -> None:
+        """Let idle threads end."""
+        while self._idle:
+            self._idle.pop().put(None)
+
+    def _serve(self, errands: queue.SimpleQueue[_Errand | None]) -> None:
+        while (errand := errands.get()) is not None:
             try:
                 errand.result = errand.function()
             except BaseException as error:

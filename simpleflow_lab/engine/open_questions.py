@@ -36,7 +36,7 @@ STARTED_ALREADY_MESSAGE: Final = ""
 """The message of WorkflowExecutionAlreadyStartedFault."""
 
 DECISION_TASKS_SAY_NONE: Final = True
-"""`scheduleToStartTimeout: NONE` in DecisionTaskScheduled, as SWF writes since 2023; recordings of 2017 have nothing."""
+"""`scheduleToStartTimeout: NONE` in DecisionTaskScheduled, as SWF writes since 2023; recordings of 2017 have none."""
 
 UNRETAINED_GRACE_SECONDS: Final = 3600
 """How long a closed execution can still be read if its domain retains none (retention 0 or NONE)."""

@@ -209,7 +209,10 @@ class Registry:
         if self.find(domain, kind, request["name"], request["version"]) is not None:
             raise TypeAlreadyExistsFault(type_text(kind, request))
         registered = self.types[domain]
-        if len(registered) >= limits.MAX_TYPES and sum(each.kind == kind for each in registered.values()) >= limits.MAX_TYPES:
+        if (
+            len(registered) >= limits.MAX_TYPES
+            and sum(each.kind == kind for each in registered.values()) >= limits.MAX_TYPES
+        ):
             raise LimitExceededFault(f"{limits.MAX_TYPES} types are registered in {domain}; SWF allows no more")
         self.put_type(
             Type(
@@ -243,9 +246,7 @@ class Registry:
         """Raises `UnknownResourceFault`, `TypeNotDeprecatedFault`."""
         found = self.type(domain, kind, named)
         if found.status == REGISTERED:
-            raise TypeNotDeprecatedFault(
-                "The type is currently registered and cannot be deleted in its current state"
-            )
+            raise TypeNotDeprecatedFault("The type is currently registered and cannot be deleted in its current state")
         del self.types[domain][kind, found.name, found.version]
         self.changes.append(TypeDeleted(found))
 

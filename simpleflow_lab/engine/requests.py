@@ -158,7 +158,7 @@ _NAMES: Final = frozenset(
     {"DomainName", "Name", "Version", "WorkflowId", "ActivityId", "TimerId", "MarkerName", "SignalName"}
 )
 _PROSE: Final[dict[str, tuple[str, Callable[[str], bool] | None]]] = {
-    **{name: (_NAME, None) for name in _NAMES},
+    **dict.fromkeys(_NAMES, (_NAME, None)),
     "DurationInSeconds": (r"[0-9]+", None),
     "DurationInSecondsOptional": (r"NONE|[0-9]+", None),
     "DurationInDays": (
@@ -168,7 +168,9 @@ _PROSE: Final[dict[str, tuple[str, Callable[[str], bool] | None]]] = {
     "TaskPriority": (r"-?[0-9]{1,10}", lambda priority: -(1 << 31) <= int(priority) < 1 << 31),
 }
 # Where the model says "optional" and its documentation forbids NONE.
-_NEVER_NONE: Final = re.compile(r"(executionStartToCloseTimeout|defaultExecutionStartToCloseTimeout):DurationInSecondsOptional")
+_NEVER_NONE: Final = re.compile(
+    r"(executionStartToCloseTimeout|defaultExecutionStartToCloseTimeout):DurationInSecondsOptional"
+)
 
 
 def _scalar(name: str, bounds: tuple[int, int | None]) -> _Check:
@@ -228,7 +230,9 @@ EXECUTION_DEFAULTS: Final = (
         "DEFAULT_EXECUTION_START_TO_CLOSE_TIMEOUT_UNDEFINED",
     ),
     Default("taskList", "defaultTaskList", "DEFAULT_TASK_LIST_UNDEFINED"),
-    Default("taskStartToCloseTimeout", "defaultTaskStartToCloseTimeout", "DEFAULT_TASK_START_TO_CLOSE_TIMEOUT_UNDEFINED"),
+    Default(
+        "taskStartToCloseTimeout", "defaultTaskStartToCloseTimeout", "DEFAULT_TASK_START_TO_CLOSE_TIMEOUT_UNDEFINED"
+    ),
     Default("childPolicy", "defaultChildPolicy", "DEFAULT_CHILD_POLICY_UNDEFINED"),
     Default("taskPriority", "defaultTaskPriority", None),
     Default("lambdaRole", "defaultLambdaRole", None),

@@ -130,9 +130,10 @@ STRUCTURES: Final[dict[str, str]] = {
         "recordMarkerDecisionAttributes:RecordMarkerDecisionAttributes "
         "startTimerDecisionAttributes:StartTimerDecisionAttributes "
         "cancelTimerDecisionAttributes:CancelTimerDecisionAttributes "
-        "signalExternalWorkflowExecutionDecisionAttributes:SignalExternalWorkflowExecutionDecisionAttributes reque "
-        "stCancelExternalWorkflowExecutionDecisionAttributes:RequestCancelExternalWorkflowExecutionDecisionAttribu "
-        "tes startChildWorkflowExecutionDecisionAttributes:StartChildWorkflowExecutionDecisionAttributes "
+        "signalExternalWorkflowExecutionDecisionAttributes:SignalExternalWorkflowExecutionDecisionAttributes "
+        "requestCancelExternalWorkflowExecutionDecisionAttributes:"
+        "RequestCancelExternalWorkflowExecutionDecisionAttributes "
+        "startChildWorkflowExecutionDecisionAttributes:StartChildWorkflowExecutionDecisionAttributes "
         "scheduleLambdaFunctionDecisionAttributes:ScheduleLambdaFunctionDecisionAttributes"
     ),
     "ScheduleActivityTaskDecisionAttributes": (

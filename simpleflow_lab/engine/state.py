@@ -317,7 +317,7 @@ def _with_decision_task(execution: Execution, new: Iterable[NewEvent]) -> Iterat
         yield event
     if wakes and not execution.queued:
         configuration = execution.configuration
-        attributes = {"taskList": {"name": execution.task_list}}
+        attributes: dict[str, Any] = {"taskList": {"name": execution.task_list}}
         attributes["startToCloseTimeout"] = configuration["taskStartToCloseTimeout"]
         if "taskPriority" in configuration:
             attributes["taskPriority"] = configuration["taskPriority"]

@@ -139,9 +139,9 @@ class SQLiteStore:
         self._thread = threading.Thread(target=self._run, name="simpleflow-lab store", daemon=True)
         self._thread.start()
         self._opened.wait()
-        if self._error is not None:
+        if (failed := self._failure()) is not None:
             self._ownership.release()
-            raise StoreError(self._error)
+            raise StoreError(failed)
 
     # -- any thread
 
@@ -202,6 +202,9 @@ class SQLiteStore:
         self._thread.join()
         self._ownership.release()
 
+    def _failure(self) -> str | None:
+        return self._error
+
     def _check(self) -> None:
         if self._error is not None:
             raise StoreError(self._error)
@@ -244,8 +247,7 @@ class SQLiteStore:
                     break
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (sqlite3.Error, OSError, StoreError) as error:
-            opened = "failed ({}): what was acknowledged is safe; close it and open it again"
-            self._fail(f"the store {self.path} {opened if self._opened.is_set() else 'can not be opened: {}'}".format(error))
+            self._fail(error)
         finally:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
@@ -254,7 +256,7 @@ class SQLiteStore:
             self._opened.set()
 
     def _take(self) -> tuple[list[Sequence[Change] | _Errand], int]:
-        """What there is to write, once something is urgent, or old enough; nothing, when it is time for a sign of life."""
+        """What there is to write, once something is urgent or old enough, or it is time for a sign of life."""
         with self._condition:
             while not (self._urgent or self._closing):
                 left = self._alive_at + ALIVE_SECONDS - time.monotonic()
@@ -296,9 +298,13 @@ class SQLiteStore:
         for woken in ready:
             woken.release()
 
-    def _fail(self, text: str) -> None:
+    def _fail(self, error: Exception) -> None:
         with self._condition:
-            self._error = text
+            if self._opened.is_set():
+                told = f"failed ({error}): what was acknowledged is safe; close it and open it again"
+            else:
+                told = f"can't be opened ({error}): restore the file from a copy, or open another store"
+            self._error = f"the store {self.path} {told}"
 
     def _release(self, taken: list[Sequence[Change] | _Errand]) -> None:
         """Nothing more is written: everybody who waits is told."""
@@ -372,7 +378,9 @@ def _read_contents(connection: sqlite3.Connection, session: int) -> _Raw:
 
     return _Raw(
         secret=rows("SELECT value FROM meta WHERE name = 'secret'")[0][0],
-        sessions=[(a, b) for a, b in rows("SELECT opened_at, last_alive FROM uptime WHERE id != ? ORDER BY id", session)],
+        sessions=[
+            (a, b) for a, b in rows("SELECT opened_at, last_alive FROM uptime WHERE id != ? ORDER BY id", session)
+        ],
         domains=[_domain(row) for row in rows("SELECT name, status, description, retention, tags FROM domain")],
         types=[_type(row) for row in rows(f"SELECT {', '.join(_TYPE_COLUMNS)} FROM type")],
         executions=rows(f"SELECT {', '.join(_RUN_COLUMNS)} FROM execution ORDER BY key"),
@@ -424,7 +432,9 @@ def first_chain(run_id: str) -> bytes:
 
 def next_chain(chain: bytes, event_id: int, event_type: str, timestamp: int, attributes: str) -> bytes:
     """The chain after an event."""
-    return hashlib.sha256(b"%b%d %b %d %b" % (chain, event_id, event_type.encode(), timestamp, attributes.encode())).digest()
+    return hashlib.sha256(
+        b"%b%d %b %d %b" % (chain, event_id, event_type.encode(), timestamp, attributes.encode())
+    ).digest()
 
 
 def _verified(run: Run, rows: Sequence[tuple[Any, ...]], path: str) -> tuple[list[HistoryEvent], bytes]:

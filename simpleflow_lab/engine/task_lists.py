@@ -1,7 +1,7 @@
 """Task lists: tasks that wait for a poll, and polls that wait for a task.
 
-Rule: a task goes to one poll, in order of priority, then of time. A waiting poll sleeps until a task is given to it, and
-one task wakes one poll. All of this runs under the engine's lock, except the sleeping.
+Rule: a task goes to one poll, in order of priority, then of time. A waiting poll sleeps until a task is given to it,
+and one task wakes one poll. All of this runs under the engine's lock, except the sleeping.
 """
 
 from __future__ import annotations

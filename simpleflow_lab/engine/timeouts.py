@@ -77,8 +77,8 @@ _ARMS: Final[dict[str, tuple[tuple[str, str, str | None], ...]]] = {
     ),
     "TimerStarted": (("TIMER", "startToFireTimeout", None),),
 }
-"""By event type: kind of deadline, the attribute with its duration, and where that attribute is: in the event itself, or
-in the first event of the entity to which this attribute leads."""
+"""By event type: kind of deadline, the attribute with its duration, and where that is: in the event itself, or in the
+first event of the entity to which this attribute leads."""
 
 
 # -- what the kinds mean -----------------------------------------------------------------------------------------------

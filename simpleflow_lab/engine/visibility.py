@@ -88,7 +88,9 @@ def page_after(
 
 def question(request: Request) -> int:
     """A number for what is asked, whatever the page: a page token is good for that question only."""
-    asked = sorted((name, str(value)) for name, value in request.items() if name not in ("nextPageToken", "maximumPageSize"))
+    asked = sorted(
+        (name, str(value)) for name, value in request.items() if name not in ("nextPageToken", "maximumPageSize")
+    )
     return zlib.crc32(repr(asked).encode("utf-8", "backslashreplace"))
 
 

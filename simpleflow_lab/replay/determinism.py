@@ -80,8 +80,7 @@ def _same(event: HistoryEvent, request: Request) -> bool:
     attributes = event.attributes
     if request.type is not None:
         kind = attributes.get("activityType") or attributes.get("workflowType") or {}
-        names = {request.type[0], request.members.get("other_name")}
-        if kind.get("name") not in names or kind.get("version") != request.type[1]:
+        if kind.get("name") not in (request.type[0], request.alias) or kind.get("version") != request.type[1]:
             return False
     if request.kind == requests.CLOSE:
         return event.type != "WorkflowExecutionCompleted" or _same_json(

@@ -296,6 +296,7 @@ class ReplayExecutor:
                 task=task,
                 future=future,
                 type=(workflow.type_name(), workflow.type_version()),
+                alias=f"{workflow.__module__}.{workflow.__qualname__}",
                 input=encode({"args": values, "kwargs": named}),
                 line=line,
                 members=self._child_members(task),

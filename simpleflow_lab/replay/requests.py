@@ -34,7 +34,7 @@ WAKE_UP_TIMER: Final = "_simpleflow_wake_up_timer"
 class Request:
     """One thing asked for."""
 
-    __slots__ = ("failures", "future", "id", "input", "kind", "line", "members", "sent", "task", "type")
+    __slots__ = ("alias", "failures", "future", "id", "input", "kind", "line", "members", "sent", "task", "type")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Request:
         task: Task | None = None,
         future: Future | None = None,
         type: tuple[str, str] | None = None,
+        alias: str | None = None,
         input: str | None = None,
         line: Line | None = None,
         members: dict[str, Any] | None = None,
@@ -55,6 +56,8 @@ class Request:
         self.future = future
         self.type = type
         """Name and version of the activity or workflow type."""
+        self.alias = alias
+        """Another name that the type may have in a history: upstream's for child workflows."""
         self.input = input
         """What must be the same in every replay: input, details, or a timer's duration."""
         self.line = line

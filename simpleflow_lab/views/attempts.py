@@ -168,7 +168,7 @@ class Attempts(NamedTuple):
 def attempts_of(history: History, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
     """The attempts of a history. What is open counts up to `until`, by default the time of the last event.
 
-    Raises `HistoryError` if an event refers to nothing known.
+    What was still open when the execution closed counts up to there, whatever `until` says. Raises `HistoryError` if an event refers to nothing known.
     """
     return _attempts(history, fold(history), _end(history, until))
 
@@ -415,7 +415,8 @@ _LATE: Final = frozenset(
 
 
 def _end(history: History, until: datetime.datetime | None) -> datetime.datetime:
-    if until is not None:
+    """Up to when what is open counts. Nothing goes on after the execution closed."""
+    if until is not None and history.close_status is None:
         return until
     return history[-1].timestamp if history else datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 

@@ -29,6 +29,8 @@ class Story:
     def __init__(self, name: str = "pkg.Story", *, input: str = '{"args": [7]}', **more: Any):
         self._events: list[HistoryEvent] = []
         self._now = 0.0
+        self.decided = 0
+        """The latest DecisionTaskCompleted."""
         self.add(
             "WorkflowExecutionStarted",
             workflowType={"name": name, "version": "1.2"},
@@ -58,7 +60,8 @@ class Story:
         started = self.add("DecisionTaskStarted", scheduledEventId=scheduled, identity=IDENTITY)
         self._now += seconds
         more = {} if context is None else {"executionContext": context}
-        return self.add("DecisionTaskCompleted", scheduledEventId=scheduled, startedEventId=started, **more)
+        self.decided = self.add("DecisionTaskCompleted", scheduledEventId=scheduled, startedEventId=started, **more)
+        return self.decided
 
     # -- activity tasks
 
@@ -68,7 +71,7 @@ class Story:
             "activityType": {"name": name, "version": "v1"},
             "taskList": {"name": "workers"},
             "input": '{"args": []}',
-            "decisionTaskCompletedEventId": 4,
+            "decisionTaskCompletedEventId": self.decided,
         }
         return self.add("ActivityTaskScheduled", **{**attributes, **more})
 
@@ -109,27 +112,29 @@ def eventful() -> History:
         story.schedule("activity-shop.load-1", "shop.load"),
         story.schedule("activity-shop.parse-1", "shop.parse"),
     )
-    timer = story.add("TimerStarted", timerId="patience", startToFireTimeout="5", decisionTaskCompletedEventId=4)
+    timer = story.add(
+        "TimerStarted", timerId="patience", startToFireTimeout="5", decisionTaskCompletedEventId=story.decided
+    )
     story.at(0.6).start(load)
     story.at(0.9).start(parse)
     story.at(1.8).fail(load, "ConnectionError: shop.example did not answer", "Traceback (most recent call last): …")
     story.at(1.8).decide()
     load = story.schedule("activity-shop.load-1", "shop.load", input='{"args": ["again"]}')
-    story.add("MarkerRecorded", markerName="first retry", details="1", decisionTaskCompletedEventId=10)
+    story.add("MarkerRecorded", markerName="first retry", details="1", decisionTaskCompletedEventId=story.decided)
     child = story.add(
         "StartChildWorkflowExecutionInitiated",
         workflowId="audit-2026",
         workflowType={"name": "shop.Audit", "version": "3"},
         taskList={"name": "auditors"},
         input="{}",
-        decisionTaskCompletedEventId=10,
+        decisionTaskCompletedEventId=story.decided,
     )
     story.at(2.1).start(load)
     run = {"workflowId": "audit-2026", "runId": "run-of-the-audit"}
     story.at(2.4).add("ChildWorkflowExecutionStarted", initiatedEventId=child, workflowExecution=run)
     story.at(2.6).complete(parse, '"parsed"')
     function = story.add(
-        "LambdaFunctionScheduled", id="resize-1", name="resize", input="{}", decisionTaskCompletedEventId=10
+        "LambdaFunctionScheduled", id="resize-1", name="resize", input="{}", decisionTaskCompletedEventId=story.decided
     )
     story.at(2.8).add("LambdaFunctionStarted", scheduledEventId=function)
     story.at(3.3).add("LambdaFunctionCompleted", scheduledEventId=function, startedEventId=function, result="3")
@@ -140,7 +145,7 @@ def eventful() -> History:
     story.at(3.9).start(load, identity=None)
     story.at(4.0).add("WorkflowExecutionSignaled", signalName="hurry", input="[1]")
     story.at(4.4).add(
-        "ActivityTaskCancelRequested", activityId="activity-shop.render-1", decisionTaskCompletedEventId=10
+        "ActivityTaskCancelRequested", activityId="activity-shop.render-1", decisionTaskCompletedEventId=story.decided
     )
     story.at(4.7).cancel(late)
     story.at(5.0).complete(load, '"loaded"')
@@ -151,7 +156,7 @@ def eventful() -> History:
         activityId="activity-shop.gone-1",
         activityType={"name": "shop.gone", "version": "v0"},
         cause="ACTIVITY_TYPE_DOES_NOT_EXIST",
-        decisionTaskCompletedEventId=10,
+        decisionTaskCompletedEventId=story.decided,
     )
     story.schedule("activity-shop.queue-1", "shop.queue")
     busy = story.schedule("activity-shop.busy-1", "shop.busy")

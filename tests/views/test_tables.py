@@ -105,7 +105,7 @@ def test_events_say_what_they_are_about() -> None:
 def test_decisions_count_and_name_what_was_decided() -> None:
     decisions = decisions_table(eventful(), until=when(8))
 
-    assert decisions["decisions"].tolist() == [3, 0, 0, 0, 0]
+    assert decisions["decisions"].tolist() == [3, 4, 3, 3, 0]
     assert decisions["kinds"][0] == "ScheduleActivityTask × 2, StartTimer"
     assert decisions["state"].tolist() == ["completed"] * 4 + ["scheduled"]
     assert decisions["waiting"].iloc[-1] == 1.0
@@ -164,7 +164,8 @@ def test_a_table_is_the_callers_own() -> None:
     before = history.to_json()
 
     events_table(history)["attributes"][0]["input"] = "changed"
-    tasks_table(history)["state"] = "changed"
+    tasks = tasks_table(history)
+    tasks["state"] = "changed"
 
     assert history.to_json() == before
 

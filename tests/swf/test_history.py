@@ -1,0 +1,130 @@
+"""Histories in and out, whole and broken."""
+
+import datetime
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab.swf.entities import fold
+from simpleflow_lab.swf.event_types import ACTIVITY, EXECUTION
+from simpleflow_lab.swf.history import MAX_EVENTS, History
+
+HISTORIES = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
+
+
+def a_history() -> dict:
+    return json.loads(HISTORIES[0].read_text())
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_a_recorded_history_comes_back_from_its_json(path):
+    history = History.from_file(path)
+    assert History.from_json(history.to_json()) == history
+    assert json.loads(history.to_json()) == json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_a_recorded_history_folds_and_every_closed_execution_is_closed_in_the_fold(path):
+    history = History.from_file(path)
+    entities = fold(history)
+    assert entities.execution is not None
+    assert entities.execution.kind == EXECUTION
+    assert entities.execution.closed == (history.close_status is not None)
+    assert all(activity.first.id < activity.last.id for activity in entities.of(ACTIVITY) if activity.closed)
+
+
+def test_timestamps_of_both_versions_of_the_aws_cli_mean_the_same_moment():
+    seconds, iso = a_history(), a_history()
+    for event in iso["events"]:
+        event["eventTimestamp"] = datetime.datetime.fromtimestamp(
+            event["eventTimestamp"], datetime.timezone(datetime.timedelta(hours=2))
+        ).isoformat()
+    assert History.from_json(json.dumps(iso)) == History.from_json(json.dumps(seconds))
+
+
+def test_an_event_type_that_swf_may_add_one_day_is_kept():
+    data = a_history()
+    data["events"].append(
+        {
+            "eventId": len(data["events"]) + 1,
+            "eventTimestamp": data["events"][-1]["eventTimestamp"],
+            "eventType": "SomethingNewHappened",
+            "somethingNewHappenedEventAttributes": {"what": "new"},
+        }
+    )
+    history = History.from_json(json.dumps(data))
+    assert history[-1].attributes == {"what": "new"}
+    assert fold(history).get(history[-1].id).kind == "unknown"
+
+
+def _broken():
+    def changed(change):
+        data = a_history()
+        change(data["events"])
+        return json.dumps(data)
+
+    def attributes(event):
+        return next(value for name, value in event.items() if name.endswith("EventAttributes"))
+
+    yield "empty", ""
+    yield "not JSON", "{"
+    yield "a number", "1"
+    yield "no events", '{"events": []}'
+    yield "events of strings", '{"events": ["a"]}'
+    yield "not a history", '{"event": []}'
+    yield "deep", "[" * 100_000
+    yield "a gap", changed(lambda events: events.pop(3))
+    yield "a double", changed(lambda events: events.insert(3, events[3]))
+    yield "wrong order", changed(lambda events: events.reverse())
+    yield "no id", changed(lambda events: events[2].pop("eventId"))
+    yield "no type", changed(lambda events: events[2].pop("eventType"))
+    yield "no timestamp", changed(lambda events: events[2].pop("eventTimestamp"))
+    yield "a naive timestamp", changed(lambda events: events[2].update(eventTimestamp="2020-01-01T00:00:00"))
+    yield "year 300000", changed(lambda events: events[2].update(eventTimestamp=1e15))
+    yield "NaN", changed(lambda events: events[2].update(eventTimestamp=float("nan")))
+    yield "forward reference", changed(lambda events: attributes(events[2]).update(scheduledEventId=9))
+    yield "reference to itself", changed(lambda events: attributes(events[2]).update(scheduledEventId=3))
+    yield "reference as text", changed(lambda events: attributes(events[2]).update(scheduledEventId="2"))
+    yield "an input that is no string", changed(lambda events: attributes(events[0]).update(input={"args": []}))
+    yield "too many events", json.dumps({"events": [{}] * (MAX_EVENTS + 1)})
+
+
+@pytest.mark.parametrize(("name", "text"), list(_broken()), ids=lambda value: value if len(value) < 40 else "")
+def test_what_is_no_history_is_refused_in_one_line(name, text):
+    with pytest.raises(HistoryError) as refused:
+        History.from_json(text)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 250
+
+
+def test_a_mutated_history_is_read_or_refused_and_nothing_else():
+    """Reading and folding whatever comes raises nothing but HistoryError."""
+    chance = random.Random(20261123)
+    values = [None, 0, -1, 3, 10**30, 1.5, "", "x", "\ud800", [], {}, True, {"name": 1}]
+    refused = 0
+    for _ in range(3000):
+        data = json.loads(chance.choice(HISTORIES).read_text())
+        event = chance.choice(data["events"])
+        target = event
+        inner = [value for value in event.values() if isinstance(value, dict)]
+        if inner and chance.random() < 0.7:
+            target = chance.choice(inner)
+        if target:
+            key = chance.choice(list(target))
+            if chance.random() < 0.3:
+                del target[key]
+            else:
+                target[key] = chance.choice(values)
+        try:
+            fold(History.from_json(json.dumps(data)))
+        except HistoryError:
+            refused += 1
+    assert 500 < refused < 3000
+
+
+def test_a_file_that_is_not_there_is_said_with_its_name(tmp_path):
+    with pytest.raises(HistoryError, match=r"nothing\.json"):
+        History.from_file(tmp_path / "nothing.json")

@@ -1,0 +1,220 @@
+"""The Gantt chart: bars where the time went, drawn so that nothing is told by colour alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.export import gantt_html
+from simpleflow_lab.views.gantt import MAX_LANES, gantt
+from simpleflow_lab.views.looks import STATES
+from tests.views.story import Story, eventful, large, when
+
+RECORDED = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
+
+
+def trace(figure: go.Figure, name: str, kind: str = "bar") -> Any:
+    (found,) = [trace for trace in figure.data if trace.name == name and trace.type == kind]
+    return found
+
+
+def rows(figure: go.Figure) -> dict[str, float]:
+    return dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
+
+
+def bars(figure: go.Figure) -> int:
+    return sum(len(trace.y) for trace in figure.data if trace.type == "bar")
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_histories_draw(path: Path) -> None:
+    history = History.from_file(path)
+
+    figure = gantt(history)
+
+    assert figure.to_json() == gantt(history).to_json()
+    for drawn in figure.data:
+        times = drawn.base if drawn.type == "bar" else drawn.x
+        assert times.dtype == "datetime64[ms]", "plotly's widget draws nanoseconds wrong"
+        assert times.min() >= np.datetime64(history[0].timestamp.replace(tzinfo=None), "ms")
+
+
+def test_an_attempt_is_a_thin_bar_that_waits_and_a_thick_one_that_runs() -> None:
+    story = Story()
+    story.at(1).run("a-1", start=3, end=7.5)
+    figure = gantt(story.at(8).history())
+
+    waits, runs = trace(figure, "waiting"), trace(figure, "completed")
+
+    assert (waits.base[0], waits.x[0]) == (np.datetime64("2026-01-01T12:00:01"), 2000)
+    assert (runs.base[0], runs.x[0]) == (np.datetime64("2026-01-01T12:00:03"), 4500)
+    assert waits.width[0] < runs.width[0]
+    assert waits.y[0] == runs.y[0] == rows(figure)["a-1"]
+    assert "waiting 2.0 s, running 4.5 s" in runs.hovertext[0]
+
+
+def test_retries_stay_on_the_row_of_their_task() -> None:
+    figure = gantt(eventful())
+
+    row = rows(figure)["load-1"]
+
+    assert {name for name in ("failed", "timed out", "completed") if row in trace(figure, name).y} == {
+        "failed",
+        "timed out",
+        "completed",
+    }
+    assert "attempt 2 of 3" in trace(figure, "timed out").hovertext[0]
+
+
+def test_rows_are_in_the_order_of_scheduling_below_signals_and_decisions() -> None:
+    assert list(rows(gantt(eventful()))) == [
+        "<i>markers, signals</i>",
+        "<i>decisions</i>",
+        "load-1",
+        "parse-1",
+        "timer patience",
+        "child audit-2026",
+        "lambda resize-1",
+        "render-1",
+        "gone-1",
+        "queue-1",
+        "busy-1",
+    ]
+
+
+def test_what_is_open_runs_up_to_until_and_says_so() -> None:
+    figure = gantt(eventful(), until=when(9))
+
+    running = trace(figure, "running")
+    ends = running.base + running.x.astype("timedelta64[ms]")
+    assert set(ends) == {np.datetime64("2026-01-01T12:00:09")}
+    assert running.marker.pattern.shape
+    labels = trace(figure, "still open", "scatter")
+    assert set(labels.text) == {"running", "not started"}
+
+
+def test_what_was_open_when_the_execution_closed_ends_there() -> None:
+    story = Story()
+    story.start(story.at(1).schedule("a-1"))
+    story.at(5).end("Terminated")
+
+    assert trace(gantt(story.history(), until=when(1000)), "running").x[0] == 4000
+
+
+def test_no_state_is_told_by_colour_alone() -> None:
+    drawn = [(look.pattern, look.symbol, look.word) for look in STATES.values()]
+
+    assert all(
+        pattern for state, (pattern, _, _) in zip(STATES, drawn, strict=True) if state not in ("completed", "fired")
+    )
+    figure = gantt(eventful())
+    for name in ("failed", "timed out", "running"):
+        assert trace(figure, name).marker.pattern.shape
+    assert trace(figure, "refused", "scatter").text == (" refused: ACTIVITY_TYPE_DOES_NOT_EXIST",)
+
+
+def test_unnoticed_failures_stand_above_the_chart() -> None:
+    story = Story()
+    story.fail(story.schedule("a-1"))
+    story.end()
+
+    assert gantt(story.history()).layout.annotations[0].text == "<b>⚠ unnoticed failures: 1</b>"
+    assert not gantt(eventful()).layout.annotations
+
+
+def test_title_and_subtitle_say_what_happened() -> None:
+    layout = gantt(eventful(), until=when(65)).layout
+
+    assert layout.title.text == "shop.orders.Import"
+    assert layout.title.subtitle.text == "▶ OPEN · 1 min 5 s · 8 tasks in 10 attempts, 1 timer"
+    assert gantt(eventful(), title="mine").layout.title.text == "mine"
+
+
+def test_the_figure_suits_a_light_and_a_dark_page_and_offers_no_upload() -> None:
+    layout = gantt(eventful()).layout
+
+    assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
+    assert "sendChartToCloud" in layout.modebar.remove
+
+
+def test_many_tasks_are_packed_into_lanes_by_name() -> None:
+    figure = gantt(large(200, workers=12))
+
+    assert "in lanes by name" in figure.layout.title.subtitle.text
+    assert [label for label in rows(figure) if "×" in label] == [f"pkg.step{i} × 50" for i in range(4)]
+    assert bars(figure) == 200 + 2
+    for drawn in figure.data:
+        if drawn.type == "bar":
+            assert_no_overlap(drawn)
+
+
+def assert_no_overlap(drawn: Any) -> None:
+    ends: dict[float, Any] = {}
+    for i in np.argsort(drawn.base, kind="stable"):
+        assert ends.get(drawn.y[i], drawn.base[i]) <= drawn.base[i]
+        ends[drawn.y[i]] = drawn.base[i] + np.timedelta64(int(drawn.x[i]), "ms")
+
+
+def test_more_lanes_than_fit_become_numbers_over_time() -> None:
+    story = Story()
+    tasks = [story.at(1).schedule(f"a-{i}") for i in range(MAX_LANES + 1)]
+    for task in tasks:
+        story.at(2).start(task)
+    for task in tasks:
+        story.at(4).complete(task)
+
+    figure = gantt(story.history())
+
+    assert "how many" in figure.layout.title.subtitle.text
+    (label,) = rows(figure)
+    assert label == f"pkg.work × {len(tasks)}<br>at most {len(tasks)} waiting, {len(tasks)} running"
+    hovers = trace(figure, "running").hovertext
+    assert re.search(rf"<br>{len(tasks)}\.0 running<br>", hovers[len(hovers) // 2])
+
+
+def test_a_history_at_swfs_limit_stays_small() -> None:
+    figure = gantt(large(8_300))
+
+    assert "8,300 tasks; above, how many wait" in figure.layout.title.subtitle.text
+    assert bars(figure) <= 2_000
+    assert len(figure.to_json()) < 1_000_000
+    failures = trace(figure, "failed", "scatter")
+    said = sum(int(hover.partition(" ")[0]) for hover in failures.hovertext)
+    assert said == sum(event.type == "ActivityTaskFailed" for event in large(8_300))
+
+
+def test_names_beyond_the_first_share_a_row() -> None:
+    figure = gantt(large(3_000, names=100))
+
+    assert len(rows(figure)) == 16
+    assert any(label.startswith("85 other names × ") for label in rows(figure))
+
+
+@pytest.mark.parametrize("max_bars", [-1, 0, 1])
+def test_any_number_of_bars_may_be_asked_for(max_bars: int) -> None:
+    assert gantt(eventful(), max_bars=max_bars).data
+    assert gantt(History(), max_bars=max_bars).layout.annotations[0].text == "<b>nothing was scheduled</b>"
+
+
+def test_the_page_needs_nothing_else() -> None:
+    page = gantt_html(eventful(), workflow_id="import-17", domain="test", until=when(9))
+
+    assert page == gantt_html(eventful(), workflow_id="import-17", domain="test", until=when(9))
+    ours = page.replace(page[page.index("<script>") : page.rindex("</script>")], "")
+    assert "http" not in ours.replace("http-equiv", "")
+    assert "default-src 'none'" in page
+    for said in ("import-17", "shop.orders.Import", "ConnectionError: shop.example did not answer"):
+        assert said in ours
+
+
+def test_the_page_bounds_its_table() -> None:
+    page = gantt_html(large(300), max_rows=10)
+
+    assert page.count("<tr>") == 11
+    assert "and 290 more attempts" in page

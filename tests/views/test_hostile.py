@@ -1,0 +1,216 @@
+"""A history is data that nobody vouches for: whatever it holds, pages and figures hold no element of its making."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.export import gantt_html
+from simpleflow_lab.views.gantt import gantt
+from simpleflow_lab.views.html import execution_summary, table, task_rows
+from simpleflow_lab.views.listings import workflow_info, workflow_profile, workflow_tasks
+from simpleflow_lab.views.tables import tasks_table
+from simpleflow_lab.views.text import VALUE_LIMIT, escape
+from tests.views.story import Story, when
+
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    "--><img src=x onerror=alert(1)>",
+    "<img src=x onerror=alert(1)>",
+    "<img src=http://example.com/x.png>",
+    '"><img src=x onerror=alert(1)>',
+    "'><img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)',
+    "' onmouseover='alert(1)",
+    "` onmouseover=alert(1) `",
+    "<svg onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "<math><mtext><img src=x onerror=alert(1)></mtext></math>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<iframe srcdoc='<script>alert(1)</script>'>",
+    "<a href='javascript:alert(1)'>click</a>",
+    "<a href=http://example.com>click</a>",
+    "<b>bold</b><br><i>italic</i>",
+    "<span style='font-size:900px'>big</span>",
+    "<style>*{display:none}</style>",
+    "</style><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "</details></pre></div><h1>out</h1>",
+    "</td></tr></table><h1>out</h1>",
+    "<base href=http://example.com/>",
+    "<meta http-equiv=refresh content='0;url=http://example.com'>",
+    "<link rel=stylesheet href=http://example.com/x.css>",
+    "<form action=http://example.com><input name=x autofocus onfocus=alert(1)>",
+    "<object data=javascript:alert(1)>",
+    "<template><script>alert(1)</script></template>",
+    "<button data-commandlinker-command='terminal:create-new'>go</button>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "&#60;script&#62;alert(1)&#60;/script&#62;",
+    "$\\href{javascript:alert(1)}{click}$",
+    "$$\\unicode{<img src=x onerror=alert(1)>}$$",
+    "\\(\\href{javascript:alert(1)}{click}\\)",
+    "%{x} %{customdata} %{y:.9f}<extra></extra>",
+    "{{7*7}} ${7*7} {plot_id}",
+    "\x00\x1b[31mred\x1b[0m\x7f\x85",
+    "\u202egnp.exe\u202c \u2066x\u2069",
+    "line\u2028line\u2029line\r\nline",
+    "\ud800 \udc00 \ufffe",
+    "𝕳🧪é́́́",
+    "=cmd|' /C calc'!A0",
+    "x" * 100_000,
+    "<" * 5_000,
+]
+
+
+def hostile(payload: str, *, tasks: int = 1, status: str | None = "Completed") -> History:
+    """The payload wherever a history has room for text."""
+    identity = json.dumps({"user": payload, "hostname": payload, "pid": 1})
+    story = Story(
+        payload, input=payload, tagList=[payload], parentWorkflowExecution={"workflowId": payload, "runId": payload}
+    )
+    story.add("SomethingNew<br>", anything=payload)
+    story.decide(context=payload)
+    story.add("MarkerRecorded", markerName=payload, details=payload)
+    story.add("WorkflowExecutionSignaled", signalName=payload, input=payload)
+    story.add("CancelTimerFailed", timerId=payload, cause=payload)
+    story.add("TimerStarted", timerId=payload, startToFireTimeout="1")
+    story.schedule("open", payload)
+    for i in range(tasks):
+        types = {"activityType": {"name": payload, "version": payload}, "taskList": {"name": payload}}
+        task = story.at(1 + i).schedule(f"{payload}{i or ''}", input=payload, **types)
+        story.start(task, identity)
+        story.at(1.5 + i).fail(task, payload, payload)
+        task = story.schedule(f"{payload}{i or ''}", input=payload, **types)
+        story.start(task, payload)
+        story.time_out(task, payload)
+    if status:
+        story.end(status, result=payload, reason=payload, details=payload)
+    return story.history()
+
+
+class Shape(HTMLParser):
+    """Which elements a page has, with the names of their attributes; what it says besides."""
+
+    def __init__(self, page: str):
+        super().__init__(convert_charrefs=True)
+        self.elements: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self.said: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements[tag, tuple(name for name, _ in attrs)] += 1
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_comment(self, data: str) -> None:
+        self.elements["comment", ()] += 1
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+def pages(history: History, name: str) -> dict[str, str]:
+    ids = {"workflow_id": name, "run_id": name, "domain": name}
+    return {
+        "summary": execution_summary(history, **ids),
+        "tasks": task_rows(history),
+        "workflow.info": table(*workflow_info(history, **ids)),
+        "workflow.tasks": table(*workflow_tasks(history)),
+        "workflow.profile": table(*workflow_profile(history)),
+    }
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+@pytest.mark.parametrize("status", [None, "Completed", "Failed"])
+def test_no_element_and_no_attribute_comes_from_a_history(payload: str, status: str | None) -> None:
+    plain = pages(hostile("harmless", status=status), "harmless")
+
+    for renderer, page in pages(hostile(payload, status=status), payload).items():
+        assert Shape(page).elements == Shape(plain[renderer]).elements, renderer
+        assert "$" not in page
+        assert not {"a", "script", "img"} & {tag for tag, _ in Shape(page).elements}
+        page.encode()
+        assert len(page) < 40_000 + 20 * 5 * VALUE_LIMIT
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+@pytest.mark.parametrize("tasks", [1, 70], ids=["rows", "lanes"])
+def test_plotly_gets_no_element_but_ours(payload: str, tasks: int) -> None:
+    figure = gantt(hostile(payload, tasks=tasks)).to_plotly_json()
+    numbers = gantt(hostile(payload, tasks=tasks), max_bars=1).to_plotly_json()
+
+    for text in [*texts(figure), *texts(numbers)]:
+        assert {tag for tag, _ in Shape(text).elements} <= {"b", "br", "i"}, text
+        assert all(not names for _, names in Shape(text).elements), text
+        assert "$" not in text
+        assert len(text) < 20_000
+        text.encode()
+
+
+def texts(value: object) -> list[str]:
+    """Every text in a figure."""
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return [text for item in value.values() for text in texts(item)]
+        case list() | tuple():
+            return [text for item in value for text in texts(item)]
+    return []
+
+
+def test_a_page_holds_no_more_scripts_than_plotlys() -> None:
+    payload = "".join(PAYLOADS[:40])
+    plain, page = (gantt_html(hostile(name), workflow_id=name, title=name) for name in ("harmless", payload))
+
+    assert Shape(page).elements == Shape(plain).elements
+    assert payload not in page
+
+
+def test_bars_keep_the_br_and_b_of_a_name_as_text() -> None:
+    figure = gantt(hostile("<b>bold</b><br>"))
+
+    hovers = [hover for trace in figure.data for hover in trace.hovertext]
+    assert any("&lt;b&gt;bold&lt;/b&gt;&lt;br&gt;" in hover for hover in hovers)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_what_a_page_says_is_what_was_recorded(payload: str) -> None:
+    """Escaped once, neither more nor less; control characters and the like are replaced by signs for them."""
+    seen = "".join(Shape(f"<p>{escape(payload, 10**6)}</p>").said)
+
+    if payload.isprintable():
+        assert seen == payload
+    assert seen.isprintable() or "\n" in seen
+
+
+def test_tables_hold_what_was_recorded() -> None:
+    for payload in PAYLOADS:
+        row = tasks_table(hostile(payload)).query("attempt == 1 and kind == 'activity' and id != 'open'").iloc[0]
+        assert row["input"] == payload.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        row.to_json()
+
+
+def test_histories_with_attributes_of_wrong_types_are_shown_all_the_same() -> None:
+    story = Story()
+    story.add(
+        "ActivityTaskScheduled", activityId="a", activityType={"name": {"x": 1}, "version": 3}, taskList={"name": None}
+    )
+    story.add("ActivityTaskScheduled", activityId="b", activityType="?", taskList=[1], input=5, taskPriority="९" * 99)
+    story.add("LambdaFunctionScheduled", id="c")
+    story.add("StartChildWorkflowExecutionInitiated", workflowId="d")
+    history = story.history()
+
+    tasks = tasks_table(history, until=when(3))
+
+    assert tasks["name"].tolist() == ["{'x': 1}", "b", "c", "d"]
+    assert tasks["priority"].isna().all()
+    assert "{&#x27;x&#x27;: 1}" in execution_summary(history) + task_rows(history) + str(gantt(history).data)

@@ -1,0 +1,113 @@
+"""The pieces of HTML that notebooks show, and how values become text."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.html import execution_summary, table, task_rows
+from simpleflow_lab.views.text import bounded, duration, escape, moment, shortened
+from tests.views.story import Story, eventful, when
+
+
+def test_a_summary_says_what_an_execution_is_and_how_it_stands() -> None:
+    page = execution_summary(eventful(), workflow_id="import-17", run_id="r-1", domain="test", until=when(9))
+
+    for said in (
+        "shop.orders.Import",
+        "▶ OPEN",
+        "import-17",
+        "r-1",
+        "team=a, run=1",
+        "8 tasks: ✓ 3 completed, ▶ 2 running, … 1 not started, ⊘ 1 canceled, ✗ 1 refused, 2 earlier attempts, 1 timer",
+        "9.0 s",
+    ):
+        assert said in page
+
+
+def test_unnoticed_failures_get_a_banner() -> None:
+    story = Story()
+    for n in range(12):
+        story.fail(story.schedule(f"a-{n}"), "OSError: disk full")
+    story.end()
+
+    page = execution_summary(story.history())
+
+    assert "⚠ 12 failures unnoticed" in page
+    assert "<li>a-9: failed: OSError: disk full</li>" in page
+    assert "and 2 more failures" in page
+    assert "unnoticed" not in execution_summary(eventful())
+
+
+def test_the_last_failure_shows_its_traceback_bounded() -> None:
+    story = Story()
+    story.at(1).fail(story.schedule("a-1"), "KeyError: 1", "first")
+    story.at(2).fail(story.schedule("a-1"), "KeyError: 2", "Traceback…\n" + "x" * 3_000)
+
+    page = execution_summary(story.history())
+
+    assert "<summary>last failure: a-1, attempt 2, failed: KeyError: 2</summary><pre>Traceback…" in page
+    assert "… (1,011 more characters)" in page
+
+
+def test_a_failed_execution_shows_its_own_details() -> None:
+    story = Story()
+    story.end("Failed", reason="ValueError: no", details="Traceback of the workflow")
+
+    page = execution_summary(story.history())
+
+    assert "✗ FAILED" in page
+    assert "<pre>Traceback of the workflow</pre>" in page
+
+
+def test_rows_beyond_the_limit_are_counted() -> None:
+    assert "and 8 more attempts" in task_rows(eventful(), limit=3)
+    assert "more" not in task_rows(eventful(), limit=11)
+
+
+def test_any_listing_becomes_a_table() -> None:
+    page = table(("a", "b"), [(1, 0.5), (None, when(0)), (True, "<")])
+
+    assert '<td class="sfl-number">0.50</td>' in page
+    assert "2026-01-01 12:00:00.000 UTC" in page
+    assert "&lt;" in page
+
+
+def test_a_history_without_events_is_shown_too() -> None:
+    assert "no tasks" in execution_summary(History())
+    assert "<tbody></tbody>" in task_rows(History())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (0, "0 s"),
+        (0.045, "45 ms"),
+        (0.9996, "1.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min"),
+        (245, "4 min 5 s"),
+        (7380, "2 h 3 min"),
+        (7200, "2 h"),
+        (273_600, "3 d 4 h"),
+    ],
+)
+def test_durations_as_people_say_them(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_times_are_said_in_utc() -> None:
+    assert moment(datetime.datetime(2026, 11, 23, 14, 5, 6, 789_123, tzinfo=datetime.UTC)) == (
+        "2026-11-23 14:05:06.789 UTC"
+    )
+
+
+def test_values_are_bounded_before_they_are_escaped() -> None:
+    assert escape("<" * 10, 3) == "&lt;&lt;&lt;… (7 more characters)"
+    assert bounded("abc", 3) == "abc"
+    assert shortened("a" * 50 + "\n" + "b" * 50, 11) == "aaaaa…bbbbb"
+    assert escape("\"'$&") == "&#34;&#x27;&#36;&amp;"
