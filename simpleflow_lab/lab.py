@@ -139,19 +139,34 @@ class Lab:
         self._serving.execution(run_id, execution.history() if attached else (), context)
         return execution
 
-    def execution(self, workflow_id: str, run_id: str | None = None) -> Execution:
-        """An execution of this store: by default the latest run of this id. Raises `UsageError` if there is none."""
+    def execution(self, workflow_id: str, run_id: str | None = None, *, domain: str | None = None) -> Execution:
+        """An execution of this store: by default the latest run of this id. Raises `UsageError` if there is none.
+
+        `domain` is where to look, if not in this Lab's own.
+        """
+        domain = domain or self.domain
         if run_id is None:
-            info = self._latest(workflow_id)
+            info = self._latest(workflow_id, domain)
             if info is None:
-                raise UsageError(f"no execution {workflow_id!r} in domain {self.domain!r}: executions() lists them")
+                raise UsageError(f"no execution {workflow_id!r} in domain {domain!r}: executions() lists them")
             run_id = info["execution"]["runId"]
-        execution = self._execution(workflow_id, run_id)
+        execution = self._execution(workflow_id, run_id, domain=domain)
         try:
             execution.describe()
         except UnknownResourceFault:
-            raise UsageError(f"no execution {workflow_id!r} with run id {run_id!r} in domain {self.domain!r}") from None
+            raise UsageError(f"no execution {workflow_id!r} with run id {run_id!r} in domain {domain!r}") from None
         return execution
+
+    def domains(self) -> list[str]:
+        """Names of the registered domains."""
+        names: list[str] = []
+        page: dict[str, Any] = {}
+        while True:
+            answer = self.service.list_domains(registrationStatus="REGISTERED", **page)
+            names.extend(info["name"] for info in answer["domainInfos"])
+            if not answer.get("nextPageToken"):
+                return names
+            page = {"nextPageToken": answer["nextPageToken"]}
 
     def executions(self) -> pd.DataFrame:
         """Every execution of this store and domain, latest first."""
@@ -159,9 +174,11 @@ class Lab:
 
         return executions_table(self.execution_infos())
 
-    def execution_infos(self, *, open_only: bool = False, workflow_id: str | None = None) -> list[Mapping[str, Any]]:
+    def execution_infos(
+        self, *, open_only: bool = False, workflow_id: str | None = None, domain: str | None = None
+    ) -> list[Mapping[str, Any]]:
         """SWF's `executionInfos` of open and closed executions, latest first."""
-        ever: dict[str, Any] = {"domain": self.domain, "startTimeFilter": {"oldestDate": 0}}
+        ever: dict[str, Any] = {"domain": domain or self.domain, "startTimeFilter": {"oldestDate": 0}}
         if workflow_id is not None:
             ever["executionFilter"] = {"workflowId": workflow_id}
         lists = [self.service.list_open_workflow_executions]
@@ -201,11 +218,15 @@ class Lab:
 
     # -- inside --
 
-    def _execution(self, workflow_id: str, run_id: str, *, attached: bool = False) -> Execution:
-        return Execution(self.service, self.domain, workflow_id, run_id, stuck=self._serving.stuck, attached=attached)
+    def _execution(
+        self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
+    ) -> Execution:
+        return Execution(
+            self.service, domain or self.domain, workflow_id, run_id, stuck=self._serving.stuck, attached=attached
+        )
 
-    def _latest(self, workflow_id: str) -> Mapping[str, Any] | None:
-        infos = self.execution_infos(workflow_id=workflow_id)
+    def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:
+        infos = self.execution_infos(workflow_id=workflow_id, domain=domain)
         return infos[0] if infos else None
 
     def _open_run_like(self, workflow_id: str, name: str, version: str, text: str) -> str:
@@ -242,6 +263,11 @@ def find_workflow(name: str) -> type[Workflow]:
     known = sorted({definition.__name__ for definition in workflows.registry.values()})
     listing = f"defined here: {', '.join(known[:8])}" if known else "none is defined here yet"
     raise UsageError(f"no workflow {name!r}: {listing}")
+
+
+def check_input(definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises `UsageError`, as `Lab.start` would, if `run` does not take these arguments, or JSON can't hold them."""
+    _input_text(definition, args, kwargs)
 
 
 def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any]) -> str:

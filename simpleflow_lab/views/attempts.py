@@ -168,7 +168,8 @@ class Attempts(NamedTuple):
 def attempts_of(history: History, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
     """The attempts of a history. What is open counts up to `until`, by default the time of the last event.
 
-    What was still open when the execution closed counts up to there, whatever `until` says. Raises `HistoryError` if an event refers to nothing known.
+    What was still open when the execution closed counts up to there, whatever `until` says. Raises `HistoryError` if an
+    event refers to nothing known.
     """
     return _attempts(history, fold(history), _end(history, until))
 

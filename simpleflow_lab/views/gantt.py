@@ -142,7 +142,7 @@ class _Drawing:
     def legend_rows(self) -> int:
         """Lines that the legend takes, on a page as wide as a notebook."""
         words = {of.word for _, of in self.bars} | {of.word for of in self.points} - {_OPEN_END.word}
-        return -(-len(words) // 6)
+        return -(-len(words) // 5)
 
 
 def _bar_trace(part: str, of: Look, bars: Sequence[_Bar]) -> go.Bar:
@@ -528,7 +528,7 @@ def _why(attempt: Attempt) -> str:
     """Why it failed, in a few words."""
     word = look(attempt.state).word
     why = attempt.reason or attempt.timeout_type
-    return escape(f"{word}: {shortened(why, 40)}" if why else word)
+    return escape(f"{word}: {shortened(why, 24)}" if why else word)
 
 
 def _row_label(attempt: Attempt) -> str:
@@ -570,6 +570,7 @@ def _layout(
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
     labelled = any(point.label for points in drawing.points.values() for point in points)
     rows = max(drawing.rows, 1)
+    top = 82 + 21 * drawing.legend_rows()
     return {
         "title": {
             "text": escape(title or facts.workflow_type, LABEL_LIMIT),
@@ -581,8 +582,8 @@ def _layout(
             "yanchor": "top",
             "pad": {"t": 14},
         },
-        "height": 128 + 21 * drawing.legend_rows() + max(rows * drawing.row_height, 60),
-        "margin": {"l": 20, "r": 20, "t": 82 + 21 * drawing.legend_rows(), "b": 46},
+        "height": top + max(rows * drawing.row_height, 60) + 46,
+        "margin": {"l": 20, "r": 20, "t": top, "b": 46},
         "barmode": "overlay",
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -595,7 +596,7 @@ def _layout(
         "showlegend": True,
         "xaxis": {
             "type": "date",
-            "range": [_plain(start, -margin), _plain(end, margin * 8 if labelled else margin)],
+            "range": [_plain(start, -margin), _plain(end, margin * 10 if labelled else margin)],
             "gridcolor": _GRID,
             "zeroline": False,
             "title": {"text": "time (UTC)", "font": {"size": 11}},
@@ -612,7 +613,7 @@ def _layout(
             "zeroline": False,
         },
         "shapes": [_band(first, last) for first, last in drawing.bands[::2]],
-        "annotations": _annotations(folded),
+        "annotations": _annotations(folded, top),
     }
 
 
@@ -640,28 +641,27 @@ def _band(first: int, last: int) -> dict[str, Any]:
     }
 
 
-def _annotations(folded: Attempts) -> list[dict[str, Any]]:
+def _annotations(folded: Attempts, top: int) -> list[dict[str, Any]]:
     unnoticed = sum(attempt.unnoticed for attempt in folded.attempts)
     if unnoticed:
-        return [_annotation(f"⚠ unnoticed failures: {unnoticed:,}", x=1, y=1, xanchor="right", yshift=34)]
+        # On the line of the title, left of where plotly's buttons appear.
+        shift = {"xanchor": "right", "xshift": -205, "yshift": top - 36}
+        return [_annotation(f"⚠ unnoticed failures: {unnoticed:,}", x=1, y=1, **shift)]
     if not folded.attempts:
-        return [_annotation("nothing was scheduled", x=0.5, y=0.5, xanchor="center", yshift=0)]
+        return [_annotation("nothing was scheduled", x=0.5, y=0.5, xanchor="center")]
     return []
 
 
-def _annotation(text: str, *, x: float, y: float, xanchor: str, yshift: int) -> dict[str, Any]:
+def _annotation(text: str, **place: Any) -> dict[str, Any]:
     colour = look("timed_out").colour
     return {
         "text": f"<b>{text}</b>",
         "xref": "paper",
         "yref": "paper",
-        "x": x,
-        "y": y,
-        "xanchor": xanchor,
         "yanchor": "bottom",
-        "yshift": yshift,
         "showarrow": False,
         "font": {"color": colour},
         "bordercolor": colour,
         "borderpad": 4,
+        **place,
     }

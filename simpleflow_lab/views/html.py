@@ -47,6 +47,7 @@ STYLE: Final = """<style>
 .sfl th { font-weight: 600; white-space: nowrap; }
 .sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .sfl .sfl-state { white-space: nowrap; }
+.sfl .sfl-value { min-width: 11em; }
 </style>"""
 
 
@@ -200,15 +201,15 @@ def _task_row(attempt: Attempt) -> str:
     )
     flag = " ⚠ unnoticed" if attempt.unnoticed else ""
     return (
-        f"<tr><td>{escape(shortened(attempt.id))}</td>"
+        f'<tr><td class="sfl-value">{escape(shortened(attempt.id))}</td>'
         f'<td class="sfl-number">{attempt.attempt}</td>'
         f'<td class="sfl-state" style="color: {of.colour}">{of.sign} {of.word}{flag}</td>'
         f'<td class="sfl-number">{moment(attempt.scheduled)}</td>'
         f'<td class="sfl-number">{duration(attempt.waiting)}</td>'
         f'<td class="sfl-number">{duration(attempt.running)}</td>'
         f'<td class="sfl-state">{escape(shortened(attempt.worker, 40))}</td>'
-        f"<td>{escape(attempt.input, HOVER_LIMIT)}</td>"
-        f"<td>{escape(outcome, HOVER_LIMIT)}</td></tr>"
+        f'<td class="sfl-value">{escape(attempt.input, HOVER_LIMIT)}</td>'
+        f'<td class="sfl-value">{escape(outcome, HOVER_LIMIT)}</td></tr>'
     )
 
 

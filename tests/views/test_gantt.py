@@ -116,7 +116,7 @@ def test_no_state_is_told_by_colour_alone() -> None:
     figure = gantt(eventful())
     for name in ("failed", "timed out", "running"):
         assert trace(figure, name).marker.pattern.shape
-    assert trace(figure, "refused", "scatter").text == (" refused: ACTIVITY_TYPE_DOES_NOT_EXIST",)
+    assert trace(figure, "refused", "scatter").text == (" refused: ACTIVITY_TY…ES_NOT_EXIST",)
 
 
 def test_unnoticed_failures_stand_above_the_chart() -> None:

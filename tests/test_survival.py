@@ -1,0 +1,81 @@
+"""kill -9 in the middle: nothing that was done is lost, nothing that was recorded is done again."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from simpleflow_lab import Lab
+from simpleflow_lab.swf.recovery import is_worker_lost
+
+PROGRAM = Path(__file__).with_name("survivor_program.py")
+LENGTH = 12
+
+
+def start(store: Path, notes: Path, pause: float = 0.02) -> subprocess.Popen[str]:
+    command = [sys.executable, str(PROGRAM), str(store), str(notes), str(LENGTH), str(pause)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROGRAM.parents[1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_killed_workflow_goes_on_and_no_recorded_activity_runs_again(tmp_path, seed):
+    """The same program is killed at random moments until it ends by itself."""
+    chance = random.Random(seed)
+    store, notes = tmp_path / "lab.sqlite", tmp_path / "notes"
+    kills = 0
+    while True:
+        process = start(store, notes)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        try:
+            out, err = process.communicate(timeout=chance.uniform(0.0, 0.25) if kills < 5 else 60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            continue
+        assert process.returncode == 0, err
+        assert out == f"result {[sum(range(LENGTH)), 1000, 1001, 1002]}\n"
+        break
+    assert kills >= 1
+    with Lab(store) as lab:
+        history = lab.execution("survivor").history()
+    completed = Counter(
+        history.event(event.attributes["scheduledEventId"]).attributes["activityId"]
+        for event in history
+        if event.type == "ActivityTaskCompleted"
+    )
+    lost = sum(event.type == "ActivityTaskTimedOut" for event in history)
+    assert set(completed.values()) == {1}
+    assert len(completed) == LENGTH + 3
+    assert all(
+        is_worker_lost(event.attributes.get("details")) for event in history if event.type == "ActivityTaskTimedOut"
+    )
+    starts = Counter(line.split()[1] for line in notes.read_text().splitlines() if line.startswith("start"))
+    assert sum(starts.values()) <= LENGTH + 3 + lost
+    assert all(1 <= count <= 1 + kills for count in starts.values())
+
+
+def test_resuming_runs_only_what_was_not_done(tmp_path):
+    store, notes = tmp_path / "lab.sqlite", tmp_path / "notes"
+    process = start(store, notes, pause=0.1)
+    deadline = time.monotonic() + 30
+    while not notes.exists() or "end 3\n" not in notes.read_text():
+        assert time.monotonic() < deadline
+    process.kill()
+    process.communicate()
+    done = [line.split()[1] for line in notes.read_text().splitlines() if line.startswith("end")]
+    assert "3" in done
+    process = start(store, notes)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "result" in out
+    starts = Counter(line.split()[1] for line in notes.read_text().splitlines() if line.startswith("start"))
+    # The last one may have been done and not recorded when the kill came.
+    assert all(starts[number] == 1 for number in done[:-1])
