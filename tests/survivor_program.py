@@ -4,6 +4,7 @@ import sys
 import time
 
 from simpleflow_lab import Lab, Workflow, activity, futures
+from simpleflow_lab.exceptions import UsageError
 
 store, notes, length, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 
@@ -31,6 +32,10 @@ class Survivor(Workflow):
 
 
 with Lab(store) as lab:
-    execution = lab.start(Survivor, length, workflow_id="survivor")
+    try:
+        execution = lab.execution("survivor")
+        lab.resume()
+    except UsageError:
+        execution = lab.start(Survivor, length, workflow_id="survivor")
     print("open", flush=True)
     print("result", execution.result(60), flush=True)

@@ -1,0 +1,55 @@
+"""A real IPython shell with the extension loaded, on a store of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from simpleflow_lab import activity, workflow
+
+
+@pytest.fixture(autouse=True)
+def registries() -> Iterator[None]:
+    """What a test defines is forgotten after it."""
+    saved = [(registry, dict(registry)) for registry in (activity.registry, workflow.registry)]
+    yield
+    for registry, content in saved:
+        registry.clear()  # type: ignore[attr-defined]
+        registry.update(content)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store of `Lab()` in this test."""
+    path = tmp_path / "store.sqlite"
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(path))
+    monkeypatch.delenv("SWF_DOMAIN", raising=False)
+    return path
+
+
+@pytest.fixture
+def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """A shell without the extension."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    InteractiveShell.clear_instance()
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.xmode = "Plain"
+    shell: Any = InteractiveShell.instance(config=config)
+    yield shell
+    shell.atexit_operations()
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def shell(bare_shell: InteractiveShell, store: Path) -> Iterator[InteractiveShell]:
+    """A shell with the extension."""
+    bare_shell.extension_manager.load_extension("simpleflow_lab")
+    yield bare_shell
+    bare_shell.extension_manager.unload_extension("simpleflow_lab")
