@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,18 +24,41 @@ MAX_INPUT_FILE: Final = 1_000_000
 """Bytes of an input file that are read; an execution takes fewer."""
 _MAX_SECONDS: Final = 31_536_000
 """SWF's limit on every timeout: one year."""
+_MAX_NAME: Final = 256
+_NOT_IN_NAMES: Final = re.compile("[\x00-\x1f\x7f-\x9f:/|\ud800-\udfff]")
 _MAX_TAGS: Final = 5
 _MAX_TAG: Final = 256
 
 
-class Word(click.ParamType):
+class _Type(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
+    """A click type."""
+
+
+class Word(_Type):
     """Any text; its name tells a completion what to offer."""
 
     def __init__(self, name: str):
         self.name = name
 
 
-class Seconds(click.ParamType):
+class Name(_Type):
+    """What SWF takes as an id or a name of something new."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name."""
+        text = str(value)
+        if not 0 < len(text) <= _MAX_NAME:
+            self.fail(f"a name has 1 to {_MAX_NAME} characters, this has {len(text)}", param, ctx)
+        if _NOT_IN_NAMES.search(text) or text != text.strip() or text == "arn":
+            self.fail(
+                f"{text!r}: a name has no : / | or control characters, no space at its ends, and is not arn", param, ctx
+            )
+        return text
+
+
+class Seconds(_Type):
     """A timeout: whole seconds, up to a year; SWF's word for no limit is NONE."""
 
     name = "seconds"
@@ -52,7 +76,7 @@ class Seconds(click.ParamType):
         self.fail(f"{value!r} is no timeout: whole seconds from 1 to {_MAX_SECONDS}{also}", param, ctx)
 
 
-class Tags(click.ParamType):
+class Tags(_Type):
     """Tags, with commas between them."""
 
     name = "a,b"
@@ -81,7 +105,7 @@ def target(function: Function) -> Function:
 def domain_option(function: Function) -> Function:
     """`-d/--domain`."""
     return click.option(
-        "-d", "--domain", type=Word("domain"), metavar="DOMAIN", help="SWF domain.  [env: SWF_DOMAIN; default: lab]"
+        "-d", "--domain", type=Word("domain"), metavar="DOMAIN", help="SWF domain.  [env var: SWF_DOMAIN; default: lab]"
     )(function)
 
 
@@ -174,9 +198,7 @@ def _standard_input() -> str:
 
 def _decoded(data: bytes, where: str) -> str:
     if len(data) > MAX_INPUT_FILE:
-        raise UsageError(
-            f"{where} has more than {MAX_INPUT_FILE} bytes: pass the name of a file to the workflow instead"
-        )
+        raise UsageError(f"{where} has more than {MAX_INPUT_FILE} bytes: pass the name of a file instead")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

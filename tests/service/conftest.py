@@ -34,4 +34,4 @@ def lab(service: WatchableService, clock: ManualClock) -> Iterator[Scenario]:
     scenario.prepare()
     yield scenario
     for handle in scenario.everything():
-        assert violations(scenario.whole_history(handle)) == [], f"{DOMAIN}/{handle}"
+        assert violations(scenario.events(handle)) == [], f"{DOMAIN}/{handle}"

@@ -101,9 +101,16 @@ class Scenario:
     def signal(self, workflow_id: str = "w", name: str = "go", **options: Any) -> None:
         self.service.signal_workflow_execution(domain=DOMAIN, workflowId=workflow_id, signalName=name, **options)
 
-    def events(self, handle: Handle, **options: Any) -> list[dict[str, Any]]:
-        answer = self.service.get_workflow_execution_history(domain=DOMAIN, execution=handle.ids, **options)
-        return answer["events"]
+    def events(self, handle: Handle) -> list[dict[str, Any]]:
+        """The whole history, however many pages it has."""
+        events: list[dict[str, Any]] = []
+        token: dict[str, str] = {}
+        while True:
+            answer = self.service.get_workflow_execution_history(domain=DOMAIN, execution=handle.ids, **token)
+            events += answer["events"]
+            if "nextPageToken" not in answer:
+                return events
+            token = {"nextPageToken": answer["nextPageToken"]}
 
     def types(self, handle: Handle) -> list[str]:
         return [event["eventType"] for event in self.events(handle)]
@@ -135,16 +142,6 @@ class Scenario:
         opened = self.service.list_open_workflow_executions(**request)["executionInfos"]
         closed = self.service.list_closed_workflow_executions(**request)["executionInfos"]
         return [Handle(each["execution"]["workflowId"], each["execution"]["runId"]) for each in (*opened, *closed)]
-
-    def whole_history(self, handle: Handle) -> list[dict[str, Any]]:
-        """All pages."""
-        events, token = [], {}
-        while True:
-            answer = self.service.get_workflow_execution_history(domain=DOMAIN, execution=handle.ids, **token)
-            events += answer["events"]
-            if "nextPageToken" not in answer:
-                return events
-            token = {"nextPageToken": answer["nextPageToken"]}
 
 
 def attributes(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,9 +83,10 @@ def test_what_happens_during_a_decision_queues_one_task_and_one_only(lab: Scenar
     task = lab.poll()
     for _ in range(3):
         lab.signal()
-    assert lab.types(handle)[3:] == ["WorkflowExecutionSignaled", "DecisionTaskScheduled"] + [
-        "WorkflowExecutionSignaled"
-    ] * 2
+    assert (
+        lab.types(handle)[3:]
+        == ["WorkflowExecutionSignaled", "DecisionTaskScheduled"] + ["WorkflowExecutionSignaled"] * 2
+    )
     # Never are two tasks of one execution being decided.
     assert "taskToken" not in lab.poll()
     lab.answer(task)
@@ -154,7 +155,9 @@ def test_an_answer_after_the_timeout_is_refused(lab: Scenario) -> None:
     lab.start()
     task = lab.poll()
     lab.clock.advance(30)
-    with pytest.raises(UnknownResourceFault, match=r"^UnknownResourceFault: Unknown decision task, scheduledEventId = 2$"):
+    with pytest.raises(
+        UnknownResourceFault, match=r"^UnknownResourceFault: Unknown decision task, scheduledEventId = 2$"
+    ):
         lab.answer(task)
 
 
@@ -171,9 +174,7 @@ def test_an_answer_to_a_closed_execution_is_refused(lab: Scenario) -> None:
     lab.service.terminate_workflow_execution(domain=DOMAIN, workflowId="w")
     with pytest.raises(UnknownResourceFault) as refused:
         lab.answer(task)
-    assert refused.value.message == (
-        f"Unknown execution: WorkflowExecution=[workflowId=w, runId={handle.run_id}]"
-    )
+    assert refused.value.message == (f"Unknown execution: WorkflowExecution=[workflowId=w, runId={handle.run_id}]")
 
 
 @pytest.mark.parametrize("token", ["bogus", "AAAAKgAAAAEAAAAA", "é"])
@@ -189,7 +190,9 @@ def test_a_refused_answer_changes_nothing_and_leaves_the_token_valid(lab: Scenar
     task = lab.poll()
     with pytest.raises(ValidationException, match="Close must be last decision in list"):
         lab.answer(task, decisions.complete_workflow_execution(), ACTIVITY)
-    with pytest.raises(ValidationException, match=r"Value null at 'decisions\.2\.member\.recordMarkerDecisionAttributes"):
+    with pytest.raises(
+        ValidationException, match=r"Value null at 'decisions\.2\.member\.recordMarkerDecisionAttributes"
+    ):
         lab.answer(task, ACTIVITY, {"decisionType": "RecordMarker", "recordMarkerDecisionAttributes": {}})
     assert len(lab.events(handle)) == 3
     lab.answer(task, ACTIVITY)
