@@ -15,12 +15,12 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1", AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none", LOG_LEVEL="ERROR"
 )
 
-from simpleflow import Workflow, activity  # noqa: E402  the environment first
-from simpleflow.swf.executor import Executor  # noqa: E402
-from simpleflow.swf.mapper.models.domain import Domain  # noqa: E402
-from simpleflow.swf.mapper.models.history.base import History  # noqa: E402
-from simpleflow.swf.mapper.models.history.builder import History as Builder  # noqa: E402
-from simpleflow.swf.mapper.responses import Response  # noqa: E402
+from simpleflow import Workflow, activity
+from simpleflow.swf.executor import Executor
+from simpleflow.swf.mapper.models.domain import Domain
+from simpleflow.swf.mapper.models.history.base import History
+from simpleflow.swf.mapper.models.history.builder import History as Builder
+from simpleflow.swf.mapper.responses import Response
 
 
 @activity.with_attributes(name="benchmark.increment", task_list="benchmark", version="1")

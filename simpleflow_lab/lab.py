@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import datetime
 import inspect
 import os
 import re
@@ -172,7 +173,7 @@ class Lab:
         """Every execution of this store and domain, latest first."""
         from simpleflow_lab.views.tables import executions_table  # noqa: PLC0415  pandas
 
-        return executions_table(self.execution_infos())
+        return executions_table(self.execution_infos(), until=datetime.datetime.now(datetime.UTC))
 
     def execution_infos(
         self, *, open_only: bool = False, workflow_id: str | None = None, domain: str | None = None

@@ -62,7 +62,7 @@ def one_off(run, **attributes):
     return type("OneOff", (Workflow,), {"run": run, "task_list": "lab-tests", **attributes})
 
 
-# -- what a workflow gives ----------------------------------------------------------------------------------------------
+# -- what a workflow gives ---------------------------------------------------------------------------------------------
 
 
 def test_a_workflow_gives_what_its_run_returns(lab):
@@ -125,7 +125,9 @@ def test_map_and_starmap_give_futures_in_order(lab):
 
 def test_groups_and_chains_nest(lab):
     def run(self):
-        chain = Chain((increment, 1), Chain((double, 2), (increment, 5)), Group((double, 7), (double, 8), max_parallel=1))
+        chain = Chain(
+            (increment, 1), Chain((double, 2), (increment, 5)), Group((double, 7), (double, 8), max_parallel=1)
+        )
         piped = Chain((increment, 1), (double,), (increment,), send_result=True)
         late = Chain((increment, 1), FuncGroup(lambda: Group(*[(double, n) for n in range(3)])))
         return [self.submit(item).result for item in (chain, piped, late)]
@@ -242,7 +244,7 @@ def test_what_a_workflow_prints_is_printed_once(lab, capsys):
     assert capsys.readouterr().out == "before\nafter\n"
 
 
-# -- failures -----------------------------------------------------------------------------------------------------------
+# -- failures ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_failed_execution_raises_with_the_task_its_error_and_its_traceback(lab):
@@ -430,7 +432,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
     assert execution.result(10) == 8
 
 
-# -- bad input ----------------------------------------------------------------------------------------------------------
+# -- bad input ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -460,7 +462,9 @@ def test_a_run_that_takes_an_option_of_swf_gets_it_through_input(lab):
         return [workflow_id, tag_list]
 
     workflow = one_off(run, name="lab.names")
-    execution = lab.start(workflow, input={"kwargs": {"workflow_id": "a", "tag_list": "b"}}, workflow_id="c", tag_list=["d=1"])
+    execution = lab.start(
+        workflow, input={"kwargs": {"workflow_id": "a", "tag_list": "b"}}, workflow_id="c", tag_list=["d=1"]
+    )
     assert execution.result(30) == ["a", "b"]
     assert execution.workflow_id == "c"
     assert execution.describe()["executionInfo"]["tagList"] == ["d=1"]
@@ -512,7 +516,7 @@ def test_waiting_has_an_end_and_the_execution_goes_on(lab):
     assert execution.result(30) == 1
 
 
-# -- stores -------------------------------------------------------------------------------------------------------------
+# -- stores ------------------------------------------------------------------------------------------------------------
 
 
 def test_an_execution_is_found_again_by_another_lab_on_the_same_store(tmp_path):

@@ -1,4 +1,4 @@
-"""Laws: what a workflow gives is what plain Python gives, and every prefix of its history replays to what was recorded."""
+"""Laws: a workflow gives what plain Python gives, and every prefix of its history replays to what was recorded."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The `simpleflow` command: commands in a shell, their records printed."""

@@ -53,7 +53,7 @@ def info(session: Session, section: str | None) -> About:
 
 def version() -> str:
     """The version of this package."""
-    return importlib.metadata.version("simpleflow-lab")
+    return _versions()["simpleflow-lab"]
 
 
 def _versions() -> dict[str, str]:

@@ -23,7 +23,7 @@ DEFAULT_DAYS: Final = 30
 @click.command("workflow.list")
 @click.argument("domain", required=False, type=Word("domain"))
 @click.option(
-    "--domain", "named", type=Word("domain"), metavar="DOMAIN", help="The same.  [env: SWF_DOMAIN; default: lab]"
+    "--domain", "named", type=Word("domain"), metavar="DOMAIN", help="The same.  [env var: SWF_DOMAIN; default: lab]"
 )
 @click.option("-s", "--status", type=click.Choice(["open", "closed", "all"]), default="all", show_default=True)
 @click.option(
@@ -54,9 +54,7 @@ def list_executions(session: Session, domain: str | None, named: str | None, sta
 def _looked_at(function: Function) -> Function:
     """The target, or `--file`."""
     return target(
-        click.option(
-            "--file", "file", type=click.Path(), metavar="FILE", help="A history in a file, not one of the store."
-        )(function)
+        click.option("--file", "file", type=click.Path(), metavar="FILE", help="Look at a history in a file.")(function)
     )
 
 
@@ -185,7 +183,10 @@ def gantt(session: Session, words: tuple[str, ...], domain: str | None, file: st
 @click.argument("file", type=click.Path())
 @click.pass_obj
 def open_file(session: Session, file: str) -> Opened:
-    """Open a history in a FILE: the output of `aws swf get-workflow-execution-history`, or of `workflow.history -o raw`."""
+    """Open a history in a FILE.
+
+    It is what `aws swf get-workflow-execution-history` prints, or `workflow.history -o raw`.
+    """
     session.last = opened = _opened(file)
     return Opened(execution=opened, file=Path(file))
 

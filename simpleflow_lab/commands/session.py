@@ -6,11 +6,12 @@ A shell has a session for one command; a notebook has one for as long as its ker
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from simpleflow_lab.commands.records import Outcome
-from simpleflow_lab.exceptions import DecisionTaskError, UsageError, WorkflowExecutionError
+from simpleflow_lab.exceptions import DecisionTaskError, UsageError, ValidationException, WorkflowExecutionError
 from simpleflow_lab.execution import Execution, RecordedExecution
 from simpleflow_lab.lab import Lab
 
@@ -120,11 +121,22 @@ class Session:
             domain = named
         if len(rest) > 2:
             raise UsageError(f"{len(words)} words where [DOMAIN] WORKFLOW_ID [RUN_ID] is expected")
+        domain = self.known_domain(domain)
         run_id = urllib.parse.unquote(rest[1]) if len(rest) > 1 else None
-        return lab.execution(rest[0], run_id, domain=self.known_domain(domain))
+        if not any(run_id in (None, info["execution"]["runId"]) for info in self._runs(rest[0], domain)):
+            run = "" if run_id is None else f" with run id {run_id!r}"
+            raise UsageError(f"no execution {rest[0]!r}{run} in domain {domain!r}: workflow.list lists them")
+        return lab.execution(rest[0], run_id, domain=domain)
+
+    def _runs(self, workflow_id: str, domain: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            return self.lab().execution_infos(workflow_id=workflow_id, domain=domain)
+        except ValidationException:
+            # SWF refuses to look for what can be nobody's id.
+            return ()
 
     def outcome(self, execution: Execution, *, wait: bool) -> Outcome:
-        """What becomes of an execution, waited for unless `wait` is false. An interrupt goes through, and leaves it open."""
+        """What becomes of an execution, waited for if `wait`. An interrupt goes through, and leaves it open."""
         self.last = execution
         if not wait:
             return Outcome(execution=execution, finished=False)

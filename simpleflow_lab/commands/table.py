@@ -65,7 +65,7 @@ class _Table(click.Group):
     add_help_option=False,
     context_settings={"max_content_width": 100},
 )
-@click.option("--store", metavar="FILE", help="Store of the embedded engine.  [env: SIMPLEFLOW_LAB_STORE]")
+@click.option("--store", metavar="FILE", help="Store of the embedded engine.  [env var: SIMPLEFLOW_LAB_STORE]")
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it first; more than one is fine.")
 @click.option(
     "--format",
@@ -83,7 +83,7 @@ class _Table(click.Group):
 @click.option("--debug", is_flag=True, help="Show errors with their Python traceback.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
-def table(ctx: click.Context, store: str | None, modules: tuple[str, ...], **output: Any) -> Help | None:
+def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **output: Any) -> Help | None:
     """Distributed dataflow as Python workflows, on an embedded Amazon SWF."""
     session: Session = ctx.obj
     session.store = store
@@ -135,7 +135,7 @@ def run(argv: Sequence[str], session: Session, *, prog_name: str = "simpleflow")
 
 def unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
     """A sentence on a name that is not known, with the one that looks like it."""
-    close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f"unknown {kind} {name!r}: " + (f"did you mean {' or '.join(close)}?" if close else otherwise)
 
 
@@ -170,7 +170,7 @@ class ParameterSpec:
     names: tuple[str, ...]
     """`-i`, `--input`; of an argument its metavar."""
     kind: str
-    """What it takes: `flag`, `choice`, `workflow`, `execution`, `domain`, `module`, `path`, or click's name of its type."""
+    """What it takes: `flag`, `choice`, `workflow`, `execution`, `domain`, `module`, `path`, or click's name."""
     choices: tuple[str, ...]
     """What it may be, of a choice."""
     is_option: bool

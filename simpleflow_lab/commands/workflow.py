@@ -9,6 +9,7 @@ import click
 
 from simpleflow_lab.codec import decode_input
 from simpleflow_lab.commands.parameters import (
+    Name,
     Seconds,
     Tags,
     Word,
@@ -28,12 +29,10 @@ from simpleflow_lab.lab import check_input
 @click.command("workflow.start")
 @click.argument("workflow", type=Word("workflow"))
 @click.option("-i", "--input", "given", metavar="JSON", help="Arguments of its run: '[1, 5]', or '{\"kwargs\": {…}}'.")
-@click.option(
-    "--input-file", "file", metavar="FILE", type=click.Path(), help="The same from a file; - is what is piped in."
-)
-@click.option("--workflow-id", metavar="ID", help="Its id; by default its name and something random.")
+@click.option("--input-file", "file", metavar="FILE", type=click.Path(), help="The same from a file; - for a pipe.")
+@click.option("--workflow-id", type=Name(), metavar="ID", help="Its id; by default its name and something random.")
 @domain_option
-@click.option("--task-list", metavar="NAME", help="Task list of its decision tasks.")
+@click.option("--task-list", type=Name(), metavar="NAME", help="Task list of its decision tasks.")
 @click.option("--execution-timeout", type=Seconds(), help="How long the execution may stay open.")
 @click.option("--decision-tasks-timeout", type=Seconds(none=True), help="How long one decision may take.")
 @click.option("--tags", type=Tags(), help="Up to five tags.")
@@ -42,6 +41,7 @@ from simpleflow_lab.lab import check_input
 @click.pass_obj
 def start(
     session: Session,
+    /,
     workflow: str,
     given: str | None,
     file: str | None,
@@ -102,7 +102,7 @@ def resume(
 
 
 @click.command("workflow.signal")
-@click.argument("name", metavar="SIGNAL")
+@click.argument("name", metavar="SIGNAL", type=Name())
 @target
 @click.option("-i", "--input", "given", metavar="JSON", help="What the workflow gets with it.")
 @click.pass_obj

@@ -66,10 +66,11 @@ class ManualClock:
 
     def wait(self, wake: threading.Event, until: int | None, *, idle: bool) -> None:
         """Sleep until `wake` is set or somebody lets time pass; or jump, if that is allowed and nothing is going on."""
-        if until is not None and (until <= self._now or (idle and self._jumps)):
+        if until is not None and idle and self._jumps:
             self._go_to(until)
-            return
         with self._lock:
+            if until is not None and until <= self._now:
+                return
             self._waiting.add(wake)
         wake.wait()
 

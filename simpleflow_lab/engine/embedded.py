@@ -23,9 +23,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from simpleflow_lab.engine import requests, task_lists, tokens, visibility
+from simpleflow_lab.engine.answers import copied, description, domain_info, page_of, page_size, type_info
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, decided
-from simpleflow_lab.engine.executions import Execution, Heartbeat, Run, cancel_request, started_event, to_datetime
+from simpleflow_lab.engine.executions import Execution, Heartbeat, Run, cancel_request, started_event
 from simpleflow_lab.engine.interrupts import Errands
 from simpleflow_lab.engine.open_questions import (
     PAGE_TOKEN_SECONDS,
@@ -33,13 +34,14 @@ from simpleflow_lab.engine.open_questions import (
     STARTED_ALREADY_MESSAGE,
 )
 from simpleflow_lab.engine.recovery import recover
-from simpleflow_lab.engine.registration import ACTIVITY, ARN_PREFIX, DEPRECATED, WORKFLOW, Domain, Kind, Type, type_text
+from simpleflow_lab.engine.registration import ACTIVITY, DEPRECATED, WORKFLOW, Kind, type_text
 from simpleflow_lab.engine.requests import EXECUTION_DEFAULTS, Request, chosen, resolve
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.state import EngineState
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
 from simpleflow_lab.engine.task_lists import Poll, Task
 from simpleflow_lab.engine.tokens import Tokens
+from simpleflow_lab.engine.waiting import Watcher, Watchers
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
@@ -52,9 +54,6 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entity
-from simpleflow_lab.swf.event_types import ACTIVITY as ACTIVITY_TASK
-from simpleflow_lab.swf.event_types import CHILD, LAMBDA, TIMER, attributes_key
-from simpleflow_lab.swf.history import HistoryEvent
 
 T = TypeVar("T")
 
@@ -108,6 +107,7 @@ class _Turn:
         try:
             self._engine._check_open()
             self._engine._state.run_due()
+            self._engine._sweep()
         except BaseException:
             self._engine._lock.release()
             raise
@@ -149,7 +149,7 @@ class EmbeddedSWF:
         self._last_ticket = 0
         self._closed = False
         self._errands = Errands("simpleflow-lab call")
-        self._watchers: dict[int, list[Poll]] = {}
+        self._watchers = Watchers()
         self._store: Store = (
             MemoryStore() if self.path == MEMORY else SQLiteStore(os.path.abspath(self.path), self._clock.now)
         )
@@ -189,9 +189,7 @@ class EmbeddedSWF:
                 return
             self._closed = True
             self._release_polls()
-            for watchers in self._watchers.values():
-                for watcher in watchers:
-                    watcher.wake()
+            self._watchers.wake_all()
         self._wake.set()
         self._timekeeper.join()
         self._store.close()
@@ -221,31 +219,25 @@ class EmbeddedSWF:
         end = time.monotonic() + timeout
 
         def wait() -> int:
-            watcher = Poll(None)
             while True:
+                watcher = Watcher(until_closed)
                 with self._turn(urgent=False) as state:
-                    self._forget_watcher(watcher)
-                    run = _run(state, domain, execution)
+                    run = run_named(state, domain, execution)
                     found = state.open.get(run.key)
                     last = run.event_count if found is None else len(found.events)
-                    ticket = _ticket(state, run.key)
+                    ticket = ticket_of(state, run.key)
                     if found is None or (last > after_event_id and not until_closed) or time.monotonic() >= end:
                         break
-                    watcher = Poll(None)
-                    self._watchers.setdefault(run.key, []).append(watcher)
+                    self._watchers.add(run.key, watcher)
                 watcher.sleep(end - time.monotonic())
+                if not watcher.over:
+                    with self._lock:
+                        self._watchers.forget(run.key, watcher)
             self._store.wait(ticket, urgent=False)
             return last
 
         result: int = self._away(wait)
         return result
-
-    def _forget_watcher(self, watcher: Poll) -> None:
-        for key, watchers in list(self._watchers.items()):
-            if watcher in watchers:
-                watchers.remove(watcher)
-                if not watchers:
-                    del self._watchers[key]
 
     def _new_run_id(self) -> str:
         # As SWF's own, 46 characters; but without "/", so that it can be part of a file's name.
@@ -265,6 +257,8 @@ class EmbeddedSWF:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"the engine on {self.path} is closed: open it again")
+        if self._store.failure is not None:
+            raise StoreError(self._store.failure)
 
     def _flush(self, *, urgent: bool) -> int:
         """Hand what was recorded to the store, in order, and wake whom it concerns. Under the lock."""
@@ -274,11 +268,16 @@ class EmbeddedSWF:
         if changes:
             state.registry.changes.clear()
             state.outbox.clear()
-            ticket = self._last_ticket = self._store.append(changes, urgent=urgent)
+            try:
+                ticket = self._last_ticket = self._store.append(changes, urgent=urgent)
+            except StoreError:
+                # Memory is ahead of the disk now; from here on every call is told so.
+                for poll in state.answered:
+                    poll.given = None
+                raise
             for key, execution in state.changed.items():
                 execution.ticket = ticket
-                for watcher in self._watchers.get(key, ()):
-                    watcher.wake()
+                self._watchers.tell(key, closed=execution.closed)
             state.changed.clear()
         for poll in state.answered:
             poll.ticket = ticket
@@ -303,7 +302,6 @@ class EmbeddedSWF:
             while True:
                 self._wake.clear()
                 with self._turn() as state:
-                    self._sweep()
                     until = state.next_deadline()
                     idle = state.open_tasks == 0
                     self._sleeping_until = until
@@ -339,7 +337,7 @@ class EmbeddedSWF:
         with self._turn() as state:
             domain = state.registry.domain(request["name"])
         return {
-            "domainInfo": _domain_info(domain),
+            "domainInfo": domain_info(domain),
             "configuration": {"workflowExecutionRetentionPeriodInDays": domain.retention},
         }
 
@@ -348,7 +346,7 @@ class EmbeddedSWF:
         with self._turn() as state:
             domains = sorted(state.registry.domains.values(), key=lambda domain: domain.name)
         listed = [domain for domain in domains if domain.status == request["registrationStatus"]]
-        return self._named_page("domainInfos", listed, request, _domain_info)
+        return self._named_page("Domain", "domainInfos", listed, request, domain_info)
 
     @_operation
     def tag_resource(self, request: Request) -> Answer:
@@ -423,7 +421,7 @@ class EmbeddedSWF:
     def _describe_type(self, kind: Kind, domain: str, named: Structure) -> Answer:
         with self._turn() as state:
             found = state.registry.type(domain, kind, named)
-        return {"typeInfo": _type_info(found), "configuration": _copy(found.defaults)}
+        return {"typeInfo": type_info(found), "configuration": copied(found.defaults)}
 
     def _list_types(self, kind: Kind, request: Request) -> Answer:
         status, name = request["registrationStatus"], request.get("name")
@@ -432,15 +430,15 @@ class EmbeddedSWF:
             types = list(state.registry.types[domain].values())
         listed = [t for t in types if t.kind == kind and t.status == status and name in (None, t.name)]
         listed.sort(key=lambda t: (t.name, t.version))
-        return self._named_page("typeInfos", listed, request, _type_info)
+        return self._named_page(kind, "typeInfos", listed, request, type_info)
 
     def _named_page(
-        self, member: str, listed: Sequence[T], request: Request, info: Callable[[T], dict[str, Any]]
+        self, about: str, member: str, listed: Sequence[T], request: Request, info: Callable[[T], dict[str, Any]]
     ) -> Answer:
-        asked = visibility.question(request)
+        asked = visibility.question(about, request)
         skip, *_ = self._read_page_token(tokens.NAMES_PAGE, request, asked) or (0,)
         ordered = listed[::-1] if request.get("reverseOrder") else listed
-        end = skip + _page_size(request)
+        end = skip + page_size(request)
         answer: Answer = {member: [info(each) for each in ordered[skip:end]]}
         if end < len(ordered):
             answer["nextPageToken"] = self._page_token(tokens.NAMES_PAGE, asked, end)
@@ -520,7 +518,7 @@ class EmbeddedSWF:
             state.registry.domain(domain)
             execution = state.open_execution(domain, workflow_id, run_id)
             if execution is None:
-                raise UnknownResourceFault(_unknown_execution(workflow_id, run_id))
+                raise UnknownResourceFault(unknown_execution(workflow_id, run_id))
             new = event(execution)
             if new is not None:
                 state.transact(execution, [new])
@@ -532,21 +530,21 @@ class EmbeddedSWF:
         execution = self._execution(request["domain"], request["execution"])
         # One turn, so that what is told fits together.
         with self._turn() as state:
-            answer = _description(execution)
-            ticket = _ticket(state, execution.run.key)
+            answer = description(execution)
+            ticket = ticket_of(state, execution.run.key)
         self._store.wait(ticket)
         return answer
 
     @_operation
     def get_workflow_execution_history(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
-        asked = visibility.question(request)
+        asked = visibility.question("history", request)
         with self._turn() as state:
             events, last = execution.events, len(execution.events)
-            ticket = _ticket(state, execution.run.key)
+            ticket = ticket_of(state, execution.run.key)
         backwards = request.get("reverseOrder", False)
         start, *_ = self._read_page_token(tokens.HISTORY_PAGE, request, asked) or (last if backwards else 1,)
-        page, following = _page_of(events, start, 1, last, _page_size(request), backwards)
+        page, following = page_of(events, start, 1, last, page_size(request), backwards)
         self._store.wait(ticket)
         answer: Answer = {"events": page}
         if following is not None:
@@ -556,7 +554,7 @@ class EmbeddedSWF:
     def _execution(self, domain: str, named: Structure) -> Execution:
         """An open or closed execution, read from the store if need be. Raises `UnknownResourceFault`, `StoreError`."""
         with self._turn() as state:
-            run = _run(state, domain, named)
+            run = run_named(state, domain, named)
             found = state.recall(run.key)
         if found is not None:
             return found
@@ -599,11 +597,11 @@ class EmbeddedSWF:
         return visibility.selected(runs, request), canceling
 
     def _list_executions(self, request: Request, *, closed: bool) -> Answer:
-        asked = visibility.question(request)
+        asked = visibility.question("closed" if closed else "open", request)
         place = self._read_page_token(tokens.EXECUTIONS_PAGE, request, asked)
         after = None if place is None else (place[0], place[1])
         runs, canceling = self._select(request, closed=closed)
-        page, following = visibility.page_after(runs, request, after, _page_size(request))
+        page, following = visibility.page_after(runs, request, after, page_size(request))
         infos = [visibility.execution_info(run, cancel_requested=run.key in canceling) for run in page]
         answer: Answer = {"executionInfos": infos}
         if following is not None:
@@ -630,12 +628,12 @@ class EmbeddedSWF:
         return execution.previous_started
 
     def _decision_page(self, request: Request) -> Answer:
-        asked = visibility.question({"taskList": request["taskList"], "domain": request["domain"]})
+        asked = visibility.question("decision", chosen(request, "domain", "taskList"))
         numbers = self._read_page_token(tokens.DECISION_PAGE, request, asked)
         assert numbers is not None
         key, scheduled_id, started_id, first, following, backwards = numbers
         with self._turn() as state:
-            execution = _open_of_token(state, key)
+            execution = open_of_token(state, key)
             if execution.started != (scheduled_id, started_id):
                 raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
             previous = execution.previous_started
@@ -656,7 +654,7 @@ class EmbeddedSWF:
         backwards = request.get("reverseOrder", False)
         if start is None:
             start = started_id if backwards else first
-        page, following = _page_of(execution.events, start, first, started_id, _page_size(request), backwards)
+        page, following = page_of(execution.events, start, first, started_id, page_size(request), backwards)
         answer: Answer = {
             "taskToken": self._tokens.write(tokens.DECISION_TASK, run.key, scheduled_id, started_id),
             "startedEventId": started_id,
@@ -666,7 +664,7 @@ class EmbeddedSWF:
             "events": page,
         }
         if following is not None:
-            asked = visibility.question({"taskList": request["taskList"], "domain": request["domain"]})
+            asked = visibility.question("decision", chosen(request, "domain", "taskList"))
             numbers = (run.key, scheduled_id, started_id, first, following, int(backwards))
             answer["nextPageToken"] = self._page_token(tokens.DECISION_PAGE, asked, *numbers)
         return answer
@@ -676,7 +674,7 @@ class EmbeddedSWF:
         key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK, request["taskToken"])
 
         def change(state: EngineState) -> None:
-            execution = _open_of_token(state, key)
+            execution = open_of_token(state, key)
             if execution.started != (scheduled_id, started_id):
                 raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
             requests.check_close_is_last(request.get("decisions", ()))
@@ -702,7 +700,7 @@ class EmbeddedSWF:
             "taskToken": self._tokens.write(tokens.ACTIVITY_TASK, run.key, scheduled.id, started_id),
             "startedEventId": started_id,
             "workflowExecution": run.execution,
-            **_copy(chosen(scheduled.attributes, "activityId", "activityType", "input")),
+            **copied(chosen(scheduled.attributes, "activityId", "activityType", "input")),
         }
 
     @_operation
@@ -742,7 +740,7 @@ class EmbeddedSWF:
     def _activity_of_token(self, state: EngineState, token: str) -> tuple[Execution, Entity]:
         """The activity task that a worker has. Raises `ValidationException`, `UnknownResourceFault`."""
         key, scheduled_id, started_id = self._tokens.read(tokens.ACTIVITY_TASK, token)
-        execution = _open_of_token(state, key)
+        execution = open_of_token(state, key)
         activity = execution.entities.get(scheduled_id)
         started = started_event(activity) if activity is not None else None
         if activity is None or started is None or started.id != started_id:
@@ -790,118 +788,35 @@ class EmbeddedSWF:
         return {"count": count, "truncated": False}
 
 
-# -- answers -----------------------------------------------------------------------------------------------------------
+# -- what a request names ----------------------------------------------------------------------------------------------
 
 
-def _run(state: EngineState, domain: str, named: Structure) -> Run:
+def run_named(state: EngineState, domain: str, named: Structure) -> Run:
     state.registry.domain(domain)
     found = state.runs.get((domain, named["workflowId"], named["runId"]))
     if found is None:
-        raise UnknownResourceFault(_unknown_execution(named["workflowId"], named["runId"]))
+        raise UnknownResourceFault(unknown_execution(named["workflowId"], named["runId"]))
     return found
 
 
-def _unknown_execution(workflow_id: str, run_id: str | None) -> str:
+def unknown_execution(workflow_id: str, run_id: str | None) -> str:
     if run_id:
         return f"Unknown execution: WorkflowExecution=[workflowId={workflow_id}, runId={run_id}]"
     return f"Unknown execution, workflowId = {workflow_id}"
 
 
-def _open_of_token(state: EngineState, key: int) -> Execution:
+def open_of_token(state: EngineState, key: int) -> Execution:
     found = state.open.get(key)
     if found is None:
         run = state.run_of_key.get(key)
-        raise UnknownResourceFault(_unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
+        raise UnknownResourceFault(unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
     return found
 
 
-def _ticket(state: EngineState, key: int) -> int:
+def ticket_of(state: EngineState, key: int) -> int:
     """What must be on disk before the execution's events may be shown."""
     found = state.recall(key)
     return 0 if found is None else found.ticket
-
-
-def _page_size(request: Request) -> int:
-    return request.get("maximumPageSize") or limits.MAX_PAGE_SIZE
-
-
-def _page_of(
-    events: Sequence[HistoryEvent], start: int, first: int, last: int, size: int, backwards: bool
-) -> tuple[list[dict[str, Any]], int | None]:
-    """Events from id `start` on, within `first` to `last`, and the id at which the next page begins."""
-    if backwards:
-        end = max(first, start - size + 1)
-        page, following = [_wire(events[i - 1]) for i in range(start, end - 1, -1)], end - 1
-        return page, (following if following >= first else None)
-    end = min(last, start + size - 1)
-    page, following = [_wire(event) for event in events[start - 1 : end]], end + 1
-    return page, (following if following <= last else None)
-
-
-def _wire(event: HistoryEvent) -> dict[str, Any]:
-    """An event as boto3 gives it, and the caller's own."""
-    return {
-        "eventTimestamp": event.timestamp,
-        "eventType": event.type,
-        "eventId": event.id,
-        attributes_key(event.type): _copy(event.attributes),
-    }
-
-
-def _copy(attributes: Structure) -> dict[str, Any]:
-    return {
-        name: dict(value) if type(value) is dict else list(value) if type(value) is list else value
-        for name, value in attributes.items()
-    }
-
-
-def _domain_info(domain: Domain) -> dict[str, Any]:
-    info = {"name": domain.name, "status": domain.status, "arn": ARN_PREFIX + domain.name}
-    return info if domain.description is None else {**info, "description": domain.description}
-
-
-def _type_info(found: Type) -> dict[str, Any]:
-    kind = "workflowType" if found.kind == WORKFLOW else "activityType"
-    info: dict[str, Any] = {
-        kind: {"name": found.name, "version": found.version},
-        "status": found.status,
-        "creationDate": to_datetime(found.created_at),
-    }
-    if found.description is not None:
-        info["description"] = found.description
-    if found.deprecated_at is not None:
-        info["deprecationDate"] = to_datetime(found.deprecated_at)
-    return info
-
-
-_CONFIGURATION: Final = (
-    "taskStartToCloseTimeout",
-    "executionStartToCloseTimeout",
-    "taskList",
-    "taskPriority",
-    "childPolicy",
-    "lambdaRole",
-)
-
-
-def _description(execution: Execution) -> Answer:
-    counts = execution.open_counts
-    answer: Answer = {
-        "executionInfo": visibility.execution_info(execution.run, cancel_requested=execution.cancel_requested),
-        "executionConfiguration": chosen(execution.configuration, *_CONFIGURATION),
-        "openCounts": {
-            "openActivityTasks": counts[ACTIVITY_TASK],
-            "openDecisionTasks": int(bool(execution.queued or execution.started)),
-            "openTimers": counts[TIMER],
-            "openChildWorkflowExecutions": counts[CHILD],
-            "openLambdaFunctions": counts[LAMBDA],
-        },
-    }
-    if execution.latest_activity is not None:
-        answer["latestActivityTaskTimestamp"] = execution.latest_activity
-    if execution.context is not None:
-        answer["latestExecutionContext"] = execution.context
-    return answer
 
 
 # -- the end of the process --------------------------------------------------------------------------------------------
@@ -913,4 +828,6 @@ _OPEN: Final[weakref.WeakSet[EmbeddedSWF]] = weakref.WeakSet()
 def _close_all() -> None:
     """Note the time and let stores go when the interpreter ends."""
     for engine in list(_OPEN):
-        engine.close()
+        # Not by another thread: none can be started any more.
+        if engine._pid == os.getpid():
+            engine._close()

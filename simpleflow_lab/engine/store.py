@@ -61,6 +61,11 @@ class Contents(NamedTuple):
 class Store(Protocol):
     """Where the engine's changes go."""
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written any more, in words; `None` as long as all is well."""
+        ...
+
     def load(self) -> Contents:
         """What is there. Raises `StoreError` for an open execution that is damaged."""
         ...
@@ -84,6 +89,9 @@ class Store(Protocol):
 
 class MemoryStore:
     """A store that writes nothing: `:memory:`."""
+
+    failure: str | None = None
+    """Never."""
 
     def load(self) -> Contents:
         """Nothing."""
@@ -139,9 +147,9 @@ class SQLiteStore:
         self._thread = threading.Thread(target=self._run, name="simpleflow-lab store", daemon=True)
         self._thread.start()
         self._opened.wait()
-        if (failed := self._failure()) is not None:
+        if self.failure is not None:
             self._ownership.release()
-            raise StoreError(failed)
+            raise StoreError(self.failure)
 
     # -- any thread
 
@@ -202,7 +210,9 @@ class SQLiteStore:
         self._thread.join()
         self._ownership.release()
 
-    def _failure(self) -> str | None:
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written any more, in words; `None` as long as all is well."""
         return self._error
 
     def _check(self) -> None:

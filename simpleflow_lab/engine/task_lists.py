@@ -6,12 +6,12 @@ and one task wakes one poll. All of this runs under the engine's lock, except th
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from simpleflow_lab.engine.executions import Execution, started_event
 from simpleflow_lab.engine.heaps import LazyHeap
+from simpleflow_lab.engine.waiting import Waiter
 from simpleflow_lab.exceptions import LimitExceededFault
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.history import HistoryEvent
@@ -40,32 +40,19 @@ class Task(NamedTuple):
         return entity is not None and started_event(entity) is None
 
 
-class Poll:
+class Poll(Waiter):
     """One call that waits for a task."""
 
-    __slots__ = ("_woken", "given", "identity", "over", "ticket")
+    __slots__ = ("given", "identity", "ticket")
 
     def __init__(self, identity: str | None):
+        super().__init__()
         self.identity = identity
         """What the poller says it is."""
-        self.given: Any = None
-        """The task it was given, once it was."""
-        self.over = False
-        """It waits no longer."""
+        self.given: tuple[Task, int] | None = None
+        """The task it was given and its startedEventId, once it was."""
         self.ticket = 0
         """When the store has come this far, the task may be worked on."""
-        self._woken = threading.Lock()
-        self._woken.acquire()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait until it is woken, or for so long. Not under the engine's lock."""
-        self._woken.acquire(timeout=max(0.0, seconds))
-
-    def wake(self) -> None:
-        """End its sleep, once."""
-        if not self.over:
-            self.over = True
-            self._woken.release()
 
 
 class TaskList:

@@ -86,12 +86,12 @@ def page_after(
     return page, (place(page[-1]) if len(rest) > size else None)
 
 
-def question(request: Request) -> int:
+def question(about: str, request: Request) -> int:
     """A number for what is asked, whatever the page: a page token is good for that question only."""
     asked = sorted(
         (name, str(value)) for name, value in request.items() if name not in ("nextPageToken", "maximumPageSize")
     )
-    return zlib.crc32(repr(asked).encode("utf-8", "backslashreplace"))
+    return zlib.crc32(repr((about, asked)).encode("utf-8", "backslashreplace"))
 
 
 def execution_info(run: Run, *, cancel_requested: bool) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -46,13 +45,13 @@ class Definition:
     task_list: str
     """Where it runs, unless a call says otherwise; empty for what a workflow inherits."""
     change: Change
-    """Against what was registered before the cell ran; `removed`: the cell no longer has it, it is registered no more."""
+    """Against what was registered before the cell ran; `removed`: the cell has it no longer, and it is unregistered."""
 
 
 class CellSyntaxError(Exception):
     """The text of a cell is not Python; shown as IPython shows a syntax error."""
 
-    def __init__(self, shell: InteractiveShell, error: SyntaxError):
+    def __init__(self, shell: Any, error: SyntaxError):
         super().__init__(str(error))
         self._lines: list[str] = shell.SyntaxTB.structured_traceback(type(error), error, [])
 
@@ -64,7 +63,7 @@ class Cells:
     """Runs the bodies of cells, and knows which cell each definition came from."""
 
     def __init__(self, shell: InteractiveShell):
-        self._shell = shell
+        self._shell: Any = shell  # IPython is typed in part
         self._raw_cell = ""
         self._cell_id: str | None = None
         self._defined: dict[str, dict[Key, Any]] = {}
@@ -99,7 +98,9 @@ class Cells:
         gone: dict[Key, Any] = {}
         if complete:
             # What another cell has defined since is that cell's.
-            gone = {key: thing for key, thing in earlier.items() if key not in defined and _registered().get(key) is thing}
+            gone = {
+                key: thing for key, thing in earlier.items() if key not in defined and _registered().get(key) is thing
+            }
             for kind, name, version in gone:
                 del _REGISTRIES[kind][name, version]
         self._defined[self._cell_id] = defined if complete else {**earlier, **defined}
@@ -136,7 +137,7 @@ def _blocks(tree: ast.Module) -> Iterator[tuple[Any, str]]:
 
 
 @contextmanager
-def _own_traceback(shell: InteractiveShell) -> Iterator[None]:
+def _own_traceback(shell: Any) -> Iterator[None]:
     """An error that passes here is shown from the cell's own frame on."""
     try:
         yield
@@ -145,14 +146,12 @@ def _own_traceback(shell: InteractiveShell) -> Iterator[None]:
         while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next
         # IPython asks the exception itself how to show it; one that takes no attributes is shown with our frames.
-        try:
+        with suppress(AttributeError, TypeError):
             error._render_traceback_ = partial(_rendered, shell, error, trace)  # type: ignore[attr-defined]
-        except (AttributeError, TypeError):
-            pass
         raise
 
 
-def _rendered(shell: InteractiveShell, error: BaseException, trace: TracebackType | None) -> list[str]:
+def _rendered(shell: Any, error: BaseException, trace: TracebackType | None) -> list[str]:
     lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
     return lines
 
@@ -196,6 +195,11 @@ def _definition(key: Key, thing: Any, change: Change) -> Definition:
     )
 
 
+def workflow_names() -> list[str]:
+    """Names of the workflow classes that are defined now."""
+    return sorted({definition.__name__ for definition in list(workflow.registry.values())})
+
+
 # -- sources of classes ------------------------------------------------------------------------------------------------
 
 
@@ -205,18 +209,18 @@ def class_sources() -> Iterator[None]:
 
     Python looks for a class by the file of its module, and cells' module has none. A class has the file of its methods.
     """
-    original = inspect.getfile
+    original: Any = inspect.getfile
 
     def getfile(thing: Any) -> str:
         try:
-            return original(thing)
+            return str(original(thing))
         except (OSError, TypeError):
             found = _file_of_methods(thing)
             if found is None:
                 raise
             return found
 
-    inspect.getfile = getfile
+    inspect.getfile = getfile  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -235,4 +239,4 @@ def _file_of_methods(thing: Any) -> str | None:
     return None
 
 
-__all__ = ["CellSyntaxError", "Cells", "Definition", "class_sources"]
+__all__ = ["CellSyntaxError", "Cells", "Definition", "class_sources", "workflow_names"]

@@ -1,8 +1,8 @@
 """How our objects look as the value of a cell.
 
-Executions draw themselves; the others get their HTML here, for as long as the extension is loaded, by the names of their
-classes, as IPython allows: looking at a thing imports nothing that the thing itself didn't. `text/plain` stays `repr`, which
-says the same in two runs. Figures need nothing: in a kernel plotly shows them as data, by its own choice.
+Executions draw themselves; the others get their HTML here, for as long as the extension is loaded, by the names of
+their classes, as IPython allows: looking at a thing imports nothing that the thing itself didn't. `text/plain` stays
+`repr`, which says the same in two runs. Figures need nothing: in a kernel plotly shows them as data, by its own choice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from IPython.core.formatters import BaseFormatter
 from IPython.core.interactiveshell import InteractiveShell
 
 from simpleflow_lab.exceptions import SimpleflowLabError
@@ -35,9 +34,8 @@ def remove_formatters(shell: InteractiveShell) -> None:
         _html(shell).pop(name, None)
 
 
-def _html(shell: InteractiveShell) -> BaseFormatter:
-    formatter: BaseFormatter = shell.display_formatter.formatters["text/html"]
-    return formatter
+def _html(shell: Any) -> Any:
+    return shell.display_formatter.formatters["text/html"]
 
 
 # -- definitions -------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ DELAY: Final = 0.4
 FASTEST: Final = 0.25
 """Least seconds between two looks."""
 _SHARE: Final = 5
-"""Looking may take one part in so many of the time: the history of a long execution is not folded four times a second."""
+"""Looking may take one part in so many of the time: a long history is not folded four times a second."""
 
 
 def wait(execution: Execution, *, shell: InteractiveShell | None, refresh: float = FASTEST) -> None:
@@ -55,7 +55,8 @@ class _Status:
 
         self._execution = execution
         self._widget = HTML()
-        self._handle = DisplayHandle()
+        handle: Any = DisplayHandle  # IPython is typed in part
+        self._handle = handle()
         # Only the live form: where no widgets are drawn, in a saved notebook for one, there is nothing to see.
         bundle: Any = self._widget._repr_mimebundle_()
         self._handle.display({_WIDGET_VIEW: bundle[_WIDGET_VIEW]}, raw=True)

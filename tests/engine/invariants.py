@@ -5,6 +5,7 @@ Rule: `violations` sees events as boto3 gives them and knows no engine.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def _order(events: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     for position, event in enumerate(events, start=1):
         if event["eventId"] != position:
             yield f"event {event['eventId']} stands at {position}"
-    for earlier, later in zip(events, events[1:], strict=False):
+    for earlier, later in itertools.pairwise(events):
         if later["eventTimestamp"] < earlier["eventTimestamp"]:
             yield f"event {later['eventId']} is earlier than the one before"
         if later["eventTimestamp"].microsecond % 1000:

@@ -136,9 +136,7 @@ class Kernel:
         identifier: str = message["header"]["msg_id"]
         return identifier
 
-    def wait(
-        self, request: str, *, until: Callable[[Reply], bool] | None = None, timeout: float = TIMEOUT_S
-    ) -> Reply:
+    def wait(self, request: str, *, until: Callable[[Reply], bool] | None = None, timeout: float = TIMEOUT_S) -> Reply:
         """What it says to the request: up to its end, or until `until(reply so far)`."""
         reply = Reply()
         deadline = time.monotonic() + timeout

@@ -225,8 +225,8 @@ def test_other_code_is_found_out_at_the_first_difference(name, workflow, run_has
         def run(self, *args):
             return self.submit(basic_increment, "something else").result
 
+    replay = Replay(Other, workflow_id="test-simpleflow-workflow", run_id="r")
     with pytest.raises(NondeterminismError) as found:
-        replay = Replay(Other, workflow_id="test-simpleflow-workflow", run_id="r")
         replay.feed(history)
     assert found.value.event_id == recorded.id
     assert "something else" in str(found.value)
@@ -241,4 +241,3 @@ def test_an_answer_is_made_of_swfs_words():
     asked = attributes(decisions[0])
     for name in ("activityId", "activityType", "input"):
         assert asked[name] == recorded[name]
-

@@ -173,7 +173,7 @@ def test_an_id_in_use_is_a_cause(lab: Scenario) -> None:
 def test_each_missing_default_is_a_cause(lab: Scenario, given: list[str], cause: str) -> None:
     lab.service.register_activity_type(domain=DOMAIN, name="bare", version="1")
     decision = activity(name="bare")
-    values: dict[str, Any] = {name: "9" for name in given} | ({"taskList": {"name": "work"}} if given else {})
+    values: dict[str, Any] = dict.fromkeys(given, "9") | ({"taskList": {"name": "work"}} if given else {})
     decision["scheduleActivityTaskDecisionAttributes"].update(values)
     assert failure(lab, decision)["cause"] == cause
 

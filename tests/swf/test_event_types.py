@@ -26,9 +26,7 @@ def test_a_row_names_only_attributes_that_the_event_has(model, name):
 
 def test_every_close_status_of_swf_has_its_event(model):
     assert set(CLOSE_STATUS.values()) == set(model.shape_for("CloseStatus").enum)
-    assert all(
-        EVENT_TYPES[name].closes and EVENT_TYPES[name].entity == event_types.EXECUTION for name in CLOSE_STATUS
-    )
+    assert all(EVENT_TYPES[name].closes and EVENT_TYPES[name].entity == event_types.EXECUTION for name in CLOSE_STATUS)
 
 
 def test_canceled_is_spelled_as_swf_spells_it():

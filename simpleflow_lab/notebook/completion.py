@@ -1,0 +1,112 @@
+"""What Tab offers after `%simpleflow` and `%%simpleflow`: commands, options, and the names of what is there.
+
+Everything comes from the table of commands. Looking for names opens nothing: ids of executions are offered if the store
+is open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.interactiveshell import InteractiveShell
+
+from simpleflow_lab.commands.table import CommandSpec, ParameterSpec
+from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.lab import Lab
+from simpleflow_lab.notebook.cells import workflow_names
+from simpleflow_lab.notebook.magics import SimpleflowMagics, commands
+
+MAX_IDS: Final = 200
+"""Ids of executions that are offered, the latest."""
+_MAGIC: Final = re.compile(r"(?:^|[=\s])%(?P<cell>%?)simpleflow\s(?P<words>.*)$", re.DOTALL)
+_OUT: Final = ParameterSpec(
+    names=("-o", "--out"), kind="variable", choices=(), is_option=True, multiple=False, help="Keep it in a variable."
+)
+
+
+@contextmanager
+def completing(shell: InteractiveShell, magics: SimpleflowMagics) -> Iterator[None]:
+    """Within it, the shell completes our magics."""
+
+    @context_matcher(identifier="simpleflow_lab", priority=100)  # type: ignore[untyped-decorator]
+    def matcher(context: CompletionContext) -> SimpleMatcherResult:
+        before = context.full_text.split("\n")[context.cursor_line][: context.cursor_position]
+        found = _MAGIC.search(before)
+        if found is None or (found["cell"] and context.cursor_line != 0):
+            return SimpleMatcherResult(completions=[])
+        *given, word = re.split(r"\s+", found["words"].lstrip())
+        offers = [
+            SimpleCompletion(text, type=kind)
+            for text, kind in _Offers(shell, magics).offers(given, word)
+            if text.startswith(word)
+        ]
+        # With nothing of ours to offer, a file name for one, IPython's own offers stand.
+        return SimpleMatcherResult(completions=offers, suppress=bool(offers), matched_fragment=word, ordered=True)
+
+    matchers = shell.Completer.custom_matchers
+    matchers.append(matcher)
+    try:
+        yield
+    finally:
+        if matcher in matchers:
+            matchers.remove(matcher)
+
+
+class _Offers:
+    """What may stand in a place."""
+
+    def __init__(self, shell: InteractiveShell, magics: SimpleflowMagics):
+        self._shell = shell
+        self._magics = magics
+
+    def offers(self, given: Sequence[str], word: str) -> Iterator[tuple[str, str]]:
+        """Pairs of a text and what it is, after the words `given`."""
+        specs = {spec.name: spec for spec in commands()}
+        at = next((i for i, one in enumerate(given) if one in specs), None)
+        command = specs[""] if at is None else specs[given[at]]
+        previous = given[-1] if given else ""
+        taking = next((one for one in (*command.parameters, _OUT) if previous in one.names and one.is_option), None)
+        if taking is not None and taking.kind != "flag":
+            yield from self._values(taking)
+        elif word.startswith("-"):
+            used = set(given)
+            for parameter in (*command.parameters, _OUT):
+                if parameter.is_option and (parameter.multiple or not used & set(parameter.names)):
+                    yield from ((name, "option") for name in parameter.names)
+        elif at is None:
+            yield from ((name, "command") for name in specs if name)
+        else:
+            yield from self._arguments(command, specs)
+
+    def _arguments(self, command: CommandSpec, specs: Iterable[str]) -> Iterator[tuple[str, str]]:
+        if command.name == "help":
+            yield from ((name, "command") for name in specs if name)
+        for parameter in command.parameters:
+            if not parameter.is_option:
+                yield from self._values(parameter)
+
+    def _values(self, parameter: ParameterSpec) -> Iterator[tuple[str, str]]:
+        match parameter.kind:
+            case "choice":
+                yield from ((choice, "choice") for choice in parameter.choices)
+            case "workflow":
+                yield from ((name, "workflow") for name in workflow_names())
+            case "execution":
+                yield from ((name, "execution") for name in self._ids())
+            case "lab":
+                labs = (name for name, value in self._shell.user_ns.items() if isinstance(value, Lab))
+                yield from ((name, "variable") for name in labs if not name.startswith("_"))
+
+    def _ids(self) -> list[str]:
+        lab = self._magics.lab
+        if lab is None:
+            return []
+        try:
+            infos = lab.execution_infos()
+        except SimpleflowLabError:
+            return []
+        return list(dict.fromkeys(info["execution"]["workflowId"] for info in infos[:MAX_IDS]))

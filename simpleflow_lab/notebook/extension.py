@@ -1,0 +1,51 @@
+"""`%load_ext simpleflow_lab` and back: everything that is put into a shell, and its taking out again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from simpleflow_lab.notebook.cells import class_sources
+from simpleflow_lab.notebook.completion import completing
+from simpleflow_lab.notebook.display import add_formatters, remove_formatters
+from simpleflow_lab.notebook.magics import SimpleflowMagics
+
+_loaded: Final[WeakKeyDictionary[InteractiveShell, ExitStack]] = WeakKeyDictionary()
+"""How to take out what was put into each shell."""
+
+
+def load(shell: InteractiveShell) -> None:
+    """Add the magics, their completion and the looks of our objects. Loading again replaces them."""
+    unload(shell)
+    with ExitStack() as undo:
+        magics = SimpleflowMagics(shell)
+        undo.callback(_forget, shell, magics)
+        shell.register_magics(magics)
+        undo.callback(shell.events.unregister, "pre_run_cell", magics.cells.begin)
+        shell.events.register("pre_run_cell", magics.cells.begin)
+        undo.callback(remove_formatters, shell)
+        add_formatters(shell)
+        undo.enter_context(completing(shell, magics))
+        undo.enter_context(class_sources())
+        _loaded[shell] = undo.pop_all()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take everything out again, and close the Labs that magics opened: what runs there stays open, to be resumed."""
+    undo = _loaded.pop(shell, None)
+    if undo is not None:
+        undo.close()
+
+
+def _forget(shell: Any, magics: SimpleflowMagics) -> None:
+    for kind, functions in magics.magics.items():
+        for name, function in functions.items():
+            if shell.magics_manager.magics[kind].get(name) is function:
+                del shell.magics_manager.magics[kind][name]
+    shell.magics_manager.registry.pop(type(magics).__name__, None)
+    if magics in shell.configurables:
+        shell.configurables.remove(magics)
+    magics.close()

@@ -1,0 +1,232 @@
+"""`%simpleflow COMMAND …` and `%%simpleflow [COMMAND …]`.
+
+The commands are those of the shell, from the same table; a line is taken apart as a shell would do it, and nothing in
+it is evaluated. Beyond the shell's there is `connect`, `-o NAME`, and variables as input. What goes wrong by what was
+typed is said in one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from typing import Any, Final
+
+from IPython.core.error import UsageError as MagicUsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from IPython.display import display
+from traitlets import Float, Unicode, observe
+
+from simpleflow_lab.codec import encode
+from simpleflow_lab.commands import table
+from simpleflow_lab.commands.session import Session
+from simpleflow_lab.commands.table import CommandSpec, ParameterSpec
+from simpleflow_lab.exceptions import EncodingError, SimpleflowLabError, UsageError
+from simpleflow_lab.execution import Execution
+from simpleflow_lab.lab import Lab
+from simpleflow_lab.notebook import live
+from simpleflow_lab.notebook.answers import Commands, answer, said
+from simpleflow_lab.notebook.cells import Cells
+from simpleflow_lab.notebook.display import Definitions
+from simpleflow_lab.settings import default_store
+
+CONNECT: Final = CommandSpec(
+    name="connect",
+    summary="Use the store of this address, or a Lab in a variable; alone, your own store again.",
+    parameters=(ParameterSpec(names=("ADDRESS",), kind="lab", choices=(), is_option=False, multiple=False, help=""),),
+)
+"""The command that only a notebook has."""
+_OUT: Final = ("-o", "--out")
+_INPUT: Final = ("-i", "--input")
+
+
+class StillRunning(KeyboardInterrupt):
+    """The waiting was interrupted; the execution goes on. Shown in one line, and it ends the cell."""
+
+    def __init__(self, execution: Execution):
+        super().__init__(
+            f"{execution.workflow_id} goes on in this kernel: %simpleflow resume {shlex.quote(execution.workflow_id)} "
+            f"waits for it again, lab.execution({execution.workflow_id!r}) looks at it"
+        )
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@magics_class
+class SimpleflowMagics(Magics):
+    """Workflows in notebook cells."""
+
+    store = Unicode(help="Store of the embedded engine; empty for your own.").tag(config=True)
+    refresh = Float(live.FASTEST, min=live.FASTEST, help="Seconds between two updates of a live status.").tag(
+        config=True
+    )
+
+    shell: Any
+
+    def __init__(self, shell: InteractiveShell, **kwargs: Any):
+        super().__init__(shell, **kwargs)
+        self._lab: Lab | None = None
+        self._session = Session(self._open, watch=self._wait)
+        self.cells = Cells(shell)
+
+    def close(self) -> None:
+        """Close the Labs that were opened here, not those that the user made."""
+        self._lab = None
+        self._session.close()
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def simpleflow(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        """Run a command of simpleflow; `%simpleflow help` lists them.
+
+        %simpleflow workflow.start BasicWorkflow --input '[1, 5]' --workflow-id first-run
+        %simpleflow workflow.tasks -o tasks
+
+        With %%simpleflow, run the cell first, and say which workflows and activities it defines.
+        """
+        if cell is not None:
+            display(Definitions(self.cells.run(cell)))  # type: ignore[no-untyped-call]
+            if not line.strip():
+                return None
+        try:
+            return self._run(_words(line), {**self.shell.user_ns, **(local_ns or {})})
+        except SimpleflowLabError as error:
+            raise MagicUsageError(" ".join(str(error).split())) from None
+
+    def _run(self, words: list[str], variables: Mapping[str, Any]) -> Any:
+        words, name = _taken_out(words)
+        match words:
+            case [] | ["help"] | ["help", "connect"]:
+                found: Any = Commands(commands())
+            case ["connect", *rest]:
+                found = self._connect(rest, variables)
+            case _:
+                record = table.run(_with_variables(words, variables), self._session, prog_name="%simpleflow")
+                if (line := said(record)) is not None:
+                    print(line)  # noqa: T201  what a command did is said below the cell
+                found = answer(record)
+        if name is not None:
+            self.shell.push({name: found})
+        return found
+
+    # -- the Lab --
+
+    def _connect(self, words: list[str], variables: Mapping[str, Any]) -> Lab:
+        if len(words) > 1:
+            raise UsageError(f"connect takes one address or variable, not {len(words)}")
+        given: Any = words[0] if words else None
+        if isinstance(given, str) and isinstance(variables.get(given), (Lab, str, os.PathLike)):
+            given = variables[given]
+        self._lab = given if isinstance(given, Lab) else self._open(given and os.fspath(given), None, anew=True)
+        self._session.last = None
+        return self._lab
+
+    def _open(self, store: str | None, domain: str | None, *, anew: bool = False) -> Lab:
+        """The Lab of a store: the one that is connected, one of the user's that has it open, or a new one."""
+        if store is None and self._lab is not None and not anew:
+            return self._lab
+        address = store or self.store or default_store()
+        for thing in list(self.shell.user_ns.values()):
+            if isinstance(thing, Lab) and not thing._closed and _same_store(thing.address, address):
+                return thing
+        return self._session.open(address, domain)
+
+    @observe("store")
+    def _store_changed(self, change: Any) -> None:
+        self._lab = None
+
+    @property
+    def lab(self) -> Lab | None:
+        """The Lab that commands act on, if it is open."""
+        if self._lab is not None:
+            return self._lab
+        address = self.store or default_store()
+        return next((lab for lab in self._session._opened.values() if _same_store(lab.address, address)), None)
+
+    def _wait(self, execution: Execution) -> None:
+        try:
+            live.wait(execution, shell=self.shell, refresh=self.refresh)
+        except KeyboardInterrupt:
+            raise StillRunning(execution) from None
+
+
+def commands() -> tuple[CommandSpec, ...]:
+    """The commands of a notebook: those of the shell, and `connect`."""
+    options, *rest = table.describe()
+    return (options, *sorted((*rest, CONNECT), key=lambda spec: spec.name))
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        reason = str(error).lower()
+        raise UsageError(f"{reason}: put JSON and whatever holds a quote between '…'") from None
+
+
+def _taken_out(words: list[str]) -> tuple[list[str], str | None]:
+    """The words without `-o NAME`, and NAME. Raises `UsageError`."""
+    rest: list[str] = []
+    name: str | None = None
+    found = iter(words)
+    for word in found:
+        option, equals, value = word.partition("=")
+        if option not in _OUT:
+            rest.append(word)
+            continue
+        name = value if equals else next(found, None)
+        if name is None or not name.isidentifier():
+            raise UsageError(
+                f"{option} takes the name of a variable, not {name!r}: a command's own options have long names here, "
+                "as in --output FILE"
+            )
+    return rest, name
+
+
+def _with_variables(words: list[str], variables: Mapping[str, Any]) -> list[str]:
+    """The words, with the JSON of a variable where `--input` names one. Raises `UsageError`."""
+    done: list[str] = []
+    for i, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if equals and option in _INPUT:
+            done.append(f"{option}={_input(value, variables)}")
+        elif i and words[i - 1] in _INPUT:
+            done.append(_input(word, variables))
+        else:
+            done.append(word)
+    return done
+
+
+def _input(text: str, variables: Mapping[str, Any]) -> str:
+    if not text.isidentifier() or _is_json(text):
+        return text
+    if text not in variables:
+        raise UsageError(f"--input {text}: it is not JSON, and there is no variable of this name")
+    try:
+        return encode(variables[text])
+    except EncodingError as error:
+        raise UsageError(f"--input {text}: {error}") from None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _same_store(one: str, other: str) -> bool:
+    if ":memory:" in (one, other):
+        return False
+    return os.path.realpath(os.path.expanduser(one)) == os.path.realpath(os.path.expanduser(other))
+
+
+__all__ = ["SimpleflowMagics", "StillRunning", "commands"]

@@ -1,0 +1,75 @@
+"""Strands that stand still."""
+
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.fibers import Fibers
+
+
+def test_strands_go_on_in_the_order_in_which_what_they_wait_for_is_done():
+    fibers, said = Fibers(), []
+    futures = [Future(fibers.wait) for _ in range(3)]
+    for number, future in enumerate(futures):
+        fibers.spawn(lambda number=number, future=future: said.append((number, future.result)))
+    fibers.run()
+    assert said == []
+    for number in (2, 0, 1):
+        futures[number].set_finished(number * 10)
+    fibers.run()
+    assert said == [(2, 20), (0, 0), (1, 10)]
+
+
+def test_a_strand_started_by_a_strand_runs_at_once_until_it_waits():
+    fibers, said = Fibers(), []
+    later = Future(fibers.wait)
+
+    def outer():
+        said.append("outer begins")
+        fibers.spawn(inner)
+        said.append("outer goes on")
+
+    def inner():
+        said.append("inner begins")
+        said.append(f"inner has {later.result}")
+
+    fibers.spawn(outer)
+    fibers.run()
+    assert said == ["outer begins", "inner begins", "outer goes on"]
+    later.set_finished("it")
+    fibers.run()
+    assert said[-1] == "inner has it"
+
+
+def test_what_stands_still_is_known_with_its_frame():
+    fibers = Fibers()
+    never = Future(fibers.wait)
+
+    def author():
+        secret = 42
+        never.wait()
+        return secret
+
+    fibers.spawn(author)
+    fibers.run()
+    [waiting] = fibers.waiting
+    assert waiting.waits_for is never
+    assert waiting.frame.f_code.co_name == "author"
+    assert waiting.frame.f_locals["secret"] == 42
+    fibers.close()
+
+
+def test_closing_runs_finally_and_no_except():
+    fibers, said = Fibers(), []
+    never = Future(fibers.wait)
+
+    def author():
+        try:
+            never.wait()
+        except Exception:
+            said.append("swallowed")
+        finally:
+            said.append("finally")
+
+    fibers.spawn(author)
+    fibers.run()
+    fibers.close()
+    assert said == ["finally"]
+    assert fibers.waiting == []
