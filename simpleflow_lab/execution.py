@@ -231,6 +231,12 @@ class Execution(Looks):
             page = {"nextPageToken": answer["nextPageToken"]}
         self._events.extend(reversed(new))
 
+    def _last_event(self) -> HistoryEvent:
+        answer = self._service.get_workflow_execution_history(
+            domain=self.domain, execution=self._execution, reverseOrder=True, maximumPageSize=1
+        )
+        return event_from_wire(answer["events"][0])
+
     # -- waiting --
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -278,7 +284,7 @@ class Execution(Looks):
         """
         if not self.wait(timeout):
             raise TimeoutError(f"execution {self.workflow_id} is still open after {timeout} s: it goes on; ask again")
-        last = self.history()[-1]
+        last = self._last_event()
         status = History([last]).close_status
         if status == "COMPLETED":
             return decode_or_text(last.attributes.get("result"))

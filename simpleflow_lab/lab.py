@@ -127,7 +127,7 @@ class Lab:
         # Deciders first: an execution of milliseconds should not wait for its own thread.
         self._serving.decisions(request["taskList"]["name"])
         # What the workflow prints belongs to whoever started it.
-        context = contextvars.copy_context()
+        self._serving.surround(request["workflowId"], contextvars.copy_context())
         attached = False
         try:
             run_id = self.service.start_workflow_execution(
@@ -137,7 +137,8 @@ class Lab:
             run_id = self._open_run_like(request["workflowId"], name, version, text)
             attached = True
         execution = self._execution(request["workflowId"], run_id, attached=attached)
-        self._serving.execution(run_id, execution.history() if attached else (), context)
+        if attached:
+            self._serving.history(execution.history())
         return execution
 
     def execution(self, workflow_id: str, run_id: str | None = None, *, domain: str | None = None) -> Execution:
@@ -206,7 +207,8 @@ class Lab:
         resumed = []
         for info in self.execution_infos(open_only=True, workflow_id=workflow_id):
             execution = self._execution(info["execution"]["workflowId"], info["execution"]["runId"], attached=True)
-            self._serving.execution(execution.run_id, execution.history(), context)
+            self._serving.surround(execution.workflow_id, context)
+            self._serving.history(execution.history())
             resumed.append(execution)
         if workflow_id is not None and not resumed:
             raise UsageError(f"no open execution {workflow_id!r} in domain {self.domain!r}: executions() lists them")

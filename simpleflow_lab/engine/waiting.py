@@ -1,6 +1,6 @@
 """Threads that wait for the engine: a sleep that another thread ends.
 
-Rule: nobody looks again and again. Who waits sleeps on a lock of its own; who has something for it opens that lock, once.
+Rule: nobody looks again and again. Who waits sleeps on a lock of its own; who has something for it opens it, once.
 """
 
 from __future__ import annotations

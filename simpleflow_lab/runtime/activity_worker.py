@@ -32,7 +32,7 @@ from simpleflow_lab.swf.limits import MAX_DATA
 logger = logging.getLogger(__name__)
 
 Contexts = Callable[[str], contextvars.Context | None]
-"""From a run id to the `contextvars` in which its code runs: where its output goes."""
+"""From a workflow id to the `contextvars` in which its code runs: where its output goes."""
 
 ANSWER_TRIES = 8
 """How often an answer is tried, with pauses from 0.1 s doubling."""
@@ -116,7 +116,7 @@ class ActivityWorker:
             "input": value,
             "activity_task_list": self._task_list,
         }
-        found = self._contexts(execution["runId"])
+        found = self._contexts(execution["workflowId"])
         surroundings = found.copy() if found is not None else contextvars.copy_context()
         result = surroundings.run(registered.execute, args, kwargs, context)
         try:

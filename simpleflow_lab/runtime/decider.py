@@ -124,7 +124,7 @@ class Decider:
         except Exception as error:
             self._hold_back(task, error, tries=1)
         else:
-            self._respond(task, replay, answer, keep=True)
+            self._respond(task, replay, answer, tries=1, keep=True)
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], kept: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. What is kept goes on if it stands where SWF says the last decision was."""
@@ -147,7 +147,7 @@ class Decider:
                     domain=self._domain,
                     workflow_id=execution["workflowId"],
                     run_id=execution["runId"],
-                    context=self._context_of(execution["runId"], first),
+                    context=self._context_of(execution["workflowId"], first),
                 )
                 replay.feed(before)
             replay.feed(new)
@@ -157,7 +157,8 @@ class Decider:
                 replay.close()
             raise
 
-    def _respond(self, task: Mapping[str, Any], replay: Replay, answer: Answer, *, keep: bool) -> None:
+    def _respond(self, task: Mapping[str, Any], replay: Replay, answer: Answer, *, tries: int, keep: bool) -> None:
+        """Answer the task. A replay that is kept belongs to the decider's own thread."""
         run_id = task["workflowExecution"]["runId"]
         closes = bool(answer.decisions) and answer.decisions[-1]["decisionType"] in CLOSING_DECISIONS
         if keep and not closes:
@@ -177,7 +178,7 @@ class Decider:
             self._kept.pop(run_id, None)
         except (SWFFault, OSError) as error:
             self._kept.pop(run_id, None)
-            self._hold_back(task, error, tries=1)
+            self._hold_back(task, error, tries=tries)
         else:
             self._on_stuck(run_id, None)
         if not keep or closes or run_id not in self._kept:
@@ -212,10 +213,10 @@ class Decider:
                 return events
             page = {"nextPageToken": answer["nextPageToken"]}
 
-    def _context_of(self, run_id: str, started: HistoryEvent) -> contextvars.Context | None:
-        """Where the output of this run goes: of a child, where its parent's goes."""
+    def _context_of(self, workflow_id: str, started: HistoryEvent) -> contextvars.Context | None:
+        """Where the output of this execution goes: of a child, where its parent's goes."""
         parent = started.attributes.get("parentWorkflowExecution") or {}
-        return self._contexts(run_id) or self._contexts(str(parent.get("runId")))
+        return self._contexts(workflow_id) or self._contexts(str(parent.get("workflowId")))
 
     # -- what is kept --
 
@@ -276,7 +277,7 @@ class Decider:
         except Exception as error:
             self._hold_back(task, error, tries=stuck.tries + 1)
         else:
-            self._respond(task, replay, answer, keep=False)
+            self._respond(task, replay, answer, tries=stuck.tries + 1, keep=False)
 
 
 def registered_workflow(name: str, version: str) -> type[Workflow]:

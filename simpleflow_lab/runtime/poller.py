@@ -64,6 +64,8 @@ class Poller:
                 try:
                     self._handle(task)
                 except Exception:
-                    logger.exception("%s: handling a task failed", self._thread.name)
+                    # After `stop` the service may be closed: the task is done again when it is open.
+                    level = logging.DEBUG if self._stopping.is_set() else logging.ERROR
+                    logger.log(level, "%s: handling a task failed", self._thread.name, exc_info=True)
         if self._at_end is not None:
             self._at_end()

@@ -46,12 +46,12 @@ class Serving:
 
     # -- what to serve --
 
-    def execution(
-        self, run_id: str, events: Iterable[HistoryEvent], context: contextvars.Context | None = None
-    ) -> None:
-        """Serve every list that this execution's history names. Its code runs, and prints, in `context`."""
-        if context is not None:
-            self._contexts[run_id] = context
+    def surround(self, workflow_id: str, context: contextvars.Context) -> None:
+        """The code of this execution runs, and prints, in this context."""
+        self._contexts[workflow_id] = context
+
+    def history(self, events: Iterable[HistoryEvent]) -> None:
+        """Serve every task list that this history names."""
         for event in events:
             task_list = (event.attributes.get("taskList") or {}).get("name")
             if task_list is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inte
     config.InteractiveShell.xmode = "Plain"
     shell: Any = InteractiveShell.instance(config=config)
     yield shell
+    atexit.unregister(shell.atexit_operations)  # it can be done once
     shell.atexit_operations()
     InteractiveShell.clear_instance()
 

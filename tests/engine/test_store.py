@@ -1,0 +1,297 @@
+"""The file: what it is, who owns it, what it keeps, and what is said of one that is not as it was written."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simpleflow_lab.engine import state
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.ownership import APPLICATION_ID
+from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreInUseError, StoreVersionError
+from simpleflow_lab.swf import decisions
+from tests.service.scenario import DOMAIN, Scenario
+
+Open = Callable[..., Scenario]
+
+
+def sql(path: Path, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+    """Run a statement on a store that nobody owns."""
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            return connection.execute(statement, parameters).fetchall()
+    finally:
+        connection.close()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_acknowledged_is_there_when_the_store_is_opened_again(opened: Open) -> None:
+    lab = opened()
+    handle = lab.start(input="[1]", tagList=["x"], taskPriority="1")
+    lab.decide(
+        decisions.schedule_activity_task(activity_id="a", name="activity", version="1", input="é \ud800 \x00"),
+        executionContext="context",
+    )
+    lab.work("done")
+    events, description = lab.events(handle), lab.describe(handle)
+    again = opened()
+    assert again.events(handle) == events
+    assert again.describe(handle) == description
+
+
+def test_closed_executions_are_read_from_the_store_when_they_are_asked_for(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "CACHED_EVENTS", 10)
+    lab = opened()
+    known = {}
+    for n in range(8):
+        handle = lab.start(f"w{n}")
+        lab.decide(decisions.complete_workflow_execution(result=str(n)))
+        known[handle] = (lab.events(handle), lab.describe(handle))
+    assert len(lab.service._state.closed) < 8
+    for handle, seen in known.items():
+        assert (lab.events(handle), lab.describe(handle)) == seen
+    again = opened()
+    for handle, seen in known.items():
+        assert (again.events(handle), again.describe(handle)) == seen
+
+
+def test_domains_types_and_tags_are_kept(opened: Open) -> None:
+    lab = opened()
+    lab.service.tag_resource(resourceArn="arn:aws:swf:us-east-1:000000000000:/domain/lab", tags=[{"key": "k"}])
+    lab.service.deprecate_activity_type(domain=DOMAIN, activityType={"name": "activity", "version": "1"})
+    lab.workflow_type("gone")
+    lab.service.deprecate_workflow_type(domain=DOMAIN, workflowType={"name": "gone", "version": "1"})
+    lab.service.delete_workflow_type(domain=DOMAIN, workflowType={"name": "gone", "version": "1"})
+
+    def told(lab: Scenario) -> list[object]:
+        return [
+            lab.service.describe_domain(name=DOMAIN),
+            lab.service.list_tags_for_resource(resourceArn="arn:aws:swf:us-east-1:000000000000:/domain/lab"),
+            lab.service.describe_activity_type(domain=DOMAIN, activityType={"name": "activity", "version": "1"}),
+            lab.service.list_workflow_types(domain=DOMAIN, registrationStatus="REGISTERED"),
+            lab.service.list_workflow_types(domain=DOMAIN, registrationStatus="DEPRECATED"),
+        ]
+
+    before = told(lab)
+    assert told(opened()) == before
+
+
+def test_deleted_executions_stay_deleted(opened: Open, path: Path) -> None:
+    lab = opened()
+    lab.start()
+    lab.service.terminate_workflow_execution(domain=DOMAIN, workflowId="w")
+    lab.clock.advance(91 * 86_400)
+    assert lab.everything() == []
+    assert opened().everything() == []
+    opened().service.close()
+    assert sql(path, "SELECT count(*) FROM event") == [(0,)]
+
+
+def test_the_files_are_the_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "store.sqlite"
+    with EmbeddedSWF(path) as engine:
+        engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
+        assert mode(path.parent) == 0o700
+        for file in path.parent.iterdir():
+            assert mode(file) == 0o600, file
+    assert sorted(file.name for file in path.parent.iterdir()) == ["store.sqlite", "store.sqlite.lock"]
+
+
+def test_memory_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with EmbeddedSWF() as engine:
+        engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_engine_says_so(path: Path) -> None:
+    engine = EmbeddedSWF(path)
+    engine.close()
+    engine.close()
+    with pytest.raises(StoreError, match="is closed"):
+        engine.list_domains(registrationStatus="REGISTERED")
+
+
+# -- who owns it -------------------------------------------------------------------------------------------------------
+
+
+def test_one_store_has_one_owner_and_who_comes_second_learns_who_is_first(path: Path) -> None:
+    with EmbeddedSWF(path):
+        with pytest.raises(StoreInUseError, match="in use by this process"):
+            EmbeddedSWF(path)
+        link = path.with_name("link.sqlite")
+        link.symlink_to(path)
+        with pytest.raises(StoreInUseError):
+            EmbeddedSWF(link)
+    EmbeddedSWF(path).close()
+
+
+def test_another_process_is_named_by_its_id(path: Path) -> None:
+    code = (
+        "import sys, simpleflow_lab.engine.embedded as e\n"
+        f"engine = e.EmbeddedSWF({str(path)!r}); print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(StoreInUseError, match=rf"in use by process {other.pid} on "):
+            EmbeddedSWF(path)
+        other.kill()
+    # The operating system lets the lock of a killed process go.
+    EmbeddedSWF(path).close()
+
+
+def test_a_forked_process_is_sent_away(path: Path) -> None:
+    with EmbeddedSWF(path) as engine:
+        engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
+        child = os.fork()
+        if child == 0:
+            try:
+                engine.list_domains(registrationStatus="REGISTERED")
+                os._exit(1)
+            except StoreError:
+                engine.close()
+                os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert engine.list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "d"
+
+
+# -- what is no store --------------------------------------------------------------------------------------------------
+
+
+def untouched(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.parent.iterdir()}
+
+
+@pytest.mark.parametrize("content", [b"hello", b"x" * 5000, b"SQLite format 3\x00"])
+def test_a_file_of_somebody_else_is_refused_and_not_touched(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    before = untouched(path)
+    with pytest.raises(NotAStoreError, match="it is no SQLite database"):
+        EmbeddedSWF(path)
+    assert untouched(path) == before
+
+
+def test_a_database_of_another_program_is_refused_and_not_touched(path: Path) -> None:
+    sql(path, "CREATE TABLE mine (x)")
+    before = untouched(path)
+    with pytest.raises(NotAStoreError, match="SQLite database of another program"):
+        EmbeddedSWF(path)
+    assert untouched(path) == before
+
+
+def test_a_newer_store_is_refused_and_not_touched(path: Path) -> None:
+    EmbeddedSWF(path).close()
+    sql(path, "PRAGMA user_version = 99")
+    before = untouched(path)
+    with pytest.raises(StoreVersionError, match="schema version 99"):
+        EmbeddedSWF(path)
+    assert untouched(path) == before
+
+
+def test_a_folder_and_a_file_that_can_not_be_read_are_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="can't be read: Is a directory"):
+        EmbeddedSWF(tmp_path)
+
+
+def test_an_empty_file_becomes_a_store(path: Path) -> None:
+    path.touch()
+    EmbeddedSWF(path).close()
+    assert sql(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
+
+
+# -- what is damaged ---------------------------------------------------------------------------------------------------
+
+
+def flip(path: Path, workflow_id: str, event_id: int) -> None:
+    """Change one character of an event's attributes, as a bad disk would."""
+    (key,) = sql(path, "SELECT key FROM execution WHERE workflow_id = ?", workflow_id)[0]
+    where = "WHERE execution = ? AND id = ?"
+    (text,) = sql(path, f"SELECT attributes FROM event {where}", key, event_id)[0]
+    changed = str(text).replace("[1]", "[3]")
+    assert changed != text
+    sql(path, f"UPDATE event SET attributes = ? {where}", changed, key, event_id)
+
+
+def test_a_flipped_bit_in_a_closed_history_is_found_and_the_others_stay_readable(opened: Open, path: Path) -> None:
+    lab = opened()
+    bad, good = lab.start("bad", input="[1]"), lab.start("good", input="[1]")
+    for workflow_id in ("bad", "good"):
+        lab.service.terminate_workflow_execution(domain=DOMAIN, workflowId=workflow_id)
+    lab.service.close()
+    flip(path, "bad", 1)
+    again = opened()
+    with pytest.raises(StoreError, match=r"execution bad .*event 1 is not what was written"):
+        again.events(bad)
+    assert again.events(good)[0]["workflowExecutionStartedEventAttributes"]["input"] == "[1]"
+    again.service.close()
+    sql(path, "DELETE FROM event")
+    sql(path, "DELETE FROM execution")
+
+
+def test_a_flipped_bit_in_an_open_history_keeps_the_store_closed(opened: Open, path: Path) -> None:
+    lab = opened()
+    lab.start("bad", input="[1]")
+    lab.service.close()
+    flip(path, "bad", 1)
+    with pytest.raises(StoreError, match=r"damaged: execution bad"):
+        EmbeddedSWF(path)
+    # It was let go again.
+    with pytest.raises(StoreError, match=r"damaged: execution bad"):
+        EmbeddedSWF(path)
+    sql(path, "DELETE FROM event")
+    sql(path, "DELETE FROM execution")
+
+
+def test_missing_events_of_a_closed_execution_are_missed(opened: Open, path: Path) -> None:
+    lab = opened()
+    handle = lab.start()
+    lab.service.terminate_workflow_execution(domain=DOMAIN, workflowId="w")
+    lab.service.close()
+    sql(path, "DELETE FROM event WHERE id = 3")
+    with pytest.raises(StoreError, match="2 events instead of 3"):
+        opened().events(handle)
+    opened().service.close()
+    sql(path, "DELETE FROM event")
+    sql(path, "DELETE FROM execution")
+
+
+def test_a_store_that_can_not_be_written_any_more_says_so_to_everybody(path: Path) -> None:
+    engine = EmbeddedSWF(path)
+    engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
+    # The next insert fails in the store's own thread, as it would on a full disk.
+    engine._store._ask(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+    engine._store._ask(lambda connection: connection.execute("DROP TABLE type"))
+    register = {"domain": "d", "name": "t", "version": "1"}
+    with pytest.raises(StoreError, match="what was acknowledged is safe"):
+        engine.register_activity_type(**register)
+    for call in (
+        lambda: engine.register_activity_type(**register),
+        lambda: engine.list_domains(registrationStatus="REGISTERED"),
+    ):
+        with pytest.raises(StoreError, match="close it and open it again"):
+            call()
+    engine.close()
+
+
+def test_the_owner_file_names_the_process(path: Path) -> None:
+    with EmbeddedSWF(path):
+        owner = json.loads(Path(f"{path}.owner").read_text())
+        assert owner["pid"] == os.getpid()

@@ -1,0 +1,181 @@
+"""The body of a `%%simpleflow` cell runs as the user's own, and what it defined is known."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from simpleflow_lab import activity, workflow
+
+BODY = """%%simpleflow
+from simpleflow_lab import Workflow, activity
+
+@activity.with_attributes(task_list="quickstart", version="example")
+def increment(x):
+    # one more
+    return x + 1
+
+class Basic(Workflow):
+    name = "basic"
+    version = "example"
+    task_list = "decisions"
+
+    def run(self, x):
+        return self.submit(increment, x).result
+"""
+
+
+def run(shell: InteractiveShell, cell: str, cell_id: str | None = "this cell") -> object:
+    """Run a cell that goes well; gives its value."""
+    result = shell.run_cell(cell, store_history=True, cell_id=cell_id)
+    result.raise_error()
+    return result.result
+
+
+def failing(shell: InteractiveShell, cell: str, cell_id: str | None = "this cell") -> BaseException:
+    """Run a cell that doesn't; gives its error."""
+    error = shell.run_cell(cell, store_history=True, cell_id=cell_id).error_in_exec
+    assert error is not None
+    return error
+
+
+def report(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """The rows of the report that was displayed last, without its headers."""
+    lines = capsys.readouterr().out.splitlines()
+    return [line.split() for line in lines[1:]]
+
+
+def test_a_cell_says_what_it_defined(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, BODY)
+
+    assert report(capsys) == [
+        ["+", "new", "increment", "__main__.increment", "example", "quickstart", "activity"],
+        ["+", "new", "Basic", "basic", "example", "decisions", "workflow"],
+    ]
+    assert shell.user_ns["increment"](1) == 2
+
+
+def test_a_cell_that_runs_again_says_what_it_changed(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, BODY)
+    capsys.readouterr()
+    run(shell, BODY.replace("x + 1", "x + 2"))
+
+    assert [row[1:3] for row in report(capsys)] == [["replaced", "increment"], ["unchanged", "Basic"]]
+    assert activity.registry["__main__.increment", "example"](1) == 3
+    assert workflow.registry["basic", "example"] is shell.user_ns["Basic"]
+
+
+def test_what_a_cell_no_longer_defines_is_unregistered(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, BODY)
+    capsys.readouterr()
+    run(shell, BODY.partition("class Basic")[0])
+
+    assert [row[1:3] for row in report(capsys)] == [["unchanged", "increment"], ["removed", "Basic"]]
+    assert ("basic", "example") not in workflow.registry
+
+
+def test_another_cell_may_take_a_definition_over(shell: InteractiveShell) -> None:
+    run(shell, BODY, "first")
+    run(shell, BODY, "second")
+    run(shell, "%%simpleflow\npass", "first")
+
+    assert workflow.registry["basic", "example"] is shell.user_ns["Basic"]
+
+
+def test_without_a_cell_id_nothing_is_unregistered(shell: InteractiveShell) -> None:
+    run(shell, BODY, None)
+    run(shell, "%%simpleflow\npass", None)
+
+    assert ("basic", "example") in workflow.registry
+
+
+def test_the_source_of_functions_and_classes_is_found(shell: InteractiveShell) -> None:
+    run(shell, BODY)
+    first = shell.user_ns["Basic"]
+    run(shell, BODY.replace("x).result", "x + 10).result"))
+
+    assert inspect.getsource(shell.user_ns["increment"]) == BODY[BODY.index("@activity") : BODY.index("\nclass")]
+    assert "x + 10" in inspect.getsource(shell.user_ns["Basic"])
+    assert inspect.getsource(first) == BODY[BODY.index("class Basic") :]
+
+
+def test_a_class_of_an_ordinary_cell_has_its_source_too(shell: InteractiveShell) -> None:
+    run(shell, "class Plain:\n    def method(self):\n        return 1\n")
+
+    assert inspect.getsource(shell.user_ns["Plain"]).startswith("class Plain:")
+
+
+def test_magics_work_in_the_body_and_its_last_expression_is_its_value(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, "%%simpleflow\nhere = %pwd\nlen(here) > 0")
+
+    assert "True" in capsys.readouterr().out
+    assert shell.user_ns["_"] is True
+
+
+def test_a_directive_for_the_compiler_is_not_forgotten(shell: InteractiveShell) -> None:
+    run(shell, "%%simpleflow\nfrom __future__ import annotations\ndef f(x: Nowhere): pass")
+
+    assert shell.user_ns["f"].__annotations__ == {"x": "Nowhere"}
+
+
+def test_an_error_is_shown_once_and_from_the_lines_of_the_cell(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = failing(shell, f"{BODY}\ndef broken():\n    1 / 0\nbroken()\nlater = 1\n")
+
+    assert isinstance(error, ZeroDivisionError)
+    shown = capsys.readouterr().out
+    assert shown.count("ZeroDivisionError: division by zero") == 1
+    assert "defined" not in shown
+    assert "simpleflow_lab" not in shown.partition("Traceback")[2]
+    lines = BODY.splitlines()
+    assert f"Cell In[1], line {len(lines) + 4}" in shown
+    assert f"Cell In[1], line {len(lines) + 3}, in broken" in shown
+
+
+def test_definitions_above_an_error_stay_as_in_any_cell(shell: InteractiveShell) -> None:
+    run(shell, BODY)
+    failing(shell, BODY.partition("class Basic")[0].replace("x + 1", "x + 5") + "\n1 / 0\n")
+
+    assert activity.registry["__main__.increment", "example"](1) == 6
+    assert ("basic", "example") in workflow.registry
+    run(shell, "%%simpleflow\npass")
+    assert ("basic", "example") not in workflow.registry
+
+
+@pytest.mark.parametrize("body", ["def f(:\n    pass", "return 1", "await f()"])
+def test_text_that_is_not_python_is_told_as_such(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], body: str
+) -> None:
+    failing(shell, f"%%simpleflow\n\n{body}\n")
+
+    shown = capsys.readouterr().out
+    assert "Cell In[1], line 3" in shown
+    assert "SyntaxError: " in shown
+    assert "run_cell_magic" not in shown
+
+
+def test_a_cell_without_definitions_says_so(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "%%simpleflow\nx = 1")
+
+    assert capsys.readouterr().out == "this cell defines no workflow and no activity\n"
+
+
+def test_names_that_cells_give_are_escaped(shell: InteractiveShell) -> None:
+    from simpleflow_lab.notebook.cells import Definition
+    from simpleflow_lab.notebook.display import Definitions
+
+    evil = "<script>alert(1)</script>"
+    shown = Definitions(
+        [Definition(kind="workflow", label=evil, name=evil, version=evil, task_list=evil, change="new")]
+    )._repr_html_()
+    assert "<script>" not in shown
+    assert shown.count("&lt;script&gt;") == 4

@@ -1,0 +1,377 @@
+"""Every command of `%simpleflow`, in a real shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
+
+from simpleflow_lab import Execution, History, Lab, RecordedExecution
+from simpleflow_lab.exceptions import WorkflowExecutionFailed
+
+DEFINITIONS = """%%simpleflow
+from simpleflow_lab import Workflow, activity
+
+@activity.with_attributes(task_list="work")
+def double(x):
+    return x * 2
+
+@activity.with_attributes(task_list="work")
+def fail(x):
+    raise ValueError(f"no {x}")
+
+class Doubling(Workflow):
+    name = "doubling"
+    task_list = "decisions"
+
+    def run(self, x, y=1):
+        return self.submit(double, x).result + y
+
+class Failing(Workflow):
+    def run(self):
+        self.submit(fail, 1, ).result
+        raise RuntimeError("as asked")
+
+class Waiting(Workflow):
+    def run(self):
+        self.submit(self.wait_signal("go")).result
+"""
+
+
+@pytest.fixture
+def defined(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> InteractiveShell:
+    """A shell in which workflows are defined."""
+    shell.run_cell(DEFINITIONS, store_history=True).raise_error()
+    capsys.readouterr()
+    return shell
+
+
+def magic(shell: InteractiveShell, line: str) -> Any:
+    """What the magic returns."""
+    return shell.run_line_magic("simpleflow", line)
+
+
+def refused(shell: InteractiveShell, line: str) -> str:
+    """The one line that a magic says instead of an answer."""
+    with pytest.raises(UsageError) as caught:
+        magic(shell, line)
+    assert caught.type is UsageError  # a subclass would be shown with its traceback
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+# -- each command ------------------------------------------------------------------------------------------------------
+
+
+def test_start_waits_and_gives_the_execution(defined: InteractiveShell) -> None:
+    execution = magic(defined, "workflow.start Doubling --input '[4]' --workflow-id first --tags a,b")
+
+    assert isinstance(execution, Execution)
+    assert repr(execution) == "<Execution first of doubling: COMPLETED>"
+    assert execution.result() == 9
+    assert execution.history().tag_list == ("a", "b")
+
+
+def test_start_detached_does_not_wait(defined: InteractiveShell) -> None:
+    execution = magic(defined, "workflow.start Waiting --detach --workflow-id detached")
+
+    assert execution.status == "OPEN"
+    assert magic(defined, "workflow.signal go detached") is None
+    assert execution.wait(10)
+
+
+def test_a_failed_execution_is_given_like_any_other(defined: InteractiveShell) -> None:
+    execution = magic(defined, "workflow.start Failing")
+
+    assert execution.status == "FAILED"
+    with pytest.raises(WorkflowExecutionFailed, match="as asked"):
+        execution.result()
+
+
+def test_tables_and_figures_are_those_of_the_last_execution(defined: InteractiveShell) -> None:
+    execution = magic(defined, "workflow.start Doubling -i '[4]'")
+
+    tasks, profile, info = (magic(defined, f"workflow.{name}") for name in ("tasks", "profile", "info"))
+    pd.testing.assert_frame_equal(pd.DataFrame(tasks), execution.tasks())
+    pd.testing.assert_frame_equal(pd.DataFrame(profile), execution.profile())
+    assert info["workflow_id"].tolist() == [execution.workflow_id]
+    history = magic(defined, "workflow.history")
+    assert isinstance(history, History)
+    assert history == execution.history()
+    assert isinstance(magic(defined, "gantt"), go.Figure)
+
+
+def test_an_execution_may_be_named(defined: InteractiveShell) -> None:
+    magic(defined, "workflow.start Doubling -i '[4]' --workflow-id first")
+    magic(defined, "workflow.start Doubling -i '[5]' --workflow-id second")
+
+    assert magic(defined, "workflow.tasks first")["result"].tolist() == ["8"]
+    assert magic(defined, "workflow.tasks")["result"].tolist() == ["10"]
+    assert magic(defined, "workflow.list")["workflow_id"].tolist() == ["second", "first"]
+
+
+def test_a_table_shows_what_is_read_and_holds_everything(defined: InteractiveShell) -> None:
+    magic(defined, "workflow.start Doubling -i '[4]'")
+    tasks = magic(defined, "workflow.tasks")
+
+    assert "scheduled_event_id" in tasks
+    assert "scheduled_event_id" not in repr(tasks)
+    assert "scheduled_event_id" not in tasks._repr_html_()
+    assert type(tasks[["name", "scheduled_event_id"]]) is pd.DataFrame
+
+
+def test_resume_goes_on_with_what_is_open(defined: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    magic(defined, "workflow.start Waiting --detach --workflow-id waits")
+    magic(defined, "workflow.signal go waits")
+
+    execution = magic(defined, "resume waits")
+    assert repr(execution) == "<Execution waits of __main__.Waiting: COMPLETED>"
+    capsys.readouterr()
+    assert magic(defined, "resume") is None
+    assert capsys.readouterr().out == "nothing to resume: no execution of this store is open\n"
+
+
+def test_terminate_and_cancel_say_what_they_asked(
+    defined: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    magic(defined, "workflow.start Waiting --detach --workflow-id waits")
+    magic(defined, "workflow.terminate waits --reason enough")
+
+    assert capsys.readouterr().out == "waits is terminated\n"
+    assert "closed already" in refused(defined, "workflow.cancel waits")
+
+
+def test_a_history_in_a_file_is_opened_and_looked_at(shell: InteractiveShell) -> None:
+    file = Path(__file__).parents[1] / "histories" / "with_replays.json"
+    opened = magic(shell, f"open {file}")
+
+    assert isinstance(opened, RecordedExecution)
+    assert len(magic(shell, "workflow.tasks")) == len(opened.tasks())
+
+
+def test_files_are_written_by_the_long_names_of_options(
+    defined: InteractiveShell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    magic(defined, "workflow.start Doubling -i '[4]'")
+    magic(defined, f"gantt --output {tmp_path / 'run.html'}")
+    magic(defined, f"workflow.history --of raw --output-file {tmp_path / 'run.json'}")
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"written to {tmp_path / 'run.html'}",
+        f"written to {tmp_path / 'run.json'}",
+    ]
+    assert len(json.loads((tmp_path / "run.json").read_text())["events"]) > 5
+
+
+def test_help_is_a_table_of_commands(shell: InteractiveShell) -> None:
+    for line in ("", "help"):
+        assert "%simpleflow workflow.start" in repr(magic(shell, line))
+        assert "<code>%simpleflow connect</code>" in magic(shell, line)._repr_html_()
+    assert "--workflow-id" in repr(magic(shell, "help workflow.start"))
+    assert "--workflow-id" in repr(magic(shell, "workflow.start --help"))
+
+
+def test_info_and_version(shell: InteractiveShell) -> None:
+    assert set(magic(shell, "info")["section"]) == {"versions", "settings", "environment"}
+    assert isinstance(magic(shell, "--version"), str)
+
+
+# -- variables ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_result_is_kept_in_a_variable(defined: InteractiveShell) -> None:
+    for option in ("-o run", "--out run", "--out=run"):
+        execution = magic(defined, f"workflow.start Doubling {option} -i '[4]'")
+        assert defined.user_ns.pop("run") is execution
+
+
+def test_input_may_be_a_variable(defined: InteractiveShell) -> None:
+    defined.user_ns["numbers"] = {"args": (4,), "kwargs": {"y": 3}}
+    for option in ("--input numbers", "--input=numbers", "-i numbers"):
+        assert magic(defined, f"workflow.start Doubling {option}").result() == 11
+
+
+def test_input_may_be_a_local_variable(defined: InteractiveShell) -> None:
+    defined.run_cell(
+        "def call():\n    local = [7]\n    return get_ipython().run_line_magic('simpleflow', "
+        "'workflow.start Doubling -i local')\nrun = call()"
+    ).raise_error()
+
+    assert defined.user_ns["run"].result() == 15
+
+
+def test_json_is_json_whatever_variables_there_are(defined: InteractiveShell) -> None:
+    defined.user_ns["true"] = 41
+
+    execution = magic(defined, "workflow.start Doubling --input true")
+    assert execution.history()[0].attributes["input"] == '{"args":[true],"kwargs":{}}'
+
+
+# -- nothing in a line is evaluated (T1) -------------------------------------------------------------------------------
+
+
+def test_every_magic_of_ours_leaves_its_line_alone(shell: InteractiveShell) -> None:
+    ours = [
+        function
+        for functions in shell.magics_manager.magics.values()
+        for function in functions.values()
+        if getattr(function, "__module__", "").startswith("simpleflow_lab")
+    ]
+    assert len(ours) == 2
+    assert all(getattr(function, MAGIC_NO_VAR_EXPAND_ATTR, False) for function in ours)
+
+
+@pytest.mark.parametrize("text", ["{1/0}", "$x", "{x}", "$x{1/0}", "{__import__('os').getpid()}", "%x", "!x"])
+def test_what_looks_like_code_arrives_unchanged(defined: InteractiveShell, text: str) -> None:
+    defined.user_ns["x"] = "expanded"
+    defined.run_cell(f'%simpleflow workflow.start Doubling -i "[4]" --workflow-id "{text}" -o run').raise_error()
+    assert defined.user_ns["run"].workflow_id == text
+
+    defined.run_cell(f'%%simpleflow workflow.start Doubling -i "[4]" --tags "{text}" -o run\npass').raise_error()
+    assert defined.user_ns["run"].history().tag_list == (text,)
+
+
+# -- the Lab -----------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_word_it_is_the_users_own_store(defined: InteractiveShell, store: Path) -> None:
+    magic(defined, "workflow.start Doubling -i '[4]'")
+
+    assert store.exists()
+    assert magic(defined, "connect").address == str(store)
+
+
+def test_connect_takes_an_address_a_variable_or_a_lab(defined: InteractiveShell, tmp_path: Path) -> None:
+    address = tmp_path / "other.sqlite"
+    assert magic(defined, f"connect {address}").address == str(address)
+
+    defined.user_ns["elsewhere"] = tmp_path / "third.sqlite"
+    assert magic(defined, "connect elsewhere").address == str(tmp_path / "third.sqlite")
+
+    with Lab(":memory:") as lab:
+        defined.user_ns["mine"] = lab
+        assert magic(defined, "connect mine") is lab
+        magic(defined, "workflow.start Doubling -i '[4]' --workflow-id here")
+        assert lab.execution("here").result() == 9
+    assert magic(defined, f"connect {address}").address == str(address)
+
+
+def test_a_lab_of_the_user_on_the_same_store_is_used(defined: InteractiveShell, store: Path) -> None:
+    defined.run_cell("from simpleflow_lab import Lab\nlab = Lab()").raise_error()
+
+    magic(defined, "workflow.start Doubling -i '[4]' --workflow-id here")
+    assert defined.user_ns["lab"].execution("here").result() == 9
+    defined.user_ns["lab"].close()
+
+
+def test_the_store_may_be_configured(defined: InteractiveShell, tmp_path: Path) -> None:
+    defined.run_cell(f"%config SimpleflowMagics.store = {str(tmp_path / 'configured.sqlite')!r}").raise_error()
+
+    execution = magic(defined, "workflow.start Doubling -i '[4]'")
+    assert execution.result() == 9
+    assert (tmp_path / "configured.sqlite").exists()
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("workflow.strat Doubling", "did you mean workflow.start"),
+        ("workflow.start Doublin", "no workflow 'Doublin'"),
+        ("workflow.start", "WORKFLOW"),
+        ("workflow.start Doubling --inptu 1", "did you mean --input"),
+        ("workflow.start Doubling -i '[1'", "not JSON"),
+        ("workflow.start Doubling -i '[1", "no closing quotation"),
+        ("workflow.start Doubling -i '[1, 2, 3]'", "Doubling.run"),
+        ("workflow.start Doubling -i nowhere", "no variable of this name"),
+        ("workflow.start Doubling -i unfit", "JSON can't hold"),
+        ("workflow.start Doubling -i '[1]' -o 1x", "name of a variable"),
+        ("workflow.start Doubling -i '[1]' -o", "name of a variable"),
+        ("gantt -o run.html", "--output FILE"),
+        ("workflow.tasks", "which execution"),
+        ("workflow.tasks nobody", "no execution 'nobody'"),
+        ("resume nobody", "no open execution 'nobody'"),
+        ("open nowhere.json", "nowhere.json"),
+        ("connect one two", "one address"),
+        ("connect http://example.org", "no store"),
+        ("connect /dev/null/x.sqlite", "/dev/null"),
+        ("help workflow.strat", "did you mean"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(defined: InteractiveShell, line: str, said: str) -> None:
+    defined.user_ns["unfit"] = [object()]
+
+    assert said in refused(defined, line)
+
+
+def test_a_file_of_somebody_else_is_left_alone(shell: InteractiveShell, tmp_path: Path) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear Sir or Madam, " * 20)
+
+    assert "is not a simpleflow_lab store" in refused(shell, f"connect {file}")
+    assert file.read_text().startswith("Dear Sir")
+
+
+def test_an_execution_that_nobody_can_decide_is_told_and_stays_open(shell: InteractiveShell, store: Path) -> None:
+    shell.run_cell(DEFINITIONS, cell_id="a").raise_error()
+    magic(shell, "workflow.start Waiting --detach --workflow-id waits")
+    magic(shell, "connect :memory:")
+    shell.run_cell("%%simpleflow\npass", cell_id="a").raise_error()  # the cell has lost its definitions
+    shell.extension_manager.reload_extension("simpleflow_lab")
+
+    assert "waits stays open and can't go on for now: no workflow" in refused(shell, "resume")
+    shell.run_cell(DEFINITIONS, cell_id="a").raise_error()
+    magic(shell, "workflow.signal go waits")
+    assert magic(shell, "resume waits").status == "COMPLETED"
+
+
+# -- the extension -----------------------------------------------------------------------------------------------------
+
+
+def footprint(shell: Any) -> dict[str, Any]:
+    """Everything that an extension may leave in a shell."""
+    html = shell.display_formatter.formatters["text/html"]
+    return {
+        "magics": {kind: sorted(names) for kind, names in shell.magics_manager.magics.items()},
+        "registry": sorted(shell.magics_manager.registry),
+        "configurables": [type(one).__name__ for one in shell.configurables],
+        "matchers": list(shell.Completer.custom_matchers),
+        "callbacks": {name: list(those) for name, those in shell.events.callbacks.items()},
+        "formatters": (sorted(map(str, html.type_printers)), sorted(map(str, html.deferred_printers))),
+        "transformers": (list(shell.input_transformers_cleanup), list(shell.input_transformers_post)),
+    }
+
+
+def test_unloading_leaves_nothing_behind(bare_shell: InteractiveShell, store: Path) -> None:
+    import inspect
+
+    before, getfile = footprint(bare_shell), inspect.getfile
+    bare_shell.run_cell("%load_ext simpleflow_lab").raise_error()
+    assert footprint(bare_shell) != before
+    lab = magic(bare_shell, "connect")
+    bare_shell.run_cell("%reload_ext simpleflow_lab").raise_error()
+    assert repr(lab).endswith("closed>")
+    assert len(bare_shell.Completer.custom_matchers) == len(before["matchers"]) + 1
+    bare_shell.run_cell("%unload_ext simpleflow_lab").raise_error()
+
+    assert footprint(bare_shell) == before
+    assert inspect.getfile is getfile
+
+
+def test_our_objects_have_looks(defined: InteractiveShell) -> None:
+    execution = magic(defined, "workflow.start Doubling -i '[4]' --workflow-id first")
+    future = defined.run_cell("from simpleflow_lab import Future\nFuture()").result
+    for thing in (execution, execution.history(), magic(defined, "connect"), defined.user_ns["double"], future):
+        data, _ = defined.display_formatter.format(thing)  # type: ignore[union-attr]
+        assert data["text/html"].startswith("<style>"), thing
+        assert "0x" not in data["text/plain"], thing
