@@ -29,6 +29,7 @@
         ├── DecisionTaskError           a decision that could not be made; the execution stays open
         │   ├── NondeterminismError     the code asks for something else than the history recorded
         │   └── WorkflowNotRegisteredError
+        ├── ServiceUnreachableError     nobody answers at the service's address
         └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
 
 A class builds its message from its facts and says what to do. Nothing here imports anything of ours.
@@ -310,6 +311,10 @@ class WorkflowNotRegisteredError(DecisionTaskError):
         self.version = version
 
 
+class ServiceUnreachableError(SimpleflowLabError):
+    """Nobody answers at the service's address, or who does is not who should."""
+
+
 # -- what the service refuses, by SWF's names --------------------------------------------------------------------------
 
 
@@ -319,7 +324,7 @@ class SWFFault(SimpleflowLabError):
     `response` has the shape of botocore's `ClientError.response`, so that code written for boto3 reads it too.
     """
 
-    code: ClassVar[str] = "InternalFailure"
+    code: str = "InternalFailure"
 
     def __init__(self, message: str = ""):
         super().__init__(message)

@@ -49,6 +49,7 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf) -> No
         state.count(execution)
     for execution in recovered:
         _carry_out_rest(state, execution, history_of)
+    _next_runs(state, contents.runs, history_of)
     state.settle()
 
 
@@ -100,6 +101,15 @@ def _carry_out_rest(state: EngineState, execution: Execution, history_of: Histor
     _parent_closed(state, execution, history_of)
 
 
+def _next_runs(state: EngineState, runs: Sequence[Run], history_of: HistoryOf) -> None:
+    """A run continued as new, and the new one is not there: no later run has its id."""
+    latest = {(run.domain, run.workflow_id): run for run in runs}
+    for (domain, workflow_id), run in latest.items():
+        if run.close_status == "CONTINUED_AS_NEW" and state.open_execution(domain, workflow_id, None) is None:
+            closed = Execution.fold(run, history_of(run))
+            follow_ups.start_next_run(state, closed, closed.events[-1])
+
+
 def _child(state: EngineState, parent: Execution, entity: Entity, history_of: HistoryOf) -> None:
     """The child was not started; or the parent was not told that it started; or not, how it closed."""
     running = state.open_execution(parent.run.domain, str(entity.name), None)
@@ -114,10 +124,8 @@ def _child(state: EngineState, parent: Execution, entity: Entity, history_of: Hi
         follow_ups.record_child_started(state, parent, entity.id, child.execution, child.workflow_type)
     if child.closed_at is not None:
         closed = Execution.fold(child, history_of(child))
-        if child.close_status == "CONTINUED_AS_NEW":
-            follow_ups.start_next_run(state, closed, closed.events[-1])
-        else:
-            follow_ups.notify_parent(state, closed, closed.events[-1])
+        # A run that continued as new says nothing; the next one is started elsewhere.
+        follow_ups.notify_parent(state, closed, closed.events[-1])
 
 
 def _child_run(state: EngineState, parent: Execution, entity: Entity) -> Run | None:

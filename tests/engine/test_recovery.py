@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.recovery import downtime
+from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.recovery import WORKER_LOST, is_worker_lost
 from tests.service.scenario import DOMAIN, Handle, Scenario
@@ -106,10 +110,8 @@ def test_a_token_from_before_is_refused_as_that_of_a_task_that_is_over(opened: O
     lab.start()
     task = lab.poll()
     again = opened()
-    try:
+    with pytest.raises(UnknownResourceFault, match="Unknown decision task, scheduledEventId = 2"):
         again.answer(task)
-    except Exception as error:
-        assert str(error) == "UnknownResourceFault: Unknown decision task, scheduledEventId = 2"
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
@@ -152,8 +154,6 @@ def test_downtime_is_what_lies_between_sessions_after_the_moment() -> None:
 
 
 def test_a_time_that_went_back_does_not_go_back_in_a_history(opened: Open, path: Path) -> None:
-    from simpleflow_lab.engine.clock import ManualClock
-
     lab = opened()
     handle = lab.start()
     again = opened(clock=ManualClock(lab.clock.now() - 3_600_000))

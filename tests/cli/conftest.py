@@ -1,0 +1,72 @@
+"""The command in this process, and as a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from simpleflow_lab.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture(autouse=True)
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A store of this test's own, and logging as it was before."""
+    for name in ("SWF_DOMAIN", "SIMPLEFLOW_FORMAT", "LOG_LEVEL", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "lab.sqlite"))
+    loggers = [logging.getLogger(), logging.getLogger("simpleflow_lab.runtime.decider")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+@pytest.fixture
+def simpleflow(capsys: pytest.CaptureFixture[str]) -> Command:
+    """`simpleflow …` in this process."""
+
+    def run(*words: str) -> Ended:
+        capsys.readouterr()
+        code = main(words)
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def process() -> Command:
+    """`simpleflow …` as a process, from the root of the clone."""
+
+    def run(*words: str, environment: Mapping[str, str] | None = None, **options: Any) -> Ended:
+        done = subprocess.run(
+            [sys.executable, "-m", "simpleflow_lab.cli", *words],
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            **{"cwd": ROOT, **options},
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run

@@ -1,0 +1,216 @@
+"""What can't be done as typed: exit code 2, exactly one line, no traceback, nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.basic import BasicWorkflow
+from simpleflow_lab import Lab
+
+Command = Callable[..., Any]
+BASIC = "examples.basic.BasicWorkflow"
+DEEP = 100_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with one completed execution, b1."""
+    path = tmp_path / "lab.sqlite"
+    with Lab(path) as lab:
+        lab.start(BasicWorkflow, 1, t=0, workflow_id="b1").result(timeout=30)
+    return path
+
+
+def contents(store: Path) -> list[Any]:
+    """All that a store holds, except when it was open."""
+    with sqlite3.connect(store) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        found = [(name, list(database.execute(f"SELECT * FROM {name}"))) for name in sorted(names) if name != "uptime"]
+    database.close()
+    return found
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that can't be imported."""
+    (tmp_path / "bad_syntax.py").write_text("def :\n")
+    (tmp_path / "bad_raises.py").write_text("raise RuntimeError('on\\npurpose')\n")
+    (tmp_path / "bad_exits.py").write_text("import sys\nsys.exit(0)\n")
+    (tmp_path / "bad_imports.py").write_text("import nosuch_dependency\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def start(*words: str) -> list[str]:
+    return ["workflow.start", BASIC, *words]
+
+
+def with_input(text: str) -> list[str]:
+    return start("--input", text)
+
+
+WORKFLOW_NAMES = [
+    "", "nosuch", "pkg.nosuch", "os.getcwd", "os.system", "os", "os.nosuch", "builtins.int", "simpleflow_lab.Workflow",
+    "bad_syntax.W", "bad_raises.W", "bad_exits.W", "bad_imports.W", "..x", "a/b.py", "examples.basic.",
+    "ехamples.basic.BasicWorkflow", "x" * 300, "a\nb", "a.\x1b[31m", "examples.basic.increment",
+]  # fmt: skip
+INPUTS = [
+    "", "{", '{"args": 5}', '{"args": [1], "extra": 1}', "[1,", "['1']", "[1,]", "[NaN]", "[Infinity]", "[1e999]",
+    f"[{'1' * 5000}]", f"[{'[' * 101}{']' * 101}]", f"{'[' * DEEP}{']' * DEEP}", '{"kwargs": {"x": 1, "x": 2}}',
+    '["\\ud800"]', "[\x00]", "\ufeff[1]", "bare", "[1, 2, 3]", "[]", '{"kwargs": {"y": 1}}', '{"kwargs": []}',
+    json.dumps(["x" * 40_000]),
+]  # fmt: skip
+OPTIONS = [
+    start("-i", "[1]", "--workflow-id", ""), start("-i", "[1]", "--workflow-id", "x" * 257),
+    start("-i", "[1]", "--workflow-id", "a:b"), start("-i", "[1]", "--workflow-id", "a/b"),
+    start("-i", "[1]", "--workflow-id", "a|b"), start("-i", "[1]", "--workflow-id", "a\x07"),
+    start("-i", "[1]", "--workflow-id", "arn"), start("-i", "[1]", "--workflow-id", " a"),
+    start("-i", "[1]", "--tags", "a,b,c,d,e,f"), start("-i", "[1]", "--tags", "x" * 257),
+    start("-i", "[1]", "--task-list", ""), start("-i", "[1]", "--execution-timeout", "-1"),
+    start("-i", "[1]", "--execution-timeout", "0"), start("-i", "[1]", "--execution-timeout", "1.5"),
+    start("-i", "[1]", "--execution-timeout", "abc"), start("-i", "[1]", "--execution-timeout", "1000000000000"),
+    start("-i", "[1]", "--execution-timeout", "NONE"), start("-i", "[1]", "--decision-tasks-timeout", "none"),
+    start("-i", "[1]", "-i"), start("-i", "[1]", "--input-file", "x"), start("--input-file", "/no/such/file"),
+    start("--input-file", "/"), start("--input-file", "/dev/zero"), start("--nosuch"), start("extra", "-i", "[1]"),
+    start("--header", "-i", "[1]"), start("-i", "[1, 0]", "--workflow-id", "b1", "-d", "x:y"),
+]  # fmt: skip
+LOOKS = [
+    ["workflow.info"], ["workflow.tasks", "nosuch"], ["workflow.tasks", "lab", "nosuch"],
+    ["workflow.tasks", "b1", "norun"], ["workflow.info", "lab", "b1", "%2525"], ["workflow.info", "nodomain", "b1", "r"],
+    ["workflow.info", "a", "b", "c", "d"], ["workflow.info", "-d", "nodomain", "b1"], ["workflow.info", "-d", "x", "lab", "b1", "r"],
+    ["workflow.info", "x" * 300], ["workflow.info", "\x1b[2J"], ["workflow.list", "nodomain"],
+    ["workflow.list", "lab", "--domain", "other"], ["workflow.list", "-s", "broken"], ["workflow.list", "-d", "-1"],
+    ["workflow.list", "-d", "soon"], ["workflow.tasks", "b1", "-n", "0"], ["workflow.tasks", "b1", "-n", "x"],
+    ["workflow.tasks", "b1", "--file", "x.json"], ["workflow.history", "b1", "-o", "xml"],
+    ["workflow.history", "b1", "--output-file", "/no/such/folder/x"], ["gantt", "b1"], ["gantt", "b1", "-o", "/"],
+    ["gantt"], ["open"], ["open", "/no/such/file"], ["open", "/"], ["workflow.terminate", "b1"], ["workflow.cancel", "b1"],
+    ["workflow.terminate"], ["workflow.signal"], ["workflow.signal", "go"], ["workflow.signal", "go", "b1", "-i", "{"],
+    ["workflow.signal", "go", "b1"], ["workflow.signal", "", "b1"], ["resume", "nosuch"], ["resume", "b1"],
+    ["resume", "--module", "nosuch_module"], ["resume", "--module", "../x"], ["info", "nosection"], ["help", "nosuch"],
+]  # fmt: skip
+GLOBAL = [
+    ["workflow.strat"], ["--nosuch", "info"], ["--format", "xml", "info"], ["--color", "maybe", "info"],
+    ["--module", "bad_syntax", "info"], ["--module", "bad_exits", "info"], ["--store"], ["--header=1", "info"], ["\x1b[31m"],
+    [""], ["x" * 300],
+]  # fmt: skip
+CASES = [
+    *(["workflow.start", name, "-i", "[1, 0]"] for name in WORKFLOW_NAMES),
+    *(with_input(text) for text in INPUTS),
+    *OPTIONS,
+    *LOOKS,
+    *GLOBAL,
+]
+
+
+@pytest.mark.usefixtures("modules")
+@pytest.mark.parametrize("words", CASES, ids=lambda words: ascii(" ".join(words))[1:70])
+def test_bad_input_is_one_line_and_changes_nothing(simpleflow: Command, store: Path, words: list[str]) -> None:
+    before = contents(store)
+    ended = simpleflow(*words)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("simpleflow: ")
+    assert ended.err.count("\n") == 1
+    assert ended.err[:-1].isprintable()
+    assert len(ended.err) < 450
+    assert contents(store) == before
+
+
+def test_an_unknown_command_is_told_with_what_it_looks_like(simpleflow: Command) -> None:
+    assert (
+        simpleflow("workflow.strat").err
+        == "simpleflow: unknown command 'workflow.strat': did you mean workflow.start?\n"
+    )
+    assert "did you mean --input" in simpleflow("workflow.start", "--inptu").err
+
+
+def test_bad_input_makes_no_store(simpleflow: Command, tmp_path: Path) -> None:
+    for words in (*map(with_input, ("{", "[1, 2, 3]", "[1e999]")), ["workflow.start", "nosuch"], ["workflow.strat"]):
+        assert simpleflow(*words).code == 2
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LOG_LEVEL", "foo"), ("SIMPLEFLOW_FORMAT", "xml"), ("SWF_DOMAIN", "a:b"), ("SIMPLEFLOW_LAB_STORE", "http://x")],
+)
+def test_bad_settings_are_one_line(simpleflow: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    ended = simpleflow("workflow.list")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("made", ["text", "database", "folder", "future"])
+def test_a_store_that_is_not_ours_is_one_line_and_is_not_touched(
+    simpleflow: Command, tmp_path: Path, made: str
+) -> None:
+    path = tmp_path / "other.sqlite"
+    match made:
+        case "text":
+            path.write_text("Dear diary, " * 50)
+        case "folder":
+            path.mkdir()
+        case "database" | "future":
+            if made == "future":
+                Lab(path).close()
+            database = sqlite3.connect(path)
+            database.execute("CREATE TABLE theirs (x)" if made == "database" else "PRAGMA user_version = 9999")
+            database.commit()
+            database.close()
+    before = path.read_bytes() if path.is_file() else None
+    ended = simpleflow("--store", str(path), "workflow.list")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert before == (path.read_bytes() if path.is_file() else None)
+
+
+def test_a_store_in_use_is_one_line_that_names_its_owner(process: Command, store: Path) -> None:
+    with Lab(store):
+        ended = process("workflow.list")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert f"in use by process {os.getpid()}" in ended.err
+
+
+def test_debug_shows_where(simpleflow: Command) -> None:
+    ended = simpleflow("--debug", "workflow.start", "nosuch")
+    assert ended.code == 2
+    assert ended.err.startswith("Traceback")
+
+
+@pytest.mark.parametrize("content", [b"", b"[1,", "[1]".encode("utf-16"), b"\xff", b"[" + b"1," * 3_000_000 + b"1]"])
+def test_an_input_file_that_holds_no_input_is_one_line(simpleflow: Command, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "input.json"
+    file.write_bytes(content)
+    ended = simpleflow(*start("--input-file", str(file)))
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+
+
+def test_an_input_file_that_never_ends_is_not_waited_for(simpleflow: Command, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    assert simpleflow(*start("--input-file", str(fifo))).code == 2
+
+
+@pytest.mark.parametrize("source", ["closed", "terminal"])
+def test_a_standard_input_with_nothing_in_it_is_one_line(source: str) -> None:
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-' if source == "closed" else 'exec "$@"', "sh", sys.executable, "-m",
+         "simpleflow_lab.cli", *start("--input-file", "-")],
+        cwd=Path(__file__).resolve().parents[2],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -1,0 +1,114 @@
+"""Tables as text: upstream's columns, harmless to terminals and spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+
+import pytest
+
+from simpleflow_lab.cli.formats import as_json, render, visible, visible_lines
+from simpleflow_lab.commands.table import FORMATS
+from simpleflow_lab.views.listings import Listing
+
+WHEN = datetime.datetime(2026, 11, 23, 14, 5, 6, 789000, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+LISTING = Listing(
+    ("Task", "Last State", "Start", "Seconds"), [("a", "completed", WHEN, 1.5), ("bcd", "failed", None, 10)]
+)
+
+
+def test_tabular_aligns_columns_and_puts_numbers_to_the_right() -> None:
+    assert render(LISTING, "tabular", header=True) == (
+        "Task  Last State  Start                     Seconds\n"
+        "a     completed   2026-11-23T12:05:06.789Z    1.500\n"
+        "bcd   failed                                     10"
+    )
+
+
+def test_tabular_counts_the_columns_that_wide_characters_take() -> None:
+    assert render(Listing(("a", "b"), [("任务", "x"), ("task", "y")]), "tabular") == "任务  x\ntask  y"
+
+
+def test_colors_are_for_states_only_and_do_not_move_the_columns() -> None:
+    text = render(LISTING, "tabular", color=True)
+    assert text.splitlines()[1].startswith("bcd  \x1b[31mfailed   \x1b[0m  ")
+
+
+def test_human_prints_every_row() -> None:
+    assert render(LISTING, "human").count("Last State  ") == 2
+
+
+@pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_csv_and_tsv_have_the_header_when_asked_and_end_without_an_empty_line(format: str, delimiter: str) -> None:
+    rows = list(csv.reader(io.StringIO(render(LISTING, format, header=True)), delimiter=delimiter))
+    assert rows == [
+        ["Task", "Last State", "Start", "Seconds"],
+        ["a", "completed", "2026-11-23T12:05:06.789Z", "1.5"],
+        ["bcd", "failed", "", "10"],
+    ]
+    assert not render(LISTING, format).endswith("\n")
+    assert render(LISTING, format).splitlines()[0].startswith("a")
+
+
+def test_json_is_an_array_of_arrays_and_with_a_header_of_objects() -> None:
+    assert json.loads(render(LISTING, "json"))[1] == ["bcd", "failed", None, 10]
+    for format in ("json", "prettyjson"):
+        assert json.loads(render(LISTING, format, header=True))[0] == {
+            "Task": "a",
+            "Last State": "completed",
+            "Start": "2026-11-23T12:05:06.789Z",
+            "Seconds": 1.5,
+        }
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_takes_an_empty_table(format: str) -> None:
+    assert render(Listing(("a",), []), format).strip() in ("", "[]")
+
+
+# -- T11: formulas -----------------------------------------------------------------------------------------------------
+
+FORMULAS = [
+    "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x","y")', "-2+3+cmd|' /C'!A0",
+    "=", "+", "-", "@", "=\n1", "+1-1", "@x", "-", "=A1:A2", "+A1", "-A1", "=1,2", "=\x1b[31m", "=‮1", '="a"', "\t",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", FORMULAS)
+@pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_no_cell_of_csv_begins_as_a_formula(format: str, delimiter: str, cell: str) -> None:
+    ((shown, number),) = csv.reader(io.StringIO(render(Listing(("a", "b"), [(cell, -1)]), format)), delimiter=delimiter)
+    assert shown.startswith("'")
+    assert number == "-1"  # a number is no formula
+
+
+def test_raw_leaves_cells_as_they_are() -> None:
+    assert render(Listing(("a",), [("=1",)]), "csv", raw=True) == "=1"
+
+
+# -- T12: what can't be seen -------------------------------------------------------------------------------------------
+
+UNSEEN = [
+    "\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\x08\x08", "\x7f", "\x00", "\x85", "\u202e", "\u202a", "\u2066",
+    "\u2069", "\u200b", "\u200d", "\u200f", "\ufeff", "\u2028", "\u2029", "\ud800", "\U000e0041",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_format_writes_what_can_not_be_seen(format: str, unseen: str) -> None:
+    text = render(Listing(("Tasks",), [(f"a{unseen}b",)]), format, header=True)
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert "\\" in text
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_json_still_says_what_was_there(unseen: str) -> None:
+    assert json.loads(as_json({"a": unseen, "é": 1})) == {"a": unseen, "é": 1}
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    assert visible_lines("a\n\tb\x1b[0m\n") == "a\n        b\\x1b[0m"
+    assert visible("a\nb") == "a\\nb"
