@@ -17,7 +17,7 @@ from pathlib import Path
 
 from simpleflow_lab import Lab
 from simpleflow_lab.cli.main import main as simpleflow
-from simpleflow_lab.exceptions import StoreInUseError
+from simpleflow_lab.exceptions import StoreError, StoreInUseError
 
 
 def quickstart(output: Path, seconds: float = 2) -> int:
@@ -53,9 +53,12 @@ def _store(output: Path) -> list[str]:
     try:
         Lab().close()
     except StoreInUseError as error:
+        # A notebook has it open.
         beside = output / "quickstart.sqlite"
         print(f"{error}\nThis run goes to {beside} instead.")
         return ["--store", str(beside)]
+    except StoreError:
+        pass  # the first command says what is wrong with it
     return []
 
 

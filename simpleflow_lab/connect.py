@@ -1,27 +1,166 @@
 """From an address to a service.
 
-An address is a path of a store of the embedded engine, or ":memory:". What answers is the same either way: SWF.
+==========================  ==================================================================
+address                     who answers
+==========================  ==================================================================
+`:memory:`                  an embedded engine without a file
+a path                      the embedded engine of that store: here, or in the process that owns it
+`aws://REGION/DOMAIN`       Amazon SWF
+==========================  ==================================================================
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, cast
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.engine.endpoint import Endpoint
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreInUseError, UsageError
+from simpleflow_lab.service.endpoint import connection_file, owners_service
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.service.watching import Watching
 
-MEMORY = ":memory:"
+logger = logging.getLogger(__name__)
+
+MEMORY: Final = ":memory:"
+FIND_SECONDS: Final = 10.0
+"""How long to look for the owner of a store: between two owners there may be none for a moment."""
+LOCAL_PAUSE, AMAZON_PAUSE = 0.25, 2.0
+"""Longest pauses, in seconds, between looks at a history on this machine and on Amazon SWF."""
+
+_AWS: Final = re.compile(r"aws://(?P<region>[a-z0-9-]+)/(?P<domain>[^/:|\x00-\x1f\x7f-\x9f]{1,256})")
 
 
-def connect(address: str | os.PathLike[str]) -> WatchableService:
+class Connection(NamedTuple):
+    """A service, and what its address said of it."""
+
+    service: WatchableService
+    domain: str | None
+    """The domain in the address, or `None`."""
+    notice: str | None
+    """What to show a person before the first write: where it goes."""
+
+
+def connect(address: str | os.PathLike[str]) -> Connection:
     """The service at this address; whoever connects closes it.
 
-    Raises `StoreError` if a store can't be opened, `UsageError` for an address that means nothing.
+    Raises `StoreError` if a store can't be opened, `UsageError` for an address that means nothing,
+    `ServiceUnreachableError` if nobody answers there.
     """
     text = os.fspath(address)
-    if "://" in text:
-        raise UsageError(f"{text!r} is no store: give the path of a file, or ':memory:'")
-    if not text:
-        raise UsageError("the address of a store is empty: give the path of a file, or ':memory:'")
-    return EmbeddedSWF(text if text == MEMORY else os.path.expanduser(text))
+    if text == MEMORY:
+        return Connection(EmbeddedSWF(MEMORY), None, None)
+    if text.startswith("aws:"):
+        return _amazon(text)
+    if not text or "://" in text:
+        raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
+    return Connection(EmbeddedSWF(os.path.realpath(os.path.expanduser(text))), None, None)
+
+
+def _amazon(address: str) -> Connection:
+    found = _AWS.fullmatch(address)
+    if found is None:
+        raise UsageError(
+            f"{address!r} is no address of Amazon SWF: write aws://REGION/DOMAIN, as in aws://eu-west-1/etl"
+        )
+    from simpleflow_lab.service import aws  # noqa: PLC0415  boto3: only who goes to Amazon pays for it
+
+    client = aws.client(region=found["region"])
+    watching = Watching(aws.service(client), longest_pause=AMAZON_PAUSE, close=client.close)
+    notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
+    return Connection(cast(WatchableService, watching), found["domain"], notice)
+
+
+class SharedStore:
+    """The engine of a store, wherever it runs.
+
+    The first process to open a store owns it and serves it to the others; when the owner dies, the next one to notice
+    takes over. A call that meets a dead owner is made again to the next.
+    """
+
+    def __init__(self, path: str):
+        """Raises `StoreError`."""
+        self.path = path
+        self._lock = threading.Lock()
+        self._closed = False
+        self._backend: WatchableService
+        self._endpoint: Endpoint | None = None
+        self._find()
+
+    @property
+    def owns(self) -> bool:
+        """The engine runs in this process."""
+        return self._endpoint is not None
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint that this process serves, if it owns the store."""
+        return self._endpoint
+
+    def close(self) -> None:
+        """Let go. If this process owns the store, another may take over."""
+        with self._lock:
+            self._closed = True
+            if self._endpoint is not None:
+                self._endpoint.close()
+        self._backend.close()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **request: Any) -> Any:
+            while True:
+                backend = self._backend
+                try:
+                    return getattr(backend, name)(*args, **request)
+                except ServiceUnreachableError:
+                    self._find_other(backend)
+
+        if not name.startswith("_"):
+            self.__dict__[name] = call
+            return call
+        raise AttributeError(name)
+
+    def _find_other(self, dead: WatchableService) -> None:
+        """Look for the owner again, unless another thread has found it meanwhile."""
+        with self._lock:
+            if self._closed:
+                raise ServiceUnreachableError(f"the store {self.path} is closed: open it again")
+            if self._backend is dead:
+                logger.info("the owner of %s is gone", self.path)
+                self._find()
+
+    def _find(self) -> None:
+        deadline = time.monotonic() + FIND_SECONDS
+        while True:
+            try:
+                self._own()
+                return
+            except StoreInUseError as in_use:
+                try:
+                    self._ask_owner()
+                    return
+                except ServiceUnreachableError as error:
+                    if "this process" in in_use.owner:
+                        raise in_use from None
+                    if time.monotonic() >= deadline:
+                        raise StoreInUseError(self.path, f"{in_use.owner}, which does not answer ({error})") from None
+                    time.sleep(0.05)
+
+    def _own(self) -> None:
+        engine = EmbeddedSWF(self.path)
+        try:
+            self._endpoint = Endpoint(engine, connection_file=connection_file(self.path))
+        except BaseException:
+            engine.close()
+            raise
+        self._backend = engine
+
+    def _ask_owner(self) -> None:
+        service = owners_service(self.path)
+        service.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
+        self._backend = cast(WatchableService, Watching(service, longest_pause=LOCAL_PAUSE))

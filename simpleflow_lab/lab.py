@@ -73,10 +73,15 @@ class Lab:
         if activity_threads < 1:
             raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
         self.address = os.fspath(address) if address is not None else default_store()
-        self.domain = domain or default_domain()
-        self.service = connect(self.address)
+        connection = connect(self.address)
+        self.domain = domain or connection.domain or default_domain()
+        self.service = connection.service
         self._serving = Serving(self.service, self.domain, activity_threads=activity_threads)
-        self._serving.registration.domain()
+        try:
+            self._serving.registration.domain()
+        except BaseException:
+            self.service.close()
+            raise
         self._closed = False
         _open_labs.add(self)
 

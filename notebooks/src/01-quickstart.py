@@ -2,9 +2,9 @@
 # # Quickstart
 #
 # A **workflow** is plain Python that says which tasks to do, in what order, and what to make of their results. Its
-# tasks are **activities**: ordinary functions that workers run while the workflow waits, for milliseconds or for days.
-# Everything that happens is written to a history as it happens, in the terms of Amazon SWF, so a run can be watched,
-# measured and drawn, and when its process dies it goes on where it stood.
+# tasks are **activities**: ordinary functions, which workers run while the workflow waits, for milliseconds or for days.
+# Everything that happens is written down as it happens, in the terms of Amazon SWF; so a run can be watched, measured
+# and drawn, and when its process dies, it goes on where it stood.
 #
 # Nothing here needs an account, a server or a network: the engine is in this kernel.
 
@@ -63,25 +63,175 @@ class BasicWorkflow(Workflow):
         futures.wait(yy, z)
         return z.result
 
+
 # %% [markdown]
-# The cell ran as any cell does, and said what it defined. Edit it and run it again: its definitions are replaced.
+# The cell ran as any cell does, and says what it defined. Edit it and run it again: its definitions are replaced.
 #
 # ## Run
 #
-# The input is JSON, here for `x` and `t`. A run has an id of your choice, by which you find it again.
+# The input is JSON: here `x` is 1 and `t` is 2. The id is yours to choose; by it you find the run again.
 
 # %%
 # %simpleflow workflow.start BasicWorkflow --input '[1, 2]' --workflow-id first-run
 
 # %% [markdown]
-# `delay` held it up for two seconds; while it ran, this place showed how far it was. What the workflow prints appears
-# once, although its code is run again for every decision.
+# `delay` held it up for two seconds, and for as long this place showed how far it was. The workflow printed its line
+# once, although its code ran several times: it runs again for each decision, and is quiet about what it said before.
 #
+# What you see is an `Execution`. In Python it is `Lab.start` that gives you one, and this is how you wait for its
+# result:
+
+# %%
+execution = _
+execution.result()
+
+# %% [markdown]
 # ## Look
 #
-# The commands below show the run that you started last, unless you name one. The tables are pandas, so you can go on
-# with them as with any other.
+# The next commands show the run that you started last, or the one whose id you give. Its tasks, one row for each
+# attempt:
+
+# %%
+# %simpleflow workflow.tasks
+
+# %% [markdown]
+# Behind it is a pandas table with more columns than are shown; `-o` puts it in a variable.
 
 # %%
 # %simpleflow workflow.tasks -o tasks
-tasks[["name", "state", "attempt", "waiting", "running", "input", "result"]]
+tasks.groupby("name")["running"].max().round(1)
+
+# %% [markdown]
+# Where the time went, as a chart. The thin grey line is waiting, the bar is running; `double` and `delay` both needed
+# only `y`, so they ran side by side. Point at a bar to see its input and result.
+
+# %% tags=["nbval-ignore-output"]
+# %simpleflow gantt
+
+# %% [markdown]
+# And as numbers, for each activity:
+
+# %%
+# %simpleflow workflow.profile
+
+# %% [markdown]
+# ## When a task fails
+#
+# Invitations to three people, one of whom has no address.
+
+# %%
+# %%simpleflow
+ADDRESSES = {"Ada": "ada@example.org", "Edsger": "ewd@example.org"}
+
+
+@activity.with_attributes(task_list="quickstart", version="example")
+def invite(name):
+    return f"invited {ADDRESSES[name]}"
+
+
+class Invitations(Workflow):
+    name = "invitations"
+    version = "example"
+    task_list = "example"
+
+    def run(self, names):
+        return [invitation.result for invitation in self.map(invite, names)]
+
+
+# %% [markdown]
+# The input may also be a variable.
+
+# %%
+guests = {"kwargs": {"names": ["Ada", "Grace", "Edsger"]}}
+# %simpleflow workflow.start Invitations --input guests --workflow-id careless
+
+# %% [markdown]
+# By simpleflow's rule the result of a failed task is `None`, and the workflow goes on. It is easily overlooked: so the
+# lab puts a warning on every run that completed over a failure nobody looked at. Mostly you want the other rule. Say
+# `raises_on_failure`, and reading the result raises:
+
+
+# %%
+# %%simpleflow
+@activity.with_attributes(task_list="quickstart", version="example", raises_on_failure=True)
+def invite(name):
+    return f"invited {ADDRESSES[name]}"
+
+
+# %%
+# %simpleflow workflow.start Invitations --input guests --workflow-id careful
+
+# %% [markdown]
+# Now the run has failed, with the task, its error and the traceback from where the task ran. `result()` raises the same.
+
+# %% tags=["raises-exception"]
+_.result()
+
+# %% [markdown]
+# ## When the process dies
+#
+# `examples/survivor.py` has a workflow of slow steps, one after the other. Each step notes in a file when it begins and
+# when it has ended, and returns the id of the process that ran it.
+
+# %%
+import inspect
+import sys
+
+sys.path.append("..")
+from examples import survivor
+
+print(inspect.getsource(survivor.Survivor))
+
+# %% [markdown]
+# Another process runs it, on a store of its own. In the middle of step 3 we kill that process with `SIGKILL`, as
+# `kill -9` and the kernel's out-of-memory killer do: it can't say goodbye.
+
+# %%
+import json
+import subprocess
+from pathlib import Path
+
+folder = Path(tempfile.mkdtemp())
+notes = folder / "notes.txt"
+command = ["--store", folder / "trip.sqlite", "workflow.start", "examples.survivor.Survivor"]
+command += ["--workflow-id", "trip", "--input", json.dumps([str(notes), 6, 0.5])]
+process = subprocess.Popen([sys.executable, "-m", "simpleflow_lab.cli", *command], cwd="..")
+
+while not (notes.exists() and "begin 3" in notes.read_text()):
+    time.sleep(0.05)
+process.kill()
+process.wait()
+
+print(notes.read_text())
+
+# %% [markdown]
+# This kernel takes over the store, finds the run open, and goes on with it.
+
+# %%
+trip = folder / "trip.sqlite"
+# %simpleflow connect trip
+
+# %%
+# %simpleflow resume trip
+
+# %% [markdown]
+# Six steps, run by two processes. The notes show that 0, 1 and 2 were not run again. Step 3 was: nobody can know how
+# far it had come.
+
+# %%
+print(notes.read_text())
+
+# %% tags=["nbval-ignore-output"]
+# %simpleflow gantt
+
+# %% [markdown]
+# The same happens when it is this kernel that dies: load the extension, run the cell with the definitions, and
+# `%simpleflow resume`.
+#
+# ## Where to go next
+#
+# * `%simpleflow help` lists the commands, `%simpleflow help workflow.start` the options of one. In a shell the same
+#   commands are `simpleflow workflow.start …`.
+# * In Python: `from simpleflow_lab import Lab`, then `Lab().start(BasicWorkflow, 1, t=2)` and `Lab().executions()`.
+# * `examples/` has more workflows: groups and chains, retries and failures, signals and timers.
+# * A history from Amazon SWF is looked at in the same way: `%simpleflow open history.json`, then `%simpleflow gantt`.

@@ -233,7 +233,7 @@ def _show_outcomes(outcomes: Sequence[Outcome], output: Output) -> int:
     for outcome in outcomes:
         if outcome.error is not None:
             unknown = isinstance(outcome.error, WorkflowNotRegisteredError)
-            _say(_one_line(outcome.error) if unknown else str(outcome.error))
+            _say(f"{_one_line(outcome.error)}, as with --module" if unknown else str(outcome.error))
             code = max(code, BAD_INPUT if unknown else FAILED)
         elif outcome.finished:
             _warn_of_unnoticed(outcome.execution)

@@ -208,7 +208,7 @@ def describe() -> tuple[CommandSpec, ...]:
 
 def _parameter(parameter: click.Parameter) -> ParameterSpec:
     is_option = isinstance(parameter, click.Option)
-    names = (*parameter.opts, *parameter.secondary_opts) if is_option else (str(parameter.metavar or parameter.name),)
+    names = (*parameter.opts, *parameter.secondary_opts) if is_option else (parameter.human_readable_name,)
     flag = isinstance(parameter, click.Option) and parameter.is_flag
     choices = parameter.type.choices if isinstance(parameter.type, click.Choice) else ()
     return ParameterSpec(

@@ -145,6 +145,7 @@ class EmbeddedSWF:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._sleeping_until: int | None = None
+        self._slept_busy = False
         self._sweep_at = 0
         self._last_ticket = 0
         self._closed = False
@@ -284,7 +285,8 @@ class EmbeddedSWF:
             poll.wake()
         state.answered.clear()
         first = state.next_deadline()
-        if first is not None and (self._sleeping_until is None or first < self._sleeping_until):
+        earlier = first is not None and (self._sleeping_until is None or first < self._sleeping_until)
+        if earlier or (self._slept_busy and state.open_tasks == 0):
             self._wake.set()
         return ticket
 
@@ -304,7 +306,7 @@ class EmbeddedSWF:
                 with self._turn() as state:
                     until = state.next_deadline()
                     idle = state.open_tasks == 0
-                    self._sleeping_until = until
+                    self._sleeping_until, self._slept_busy = until, not idle
                 self._clock.wait(self._wake, until, idle=idle)
         except StoreError:
             # Closed or broken; whoever calls next is told.
@@ -774,6 +776,24 @@ class EmbeddedSWF:
                 self._state.forget_unused(key)
         given: tuple[Task, int] | None = poll.given
         return given
+
+    def poll_from_afar(self, operation: str, request: Request, is_there: Callable[[], bool]) -> Answer:
+        """A poll for somebody in another process, who outlives this engine.
+
+        `operation` is `PollForDecisionTask` or `PollForActivityTask`. It is given a task only if `is_there()` says then
+        that somebody still waits, and answered only when the task's start is on disk: who has the task may answer it
+        to the engine that comes after this one.
+        """
+        requests.check(operation, request)
+        poll = Poll(request.get("identity"), is_there)
+        method = (
+            EmbeddedSWF.poll_for_decision_task
+            if operation == "PollForDecisionTask"
+            else EmbeddedSWF.poll_for_activity_task
+        )
+        answer: Answer = method.__wrapped__(self, request, poll)  # type: ignore[attr-defined]
+        self._store.wait(self._last_ticket)
+        return answer
 
     def _abandon(self, poll: Poll) -> None:
         """Nobody waits for this poll's answer any more."""

@@ -19,7 +19,7 @@ from simpleflow_lab.engine.heaps import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
 from simpleflow_lab.engine.registration import Kind, Registry, Type
 from simpleflow_lab.engine.task_lists import Poll, Task, TaskList
-from simpleflow_lab.engine.timeouts import Deadline, armed_by, put_off
+from simpleflow_lab.engine.timeouts import ARMING, Deadline, armed_by, put_off
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES
@@ -169,8 +169,9 @@ class EngineState:
         self.outbox.append(NewEvents(key, events))
         self.changed[key] = execution
         for event in events:
-            for deadline in armed_by(execution, event):
-                self.arm(deadline, moment)
+            if event.type in ARMING:
+                for deadline in armed_by(execution, event):
+                    self.arm(deadline, moment)
             if event.type == "ActivityTaskScheduled":
                 self.offer(Task(task_lists.ACTIVITY, execution, event), event.attributes["taskList"]["name"])
             if event.type in FOLLOW_UPS:

@@ -7,6 +7,7 @@ and one task wakes one poll. All of this runs under the engine's lock, except th
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from simpleflow_lab.engine.executions import Execution, started_event
@@ -43,10 +44,12 @@ class Task(NamedTuple):
 class Poll(Waiter):
     """One call that waits for a task."""
 
-    __slots__ = ("given", "identity", "ticket")
+    __slots__ = ("given", "identity", "is_there", "ticket")
 
-    def __init__(self, identity: str | None):
+    def __init__(self, identity: str | None, is_there: Callable[[], bool] = lambda: True):
         super().__init__()
+        self.is_there = is_there
+        """Somebody still waits for this poll's answer; asked before a task is given to it."""
         self.identity = identity
         """What the poller says it is."""
         self.given: tuple[Task, int] | None = None
@@ -88,8 +91,8 @@ class TaskList:
     def match(self) -> tuple[Task, Poll] | None:
         """The next task and the poll that has waited longest, if there are both."""
         while self._polls:
-            if self._polls[0].over:
-                self._polls.popleft()
+            if self._polls[0].over or not self._polls[0].is_there():
+                self._polls.popleft().wake()
                 continue
             task = self._tasks.pop()
             return None if task is None else (task, self._polls.popleft())

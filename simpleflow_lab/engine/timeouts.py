@@ -50,7 +50,7 @@ class _Kind(NamedTuple):
 
 def armed_by(execution: Execution, event: HistoryEvent) -> Iterator[Deadline]:
     """The deadlines that begin to run with this event, which is the last one of its entity."""
-    for kind, attribute, owner in _ARMS.get(event.type, ()):
+    for kind, attribute, owner in ARMING.get(event.type, ()):
         source, entity_id = event, event.id
         if owner is not None:
             entity_id = event.attributes[owner]
@@ -63,7 +63,7 @@ def armed_by(execution: Execution, event: HistoryEvent) -> Iterator[Deadline]:
             yield Deadline(execution, kind, entity_id, min(int(duration), limits.MAX_SECONDS) * 1000)
 
 
-_ARMS: Final[dict[str, tuple[tuple[str, str, str | None], ...]]] = {
+ARMING: Final[dict[str, tuple[tuple[str, str, str | None], ...]]] = {
     "WorkflowExecutionStarted": (("EXECUTION", "executionStartToCloseTimeout", None),),
     "DecisionTaskScheduled": (("DECISION_SCHEDULE_TO_START", "scheduleToStartTimeout", None),),
     "DecisionTaskStarted": (("DECISION_START_TO_CLOSE", "startToCloseTimeout", "scheduledEventId"),),

@@ -116,7 +116,7 @@ class Cells:
         blank = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
         code = "\n" * (1 + blank) + code
         raw = self._raw_cell if self._raw_cell.endswith(body) else body
-        name = shell.compile.cache(code, shell.execution_count, raw_code=raw)
+        name = shell.compile.cache(code, shell.displayhook.prompt_count, raw_code=raw)
         try:
             tree = shell.transform_ast(shell.compile.ast_parse(code, filename=name))
             blocks = [shell.compile(block, name, mode) for block, mode in _blocks(tree)]

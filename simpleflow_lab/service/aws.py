@@ -73,6 +73,25 @@ def client(
         raise UsageError(f"no usable AWS region ({error}): name one, as in 'aws://eu-west-1/domain'") from None
 
 
+def account(swf_client: Any) -> str:
+    """The account that the client's credentials belong to, or "unknown": asking may not be allowed."""
+    try:
+        region, credentials = swf_client.meta.region_name, swf_client._request_signer._credentials
+        if credentials is None:
+            return "unknown"
+        sts = boto3.client(
+            "sts",
+            region_name=region,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token,
+            config=botocore.config.Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 1}),
+        )
+        return str(sts.get_caller_identity()["Account"])
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        return "unknown"
+
+
 class _Translated:
     """Calls the client's methods and translates."""
 

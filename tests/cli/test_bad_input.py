@@ -84,22 +84,25 @@ OPTIONS = [
 ]  # fmt: skip
 LOOKS = [
     ["workflow.info"], ["workflow.tasks", "nosuch"], ["workflow.tasks", "lab", "nosuch"],
-    ["workflow.tasks", "b1", "norun"], ["workflow.info", "lab", "b1", "%2525"], ["workflow.info", "nodomain", "b1", "r"],
-    ["workflow.info", "a", "b", "c", "d"], ["workflow.info", "-d", "nodomain", "b1"], ["workflow.info", "-d", "x", "lab", "b1", "r"],
+    ["workflow.tasks", "b1", "norun"], ["workflow.info", "lab", "b1", "%2525"],
+    ["workflow.info", "nodomain", "b1", "r"],
+    ["workflow.info", "a", "b", "c", "d"], ["workflow.info", "-d", "nodomain", "b1"],
+    ["workflow.info", "-d", "x", "lab", "b1", "r"],
     ["workflow.info", "x" * 300], ["workflow.info", "\x1b[2J"], ["workflow.list", "nodomain"],
     ["workflow.list", "lab", "--domain", "other"], ["workflow.list", "-s", "broken"], ["workflow.list", "-d", "-1"],
     ["workflow.list", "-d", "soon"], ["workflow.tasks", "b1", "-n", "0"], ["workflow.tasks", "b1", "-n", "x"],
     ["workflow.tasks", "b1", "--file", "x.json"], ["workflow.history", "b1", "-o", "xml"],
     ["workflow.history", "b1", "--output-file", "/no/such/folder/x"], ["gantt", "b1"], ["gantt", "b1", "-o", "/"],
-    ["gantt"], ["open"], ["open", "/no/such/file"], ["open", "/"], ["workflow.terminate", "b1"], ["workflow.cancel", "b1"],
+    ["gantt"], ["open"], ["open", "/no/such/file"], ["open", "/"], ["workflow.terminate", "b1"],
+    ["workflow.cancel", "b1"],
     ["workflow.terminate"], ["workflow.signal"], ["workflow.signal", "go"], ["workflow.signal", "go", "b1", "-i", "{"],
     ["workflow.signal", "go", "b1"], ["workflow.signal", "", "b1"], ["resume", "nosuch"], ["resume", "b1"],
     ["resume", "--module", "nosuch_module"], ["resume", "--module", "../x"], ["info", "nosection"], ["help", "nosuch"],
 ]  # fmt: skip
 GLOBAL = [
     ["workflow.strat"], ["--nosuch", "info"], ["--format", "xml", "info"], ["--color", "maybe", "info"],
-    ["--module", "bad_syntax", "info"], ["--module", "bad_exits", "info"], ["--store"], ["--header=1", "info"], ["\x1b[31m"],
-    [""], ["x" * 300],
+    ["--module", "bad_syntax", "info"], ["--module", "bad_exits", "info"], ["--store"], ["--header=1", "info"],
+    ["\x1b[31m"], [""], ["x" * 300],
 ]  # fmt: skip
 CASES = [
     *(["workflow.start", name, "-i", "[1, 0]"] for name in WORKFLOW_NAMES),
@@ -125,10 +128,7 @@ def test_bad_input_is_one_line_and_changes_nothing(simpleflow: Command, store: P
 
 
 def test_an_unknown_command_is_told_with_what_it_looks_like(simpleflow: Command) -> None:
-    assert (
-        simpleflow("workflow.strat").err
-        == "simpleflow: unknown command 'workflow.strat': did you mean workflow.start?\n"
-    )
+    assert "unknown command 'workflow.strat': did you mean workflow.start" in simpleflow("workflow.strat").err
     assert "did you mean --input" in simpleflow("workflow.start", "--inptu").err
 
 

@@ -154,11 +154,11 @@ def test_many_threads_complete_many_tasks_once_each(
             if "taskToken" in task:
                 lab.complete(task, task["activityId"])
                 done.append(task["activityId"])
-                if len(done) == 200:
-                    engine.release_polls()
 
-    for worker in [threads.submit(work) for _ in range(8)]:
-        worker.result(SOON)
+    workers = [threads.submit(work) for _ in range(8)]
+    until(lambda: len(done) == 200)
+    while not all(worker.done() for worker in workers):
+        engine.release_polls()
     assert sorted(done) == sorted(f"a{n}" for n in range(200))
     assert lab.types(handle).count("ActivityTaskCompleted") == 200
     assert lab.types(handle).count("DecisionTaskScheduled") == 2
@@ -239,7 +239,7 @@ def test_a_clock_that_jumps_makes_two_days_pass_in_no_time(threads: ThreadPoolEx
 # -- interrupts --------------------------------------------------------------------------------------------------------
 
 INTERRUPTED = """
-import sys, threading, _thread, time, random
+import signal, sys, threading, time, random
 from simpleflow_lab.engine.clock import SystemClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from tests.engine.invariants import violations
@@ -256,7 +256,7 @@ def interrupt():
     while not done.is_set():
         ready.wait()
         time.sleep(random.random() / 300)
-        _thread.interrupt_main()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         ready.clear()
 
 threading.Thread(target=interrupt, daemon=True).start()

@@ -138,7 +138,7 @@ def test_an_error_is_shown_once_and_from_the_lines_of_the_cell(
     assert "simpleflow_lab" not in shown.partition("Traceback")[2]
     lines = BODY.splitlines()
     assert f"Cell In[1], line {len(lines) + 4}" in shown
-    assert f"Cell In[1], line {len(lines) + 3}, in broken" in shown
+    assert f"Cell In[1], line {len(lines) + 3} in broken" in shown
 
 
 def test_definitions_above_an_error_stay_as_in_any_cell(shell: InteractiveShell) -> None:
