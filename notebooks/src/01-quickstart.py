@@ -2,7 +2,7 @@
 # # Quickstart
 #
 # A **workflow** is plain Python that says which tasks to do, in what order, and what to make of their results. Its
-# tasks are **activities**: ordinary functions, which workers run while the workflow waits, for milliseconds or for days.
+# tasks are **activities**: ordinary functions, run by workers while the workflow waits, for milliseconds or for days.
 # Everything that happens is written down as it happens, in the terms of Amazon SWF; so a run can be watched, measured
 # and drawn, and when its process dies, it goes on where it stood.
 #
@@ -162,7 +162,7 @@ def invite(name):
 # %simpleflow workflow.start Invitations --input guests --workflow-id careful
 
 # %% [markdown]
-# Now the run has failed, with the task, its error and the traceback from where the task ran. `result()` raises the same.
+# Now the run has failed, with the task, its error and the traceback from where the task ran. `result()` raises it.
 
 # %% tags=["raises-exception"]
 _.result()

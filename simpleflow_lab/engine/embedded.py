@@ -1,51 +1,41 @@
-"""Amazon SWF in this process: the 39 operations, thin, over `state`, `store` and a few threads.
+"""Amazon SWF in this process: the 39 operations, thin.
 
-Rule: an operation checks its request, takes its turn under the one lock, and waits for the disk outside of it. What a
-call acknowledged is on disk; what a call shows is on disk. One exception, output commit: a poll's own `…TaskStarted`
+Rule: an operation checks its request, takes a turn with the engine's memory, and waits for the disk outside of it. What
+a call acknowledged is on disk; what a call shows is on disk. One exception, output commit: a poll's own `…TaskStarted`
 event need not be there before the poll returns, for the pollers are threads of this process and die with it, and
 recovery treats a started task like one that was lost. What came before must be there if the task may touch the world,
 so an activity task waits for it; a decision task does not, for deciding has no effects and its answer waits for the
 disk itself. (An endpoint for pollers in other processes waits for both.)
-
-Threads, all of them daemons: the store's writer, the timekeeper, and one that runs the calls of the main thread.
 """
 
 from __future__ import annotations
 
-import atexit
-import base64
 import functools
 import os
-import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from simpleflow_lab.engine import requests, task_lists, tokens, visibility
 from simpleflow_lab.engine.answers import copied, description, domain_info, page_of, page_size, type_info
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, decided
 from simpleflow_lab.engine.executions import Execution, Heartbeat, Run, cancel_request, started_event
-from simpleflow_lab.engine.interrupts import Errands
+from simpleflow_lab.engine.host import MEMORY, Host
 from simpleflow_lab.engine.open_questions import (
     PAGE_TOKEN_SECONDS,
     REPEATED_CANCEL_REQUESTS_ARE_RECORDED,
     STARTED_ALREADY_MESSAGE,
 )
-from simpleflow_lab.engine.recovery import recover
 from simpleflow_lab.engine.registration import ACTIVITY, DEPRECATED, WORKFLOW, Kind, type_text
 from simpleflow_lab.engine.requests import EXECUTION_DEFAULTS, Request, chosen, resolve
-from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.state import EngineState
-from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
 from simpleflow_lab.engine.task_lists import Poll, Task
 from simpleflow_lab.engine.tokens import Tokens
-from simpleflow_lab.engine.waiting import Watcher, Watchers
+from simpleflow_lab.engine.waiting import Watcher
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
-    StoreError,
     TypeDeprecatedFault,
     UnknownResourceFault,
     ValidationException,
@@ -57,12 +47,6 @@ from simpleflow_lab.swf.entities import Entity
 
 T = TypeVar("T")
 
-MEMORY: Final = ":memory:"
-
-
-def _nothing() -> None:
-    """What to do when nothing is to be done."""
-
 
 def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
     """An operation of SWF: its request is checked against the model, and it does not run on the main thread."""
@@ -71,7 +55,7 @@ def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
     @functools.wraps(method)
     def call(self: EmbeddedSWF, **request: Any) -> T:
         requests.check(name, request)
-        answer: T = self._away(lambda: method(self, request))
+        answer: T = self._host.away(lambda: method(self, request))
         return answer
 
     return call
@@ -85,40 +69,10 @@ def _poll(method: Callable[[EmbeddedSWF, Request, Poll], T]) -> Callable[..., T]
     def call(self: EmbeddedSWF, **request: Any) -> T:
         requests.check(name, request)
         poll = Poll(request.get("identity"))
-        answer: T = self._away(lambda: method(self, request, poll), lambda: self._abandon(poll))
+        answer: T = self._host.away(lambda: method(self, request, poll), lambda: self._abandon(poll))
         return answer
 
     return call
-
-
-class _Turn:
-    """Exclusive use of the engine's memory. What is due happens first; last, what was recorded goes to the store."""
-
-    __slots__ = ("_engine", "_urgent", "ticket")
-
-    def __init__(self, engine: EmbeddedSWF, urgent: bool):
-        self._engine = engine
-        self._urgent = urgent
-        self.ticket = 0
-        """When the store has come this far, what happened in this turn is on disk."""
-
-    def __enter__(self) -> EngineState:
-        self._engine._lock.acquire()
-        try:
-            self._engine._check_open()
-            self._engine._state.run_due()
-            self._engine._sweep()
-        except BaseException:
-            self._engine._lock.release()
-            raise
-        return self._engine._state
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            self._engine._state.settle()
-            self.ticket = self._engine._flush(urgent=self._urgent)
-        finally:
-            self._engine._lock.release()
 
 
 class EmbeddedSWF:
@@ -138,37 +92,9 @@ class EmbeddedSWF:
         `NotAStoreError`, `StoreVersionError`, `StoreError`.
         """
         self.path = os.fspath(path)
-        self._clock: Clock = clock or SystemClock()
         self._poll_seconds = poll_seconds
-        self._entropy = entropy
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._sleeping_until: int | None = None
-        self._slept_busy = False
-        self._sweep_at = 0
-        self._last_ticket = 0
-        self._closed = False
-        self._errands = Errands("simpleflow-lab call")
-        self._watchers = Watchers()
-        self._store: Store = (
-            MemoryStore() if self.path == MEMORY else SQLiteStore(os.path.abspath(self.path), self._clock.now)
-        )
-        self._state = EngineState(
-            now=self._clock.now, new_run_id=self._new_run_id, keep_closed=isinstance(self._store, MemoryStore)
-        )
-        try:
-            contents = self._store.load()
-            self._tokens = Tokens(contents.secret)
-            recover(self._state, contents, self._store.history)
-            self._sweep()
-            self._store.wait(self._flush(urgent=True))
-        except BaseException:
-            self._store.close()
-            raise
-        self._timekeeper = threading.Thread(target=self._keep_time, name="simpleflow-lab timekeeper", daemon=True)
-        self._timekeeper.start()
-        _OPEN.add(self)
+        self._host = Host(self.path, clock or SystemClock(), entropy)
+        self._tokens = Tokens(self._host.secret)
 
     # -- the engine itself
 
@@ -180,34 +106,11 @@ class EmbeddedSWF:
 
     def close(self) -> None:
         """Let the store go. Polls that wait return empty; open executions go on when the store is opened again."""
-        if self._pid == os.getpid():
-            self._away(self._close)
-            self._errands.close()
-
-    def _close(self) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._release_polls()
-            self._watchers.wake_all()
-        self._wake.set()
-        self._timekeeper.join()
-        self._store.close()
-        _OPEN.discard(self)
+        self._host.close()
 
     def release_polls(self) -> None:
         """Every poll that waits now returns empty at once, so that pollers can stop."""
-
-        def release() -> None:
-            with self._lock:
-                self._release_polls()
-
-        self._away(release)
-
-    def _release_polls(self) -> None:
-        for poll in self._state.waiting_polls():
-            poll.wake()
+        self._host.away(self._host.release_polls)
 
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
@@ -222,121 +125,39 @@ class EmbeddedSWF:
         def wait() -> int:
             while True:
                 watcher = Watcher(until_closed)
-                with self._turn(urgent=False) as state:
+                with self._host.turn(urgent=False) as state:
                     run = run_named(state, domain, execution)
                     found = state.open.get(run.key)
                     last = run.event_count if found is None else len(found.events)
                     ticket = ticket_of(state, run.key)
                     if found is None or (last > after_event_id and not until_closed) or time.monotonic() >= end:
                         break
-                    self._watchers.add(run.key, watcher)
+                    self._host.watchers.add(run.key, watcher)
                 watcher.sleep(end - time.monotonic())
-                if not watcher.over:
-                    with self._lock:
-                        self._watchers.forget(run.key, watcher)
-            self._store.wait(ticket, urgent=False)
+                self._host.stop_watching(run.key, watcher)
+            self._host.store.wait(ticket, urgent=False)
             return last
 
-        result: int = self._away(wait)
+        result: int = self._host.away(wait)
         return result
-
-    def _new_run_id(self) -> str:
-        # As SWF's own, 46 characters; but without "/", so that it can be part of a file's name.
-        return "22" + base64.b64encode(self._entropy(32), altchars=b"+-").decode()
-
-    # -- turns
-
-    def _away(self, function: Callable[[], T], on_interrupt: Callable[[], None] | None = None) -> T:
-        if os.getpid() != self._pid:
-            raise StoreError("this engine belongs to the process that this one was forked from: open another one here")
-        result: T = self._errands.run(function, on_interrupt or _nothing)
-        return result
-
-    def _turn(self, *, urgent: bool = True) -> _Turn:
-        return _Turn(self, urgent)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError(f"the engine on {self.path} is closed: open it again")
-        if self._store.failure is not None:
-            raise StoreError(self._store.failure)
-
-    def _flush(self, *, urgent: bool) -> int:
-        """Hand what was recorded to the store, in order, and wake whom it concerns. Under the lock."""
-        state = self._state
-        ticket = 0
-        changes = [*state.registry.changes, *state.outbox]
-        if changes:
-            state.registry.changes.clear()
-            state.outbox.clear()
-            try:
-                ticket = self._last_ticket = self._store.append(changes, urgent=urgent)
-            except StoreError:
-                # Memory is ahead of the disk now; from here on every call is told so.
-                for poll in state.answered:
-                    poll.given = None
-                raise
-            for key, execution in state.changed.items():
-                execution.ticket = ticket
-                self._watchers.tell(key, closed=execution.closed)
-            state.changed.clear()
-        for poll in state.answered:
-            poll.ticket = ticket
-            poll.wake()
-        state.answered.clear()
-        first = state.next_deadline()
-        earlier = first is not None and (self._sleeping_until is None or first < self._sleeping_until)
-        if earlier or (self._slept_busy and state.open_tasks == 0):
-            self._wake.set()
-        return ticket
-
-    def _write(self, change: Callable[[EngineState], None]) -> Answer:
-        """A turn that changes something, acknowledged when it is on disk."""
-        turn = self._turn()
-        with turn as state:
-            change(state)
-        self._store.wait(turn.ticket)
-        return {}
-
-    def _keep_time(self) -> None:
-        """Runs in the timekeeper: see to it that what is due happens."""
-        try:
-            while True:
-                self._wake.clear()
-                with self._turn() as state:
-                    until = state.next_deadline()
-                    idle = state.open_tasks == 0
-                    self._sleeping_until, self._slept_busy = until, not idle
-                self._clock.wait(self._wake, until, idle=idle)
-        except StoreError:
-            # Closed or broken; whoever calls next is told.
-            return
-
-    def _sweep(self) -> None:
-        """Forget closed executions whose retention is over."""
-        now = self._clock.now()
-        if now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_MILLISECONDS
-            for run in expired(self._state.runs.values(), self._state.registry.domains, now):
-                self._state.delete(run)
 
     # -- domains
 
     @_operation
     def register_domain(self, request: Request) -> Answer:
-        return self._write(lambda state: state.registry.register_domain(request))
+        return self._host.write(lambda state: state.registry.register_domain(request))
 
     @_operation
     def deprecate_domain(self, request: Request) -> Answer:
-        return self._write(lambda state: state.registry.deprecate_domain(request["name"], state.now()))
+        return self._host.write(lambda state: state.registry.deprecate_domain(request["name"], state.now()))
 
     @_operation
     def undeprecate_domain(self, request: Request) -> Answer:
-        return self._write(lambda state: state.registry.undeprecate_domain(request["name"]))
+        return self._host.write(lambda state: state.registry.undeprecate_domain(request["name"]))
 
     @_operation
     def describe_domain(self, request: Request) -> Answer:
-        with self._turn() as state:
+        with self._host.turn() as state:
             domain = state.registry.domain(request["name"])
         return {
             "domainInfo": domain_info(domain),
@@ -345,22 +166,22 @@ class EmbeddedSWF:
 
     @_operation
     def list_domains(self, request: Request) -> Answer:
-        with self._turn() as state:
+        with self._host.turn() as state:
             domains = sorted(state.registry.domains.values(), key=lambda domain: domain.name)
         listed = [domain for domain in domains if domain.status == request["registrationStatus"]]
         return self._named_page("Domain", "domainInfos", listed, request, domain_info)
 
     @_operation
     def tag_resource(self, request: Request) -> Answer:
-        return self._write(lambda state: state.registry.tag(request))
+        return self._host.write(lambda state: state.registry.tag(request))
 
     @_operation
     def untag_resource(self, request: Request) -> Answer:
-        return self._write(lambda state: state.registry.untag(request))
+        return self._host.write(lambda state: state.registry.untag(request))
 
     @_operation
     def list_tags_for_resource(self, request: Request) -> Answer:
-        with self._turn() as state:
+        with self._host.turn() as state:
             domain = state.registry.domain_of_arn(request["resourceArn"])
         return {"tags": [{"key": k} if v is None else {"key": k, "value": v} for k, v in domain.tags.items()]}
 
@@ -368,41 +189,41 @@ class EmbeddedSWF:
 
     @_operation
     def register_workflow_type(self, request: Request) -> Answer:
-        return self._write(lambda state: state.registry.register_type(WORKFLOW, request, state.now()))
+        return self._host.write(lambda state: state.registry.register_type(WORKFLOW, request, state.now()))
 
     @_operation
     def register_activity_type(self, request: Request) -> Answer:
-        return self._write(lambda state: state.registry.register_type(ACTIVITY, request, state.now()))
+        return self._host.write(lambda state: state.registry.register_type(ACTIVITY, request, state.now()))
 
     @_operation
     def deprecate_workflow_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["workflowType"]
-        return self._write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, named, state.now()))
+        return self._host.write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, named, state.now()))
 
     @_operation
     def deprecate_activity_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["activityType"]
-        return self._write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, named, state.now()))
+        return self._host.write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, named, state.now()))
 
     @_operation
     def undeprecate_workflow_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["workflowType"]
-        return self._write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, named))
+        return self._host.write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, named))
 
     @_operation
     def undeprecate_activity_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["activityType"]
-        return self._write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, named))
+        return self._host.write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, named))
 
     @_operation
     def delete_workflow_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["workflowType"]
-        return self._write(lambda state: state.registry.delete_type(WORKFLOW, domain, named))
+        return self._host.write(lambda state: state.registry.delete_type(WORKFLOW, domain, named))
 
     @_operation
     def delete_activity_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["activityType"]
-        return self._write(lambda state: state.registry.delete_type(ACTIVITY, domain, named))
+        return self._host.write(lambda state: state.registry.delete_type(ACTIVITY, domain, named))
 
     @_operation
     def describe_workflow_type(self, request: Request) -> Answer:
@@ -421,13 +242,13 @@ class EmbeddedSWF:
         return self._list_types(ACTIVITY, request)
 
     def _describe_type(self, kind: Kind, domain: str, named: Structure) -> Answer:
-        with self._turn() as state:
+        with self._host.turn() as state:
             found = state.registry.type(domain, kind, named)
         return {"typeInfo": type_info(found), "configuration": copied(found.defaults)}
 
     def _list_types(self, kind: Kind, request: Request) -> Answer:
         status, name = request["registrationStatus"], request.get("name")
-        with self._turn() as state:
+        with self._host.turn() as state:
             domain = state.registry.domain(request["domain"]).name
             types = list(state.registry.types[domain].values())
         listed = [t for t in types if t.kind == kind and t.status == status and name in (None, t.name)]
@@ -449,7 +270,7 @@ class EmbeddedSWF:
     # -- page tokens
 
     def _page_token(self, kind: int, asked: int, *numbers: int) -> str:
-        return self._tokens.write(kind, asked, self._clock.now(), *numbers)
+        return self._tokens.write(kind, asked, self._host.state.now(), *numbers)
 
     def _read_page_token(self, kind: int, request: Request, asked: int) -> tuple[int, ...] | None:
         """The numbers of the request's page token, if it has one."""
@@ -458,7 +279,7 @@ class EmbeddedSWF:
         question, given_at, *numbers = self._tokens.read(kind, request["nextPageToken"])
         if question != asked:
             raise ValidationException("Invalid token")
-        if self._clock.now() > given_at + PAGE_TOKEN_SECONDS * 1000:
+        if self._host.state.now() > given_at + PAGE_TOKEN_SECONDS * 1000:
             raise ValidationException("Specified token has exceeded its maximum lifetime")
         return tuple(numbers)
 
@@ -467,7 +288,7 @@ class EmbeddedSWF:
     @_operation
     def start_workflow_execution(self, request: Request) -> Answer:
         domain, workflow_id, named = request["domain"], request["workflowId"], request["workflowType"]
-        turn = self._turn()
+        turn = self._host.turn()
         with turn as state:
             state.registry.active_domain(domain)
             found = state.registry.type(domain, WORKFLOW, named)
@@ -486,7 +307,7 @@ class EmbeddedSWF:
                 "parentInitiatedEventId": 0,
             }
             run_id = state.start(domain, workflow_id, state.new_run_id(), attributes).run.run_id
-        self._store.wait(turn.ticket)
+        self._host.store.wait(turn.ticket)
         return {"runId": run_id}
 
     @_operation
@@ -525,29 +346,29 @@ class EmbeddedSWF:
             if new is not None:
                 state.transact(execution, [new])
 
-        return self._write(change)
+        return self._host.write(change)
 
     @_operation
     def describe_workflow_execution(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         # One turn, so that what is told fits together.
-        with self._turn() as state:
+        with self._host.turn() as state:
             answer = description(execution)
             ticket = ticket_of(state, execution.run.key)
-        self._store.wait(ticket)
+        self._host.store.wait(ticket)
         return answer
 
     @_operation
     def get_workflow_execution_history(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         asked = visibility.question("history", request)
-        with self._turn() as state:
+        with self._host.turn() as state:
             events, last = execution.events, len(execution.events)
             ticket = ticket_of(state, execution.run.key)
         backwards = request.get("reverseOrder", False)
         start, *_ = self._read_page_token(tokens.HISTORY_PAGE, request, asked) or (last if backwards else 1,)
         page, following = page_of(events, start, 1, last, page_size(request), backwards)
-        self._store.wait(ticket)
+        self._host.store.wait(ticket)
         answer: Answer = {"events": page}
         if following is not None:
             answer["nextPageToken"] = self._page_token(tokens.HISTORY_PAGE, asked, following)
@@ -555,13 +376,13 @@ class EmbeddedSWF:
 
     def _execution(self, domain: str, named: Structure) -> Execution:
         """An open or closed execution, read from the store if need be. Raises `UnknownResourceFault`, `StoreError`."""
-        with self._turn() as state:
+        with self._host.turn() as state:
             run = run_named(state, domain, named)
             found = state.recall(run.key)
         if found is not None:
             return found
-        read = Execution.fold(run, self._store.history(run))
-        with self._turn() as state:
+        read = Execution.fold(run, self._host.store.history(run))
+        with self._host.turn() as state:
             found = state.recall(run.key)
             if found is None:
                 state.cache(read)
@@ -586,7 +407,7 @@ class EmbeddedSWF:
     def _select(self, request: Request, *, closed: bool) -> tuple[list[Run], set[int]]:
         """The executions that the request asks for, and which open ones are asked to cancel; all of it on disk."""
         visibility.check_filters(request, closed=closed)
-        with self._turn() as state:
+        with self._host.turn() as state:
             domain = state.registry.domain(request["domain"]).name
             if closed:
                 runs = [run for run in state.runs.values() if run.closed_at is not None and run.domain == domain]
@@ -594,8 +415,8 @@ class EmbeddedSWF:
             else:
                 runs = [execution.run for execution in state.open.values() if execution.run.domain == domain]
                 canceling = {key for key, execution in state.open.items() if execution.cancel_requested}
-            ticket = self._last_ticket
-        self._store.wait(ticket)
+            ticket = self._host.last_ticket
+        self._host.store.wait(ticket)
         return visibility.selected(runs, request), canceling
 
     def _list_executions(self, request: Request, *, closed: bool) -> Answer:
@@ -634,7 +455,7 @@ class EmbeddedSWF:
         numbers = self._read_page_token(tokens.DECISION_PAGE, request, asked)
         assert numbers is not None
         key, scheduled_id, started_id, first, following, backwards = numbers
-        with self._turn() as state:
+        with self._host.turn() as state:
             execution = open_of_token(state, key)
             if execution.started != (scheduled_id, started_id):
                 raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
@@ -682,7 +503,7 @@ class EmbeddedSWF:
             requests.check_close_is_last(request.get("decisions", ()))
             state.transact(execution, decided(execution, scheduled_id, started_id, request, state))
 
-        return self._write(change)
+        return self._host.write(change)
 
     @_operation
     def count_pending_decision_tasks(self, request: Request) -> Answer:
@@ -696,7 +517,7 @@ class EmbeddedSWF:
         if given is None:
             return {"startedEventId": 0}
         task, started_id = given
-        self._store.wait(poll.ticket)
+        self._host.store.wait(poll.ticket)
         run, scheduled = task.execution.run, task.scheduled
         return {
             "taskToken": self._tokens.write(tokens.ACTIVITY_TASK, run.key, scheduled.id, started_id),
@@ -707,7 +528,7 @@ class EmbeddedSWF:
 
     @_operation
     def record_activity_task_heartbeat(self, request: Request) -> Answer:
-        with self._turn() as state:
+        with self._host.turn() as state:
             execution, activity = self._activity_of_token(state, request["taskToken"])
             heartbeat = execution.heartbeats.get(activity.id)
             details = request.get("details", heartbeat.details if heartbeat else None)
@@ -737,7 +558,7 @@ class EmbeddedSWF:
                 attributes["latestCancelRequestedEventId"] = latest.id
             state.transact(execution, [(event_type, attributes)])
 
-        return self._write(change)
+        return self._host.write(change)
 
     def _activity_of_token(self, state: EngineState, token: str) -> tuple[Execution, Entity]:
         """The activity task that a worker has. Raises `ValidationException`, `UnknownResourceFault`."""
@@ -758,7 +579,7 @@ class EmbeddedSWF:
     def _wait_for_task(self, kind: str, request: Request, poll: Poll) -> tuple[Task, int] | None:
         """The next task of a list and its startedEventId, or nothing after the time that a poll waits."""
         end = time.monotonic() + self._poll_seconds
-        with self._turn(urgent=False) as state:
+        with self._host.turn(urgent=False) as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             task_list = state.task_list(*key)
             task = task_list.take()
@@ -771,9 +592,9 @@ class EmbeddedSWF:
                 task_list.wait(poll)
         if task is None:
             poll.sleep(end - time.monotonic())
-            with self._lock:
-                self._state.task_list(*key).leave(poll)
-                self._state.forget_unused(key)
+            with self._host.lock:
+                self._host.state.task_list(*key).leave(poll)
+                self._host.state.forget_unused(key)
         given: tuple[Task, int] | None = poll.given
         return given
 
@@ -792,16 +613,16 @@ class EmbeddedSWF:
             else EmbeddedSWF.poll_for_activity_task
         )
         answer: Answer = method.__wrapped__(self, request, poll)  # type: ignore[attr-defined]
-        self._store.wait(self._last_ticket)
+        self._host.store.wait(self._host.last_ticket)
         return answer
 
     def _abandon(self, poll: Poll) -> None:
         """Nobody waits for this poll's answer any more."""
-        with self._lock:
+        with self._host.lock:
             poll.wake()
 
     def _count_pending(self, kind: str, request: Request) -> Answer:
-        with self._turn() as state:
+        with self._host.turn() as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             count = state.task_list(*key).count()
             state.forget_unused(key)
@@ -837,17 +658,3 @@ def ticket_of(state: EngineState, key: int) -> int:
     """What must be on disk before the execution's events may be shown."""
     found = state.recall(key)
     return 0 if found is None else found.ticket
-
-
-# -- the end of the process --------------------------------------------------------------------------------------------
-
-_OPEN: Final[weakref.WeakSet[EmbeddedSWF]] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """Note the time and let stores go when the interpreter ends."""
-    for engine in list(_OPEN):
-        # Not by another thread: none can be started any more.
-        if engine._pid == os.getpid():
-            engine._close()

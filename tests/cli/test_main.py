@@ -8,12 +8,13 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -256,14 +257,22 @@ def survivor(fifo: Path, *, steps: int, seconds: float) -> list[str]:
     ]  # fmt: skip
 
 
+def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
+    """The next line of a fifo that this process writes to; fails if it ends instead."""
+    assert running.stderr is not None
+    ready, _, _ = select.select([trace, running.stderr], [], [], 30)
+    assert trace in ready, running.communicate(timeout=30)
+    return trace.readline().decode()
+
+
 def test_ctrl_c_leaves_the_execution_open_and_says_how_to_go_on(process: Command, tmp_path: Path) -> None:
     fifo = tmp_path / "trace"
     os.mkfifo(fifo)
     with (
-        os.fdopen(os.open(fifo, os.O_RDWR)) as trace,
+        os.fdopen(os.open(fifo, os.O_RDWR), "rb", buffering=0) as trace,
         subprocess.Popen(survivor(fifo, steps=1, seconds=1), cwd=ROOT, stderr=subprocess.PIPE, text=True) as running,
     ):
-        assert trace.readline() == "begin 0\n"
+        assert next_line(trace, running) == "begin 0\n"
         running.send_signal(signal.SIGINT)
         _, error = running.communicate(timeout=30)
         assert running.returncode == 130

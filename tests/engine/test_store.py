@@ -64,7 +64,7 @@ def test_closed_executions_are_read_from_the_store_when_they_are_asked_for(
         handle = lab.start(f"w{n}")
         lab.decide(decisions.complete_workflow_execution(result=str(n)))
         known[handle] = (lab.events(handle), lab.describe(handle))
-    assert len(lab.service._state.closed) < 8
+    assert len(lab.service._host.state.closed) < 8
     for handle, seen in known.items():
         assert (lab.events(handle), lab.describe(handle)) == seen
     again = opened()
@@ -277,8 +277,8 @@ def test_a_store_that_can_not_be_written_any_more_says_so_to_everybody(path: Pat
     engine = EmbeddedSWF(path)
     engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
     # The next insert fails in the store's own thread, as it would on a full disk.
-    engine._store._ask(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
-    engine._store._ask(lambda connection: connection.execute("DROP TABLE type"))
+    engine._host.store._ask(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+    engine._host.store._ask(lambda connection: connection.execute("DROP TABLE type"))
     register = {"domain": "d", "name": "t", "version": "1"}
     with pytest.raises(StoreError, match="what was acknowledged is safe"):
         engine.register_activity_type(**register)

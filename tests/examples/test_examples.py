@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -30,6 +32,14 @@ def python(*words: str, environment: Mapping[str, str]) -> subprocess.CompletedP
         timeout=60,
         check=False,
     )
+
+
+def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
+    """The next line of a fifo that this process writes to; fails if it ends instead."""
+    assert running.stderr is not None
+    ready, _, _ = select.select([trace, running.stderr], [], [], 30)
+    assert trace in ready, running.communicate(timeout=30)
+    return trace.readline().decode()
 
 
 def test_basic_prints_once_and_delay_waits_for_increment(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,11 +77,15 @@ def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tm
     os.mkfifo(fifo)
     arguments = json.dumps([str(fifo), 4, 0.5])
     words = ["-m", "simpleflow_lab.cli", "workflow.start", "examples.survivor.Survivor", "--workflow-id", "trip"]
-    with os.fdopen(os.open(fifo, os.O_RDWR)) as trace:
+    with os.fdopen(os.open(fifo, os.O_RDWR), "rb", buffering=0) as trace:
         with subprocess.Popen(
-            [sys.executable, *words, "-i", arguments], cwd=ROOT, env={**os.environ, **store}, stdout=subprocess.DEVNULL
+            [sys.executable, *words, "-i", arguments],
+            cwd=ROOT,
+            env={**os.environ, **store},
+            stderr=subprocess.PIPE,
+            text=True,
         ) as running:
-            before = [trace.readline() for _ in range(5)]
+            before = [next_line(trace, running) for _ in range(5)]
             running.kill()
         assert before == ["begin 0\n", "end 0\n", "begin 1\n", "end 1\n", "begin 2\n"]
 
@@ -85,7 +99,7 @@ def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tm
 
         after = []
         while "end 3\n" not in after:
-            after.append(trace.readline())
+            after.append(trace.readline().decode())
         assert "begin 0\n" not in after
         assert "begin 1\n" not in after
         assert after[-4:] == ["begin 2\n", "end 2\n", "begin 3\n", "end 3\n"]

@@ -1,0 +1,261 @@
+"""What only a real kernel shows: where output goes, interrupts, sudden death, two kernels on one store, completion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.notebook.kernel import Kernel
+
+DEFINITIONS = """%%simpleflow
+import os, time
+from simpleflow_lab import Workflow, activity
+
+@activity.with_attributes(task_list="work", raises_on_failure=True)
+def step(path, number, wait_for=None):
+    with open(path, "a") as notes:
+        notes.write(f"{number}\\n")
+    print(f"step {number}")
+    while wait_for is not None and not os.path.exists(wait_for):
+        time.sleep(0.02)
+    return os.getpid()
+
+class Steps(Workflow):
+    name = "steps"
+    version = "test"
+
+    def run(self, path, gate):
+        first = self.submit(step, path, 1).result
+        print("between")
+        second = self.submit(step, path, 2, gate).result
+        return [first, second]
+"""
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel for tests that leave it as it was."""
+    with Kernel(tmp_path_factory.mktemp("store") / "store.sqlite") as kernel:
+        assert kernel.run(DEFINITIONS, cell_id="definitions").error is None
+        yield kernel
+
+
+def start(folder: Path, workflow_id: str, options: str = "") -> str:
+    """The line that starts `Steps`; it ends when there is a file `gate` in the folder."""
+    return (
+        f"%simpleflow workflow.start Steps --workflow-id {workflow_id} {options} "
+        f"""--input '["{folder / "notes"}", "{folder / "gate"}"]'"""
+    )
+
+
+def last_status(messages: list[dict[str, Any]]) -> str:
+    """What the live status said last."""
+    values = [
+        message["content"]["data"].get("state", {}).get("value")
+        for message in messages
+        if message["msg_type"] == "comm_msg"
+    ]
+    return next(value for value in reversed(values) if value)
+
+
+def test_output_of_workflow_and_activities_lands_in_the_cell_that_started_them(kernel: Kernel, tmp_path: Path) -> None:
+    begun = kernel.send(start(tmp_path, "prints"))
+    kernel.wait(begun, until=lambda reply: "step 2" in reply.stdout)
+    (tmp_path / "gate").touch()
+    reply = kernel.wait(begun)
+
+    assert reply.error is None
+    assert reply.result is not None
+    assert reply.result["text/plain"] == "<Execution prints of steps: COMPLETED>"
+
+
+def test_each_line_is_printed_once_and_in_the_cell(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "gate").touch()
+    reply = kernel.run(start(tmp_path, "prints-once"))
+
+    assert sorted(reply.stdout.split("\n")) == ["", "between", "step 1", "step 2"]
+
+
+def test_what_is_printed_later_still_lands_in_the_cell_that_started_it(kernel: Kernel, tmp_path: Path) -> None:
+    begun = kernel.send(start(tmp_path, "later", "--detach"))
+    assert kernel.wait(begun).error is None
+    (tmp_path / "gate").touch()
+    other = kernel.run("run = %simpleflow resume later\nprint('here')")
+
+    assert other.error is None
+    assert other.stdout == "here\n"
+
+
+def test_a_slow_run_shows_its_status_and_takes_it_away(kernel: Kernel, tmp_path: Path) -> None:
+    begun = kernel.send(start(tmp_path, "slow"))
+    early = kernel.wait(begun, until=lambda reply: any(WIDGET in bundle for bundle in reply.bundles))
+    (tmp_path / "gate").touch()
+    late = kernel.wait(begun)
+
+    (shown,) = (bundle for bundle in early.bundles if WIDGET in bundle)
+    assert set(shown) == {WIDGET}  # nothing that a saved notebook would keep
+    messages = [*early.messages, *late.messages]
+    status = last_status(messages)
+    assert "slow" in status
+    assert "1 completed" in status
+    assert "1 running" in status
+    assert "__main__.step" in status
+    (update,) = (message["content"] for message in messages if message["msg_type"] == "update_display_data")
+    assert update["data"] == {}
+    assert any(message["msg_type"] == "comm_close" for message in messages)
+
+
+def test_a_quick_run_shows_none(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "gate").touch()
+    reply = kernel.run(start(tmp_path, "quick"))
+
+    assert [set(bundle) for bundle in reply.bundles] == [{"text/plain", "text/html"}]
+
+
+def test_an_interrupt_leaves_it_running_and_says_how_to_come_back(kernel: Kernel, tmp_path: Path) -> None:
+    begun = kernel.send(start(tmp_path, "interrupted", "-o run"))
+    kernel.wait(begun, until=lambda reply: "step 2" in reply.stdout)
+    kernel.interrupt()
+    reply = kernel.wait(begun)
+
+    said = (
+        "interrupted goes on in this kernel: %simpleflow resume interrupted waits for it again, "
+        "lab.execution('interrupted') looks at it"
+    )
+    assert reply.traceback == said
+    assert reply.error == f"StillRunning: {said}"
+    open_now = kernel.run("found = %simpleflow connect\nprint(found.execution('interrupted').status)")
+    assert open_now.stdout == "OPEN\n"
+    (tmp_path / "gate").touch()
+    resumed = kernel.run("%simpleflow resume interrupted")
+    assert resumed.error is None
+    assert resumed.result is not None
+    assert resumed.result["text/plain"] == "<Execution interrupted of steps: COMPLETED>"
+    assert (tmp_path / "notes").read_text().split() == ["1", "2"]
+
+
+def test_an_error_in_a_cell_is_its_only_error(kernel: Kernel) -> None:
+    reply = kernel.run("%%simpleflow\ndef broken():\n    1 / 0\nbroken()", cell_id="broken")
+
+    assert reply.error == "ZeroDivisionError: division by zero"
+    assert len([message for message in reply.messages if message["msg_type"] == "error"]) == 1
+    assert "run_cell_magic" not in reply.traceback
+    assert "cells.py" not in reply.traceback
+
+
+def test_bad_input_is_one_line(kernel: Kernel) -> None:
+    reply = kernel.run("%simpleflow workflow.start Nobody")
+
+    assert reply.traceback == ""
+    assert reply.stderr.startswith("UsageError: no workflow 'Nobody': defined here: Steps")
+    assert reply.stderr.count("\n") == 1
+    assert reply.error is not None  # and the run of all cells ends here
+
+
+def test_sources_are_found_in_a_kernel(kernel: Kernel) -> None:
+    reply = kernel.run("import inspect\nprint(inspect.getsource(Steps), inspect.getsource(step))")
+
+    assert reply.stdout.startswith("class Steps(Workflow):\n")
+    assert '@activity.with_attributes(task_list="work"' in reply.stdout
+
+
+def test_a_cell_is_known_by_the_id_that_the_front_end_gives(kernel: Kernel) -> None:
+    cell = "%%simpleflow\nclass Passing(Workflow):\n    def run(self): pass"
+    assert "+ new" in kernel.run(cell, cell_id="passing").shown
+    assert "= unchanged" in kernel.run(cell, cell_id="passing").shown
+    assert "− removed" in kernel.run("%%simpleflow\n", cell_id="passing").shown
+
+
+def test_figures_are_data_for_the_front_end(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "gate").touch()
+    kernel.run(start(tmp_path, "drawn"))
+    reply = kernel.run("%simpleflow gantt")
+
+    assert reply.error is None
+    assert [set(bundle) for bundle in reply.bundles] == [{"application/vnd.plotly.v1+json"}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("%simpleflow res", ["%simpleflow resume"]),
+        ("%simpleflow conn", ["%simpleflow connect"]),
+        ("x = %simpleflow gan", ["x = %simpleflow gantt"]),
+        ("%%simpleflow workflow.st", ["%%simpleflow workflow.start"]),
+        ("%simpleflow workflow.start Ste", ["%simpleflow workflow.start Steps"]),
+        (
+            "%simpleflow workflow.start Steps --workf",
+            ["%simpleflow workflow.start Steps --workflow-id"],
+        ),
+        (
+            "%simpleflow workflow.start Steps --input x --inp",
+            ["%simpleflow workflow.start Steps --input x --input-file"],
+        ),
+        ("%simpleflow workflow.history --of r", ["%simpleflow workflow.history --of raw"]),
+        ("%simpleflow workflow.tasks offe", ["%simpleflow workflow.tasks offered"]),
+        ("%simpleflow help gan", ["%simpleflow help gantt"]),
+        ("%simpleflow --form", ["%simpleflow --format"]),
+    ],
+)
+def test_tab_offers_what_may_stand_there(kernel: Kernel, tmp_path: Path, typed: str, offered: list[str]) -> None:
+    (tmp_path / "gate").touch()
+    kernel.run(start(tmp_path, "offered"))
+
+    assert kernel.complete(typed) == offered
+
+
+def test_the_body_of_a_cell_is_completed_as_python(kernel: Kernel) -> None:
+    assert "%%simpleflow\nimport itertools\nSteps.type_version" in kernel.complete(
+        "%%simpleflow\nimport itertools\nSteps.type_v"
+    )
+
+
+def test_a_killed_kernel_loses_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    with Kernel(store) as first:
+        first.run(DEFINITIONS)
+        begun = first.send(start(tmp_path, "trip"))
+        first.wait(begun, until=lambda reply: "step 2" in reply.stdout)
+        first.kill()
+    (tmp_path / "gate").touch()
+    with Kernel(store) as second:
+        assert "trip" in second.run("%simpleflow workflow.list").shown
+        second.run(DEFINITIONS)
+        reply = second.run("%simpleflow resume")
+
+        assert reply.error is None
+        assert reply.result is not None
+        assert reply.result["text/plain"] == "<Execution trip of steps: COMPLETED>"
+        assert second.run("len(set(_.result()))").shown.split() == ["2"]
+    assert (tmp_path / "notes").read_text().split() == ["1", "2", "2"]
+
+
+def test_running_the_cell_again_with_the_same_id_takes_the_execution_up(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    with Kernel(store) as first:
+        first.run(DEFINITIONS)
+        begun = first.send(start(tmp_path, "trip"))
+        first.wait(begun, until=lambda reply: "step 2" in reply.stdout)
+        first.kill()
+    (tmp_path / "gate").touch()
+    with Kernel(store) as second:
+        second.run(DEFINITIONS)
+        reply = second.run(start(tmp_path, "trip"))
+
+        assert reply.result is not None
+        assert reply.result["text/plain"] == "<Execution trip of steps: COMPLETED>"
+    assert (tmp_path / "notes").read_text().split() == ["1", "2", "2"]
+
+
+def test_a_second_kernel_on_the_same_store_is_told_in_one_line(kernel: Kernel, tmp_path: Path) -> None:
+    address = kernel.run("found = %simpleflow connect\nprint(found.address)").stdout.strip()
+    with Kernel(address) as second:
+        reply = second.run("%simpleflow workflow.list")
+
+    assert reply.traceback == ""
+    assert reply.stderr.startswith(f"UsageError: the store {address} is in use by ")
+    assert reply.stderr.count("\n") == 1
