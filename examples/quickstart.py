@@ -37,7 +37,7 @@ def quickstart(output: Path, seconds: float = 2) -> int:
         code = simpleflow([*store, *words])
         if code:
             return code
-    where = "" if not store else repr(store[1])
+    where = repr(str(Path(store[1]).resolve())) if store else ""
     print(f"""
 The chart opens in any browser: {chart.resolve().as_uri()}
 The same execution in JupyterLab: ./script/lab, and there

@@ -24,8 +24,9 @@ store = tempfile.mkdtemp() + "/quickstart.sqlite"
 # %% [markdown]
 # ## Define
 #
-# Two activities that calculate, one that takes its time, and a workflow that joins them. `submit` returns at once, with
-# a *future*. Passing a future to the next task makes it wait for the first; reading `.result` makes the workflow wait.
+# Two activities that calculate, at leisure, so that there is something to see; one that takes the time you say; and a
+# workflow that joins them. `submit` returns at once, with a *future*. A future among the arguments of the next task
+# makes that task wait; reading `.result` makes the workflow wait.
 
 # %%
 # %%simpleflow
@@ -36,11 +37,13 @@ from simpleflow_lab import Workflow, activity, futures
 
 @activity.with_attributes(task_list="quickstart", version="example")
 def increment(x):
+    time.sleep(0.4)
     return x + 1
 
 
 @activity.with_attributes(task_list="quickstart", version="example")
 def double(x):
+    time.sleep(0.8)
     return x * 2
 
 
@@ -95,11 +98,11 @@ execution.result()
 # %simpleflow workflow.tasks
 
 # %% [markdown]
-# Behind it is a pandas table with more columns than are shown; `-o` puts it in a variable.
+# Behind it is a pandas table with more columns than are shown; `-o` puts it in a variable. What took long?
 
 # %%
 # %simpleflow workflow.tasks -o tasks
-tasks.groupby("name")["running"].max().round(1)
+tasks[tasks.running > 0.6][["id", "state", "task_list", "result"]]
 
 # %% [markdown]
 # Where the time went, as a chart. The thin grey line is waiting, the bar is running; `double` and `delay` both needed
@@ -126,7 +129,8 @@ ADDRESSES = {"Ada": "ada@example.org", "Edsger": "ewd@example.org"}
 
 @activity.with_attributes(task_list="quickstart", version="example")
 def invite(name):
-    return f"invited {ADDRESSES[name]}"
+    address = ADDRESSES[name]
+    return f"invited {address}"
 
 
 class Invitations(Workflow):
@@ -135,7 +139,10 @@ class Invitations(Workflow):
     task_list = "example"
 
     def run(self, names):
-        return [invitation.result for invitation in self.map(invite, names)]
+        answers = []
+        for invitation in self.map(invite, names):
+            answers.append(invitation.result)
+        return answers
 
 
 # %% [markdown]
@@ -155,7 +162,8 @@ guests = {"kwargs": {"names": ["Ada", "Grace", "Edsger"]}}
 # %%simpleflow
 @activity.with_attributes(task_list="quickstart", version="example", raises_on_failure=True)
 def invite(name):
-    return f"invited {ADDRESSES[name]}"
+    address = ADDRESSES[name]
+    return f"invited {address}"
 
 
 # %%

@@ -45,7 +45,12 @@ from simpleflow_lab.commands.records import (
 )
 from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.commands.table import run, table
-from simpleflow_lab.exceptions import SimpleflowLabError, UsageError, WorkflowNotRegisteredError
+from simpleflow_lab.exceptions import (
+    DecisionTaskError,
+    SimpleflowLabError,
+    UsageError,
+    WorkflowNotRegisteredError,
+)
 from simpleflow_lab.execution import Execution, RecordedExecution
 from simpleflow_lab.settings import DEFAULT_DOMAIN
 from simpleflow_lab.views import listings
@@ -108,13 +113,18 @@ def _import_from_here() -> None:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes to what is stderr at the time: the live line stands in for it."""
+    """Writes to what is stderr at the time: the live line stands in for it.
+
+    That an execution is stuck is not logged: it ends the command, which says so itself.
+    """
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging`."""
+        if isinstance(record.args, tuple) and any(isinstance(fact, DecisionTaskError) for fact in record.args):
+            return
         self.stream = sys.stderr
         super().emit(record)
 
@@ -131,8 +141,6 @@ def _configure_logging() -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
     root.setLevel(level)
-    # What a decider warns of, an execution that is stuck, ends the command, which says it itself.
-    logging.getLogger("simpleflow_lab.runtime.decider").setLevel(level if given else logging.ERROR)
 
 
 # -- records to text ---------------------------------------------------------------------------------------------------
@@ -233,7 +241,8 @@ def _show_outcomes(outcomes: Sequence[Outcome], output: Output) -> int:
     for outcome in outcomes:
         if outcome.error is not None:
             unknown = isinstance(outcome.error, WorkflowNotRegisteredError)
-            _say(f"{_one_line(outcome.error)}, as with --module" if unknown else str(outcome.error))
+            stuck = f"execution {outcome.execution.workflow_id} is stuck: " if not outcome.finished else ""
+            _say(stuck + (f"{_one_line(outcome.error)}, as with --module" if unknown else str(outcome.error)))
             code = max(code, BAD_INPUT if unknown else FAILED)
         elif outcome.finished:
             _warn_of_unnoticed(outcome.execution)

@@ -57,6 +57,7 @@ def client(
         max_pool_connections=MAX_CONNECTIONS,
         retries={"mode": "standard", "max_attempts": max_attempts},
         tcp_keepalive=True,
+        parameter_validation=False,  # SWF checks, in its own words
         # A local endpoint must not be overruled by the environment, nor reached through a proxy.
         **({"ignore_configured_endpoint_urls": True, "proxies": {}} if endpoint else {}),
     )

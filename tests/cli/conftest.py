@@ -34,12 +34,11 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     for name in ("SWF_DOMAIN", "SIMPLEFLOW_FORMAT", "LOG_LEVEL", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "lab.sqlite"))
-    loggers = [logging.getLogger(), logging.getLogger("simpleflow_lab.runtime.decider")]
-    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
     yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_a_cell_is_known_by_the_id_that_the_front_end_gives(kernel: Kernel) -> N
     cell = "%%simpleflow\nclass Passing(Workflow):\n    def run(self): pass"
     assert "+ new" in kernel.run(cell, cell_id="passing").shown
     assert "= unchanged" in kernel.run(cell, cell_id="passing").shown
-    assert "− removed" in kernel.run("%%simpleflow\n", cell_id="passing").shown
+    assert "− removed" in kernel.run("%%simpleflow\npass", cell_id="passing").shown
 
 
 def test_figures_are_data_for_the_front_end(kernel: Kernel, tmp_path: Path) -> None:

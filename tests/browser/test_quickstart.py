@@ -1,0 +1,77 @@
+"""The first tutorial as a newcomer sees it: every cell runs, the charts are drawn, the live status lives, no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.browser.jupyterlab import Chromium, JupyterLab, chromium_path
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = "notebooks/01-quickstart.ipynb"
+EXPECTED_ERRORS = 1
+"""The cell that shows how a failed run raises, the last that JupyterLab would run: see `skip_what_raises`."""
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a clone, to run in and leave behind."""
+    folder = tmp_path_factory.mktemp("clone")
+    (folder / "notebooks").mkdir()
+    shutil.copy(ROOT / NOTEBOOK, folder / NOTEBOOK)
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    return folder
+
+
+@pytest.fixture(params=["Light", "Dark"])
+def theme(request: pytest.FixtureRequest) -> Literal["Light", "Dark"]:
+    chosen: Literal["Light", "Dark"] = request.param
+    return chosen
+
+
+@pytest.fixture
+def lab(clone: Path, tmp_path: Path, theme: Literal["Light", "Dark"]) -> Iterator[JupyterLab]:
+    environment = {
+        "SIMPLEFLOW_LAB_STORE": str(tmp_path / "own.sqlite"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    }
+    name: Literal["JupyterLab Light", "JupyterLab Dark"] = (
+        "JupyterLab Light" if theme == "Light" else "JupyterLab Dark"
+    )
+    with JupyterLab(clone, theme=name, environment=environment) as lab:
+        yield lab
+
+
+def test_the_quickstart_runs_and_is_drawn(lab: JupyterLab, theme: Literal["Light", "Dark"], tmp_path: Path) -> None:
+    with Chromium(dark=theme == "Dark", width=1100) as chromium:
+        page = chromium.open(lab, NOTEBOOK)
+        saved = page.outputs()
+        page.start_all()
+        status = page.page.locator(".jp-OutputArea .widget-html .sfl", has_text="first-run")
+        status.get_by_text("running").first.wait_for()
+        page.page.screenshot(path=tmp_path / "live.png")
+        page.wait_until_run()
+
+        assert page.errors() == []
+        page.screenshot(tmp_path / "quickstart.png")
+        outputs = page.outputs()
+        assert len(outputs) == len(saved)
+        drawn = [
+            i for i, cell in enumerate(outputs) for one in cell if "application/vnd.plotly.v1+json" in one.mime_types
+        ]
+        assert len(drawn) == 2
+        for index in drawn:
+            page.cell(index).locator("svg.main-svg .barlayer .point").first.wait_for()
+        assert page.page.locator(".widget-html").count() == 0  # the status has gone with the waiting
+        assert page.external_requests == []
+        assert page.console_errors == []
