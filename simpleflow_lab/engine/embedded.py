@@ -129,7 +129,7 @@ class EmbeddedSWF:
                     run = run_named(state, domain, execution)
                     found = state.open.get(run.key)
                     last = run.event_count if found is None else len(found.events)
-                    ticket = ticket_of(state, run.key)
+                    ticket = self._ticket(state, run.key)
                     if found is None or (last > after_event_id and not until_closed) or time.monotonic() >= end:
                         break
                     self._host.watchers.add(run.key, watcher)
@@ -354,7 +354,7 @@ class EmbeddedSWF:
         # One turn, so that what is told fits together.
         with self._host.turn() as state:
             answer = description(execution)
-            ticket = ticket_of(state, execution.run.key)
+            ticket = self._ticket(state, execution.run.key)
         self._host.store.wait(ticket)
         return answer
 
@@ -364,7 +364,7 @@ class EmbeddedSWF:
         asked = visibility.question("history", request)
         with self._host.turn() as state:
             events, last = execution.events, len(execution.events)
-            ticket = ticket_of(state, execution.run.key)
+            ticket = self._ticket(state, execution.run.key)
         backwards = request.get("reverseOrder", False)
         start, *_ = self._read_page_token(tokens.HISTORY_PAGE, request, asked) or (last if backwards else 1,)
         page, following = page_of(events, start, 1, last, page_size(request), backwards)
@@ -387,6 +387,11 @@ class EmbeddedSWF:
             if found is None:
                 state.cache(read)
         return found or read
+
+    def _ticket(self, state: EngineState, key: int) -> int:
+        """What must be on disk before the execution's events may be shown."""
+        found = state.recall(key)
+        return self._host.last_ticket if found is None else found.ticket
 
     @_operation
     def list_open_workflow_executions(self, request: Request) -> Answer:
@@ -652,9 +657,3 @@ def open_of_token(state: EngineState, key: int) -> Execution:
         run = state.run_of_key.get(key)
         raise UnknownResourceFault(unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
     return found
-
-
-def ticket_of(state: EngineState, key: int) -> int:
-    """What must be on disk before the execution's events may be shown."""
-    found = state.recall(key)
-    return 0 if found is None else found.ticket

@@ -217,13 +217,14 @@ class EngineState:
             self.forget_unused(name)
 
     def begin(self, task: Task, poll: Poll) -> None:
-        """The task is started by the poll."""
+        """The task is started by the poll, which is given it unless that was one event too many for the execution."""
         attributes: dict[str, Any] = {"scheduledEventId": task.scheduled.id}
         if poll.identity is not None:
             attributes["identity"] = poll.identity
         event_type = "DecisionTaskStarted" if task.kind == task_lists.DECISION else "ActivityTaskStarted"
-        poll.given = (task, len(task.execution.events) + 1)
         self.transact(task.execution, [(event_type, attributes)])
+        if not task.execution.closed:
+            poll.given = (task, len(task.execution.events))
 
     def offer(self, task: Task, list_name: str) -> None:
         """Put a task into its list."""

@@ -224,6 +224,20 @@ def test_the_25000th_event_ends_the_execution(lab: Scenario) -> None:
     assert lab.status(handle) == "TERMINATED"
 
 
+def test_a_task_whose_start_would_be_the_25000th_event_is_given_to_nobody(lab: Scenario) -> None:
+    handle = lab.start()
+    marker = decisions.record_marker(name="m")
+    for _ in range(4):
+        lab.decide(*[marker] * 6000)
+        lab.signal()
+    # 2 of the start, 4 times 6004; the last answer leaves room for one signal, its decision task and one event more.
+    lab.decide(*[marker] * (25_000 - 24_018 - 2 - 3))
+    lab.signal()
+    assert len(lab.events(handle)) == 24_999
+    assert "taskToken" not in lab.poll()
+    assert lab.last(handle)["cause"] == "EVENT_LIMIT_EXCEEDED"
+
+
 # -- children when their parent closes ---------------------------------------------------------------------------------
 
 
