@@ -36,6 +36,7 @@ from simpleflow_lab.engine.waiting import Watcher
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
+    StoreError,
     TypeDeprecatedFault,
     UnknownResourceFault,
     ValidationException,
@@ -379,6 +380,8 @@ class EmbeddedSWF:
         with self._host.turn() as state:
             run = run_named(state, domain, named)
             found = state.recall(run.key)
+            if run.key in state.damaged:
+                raise StoreError(state.damaged[run.key])
         if found is not None:
             return found
         read = Execution.fold(run, self._host.store.history(run))
@@ -447,13 +450,10 @@ class EmbeddedSWF:
             return {"startedEventId": 0, "previousStartedEventId": 0}
         task, started_id = given
         execution = task.execution
-        previous = self._previous_started(execution, started_id)
+        # Only the answer to this very task could change it.
+        previous = execution.previous_started
         first = previous if request.get("startAtPreviousStartedEvent") and previous else 1
         return self._decision_answer(execution, task.scheduled.id, started_id, previous, first, None, request)
-
-    def _previous_started(self, execution: Execution, started_id: int) -> int:
-        # Only a decision task that was completed after this one started could have changed it, and none can be.
-        return execution.previous_started
 
     def _decision_page(self, request: Request) -> Answer:
         asked = visibility.question("decision", chosen(request, "domain", "taskList"))

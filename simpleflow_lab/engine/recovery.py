@@ -7,6 +7,7 @@ time out. What should have followed from the last events and is not in the histo
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from simpleflow_lab.engine import follow_ups
@@ -35,6 +36,10 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf) -> No
     for run in contents.runs:
         state.note(run)
         state.next_key = max(state.next_key, run.key + 1)
+    for key, what in contents.damaged.items():
+        # The others go on. What is left of this one can be looked at with SQLite, and only there.
+        state.damaged[key] = what
+        warnings.warn(what, stacklevel=2)
     now = state.now()
     recovered = []
     for key, events in contents.histories.items():
@@ -182,6 +187,9 @@ def _parent_closed(state: EngineState, child: Execution, history_of: HistoryOf) 
     if run is None or run.closed_at is None or run.close_status == "CONTINUED_AS_NEW":
         return
     if any(event.attributes.get("cause") == "CHILD_POLICY_APPLIED" for event in child.events):
+        return
+    if "continuedExecutionRunId" in child.configuration and child.run.started_at >= run.closed_at:
+        # It concerned the run before.
         return
     events = history_of(run)
     policy = events[-1].attributes.get("childPolicy", events[0].attributes["childPolicy"])

@@ -73,6 +73,8 @@ class EngineState:
         """Executions with events in the outbox."""
         self.answered: list[Poll] = []
         """Polls that were given a task and must be woken once the outbox is with the store."""
+        self.damaged: dict[int, str] = {}
+        """Open executions that can't go on, for their histories are not what was written, and what is wrong."""
         self.next_key = 1
         self.open_tasks = 0
         """Queued and running tasks of all executions."""

@@ -56,6 +56,8 @@ class Contents(NamedTuple):
     """All executions, in the order of their numbers."""
     histories: dict[int, list[HistoryEvent]]
     """Histories of the open executions, by number."""
+    damaged: dict[int, str]
+    """Open executions whose histories are not what was written, by number, and what is wrong with them."""
 
 
 class Store(Protocol):
@@ -67,7 +69,7 @@ class Store(Protocol):
         ...
 
     def load(self) -> Contents:
-        """What is there. Raises `StoreError` for an open execution that is damaged."""
+        """What is there. Raises `StoreError` if it can't be read."""
         ...
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
@@ -95,7 +97,7 @@ class MemoryStore:
 
     def load(self) -> Contents:
         """Nothing."""
-        return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {})
+        return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {}, {})
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
         """Changes are forgotten."""
@@ -154,17 +156,21 @@ class SQLiteStore:
     # -- any thread
 
     def load(self) -> Contents:
-        """Everything but the histories of closed executions. Raises `StoreError` for a damaged one among the others."""
+        """Everything but the histories of closed executions. Raises `StoreError` if it can't be read."""
         raw = self._ask(lambda connection: _read_contents(connection, self._session))
         runs = [_run_of(row) for row in raw.executions]
         histories: dict[int, list[HistoryEvent]] = {}
         rows_of: dict[int, list[tuple[Any, ...]]] = {}
         for row in raw.events:
             rows_of.setdefault(row[0], []).append(row[1:])
+        damaged: dict[int, str] = {}
         for run in runs:
             if run.closed_at is None:
-                histories[run.key], self._chains[run.key] = _verified(run, rows_of.get(run.key, []), self.path)
-        return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories)
+                try:
+                    histories[run.key], self._chains[run.key] = _verified(run, rows_of.get(run.key, []), self.path)
+                except StoreError as error:
+                    damaged[run.key] = str(error)
+        return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories, damaged)
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
         """Queue changes; those that are not urgent are written with the next ones that are, or after 20 ms."""

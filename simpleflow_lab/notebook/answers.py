@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from simpleflow_lab.codec import decode, encode
 from simpleflow_lab.commands.records import (
     About,
     Asked,
@@ -33,6 +34,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.execution import Execution, RecordedExecution
 from simpleflow_lab.views import html
 from simpleflow_lab.views.listings import workflow_info
+from simpleflow_lab.views.looks import look
 from simpleflow_lab.views.tables import executions_table
 from simpleflow_lab.views.text import duration
 
@@ -161,11 +163,9 @@ def _executions(frame: pd.DataFrame) -> Table:
 
 
 def _tasks(execution: Execution | RecordedExecution, nb_tasks: int | None) -> Table:
-    frame = execution.tasks()
-    shown = ("name", "id", "attempt", "state", "waiting", "running", "input", "result", "reason")
-    if nb_tasks is not None:
-        return _table(frame.tail(nb_tasks), shown)
-    return Table(frame, shown, html.task_rows(execution.history()))
+    frame = execution.tasks() if nb_tasks is None else execution.tasks().tail(nb_tasks)
+    shown = ["id", "attempt", "state", "waiting", "running", "input", "result"]
+    return _table(frame, [*shown, "reason"] if frame["reason"].notna().any() else shown)
 
 
 def _profile(execution: Execution | RecordedExecution, nb_tasks: int | None) -> Table:
@@ -198,9 +198,27 @@ def _cell(name: str, value: Any) -> Any:
         return value.to_pydatetime()
     if name in _SECONDS:
         return duration(value)
+    if name == "state":
+        return f"{look(value).sign} {look(value).word}"
+    if name == "input" and isinstance(value, str):
+        return _arguments(value)
     if name == "percentage":
         return f"{value:.1f} %"
     return None if value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def _arguments(text: str) -> str:
+    """The input of a task, without the frame that simpleflow puts around it where that is empty."""
+    try:
+        value = decode(text)
+    except ValueError:
+        return text
+    match value:
+        case {"args": [*args], "kwargs": {}} if len(value) == 2 and not value["kwargs"]:
+            return encode(args)
+        case {"args": [], "kwargs": {**kwargs}} if len(value) == 2:
+            return encode(kwargs)
+    return text
 
 
 _SECONDS: Final = frozenset({"duration", "waiting", "running", "total_running", "mean_running", "total_waiting"})

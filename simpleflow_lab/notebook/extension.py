@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import ExitStack
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets import TraitError
 
 from simpleflow_lab.notebook.cells import class_sources
 from simpleflow_lab.notebook.completion import completing
@@ -21,7 +23,7 @@ def load(shell: InteractiveShell) -> None:
     """Add the magics, their completion and the looks of our objects. Loading again replaces them."""
     unload(shell)
     with ExitStack() as undo:
-        magics = SimpleflowMagics(shell)
+        magics = _configured(shell)
         undo.callback(_forget, shell, magics)
         shell.register_magics(magics)
         undo.callback(shell.events.unregister, "pre_run_cell", magics.cells.begin)
@@ -38,6 +40,16 @@ def unload(shell: InteractiveShell) -> None:
     undo = _loaded.pop(shell, None)
     if undo is not None:
         undo.close()
+
+
+def _configured(shell: Any) -> SimpleflowMagics:
+    """The magics with their settings; without them if they are wrong, for `%config` keeps what it refused."""
+    try:
+        return SimpleflowMagics(shell)
+    except TraitError as error:
+        warnings.warn(f"%config SimpleflowMagics is forgotten: {error}", stacklevel=3)
+        del shell.config[SimpleflowMagics.__name__]
+        return SimpleflowMagics(shell)
 
 
 def _forget(shell: Any, magics: SimpleflowMagics) -> None:

@@ -60,22 +60,22 @@ class SimpleflowMagics(Magics):
     """Workflows in notebook cells."""
 
     store = Unicode(help="Store of the embedded engine; empty for your own.").tag(config=True)
-    refresh = Float(live.FASTEST, min=live.FASTEST, help="Seconds between two updates of a live status.").tag(
-        config=True
-    )
+    refresh = Float(live.FASTEST, help="Seconds between two updates of a live status.").tag(config=True)
 
     shell: Any
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any):
         super().__init__(shell, **kwargs)
         self._lab: Lab | None = None
+        self._opened: list[Lab] = []
         self._session = Session(self._open, watch=self._wait)
         self.cells = Cells(shell)
 
     def close(self) -> None:
         """Close the Labs that were opened here, not those that the user made."""
         self._lab = None
-        self._session.close()
+        for lab in self._opened:
+            lab.close()
 
     @no_var_expand
     @needs_local_scope
@@ -126,14 +126,23 @@ class SimpleflowMagics(Magics):
         return self._lab
 
     def _open(self, store: str | None, domain: str | None, *, anew: bool = False) -> Lab:
-        """The Lab of a store: the one that is connected, one of the user's that has it open, or a new one."""
-        if store is None and self._lab is not None and not anew:
-            return self._lab
+        """The Lab of a store: the one that is connected, another one that has it open, or a new one."""
         address = store or self.store or default_store()
-        for thing in list(self.shell.user_ns.values()):
-            if isinstance(thing, Lab) and not thing._closed and _same_store(thing.address, address):
-                return thing
-        return self._session.open(address, domain)
+        if store is None and self._lab is not None and not anew:
+            if not self._lab._closed:
+                return self._lab
+            address = self._lab.address
+        lab = self._open_lab(address)
+        if lab is None:
+            lab = Lab(address, domain=domain)
+            self._opened.append(lab)
+        return lab
+
+    def _open_lab(self, address: str) -> Lab | None:
+        """A Lab of the user's or of this session that has this store open; a store has one owner."""
+        things = [*self.shell.user_ns.values(), *self._opened]
+        labs = (thing for thing in things if isinstance(thing, Lab) and not thing._closed)
+        return next((lab for lab in labs if _same_store(lab.address, address)), None)
 
     @observe("store")
     def _store_changed(self, change: Any) -> None:
@@ -142,10 +151,7 @@ class SimpleflowMagics(Magics):
     @property
     def lab(self) -> Lab | None:
         """The Lab that commands act on, if it is open."""
-        if self._lab is not None:
-            return self._lab
-        address = self.store or default_store()
-        return next((lab for lab in self._session._opened.values() if _same_store(lab.address, address)), None)
+        return self._lab or self._open_lab(self.store or default_store())
 
     def _wait(self, execution: Execution) -> None:
         try:

@@ -82,10 +82,12 @@ def _decision_tasks(events: Sequence[Mapping[str, Any]]) -> Iterable[str]:
             if started is not None:
                 yield f"event {event['eventId']}: two decision tasks are started"
             started, queued = queued, None
-        elif event_type == "DecisionTaskCompleted" or (event_type == "DecisionTaskTimedOut" and started is not None):
-            started = None
-        elif event_type == "DecisionTaskTimedOut":
+        elif (
+            event_type == "DecisionTaskTimedOut" and not event["decisionTaskTimedOutEventAttributes"]["startedEventId"]
+        ):
             queued = None
+        elif event_type in ("DecisionTaskCompleted", "DecisionTaskTimedOut"):
+            started = None
         last_of_transaction = (
             position + 1 == len(events) or events[position + 1]["eventTimestamp"] > event["eventTimestamp"]
         )
@@ -94,6 +96,6 @@ def _decision_tasks(events: Sequence[Mapping[str, Any]]) -> Iterable[str]:
             yield f"event {event['eventId']}: {event_type}, and no decision task is queued"
 
 
-def stuck(events: Sequence[Mapping[str, Any]], open_counts: Mapping[str, int]) -> bool:
-    """I9: an open execution on which nothing works and for which nothing is waited, but a signal or its timeout."""
-    return not any(open_counts.values()) and events[-1]["eventType"] not in CLOSE_STATUS
+def stuck(description: Mapping[str, Any]) -> bool:
+    """I9: an open execution on which nothing works and that waits for nothing but a signal or its timeout."""
+    return description["executionInfo"]["executionStatus"] == "OPEN" and not any(description["openCounts"].values())

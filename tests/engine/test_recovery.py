@@ -227,6 +227,17 @@ def test_a_request_of_the_policy_is_made_once(opened: Open, path: Path) -> None:
     assert again.types(started).count("WorkflowExecutionCancelRequested") == 1
 
 
+def test_a_request_of_the_policy_does_not_concern_the_run_that_continues_as_new_after_it(opened: Open) -> None:
+    lab = opened()
+    lab.start(childPolicy="REQUEST_CANCEL")
+    lab.decide(child())
+    lab.decide(decisions.complete_workflow_execution())
+    lab.decide(decisions.continue_as_new_workflow_execution(task_list="children"), task_list="children")
+    second = lab.run_of("c")
+    again = opened()
+    assert again.types(second) == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
+
+
 def signaled(opened: Open, path: Path, source_events: int, target_events: int) -> tuple[Scenario, Handle, Handle]:
     """A signal between two executions, of which a crash left only so many events."""
     lab = opened()

@@ -16,7 +16,13 @@ import pytest
 from simpleflow_lab.engine import state
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.ownership import APPLICATION_ID
-from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreInUseError, StoreVersionError
+from simpleflow_lab.exceptions import (
+    NotAStoreError,
+    StoreError,
+    StoreInUseError,
+    StoreVersionError,
+    UnknownResourceFault,
+)
 from simpleflow_lab.swf import decisions
 from tests.service.scenario import DOMAIN, Scenario
 
@@ -246,16 +252,22 @@ def test_a_flipped_bit_in_a_closed_history_is_found_and_the_others_stay_readable
     sql(path, "DELETE FROM execution")
 
 
-def test_a_flipped_bit_in_an_open_history_keeps_the_store_closed(opened: Open, path: Path) -> None:
+def test_a_flipped_bit_in_an_open_history_stops_that_execution_and_no_other(opened: Open, path: Path) -> None:
     lab = opened()
-    lab.start("bad", input="[1]")
+    bad, good = lab.start("bad", input="[1]"), lab.start("good", input="[1]")
     lab.service.close()
     flip(path, "bad", 1)
-    with pytest.raises(StoreError, match=r"damaged: execution bad"):
-        EmbeddedSWF(path)
-    # It was let go again.
-    with pytest.raises(StoreError, match=r"damaged: execution bad"):
-        EmbeddedSWF(path)
+    with pytest.warns(UserWarning, match=r"damaged: execution bad .*event 1 is not what was written"):
+        again = opened()
+    for look in (again.events, again.describe):
+        with pytest.raises(StoreError, match=r"damaged: execution bad"):
+            look(bad)
+    with pytest.raises(UnknownResourceFault):
+        again.signal("bad")
+    assert again.everything() == [good]
+    assert again.poll()["workflowExecution"] == good.ids
+    assert "taskToken" not in again.poll()
+    again.service.close()
     sql(path, "DELETE FROM event")
     sql(path, "DELETE FROM execution")
 

@@ -277,6 +277,28 @@ def test_a_lab_of_the_user_on_the_same_store_is_used(defined: InteractiveShell, 
     defined.user_ns["lab"].close()
 
 
+def test_a_store_is_opened_once_however_it_is_spelled(defined: InteractiveShell, tmp_path: Path) -> None:
+    lab = magic(defined, f"connect {tmp_path / 'one.sqlite'}")
+
+    assert magic(defined, f"connect {tmp_path / 'x' / '..' / 'one.sqlite'}") is lab
+    magic(defined, f"--store {tmp_path / 'one.sqlite'} workflow.start Doubling -i '[4]' --workflow-id here")
+    assert lab.execution("here").result() == 9
+
+
+def test_a_lab_that_was_closed_is_opened_again(defined: InteractiveShell, tmp_path: Path) -> None:
+    magic(defined, f"connect {tmp_path / 'one.sqlite'}").close()
+
+    assert magic(defined, "workflow.start Doubling -i '[4]'").result() == 9
+
+
+def test_a_wrong_setting_is_refused_and_does_no_harm(defined: InteractiveShell) -> None:
+    defined.run_cell("%config SimpleflowMagics.refresh = 'often'")
+    with pytest.warns(UserWarning, match="refresh"):
+        defined.extension_manager.reload_extension("simpleflow_lab")
+
+    assert repr(magic(defined, "help")).startswith("%simpleflow connect")
+
+
 def test_the_store_may_be_configured(defined: InteractiveShell, tmp_path: Path) -> None:
     defined.run_cell(f"%config SimpleflowMagics.store = {str(tmp_path / 'configured.sqlite')!r}").raise_error()
 
@@ -308,7 +330,7 @@ def test_the_store_may_be_configured(defined: InteractiveShell, tmp_path: Path) 
         ("resume nobody", "no open execution 'nobody'"),
         ("open nowhere.json", "nowhere.json"),
         ("connect one two", "one address"),
-        ("connect http://example.org", "no store"),
+        ("connect http://example.org", "http://example.org"),
         ("connect /dev/null/x.sqlite", "/dev/null"),
         ("help workflow.strat", "did you mean"),
     ],
@@ -342,6 +364,28 @@ def test_an_execution_that_nobody_can_decide_is_told_and_stays_open(shell: Inter
     assert execution.status == "COMPLETED"
 
 
+# -- what is shown is escaped (T9) -------------------------------------------------------------------------------------
+
+
+def test_values_are_escaped_wherever_they_are_shown(defined: InteractiveShell) -> None:
+    from simpleflow_lab.notebook.live import status_html
+
+    evil = "<img src=x onerror=alert(1)>"
+    defined.user_ns["evil"] = [evil]
+    execution = magic(defined, f"workflow.start Doubling -i evil --workflow-id '{evil}' --tags '{evil}'")
+    defined.user_ns["wrong"] = {"kwargs": {"x": "", evil: 1}}
+    shown = [
+        status_html(execution, execution.progress()),
+        *(magic(defined, f"workflow.{name}")._repr_html_() for name in ("tasks", "profile", "info", "list")),
+        execution._repr_html_(),
+        magic(defined, "help")._repr_html_(),
+        magic(defined, "info")._repr_html_(),
+    ]
+    assert any("&lt;img" in text for text in shown)
+    assert not any("<img" in text or "onerror=alert(1)>" in text for text in shown)
+    assert "\n" not in refused(defined, "workflow.start Doubling -i wrong")
+
+
 # -- the extension -----------------------------------------------------------------------------------------------------
 
 
@@ -367,6 +411,7 @@ def test_unloading_leaves_nothing_behind(bare_shell: InteractiveShell, store: Pa
     bare_shell.run_cell("%load_ext simpleflow_lab").raise_error()
     assert footprint(bare_shell) != before
     lab = magic(bare_shell, "connect")
+    bare_shell.display_formatter.format(lab)  # type: ignore[union-attr]  its looks are found by now
     bare_shell.run_cell("%reload_ext simpleflow_lab").raise_error()
     assert repr(lab).endswith("closed>")
     assert len(bare_shell.Completer.custom_matchers) == len(before["matchers"]) + 1

@@ -19,6 +19,14 @@ def refusal(operation: Any, **request: Any) -> str:
     return refused.value.message
 
 
+@pytest.fixture
+def direct(request: pytest.FixtureRequest, lab: Scenario) -> Scenario:
+    """A service that is called in this process: boto3 can't even write such a request."""
+    if "wire" in request.node.callspec.id:
+        pytest.skip("boto3's serializer fails on this request before it is sent")
+    return lab
+
+
 def test_a_missing_member_is_named(lab: Scenario) -> None:
     assert refusal(lab.service.start_workflow_execution, workflowId="w", workflowType=WORKFLOW_TYPE) == (
         "1 validation error detected: Value null at 'domain' failed to satisfy constraint: Member must not be null"
@@ -53,9 +61,6 @@ def test_several_problems_are_told_at_once(lab: Scenario) -> None:
         ("taskStartToCloseTimeout", "-1", "Member must satisfy regular expression pattern"),
         ("taskPriority", "high", "Member must satisfy regular expression pattern"),
         ("taskPriority", "2147483648", "Member must satisfy regular expression pattern"),
-        ("input", None, "Member must not be null"),
-        ("input", 3, "Member must be a string"),
-        ("taskList", "name", "Member must be a structure"),
     ],
 )
 def test_each_constraint_has_its_words(lab: Scenario, member: str, value: Any, constraint: str) -> None:
@@ -65,14 +70,27 @@ def test_each_constraint_has_its_words(lab: Scenario, member: str, value: Any, c
     assert lab.everything() == []
 
 
+@pytest.mark.parametrize(
+    ("member", "value", "constraint"),
+    [
+        ("input", None, "Member must not be null"),
+        ("input", 3, "Member must be a string"),
+        ("taskList", "name", "Member must be a structure"),
+    ],
+)
+def test_values_of_other_types_are_refused(direct: Scenario, member: str, value: Any, constraint: str) -> None:
+    message = refusal(direct.service.start_workflow_execution, **{**START, member: value})
+    assert f"at '{member}' failed to satisfy constraint: {constraint}" in message
+
+
 @pytest.mark.parametrize("longest", [{"workflowId": "x" * 256}, {"input": "é" * 32768}, {"tagList": ["x" * 256] * 5}])
 def test_what_is_just_allowed_is_allowed(lab: Scenario, longest: dict[str, Any]) -> None:
     lab.service.start_workflow_execution(**{**START, **longest})
 
 
-def test_an_argument_that_swf_does_not_know_is_refused(lab: Scenario) -> None:
+def test_an_argument_that_swf_does_not_know_is_refused(direct: Scenario) -> None:
     assert 'Unknown parameter in input: "workflowID"' in refusal(
-        lab.service.start_workflow_execution, **START, workflowID="w"
+        direct.service.start_workflow_execution, **START, workflowID="w"
     )
 
 

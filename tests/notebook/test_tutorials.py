@@ -1,0 +1,63 @@
+"""The built notebooks: those of their sources, run, and compared by nbval in all but the few cells named here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from tools import build_notebooks
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+TUTORIALS = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+# What nbval does not compare, by notebook: figures whose times differ from run to run, and their number.
+IGNORED = {"01-quickstart.ipynb": {"%simpleflow gantt": 2}}
+LEAST_SHARE_WITH_OUTPUTS = 0.9
+MAX_BYTES = 400_000
+
+tutorial = pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.name)
+
+
+def code_cells(path: Path) -> list[NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_there_are_tutorials() -> None:
+    assert "01-quickstart.ipynb" in [path.name for path in TUTORIALS]
+
+
+@tutorial
+def test_a_tutorial_is_built_from_its_source(path: Path) -> None:
+    assert build_notebooks.difference(NOTEBOOKS / "src" / f"{path.stem}.py") is None
+
+
+@tutorial
+def test_cells_have_run_and_most_show_something(path: Path) -> None:
+    cells = code_cells(path)
+    assert all(cell.execution_count for cell in cells)
+    with_outputs = [cell for cell in cells if cell.outputs]
+    # A cell that only loads or imports has nothing to show.
+    assert len(with_outputs) / len(cells) >= LEAST_SHARE_WITH_OUTPUTS
+
+
+@tutorial
+def test_only_the_cells_named_here_are_not_compared(path: Path) -> None:
+    ignored: dict[str, int] = {}
+    for cell in code_cells(path):
+        tags = set(cell.metadata.get("tags", []))
+        assert tags <= {"nbval-ignore-output", "raises-exception"}, cell.source
+        assert "NBVAL_" not in cell.source
+        if tags & {"nbval-ignore-output"}:
+            ignored[cell.source] = ignored.get(cell.source, 0) + 1
+    assert ignored == IGNORED.get(path.name, {})
+
+
+@tutorial
+def test_nothing_of_a_session_is_saved(path: Path) -> None:
+    text = path.read_text()
+    assert len(text) < MAX_BYTES
+    assert "application/vnd.jupyter.widget" not in text
+    assert "traceback" not in {output.output_type for cell in code_cells(path) for output in cell.outputs}
