@@ -136,7 +136,7 @@ class EmbeddedSWF:
                     self._host.watchers.add(run.key, watcher)
                 watcher.sleep(end - time.monotonic())
                 self._host.stop_watching(run.key, watcher)
-            self._host.store.wait(ticket, urgent=False)
+            self._host.store.wait(ticket)
             return last
 
         result: int = self._host.away(wait)
@@ -308,7 +308,7 @@ class EmbeddedSWF:
                 "parentInitiatedEventId": 0,
             }
             run_id = state.start(domain, workflow_id, state.new_run_id(), attributes).run.run_id
-        self._host.store.wait(turn.ticket)
+        self._host.store.wait(turn.ticket, patience=turn.patience)
         return {"runId": run_id}
 
     @_operation

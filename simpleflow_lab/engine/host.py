@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import functools
 import os
 import threading
 import weakref
@@ -23,6 +24,7 @@ from simpleflow_lab.engine.recovery import recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.state import EngineState
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
+from simpleflow_lab.engine.task_lists import ACTIVITY, DECISION
 from simpleflow_lab.engine.waiting import Watcher, Watchers
 from simpleflow_lab.exceptions import StoreError
 
@@ -30,18 +32,23 @@ T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
 """The path of an engine without a file."""
+PATIENCE_SECONDS: Final = 0.001
+"""A decider that was just handed a task mostly answers within it: then the answer and what it answers to are one write
+to the disk instead of two."""
 
 
 class Turn:
     """Exclusive use of the engine's memory."""
 
-    __slots__ = ("_host", "_urgent", "ticket")
+    __slots__ = ("_host", "_urgent", "patience", "ticket")
 
     def __init__(self, host: Host, urgent: bool):
         self._host = host
         self._urgent = urgent
         self.ticket = 0
         """When the store has come this far, what happened in this turn is on disk."""
+        self.patience = 0.0
+        """How long that may be left to others."""
 
     def __enter__(self) -> EngineState:
         self._host.lock.acquire()
@@ -54,7 +61,7 @@ class Turn:
 
     def __exit__(self, *error: object) -> None:
         try:
-            self.ticket = self._host.end_turn(urgent=self._urgent)
+            self.ticket, self.patience = self._host.end_turn(urgent=self._urgent)
         finally:
             self._host.lock.release()
 
@@ -71,7 +78,8 @@ class Host:
         """When the store has come this far, all that was recorded is on disk."""
         self._clock = clock
         self._entropy = entropy
-        self._pid = os.getpid()
+        self.forked = False
+        """This is the copy of an engine in a process that was forked from the engine's own."""
         self._closed = False
         self._sweep_at = 0
         self._wake = threading.Event()
@@ -86,7 +94,7 @@ class Host:
             self.secret = contents.secret
             recover(self.state, contents, self.store.history)
             self._sweep()
-            self.store.wait(self._flush(urgent=True))
+            self.store.wait(self._flush(urgent=True)[0])
         except BaseException:
             self.store.close()
             raise
@@ -102,7 +110,7 @@ class Host:
 
     def away(self, function: Callable[[], T], on_interrupt: Callable[[], None] | None = None) -> T:
         """The result of a call, which does not run on the main thread. Raises `StoreError` in a forked process."""
-        if os.getpid() != self._pid:
+        if self.forked:
             raise StoreError("this engine belongs to the process that this one was forked from: open another one here")
         result: T = self._errands.run(function, on_interrupt or _nothing)
         return result
@@ -116,7 +124,7 @@ class Host:
         turn = self.turn()
         with turn as state:
             change(state)
-        self.store.wait(turn.ticket)
+        self.store.wait(turn.ticket, patience=turn.patience)
         return {}
 
     def release_polls(self) -> None:
@@ -133,7 +141,7 @@ class Host:
 
     def close(self) -> None:
         """Let the store go, and whoever waits. Twice is once; in a forked process it is nothing."""
-        if self._pid == os.getpid():
+        if not self.forked:
             self.away(self._close)
             self._errands.close()
 
@@ -151,7 +159,7 @@ class Host:
 
     def close_at_exit(self) -> None:
         """Like `close`, when no thread can be started any more."""
-        if self._pid == os.getpid():
+        if not self.forked:
             self._close()
 
     # -- turns
@@ -165,21 +173,23 @@ class Host:
         self.state.run_due()
         self._sweep()
 
-    def end_turn(self, *, urgent: bool) -> int:
-        """Do what follows, and hand all of it to the store; gives the ticket to wait for."""
+    def end_turn(self, *, urgent: bool) -> tuple[int, float]:
+        """Do what follows, and hand all of it to the store; gives the ticket to wait for, and the patience for it."""
         self.state.settle()
         return self._flush(urgent=urgent)
 
-    def _flush(self, *, urgent: bool) -> int:
+    def _flush(self, *, urgent: bool) -> tuple[int, float]:
         """Hand what was recorded to the store, in order, and wake whom it concerns."""
         state = self.state
         ticket = 0
+        deciding = any(poll.given is not None and poll.given[0].kind == DECISION for poll in state.answered)
+        patience = PATIENCE_SECONDS if urgent and deciding else 0.0
         changes = [*state.registry.changes, *state.outbox]
         if changes:
             state.registry.changes.clear()
             state.outbox.clear()
             try:
-                ticket = self.last_ticket = self.store.append(changes, urgent=urgent)
+                ticket = self.last_ticket = self.store.append(changes, urgent=urgent and not patience)
             except StoreError:
                 # Memory is ahead of the disk now; from here on every call is told so.
                 for poll in state.answered:
@@ -191,13 +201,17 @@ class Host:
             state.changed.clear()
         for poll in state.answered:
             poll.ticket = ticket
-            poll.wake()
+            if poll.given is not None and poll.given[0].kind == ACTIVITY:
+                # It may not begin before what led to it is on disk: why wake it earlier.
+                poll.leave_to(functools.partial(self.store.open_when_flushed, ticket))
+            else:
+                poll.wake()
         state.answered.clear()
         first = state.next_deadline()
         earlier = first is not None and (self._sleeping_until is None or first < self._sleeping_until)
         if earlier or (self._slept_busy and state.open_tasks == 0):
             self._wake.set()
-        return ticket
+        return ticket, patience
 
     # -- time
 
@@ -230,6 +244,16 @@ def _nothing() -> None:
 # -- the end of the process --------------------------------------------------------------------------------------------
 
 _OPEN: Final[weakref.WeakSet[Host]] = weakref.WeakSet()
+
+
+def _mark_as_forked() -> None:
+    """In a forked process: the stores are the parent's, and so are the threads that wrote to them."""
+    for host in list(_OPEN):
+        host.forked = True
+
+
+# Asking for the process's id in each call would be a system call in each call.
+os.register_at_fork(after_in_child=_mark_as_forked)
 
 
 @atexit.register

@@ -36,8 +36,6 @@ T = TypeVar("T")
 
 ALIVE_SECONDS: Final = 2.0
 """How often the store notes that its engine is up."""
-LAZY_SECONDS: Final = 0.02
-"""How long changes that nobody waits for may stay in memory."""
 SECRET_BYTES: Final = 32
 
 
@@ -76,8 +74,15 @@ class Store(Protocol):
         """Queue changes to be written in one transaction; gives the ticket to wait for. Raises `StoreError`."""
         ...
 
-    def wait(self, ticket: int, *, urgent: bool = True) -> None:
-        """Return when everything up to this ticket is on disk. Raises `StoreError`."""
+    def wait(self, ticket: int, *, patience: float = 0.0) -> None:
+        """Return when everything up to this ticket is on disk. Raises `StoreError`.
+
+        For `patience` seconds it waits for somebody else to make it urgent.
+        """
+        ...
+
+    def open_when_flushed(self, ticket: int, lock: threading.Lock) -> None:
+        """Release the lock when everything up to this ticket is on disk, or never will be."""
         ...
 
     def history(self, run: Run) -> list[HistoryEvent]:
@@ -103,8 +108,12 @@ class MemoryStore:
         """Changes are forgotten."""
         return 0
 
-    def wait(self, ticket: int, *, urgent: bool = True) -> None:
+    def wait(self, ticket: int, *, patience: float = 0.0) -> None:
         """There is nothing to wait for."""
+
+    def open_when_flushed(self, ticket: int, lock: threading.Lock) -> None:
+        """At once."""
+        lock.release()
 
     def history(self, run: Run) -> list[HistoryEvent]:
         """Never asked for: the engine keeps everything."""
@@ -173,33 +182,48 @@ class SQLiteStore:
         return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories, damaged)
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
-        """Queue changes; those that are not urgent are written with the next ones that are, or after 20 ms."""
+        """Queue changes; those that are not urgent are written with the next ones that are, or the next sign of life."""
         with self._condition:
             self._check()
             self._queue.append(changes)
             self._appended += 1
-            if (urgent and not self._urgent) or len(self._queue) == 1:
-                self._urgent = self._urgent or urgent
-                self._condition.notify()
+            if urgent:
+                self._make_urgent()
             return self._appended
 
-    def wait(self, ticket: int, *, urgent: bool = True) -> None:
+    def _make_urgent(self) -> None:
+        if not self._urgent:
+            self._urgent = True
+            self._condition.notify()
+
+    def wait(self, ticket: int, *, patience: float = 0.0) -> None:
         """Return when everything up to this ticket is on disk. Raises `StoreError`."""
         if self._flushed >= ticket:
             return
+        flushed = threading.Lock()
+        flushed.acquire()
         with self._condition:
             if self._flushed >= ticket:
                 return
             self._check()
-            if urgent and not self._urgent:
-                self._urgent = True
-                self._condition.notify()
-            woken = threading.Lock()
-            woken.acquire()
-            self._waiters.append((ticket, woken))
-        woken.acquire()
+            self._waiters.append((ticket, flushed))
+            if not patience:
+                self._make_urgent()
+        if not (patience and flushed.acquire(timeout=patience)):
+            if patience:
+                with self._condition:
+                    self._make_urgent()
+            flushed.acquire()
         if self._flushed < ticket:
             raise StoreError(self._error or f"the store {self.path} is closed")
+
+    def open_when_flushed(self, ticket: int, lock: threading.Lock) -> None:
+        """Release the lock when everything up to this ticket is on disk, or never will be."""
+        with self._condition:
+            if self._flushed < ticket and self._error is None and not self._closing:
+                self._waiters.append((ticket, lock))
+                return
+        lock.release()
 
     def history(self, run: Run) -> list[HistoryEvent]:
         """The history of a closed execution, checked. Raises `StoreError`."""
@@ -272,14 +296,11 @@ class SQLiteStore:
             self._opened.set()
 
     def _take(self) -> tuple[list[Sequence[Change] | _Errand], int]:
-        """What there is to write, once something is urgent or old enough, or it is time for a sign of life."""
+        """What there is to write, once something is urgent or it is time for a sign of life."""
         with self._condition:
             while not (self._urgent or self._closing):
                 left = self._alive_at + ALIVE_SECONDS - time.monotonic()
                 if left <= 0:
-                    break
-                if self._queue:
-                    self._condition.wait(LAZY_SECONDS)
                     break
                 self._condition.wait(left)
             taken, self._queue = self._queue, []
@@ -311,7 +332,8 @@ class SQLiteStore:
             ready = [woken for ticket, woken in self._waiters if ticket <= flushed]
             if ready:
                 self._waiters = [waiter for waiter in self._waiters if waiter[0] > flushed]
-        for woken in ready:
+        # The latest first: whoever was handed a task goes on, before those who are told that theirs is done.
+        for woken in reversed(ready):
             woken.release()
 
     def _fail(self, error: Exception) -> None:

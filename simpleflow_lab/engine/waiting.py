@@ -6,6 +6,7 @@ Rule: nobody looks again and again. Who waits sleeps on a lock of its own; who h
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 
 class Waiter:
@@ -28,6 +29,12 @@ class Waiter:
         if not self.over:
             self.over = True
             self._woken.release()
+
+    def leave_to(self, waker: Callable[[threading.Lock], None]) -> None:
+        """Let somebody else end its sleep, by releasing the lock. Under the engine's lock."""
+        if not self.over:
+            self.over = True
+            waker(self._woken)
 
 
 class Watcher(Waiter):

@@ -8,11 +8,11 @@ and without the frames of the magic; what was defined above the failing line sta
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal
 
@@ -147,7 +147,7 @@ def _own_traceback(shell: Any) -> Iterator[None]:
             trace = trace.tb_next
         # IPython asks the exception itself how to show it; one that takes no attributes is shown with our frames.
         with suppress(AttributeError, TypeError):
-            error._render_traceback_ = partial(_rendered, shell, error, trace)  # type: ignore[attr-defined]
+            error._render_traceback_ = functools.partial(_rendered, shell, error, trace)  # type: ignore[attr-defined]
         raise
 
 
@@ -176,15 +176,21 @@ def _changed(before: Mapping[Key, Any]) -> dict[Key, Any]:
 def _change(old: Any, new: Any) -> Change:
     if old is None:
         return "new"
-    return "unchanged" if _text(old) == _text(new) else "replaced"
+    return "unchanged" if _said(old) == _said(new) else "replaced"
 
 
-def _text(thing: Any) -> str | None:
-    """The source of a definition; of one that has none, what tells it apart."""
+def _said(thing: Any) -> tuple[str, dict[str, Any]]:
+    """The source of a definition, or what tells it apart if it has none, and the attributes of an activity."""
     try:
-        return inspect.getsource(thing)
+        source = inspect.getsource(thing)
     except (OSError, TypeError):
-        return f"{id(thing)}"
+        source = f"{id(thing)}"
+    attributes = vars(thing) if isinstance(thing, activity.Activity) else {}
+    return source, {name: value for name, value in attributes.items() if name not in _THE_FUNCTION}
+
+
+_THE_FUNCTION: Final = {"callable", *functools.WRAPPER_ASSIGNMENTS, "__wrapped__"}
+"""What an activity has of the function behind it, which is another object each time."""
 
 
 def _definition(key: Key, thing: Any, change: Change) -> Definition:

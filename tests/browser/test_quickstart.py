@@ -54,6 +54,8 @@ def test_the_quickstart_runs_and_is_drawn(lab: JupyterLab, theme: Literal["Light
     with Chromium(dark=theme == "Dark", width=1100, height=WHOLE) as chromium:
         page = chromium.open(lab, NOTEBOOK)
         saved = page.outputs()
+        page.page.locator("svg.main-svg .barlayer .point").first.wait_for()  # a reader sees charts before running them
+        page.page.screenshot(path=tmp_path / "saved.png")
         page.start_all()
         status = page.page.locator(".jp-OutputArea .widget-html .sfl")
         status.get_by_text("1 completed, ▶ 2 running").wait_for()

@@ -136,8 +136,15 @@ class Kernel:
         identifier: str = message["header"]["msg_id"]
         return identifier
 
-    def wait(self, request: str, *, until: Callable[[Reply], bool] | None = None, timeout: float = TIMEOUT_S) -> Reply:
-        """What it says to the request: up to its end, or until `until(reply so far)`."""
+    def wait(
+        self,
+        request: str,
+        *,
+        until: Callable[[Reply], bool] | None = None,
+        ended: bool = False,
+        timeout: float = TIMEOUT_S,
+    ) -> Reply:
+        """What it says to the request: up to its end, or until `until(reply so far)`; what it says later, if `ended`."""
         reply = Reply()
         deadline = time.monotonic() + timeout
         while until is None or not until(reply):
@@ -147,7 +154,7 @@ class Kernel:
                 raise TimeoutError(f"the kernel said only: {reply.messages}") from None
             if message["parent_header"].get("msg_id") != request:
                 continue
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            if not ended and message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 reply.content = self._answer(request, deadline)
                 return reply
             if message["msg_type"] != "status":

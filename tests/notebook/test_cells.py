@@ -69,6 +69,14 @@ def test_a_cell_that_runs_again_says_what_it_changed(
     assert workflow.registry["basic", "example"] is shell.user_ns["Basic"]
 
 
+def test_other_attributes_make_another_activity(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, BODY)
+    capsys.readouterr()
+    run(shell, "%%simpleflow\nincrement = activity.with_attributes(version='example', retry=2)(increment)", "another")
+
+    assert [row[1:3] for row in report(capsys)] == [["replaced", "increment"]]
+
+
 def test_what_a_cell_no_longer_defines_is_unregistered(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,7 @@ class Steps(Workflow):
         first = self.submit(step, path, 1).result
         print("between")
         second = self.submit(step, path, 2, gate).result
+        print("done")
         return [first, second]
 """
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -77,17 +78,18 @@ def test_each_line_is_printed_once_and_in_the_cell(kernel: Kernel, tmp_path: Pat
     (tmp_path / "gate").touch()
     reply = kernel.run(start(tmp_path, "prints-once"))
 
-    assert sorted(reply.stdout.split("\n")) == ["", "between", "step 1", "step 2"]
+    assert sorted(reply.stdout.split("\n")) == ["", "between", "done", "step 1", "step 2"]
 
 
 def test_what_is_printed_later_still_lands_in_the_cell_that_started_it(kernel: Kernel, tmp_path: Path) -> None:
     begun = kernel.send(start(tmp_path, "later", "--detach"))
     assert kernel.wait(begun).error is None
+    other = kernel.run("print('here')")
     (tmp_path / "gate").touch()
-    other = kernel.run("run = %simpleflow resume later\nprint('here')")
+    late = kernel.wait(begun, until=lambda reply: "done" in reply.stdout, ended=True)
 
-    assert other.error is None
     assert other.stdout == "here\n"
+    assert late.stdout.endswith("done\n")
 
 
 def test_a_slow_run_shows_its_status_and_takes_it_away(kernel: Kernel, tmp_path: Path) -> None:
