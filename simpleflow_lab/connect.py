@@ -19,9 +19,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
 
+from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
-from simpleflow_lab.exceptions import ServiceUnreachableError, StoreInUseError, UsageError
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, UsageError
 from simpleflow_lab.service.endpoint import connection_file, owners_service
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.service.watching import Watching
@@ -47,20 +48,30 @@ class Connection(NamedTuple):
     """What to show a person before the first write: where it goes."""
 
 
-def connect(address: str | os.PathLike[str]) -> Connection:
+def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> Connection:
     """The service at this address; whoever connects closes it.
+
+    `clock` is for an embedded engine of this process; by default it is the computer's.
 
     Raises `StoreError` if a store can't be opened, `UsageError` for an address that means nothing,
     `ServiceUnreachableError` if nobody answers there.
     """
     text = os.fspath(address)
     if text == MEMORY:
-        return Connection(EmbeddedSWF(MEMORY), None, None)
+        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None)
     if text.startswith("aws:"):
+        if clock is not None:
+            raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
         return _amazon(text)
     if not text or "://" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
-    return Connection(EmbeddedSWF(os.path.realpath(os.path.expanduser(text))), None, None)
+    store = SharedStore(os.path.realpath(os.path.expanduser(text)), clock=clock)
+    return Connection(cast(WatchableService, store), None, None)
+
+
+def virtual_clock() -> Clock:
+    """A clock that starts now and jumps to the next timer or timeout whenever nothing else can happen."""
+    return ManualClock(time.time_ns() // 1_000_000, jumps=True)
 
 
 def _amazon(address: str) -> Connection:
@@ -84,9 +95,10 @@ class SharedStore:
     takes over. A call that meets a dead owner is made again to the next.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, *, clock: Clock | None = None):
         """Raises `StoreError`."""
         self.path = path
+        self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
         self._backend: WatchableService
@@ -152,7 +164,7 @@ class SharedStore:
                     time.sleep(0.05)
 
     def _own(self) -> None:
-        engine = EmbeddedSWF(self.path)
+        engine = EmbeddedSWF(self.path, clock=self._clock)
         try:
             self._endpoint = Endpoint(engine, connection_file=connection_file(self.path))
         except BaseException:
@@ -161,6 +173,8 @@ class SharedStore:
         self._backend = engine
 
     def _ask_owner(self) -> None:
+        if self._clock is not None:
+            raise StoreError(f"the store {self.path} has an owner already, who has its clock: open it without one")
         service = owners_service(self.path)
         service.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
         self._backend = cast(WatchableService, Watching(service, longest_pause=LOCAL_PAUSE))

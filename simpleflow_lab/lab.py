@@ -16,15 +16,16 @@ import datetime
 import inspect
 import os
 import re
+import sys
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.codec import arguments_of, encode
-from simpleflow_lab.connect import connect
+from simpleflow_lab.connect import connect, virtual_clock
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT, DEFAULT_EXECUTION_TIMEOUT, DEFAULT_TASK_LIST
 from simpleflow_lab.exceptions import (
     EncodingError,
@@ -42,6 +43,9 @@ from simpleflow_lab.workflow import Workflow
 if TYPE_CHECKING:
     import pandas as pd
 
+VIRTUAL: Final = "virtual"
+"""The clock that jumps."""
+
 START_OPTIONS: Final[Mapping[str, str]] = {
     "workflow_id": "workflowId",
     "task_list": "taskList",
@@ -55,11 +59,16 @@ START_OPTIONS: Final[Mapping[str, str]] = {
 """Options of `Lab.start`, by SWF's names in Python's spelling."""
 
 
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 class Lab:
     """A service and its executions.
 
     `address` is the path of a store of the embedded engine, or ":memory:"; without one it is the user's own durable
-    store. One process owns a store at a time.
+    store, or "aws://REGION/DOMAIN" for Amazon SWF. Several processes may open the same store: the first owns it, the
+    others talk to it, and when it dies the next one takes over.
     """
 
     def __init__(
@@ -68,12 +77,23 @@ class Lab:
         *,
         domain: str | None = None,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
+        clock: Any = None,
+        notice: Callable[[str], None] = _to_stderr,
     ):
-        """`activity_threads` activities run at once for each task list. Raises `StoreError` or `UsageError`."""
+        """`activity_threads` activities run at once for each task list.
+
+        `clock="virtual"` is a clock that jumps to the next timer or timeout whenever nothing else can happen, so that
+        two days take milliseconds; a `simpleflow_lab.engine.clock.Clock` is used as it is. `notice` is told where
+        Amazon's account, region and domain are before anything is written there. Raises `StoreError` or `UsageError`.
+        """
         if activity_threads < 1:
             raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
+        if isinstance(clock, str) and clock != VIRTUAL:
+            raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or an object with now() and wait()")
         self.address = os.fspath(address) if address is not None else default_store()
-        connection = connect(self.address)
+        connection = connect(self.address, clock=virtual_clock() if clock == VIRTUAL else clock)
+        if connection.notice is not None:
+            notice(connection.notice)
         self.domain = domain or connection.domain or default_domain()
         self.service = connection.service
         self._serving = Serving(self.service, self.domain, activity_threads=activity_threads)

@@ -9,7 +9,6 @@ from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, Workflow, acti
 from simpleflow_lab.exceptions import (
     NondeterminismError,
     NotAStoreError,
-    StoreInUseError,
     TaskFailed,
     UsageError,
     WorkflowExecutionCanceled,
@@ -531,11 +530,39 @@ def test_an_execution_is_found_again_by_another_lab_on_the_same_store(tmp_path):
         assert History.from_json(history.to_json()) == history
 
 
-def test_a_second_lab_on_a_store_is_told_who_has_it(tmp_path):
-    with Lab(tmp_path / "lab.sqlite"):
-        with pytest.raises(StoreInUseError, match="in use by this process") as refused:
-            Lab(tmp_path / "lab.sqlite")
-        assert "\n" not in str(refused.value)
+def test_a_second_lab_on_a_store_finds_the_first(tmp_path):
+    with Lab(tmp_path / "lab.sqlite") as first, Lab(tmp_path / "lab.sqlite") as second:
+        assert first.start(Basic, 1, workflow_id="one").result(30) == 4
+        assert second.execution("one").result(1) == 4
+        assert second.start(Basic, 2, workflow_id="two").result(30) == 6
+        assert first.execution("two").history() == second.execution("two").history()
+
+
+def test_two_days_of_timers_take_a_moment_on_a_virtual_clock():
+    class Patient(Workflow):
+        name = "lab.patient"
+        task_list = "lab-tests"
+
+        def run(self):
+            begun = self.now()
+            for day in (1, 2):
+                self.submit(self.start_timer(f"day {day}", 86_400)).wait()
+                self.submit(increment, day).wait()
+            return (self.now() - begun).days
+
+    with Lab(":memory:", clock="virtual") as lab:
+        begun = time.monotonic()
+        execution = lab.start(Patient)
+        assert execution.result(30) == 2
+        assert time.monotonic() - begun < 10
+        history = execution.history()
+        assert (history[-1].timestamp - history[0].timestamp).total_seconds() == pytest.approx(2 * 86_400, abs=5)
+        assert [event.type for event in history].count("TimerFired") == 2
+
+
+def test_a_clock_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="no clock 'fast'"):
+        Lab(":memory:", clock="fast")
 
 
 def test_a_file_that_is_not_ours_is_refused_and_not_touched(tmp_path):

@@ -182,7 +182,7 @@ class SQLiteStore:
         return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories, damaged)
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
-        """Queue changes; those that are not urgent are written with the next ones that are, or the next sign of life."""
+        """Queue changes; those that are not urgent are written with the next that are, or the next sign of life."""
         with self._condition:
             self._check()
             self._queue.append(changes)

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 MAX_PAUSE = 30.0
 """Longest pause, in seconds, after polls that fail."""
+RELEASED_SECONDS = 0.2
+"""How long a poll may need to come back once its service released it."""
 
 
 class Poller:
@@ -31,6 +33,7 @@ class Poller:
         """`at_end` is called in the thread, when it ends."""
         self._poll, self._handle, self._at_end = poll, handle, at_end
         self._stopping = threading.Event()
+        self._busy = False
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
@@ -42,10 +45,13 @@ class Poller:
         self._stopping.set()
 
     def join(self, timeout: float) -> bool:
-        """Wait for its end; `False` if it is still busy after `timeout` seconds."""
+        """Wait for its end; `False` if it still handles a task after `timeout` seconds.
+
+        A poll that waits in another process ends when its time is over: nobody waits for that.
+        """
         if self._thread is not threading.current_thread():
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+            self._thread.join(timeout if self._busy else min(timeout, RELEASED_SECONDS))
+        return not (self._busy and self._thread.is_alive())
 
     def _loop(self) -> None:
         pause = 0.5
@@ -61,11 +67,14 @@ class Poller:
                 pause = min(pause * 2, MAX_PAUSE)
                 continue
             if task.get("taskToken"):
+                self._busy = True
                 try:
                     self._handle(task)
                 except Exception:
                     # After `stop` the service may be closed: the task is done again when it is open.
                     level = logging.DEBUG if self._stopping.is_set() else logging.ERROR
                     logger.log(level, "%s: handling a task failed", self._thread.name, exc_info=True)
+                finally:
+                    self._busy = False
         if self._at_end is not None:
             self._at_end()

@@ -52,6 +52,7 @@ class Entity:
 
     def at(self, state: str) -> HistoryEvent | None:
         """The event that put it in this state, the latest if several did, or `None`."""
+        event: HistoryEvent
         for event in reversed(self.events):
             row = EVENT_TYPES.get(event.type)
             if row is not None and row.state == state:
