@@ -101,7 +101,7 @@ class SharedStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
-        self._backend: WatchableService
+        self._backend: WatchableService | None = None
         self._endpoint: Endpoint | None = None
         self._find()
 
@@ -121,7 +121,8 @@ class SharedStore:
             self._closed = True
             if self._endpoint is not None:
                 self._endpoint.close()
-        self._backend.close()
+        if self._backend is not None:
+            self._backend.close()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **request: Any) -> Any:
@@ -137,7 +138,7 @@ class SharedStore:
             return call
         raise AttributeError(name)
 
-    def _find_other(self, dead: WatchableService) -> None:
+    def _find_other(self, dead: WatchableService | None) -> None:
         """Look for the owner again, unless another thread has found it meanwhile."""
         with self._lock:
             if self._closed:
@@ -164,7 +165,8 @@ class SharedStore:
                     time.sleep(0.05)
 
     def _own(self) -> None:
-        engine = EmbeddedSWF(self.path, clock=self._clock)
+        # Threads of this process may be at work for the owner that was; their answers are welcome.
+        engine = EmbeddedSWF(self.path, clock=self._clock, takes_over=self._backend is not None)
         try:
             self._endpoint = Endpoint(engine, connection_file=connection_file(self.path))
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -198,13 +199,35 @@ def test_a_call_in_another_thread_goes_on_with_the_new_owner(store, others):
     shared = SharedStore(str(store))
     assert not shared.owns
     answers: list[Any] = []
-    poll = threading.Thread(
-        target=lambda: answers.append(shared.poll_for_activity_task(domain="lab", taskList={"name": "nobody's"})),
-        daemon=True,
-    )
+
+    def wait_for_a_task() -> None:
+        with contextlib.suppress(StoreError):  # the store may be closed before the poll is made again
+            answers.append(shared.poll_for_activity_task(domain="lab", taskList={"name": "nobody's"}))
+
+    poll = threading.Thread(target=wait_for_a_task, daemon=True)
     poll.start()
     first.kill()
     assert shared.list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "lab"
     assert shared.owns
     shared.release_polls()
     shared.close()
+    poll.join(10)
+    assert not any(answer.get("taskToken") for answer in answers)
+
+
+def test_what_a_worker_in_another_process_has_begun_is_not_begun_again_when_the_owner_is_killed(
+    others, store, tmp_path
+):
+    first, second = others(), others()
+    second.ask(start="long", n=200)
+    second.tell(result="long")
+    notes = tmp_path / "notes"
+    deadline = time.monotonic() + 30
+    while not notes.exists() or len(notes.read_text().splitlines()) < 20:
+        assert time.monotonic() < deadline
+    first.kill()
+    assert second.answer() == sum(range(200))
+    begun = [line.split() for line in notes.read_text().splitlines()]
+    by_second = [number for pid, number in begun if int(pid) == second.process.pid]
+    # Only one activity runs at a time, and each that the second process began it also ended.
+    assert len(by_second) == len(set(by_second))

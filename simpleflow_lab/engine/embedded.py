@@ -33,6 +33,7 @@ from simpleflow_lab.engine.state import EngineState
 from simpleflow_lab.engine.task_lists import Poll, Task
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.waiting import Watcher
+from simpleflow_lab.engine.workers import outlives
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
@@ -86,15 +87,18 @@ class EmbeddedSWF:
         clock: Clock | None = None,
         poll_seconds: float = 50.0,
         entropy: Callable[[int], bytes] = os.urandom,
+        takes_over: bool = False,
     ):
         """Open the store at `path`, or make it; `:memory:` is the same engine without a file.
 
-        `poll_seconds` is how long a poll waits for a task. Run ids are made from `entropy`. Raises `StoreInUseError`,
+        `poll_seconds` is how long a poll waits for a task. Run ids are made from `entropy`. `takes_over` says that
+        workers of this process may have tasks of the engine that had the store before. Raises `StoreInUseError`,
         `NotAStoreError`, `StoreVersionError`, `StoreError`.
         """
         self.path = os.fspath(path)
         self._poll_seconds = poll_seconds
-        self._host = Host(self.path, clock or SystemClock(), entropy)
+        alive = functools.partial(outlives, this_process=takes_over)
+        self._host = Host(self.path, clock or SystemClock(), entropy, alive)
         self._tokens = Tokens(self._host.secret)
 
     # -- the engine itself

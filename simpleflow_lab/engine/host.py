@@ -69,7 +69,9 @@ class Turn:
 class Host:
     """The engine's memory, and who may use it when."""
 
-    def __init__(self, path: str, clock: Clock, entropy: Callable[[int], bytes]):
+    def __init__(
+        self, path: str, clock: Clock, entropy: Callable[[int], bytes], outlives: Callable[[str | None], bool]
+    ):
         """Open the store at `path` and go on from what it holds. Raises `StoreError`s."""
         self.path = path
         self.lock = threading.Lock()
@@ -92,7 +94,7 @@ class Host:
         try:
             contents = self.store.load()
             self.secret = contents.secret
-            recover(self.state, contents, self.store.history)
+            recover(self.state, contents, self.store.history, outlives)
             self._sweep()
             self.store.wait(self._flush(urgent=True)[0])
         except BaseException:

@@ -24,10 +24,14 @@ from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.recovery import WORKER_LOST
 
 HistoryOf = Callable[[Run], list[HistoryEvent]]
+Outlives = Callable[[str | None], bool]
 
 
-def recover(state: EngineState, contents: Contents, history_of: HistoryOf) -> None:
-    """Take in what a store holds and go on from there. `history_of` reads the history of a closed execution."""
+def recover(state: EngineState, contents: Contents, history_of: HistoryOf, outlives: Outlives) -> None:
+    """Take in what a store holds and go on from there.
+
+    `history_of` reads the history of a closed execution; `outlives` says of a worker's identity whether it is alive.
+    """
     for domain in contents.domains:
         state.registry.put_domain(domain)
     for each in contents.types:
@@ -50,7 +54,7 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf) -> No
             down = 0 if deadline.wall_clock else downtime(contents.sessions, armed_at, now)
             state.arm(deadline, armed_at + down)
     for execution in recovered:
-        resume_tasks(state, execution)
+        resume_tasks(state, execution, outlives)
         state.count(execution)
     for execution in recovered:
         _carry_out_rest(state, execution, history_of)
@@ -68,22 +72,25 @@ def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
     return down
 
 
-def resume_tasks(state: EngineState, execution: Execution) -> None:
-    """Tasks that were running time out, tasks that waited are offered again."""
+def resume_tasks(state: EngineState, execution: Execution, outlives: Outlives) -> None:
+    """Tasks whose worker died time out, tasks that waited are offered again."""
     for entity in execution.entities.of(ACTIVITY):
         if started_event(entity) is None:
             state.offer(Task(ACTIVITY_TASK, execution, entity.first), entity.first.attributes["taskList"]["name"])
-    lost = list(_lost_tasks(execution))
+    lost = list(_lost_tasks(execution, outlives))
     if lost:
         state.transact(execution, lost)
     state.offer_decision(execution)
 
 
-def _lost_tasks(execution: Execution) -> Iterator[NewEvent]:
+def _lost_tasks(execution: Execution, outlives: Outlives) -> Iterator[NewEvent]:
     if execution.started is not None:
-        yield decision_timed_out(execution, "START_TO_CLOSE", execution.started[0])
+        started = execution.events[execution.started[1] - 1]
+        if not outlives(started.attributes.get("identity")):
+            yield decision_timed_out(execution, "START_TO_CLOSE", execution.started[0])
     for entity in execution.entities.of(ACTIVITY):
-        if started_event(entity) is not None:
+        started_task = started_event(entity)
+        if started_task is not None and not outlives(started_task.attributes.get("identity")):
             event_type, attributes = activity_timed_out(execution, "START_TO_CLOSE", entity.id)
             yield event_type, {**attributes, "details": WORKER_LOST}
 

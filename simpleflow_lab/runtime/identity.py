@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import platform
+import socket
 
 from simpleflow_lab.replay.replay import IDENTITY_KEY
 from simpleflow_lab.swf.limits import MAX_IDENTITY
@@ -13,7 +13,7 @@ from simpleflow_lab.swf.limits import MAX_IDENTITY
 
 def identity() -> str:
     """JSON with the package's mark, pid, host name and user; keys are left out rather than text cut."""
-    record = {IDENTITY_KEY: 1, "pid": os.getpid(), "hostname": platform.node(), "user": _user()}
+    record = {IDENTITY_KEY: 1, "pid": os.getpid(), "hostname": socket.gethostname(), "user": _user()}
     for optional in ("user", "hostname"):
         if len(json.dumps(record)) > MAX_IDENTITY:
             del record[optional]

@@ -144,7 +144,7 @@ class Kernel:
         ended: bool = False,
         timeout: float = TIMEOUT_S,
     ) -> Reply:
-        """What it says to the request: up to its end, or until `until(reply so far)`; with `ended`, what it says later."""
+        """What it says to the request: up to its end or until `until(reply so far)`; if `ended`, what it says later."""
         reply = Reply()
         deadline = time.monotonic() + timeout
         while until is None or not until(reply):

@@ -253,11 +253,13 @@ def test_running_the_cell_again_with_the_same_id_takes_the_execution_up(tmp_path
     assert (tmp_path / "notes").read_text().split() == ["1", "2", "2"]
 
 
-def test_a_second_kernel_on_the_same_store_is_told_in_one_line(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_second_kernel_on_the_same_store_sees_the_same_executions(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "gate").touch()
+    kernel.run(start(tmp_path, "shared"))
     address = kernel.run("found = %simpleflow connect\nprint(found.address)").stdout.strip()
     with Kernel(address) as second:
-        reply = second.run("%simpleflow workflow.list")
+        reply = second.run("%simpleflow workflow.info shared -o info\nprint(info.workflow_id[0])")
 
-    assert reply.traceback == ""
-    assert reply.stderr.startswith(f"UsageError: the store {address} is in use by ")
-    assert reply.stderr.count("\n") == 1
+    assert reply.error is None
+    assert reply.stderr == ""
+    assert reply.stdout == "shared\n"
