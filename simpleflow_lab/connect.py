@@ -27,6 +27,8 @@ from simpleflow_lab.service.endpoint import connection_file, owners_service
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.service.watching import Watching
 
+__all__ = ["MEMORY", "Connection", "Endpoint", "SharedStore", "connect", "serve", "virtual_clock"]
+
 logger = logging.getLogger(__name__)
 
 MEMORY: Final = ":memory:"
@@ -88,6 +90,17 @@ def _amazon(address: str) -> Connection:
     return Connection(cast(WatchableService, watching), found["domain"], notice)
 
 
+def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | None = None) -> Endpoint:
+    """Serve an embedded engine of this process to other programs; whoever asks closes the endpoint.
+
+    Raises `UsageError` if the engine is another process's, or Amazon's; `StoreError` if the port can't be had.
+    """
+    engine = service.engine if isinstance(service, SharedStore) else service
+    if not isinstance(engine, EmbeddedSWF):
+        raise UsageError("only the process that owns a store can serve it: this one talks to another's")
+    return Endpoint(engine, port=port, poll_seconds=poll_seconds)
+
+
 class SharedStore:
     """The engine of a store, wherever it runs.
 
@@ -111,9 +124,9 @@ class SharedStore:
         return self._endpoint is not None
 
     @property
-    def endpoint(self) -> Endpoint | None:
-        """The endpoint that this process serves, if it owns the store."""
-        return self._endpoint
+    def engine(self) -> EmbeddedSWF | None:
+        """The engine, if this process owns the store."""
+        return self._backend if isinstance(self._backend, EmbeddedSWF) else None
 
     def close(self) -> None:
         """Let go. If this process owns the store, another may take over."""

@@ -21,11 +21,11 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.codec import arguments_of, encode
-from simpleflow_lab.connect import connect, virtual_clock
+from simpleflow_lab.connect import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT, DEFAULT_EXECUTION_TIMEOUT, DEFAULT_TASK_LIST
 from simpleflow_lab.exceptions import (
     EncodingError,
@@ -61,6 +61,15 @@ START_OPTIONS: Final[Mapping[str, str]] = {
 
 def _to_stderr(text: str) -> None:
     sys.stderr.write(f"{text}\n")
+
+
+class Served(NamedTuple):
+    """An engine that other programs can use."""
+
+    url: str
+    """Where it answers."""
+    environment: Mapping[str, str]
+    """The variables with which every AWS SDK finds it: endpoint, key, secret, region."""
 
 
 class Lab:
@@ -103,6 +112,9 @@ class Lab:
             self.service.close()
             raise
         self._closed = False
+        self._endpoints: list[Endpoint] = []
+        self.is_virtual = clock == VIRTUAL
+        """Its time jumps."""
         _open_labs.add(self)
 
     def __repr__(self) -> str:
@@ -122,8 +134,20 @@ class Lab:
             return
         self._closed = True
         _open_labs.discard(self)
+        for endpoint in self._endpoints:
+            endpoint.close()
         self._serving.stop(release=self.service.release_polls)
         self.service.close()
+
+    def serve(self, *, port: int = 0, poll_seconds: float | None = None) -> Served:
+        """Serve this Lab's engine to other programs on this machine, in any language, until the Lab is closed.
+
+        They speak SWF's own protocol, and need the variables that this gives. `port` 0 takes a free one; an empty poll
+        is answered after `poll_seconds`, by default 50. Raises `UsageError` or `StoreError`.
+        """
+        endpoint = serve(self.service, port=port, poll_seconds=poll_seconds)
+        self._endpoints.append(endpoint)
+        return Served(url=endpoint.url, environment={name: str(value) for name, value in endpoint.environment.items()})
 
     # -- executions --
 

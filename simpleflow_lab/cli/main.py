@@ -14,11 +14,14 @@ stdout has what was asked for and nothing else. Only here is logging configured.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any, Final
@@ -30,6 +33,7 @@ from simpleflow_lab.cli.formats import as_json, render, visible, visible_lines
 from simpleflow_lab.commands.records import (
     About,
     Asked,
+    EngineStarted,
     Executions,
     Gantt,
     Help,
@@ -175,6 +179,8 @@ def _show(record: Record, session: Session) -> int:
             _say(record.message)
             if record.execution.status == "OPEN":
                 _say(f"it goes on where it stood: {_resume_command(session, record.execution)}")
+        case EngineStarted():
+            return _serve(record)
         case About():
             rows = [(part, name, value) for part, values in record.sections.items() for name, value in values.items()]
             _print(Listing(("section", "name", "value"), list(rows)), output)
@@ -184,6 +190,21 @@ def _show(record: Record, session: Session) -> int:
             print(f"simpleflow {record.version}")
         case _:
             raise TypeError(f"no way to show a {type(record).__name__}")
+    return DONE
+
+
+def _serve(record: EngineStarted) -> int:
+    """Say how to find the engine, and keep it until somebody interrupts or ends this process."""
+    print(f"# {visible(record.store)} is served at {record.url}, for programs of this user on this machine")
+    for name, value in record.environment.items():
+        print(f"export {name}={shlex.quote(value)}")
+    sys.stdout.flush()
+    _say("serving until interrupted (Ctrl-C)")
+    ended = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with contextlib.suppress(KeyboardInterrupt):
+        ended.wait()
     return DONE
 
 

@@ -40,6 +40,24 @@ class Started(Outcome):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EngineStarted(Record):
+    """`engine.start`."""
+
+    store: str
+    """The store that is served."""
+    domain: str
+    """A domain that is registered there."""
+    url: str
+    """Where it is served."""
+    environment: Mapping[str, str]
+    """The variables with which AWS SDKs find it."""
+
+    def __repr__(self) -> str:
+        # Without the key: what is shown in a notebook is saved with it.
+        return f"<EngineStarted: {self.store} at {self.url}, for programs with the variables in .environment>"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resumed(Record):
     """`resume`."""
 

@@ -53,6 +53,8 @@ class Session:
         self._opened: dict[str | None, Lab] = {}
         self.store: str | None = None
         """The store that the command line names; `None` for the default."""
+        self.virtual_time = False
+        """The command line asks for a clock that jumps to the next deadline."""
         self.output = Output()
         """What the command line said last of how to show its answer."""
         self.modules: list[str] = []
@@ -76,12 +78,14 @@ class Session:
     def open(self, store: str | None, domain: str | None) -> Lab:
         """The Lab of a store, which this session opens once and closes at its end."""
         if store not in self._opened:
-            self._opened[store] = Lab(store, domain=domain)
+            self._opened[store] = Lab(store, domain=domain, clock="virtual" if self.virtual_time else None)
         return self._opened[store]
 
     def lab(self, domain: str | None = None) -> Lab:
         """The Lab to run things on, in this domain. Raises `UsageError` if it is open in another one."""
         lab = self._open_lab(self.store, domain)
+        if self.virtual_time and not lab.is_virtual:
+            raise UsageError("the Lab of this session goes by real time: open one as Lab(…, clock='virtual')")
         if domain is not None and lab.domain != domain:
             raise UsageError(
                 f"the Lab of this session works in domain {lab.domain!r}, not {domain!r}: "

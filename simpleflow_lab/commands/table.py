@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from simpleflow_lab.commands import info, look, workflow
+from simpleflow_lab.commands import engine, info, look, workflow
 from simpleflow_lab.commands.parameters import Word, import_module
 from simpleflow_lab.commands.records import Help, Record, Version
 from simpleflow_lab.commands.session import Output, Session
@@ -65,7 +65,11 @@ class _Table(click.Group):
     add_help_option=False,
     context_settings={"max_content_width": 100},
 )
-@click.option("--store", metavar="FILE", help="Store of the embedded engine.  [env var: SIMPLEFLOW_LAB_STORE]")
+@click.option(
+    "--store",
+    metavar="ADDRESS",
+    help="File of the embedded engine, or aws://REGION/DOMAIN.  [env var: SIMPLEFLOW_LAB_STORE]",
+)
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it first; more than one is fine.")
 @click.option(
     "--format",
@@ -110,7 +114,7 @@ def help_command(ctx: click.Context, command: str | None) -> Help:
 
 
 table.params.append(_help_option())
-for _command in (*workflow.COMMANDS, *look.COMMANDS, *info.COMMANDS, help_command):
+for _command in (*workflow.COMMANDS, *look.COMMANDS, *engine.COMMANDS, *info.COMMANDS, help_command):
     _command.add_help_option = False
     _command.params.append(_help_option())
     table.add_command(_command)

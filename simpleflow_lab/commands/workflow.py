@@ -36,7 +36,8 @@ from simpleflow_lab.lab import check_input
 @click.option("--execution-timeout", type=Seconds(), help="How long the execution may stay open.")
 @click.option("--decision-tasks-timeout", type=Seconds(none=True), help="How long one decision may take.")
 @click.option("--tags", type=Tags(), help="Up to five tags.")
-@click.option("--local", is_flag=True, help="On the embedded engine: the only one so far, Amazon SWF comes later.")
+@click.option("--local", is_flag=True, help="On the embedded engine, as it is without a --store of Amazon SWF.")
+@click.option("--virtual-time", is_flag=True, help="On a clock that jumps: two days of timers take a moment.")
 @wait_option
 @click.pass_obj
 def start(
@@ -48,6 +49,7 @@ def start(
     domain: str | None,
     tags: list[str] | None,
     local: bool,
+    virtual_time: bool,
     wait: bool,
     **options: Any,
 ) -> Started:
@@ -56,6 +58,9 @@ def start(
     WORKFLOW is the name of a workflow of this process, or module.Class. An open execution with the same id, workflow
     and input is taken up again.
     """
+    if local and session.store is not None and session.store.startswith("aws:"):
+        raise UsageError(f"--local is the embedded engine, and {session.store} is Amazon SWF: leave one of them out")
+    session.virtual_time = virtual_time
     definition = workflow_named(workflow)
     source = text_of(given, file)
     args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])

@@ -587,7 +587,7 @@ class EmbeddedSWF:
 
     def _wait_for_task(self, kind: str, request: Request, poll: Poll) -> tuple[Task, int] | None:
         """The next task of a list and its startedEventId, or nothing after the time that a poll waits."""
-        end = time.monotonic() + self._poll_seconds
+        end = time.monotonic() + (self._poll_seconds if poll.seconds is None else poll.seconds)
         with self._host.turn(urgent=False) as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             task_list = state.task_list(*key)
@@ -607,15 +607,17 @@ class EmbeddedSWF:
         given: tuple[Task, int] | None = poll.given
         return given
 
-    def poll_from_afar(self, operation: str, request: Request, is_there: Callable[[], bool]) -> Answer:
+    def poll_from_afar(
+        self, operation: str, request: Request, is_there: Callable[[], bool], seconds: float | None = None
+    ) -> Answer:
         """A poll for somebody in another process, who outlives this engine.
 
         `operation` is `PollForDecisionTask` or `PollForActivityTask`. It is given a task only if `is_there()` says then
         that somebody still waits, and answered only when the task's start is on disk: who has the task may answer it
-        to the engine that comes after this one.
+        to the engine that comes after this one. It waits for `seconds`, by default as long as any poll.
         """
         requests.check(operation, request)
-        poll = Poll(request.get("identity"), is_there)
+        poll = Poll(request.get("identity"), is_there, seconds)
         method = (
             EmbeddedSWF.poll_for_decision_task
             if operation == "PollForDecisionTask"

@@ -77,9 +77,11 @@ class Endpoint:
         *,
         port: int = 0,
         connection_file: str | None = None,
+        poll_seconds: float | None = None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
         """`port` 0 takes a free one. The connection file, if named, holds URL and key; only the user can read it.
+        An empty poll is answered after `poll_seconds`, by default when the engine's own are.
 
         Raises `StoreError` if the port or the file can't be had.
         """
@@ -87,6 +89,7 @@ class Endpoint:
         self.access_key = "LAB" + secrets.token_hex(8).upper()
         self.secret_key = secrets.token_urlsafe(30)
         self.now = now
+        self.poll_seconds = poll_seconds
         try:
             self._server = _Server((HOST, port), self)
         except OSError as error:
@@ -240,7 +243,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         engine = self.server.endpoint.engine
         if operation in _POLLS:
             # A task is handed only to a connection that is still there, and only when its start is on disk.
-            return engine.poll_from_afar(operation, request, self._is_connected)
+            return engine.poll_from_afar(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
         method: Callable[..., Mapping[str, Any]] = getattr(engine, _OPERATIONS[operation])
         return method(**request)
 

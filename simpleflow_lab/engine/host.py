@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.interrupts import Errands
 from simpleflow_lab.engine.recovery import recover
@@ -96,7 +97,12 @@ class Host:
             self.secret = contents.secret
             recover(self.state, contents, self.store.history, outlives)
             self._sweep()
+            crash = crash_points.planned()
+            if crash is not None:
+                crash.at("recover_before_append")
             self.store.wait(self._flush(urgent=True)[0])
+            if crash is not None:
+                crash.at("recover_after_append")
         except BaseException:
             self.store.close()
             raise
@@ -109,6 +115,11 @@ class Host:
         return "22" + base64.b64encode(self._entropy(32), altchars=b"+-").decode()
 
     # -- for operations
+
+    @property
+    def paused(self) -> str | None:
+        """Why nothing is written for now, in words, though calls wait for it: the disk is full. `None` if all is well."""
+        return self.store.paused
 
     def away(self, function: Callable[[], T], on_interrupt: Callable[[], None] | None = None) -> T:
         """The result of a call, which does not run on the main thread. Raises `StoreError` in a forked process."""

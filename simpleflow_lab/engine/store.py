@@ -7,8 +7,13 @@ else can bring the second one. `journal_mode=WAL` and `synchronous=FULL`: what `
 process, the system and, on a disk that honours fsync, the power.
 
 Changes are given a ticket and queued; the thread takes all that is queued and commits once. An error at COMMIT leaves
-open whether the transaction is on disk, so after any error the store takes nothing more, says so to everybody who
+open whether the transaction is on disk, so after an error the store takes nothing more, says so to everybody who
 waits, and must be opened again: reading it tells what is there.
+
+One error is another matter: SQLITE_FULL, which is ENOSPC at COMMIT too, says that nothing of the transaction counts,
+for its last frame could not be written; and room comes back. So it is rolled back and written again, the same and in
+the same order, until there is room, and meanwhile whoever waits goes on waiting. (What another error wrote or did not
+write, as EIO, EDQUOT or EFBIG, nobody knows.)
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import dataclasses
 import hashlib
 import importlib.resources
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -25,6 +31,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.executions import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, Ownership, is_new
 from simpleflow_lab.engine.registration import Domain, Type, TypeDeleted
@@ -34,8 +41,12 @@ from simpleflow_lab.swf.history import HistoryEvent
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 ALIVE_SECONDS: Final = 2.0
 """How often the store notes that its engine is up."""
+RETRY_SECONDS: Final = 0.5
+"""How often a store whose disk is full looks whether there is room."""
 SECRET_BYTES: Final = 32
 
 
@@ -64,6 +75,11 @@ class Store(Protocol):
     @property
     def failure(self) -> str | None:
         """Why nothing can be written any more, in words; `None` as long as all is well."""
+        ...
+
+    @property
+    def paused(self) -> str | None:
+        """Why what is queued is not written for now, in words; `None` as long as it is."""
         ...
 
     def load(self) -> Contents:
@@ -99,6 +115,8 @@ class MemoryStore:
 
     failure: str | None = None
     """Never."""
+    paused: str | None = None
+    """Never."""
 
     def load(self) -> Contents:
         """Nothing."""
@@ -124,7 +142,7 @@ class MemoryStore:
 
 
 class _Errand(NamedTuple):
-    """Something to be done with the connection, after what was queued before."""
+    """Something to be read with the connection, after what was queued before; while the store is paused, at once."""
 
     function: Callable[[sqlite3.Connection], Any]
     done: threading.Event
@@ -140,6 +158,8 @@ class SQLiteStore:
         Raises `NotAStoreError`, `StoreVersionError`, `StoreInUseError`, `StoreError`.
         """
         self.path = os.path.realpath(path)
+        self.paused: str | None = None
+        self._crash = crash_points.planned()
         self._now = now
         is_new(self.path)
         self._ownership = Ownership(self.path)
@@ -229,6 +249,8 @@ class SQLiteStore:
         """The history of a closed execution, checked. Raises `StoreError`."""
         rows = self._ask(lambda connection: connection.execute(_SELECT_EVENTS, (run.key,)).fetchall())
         if len(rows) != run.event_count:
+            if self.paused is not None:
+                raise StoreError(f"execution {run.workflow_id} is not on disk yet: {self.paused}")
             raise StoreError(_damaged(run, self.path, f"{len(rows)} events instead of {run.event_count}"))
         return _verified(run, rows, self.path)[0]
 
@@ -280,12 +302,22 @@ class SQLiteStore:
             self._opened.set()
             while True:
                 taken, flushed = self._take()
-                self._write(connection, taken)
+                while not self._written(connection, taken):
+                    self._wait_for_room(connection)
+                self._read(connection, taken)
+                if self._crash is not None:
+                    self._crash.at("after_commit_before_reply")
                 self._flushed = flushed
                 self._wake(flushed)
+                if self._crash is not None:
+                    self._crash.at(crash_points.AFTER_REPLY)
                 if self._closing and not self._queue:
                     break
+            if self._crash is not None:
+                self._crash.at("checkpoint")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self._crash is not None:
+                self._crash.at("checkpoint")
         except (sqlite3.Error, OSError, StoreError) as error:
             self._fail(error)
         finally:
@@ -307,25 +339,90 @@ class SQLiteStore:
             self._urgent = False
             return taken, self._appended
 
+    def _written(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Errand]) -> bool:
+        """Write what was taken in one transaction; `False` if there is no room, and then nothing of it counts."""
+        try:
+            self._write(connection, taken)
+        except sqlite3.Error as error:
+            # Who closes does not wait for room.
+            if not _is_full(error) or self._closing:
+                raise
+            self._pause(connection, taken, error)
+            return False
+        if self.paused is not None:
+            logger.info("the store %s is written again", self.path)
+            self.paused = None
+        return True
+
     def _write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Errand]) -> None:
-        begun = False
         alive = self._closing or time.monotonic() >= self._alive_at + ALIVE_SECONDS
-        if alive or any(not isinstance(each, _Errand) for each in taken):
-            connection.execute("BEGIN IMMEDIATE")
-            begun = True
+        if not alive and all(isinstance(each, _Errand) for each in taken):
+            return
+        crash = self._crash
+        if crash is not None:
+            crash.at("before_begin")
+        connection.execute("BEGIN IMMEDIATE")
         for each in taken:
             if not isinstance(each, _Errand):
                 for change in each:
                     _WRITERS[type(change)](connection, self._chains, change)
+                if crash is not None:
+                    crash.at("after_insert")
+        if alive:
+            connection.execute("UPDATE uptime SET last_alive = ? WHERE id = ?", (self._now(), self._session))
+        if crash is not None:
+            crash.at("before_commit")
+        connection.execute("COMMIT")
         if alive:
             self._alive_at = time.monotonic()
-            connection.execute("UPDATE uptime SET last_alive = ? WHERE id = ?", (self._now(), self._session))
-        if begun:
-            connection.execute("COMMIT")
+
+    def _read(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _Errand]) -> None:
+        """Answer those who ask for what is on disk."""
         for each in taken:
-            if isinstance(each, _Errand):
+            if isinstance(each, _Errand) and not each.done.is_set():
                 each.outcome.append(_outcome(each.function, connection))
                 each.done.set()
+
+    def _pause(
+        self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Errand], error: sqlite3.Error
+    ) -> None:
+        """Leave the disk as it was before the transaction that found no room, and the chains too."""
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        for key in {
+            change.key
+            for each in taken
+            if not isinstance(each, _Errand)
+            for change in each
+            if isinstance(change, NewEvents | Run)
+        }:
+            self._chains.pop(key, None)
+            run = connection.execute("SELECT run_id, closed_at FROM execution WHERE key = ?", (key,)).fetchone()
+            if run is not None and run[1] is None:
+                last = connection.execute(_SELECT_LAST_CHAIN, (key,)).fetchone()
+                self._chains[key] = first_chain(run[0]) if last is None else last[0]
+        if self.paused is None:
+            self.paused = (
+                f"the store {self.path} can't be written for now ({error}): make room on its disk, and it goes on "
+                "by itself; nothing is lost"
+            )
+            logger.warning(self.paused)
+        self._read(connection, taken)
+
+    def _wait_for_room(self, connection: sqlite3.Connection) -> None:
+        """Until it is time to try again; meanwhile, what is on disk can be read."""
+        again_at = time.monotonic() + RETRY_SECONDS
+        while True:
+            with self._condition:
+                errands = [each for each in self._queue if isinstance(each, _Errand)]
+                left = again_at - time.monotonic()
+                if not errands:
+                    if self._closing or left <= 0:
+                        return
+                    self._condition.wait(left)
+                    continue
+                self._queue = [each for each in self._queue if not isinstance(each, _Errand)]
+            self._read(connection, errands)
 
     def _wake(self, flushed: int) -> None:
         with self._condition:
@@ -338,7 +435,9 @@ class SQLiteStore:
 
     def _fail(self, error: Exception) -> None:
         with self._condition:
-            if self._opened.is_set():
+            if isinstance(error, sqlite3.Error) and _is_full(error) and not self._opened.is_set():
+                told = f"can't be opened ({error}): make room on its disk and open it again"
+            elif self._opened.is_set():
                 told = f"failed ({error}): what was acknowledged is safe; close it and open it again"
             else:
                 told = f"can't be opened ({error}): restore the file from a copy, or open another store"
@@ -355,6 +454,11 @@ class SQLiteStore:
                 each.done.set()
         for _, woken in waiters:
             woken.release()
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    """There was no room for what was to be written, and it may come."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _outcome(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> tuple[Any, Any]:
@@ -434,6 +538,7 @@ def _read_contents(connection: sqlite3.Connection, session: int) -> _Raw:
 _TYPE_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Type))
 _RUN_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Run))
 _SELECT_EVENTS: Final = "SELECT id, type, timestamp, attributes, chain FROM event WHERE execution = ? ORDER BY id"
+_SELECT_LAST_CHAIN: Final = "SELECT chain FROM event WHERE execution = ? ORDER BY id DESC LIMIT 1"
 _INSERT_EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 

@@ -44,10 +44,12 @@ class Task(NamedTuple):
 class Poll(Waiter):
     """One call that waits for a task."""
 
-    __slots__ = ("given", "identity", "is_there", "ticket")
+    __slots__ = ("given", "identity", "is_there", "seconds", "ticket")
 
-    def __init__(self, identity: str | None, is_there: Callable[[], bool] = lambda: True):
+    def __init__(self, identity: str | None, is_there: Callable[[], bool] = lambda: True, seconds: float | None = None):
         super().__init__()
+        self.seconds = seconds
+        """How long it waits; `None` for as long as the engine's polls do."""
         self.is_there = is_there
         """Somebody still waits for this poll's answer; asked before a task is given to it."""
         self.identity = identity

@@ -16,6 +16,7 @@ from simpleflow_lab.codec import decode, encode
 from simpleflow_lab.commands.records import (
     About,
     Asked,
+    EngineStarted,
     Executions,
     Gantt,
     Help,
@@ -127,6 +128,8 @@ def answer(record: Record) -> Any:
             return execution.gantt()
         case Opened(execution=execution):
             return execution
+        case EngineStarted():
+            return record
         case About(sections=sections):
             rows = [(section, name, value) for section, of in sections.items() for name, value in of.items()]
             return _table(pd.DataFrame(rows, columns=["section", "name", "value"]))

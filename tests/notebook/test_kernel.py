@@ -132,8 +132,10 @@ def test_an_interrupt_leaves_it_running_and_says_how_to_come_back(kernel: Kernel
     assert reply.error == f"StillRunning: {said}"
     open_now = kernel.run("found = %simpleflow connect\nprint(found.execution('interrupted').status)")
     assert open_now.stdout == "OPEN\n"
+    again = kernel.send("%simpleflow resume interrupted")
+    kernel.wait(again, until=lambda reply: any(WIDGET in bundle for bundle in reply.bundles))
     (tmp_path / "gate").touch()
-    resumed = kernel.run("%simpleflow resume interrupted")
+    resumed = kernel.wait(again)
     assert resumed.error is None
     assert resumed.result is not None
     assert resumed.result["text/plain"] == "<Execution interrupted of steps: COMPLETED>"

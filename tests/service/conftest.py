@@ -1,12 +1,26 @@
-"""The service under test. Every history that a test leaves behind satisfies the invariants."""
+"""The services under test. Every history that a test leaves behind satisfies the invariants.
+
+============  ===================================================================================================
+service       what it is
+============  ===================================================================================================
+`memory`      the engine, without a file
+`file`        the engine on a store
+`wire`        boto3's client at the engine's endpoint
+`moto`        boto3's client at moto: only tests marked `moto`, each with the name of the probe by which moto was
+              found right there (moto's histories break invariants, so they are not held against them)
+`aws`         Amazon SWF itself, instead of all others: `pytest tests/service --swf=aws` (see CONTRIBUTING)
+============  ===================================================================================================
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
 import pytest
+from moto import mock_aws
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -15,40 +29,75 @@ from simpleflow_lab.service import aws
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.service.watching import Watching
 from tests.engine.invariants import violations
+from tests.service.amazon import AmazonScenario, NoClock, domain_for_tests
 from tests.service.scenario import DOMAIN, Scenario
 
+ENGINES = ["memory", "file", "wire"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "moto(probe): moto does this as SWF does, so it is held to it too")
+    config.addinivalue_line("markers", "own_service: needs a service of its own, or more than Amazon should be asked")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "service" in metafunc.fixturenames:
+        services = [*ENGINES, "moto"] if metafunc.definition.get_closest_marker("moto") else ENGINES
+        amazon = metafunc.config.getoption("--swf") == "aws"
+        metafunc.parametrize("service", ["aws"] if amazon else services, indirect=True, scope="function")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--swf") == "aws":
+        unfit = [item for item in items if "[aws" not in item.name or item.get_closest_marker("own_service")]
+        config.hook.pytest_deselected(items=unfit)
+        items[:] = [item for item in items if item not in unfit]
+
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock(request: pytest.FixtureRequest) -> ManualClock:
+    return cast(ManualClock, NoClock()) if request.config.getoption("--swf") == "aws" else ManualClock()
 
 
-@pytest.fixture(params=["memory", "file", "wire"])
+@pytest.fixture
 def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> Iterator[WatchableService]:
-    """An empty service. It answers an empty poll at once. "wire" is boto3's client at the engine's endpoint."""
-    path = tmp_path / "store.sqlite" if request.param == "file" else ":memory:"
-    with EmbeddedSWF(path, clock=clock, poll_seconds=0.0) as engine:
-        if request.param != "wire":
-            yield engine
-            return
-        endpoint = Endpoint(engine)
-        client = aws.client(
-            region="eu-west-1",
-            endpoint=endpoint.url,
-            access_key=endpoint.access_key,
-            secret_key=endpoint.secret_key,
-            max_attempts=1,
-        )
+    """An empty service. If it is ours it answers an empty poll at once."""
+    kind = request.param
+    with ExitStack() as closing:
+        if kind in ENGINES:
+            path = tmp_path / "store.sqlite" if kind == "file" else ":memory:"
+            engine = closing.enter_context(EmbeddedSWF(path, clock=clock, poll_seconds=0.0))
+            if kind != "wire":
+                yield engine
+                return
+            endpoint = Endpoint(engine)
+            closing.callback(endpoint.close)
+            client = aws.client(
+                region="eu-west-1",
+                endpoint=endpoint.url,
+                access_key=endpoint.access_key,
+                secret_key=endpoint.secret_key,
+                max_attempts=1,
+            )
+        elif kind == "moto":
+            closing.enter_context(mock_aws())
+            client = aws.client(region="eu-west-1", access_key="k", secret_key="s", max_attempts=1)
+        else:
+            domain_for_tests()
+            client = aws.client()
+        closing.callback(client.close)
         yield cast(WatchableService, Watching(aws.service(client), longest_pause=0.05))
-        client.close()
-        endpoint.close()
 
 
 @pytest.fixture
-def lab(service: WatchableService, clock: ManualClock) -> Iterator[Scenario]:
+def lab(request: pytest.FixtureRequest, service: WatchableService, clock: ManualClock) -> Iterator[Scenario]:
     """The service with a domain, a workflow type and an activity type."""
-    scenario = Scenario(service, clock)
+    kind = request.node.callspec.params["service"]
+    scenario = AmazonScenario(service, clock) if kind == "aws" else Scenario(service, clock)
     scenario.prepare()
     yield scenario
-    for handle in scenario.everything():
-        assert violations(scenario.events(handle)) == [], f"{DOMAIN}/{handle}"
+    if kind != "moto":
+        for handle in scenario.everything():
+            assert violations(scenario.events(handle)) == [], f"{DOMAIN}/{handle}"
+    if isinstance(scenario, AmazonScenario):
+        scenario.tidy()

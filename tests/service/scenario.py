@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.service.protocol import SWFService
 
-DOMAIN = "lab"
+DOMAIN_VARIABLE = "SIMPLEFLOW_LAB_TEST_DOMAIN"
+DOMAIN = os.environ.get(DOMAIN_VARIABLE, "lab")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 WORKFLOW_TYPE = {"name": "workflow", "version": "1"}
 ACTIVITY_TYPE = {"name": "activity", "version": "1"}
@@ -47,6 +49,7 @@ class Scenario:
     def __init__(self, service: SWFService, clock: ManualClock):
         self.service: Any = service
         self.clock = clock
+        self.since = EPOCH
 
     def prepare(self) -> None:
         """Register the domain and the two types."""
@@ -137,8 +140,8 @@ class Scenario:
         return Handle(workflow_id, infos[0]["execution"]["runId"])
 
     def everything(self) -> list[Handle]:
-        """All executions."""
-        request = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": EPOCH}}
+        """All executions that were started since this scenario was."""
+        request = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": self.since}}
         opened = self.service.list_open_workflow_executions(**request)["executionInfos"]
         closed = self.service.list_closed_workflow_executions(**request)["executionInfos"]
         return [Handle(each["execution"]["workflowId"], each["execution"]["runId"]) for each in (*opened, *closed)]

@@ -19,7 +19,7 @@ from simpleflow_lab.exceptions import (
 )
 from tests.service.scenario import ACTIVITY_TYPE, DOMAIN, WORKFLOW_TYPE, Scenario
 
-ARN = "arn:aws:swf:us-east-1:000000000000:/domain/lab"
+ARN = f"arn:aws:swf:us-east-1:000000000000:/domain/{DOMAIN}"
 
 
 def names(infos: list[dict[str, Any]], member: str) -> list[tuple[str, str]]:

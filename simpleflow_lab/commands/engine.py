@@ -1,0 +1,33 @@
+"""Commands about the embedded engine itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from simpleflow_lab.commands.records import EngineStarted
+from simpleflow_lab.commands.session import Session
+
+
+@click.command("engine.start")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Where it listens; by default a free port.")
+@click.option(
+    "--poll-seconds",
+    type=click.FloatRange(0, 55),
+    metavar="SECONDS",
+    help="After how long an empty poll is answered.  [default: 50]",
+)
+@click.pass_obj
+def start(session: Session, port: int, poll_seconds: float | None) -> EngineStarted:
+    """Serve the store to any SWF program on this machine, in any language.
+
+    It listens on loopback only and answers who has the key. The variables that it shows make every AWS SDK, and
+    upstream's simpleflow, use it. In a shell it serves until it is interrupted.
+    """
+    lab = session.lab()
+    served = lab.serve(port=port, poll_seconds=poll_seconds)
+    return EngineStarted(store=lab.address, domain=lab.domain, url=served.url, environment=served.environment)
+
+
+COMMANDS: Final = (start,)
