@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
 from simpleflow_lab.exceptions import UsageError
 
-if TYPE_CHECKING:  # the class of child workflows; workflow.py imports this module
-    from simpleflow_lab.workflow import Workflow
+
+WorkflowClass = type[Any]
+"""A subclass of `workflow.Workflow`; that module imports this one."""
 
 
 class Task:
@@ -49,7 +50,7 @@ class WorkflowTask(Task):
     def __init__(
         self,
         executor: object,
-        workflow: type[Workflow],
+        workflow: WorkflowClass,
         *args: Any,
         workflow_task_list: str | None = None,
         **kwargs: Any,
@@ -72,7 +73,7 @@ class WorkflowTask(Task):
 class ChildWorkflowTask(WorkflowTask):
     """`WorkflowTask` without the argument that nobody needs."""
 
-    def __init__(self, workflow: type[Workflow], *args: Any, **kwargs: Any):
+    def __init__(self, workflow: WorkflowClass, *args: Any, **kwargs: Any):
         super().__init__(None, workflow, *args, **kwargs)
 
 
@@ -132,14 +133,14 @@ class CancelTimerTask(Task):
 class ContinueAsNewWorkflowTask(Task):
     """Ends this run and starts the next one, with an empty history and these arguments."""
 
-    def __init__(self, workflow: type[Workflow], *args: Any, **kwargs: Any):
+    def __init__(self, workflow: WorkflowClass, *args: Any, **kwargs: Any):
         self.workflow = workflow
         self.args = args
         self.kwargs = kwargs
         self.name = workflow.type_name()
 
 
-def _asked(workflow: type[Workflow], hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _asked(workflow: WorkflowClass, hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """What `get_task_list`, `get_tag_list` or `get_workflow_id` of a child's class says, or `None`.
 
     A class method gets the task's arguments; a static method or plain function gets the class first, as upstream does.
