@@ -1,12 +1,55 @@
-"""What every test may have: a Lab in memory, and the assurance that its histories are SWF's."""
+"""What every test may have: a Lab in memory, and the assurance that its histories are SWF's.
+
+No test reaches Amazon, unless `--swf=aws` asks for just that.
+"""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from simpleflow_lab import Lab
+
+_asked_for: list[str] = []
+"""Hosts of Amazon that somebody looked up."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--swf",
+        choices=["here", "aws"],
+        default="here",
+        help="aws: run the contract suite on Amazon SWF, with the environment's credentials and region, "
+        "in the domain SIMPLEFLOW_LAB_TEST_DOMAIN",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _amazon_is_out_of_reach(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No name of Amazon's is looked up in this process."""
+    look_up = socket.getaddrinfo
+
+    def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if "amazonaws.com" in str(host):
+            _asked_for.append(str(host))
+            raise socket.gaierror(socket.EAI_FAIL, f"no test reaches Amazon: {host}")
+        return look_up(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("--swf") != "aws":
+            patch.setattr(socket, "getaddrinfo", guarded)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _amazon_was_not_asked() -> Iterator[None]:
+    """Not even by somebody who went on when it failed."""
+    _asked_for.clear()
+    yield
+    assert _asked_for == []
 
 
 @pytest.fixture

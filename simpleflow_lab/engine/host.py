@@ -118,7 +118,7 @@ class Host:
 
     @property
     def paused(self) -> str | None:
-        """Why nothing is written for now, in words, though calls wait for it: the disk is full. `None` if all is well."""
+        """Why nothing is written for now, though calls wait for it, in words; `None` as long as all is well."""
         return self.store.paused
 
     def away(self, function: Callable[[], T], on_interrupt: Callable[[], None] | None = None) -> T:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from simpleflow_lab.exceptions import DomainAlreadyExistsFault, TypeDeprecatedFault, UnknownResourceFault
-from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, Handle, Scenario
+from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, EPOCH, Handle, Scenario
 
 SETTLED_SECONDS = 0.5
 """A history that did not grow for so long has all that follows: 20 to 100 ms, by the recordings."""
@@ -56,9 +56,10 @@ class AmazonScenario(Scenario):
 
     def tidy(self) -> None:
         """No execution is open, no type is registered."""
-        for handle in super().everything():
-            with contextlib.suppress(UnknownResourceFault):
-                self.service.terminate_workflow_execution(domain=DOMAIN, **handle.ids)
+        ever = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": EPOCH}}
+        for info in self.service.list_open_workflow_executions(**ever)["executionInfos"]:
+            with contextlib.suppress(UnknownResourceFault):  # with its parent
+                self.service.terminate_workflow_execution(domain=DOMAIN, **info["execution"])
         for kind in ("workflow", "activity"):
             for status in ("REGISTERED", "DEPRECATED"):
                 listed = getattr(self.service, f"list_{kind}_types")(domain=DOMAIN, registrationStatus=status)

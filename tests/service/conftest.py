@@ -49,9 +49,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--swf") == "aws":
-        unfit = [item for item in items if "[aws" not in item.name or item.get_closest_marker("own_service")]
-        config.hook.pytest_deselected(items=unfit)
-        items[:] = [item for item in items if item not in unfit]
+        fit = [item for item in items if _service_of(item) == "aws" and not item.get_closest_marker("own_service")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in fit])
+        items[:] = fit
+
+
+def _service_of(item: pytest.Item) -> str | None:
+    """Which service a test is for."""
+    return item.callspec.params.get("service") if hasattr(item, "callspec") else None
 
 
 @pytest.fixture
@@ -92,7 +97,7 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, service: WatchableService, clock: ManualClock) -> Iterator[Scenario]:
     """The service with a domain, a workflow type and an activity type."""
-    kind = request.node.callspec.params["service"]
+    kind = _service_of(request.node)
     scenario = AmazonScenario(service, clock) if kind == "aws" else Scenario(service, clock)
     scenario.prepare()
     yield scenario

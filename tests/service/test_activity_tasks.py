@@ -39,6 +39,7 @@ def test_a_scheduled_task_records_what_it_was_given_and_what_its_type_adds(lab: 
     }
 
 
+@pytest.mark.moto("§3, shapes")
 def test_a_worker_is_given_the_task_and_its_start_is_recorded(lab: Scenario) -> None:
     handle = scheduled(lab, input="[1]")
     task = lab.take(identity="me")
@@ -77,6 +78,7 @@ def test_an_empty_result_is_kept_and_a_missing_one_is_missing(lab: Scenario) -> 
     assert "result" not in lab.last(handle, "ActivityTaskCompleted")
 
 
+@pytest.mark.moto("§3, shapes")
 def test_a_failure_is_recorded_with_reason_and_details(lab: Scenario) -> None:
     handle = scheduled(lab)
     lab.service.respond_activity_task_failed(taskToken=lab.take()["taskToken"], reason="no", details="because")
@@ -104,6 +106,7 @@ def test_a_second_answer_is_refused_and_changes_nothing(lab: Scenario) -> None:
     assert lab.types(handle) == before
 
 
+@pytest.mark.moto("respond_to_closed_workflow")
 def test_an_answer_to_a_closed_execution_names_the_execution(lab: Scenario) -> None:
     handle = scheduled(lab)
     task = lab.take()
@@ -136,6 +139,7 @@ def failure(lab: Scenario, *given: Any) -> dict[str, Any]:
     return lab.last(handle, "ScheduleActivityTaskFailed")
 
 
+@pytest.mark.moto("order_dts_vs_failure")
 def test_an_unknown_type_is_a_cause(lab: Scenario) -> None:
     assert failure(lab, activity(name="nobody")) == {
         "activityId": "a",
@@ -145,11 +149,13 @@ def test_an_unknown_type_is_a_cause(lab: Scenario) -> None:
     }
 
 
+@pytest.mark.moto("order_dts_vs_failure")
 def test_a_deprecated_type_is_a_cause(lab: Scenario) -> None:
     lab.service.deprecate_activity_type(domain=DOMAIN, activityType={"name": "activity", "version": "1"})
     assert failure(lab, activity())["cause"] == "ACTIVITY_TYPE_DEPRECATED"
 
 
+@pytest.mark.moto("order_dts_vs_failure")
 def test_an_id_in_use_is_a_cause(lab: Scenario) -> None:
     assert failure(lab, activity("a"), activity("a"))["cause"] == "ACTIVITY_ID_ALREADY_IN_USE"
 
@@ -178,6 +184,7 @@ def test_each_missing_default_is_a_cause(lab: Scenario, given: list[str], cause:
     assert failure(lab, decision)["cause"] == cause
 
 
+@pytest.mark.own_service
 def test_more_than_a_thousand_open_tasks_are_too_many(lab: Scenario) -> None:
     handle = lab.start()
     lab.decide(*[activity(f"a{n}") for n in range(1000)])

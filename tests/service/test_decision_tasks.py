@@ -161,6 +161,7 @@ def test_an_answer_after_the_timeout_is_refused(lab: Scenario) -> None:
         lab.answer(task)
 
 
+@pytest.mark.moto("§3, message texts")
 def test_a_second_answer_is_refused(lab: Scenario) -> None:
     lab.start()
     task = lab.decide()
@@ -168,6 +169,7 @@ def test_a_second_answer_is_refused(lab: Scenario) -> None:
         lab.answer(task)
 
 
+@pytest.mark.moto("respond_to_closed_workflow")
 def test_an_answer_to_a_closed_execution_is_refused(lab: Scenario) -> None:
     handle = lab.start()
     task = lab.poll()
@@ -177,6 +179,7 @@ def test_an_answer_to_a_closed_execution_is_refused(lab: Scenario) -> None:
     assert refused.value.message == (f"Unknown execution: WorkflowExecution=[workflowId=w, runId={handle.run_id}]")
 
 
+@pytest.mark.moto("§3, message texts")
 @pytest.mark.parametrize("token", ["bogus", "AAAAKgAAAAEAAAAA", "é"])
 def test_a_token_that_was_never_given_is_invalid(lab: Scenario, token: str) -> None:
     with pytest.raises(ValidationException, match="Invalid token"):
@@ -185,6 +188,7 @@ def test_a_token_that_was_never_given_is_invalid(lab: Scenario, token: str) -> N
         lab.service.respond_activity_task_completed(taskToken=token)
 
 
+@pytest.mark.moto("close_not_last, decision_missing_attributes")
 def test_a_refused_answer_changes_nothing_and_leaves_the_token_valid(lab: Scenario) -> None:
     handle = lab.start()
     task = lab.poll()

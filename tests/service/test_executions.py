@@ -47,6 +47,7 @@ def test_an_id_is_taken_as_long_as_its_execution_is_open(lab: Scenario) -> None:
     lab.start()
 
 
+@pytest.mark.moto("start_missing_defaults")
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
@@ -80,6 +81,7 @@ def test_what_the_call_gives_goes_before_what_the_type_has(lab: Scenario) -> Non
     assert lab.last(handle, "DecisionTaskScheduled")["taskPriority"] == "4"
 
 
+@pytest.mark.own_service
 def test_an_unknown_or_deprecated_domain_or_type_starts_nothing(lab: Scenario) -> None:
     with pytest.raises(UnknownResourceFault, match=r"Unknown domain: nowhere$"):
         lab.service.start_workflow_execution(domain="nowhere", workflowId="w", workflowType=WORKFLOW_TYPE)
@@ -144,6 +146,7 @@ def test_nobody_is_reached_where_nobody_is_open(lab: Scenario, verb: str) -> Non
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.moto("terminate_semantics, the event")
 def test_a_terminated_execution_says_who_why_and_what_becomes_of_its_children(lab: Scenario) -> None:
     handle = lab.start()
     lab.poll()
@@ -204,6 +207,7 @@ def test_open_tasks_do_not_keep_an_execution_from_closing(lab: Scenario) -> None
     assert lab.status(handle) == "COMPLETED"
 
 
+@pytest.mark.moto("§3, shapes")
 def test_a_failed_execution_keeps_its_reason_and_details(lab: Scenario) -> None:
     handle = lab.start()
     lab.decide(decisions.fail_workflow_execution(reason="r", details="d"))
@@ -211,6 +215,7 @@ def test_a_failed_execution_keeps_its_reason_and_details(lab: Scenario) -> None:
     assert lab.status(handle) == "FAILED"
 
 
+@pytest.mark.own_service
 def test_the_25000th_event_ends_the_execution(lab: Scenario) -> None:
     handle = lab.start()
     marker = decisions.record_marker(name="m")
@@ -224,6 +229,7 @@ def test_the_25000th_event_ends_the_execution(lab: Scenario) -> None:
     assert lab.status(handle) == "TERMINATED"
 
 
+@pytest.mark.own_service
 def test_a_task_whose_start_would_be_the_25000th_event_is_given_to_nobody(lab: Scenario) -> None:
     handle = lab.start()
     marker = decisions.record_marker(name="m")

@@ -86,6 +86,7 @@ def test_an_unknown_timer_can_not_be_canceled(lab: Scenario) -> None:
     assert lab.last(handle, "CancelTimerFailed")["cause"] == "TIMER_ID_UNKNOWN"
 
 
+@pytest.mark.own_service
 def test_more_than_a_thousand_open_timers_are_too_many(lab: Scenario) -> None:
     handle = lab.start()
     lab.decide(*[timer(str(n)) for n in range(1001)])
@@ -240,6 +241,7 @@ def test_a_child_that_can_not_be_is_never_initiated(lab: Scenario) -> None:
     assert {failure["initiatedEventId"] for failure in failures} == {0}
 
 
+@pytest.mark.own_service
 def test_a_child_initiated_in_the_decision_that_closes_its_parent_is_not_started(lab: Scenario) -> None:
     parent = lab.start()
     lab.decide(child(), decisions.complete_workflow_execution())

@@ -26,6 +26,7 @@ def names(infos: list[dict[str, Any]], member: str) -> list[tuple[str, str]]:
     return [(info[member]["name"], info[member]["version"]) for info in infos]
 
 
+@pytest.mark.own_service
 def test_a_domain_is_described_as_it_was_registered(lab: Scenario) -> None:
     lab.service.register_domain(name="d", description="mine", workflowExecutionRetentionPeriodInDays="NONE")
     assert lab.service.describe_domain(name="d") == {
@@ -39,6 +40,7 @@ def test_a_domain_is_described_as_it_was_registered(lab: Scenario) -> None:
     }
 
 
+@pytest.mark.own_service
 def test_a_domain_goes_from_registered_to_deprecated_and_back(lab: Scenario) -> None:
     def listed(status: str) -> list[str]:
         return [info["name"] for info in lab.service.list_domains(registrationStatus=status)["domainInfos"]]
@@ -82,6 +84,7 @@ def test_an_unknown_domain_is_unknown_to_all_operations_that_name_one(lab: Scena
         lab.service.describe_domain(name="nowhere")
 
 
+@pytest.mark.own_service
 def test_a_hundred_domains_are_enough(lab: Scenario) -> None:
     for n in range(99):
         lab.service.register_domain(name=f"d{n}", workflowExecutionRetentionPeriodInDays="1")
@@ -159,6 +162,7 @@ def test_no_token_follows_a_last_page_that_is_exactly_full(lab: Scenario) -> Non
     assert "nextPageToken" not in lab.service.list_activity_types(**request, maximumPageSize=1)
 
 
+@pytest.mark.own_service
 def test_a_domain_has_tags(lab: Scenario) -> None:
     lab.service.tag_resource(resourceArn=ARN, tags=[{"key": "a", "value": "1"}, {"key": "b"}])
     lab.service.tag_resource(resourceArn=ARN, tags=[{"key": "a", "value": "2"}])

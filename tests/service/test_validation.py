@@ -42,6 +42,7 @@ def test_several_problems_are_told_at_once(lab: Scenario) -> None:
     )
 
 
+@pytest.mark.own_service
 @pytest.mark.parametrize(
     ("member", "value", "constraint"),
     [

@@ -153,6 +153,7 @@ def test_a_page_token_is_good_for_a_day(lab: Scenario) -> None:
         lab.service.get_workflow_execution_history(**request, nextPageToken=token)
 
 
+@pytest.mark.moto("§3, message texts")
 def test_an_unknown_run_is_unknown(lab: Scenario) -> None:
     handle = lab.start()
     for execution in ({"workflowId": "w", "runId": "22x"}, {"workflowId": "v", "runId": handle.run_id}):

@@ -1,0 +1,370 @@
+"""Programs for the fault suite to kill, each in a process of its own, and the workflows that they run.
+
+Rule: a program tells what was acknowledged to it after it was acknowledged, a tuple each, and nothing else:
+
+====================================  ==================================================================
+("started", run id)                   StartWorkflowExecution was answered
+("took", run id, activity id, event)  an activity task was handed to a worker of this process
+("completed", run id, activity id)    its completion was acknowledged
+("decided", run id, event)            a decision was acknowledged
+("closed", workflow id, result)       an execution gave its result
+("waited", seconds)                   how long each acknowledgement took
+("log", text)                         what was logged as a warning or worse
+====================================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import logging
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from simpleflow_lab import Lab, Workflow, activity, futures
+from simpleflow_lab.engine.crash_points import VARIABLE
+from simpleflow_lab.exceptions import StoreError, UsageError
+from simpleflow_lab.service import aws
+
+__all__ = ["PROGRAMS", "aws"]  # aws: imported once, by the process that the others are forked from
+
+TASKS: dict[str, Any] = {"task_list": "faults", "version": "1"}
+THREADS = 4
+LONG = 100.0
+"""Seconds within which everything ends, or something is wrong."""
+
+
+# -- what runs ---------------------------------------------------------------------------------------------------------
+
+
+@activity.with_attributes(name="faults.step", **TASKS)
+def step(number: int, before: int, pause: float, size: int = 0) -> Any:
+    time.sleep(pause)
+    value = number * number + before
+    return [value, "x" * size] if size else value
+
+
+class Sum(Workflow):
+    """Activities side by side and one after the other, in turns."""
+
+    name = "faults.sum"
+    task_list = "faults"
+
+    def run(self, side: int, chain: int, pause: float = 0.002, size: int = 0) -> list[Any]:
+        beside = [self.submit(step, number, 0, pause, size) for number in range(side)]
+        value: Any = 0
+        for number in range(side, side + chain):
+            value = self.submit(step, number, value, pause)
+            if number % 3 == 0:
+                value = value.result
+        results = futures.wait(*beside)
+        return [sum(each[0] if size else each for each in results), value if isinstance(value, int) else value.result]
+
+
+def sum_of(side: int, chain: int, *_: Any) -> list[int]:
+    """What `Sum` gives, by plain Python."""
+    return [sum(n * n for n in range(side)), sum(n * n for n in range(side, side + chain))]
+
+
+class Child(Workflow):
+    """One activity, and then once more as a new run."""
+
+    name = "faults.child"
+    task_list = "faults.children"
+
+    def run(self, number: int, again: bool) -> Any:
+        value = self.submit(step, number, 0, 0.0).result
+        if again:
+            return self.submit(self.continue_as_new(value, False)).result
+        return value
+
+
+class Everything(Workflow):
+    """A little of all that leads to transactions: activities, a child that continues as new, a marker, a signal."""
+
+    name = "faults.everything"
+    task_list = "faults"
+
+    def run(self) -> list[Any]:
+        child = self.submit(Child, 2, True)
+        beside = [self.submit(step, number, 0, 0.0) for number in range(3)]
+        self.submit(self.record_marker("half", "way"))
+        value = self.submit(step, 3, beside[-1], 0.0).result
+        self.submit(self.signal("go", value))
+        self.submit(self.wait_signal("go")).result  # noqa: B018
+        return [child.result, *futures.wait(*beside), value]
+
+
+EVERYTHING = [16, 0, 1, 4, 13]
+"""What `Everything` gives."""
+
+looping = False
+
+
+class Loop(Workflow):
+    """Code that does not come back, until somebody mends it."""
+
+    name = "faults.loop"
+    task_list = "faults.loops"
+
+    def run(self) -> Any:
+        value = self.submit(step, 7, 0, 0.0).result
+        while looping:
+            pass
+        return self.submit(step, 1, value, 0.0).result
+
+
+# -- telling -----------------------------------------------------------------------------------------------------------
+
+
+class Teller:
+    """Tells whoever started this process."""
+
+    def __init__(self, connection: Connection):
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def __call__(self, *words: Any) -> None:
+        with self._lock:
+            self._connection.send(words)
+
+    def asked(self) -> Any:
+        """Wait for a word from whoever started this process."""
+        return self._connection.recv()
+
+    @property
+    def is_asked(self) -> bool:
+        """There is a word."""
+        return self._connection.poll(0)
+
+
+class _Log(logging.Handler):
+    def __init__(self, tell: Teller):
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell("log", logging.Formatter().format(record))
+
+
+def opened(tell: Teller, store: str, before_decision: Callable[[], None] = lambda: None) -> Lab:
+    """A Lab whose service tells what it acknowledges."""
+    lab = Lab(store, activity_threads=THREADS)
+    service: Any = lab.service
+    tasks: dict[str, tuple[Any, ...]] = {}
+
+    def telling(name: str) -> None:
+        method = getattr(service, name)
+
+        @functools.wraps(method)
+        def call(**request: Any) -> Any:
+            if name == "respond_decision_task_completed":
+                before_decision()
+            begun = time.monotonic()
+            answer = method(**request)
+            waited = time.monotonic() - begun
+            if name.startswith("poll_for") and (token := answer.get("taskToken")):
+                run_id = answer["workflowExecution"]["runId"]
+                if name == "poll_for_activity_task":
+                    tasks[token] = (run_id, answer["activityId"])
+                    tell("took", *tasks[token], answer["startedEventId"])
+                else:
+                    tasks[token] = (run_id, answer["startedEventId"])
+            elif name == "respond_activity_task_completed":
+                tell("completed", *tasks.pop(request["taskToken"]))
+                tell("waited", waited)
+            elif name == "respond_decision_task_completed":
+                tell("decided", *tasks.pop(request["taskToken"]))
+                tell("waited", waited)
+            elif name == "start_workflow_execution":
+                tell("started", answer["runId"])
+                tell("waited", waited)
+            return answer
+
+        setattr(service, name, call)
+
+    for name in (
+        "poll_for_activity_task",
+        "poll_for_decision_task",
+        "respond_activity_task_completed",
+        "respond_decision_task_completed",
+        "start_workflow_execution",
+    ):
+        telling(name)
+    return lab
+
+
+def begun(lab: Lab, workflow: type[Workflow], *args: Any, **options: Any) -> Any:
+    """The execution "w": the one that an earlier process left, or a new one."""
+    try:
+        execution = lab.execution("w")
+    except UsageError:
+        return lab.start(workflow, *args, workflow_id="w", **options)
+    lab.resume()
+    return execution
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
+
+
+def fifty(tell: Teller, store: str, side: int, chain: int) -> None:
+    """One execution of `Sum`, to its end."""
+    with opened(tell, store) as lab:
+        tell("closed", "w", begun(lab, Sum, side, chain).result(LONG))
+
+
+def everything(tell: Teller, store: str) -> None:
+    """One execution of `Everything`, to its end."""
+    with opened(tell, store) as lab:
+        tell("closed", "w", begun(lab, Everything).result(LONG))
+
+
+def dying_decider(tell: Teller, store: str, decision: int, seconds: str) -> None:
+    """Dies when it has made this decision of this process, before it answers; 0 is never."""
+    left = [decision]
+
+    def before_decision() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with opened(tell, store, before_decision) as lab:
+        execution = begun(lab, Sum, 4, 8, task_start_to_close_timeout=seconds)
+        tell("closed", "w", execution.result(LONG))
+
+
+def owner(tell: Teller, store: str) -> None:
+    """Owns the store and does nothing with it."""
+    with opened(tell, store) as lab:
+        tell("owns", lab.service.owns)  # type: ignore[attr-defined]
+        tell.asked()
+
+
+def looper(tell: Teller, store: str, loops: bool) -> None:
+    """A decider that loops for ever on one task list, while another execution runs on another list."""
+    global looping
+    looping = loops
+    with opened(tell, store) as lab:
+        if not loops:
+            lab.resume()
+            for workflow_id in ("loop", "behind"):
+                tell("closed", workflow_id, lab.execution(workflow_id).result(LONG))
+            return
+        loop = lab.start(Loop, workflow_id="loop", task_start_to_close_timeout="1")
+        lab.start(Loop, workflow_id="behind", task_start_to_close_timeout="1")
+        tell("closed", "w", lab.start(Sum, 4, 4, workflow_id="w").result(LONG))
+        seen = 0
+        for _ in loop.watch(timeout=LONG, interval=LONG):
+            types = [event.type for event in loop.history()]
+            if types.count("DecisionTaskTimedOut") > seen:
+                seen = types.count("DecisionTaskTimedOut")
+                tell("timed out", types[-1])
+                tell.asked()
+
+
+def short_file(tell: Teller, store: str, kilobytes: int) -> None:
+    """The store's file may not grow, and the error is not one that says that nothing was written (EFBIG)."""
+    lab = opened(tell, store)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, hard))
+    try:
+        begun(lab, Sum, 10, 20, 0.0, 20_000).result(LONG)
+    except StoreError as error:
+        tell("failed", str(error))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    lab.close()
+    with opened(tell, store) as again:
+        tell("closed", "w", begun(again, Sum).result(LONG))
+
+
+def small_disk(tell: Teller, folder: str, megabytes: int) -> None:
+    """A disk of a few megabytes, of which a ballast takes the most until the store has waited for room."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespace = 0x00020000  # CLONE_NEWNS: the mount is this process's and ends with it
+    if libc.unshare(namespace):
+        tell("no disk", os.strerror(ctypes.get_errno()))
+        return
+    for command in (
+        ["mount", "--make-rprivate", "/"],
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            tell("no disk", done.stderr.strip())
+            return
+    paused = threading.Event()
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: paused.set()  # type: ignore[method-assign]
+    logging.getLogger("simpleflow_lab.engine.store").addHandler(handler)
+    store, ballast = Path(folder) / "store.sqlite", Path(folder) / "ballast"
+    with opened(tell, str(store)) as lab:
+        execution = begun(lab, Sum, 0, 1)
+        execution.result(LONG)
+        with open(ballast, "wb") as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+                    file.flush()
+            except OSError:
+                pass
+        os.truncate(ballast, os.path.getsize(ballast) - 300_000)
+        full = lab.start(Sum, 10, 20, 0.0, 20_000, workflow_id="full")
+        if not paused.wait(LONG):
+            tell("never full")
+        os.unlink(ballast)
+        room = time.monotonic()
+        tell("closed", "full", full.result(LONG))
+        tell("after room", time.monotonic() - room)
+        tell("history", [event.type for event in full.history()].count("ActivityTaskCompleted"))
+
+
+def kernel(tell: Teller, store: str, name: str) -> None:
+    """Starts executions one after the other until it is told to stop; then sees all that is open to its end."""
+    with opened(tell, store) as lab:
+        tell("open")
+        for execution in lab.resume():
+            if execution.workflow_id.startswith(f"{name}-"):
+                tell("closed", execution.workflow_id, execution.result(LONG))
+        number = 0
+        while not tell.is_asked:
+            workflow_id = f"{name}-{os.getpid()}-{number}"
+            number += 1
+            tell("closed", workflow_id, lab.start(Sum, 3, 5, workflow_id=workflow_id).result(LONG))
+        for execution in lab.resume():
+            tell("closed", execution.workflow_id, execution.result(LONG))
+        tell("done")
+        tell.asked()
+
+
+def worker(tell: Teller, store: str, decides: bool) -> None:
+    """What a worker or decider started from the command line does: serve a task list until it is told to stop."""
+    with opened(tell, store) as lab:
+        tell("open")
+        if decides:
+            lab._serving.decisions("faults")
+        lab._serving.activities("faults")
+        tell.asked()
+
+
+PROGRAMS: dict[str, Callable[..., None]] = {
+    function.__name__: function
+    for function in (fifty, everything, dying_decider, owner, looper, short_file, small_disk, kernel, worker)
+}
+
+
+def run(connection: Connection, name: str, crash_at: str | None, arguments: tuple[Any, ...]) -> None:
+    """A process's main function."""
+    if crash_at is not None:
+        os.environ[VARIABLE] = crash_at
+    tell = Teller(connection)
+    logging.getLogger().addHandler(_Log(tell))
+    logging.getLogger().setLevel(logging.WARNING)
+    PROGRAMS[name](tell, *arguments)
