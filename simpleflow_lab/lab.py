@@ -111,14 +111,15 @@ class Lab:
         except BaseException:
             self.service.close()
             raise
-        self._closed = False
+        self.closed = False
+        """`close` was called."""
         self._endpoints: list[Endpoint] = []
         self.is_virtual = clock == VIRTUAL
         """Its time jumps."""
         _open_labs.add(self)
 
     def __repr__(self) -> str:
-        return f"<Lab {self.address}, domain {self.domain}{', closed' if self._closed else ''}>"
+        return f"<Lab {self.address}, domain {self.domain}{', closed' if self.closed else ''}>"
 
     def __enter__(self) -> Lab:
         return self
@@ -130,9 +131,9 @@ class Lab:
 
     def close(self) -> None:
         """Stop deciders and workers and let go of the store. What is open stays open, to be resumed."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         _open_labs.discard(self)
         for endpoint in self._endpoints:
             endpoint.close()
@@ -250,7 +251,7 @@ class Lab:
         """Go on with every open execution of this store, or with this one; gives them.
 
         Completed activities are not run again. The workflows and activities must be defined in this process; what is
-        not yet goes on as soon as it is.
+        not yet goes on as soon as it is. An execution that is named and has closed meanwhile is given as it is.
         """
         context = contextvars.copy_context()
         resumed = []
@@ -260,7 +261,7 @@ class Lab:
             self._serving.history(execution.history())
             resumed.append(execution)
         if workflow_id is not None and not resumed:
-            raise UsageError(f"no open execution {workflow_id!r} in domain {self.domain!r}: executions() lists them")
+            resumed.append(self.execution(workflow_id))
         return resumed
 
     @property

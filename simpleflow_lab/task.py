@@ -14,7 +14,6 @@ from typing import Any
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
 from simpleflow_lab.exceptions import UsageError
 
-
 WorkflowClass = type[Any]
 """A subclass of `workflow.Workflow`; that module imports this one."""
 

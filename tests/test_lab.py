@@ -446,7 +446,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
         (lambda lab: lab.start(len, 1), "no workflow"),
         (lambda lab: lab.start(Basic, "x" * 40_000), "32768"),
         (lambda lab: lab.execution("nobody"), "no execution 'nobody'"),
-        (lambda lab: lab.resume("nobody"), "no open execution 'nobody'"),
+        (lambda lab: lab.resume("nobody"), "no execution 'nobody'"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_one_line_and_leaves_nothing(lab, start, says):

@@ -13,7 +13,7 @@ import click
 
 from simpleflow_lab.commands.records import About
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.settings import default_domain, default_store
+from simpleflow_lab.settings import default_domain
 
 PACKAGES: Final = (
     "simpleflow-lab",
@@ -41,7 +41,7 @@ def info(session: Session, section: str | None) -> About:
     sections: dict[str, Mapping[str, str]] = {
         "versions": _versions(),
         "settings": {
-            "store": session.store or default_store(),
+            "store": session.address,
             "domain": default_domain(),
             "format": session.output.format,
             "modules": " ".join(session.modules),

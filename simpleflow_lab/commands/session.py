@@ -14,6 +14,7 @@ from simpleflow_lab.commands.records import Outcome
 from simpleflow_lab.exceptions import DecisionTaskError, UsageError, ValidationException, WorkflowExecutionError
 from simpleflow_lab.execution import Execution, RecordedExecution
 from simpleflow_lab.lab import Lab
+from simpleflow_lab.settings import default_store
 
 OpenLab = Callable[[str | None, str | None], Lab]
 """From the address of a store and a domain to the Lab there, the one that is open if it is; `None` is the default."""
@@ -80,6 +81,12 @@ class Session:
         if store not in self._opened:
             self._opened[store] = Lab(store, domain=domain, clock="virtual" if self.virtual_time else None)
         return self._opened[store]
+
+    @property
+    def address(self) -> str:
+        """Where the Lab is, or would be opened."""
+        opened = self._opened.get(self.store)
+        return opened.address if opened is not None else self.store or default_store()
 
     def lab(self, domain: str | None = None) -> Lab:
         """The Lab to run things on, in this domain. Raises `UsageError` if it is open in another one."""

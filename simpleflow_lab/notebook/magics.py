@@ -129,7 +129,7 @@ class SimpleflowMagics(Magics):
         """The Lab of a store: the one that is connected, another one that has it open, or a new one."""
         address = store or self.store or default_store()
         if store is None and self._lab is not None and not anew:
-            if not self._lab._closed:
+            if not self._lab.closed:
                 return self._lab
             address = self._lab.address
         lab = self._open_lab(address)
@@ -141,7 +141,7 @@ class SimpleflowMagics(Magics):
     def _open_lab(self, address: str) -> Lab | None:
         """A Lab of the user's or of this session that has this store open; a store has one owner."""
         things = [*self.shell.user_ns.values(), *self._opened]
-        labs = (thing for thing in things if isinstance(thing, Lab) and not thing._closed)
+        labs = (thing for thing in things if isinstance(thing, Lab) and not thing.closed)
         return next((lab for lab in labs if _same_store(lab.address, address)), None)
 
     @observe("store")

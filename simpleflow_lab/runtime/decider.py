@@ -235,7 +235,8 @@ class Decider:
     def _hold_back(self, task: Mapping[str, Any], error: Exception, *, tries: int) -> None:
         execution = task["workflowExecution"]
         if isinstance(error, DecisionTaskError | ValidationException | HistoryError):
-            logger.warning("execution %s is stuck: %s", execution["workflowId"], error)
+            # Whoever waits for the execution is told; see `Execution.stuck`.
+            logger.info("execution %s is stuck: %s", execution["workflowId"], error)
         else:
             logger.error("execution %s is stuck", execution["workflowId"], exc_info=error)
         pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)

@@ -23,6 +23,7 @@ MAX_ROWS: Final = 50
 """Rows of a table, unless more are asked for."""
 _MAX_UNNOTICED: Final = 10
 
+# The class stands twice where JupyterLab's own rules for tables and lists must not win.
 STYLE: Final = """<style>
 .sfl { color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, system-ui, sans-serif);
   font-size: var(--jp-ui-font-size1, 13px); line-height: 1.45; max-width: 100%; }
@@ -34,19 +35,20 @@ STYLE: Final = """<style>
 .sfl .sfl-banner { border-left: 4px solid; padding: .4em .7em; margin: .6em 0; max-width: 720px;
   background: var(--jp-layout-color2, rgba(128,128,128,.1)); }
 .sfl .sfl-banner ul { margin: .2em 0; padding-left: 1.3em; }
-.sfl dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; margin: .4em 0; }
-.sfl dt { color: var(--jp-ui-font-color2, #777); font-weight: normal; }
-.sfl dd { margin: 0; overflow-wrap: anywhere; }
+.sfl.sfl dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; margin: .4em 0; }
+.sfl.sfl dt { float: none; width: auto; white-space: nowrap; font-weight: normal;
+  color: var(--jp-ui-font-color2, #777); }
+.sfl.sfl dd { float: none; width: auto; margin: 0; overflow-wrap: anywhere; }
 .sfl pre { margin: .4em 0; padding: .6em; overflow: auto; max-height: 24em; white-space: pre-wrap;
   overflow-wrap: anywhere; font-family: var(--jp-code-font-family, monospace); font-size: .92em;
   color: inherit; background: var(--jp-layout-color2, rgba(128,128,128,.12)); }
 .sfl .sfl-scroll { overflow-x: auto; }
 .sfl table { border-collapse: collapse; margin: .4em 0; font-size: .95em; }
-.sfl th, .sfl td { text-align: left; vertical-align: top; padding: .25em .7em; max-width: 26em;
+.sfl.sfl th, .sfl.sfl td { text-align: left; vertical-align: top; padding: .25em .7em; max-width: 26em;
   border-bottom: 1px solid var(--jp-border-color2, rgba(128,128,128,.3)); overflow-wrap: anywhere; }
 .sfl th { font-weight: 600; white-space: nowrap; }
-.sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.sfl .sfl-state { white-space: nowrap; }
+.sfl.sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.sfl.sfl .sfl-state { white-space: nowrap; }
 .sfl .sfl-value { min-width: 11em; }
 </style>"""
 

@@ -203,18 +203,12 @@ def _acknowledged(told: Told, found: dict[str, Found]) -> Iterable[bool]:
             yield facts[0] in found
         elif word == "completed":
             yield facts[1] in completed.get(facts[0], ())
-        elif word in ("decided", "took"):
-            run_id, event_id = facts[0], facts[-1]
-            history = found[run_id].history if run_id in found else History()
-            event_type = "ActivityTaskStarted" if word == "took" else "DecisionTaskStarted"
-            there = len(history) >= event_id and history.event(event_id).type == event_type
-            if word == "decided":
-                there = there and any(
-                    event.type == "DecisionTaskCompleted" and event.attributes["startedEventId"] == event_id
-                    for event in history[event_id:]
-                )
-            # What its own process took may be in its memory alone: it dies with it, and recovery takes it for lost.
-            yield there or word == "took"
+        elif word == "decided":
+            run_id, started = facts
+            yield run_id in found and any(
+                event.type == "DecisionTaskCompleted" and event.attributes["startedEventId"] == started
+                for event in found[run_id].history[started:]
+            )
 
 
 def _read(path: Path, figures: Figures) -> dict[str, Found]:

@@ -73,7 +73,8 @@ class Process:
 
     def finish(self) -> int:
         """Wait for its end; gives its exit code."""
-        self.read(PATIENCE)
+        if not self._connection.closed:
+            self.read(PATIENCE)
         self._process.join(PATIENCE)
         if self._process.exitcode is None:
             self._process.kill()

@@ -15,6 +15,7 @@ Rule: a program tells what was acknowledged to it after it was acknowledged, a t
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import logging
@@ -99,7 +100,7 @@ class Everything(Workflow):
         self.submit(self.record_marker("half", "way"))
         value = self.submit(step, 3, beside[-1], 0.0).result
         self.submit(self.signal("go", value))
-        self.submit(self.wait_signal("go")).result  # noqa: B018
+        self.submit(self.wait_signal("go")).result
         return [child.result, *futures.wait(*beside), value]
 
 
@@ -308,12 +309,8 @@ def small_disk(tell: Teller, folder: str, megabytes: int) -> None:
     with opened(tell, str(store)) as lab:
         execution = begun(lab, Sum, 0, 1)
         execution.result(LONG)
-        with open(ballast, "wb") as file:
-            try:
-                while True:
-                    file.write(b"x" * 4096)
-                    file.flush()
-            except OSError:
+        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(b"x" * 4096):
                 pass
         os.truncate(ballast, os.path.getsize(ballast) - 300_000)
         full = lab.start(Sum, 10, 20, 0.0, 20_000, workflow_id="full")

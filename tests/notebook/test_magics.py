@@ -327,7 +327,7 @@ def test_the_store_may_be_configured(defined: InteractiveShell, tmp_path: Path) 
         ("gantt -o run.html", "--output FILE"),
         ("workflow.tasks", "which execution"),
         ("workflow.tasks nobody", "no execution 'nobody'"),
-        ("resume nobody", "no open execution 'nobody'"),
+        ("resume nobody", "no execution 'nobody'"),
         ("open nowhere.json", "nowhere.json"),
         ("connect one two", "one address"),
         ("connect http://example.org", "http://example.org"),

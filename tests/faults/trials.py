@@ -1,0 +1,373 @@
+"""The trials of the fault suite: each does something bad, often, and says what came of it.
+
+Rule: a trial is given a folder, a size and a seed, and gives figures; what is counted as lost, duplicated or wrong is
+`findings`' to say. Numbers (F1, …) are those of our notes on reliability, 4.3.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from simpleflow_lab import Lab
+from simpleflow_lab.engine import store as stores
+from simpleflow_lab.engine.crash_points import POINTS
+from simpleflow_lab.exceptions import ServiceUnreachableError
+from simpleflow_lab.service.endpoint import owners_service
+from tests.faults import programs
+from tests.faults.findings import Figures, Found, check_results, check_store
+from tests.faults.processes import PATIENCE, Process
+from tests.faults.programs import EVERYTHING, Sum, sum_of
+
+RECOVERY = ("recover_before_append", "recover_after_append")
+
+
+class Story:
+    """One execution "w" in one store, through several processes, each of which dies or brings it to its end."""
+
+    def __init__(self, path: Path, figures: Figures, wanted: Any):
+        self.path = path
+        self.figures = figures
+        self.found: dict[str, Found] = {}
+        """What the store held after the latest process."""
+        self._wanted = wanted
+        self._told: list[tuple[Any, ...]] = []
+        self._lives = 0
+
+    def after(self, process: Process, *, lives: int = 1) -> None:
+        """The process is dead: what it did, and what it left, having opened the store so often."""
+        self._lives += lives
+        for run_id, activity_id, _ in process.said("took"):
+            # Before this process there was no other, so what was recorded then was not its own doing.
+            self.figures.re_executed += run_id in self.found and activity_id in self.found[run_id].completed
+        self._told += process.told
+        self.figures.heard(process.told)
+        self.found = check_store(self.path, self._told, self.figures)
+        for each in self.found.values():
+            tries = [event.attributes["activityId"] for event in each.history if event.type == "ActivityTaskScheduled"]
+            if tries and max(map(tries.count, tries)) > self._lives:
+                self.figures.wrong.append(f"{each.workflow_id}: scheduled more often than the store was opened")
+
+    def end(self, process: Process, *, lives: int = 1) -> None:
+        """This process was not killed: it must have brought the execution to its end."""
+        code = process.finish()
+        self.after(process, lives=lives)
+        if code or process.said("closed") != [("w", self._wanted)]:
+            self.figures.wrong.append(f"{self.path.name}: exit code {code}, {process.said('closed')}")
+        check_results(self.found, self.figures)
+
+
+# -- F1 ----------------------------------------------------------------------------------------------------------------
+
+
+def random_kills(folder: Path, kills: int, seed: int) -> Figures:
+    """F1: kill -9 at random moments of executions of 50 activities, each of which must end well all the same."""
+    figures = Figures(seeds=[seed])
+    chance = random.Random(seed)
+    side, chain = 20, 30
+    whole = 0.0
+    number = 0
+    while figures.kills < kills or number == 0:
+        story = Story(folder / f"random-{number}.sqlite", figures, sum_of(side, chain))
+        number += 1
+        while True:
+            process = Process("fifty", str(story.path), side, chain)
+            if whole and figures.kills < kills:
+                process.read(chance.uniform(0.0, whole))
+                if process.kill():
+                    figures.kills += 1
+                    story.after(process)
+                    continue
+            story.end(process)
+            # As long as the machine takes, so that its speed matters less.
+            whole = whole or time.monotonic() - process.started_at
+            break
+    return figures
+
+
+# -- F2 ----------------------------------------------------------------------------------------------------------------
+
+
+def crash_points(folder: Path, points: Iterable[str] = POINTS, passages: Iterable[int] | None = None) -> Figures:
+    """F2: a crash at the 1st, 2nd, … passage of each point, until a run ends untouched; or at these passages alone."""
+    figures = Figures()
+    for point in points:
+        for number in passages or range(1, 1000):
+            story = Story(folder / f"{point}-{number}.sqlite", figures, EVERYTHING)
+            if point in RECOVERY:
+                # What is recovered differs: the store of a process that came so far, and died.
+                first = Process("everything", str(story.path), crash_at=f"after_commit_before_reply:{number}")
+                untouched = first.finish() == 0
+                story.after(first)
+                if untouched:
+                    break
+                process = Process("everything", str(story.path), crash_at=f"{point}:1")
+            else:
+                process = Process("everything", str(story.path), crash_at=f"{point}:{number}")
+            if process.finish() == 0:
+                story.after(process)
+                break
+            story.after(process)
+            figures.crashes[point] += 1
+            story.end(Process("everything", str(story.path)))
+    return figures
+
+
+# -- F6 ----------------------------------------------------------------------------------------------------------------
+
+
+def dead_deciders(folder: Path, kills: int, seed: int) -> Figures:
+    """F6: a decider dies when it has decided and not answered; it was the engine's process."""
+    figures = Figures(seeds=[seed])
+    chance = random.Random(seed)
+    for number in range(kills):
+        story = Story(folder / f"decider-{number}.sqlite", figures, sum_of(4, 8))
+        process = Process("dying_decider", str(story.path), chance.randint(1, 8), "30")
+        process.finish()
+        story.after(process)
+        figures.faults["decider died"] += 1
+        story.end(Process("dying_decider", str(story.path), 0, "30"))
+    return figures
+
+
+def dead_remote_deciders(folder: Path, kills: int, seed: int) -> Figures:
+    """F6: the same in a process beside the engine's: the task times out after its second, and another decides."""
+    figures = Figures(seeds=[seed])
+    chance = random.Random(seed)
+    for number in range(kills):
+        path = folder / f"remote-decider-{number}.sqlite"
+        owner = Process("owner", str(path))
+        owner.wait_for("owns")
+        first = Process("dying_decider", str(path), chance.randint(1, 8), "1")
+        first.finish()
+        figures.faults["remote decider died"] += 1
+        second = Process("dying_decider", str(path), 0, "1")
+        code = second.finish()
+        owner.ask("stop")
+        owner.finish()
+        if code or second.said("closed") != [("w", sum_of(4, 8))]:
+            figures.wrong.append(f"{path.name}: exit code {code}, {second.told[-3:]}")
+        told = [*first.told, *second.told]
+        figures.heard(told)
+        found = check_store(path, told, figures)
+        check_results(found, figures)
+        (each,) = found.values()
+        timed_out = [e.attributes["timeoutType"] for e in each.history if e.type == "DecisionTaskTimedOut"]
+        if timed_out != ["START_TO_CLOSE"]:
+            figures.wrong.append(f"{path.name}: decision tasks timed out: {timed_out}")
+    return figures
+
+
+def looping_deciders(folder: Path, loops: int) -> Figures:
+    """F6: code that loops for ever. Other task lists go on; on its own, it goes on once the code is mended.
+
+    A decider has one thread, so in this process nothing is decided on the looping execution's list any more. Its
+    decision task times out and waits to be decided elsewhere, or here, when the process was started again.
+    """
+    figures = Figures()
+    for number in range(loops):
+        path = folder / f"loop-{number}.sqlite"
+        process = Process("looper", str(path), True)
+        if process.wait_for("closed") != ("w", sum_of(4, 4)):
+            figures.wrong.append(f"{path.name}: the other list did not go on")
+        if process.wait_for("timed out") != ("DecisionTaskScheduled",):
+            figures.wrong.append(f"{path.name}: the decision task was not queued again")
+        figures.faults["decider loops"] += 1
+        process.kill()
+        check_store(path, process.told, figures)
+        cured = Process("looper", str(path), False)
+        if cured.finish() or cured.said("closed") != [("loop", 50), ("behind", 50)]:
+            figures.wrong.append(f"{path.name}: {cured.told[-3:]}")
+        told = [*process.told, *cured.told]
+        figures.heard(told)
+        check_results(check_store(path, told, figures), figures)
+    return figures
+
+
+# -- F13 ---------------------------------------------------------------------------------------------------------------
+
+
+class _Warnings(logging.Handler):
+    """What the store's logger warns of, and a moment to wait for."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+        self.came = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+        self.came.set()
+
+
+def full_disk(folder: Path, outages: int) -> Figures:
+    """F13: SQLite finds no room, in a process that lives on. Pages are counted, so the disk need not be full."""
+    figures = Figures()
+    path = folder / "full.sqlite"
+    warnings = _Warnings()
+    stores.logger.addHandler(warnings)
+    try:
+        with Lab(path, activity_threads=programs.THREADS) as lab:
+            lab.start(Sum, 1, 1, 0.0).result(PATIENCE)
+            host = lab.service._backend._host
+            for number in range(outages):
+                warnings.came.clear()
+                before = len(warnings.texts)
+                host.store._ask(_pages(8))
+                execution = lab.start(Sum, 10, 20, 0.0, 20_000, workflow_id=f"full-{number}")
+                if not warnings.came.wait(PATIENCE) or not host.paused:
+                    figures.wrong.append(f"outage {number}: the store did not pause")
+                figures.faults["no room in the store"] += 1
+                # What is on disk can still be looked at.
+                host.store._ask(lambda connection: connection.execute("SELECT count(*) FROM event").fetchone())
+                room = time.monotonic()
+                host.store._ask(_pages(1 << 30))
+                if execution.result(PATIENCE) != sum_of(10, 20):
+                    figures.wrong.append(f"outage {number}: {execution.result()}")
+                waited = time.monotonic() - room
+                if waited > 10 or host.paused is not None:
+                    figures.wrong.append(f"outage {number}: it went on {waited:.1f} s after there was room")
+                if len(warnings.texts) != before + 1:
+                    figures.wrong.append(f"outage {number}: {len(warnings.texts) - before} warnings")
+    finally:
+        stores.logger.removeHandler(warnings)
+    check_results(check_store(path, [], figures), figures)
+    return figures
+
+
+def _pages(more: int) -> Any:
+    """So many more pages than it has are what the store may have."""
+
+    def limit(connection: Any) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {min(pages + more, 1 << 30)}")
+
+    return limit
+
+
+def short_files(folder: Path, outages: int, seed: int) -> Figures:
+    """F13: a write error that does not say what was written: one clear error, and all is there when it is reopened."""
+    figures = Figures(seeds=[seed])
+    chance = random.Random(seed)
+    for number in range(outages):
+        story = Story(folder / f"short-{number}.sqlite", figures, sum_of(10, 20))
+        process = Process("short_file", str(story.path), chance.randint(150, 500))
+        story.end(process, lives=2)
+        figures.faults["file may not grow"] += 1
+        told = [text for (text,) in process.said("failed")]
+        if len(told) != 1 or "what was acknowledged is safe" not in told[0] or "\n" in told[0]:
+            figures.wrong.append(f"{story.path.name}: it was said: {told}")
+    return figures
+
+
+def small_disks(folder: Path, outages: int) -> Figures:
+    """F13: a disk that is full indeed (ENOSPC). Needs the right to mount one; without it, it is not counted."""
+    figures = Figures()
+    for number in range(outages):
+        place = folder / f"disk-{number}"
+        place.mkdir()
+        process = Process("small_disk", str(place), 6)
+        code = process.finish()
+        if process.said("no disk"):
+            break
+        figures.heard(words for words in process.told if words[0] == "log")
+        figures.faults["full disk"] += 1
+        logged = [text for (text,) in process.said("log")]
+        if code or process.said("closed") != [("full", sum_of(10, 20))] or process.said("history") != [(30,)]:
+            figures.wrong.append(f"{place.name}: exit code {code}, {process.told[-3:]}")
+        elif process.said("after room")[0][0] > 10 or len(logged) != 1 or "make room" not in logged[0]:
+            figures.wrong.append(f"{place.name}: {process.said('after room')}, {logged}")
+        else:
+            figures.executions += 1
+    return figures
+
+
+# -- F17 ---------------------------------------------------------------------------------------------------------------
+
+MOVE_SECONDS = 5.0
+"""Within which the next owner must answer."""
+
+
+def shared_store(folder: Path, seconds: float, seed: int) -> Figures:
+    """F17: two kernels and four workers on one store, any of which is killed and started again, the owner most."""
+    figures = Figures(seeds=[seed])
+    chance = random.Random(seed)
+    path = folder / "shared.sqlite"
+    slots: list[tuple[Any, ...]] = [("kernel", "k1"), ("kernel", "k2")]
+    slots += [("worker", decides) for decides in (True, True, False, False)]
+    told: list[tuple[Any, ...]] = []
+
+    def start(slot: int) -> Process:
+        name, argument = slots[slot]
+        return Process(name, str(path), argument)
+
+    running = [start(slot) for slot in range(len(slots))]
+    for process in running:
+        process.wait_for("open")
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        pause = min(left, chance.uniform(0.2, 0.8))
+        for process in running:
+            process.read(pause / len(running))
+        owner = _owner(path)
+        pids = [process.pid for process in running]
+        slot = pids.index(owner) if owner in pids and chance.random() < 0.4 else chance.randrange(len(slots))
+        killed_at = time.monotonic()
+        if not running[slot].kill():
+            figures.wrong.append(f"{slots[slot]} had ended: {running[slot].told[-2:]}")
+        told += running[slot].told
+        figures.kills += 1
+        if pids[slot] == owner:
+            figures.faults["owner killed"] += 1
+            moved = _moved(path, owner, killed_at)
+            figures.worst_move_ms = max(figures.worst_move_ms, round(1000 * moved))
+            if moved > MOVE_SECONDS:
+                figures.wrong.append(f"the store had no owner for {moved:.1f} s")
+        running[slot] = start(slot)
+    for process in running[:2]:
+        process.ask("finish")
+    for process in running[:2]:
+        process.wait_for("done")
+    for process in running:
+        process.ask("stop")
+    for process in running:
+        if code := process.finish():
+            figures.wrong.append(f"{process.pid} ended with {code}: {process.told[-2:]}")
+        told += process.told
+    figures.heard(told)
+    for words in told:
+        if words[0] == "closed" and words[2] != sum_of(3, 5):
+            figures.wrong.append(f"{words[1]} gave {words[2]}")
+    check_results(check_store(path, told, figures), figures)
+    return figures
+
+
+def _owner(path: Path) -> int | None:
+    """The process id of the owner, as it says itself."""
+    try:
+        return int(json.loads(Path(f"{path}.endpoint").read_text())["pid"])
+    except (OSError, ValueError):
+        return None
+
+
+def _moved(path: Path, dead: int, since: float) -> float:
+    """Seconds until another process answers as the owner."""
+    while (passed := time.monotonic() - since) < PATIENCE:
+        if _owner(path) not in (None, dead):
+            try:
+                service = owners_service(str(path))
+                service.list_domains(registrationStatus="REGISTERED")
+            except ServiceUnreachableError:
+                pass
+            else:
+                return passed
+        os.sched_yield()
+        time.sleep(0.01)
+    return PATIENCE
