@@ -79,8 +79,9 @@ class BasicWorkflow(Workflow):
 # %simpleflow workflow.start BasicWorkflow --input '[1, 2]' --workflow-id first-run -o execution
 
 # %% [markdown]
-# `delay` held it up for two seconds, and for as long this place showed how far it was. The workflow printed its line
-# once, although its code ran several times: it runs again for each decision, and is quiet about what it said before.
+# `delay` held it up for two seconds, and for as long this place showed how far it was. The workflow's code stands still
+# where it reads a result that is not there yet, be it for days. Where it has to run again, after a crash, it gets the
+# results that are recorded, and is quiet about what it printed before.
 #
 # What you see is an `Execution`. This is how you wait for its result in Python:
 

@@ -46,7 +46,8 @@ LONG = 100.0
 # -- what runs ---------------------------------------------------------------------------------------------------------
 
 
-@activity.with_attributes(name="faults.step", **TASKS)
+# A worker in another process than the engine's is missed after this timeout, and only then.
+@activity.with_attributes(name="faults.step", start_to_close_timeout=4, retry=10, **TASKS)
 def step(number: int, before: int, pause: float, size: int = 0) -> Any:
     time.sleep(pause)
     value = number * number + before
@@ -334,7 +335,8 @@ def kernel(tell: Teller, store: str, name: str) -> None:
         while not tell.is_asked:
             workflow_id = f"{name}-{os.getpid()}-{number}"
             number += 1
-            tell("closed", workflow_id, lab.start(Sum, 3, 5, workflow_id=workflow_id).result(LONG))
+            execution = lab.start(Sum, 3, 5, workflow_id=workflow_id, task_start_to_close_timeout="2")
+            tell("closed", workflow_id, execution.result(LONG))
         for execution in lab.resume():
             tell("closed", execution.workflow_id, execution.result(LONG))
         tell("done")

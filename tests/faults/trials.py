@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from typing import Any
 from simpleflow_lab import Lab
 from simpleflow_lab.engine import store as stores
 from simpleflow_lab.engine.crash_points import POINTS
-from simpleflow_lab.exceptions import ServiceUnreachableError
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
 from simpleflow_lab.service.endpoint import owners_service
 from tests.faults import programs
 from tests.faults.findings import Figures, Found, check_results, check_store
@@ -72,22 +74,25 @@ def random_kills(folder: Path, kills: int, seed: int) -> Figures:
     figures = Figures(seeds=[seed])
     chance = random.Random(seed)
     side, chain = 20, 30
-    whole = 0.0
+    whole: float | None = None
     number = 0
     while figures.kills < kills or number == 0:
         story = Story(folder / f"random-{number}.sqlite", figures, sum_of(side, chain))
         number += 1
+        first = process = Process("fifty", str(story.path), side, chain)
         while True:
-            process = Process("fifty", str(story.path), side, chain)
-            if whole and figures.kills < kills:
+            if whole is not None and figures.kills < kills:
                 process.read(chance.uniform(0.0, whole))
                 if process.kill():
                     figures.kills += 1
                     story.after(process)
+                    process = Process("fifty", str(story.path), side, chain)
                     continue
             story.end(process)
-            # As long as the machine takes, so that its speed matters less.
-            whole = whole or time.monotonic() - process.started_at
+            if process is first:
+                # How long one takes that is left alone, so that the machine's speed matters less.
+                took = time.monotonic() - process.started_at
+                whole = took if whole is None else min(whole, took)
             break
     return figures
 
@@ -242,6 +247,41 @@ def full_disk(folder: Path, outages: int) -> Figures:
     return figures
 
 
+def closed_without_room(folder: Path) -> Figures:
+    """F13: who closes does not wait for room, and whoever waited is told that it was in vain."""
+    figures = Figures(faults=Counter({"closed without room": 1}))
+    path = folder / "closed.sqlite"
+    warnings = _Warnings()
+    stores.logger.addHandler(warnings)
+    refused: list[StoreError] = []
+
+    def register(engine: EmbeddedSWF, number: int) -> None:
+        try:
+            engine.register_domain(
+                name=f"d{number}", description="x" * 1000, workflowExecutionRetentionPeriodInDays="1"
+            )
+        except StoreError as error:
+            refused.append(error)
+
+    try:
+        with EmbeddedSWF(path) as engine:
+            engine._host.store._ask(_pages(0))
+            calls = [threading.Thread(target=register, args=(engine, number)) for number in range(50)]
+            for call in calls:
+                call.start()
+            if not warnings.came.wait(PATIENCE):
+                figures.wrong.append("the store did not pause")
+    finally:
+        stores.logger.removeHandler(warnings)
+    for call in calls:
+        call.join(PATIENCE)
+    with EmbeddedSWF(path) as again:
+        there = len(again.list_domains(registrationStatus="REGISTERED")["domainInfos"])
+    if not refused or there + len(refused) != len(calls):
+        figures.wrong.append(f"{len(refused)} calls were refused, and {there} of {len(calls)} domains are there")
+    return figures
+
+
 def _pages(more: int) -> Any:
     """So many more pages than it has are what the store may have."""
 
@@ -309,38 +349,42 @@ def shared_store(folder: Path, seconds: float, seed: int) -> Figures:
         return Process(name, str(path), argument)
 
     running = [start(slot) for slot in range(len(slots))]
-    for process in running:
-        process.wait_for("open")
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        pause = min(left, chance.uniform(0.2, 0.8))
+    try:
         for process in running:
-            process.read(pause / len(running))
-        owner = _owner(path)
-        pids = [process.pid for process in running]
-        slot = pids.index(owner) if owner in pids and chance.random() < 0.4 else chance.randrange(len(slots))
-        killed_at = time.monotonic()
-        if not running[slot].kill():
-            figures.wrong.append(f"{slots[slot]} had ended: {running[slot].told[-2:]}")
-        told += running[slot].told
-        figures.kills += 1
-        if pids[slot] == owner:
-            figures.faults["owner killed"] += 1
-            moved = _moved(path, owner, killed_at)
-            figures.worst_move_ms = max(figures.worst_move_ms, round(1000 * moved))
-            if moved > MOVE_SECONDS:
-                figures.wrong.append(f"the store had no owner for {moved:.1f} s")
-        running[slot] = start(slot)
-    for process in running[:2]:
-        process.ask("finish")
-    for process in running[:2]:
-        process.wait_for("done")
-    for process in running:
-        process.ask("stop")
-    for process in running:
-        if code := process.finish():
-            figures.wrong.append(f"{process.pid} ended with {code}: {process.told[-2:]}")
-        told += process.told
+            process.wait_for("open")
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            pause = min(left, chance.uniform(0.2, 0.8))
+            for process in running:
+                process.read(pause / len(running))
+            owner = _owner(path)
+            pids = [process.pid for process in running]
+            slot = pids.index(owner) if owner in pids and chance.random() < 0.4 else chance.randrange(len(slots))
+            killed_at = time.monotonic()
+            if not running[slot].kill():
+                figures.wrong.append(f"{slots[slot]} had ended: {running[slot].told[-2:]}")
+            told += running[slot].told
+            figures.kills += 1
+            if pids[slot] == owner:
+                figures.faults["owner killed"] += 1
+                moved = _moved(path, owner, killed_at)
+                figures.worst_move_ms = max(figures.worst_move_ms, round(1000 * moved))
+                if moved > MOVE_SECONDS:
+                    figures.wrong.append(f"the store had no owner for {moved:.1f} s")
+            running[slot] = start(slot)
+        for process in running[:2]:
+            process.ask("finish")
+        for process in running[:2]:
+            process.wait_for("done")
+        for process in running:
+            process.ask("stop")
+        for process in running:
+            if code := process.finish():
+                figures.wrong.append(f"{process.pid} ended with {code}: {process.told[-2:]}")
+            told += process.told
+    finally:
+        for process in running:
+            process.kill()
     figures.heard(told)
     for words in told:
         if words[0] == "closed" and words[2] != sum_of(3, 5):

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import time
 from typing import Any, NoReturn
 
 import pytest
 
 from simpleflow_lab.exceptions import DomainAlreadyExistsFault, TypeDeprecatedFault, UnknownResourceFault
-from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, EPOCH, Handle, Scenario
+from tests.service.scenario import DOMAIN, EPOCH, Handle, Scenario
 
 SETTLED_SECONDS = 0.5
 """A history that did not grow for so long has all that follows: 20 to 100 ms, by the recordings."""
@@ -24,13 +23,6 @@ class NoClock:
 
     def __getattr__(self, name: str) -> NoReturn:
         pytest.skip("needs a clock that can be set")
-
-
-def domain_for_tests() -> str:
-    """The domain that is the tests' alone; nothing is written to any other."""
-    if DOMAIN_VARIABLE not in os.environ:
-        pytest.exit(f"--swf=aws needs {DOMAIN_VARIABLE}: a domain in which nothing of yours is kept", returncode=2)
-    return DOMAIN
 
 
 class AmazonScenario(Scenario):

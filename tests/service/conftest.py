@@ -14,6 +14,7 @@ service       what it is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,8 +30,8 @@ from simpleflow_lab.service import aws
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.service.watching import Watching
 from tests.engine.invariants import violations
-from tests.service.amazon import AmazonScenario, NoClock, domain_for_tests
-from tests.service.scenario import DOMAIN, Scenario
+from tests.service.amazon import AmazonScenario, NoClock
+from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, Scenario
 
 ENGINES = ["memory", "file", "wire"]
 
@@ -38,6 +39,8 @@ ENGINES = ["memory", "file", "wire"]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "moto(probe): moto does this as SWF does, so it is held to it too")
     config.addinivalue_line("markers", "own_service: needs a service of its own, or more than Amazon should be asked")
+    if config.getoption("--swf") == "aws" and DOMAIN_VARIABLE not in os.environ:
+        raise pytest.UsageError(f"--swf=aws needs {DOMAIN_VARIABLE}: a domain in which nothing of yours is kept")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -88,7 +91,6 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
             closing.enter_context(mock_aws())
             client = aws.client(region="eu-west-1", access_key="k", secret_key="s", max_attempts=1)
         else:
-            domain_for_tests()
             client = aws.client()
         closing.callback(client.close)
         yield cast(WatchableService, Watching(aws.service(client), longest_pause=0.05))

@@ -1,0 +1,27 @@
+"""How many examples a property is tried on: few in CI, many where `HYPOTHESIS_PROFILE=nightly` asks for them."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+
+NIGHTLY: Final = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+TIMEOUT: Final = 6 * 3600 if NIGHTLY else 300
+"""Seconds, for `pytest.mark.timeout`."""
+
+
+def examples(few: int, many: int, *, steps: tuple[int, int] = (40, 100)) -> settings:
+    """Settings for `few` examples, or `many` at night; and for machines of as many steps, likewise."""
+    return settings(
+        max_examples=many if NIGHTLY else few,
+        stateful_step_count=steps[NIGHTLY],
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,
+        ],
+    )
