@@ -15,16 +15,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from simpleflow_lab import Lab
 from simpleflow_lab.cli.main import main as simpleflow
-from simpleflow_lab.exceptions import StoreError, StoreInUseError
 
 
 def quickstart(output: Path, seconds: float = 2) -> int:
     """Run it, writing the two files to `output`; gives the exit code."""
     output.mkdir(parents=True, exist_ok=True)
     workflow_id = f"quickstart-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}"
-    store = _store(output)
     history, chart = output / "quickstart-history.json", output / "quickstart-gantt.html"
     arguments = json.dumps([1, seconds])
     for words in (
@@ -33,33 +30,17 @@ def quickstart(output: Path, seconds: float = 2) -> int:
         ["workflow.history", workflow_id, "-o", "raw", "--output-file", str(history)],
         ["gantt", workflow_id, "-o", str(chart)],
     ):
-        print(f"\n$ simpleflow {shlex.join([*store, *words])}", flush=True)
-        code = simpleflow([*store, *words])
+        print(f"\n$ simpleflow {shlex.join(words)}", flush=True)
+        code = simpleflow(words)
         if code:
             return code
-    where = repr(str(Path(store[1]).resolve())) if store else ""
     print(f"""
 The chart opens in any browser: {chart.resolve().as_uri()}
 The same execution in JupyterLab: ./script/lab, and there
 
-    from simpleflow_lab import Lab
-    Lab({where}).execution({workflow_id!r})
+        Lab().execution({workflow_id!r})
 """)
     return 0
-
-
-def _store(output: Path) -> list[str]:
-    """The option for a store: none for the user's own; if a kernel has that one open, one beside the files."""
-    try:
-        Lab().close()
-    except StoreInUseError as error:
-        # A notebook has it open.
-        beside = output / "quickstart.sqlite"
-        print(f"{error}\nThis run goes to {beside} instead.")
-        return ["--store", str(beside)]
-    except StoreError:
-        pass  # the first command says what is wrong with it
-    return []
 
 
 def main() -> int:

@@ -124,11 +124,11 @@ def test_quickstart_shows_and_keeps_its_run_and_may_be_run_again(tmp_path: Path)
         assert len(lab.executions()) == 2
 
 
-def test_quickstart_goes_elsewhere_while_a_notebook_has_the_store(tmp_path: Path) -> None:
-    with Lab(tmp_path / "lab.sqlite"):
+def test_quickstart_shares_the_store_that_a_notebook_has_open(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab.sqlite") as lab:
         done = python(
             "-m", "examples.quickstart", "--output", str(tmp_path / "kept"), "--seconds", "0",
             environment={"SIMPLEFLOW_LAB_STORE": str(tmp_path / "lab.sqlite")},
         )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "kept" / "quickstart.sqlite").exists()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert list(lab.executions()["status"]) == ["COMPLETED"]

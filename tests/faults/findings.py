@@ -75,11 +75,13 @@ class Figures:
                 setattr(self, field.name, mine + its)
 
     def heard(self, told: Told) -> None:
-        """What a process told of waits and of its log."""
+        """What a process told of waits, of its log, and of its end."""
+        told = list(told)
         waits = [words[1] for words in told if words[0] == "waited"]
         self.waits += waits
         self.worst_wait_ms = max([self.worst_wait_ms, *(round(1000 * wait) for wait in waits)])
-        self.locked += sum("locked" in words[1] for words in told if words[0] == "log")
+        self.locked += sum("locked" in words[1] for words in told if words[0] in ("log", "error"))
+        self.wrong += [words[1] for words in told if words[0] == "error"]
 
     @property
     def good(self) -> bool:

@@ -5,6 +5,7 @@ Rule: what a process told before it died is kept, and read to its end: a pipe ou
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import time
@@ -64,7 +65,8 @@ class Process:
 
     def ask(self, word: str) -> None:
         """Say a word to it."""
-        self._connection.send(word)
+        with contextlib.suppress(OSError):  # it is dead: who waits for its answer is told
+            self._connection.send(word)
 
     def kill(self) -> bool:
         """kill -9; `False` if it had ended already."""

@@ -10,6 +10,7 @@ Rule: a program tells what was acknowledged to it after it was acknowledged, a t
 ("closed", workflow id, result)       an execution gave its result
 ("waited", seconds)                   how long each acknowledgement took
 ("log", text)                         what was logged as a warning or worse
+("error", text)                       what ended the process
 ====================================  ==================================================================
 """
 
@@ -25,6 +26,7 @@ import signal
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -366,4 +368,8 @@ def run(connection: Connection, name: str, crash_at: str | None, arguments: tupl
     tell = Teller(connection)
     logging.getLogger().addHandler(_Log(tell))
     logging.getLogger().setLevel(logging.WARNING)
-    PROGRAMS[name](tell, *arguments)
+    try:
+        PROGRAMS[name](tell, *arguments)
+    except BaseException:
+        tell("error", traceback.format_exc())
+        raise SystemExit(1) from None
