@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, ClassVar, Final, NamedTuple, cast
 
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -67,7 +67,7 @@ def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> C
         return _amazon(text)
     if not text or "://" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
-    store = SharedStore(os.path.realpath(os.path.expanduser(text)), clock=clock)
+    store = SharedStore.open(os.path.realpath(os.path.expanduser(text)), clock=clock)
     return Connection(cast(WatchableService, store), None, None)
 
 
@@ -108,10 +108,26 @@ class SharedStore:
     takes over. A call that meets a dead owner is made again to the next.
     """
 
+    _open: ClassVar[dict[str, SharedStore]] = {}
+    _opening: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def open(cls, path: str, *, clock: Clock | None = None) -> SharedStore:
+        """The store at this path, shared by all who open it in this process; each closes it. Raises `StoreError`."""
+        with cls._opening:
+            store = cls._open.get(path)
+            if store is None:
+                store = cls._open[path] = cls(path, clock=clock)
+            elif clock is not None and clock is not store._clock:
+                raise StoreError(f"the store {path} is open in this process, with another clock: close that one first")
+            store._users += 1
+            return store
+
     def __init__(self, path: str, *, clock: Clock | None = None):
         """Raises `StoreError`."""
         self.path = path
         self._clock = clock
+        self._users = 0
         self._lock = threading.Lock()
         self._closed = False
         self._backend: WatchableService | None = None
@@ -129,7 +145,13 @@ class SharedStore:
         return self._backend if isinstance(self._backend, EmbeddedSWF) else None
 
     def close(self) -> None:
-        """Let go. If this process owns the store, another may take over."""
+        """Let go. When all of this process have, another process may own the store."""
+        with self._opening:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if self._open.get(self.path) is self:
+                del self._open[self.path]
         with self._lock:
             self._closed = True
             if self._endpoint is not None:

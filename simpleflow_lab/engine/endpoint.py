@@ -89,6 +89,7 @@ class Endpoint:
         self.access_key = "LAB" + secrets.token_hex(8).upper()
         self.secret_key = secrets.token_urlsafe(30)
         self.now = now
+        self.closing = False
         self.poll_seconds = poll_seconds
         try:
             self._server = _Server((HOST, port), self)
@@ -120,6 +121,7 @@ class Endpoint:
 
     def close(self) -> None:
         """Serve no more. Polls that wait are the engine's to release."""
+        self.closing = True
         if self._connection_file is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._connection_file)
@@ -173,6 +175,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             kind = _TYPES.get(type(fault), f"com.amazonaws.swf.base.model#{fault.code}")
             self._send(400, {"__type": kind, "message": fault.message} if fault.message else {"__type": kind})
         except SimpleflowLabError as error:
+            if self.server.endpoint.closing:
+                # Who gets no answer from an owner that goes looks for the next one.
+                self.close_connection = True
+                return
             self._send(500, {"__type": "com.amazon.coral.service#InternalFailure", "message": str(error)})
         else:
             self._send(200, answer or None)
