@@ -32,7 +32,7 @@ __all__ = ["MEMORY", "Connection", "Endpoint", "SharedStore", "connect", "serve"
 logger = logging.getLogger(__name__)
 
 MEMORY: Final = ":memory:"
-FIND_SECONDS: Final = 10.0
+FIND_SECONDS: Final = 5.0
 """How long to look for the owner of a store: between two owners there may be none for a moment."""
 LOCAL_PAUSE, AMAZON_PAUSE = 0.25, 2.0
 """Longest pauses, in seconds, between looks at a history on this machine and on Amazon SWF."""

@@ -8,9 +8,9 @@ the exception says of itself.
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final
 
 from simpleflow_lab.codec import decode
@@ -18,6 +18,7 @@ from simpleflow_lab.codec import decode
 MAX_REASON: Final = 256
 MAX_DETAILS: Final = 32_768
 _MAX_MESSAGE: Final = 4_096
+_PACKAGE_FOLDER: Final = os.path.dirname(__file__) + os.sep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ def reason_of(error: BaseException) -> str:
 def details_of(error: BaseException, *, skip_package: bool = True) -> str:
     """The JSON details of an exception, within SWF's limit.
 
-    With `skip_package` the frames of this package at the head of the traceback are left out: they are not the author's.
+    With `skip_package` the frames of this package are left out: they are not the author's.
     """
     kind = type(error)
     message = _cut(_message(error), _MAX_MESSAGE)
@@ -80,16 +81,21 @@ def read_details(details: str | None) -> FailureDetails | None:
 
 
 def format_traceback(error: BaseException, *, skip_package: bool = True) -> list[str]:
-    """The lines of an exception's traceback, from the author's first frame on."""
-    found: TracebackType | None = error.__traceback__
+    """The lines of an exception's traceback, without the frames of this package: they are not the author's."""
+    found = traceback.TracebackException.from_exception(error)
     if skip_package:
-        while found is not None and _is_ours(found) and found.tb_next is not None:
-            found = found.tb_next
-    return traceback.format_exception(type(error), error, found)
+        _leave_out_ours(found)
+    return list(found.format())
 
 
-def _is_ours(found: TracebackType) -> bool:
-    return str(found.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == __name__.partition(".")[0]
+def _leave_out_ours(found: traceback.TracebackException | None) -> None:
+    """Of the exception and of those that led to it."""
+    while found is not None:
+        authors = [frame for frame in found.stack if not frame.filename.startswith(_PACKAGE_FOLDER)]
+        if authors:
+            found.stack = traceback.StackSummary.from_list(authors)
+        _leave_out_ours(found.__context__)
+        found = found.__cause__
 
 
 def _message(error: BaseException) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 
 NIGHTLY: Final = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-TIMEOUT: Final = 6 * 3600 if NIGHTLY else 300
-"""Seconds, for `pytest.mark.timeout`."""
+TIMEOUT: Final = 6 * 3600 if NIGHTLY else 600
+"""Seconds, for `pytest.mark.timeout`: what fails is made smaller for up to five minutes."""
 
 
 def examples(few: int, many: int, *, steps: tuple[int, int] = (40, 100)) -> settings:

@@ -1,29 +1,52 @@
-"""Laws: a workflow gives what plain Python gives, and every prefix of its history replays to what was recorded."""
+"""Laws: a workflow gives what plain Python gives, every prefix of its history replays to what was recorded, and code
+that has changed gives the same or is found out.
+
+A program is a list of nodes, drawn by hypothesis: what each does, whether the workflow waits for it at once, and which
+earlier nodes it depends on. One workflow runs it, one function says what it gives. Activities are shared by all nodes.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from simpleflow_lab import Lab, Workflow, activity, futures
+from simpleflow_lab import Chain, Execution, Group, Lab, Workflow, activity
+from simpleflow_lab.codec import decode
+from simpleflow_lab.exceptions import NondeterminismError
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
-from simpleflow_lab.swf.history import History
+from simpleflow_lab.swf.history import History, HistoryEvent
+from tests.engine.invariants import violations
+from tests.examples_count import TIMEOUT, examples
+
+pytestmark = pytest.mark.timeout(TIMEOUT)
 
 TASKS = {"task_list": "laws", "version": "1"}
+RAISED = "!"
+"""What stands in the result for a node whose result can't be read."""
 
 
 @activity.with_attributes(name="laws.join", **TASKS)
-def join(node: int, *parts: Any) -> str:
+def join(node: Any, *parts: Any) -> str:
     return f"{node}({','.join(str(part) for part in parts)})"
 
 
+@activity.with_attributes(name="laws.join", task_list="laws", version="2")
+def newer_join(node: Any, *parts: Any) -> str:
+    return f"{node}<{','.join(str(part) for part in parts)}>"
+
+
 @activity.with_attributes(name="laws.gather", **TASKS)
-def gather(node: int, parts: list[Any], named: dict[str, Any]) -> str:
+def gather(node: Any, parts: list[Any], named: dict[str, Any]) -> str:
     return f"{node}[{','.join(str(part) for part in parts)};{sorted(named.items())}]"
 
 
@@ -39,130 +62,375 @@ def flaky(node: int, *parts: Any) -> str:
 
 attempts: dict[tuple[str, str], list[int]] = {}
 
-#: A node: which task it is, whether the workflow waits for it at once, and which earlier nodes it depends on.
-nodes = st.lists(
-    st.tuples(st.sampled_from(["join", "gather", "flaky"]), st.booleans(), st.sets(st.integers(0, 30), max_size=3)),
-    min_size=1,
-    max_size=14,
-)
+
+@activity.with_attributes(name="laws.fails", retry=1, **TASKS)
+def fails(node: int, *parts: Any) -> None:
+    raise RuntimeError(f"{node} failed")
 
 
-def plain(graph) -> list[str]:
-    """What the graph gives, by plain Python."""
-    values: list[str] = []
-    for number, (kind, _, dependencies) in enumerate(graph):
-        parts = [values[d % number] for d in sorted(dependencies)] if number else []
-        if kind == "join":
-            values.append(f"{number}({','.join(parts)})")
-        elif kind == "gather":
-            values.append(f"{number}[{','.join(parts)};{sorted({'first': parts[:1]}.items())}]")
-        else:
-            values.append(f"{number}~{','.join(parts)}")
-    return values
+@activity.with_attributes(name="laws.fails_aloud", raises_on_failure=True, **TASKS)
+def fails_aloud(node: int, *parts: Any) -> None:
+    raise RuntimeError(f"{node} failed")
 
 
-class Graph(Workflow):
-    """Runs a graph given as JSON."""
+class Leaf(Workflow):
+    """A child with a task of its own."""
 
-    name = "laws.graph"
+    name = "laws.leaf"
     task_list = "laws"
 
-    def run(self, graph):
-        submitted = []
-        for number, (kind, waits, dependencies) in enumerate(graph):
-            parts = [submitted[d % number] for d in dependencies] if number else []
-            if kind == "join":
-                future = self.submit(join, number, *parts)
-            elif kind == "gather":
-                future = self.submit(gather, number, parts, {"first": parts[:1]})
-            else:
-                future = self.submit(flaky, number, *parts)
+    def run(self, node, *parts):
+        return self.submit(join, node, *parts).result
+
+
+class FailingLeaf(Workflow):
+    """A child that fails."""
+
+    name = "laws.failing_leaf"
+    task_list = "laws"
+
+    def run(self, node, *parts):
+        return self.submit(fails_aloud, node).result
+
+
+KINDS = ["join", "newer", "gather", "flaky", "fails", "aloud", "timer", "signal", "marker"]
+KINDS += ["child", "failing child", "group", "few at a time", "chain", "broken chain"]
+
+programs = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.booleans(), st.lists(st.integers(0, 30), max_size=3, unique=True)),
+    min_size=1,
+    max_size=10,
+).map(lambda nodes: [[kind, waits, depends, number] for number, (kind, waits, depends) in enumerate(nodes)])
+"""Nodes as JSON: kind, waits, depends on, name."""
+
+
+def parts_of(position: int, depends: list[int], values: list[Any]) -> list[Any]:
+    return [values[each % position] for each in depends] if position else []
+
+
+class Program(Workflow):
+    """Runs a program."""
+
+    name = "laws.program"
+    task_list = "laws"
+
+    def run(self, program):
+        submitted: list[Any] = []
+        for position, (kind, waits, depends, node) in enumerate(program):
+            future = self.one(kind, node, parts_of(position, depends, submitted))
             submitted.append(future)
             if waits:
                 future.wait()
-        return futures.wait(*submitted)
+        for future in submitted:
+            future.wait()
+        return [self.read(future) for future in submitted]
+
+    def read(self, future):
+        try:
+            return future.result
+        except Exception:
+            return RAISED
+
+    def one(self, kind, node, parts):
+        match kind:
+            case "join":
+                return self.submit(join, node, *parts)
+            case "newer":
+                return self.submit(newer_join, node, *parts)
+            case "gather":
+                return self.submit(gather, node, parts, {"first": parts[:1]})
+            case "flaky":
+                return self.submit(flaky, node, *parts)
+            case "fails":
+                return self.submit(fails, node, *parts)
+            case "aloud":
+                return self.submit(fails_aloud, node, *parts)
+            case "timer":
+                return self.submit(self.start_timer(f"t{node}", 3600 * (node % 3)))
+            case "signal":
+                self.submit(self.signal(f"s{node}", node))
+                return self.submit(self.wait_signal(f"s{node}"))
+            case "marker":
+                return self.submit(self.record_marker(f"m{node}", node))
+            case "child":
+                return self.submit(Leaf, node, *parts)
+            case "failing child":
+                return self.submit(FailingLeaf, node, *parts)
+            case "group":
+                return self.submit(Group((join, node, *parts), (fails, node), (Leaf, node)))
+            case "few at a time":
+                return self.submit(Group(*((join, node, n, *parts) for n in range(3)), max_parallel=2))
+            case "chain":
+                return self.submit(Chain((join, node, *parts), (join, node), send_result=True))
+            case _:
+                return self.submit(Chain((join, node), (fails, node), (join, node), break_on_failure=True))
+
+
+def plain(program: list[Any]) -> list[Any]:
+    """What the program gives, by plain Python."""
+    values: list[Any] = []
+    for position, (kind, _, depends, node) in enumerate(program):
+        parts = parts_of(position, depends, values)
+        text = ",".join(str(part) for part in parts)
+        joined = f"{node}({text})"
+        takes_parts = kind not in ("timer", "signal", "marker", "broken chain")
+        value: Any
+        match kind:
+            case _ if takes_parts and RAISED in parts:
+                value = RAISED
+            case "join" | "child":
+                value = joined
+            case "newer":
+                value = f"{node}<{text}>"
+            case "gather":
+                value = f"{node}[{text};{sorted({'first': parts[:1]}.items())}]"
+            case "flaky":
+                value = f"{node}~{text}"
+            case "fails" | "timer":
+                value = None
+            case "signal":
+                value = {"args": [node], "kwargs": {}}
+            case "marker":
+                value = node
+            case "group":
+                value = [joined, None, f"{node}()"]
+            case "few at a time":
+                value = [f"{node}({','.join([str(n), *map(str, parts)])})" for n in range(3)]
+            case "chain":
+                value = [joined, f"{node}({joined})"]
+            case "broken chain":
+                value = [f"{node}()", None]
+            case _:  # fails aloud, failing child
+                value = RAISED
+        values.append(value)
+    return values
 
 
 @pytest.fixture(scope="module")
-def shared_lab():
-    with Lab(":memory:", activity_threads=3) as lab:
+def shared_lab() -> Iterator[Lab]:
+    with Lab(":memory:", activity_threads=3, clock="virtual") as lab:
         yield lab
 
 
+@pytest.fixture(scope="module")
+def recorded(shared_lab: Lab) -> Callable[[list[Any]], Execution]:
+    """From a program to its execution, which has completed."""
+
+    def run(program: list[Any]) -> Execution:
+        execution = shared_lab.start(Program, program)
+        execution.result(60)
+        return execution
+
+    return run
+
+
+# -- replays -----------------------------------------------------------------------------------------------------------
+
+MADE: Mapping[str, str] = {
+    "ScheduleActivityTask": "ActivityTaskScheduled",
+    "StartChildWorkflowExecution": "StartChildWorkflowExecutionInitiated",
+    "StartTimer": "TimerStarted",
+    "CancelTimer": "TimerCanceled",
+    "RecordMarker": "MarkerRecorded",
+    "SignalExternalWorkflowExecution": "SignalExternalWorkflowExecutionInitiated",
+    "CompleteWorkflowExecution": "WorkflowExecutionCompleted",
+    "FailWorkflowExecution": "WorkflowExecutionFailed",
+}
+REFUSED = {"CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed"}
+
+
+def says_the_same(decision: Mapping[str, Any], event: HistoryEvent) -> bool:
+    """The event records this decision: every member that the decision gives, and no other type."""
+    kind, asked = decision["decisionType"], attributes(decision)
+    if event.type == REFUSED.get(kind):
+        return True
+    return event.type == MADE[kind] and all(event.attributes.get(name) == value for name, value in asked.items())
+
+
 def replays_as_recorded(workflow: type[Workflow], history: History, workflow_id: str, run_id: str) -> None:
-    """Every decision of the history is made again by a replay of the events before it."""
+    """Every decision of the history is made again: by a replay of the events before it, and by one that is kept."""
+    names = {"workflow_id": workflow_id, "run_id": run_id}
+    kept = Replay(workflow, **names)
     for completed in history:
         if completed.type != "DecisionTaskCompleted":
             continue
         started = completed.attributes["startedEventId"]
-        replay = Replay(workflow, workflow_id=workflow_id, run_id=run_id)
-        replay.feed(history[:started])
-        asked = [
-            (decision["decisionType"], attributes(decision).get("activityId"), attributes(decision).get("input"))
-            for decision in replay.decide(started).decisions
-        ]
-        recorded = [
+        anew = Replay(workflow, **names)
+        anew.feed(history[:started])
+        answer = anew.decide(started)
+        anew.close()
+        kept.feed(history[:started])
+        assert kept.decide(started) == answer
+        events = [
             event
             for event in history[completed.id :]
-            if event.attributes.get("decisionTaskCompletedEventId") == completed.id and event.type in RECORDED
+            if event.attributes.get("decisionTaskCompletedEventId") == completed.id
+            and event.type in RECORDED
+            and not event.attributes.get("initiatedEventId")
         ]
-        replay.close()
-        assert len(asked) == len(recorded)
-        for (_, activity_id, given_input), event in zip(asked, recorded, strict=True):
-            assert activity_id == event.attributes.get("activityId")
-            assert given_input == event.attributes.get("input")
+        assert len(answer.decisions) == len(events)
+        for decision, event in zip(answer.decisions, events, strict=True):
+            assert says_the_same(decision, event)
+    kept.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(nodes)
-def test_a_graph_of_tasks_gives_what_plain_python_gives_and_replays_at_every_prefix(shared_lab, graph):
-    as_json = [[kind, waits, sorted(dependencies)] for kind, waits, dependencies in graph]
-    execution = shared_lab.start(Graph, as_json)
-    assert execution.result(30) == plain(graph)
-    replays_as_recorded(Graph, execution.history(), execution.workflow_id, execution.run_id)
+def with_children(lab: Lab, execution: Execution) -> Iterator[tuple[type[Workflow], Execution]]:
+    """The execution and its child executions, with their workflows."""
+    yield Program, execution
+    for event in execution.history():
+        if event.type == "ChildWorkflowExecutionStarted":
+            ids = event.attributes["workflowExecution"]
+            kind = {found.name: found for found in (Leaf, FailingLeaf)}[event.attributes["workflowType"]["name"]]
+            yield kind, lab.execution(ids["workflowId"], ids["runId"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(nodes, st.randoms(use_true_random=False))
-def test_changed_code_gives_the_same_or_is_found_out(shared_lab, graph, chance):
-    """H4: whatever changes between two decisions, no other result passes for this history's."""
-    as_json = [[kind, waits, sorted(dependencies)] for kind, waits, dependencies in graph]
-    execution = shared_lab.start(Graph, as_json)
-    result = execution.result(30)
-    history = execution.history()
+def raw_events(lab: Lab, execution: Execution) -> list[Mapping[str, Any]]:
+    ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
+    found: list[Mapping[str, Any]] = lab.service.get_workflow_execution_history(domain=lab.domain, execution=ids)[
+        "events"
+    ]
+    return found
 
-    position = chance.randrange(len(as_json))
-    change = chance.choice(["drop", "double", "other", "swap"])
 
-    class Changed(Graph):
-        name = "laws.changed"
+@examples(300, 20_000)
+@given(programs)
+def test_a_program_gives_what_plain_python_gives_and_replays_at_every_prefix(shared_lab, program):
+    """H1 and H3, and I1 to I4, I8 of the histories of the execution and of its children."""
+    execution = shared_lab.start(Program, program)
+    assert execution.result(60) == plain(program)
+    for workflow, each in with_children(shared_lab, execution):
+        assert violations(raw_events(shared_lab, each)) == []
+        replays_as_recorded(workflow, each.history(), each.workflow_id, each.run_id)
 
-        def run(self, given_graph):
-            changed = list(given_graph)
-            if change == "drop":
-                del changed[position]
-            elif change == "double":
-                changed.insert(position, changed[position])
-            elif change == "other":
-                kind, waits, dependencies = changed[position]
-                changed[position] = ["gather" if kind == "join" else "join", waits, dependencies]
-            else:
-                changed.reverse()
-            return super().run(changed)
 
-    from simpleflow_lab.exceptions import NondeterminismError
+@examples(60, 2000)
+@given(programs)
+def test_a_failure_that_nobody_catches_fails_the_execution_after_the_same_decisions(shared_lab, program):
+    class Careless(Program):
+        name = "laws.careless"
 
-    replay = Replay(Changed, workflow_id=execution.workflow_id, run_id=execution.run_id)
+        def read(self, future):
+            return future.result
+
+    execution = shared_lab.start(Careless, program)
+    if RAISED not in plain(program):
+        assert execution.result(60) == plain(program)
+    else:
+        assert execution.wait(60)
+        assert execution.status == "FAILED"
+    assert violations(raw_events(shared_lab, execution)) == []
+    replays_as_recorded(Careless, execution.history(), execution.workflow_id, execution.run_id)
+
+
+# -- code that has changed ---------------------------------------------------------------------------------------------
+
+
+def deleted(program: list[Any], position: int) -> list[Any]:
+    return program[:position] + program[position + 1 :]
+
+
+def inserted(program: list[Any], position: int) -> list[Any]:
+    return [*program[:position], ["join", False, [], "new"], *program[position:]]
+
+
+def doubled(program: list[Any], position: int) -> list[Any]:
+    return [*program[:position], program[position], *program[position:]]
+
+
+def swapped(program: list[Any], position: int) -> list[Any]:
+    return [*program[:position], *program[position : position + 2][::-1], *program[position + 2 :]]
+
+
+def renamed(program: list[Any], position: int) -> list[Any]:
+    kind, *rest = program[position]
+    return [*program[:position], ["gather" if kind == "join" else "join", *rest], *program[position + 1 :]]
+
+
+def another_version(program: list[Any], position: int) -> list[Any]:
+    kind, *rest = program[position]
+    other = {"join": "newer", "newer": "join"}.get(kind, kind)
+    return [*program[:position], [other, *rest], *program[position + 1 :]]
+
+
+def another_argument(program: list[Any], position: int) -> list[Any]:
+    *rest, node = program[position]
+    return [*program[:position], [*rest, node + 100], *program[position + 1 :]]
+
+
+def other_dependencies(program: list[Any], position: int) -> list[Any]:
+    kind, waits, depends, node = program[position]
+    return [*program[:position], [kind, waits, [*depends[1:], 7], node], *program[position + 1 :]]
+
+
+def waiting_elsewhere(program: list[Any], position: int) -> list[Any]:
+    kind, waits, *rest = program[position]
+    return [*program[:position], [kind, not waits, *rest], *program[position + 1 :]]
+
+
+def reversed_order(program: list[Any], position: int) -> list[Any]:
+    return program[::-1]
+
+
+CHANGES = [deleted, inserted, doubled, swapped, renamed, another_version, another_argument]
+CHANGES += [other_dependencies, waiting_elsewhere, reversed_order]
+
+
+def replayed_result(workflow: type[Workflow], execution: Execution, history: History) -> Any:
+    """What the code makes of a whole history. Raises `NondeterminismError`."""
+    replay = Replay(workflow, workflow_id=execution.workflow_id, run_id=execution.run_id)
     try:
         replay.feed(history)
         replay.feed([])
         replay._close_batch()
-    except NondeterminismError:
-        return
+        closing = replay._executor.closing
     finally:
         replay.close()
-    closing = replay._executor.closing
     assert closing is not None
-    from simpleflow_lab.codec import decode
+    assert closing.id == "CompleteWorkflowExecution"
+    return decode(closing.members["result"])
 
-    assert decode(closing.members["result"]) == result
+
+@examples(300, 10_000)
+@given(program=programs, change=st.sampled_from(CHANGES), place=st.integers(0, 30))
+def test_changed_code_gives_the_same_or_is_found_out(recorded, program, change, place):
+    """H4: whatever changes between two decisions, no other result passes for this history's."""
+    execution = recorded(program)
+    history, result = execution.history(), execution.result(0)
+
+    class Changed(Program):
+        name = "laws.changed"
+
+        def run(self, given_program):
+            return super().run(change(given_program, place % len(given_program)))
+
+    try:
+        found = replayed_result(Changed, execution, history)
+    except NondeterminismError:
+        return
+    assert found == result
+
+
+@examples(60, 1000)
+@given(program=programs)
+def test_unchanged_code_is_never_suspected(recorded, program):
+    execution = recorded(program)
+    assert replayed_result(Program, execution, execution.history()) == plain(program)
+
+
+# -- other processes ---------------------------------------------------------------------------------------------------
+
+
+def test_recorded_histories_replay_the_same_in_every_process():
+    """H5: whatever the seed of hashes and the time zone."""
+    root = Path(__file__).parents[1]
+
+    def begin(seed: str, zone: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "PYTHONPATH": str(root)}
+        command = [sys.executable, "-m", "tests.replay.all_decisions"]
+        return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
+
+    running = [begin(*each) for each in (("0", "UTC"), ("1", "Asia/Kolkata"), ("4242", "America/St_Johns"))]
+    told = [process.communicate(timeout=100)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert told[0].count("ScheduleActivityTask") > 10
+    assert set(told) == {told[0]}

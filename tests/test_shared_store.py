@@ -18,7 +18,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.connect import SharedStore
-from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
 
 ROOT = Path(__file__).parents[1]
 
@@ -201,7 +201,9 @@ def test_a_call_in_another_thread_goes_on_with_the_new_owner(store, others):
     answers: list[Any] = []
 
     def wait_for_a_task() -> None:
-        with contextlib.suppress(StoreError):  # the store may be closed before the poll is made again
+        with contextlib.suppress(
+            StoreError, ServiceUnreachableError
+        ):  # the store may be closed before the poll is made again
             answers.append(shared.poll_for_activity_task(domain="lab", taskList={"name": "nobody's"}))
 
     poll = threading.Thread(target=wait_for_a_task, daemon=True)

@@ -34,12 +34,15 @@ def test_a_killed_workflow_goes_on_and_no_recorded_activity_runs_again(tmp_path,
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         try:
-            out, err = process.communicate(timeout=chance.uniform(0.0, 0.25) if kills < 5 else 60)
+            process.wait(timeout=chance.uniform(0.0, 0.25) if kills < 5 else 60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             kills += 1
             continue
+        # Not communicate(): the line may be in the buffer of readline() already.
+        out, err = process.stdout.read(), process.stderr.read()
+        process.communicate()
         assert process.returncode == 0, err
         assert out == f"result {[sum(range(LENGTH)), 1000, 1001, 1002]}\n"
         break

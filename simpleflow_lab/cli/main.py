@@ -195,15 +195,15 @@ def _show(record: Record, session: Session) -> int:
 
 def _serve(record: EngineStarted) -> int:
     """Say how to find the engine, and keep it until somebody interrupts or ends this process."""
-    print(f"# {visible(record.store)} is served at {record.url}, for programs of this user on this machine")
-    for name, value in record.environment.items():
-        print(f"export {name}={shlex.quote(value)}")
-    sys.stdout.flush()
-    _say("serving until interrupted (Ctrl-C)")
     ended = threading.Event()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with contextlib.suppress(KeyboardInterrupt):
+        print(f"# {visible(record.store)} is served at {record.url}, for programs of this user on this machine")
+        for name, value in record.environment.items():
+            print(f"export {name}={shlex.quote(value)}")
+        sys.stdout.flush()
+        _say("serving until interrupted (Ctrl-C)")
         ended.wait()
     return DONE
 

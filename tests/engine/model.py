@@ -86,12 +86,19 @@ class Model:
             execution.queued = True
 
     def close(self, execution: Execution, status: str) -> None:
+        self._record_close(execution, status)
+        self._after_close(execution, status)
+
+    def _record_close(self, execution: Execution, status: str) -> None:
         del self.open[execution.id[0]]
         if execution in self.unnamed:
             self.unnamed.remove(execution)
         else:
             self.closed[execution.id] = status
+
+    def _after_close(self, execution: Execution, status: str) -> None:
         if status == "CONTINUED_AS_NEW":
+            self._next_run(execution)
             return
         parent = self.open.get(execution.parent[0]) if execution.parent else None
         if parent is not None and parent.id == execution.parent:
@@ -194,9 +201,8 @@ class Model:
                 if execution.queued or failed:
                     failed = True
                 else:
-                    self.close(execution, _CLOSES[kind])
-                    if kind == "ContinueAsNewWorkflowExecution":
-                        self._next_run(execution)
+                    self._record_close(execution, _CLOSES[kind])
+                    follow_ups.append((kind, about))
             else:
                 follow_ups.append((kind, about))
         if failed:
@@ -223,7 +229,9 @@ class Model:
         self.unnamed.append(following)
 
     def _follow_up(self, execution: Execution, kind: str, about: Mapping[str, Any]) -> None:
-        if kind == "RequestCancelActivityTask":
+        if kind in _CLOSES:
+            self._after_close(execution, _CLOSES[kind])
+        elif kind == "RequestCancelActivityTask":
             activity = execution.activities.get(about["activityId"])
             if self.is_open(execution) and activity is not None and activity.token is None:
                 del execution.activities[about["activityId"]]

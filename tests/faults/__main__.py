@@ -27,6 +27,9 @@ def suite(seed: int, *, quick: bool) -> dict[str, Callable[[Path], Figures]]:
     return {
         "F1 random kills": lambda folder: trials.random_kills(folder, size(200), seed),
         "F2 crash points": lambda folder: trials.crash_points(folder, passages=(1, 3, 9) if quick else None),
+        "F2 crash points in a longer run": lambda folder: trials.crash_points(
+            folder, passages=(20, 30) if quick else None, program="fifty"
+        ),
         "F6 dead deciders": lambda folder: trials.dead_deciders(folder, size(40), seed),
         "F6 dead remote deciders": lambda folder: trials.dead_remote_deciders(folder, size(10), seed),
         "F6 looping deciders": lambda folder: trials.looping_deciders(folder, size(10)),

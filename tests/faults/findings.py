@@ -19,6 +19,7 @@ from typing import Any
 
 from simpleflow_lab.engine.executions import to_datetime
 from simpleflow_lab.engine.store import first_chain, next_chain
+from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf import decisions
@@ -111,7 +112,7 @@ class Found:
     @property
     def result(self) -> Any:
         """What the execution gave."""
-        return json.loads(self.history[-1].attributes["result"])
+        return json.loads(self.history[-1].attributes.get("result", "null"))
 
 
 def check_store(path: Path, told: Told, figures: Figures) -> dict[str, Found]:
@@ -167,6 +168,9 @@ def replays(each: Found) -> list[str]:
                 (attributes.get("activityId"), attributes.get("input"))
                 for attributes in map(decisions.attributes, replay.decide(started).decisions)
             ]
+        except SimpleflowLabError as error:
+            wrong.append(f"{each.workflow_id}: event {completed.id} can't be decided again: {error}")
+            continue
         finally:
             replay.close()
         recorded = [
@@ -240,6 +244,9 @@ def _read(path: Path, figures: Figures) -> dict[str, Found]:
                     chain = next_chain(chain, event_id, event_type, timestamp, attributes)
                     if chain != recorded:
                         figures.wrong.append(f"{run_id}: the chain breaks at event {event_id}")
+                    if event_id != len(events) + 1:
+                        figures.wrong.append(f"{run_id}: event {event_id} stands at {len(events) + 1}")
+                        break
                     events.append(HistoryEvent(event_id, event_type, to_datetime(timestamp), json.loads(attributes)))
                 if not events or (close_status is not None and len(events) != count):
                     figures.wrong.append(f"{run_id}: {len(events)} events of {count}")

@@ -100,28 +100,42 @@ def random_kills(folder: Path, kills: int, seed: int) -> Figures:
 # -- F2 ----------------------------------------------------------------------------------------------------------------
 
 
-def crash_points(folder: Path, points: Iterable[str] = POINTS, passages: Iterable[int] | None = None) -> Figures:
+PROGRAMS = {"everything": ((), EVERYTHING), "fifty": ((5, 12), sum_of(5, 12))}
+"""Programs with their arguments, and what comes of them."""
+
+
+def crash_points(
+    folder: Path,
+    points: Iterable[str] = POINTS,
+    passages: Iterable[int] | None = None,
+    program: str = "everything",
+) -> Figures:
     """F2: a crash at the 1st, 2nd, … passage of each point, until a run ends untouched; or at these passages alone."""
     figures = Figures()
+    arguments, wanted = PROGRAMS[program]
+
+    def start(path: Path, crash_at: str | None = None) -> Process:
+        return Process(program, str(path), *arguments, crash_at=crash_at)
+
     for point in points:
         for number in passages or range(1, 1000):
-            story = Story(folder / f"{point}-{number}.sqlite", figures, EVERYTHING)
+            story = Story(folder / f"{point}-{number}.sqlite", figures, wanted)
             if point in RECOVERY:
                 # What is recovered differs: the store of a process that came so far, and died.
-                first = Process("everything", str(story.path), crash_at=f"after_commit_before_reply:{number}")
+                first = start(story.path, f"after_commit_before_reply:{number}")
                 untouched = first.finish() == 0
                 story.after(first)
                 if untouched:
                     break
-                process = Process("everything", str(story.path), crash_at=f"{point}:1")
+                process = start(story.path, f"{point}:1")
             else:
-                process = Process("everything", str(story.path), crash_at=f"{point}:{number}")
+                process = start(story.path, f"{point}:{number}")
             if process.finish() == 0:
                 story.after(process)
                 break
             story.after(process)
             figures.crashes[point] += 1
-            story.end(Process("everything", str(story.path)))
+            story.end(start(story.path))
     return figures
 
 

@@ -16,8 +16,10 @@ from simpleflow_lab import activity, workflow
 
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
-    """What a test defines is forgotten after it."""
+    """A test finds nothing defined, and what it defines is forgotten after it."""
     saved = [(registry, dict(registry)) for registry in (activity.registry, workflow.registry)]
+    for registry, _ in saved:
+        registry.clear()  # type: ignore[attr-defined]
     yield
     for registry, content in saved:
         registry.clear()  # type: ignore[attr-defined]

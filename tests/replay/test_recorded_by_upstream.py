@@ -18,7 +18,13 @@ INTEGRATION = "tests.integration.workflow"
 
 
 def an_activity(name: str, **options):
-    return activity.with_attributes(name=name, version="example", **options)(lambda *args: None)
+    """An activity to be named, not run: others may have registered one of this name."""
+    registered = activity.registry.get((name, "example"))
+    made = activity.with_attributes(name=name, version="example", **options)(lambda *args: None)
+    del activity.registry[name, "example"]
+    if registered is not None:
+        activity.registry[name, "example"] = registered
+    return made
 
 
 cancel_workflow = an_activity(f"{INTEGRATION}.cancel_workflow")

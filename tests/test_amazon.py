@@ -1,0 +1,405 @@
+"""`Lab("aws://REGION/DOMAIN")` end to end, without an account: over the wire to our own endpoint, and on moto.
+
+What is Amazon's here is an engine of this process, found through the environment as every AWS SDK finds an endpoint.
+"""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
+
+from simpleflow_lab import Group, Lab, Workflow, activity, futures
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.endpoint import Endpoint
+from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, ThrottlingException, UsageError
+from simpleflow_lab.runtime.registration import Registration
+from simpleflow_lab.service import aws
+from tests.engine.invariants import violations
+
+ADDRESS = "aws://eu-west-1/etl"
+TASKS = {"task_list": "amazon", "version": "1"}
+ACCOUNT = "123456789012"
+
+
+@activity.with_attributes(name="amazon.double", **TASKS)
+def double(x: int) -> int:
+    return 2 * x
+
+
+@activity.with_attributes(name="amazon.length", **TASKS)
+def length(text: str) -> int:
+    return len(text)
+
+
+@activity.with_attributes(name="amazon.flaky", retry=2, **TASKS)
+def flaky() -> str:
+    context = activity.current_context()
+    attempts[context["run_id"]] += 1
+    if attempts[context["run_id"]] < 3:
+        raise RuntimeError("not yet")
+    return f"attempt {attempts[context['run_id']]}"
+
+
+attempts: Counter[str] = Counter()
+
+
+class Doubling(Workflow):
+    """A chain and a fan: no retries, for moto refuses an activity id the second time."""
+
+    name = "amazon.doubling"
+    task_list = "amazon"
+
+    def run(self, x):
+        return futures.wait(self.map(double, [self.submit(double, x), x]))
+
+
+class Story(Workflow):
+    """Activities, retries, a child, a timer, a signal and a marker."""
+
+    name = "amazon.story"
+    task_list = "amazon"
+
+    def run(self, x):
+        child = self.submit(Doubling, x)
+        again = self.submit(flaky)
+        self.submit(self.record_marker("started", x))
+        self.submit(self.signal("go", x))
+        go = self.submit(self.wait_signal("go"))
+        self.submit(self.start_timer("none", 0)).wait()
+        return [*child.result, again.result, go.result["args"]]
+
+
+STORY = [12, 6, "attempt 3", [3]]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Nothing of the user's own AWS set-up, and no STS."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed_port = free.getsockname()[1]
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port}",
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture
+def amazon(environment: pytest.MonkeyPatch) -> Iterator[EmbeddedSWF]:
+    """What the environment says is Amazon SWF. In the end its histories are right."""
+    with EmbeddedSWF(poll_seconds=0.3) as engine:
+        endpoint = Endpoint(engine)
+        for name, value in endpoint.environment.items():
+            environment.setenv(name, str(value))
+        yield engine
+        request: dict[str, Any] = {"domain": "etl", "startTimeFilter": {"oldestDate": 0}}
+        if engine.list_domains(registrationStatus="REGISTERED")["domainInfos"]:
+            for info in engine.list_closed_workflow_executions(**request)["executionInfos"]:
+                answer = engine.get_workflow_execution_history(domain="etl", execution=info["execution"])
+                assert violations(answer["events"]) == []
+        endpoint.close()
+
+
+def quiet(notice: str) -> None:
+    """Where the notices go that no test is about."""
+
+
+def test_the_same_workflow_runs_there_and_what_is_missing_is_registered(amazon: EmbeddedSWF) -> None:
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Story, 3)
+        assert execution.result(60) == STORY
+        assert lab.domain == "etl"
+        assert execution.status == "COMPLETED"
+    (domain,) = amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"]
+    assert domain["name"] == "etl"
+    registered = {"domain": "etl", "registrationStatus": "REGISTERED"}
+    workflows = amazon.list_workflow_types(**registered)["typeInfos"]
+    assert [info["workflowType"]["name"] for info in workflows] == ["amazon.doubling", "amazon.story"]
+    activities = amazon.list_activity_types(**registered)["typeInfos"]
+    assert [info["activityType"]["name"] for info in activities] == ["amazon.double", "amazon.flaky"]
+
+
+def test_another_kernel_finds_what_is_registered_and_what_was_run(amazon: EmbeddedSWF) -> None:
+    with Lab(ADDRESS, notice=quiet) as lab:
+        first = lab.start(Doubling, 3)
+        first.result(60)
+    with Lab(ADDRESS, notice=quiet) as lab:
+        assert lab.execution(first.workflow_id).result(10) == [12, 6]
+        assert lab.start(Doubling, 4).result(60) == [16, 8]
+        assert len(lab.executions()) == 2
+
+
+def test_the_same_workflow_runs_on_moto(environment: pytest.MonkeyPatch) -> None:
+    """In this process: moto's server needs packages that nothing else here needs."""
+    environment.delenv("AWS_ENDPOINT_URL_STS")
+    told: list[str] = []
+    with mock_aws(), Lab(ADDRESS, activity_threads=2, notice=told.append) as lab:
+        assert lab.start(Doubling, 3).result(60) == [12, 6]
+    assert told == [f"Amazon SWF: account {ACCOUNT}, region eu-west-1, domain etl"]
+
+
+# -- before the first write --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sts(environment: pytest.MonkeyPatch) -> Iterator[None]:
+    """A token service that knows one account."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = (
+                '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+                f"<Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+            ).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Not to stderr."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        environment.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{server.server_address[1]}")
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_account_region_and_domain_are_shown_before_the_first_write(amazon: EmbeddedSWF, sts: None) -> None:
+    told: list[str] = []
+
+    def notice(text: str) -> None:
+        assert amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"] == []
+        told.append(text)
+
+    with Lab(ADDRESS, notice=notice):
+        assert told == [f"Amazon SWF: account {ACCOUNT}, region eu-west-1, domain etl"]
+        assert len(amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"]) == 1
+
+
+def test_nothing_is_written_if_whoever_is_told_says_no(amazon: EmbeddedSWF) -> None:
+    def no(text: str) -> None:
+        raise UsageError("not there")
+
+    with pytest.raises(UsageError, match="not there"):
+        Lab(ADDRESS, notice=no)
+    assert amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"] == []
+
+
+def test_an_account_that_can_not_be_asked_for_is_unknown_and_soon(amazon: EmbeddedSWF) -> None:
+    told: list[str] = []
+    began = time.monotonic()
+    Lab(ADDRESS, notice=told.append).close()
+    assert told == ["Amazon SWF: account unknown, region eu-west-1, domain etl"]
+    assert time.monotonic() - began < 15
+
+
+def test_without_credentials_it_says_so_in_one_line(amazon: EmbeddedSWF, environment: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        environment.delenv(name)
+    with pytest.raises(SimpleflowLabError) as refused:
+        Lab(ADDRESS, notice=quiet)
+    assert isinstance(refused.value, ServiceUnreachableError)
+    assert "credentials" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "aws:",
+        "aws://",
+        "aws://eu-west-1",
+        "aws://eu-west-1/",
+        "aws:///etl",
+        "aws:/eu-west-1/etl",
+        "aws://eu-west-1/etl/more",
+        "aws://EU-WEST-1/etl",
+        "aws://eu west/etl",
+        "aws://eu-west-1/a:b",
+        "aws://eu-west-1/a|b",
+        "aws://eu-west-1/a\nb",
+        "aws://user@eu-west-1/etl",
+        "aws://-/etl",
+        "aws://eu-west-1-/etl",
+        f"aws://eu-west-1/{'x' * 257}",
+        "swf://eu-west-1/etl",
+        "https://swf.eu-west-1.amazonaws.com/etl",
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_one_line(amazon: EmbeddedSWF, address: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Lab(address, notice=quiet)
+    assert "\n" not in str(refused.value)
+    assert "aws://" in str(refused.value)
+    assert amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"] == []
+
+
+def test_a_clock_is_refused_in_one_line(amazon: EmbeddedSWF) -> None:
+    with pytest.raises(UsageError, match=r"^Amazon SWF has a clock of its own.*$"):
+        Lab(ADDRESS, clock="virtual", notice=quiet)
+
+
+# -- limits and faults -------------------------------------------------------------------------------------------------
+
+
+def test_the_client_outlasts_a_long_poll_and_tries_again(environment: pytest.MonkeyPatch) -> None:
+    client = aws.client(region="eu-west-1")
+    config = client.meta.config
+    assert config.read_timeout > 60 + 5
+    assert config.connect_timeout <= 10
+    assert config.retries == {"mode": "standard", "total_max_attempts": aws.MAX_ATTEMPTS}
+    assert aws.MAX_ATTEMPTS >= 4
+    assert config.max_pool_connections >= 64
+    client.close()
+
+
+def batches(amazon: EmbeddedSWF, execution: Any) -> list[list[dict[str, Any]]]:
+    """The events of each answer of the decider."""
+    ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
+    events = amazon.get_workflow_execution_history(domain="etl", execution=ids)["events"]
+    found: dict[int, list[dict[str, Any]]] = {}
+    for event in events:
+        (members,) = (value for name, value in event.items() if name.endswith("Attributes"))
+        completed = members.get("decisionTaskCompletedEventId")
+        if completed:
+            found.setdefault(completed, []).append(members)
+    return list(found.values())
+
+
+def test_more_than_a_hundred_decisions_are_made_in_several_answers(amazon: EmbeddedSWF) -> None:
+    class Wide(Workflow):
+        name = "amazon.wide"
+        task_list = "amazon"
+
+        def run(self):
+            return sum(self.submit(Group(*((double, n) for n in range(130)))).result)
+
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Wide)
+        assert execution.result(100) == sum(2 * n for n in range(130))
+        sizes = [len(batch) for batch in batches(amazon, execution)]
+        assert max(sizes) == 100
+        assert sum(sizes) >= 131
+
+
+def test_more_than_a_megabyte_of_decisions_is_made_in_several_answers(amazon: EmbeddedSWF) -> None:
+    class Heavy(Workflow):
+        name = "amazon.heavy"
+        task_list = "amazon"
+
+        def run(self):
+            return self.submit(Group(*((length, str(n % 10) * 32_000) for n in range(50)))).result
+
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Heavy)
+        assert execution.result(100) == [32_000] * 50
+        weights = [sum(len(members.get("input", "")) for members in batch) for batch in batches(amazon, execution)]
+        assert sum(weights) > 1_500_000
+        assert max(weights) < 1_000_000
+
+
+class Answered(io.BytesIO):
+    """The body of an answer, as botocore reads it."""
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+class Throttled:
+    """Refuses the first calls of each operation, as SWF does when there are too many; for botocore's `before-send`."""
+
+    def __init__(self, times: int):
+        self.times = times
+        self.refused: Counter[str] = Counter()
+
+    def __call__(self, request: Any, **_: Any) -> AWSResponse | None:
+        target = request.headers["X-Amz-Target"]
+        operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
+        if self.refused[operation] >= self.times:
+            return None
+        self.refused[operation] += 1
+        body = {"__type": "com.amazon.coral.availability#ThrottlingException", "message": "Rate exceeded"}
+        headers = {"Content-Type": "application/x-amz-json-1.0"}
+        return AWSResponse(request.url, 400, headers, Answered(json.dumps(body).encode()))
+
+
+def test_every_call_that_is_throttled_is_made_again(amazon: EmbeddedSWF) -> None:
+    throttled = Throttled(times=1)
+    with Lab(ADDRESS, activity_threads=1, notice=quiet) as lab:
+        lab.service._service._client.meta.events.register("before-send.swf", throttled)  # type: ignore[attr-defined]
+        assert lab.start(Story, 3).result(100) == STORY
+    assert {
+        "RegisterWorkflowType",
+        "StartWorkflowExecution",
+        "PollForDecisionTask",
+        "RegisterActivityType",
+        "RespondDecisionTaskCompleted",
+        "PollForActivityTask",
+        "RespondActivityTaskCompleted",
+        "RespondActivityTaskFailed",
+        "DescribeWorkflowExecution",
+        "GetWorkflowExecutionHistory",
+    } <= set(throttled.refused)
+
+
+@pytest.mark.parametrize("kind", ["domain", "workflow_type", "activity_type"])
+def test_what_could_not_be_registered_is_registered_the_next_time(kind: str) -> None:
+    class Busy:
+        """A service that is too busy for the first registration."""
+
+        calls = 0
+
+        def register(self, **request: Any) -> dict[str, Any]:
+            self.calls += 1
+            if self.calls == 1:
+                raise ThrottlingException("Rate exceeded")
+            return {}
+
+        register_domain = register_workflow_type = register_activity_type = register
+
+    service = Busy()
+    registration = Registration(service, "etl")  # type: ignore[arg-type]
+    arguments = () if kind == "domain" else ("name", "1")
+    with pytest.raises(ThrottlingException):
+        getattr(registration, kind)(*arguments)
+    getattr(registration, kind)(*arguments)
+    assert service.calls == 2
+
+
+def test_credentials_that_changed_are_used_by_who_connects_after_that(environment: pytest.MonkeyPatch) -> None:
+    def key_in_use() -> str:
+        client = aws.client(region="eu-west-1")
+        client.close()
+        key: str = client._request_signer._credentials.access_key
+        return key
+
+    environment.setenv("AWS_ACCESS_KEY_ID", "first")
+    assert key_in_use() == "first"
+    environment.setenv("AWS_ACCESS_KEY_ID", "second")
+    assert key_in_use() == "second"
