@@ -62,8 +62,8 @@ def client(
         **({"ignore_configured_endpoint_urls": True, "proxies": {}} if endpoint else {}),
     )
     try:
-        # boto3's default session keeps the first credentials that this process had: who changed them in a notebook would
-        # go on writing to the other account. With keys given it is as good, and ten times faster than a new one.
+        # boto3's default session keeps the first credentials that this process had: who changed them in a notebook
+        # would go on writing to the other account. With keys given it is as good, and ten times faster than a new one.
         return (boto3.session.Session() if access_key is None else boto3).client(
             "swf",
             region_name=region,

@@ -15,7 +15,17 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt, attempts_of, last_attempts
 from simpleflow_lab.views.facts import ExecutionFacts, execution_facts
 from simpleflow_lab.views.looks import STATUSES, Look, look
-from simpleflow_lab.views.text import HOVER_LIMIT, LABEL_LIMIT, VALUE_LIMIT, count, duration, escape, moment, shortened
+from simpleflow_lab.views.text import (
+    HOVER_LIMIT,
+    LABEL_LIMIT,
+    VALUE_LIMIT,
+    count,
+    duration,
+    escape,
+    moment,
+    shortened,
+    traceback_text,
+)
 
 __all__ = ["STYLE", "escape", "execution_summary", "piece", "table", "task_rows"]
 
@@ -185,7 +195,9 @@ def _last_failure(facts: ExecutionFacts, attempts: Sequence[Attempt]) -> str:
 
 
 def _details(title: str, text: str) -> str:
-    return f"<details><summary>{escape(title)}</summary><pre>{escape(text, VALUE_LIMIT)}</pre></details>"
+    return (
+        f"<details><summary>{escape(title)}</summary><pre>{escape(traceback_text(text), VALUE_LIMIT)}</pre></details>"
+    )
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import html
+import json
 from typing import Any, Final
 
 VALUE_LIMIT: Final = 2_000
@@ -43,6 +44,21 @@ def bounded(value: Any, limit: int = VALUE_LIMIT) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+
+
+def traceback_text(details: str) -> str:
+    """The traceback in the details of a failed task, if they are the JSON that our workers and upstream's write.
+
+    Anything else is given as it stands. Reading JSON runs no code.
+    """
+    try:
+        record = json.loads(details)
+    except (ValueError, RecursionError):
+        return details
+    lines = record.get("traceback") if isinstance(record, dict) else None
+    if not isinstance(lines, list) or not lines:
+        return details
+    return "\n".join(str(line) for line in lines)
 
 
 def shortened(value: Any, limit: int = LABEL_LIMIT) -> str:

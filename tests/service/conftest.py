@@ -39,8 +39,10 @@ ENGINES = ["memory", "file", "wire"]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "moto(probe): moto does this as SWF does, so it is held to it too")
     config.addinivalue_line("markers", "own_service: needs a service of its own, or more than Amazon should be asked")
-    if config.getoption("--swf") == "aws" and DOMAIN_VARIABLE not in os.environ:
-        raise pytest.UsageError(f"--swf=aws needs {DOMAIN_VARIABLE}: a domain in which nothing of yours is kept")
+    if config.getoption("--swf") == "aws" and "test" not in os.environ.get(DOMAIN_VARIABLE, ""):
+        raise pytest.UsageError(
+            f'--swf=aws needs {DOMAIN_VARIABLE}: a domain with "test" in its name, which is emptied before each test'
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import pytest
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.html import execution_summary, table, task_rows
-from simpleflow_lab.views.text import bounded, duration, escape, moment, shortened
+from simpleflow_lab.views.text import bounded, duration, escape, moment, shortened, traceback_text
 from tests.views.story import Story, eventful, when
 
 
@@ -111,3 +112,12 @@ def test_values_are_bounded_before_they_are_escaped() -> None:
     assert bounded("abc", 3) == "abc"
     assert shortened("a" * 50 + "\n" + "b" * 50, 11) == "aaaaa…bbbbb"
     assert escape("\"'$&") == "&#34;&#x27;&#36;&amp;"
+
+
+def test_the_details_of_a_failed_task_are_shown_as_a_traceback() -> None:
+    details = json.dumps(
+        {"error": "KeyError", "message": "'x'", "traceback": ["Traceback:", '  File "a.py", line 7', "KeyError: 'x'"]}
+    )
+    assert traceback_text(details) == "Traceback:\n  File \"a.py\", line 7\nKeyError: 'x'"
+    for other in ("plain words", "{}", '{"traceback": "x"}', '{"traceback": []}', "[" * 100_000):
+        assert traceback_text(other) == other
