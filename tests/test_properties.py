@@ -411,6 +411,22 @@ def test_changed_code_gives_the_same_or_is_found_out(recorded, program, change, 
 
 
 @examples(60, 1000)
+@given(program=programs, change=st.sampled_from([another_version, another_argument]))
+def test_a_task_of_another_version_or_argument_is_always_found_out(recorded, program, change):
+    """Where the history has a result, the wrong task would not show in it."""
+    execution = recorded([*program, ["join", False, [], 100]])
+
+    class Changed(Program):
+        name = "laws.changed"
+
+        def run(self, given_program):
+            return super().run(change(given_program, len(given_program) - 1))
+
+    with pytest.raises(NondeterminismError):
+        replayed_result(Changed, execution, execution.history())
+
+
+@examples(60, 1000)
 @given(program=programs)
 def test_unchanged_code_is_never_suspected(recorded, program):
     execution = recorded(program)

@@ -33,6 +33,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.executions import Run, to_datetime, to_milliseconds
+from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, Ownership, is_new
 from simpleflow_lab.engine.registration import Domain, Type, TypeDeleted
 from simpleflow_lab.engine.state import Change, NewEvents, RunDeleted
@@ -475,6 +476,8 @@ def _outcome(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.
 def _open(path: str, now: int) -> sqlite3.Connection:
     if is_new(path):
         _create(path)
+    else:
+        migrate(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = WAL")

@@ -75,5 +75,6 @@ def test_an_execution_survives_kill_9_again_and_again(tmp_path: Path, seed: int)
         completed |= {words[1] for words in now if words[0] == "completed"}
         look(path, told)
     told += run_until_killed(path, 60)
-    assert told[-1] == ["closed", str(sum(range(ACTIVITIES)))]
+    # Not the last word: who answered the last decision task is told at the same moment.
+    assert ["closed", str(sum(range(ACTIVITIES)))] in told
     look(path, told)

@@ -86,7 +86,7 @@ decider_moves = st.tuples(
 )
 worker_moves = st.tuples(
     st.just("worker"),
-    st.sampled_from(["poll", "poll", "heartbeat", "end", "end", "late"]),
+    st.sampled_from(["poll", "poll", "heartbeat", "heartbeat", "end", "end", "late"]),
     choices,
     st.sampled_from(sorted(OUTCOMES)),
     st.booleans(),
@@ -98,12 +98,12 @@ outside_moves = st.tuples(
     st.booleans(),
     POLICIES,
     st.sampled_from([100_000, 60, 20]),
-    st.sampled_from(["NONE", "3"]),
+    st.sampled_from(["3", "3", "NONE"]),
 )
-time_moves = st.tuples(st.just("advance"), st.sampled_from([1, 999, 1000, 2000, 2500, 7000, 21_000]))
+time_moves = st.tuples(st.just("advance"), st.sampled_from([1000, 2000, 999, 1, 2500, 7000, 21_000]))
 open_moves = st.tuples(st.sampled_from(["close_and_open", "crash_and_open"]), st.sampled_from([0, 1, 2500, 30_000]))
 moves = st.sampled_from(
-    [decider_moves] * 6 + [worker_moves] * 6 + [outside_moves] * 3 + [time_moves] * 2 + [open_moves]
+    [decider_moves] * 6 + [worker_moves] * 6 + [outside_moves] * 3 + [time_moves] * 3 + [open_moves]
 ).flatmap(lambda found: found)
 """One rule that draws what to do, instead of a rule for each: hypothesis leaves half of the rules out of a run, and
 then there is seldom a worker for what was decided."""

@@ -1,0 +1,68 @@
+"""Older stores are brought up to date, and a copy is kept."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.migrations import migrate
+from simpleflow_lab.engine.ownership import SCHEMA_VERSION
+from simpleflow_lab.exceptions import StoreError
+
+NEXT = SCHEMA_VERSION + 1
+STEP = {SCHEMA_VERSION: "ALTER TABLE domain ADD COLUMN colour TEXT"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    path = tmp_path / "store.sqlite"
+    with EmbeddedSWF(path) as engine:
+        engine.register_domain(name="kept", workflowExecutionRetentionPeriodInDays="1")
+    return path
+
+
+def version(path: str | Path) -> int:
+    connection = sqlite3.connect(path)
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.close()
+    return found
+
+
+def test_a_store_of_this_version_is_left_alone(store):
+    before = store.read_bytes()
+    assert migrate(str(store)) is None
+    assert store.read_bytes() == before
+    assert sorted(path.name for path in store.parent.iterdir()) == ["store.sqlite", "store.sqlite.lock"]
+
+
+def test_an_older_store_is_changed_and_a_copy_of_before_is_kept_and_opens(store):
+    copy = migrate(str(store), steps=STEP, target=NEXT)
+    assert copy is not None
+    assert (version(store), version(copy)) == (NEXT, SCHEMA_VERSION)
+    assert stat.S_IMODE(Path(copy).stat().st_mode) == 0o600
+    connection = sqlite3.connect(store)
+    assert connection.execute("SELECT name, colour FROM domain").fetchall() == [("kept", None)]
+    connection.close()
+    with EmbeddedSWF(copy) as engine:
+        assert engine.list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "kept"
+
+
+@pytest.mark.parametrize("steps", [{}, {SCHEMA_VERSION: "ALTER TABLE domain ADD COLUMN colour TEXT; SELECT nonsense"}])
+def test_a_step_that_fails_changes_nothing_and_says_where_the_copy_is(store, steps):
+    with pytest.raises(StoreError, match="a copy of before is") as failed:
+        migrate(str(store), steps=steps, target=NEXT)
+    assert "\n" not in str(failed.value)
+    assert version(store) == SCHEMA_VERSION
+    with EmbeddedSWF(store) as engine:
+        assert engine.list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "kept"
+
+
+def test_a_copy_is_never_overwritten(store):
+    Path(f"{store}.version-{SCHEMA_VERSION}").write_text("somebody's")
+    copy = migrate(str(store), steps=STEP, target=NEXT)
+    assert copy == f"{store}.version-{SCHEMA_VERSION}.2"
+    assert Path(f"{store}.version-{SCHEMA_VERSION}").read_text() == "somebody's"
