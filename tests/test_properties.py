@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from simpleflow_lab import Chain, Execution, Group, Lab, Workflow, activity
 from simpleflow_lab.codec import decode
-from simpleflow_lab.exceptions import NondeterminismError
+from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
@@ -35,19 +36,24 @@ RAISED = "!"
 """What stands in the result for a node whose result can't be read."""
 
 
+def brief(text: str) -> str:
+    """Texts that hold texts that hold texts would soon be more than SWF takes."""
+    return text if len(text) <= 100 else f"{text[:20]}...{zlib.crc32(text.encode())}"
+
+
 @activity.with_attributes(name="laws.join", **TASKS)
 def join(node: Any, *parts: Any) -> str:
-    return f"{node}({','.join(str(part) for part in parts)})"
+    return brief(f"{node}({','.join(str(part) for part in parts)})")
 
 
 @activity.with_attributes(name="laws.join", task_list="laws", version="2")
 def newer_join(node: Any, *parts: Any) -> str:
-    return f"{node}<{','.join(str(part) for part in parts)}>"
+    return brief(f"{node}<{','.join(str(part) for part in parts)}>")
 
 
 @activity.with_attributes(name="laws.gather", **TASKS)
 def gather(node: Any, parts: list[Any], named: dict[str, Any]) -> str:
-    return f"{node}[{','.join(str(part) for part in parts)};{sorted(named.items())}]"
+    return brief(f"{node}[{','.join(str(part) for part in parts)};{sorted(named.items())}]")
 
 
 @activity.with_attributes(name="laws.flaky", retry=3, **TASKS)
@@ -57,7 +63,7 @@ def flaky(node: int, *parts: Any) -> str:
     tries.append(1)
     if len(tries) <= node % 3:
         raise RuntimeError("again")
-    return f"{node}~{','.join(str(part) for part in parts)}"
+    return brief(f"{node}~{','.join(str(part) for part in parts)}")
 
 
 attempts: dict[tuple[str, str], list[int]] = {}
@@ -172,7 +178,7 @@ def plain(program: list[Any]) -> list[Any]:
     for position, (kind, _, depends, node) in enumerate(program):
         parts = parts_of(position, depends, values)
         text = ",".join(str(part) for part in parts)
-        joined = f"{node}({text})"
+        joined = brief(f"{node}({text})")
         takes_parts = kind not in ("timer", "signal", "marker", "broken chain")
         value: Any
         match kind:
@@ -181,11 +187,11 @@ def plain(program: list[Any]) -> list[Any]:
             case "join" | "child":
                 value = joined
             case "newer":
-                value = f"{node}<{text}>"
+                value = brief(f"{node}<{text}>")
             case "gather":
-                value = f"{node}[{text};{sorted({'first': parts[:1]}.items())}]"
+                value = brief(f"{node}[{text};{sorted({'first': parts[:1]}.items())}]")
             case "flaky":
-                value = f"{node}~{text}"
+                value = brief(f"{node}~{text}")
             case "fails" | "timer":
                 value = None
             case "signal":
@@ -195,9 +201,9 @@ def plain(program: list[Any]) -> list[Any]:
             case "group":
                 value = [joined, None, f"{node}()"]
             case "few at a time":
-                value = [f"{node}({','.join([str(n), *map(str, parts)])})" for n in range(3)]
+                value = [brief(f"{node}({','.join([str(n), *map(str, parts)])})") for n in range(3)]
             case "chain":
-                value = [joined, f"{node}({joined})"]
+                value = [joined, brief(f"{node}({joined})")]
             case "broken chain":
                 value = [f"{node}()", None]
             case _:  # fails aloud, failing child
@@ -222,6 +228,42 @@ def recorded(shared_lab: Lab) -> Callable[[list[Any]], Execution]:
         return execution
 
     return run
+
+
+# -- what SWF does not take --------------------------------------------------------------------------------------------
+
+TOO_LONG = "x" * 40_000
+
+
+class TooLong(Workflow):
+    """Asks for what is longer than SWF takes."""
+
+    name = "laws.too_long"
+    task_list = "laws"
+
+    def run(self, what):
+        match what:
+            case "result":
+                return TOO_LONG
+            case "activity":
+                return self.submit(join, 0, TOO_LONG).result
+            case "child":
+                return self.submit(Leaf, 0, TOO_LONG).result
+            case "marker":
+                return self.submit(self.record_marker("m", TOO_LONG)).result
+            case "signal":
+                return self.submit(self.signal("s", TOO_LONG)).result
+            case _:
+                return self.submit(self.continue_as_new(TOO_LONG)).result
+
+
+@pytest.mark.parametrize("what", ["result", "activity", "child", "marker", "signal", "next run"])
+def test_what_is_longer_than_swf_takes_fails_the_execution_and_says_so(what):
+    """It is the author's error, and will be too long each time: waiting for it to go away holds up everybody."""
+    with Lab(":memory:", activity_threads=1) as lab:
+        with pytest.raises(WorkflowExecutionFailed) as failed:
+            lab.start(TooLong, what).result(5)
+        assert "32768" in str(failed.value)
 
 
 # -- replays -----------------------------------------------------------------------------------------------------------

@@ -23,8 +23,9 @@ def outlives(identity: str | None, *, this_process: bool = False) -> bool:
     except (ValueError, TypeError, KeyError):
         return False
     if host != socket.gethostname() or pid <= 0:
-        # On another machine, perhaps in a container: nobody here can say. Its timeouts will.
-        return pid > 0
+        # An engine serves its own machine only: a name of another one is this one's before it was renamed, or that of a
+        # container that is no more.
+        return False
     if pid == os.getpid():
         return this_process
     try:
@@ -32,5 +33,15 @@ def outlives(identity: str | None, *, this_process: bool = False) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True
-    return True
+        return True  # it is there, and another user's
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """The process has ended, and only its parent has not looked yet. Where there is no /proc, nobody can say."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            # The name, in parentheses, may hold anything; the state follows it.
+            return file.read().rpartition(")")[2].split()[:1] == ["Z"]
+    except OSError:
+        return False

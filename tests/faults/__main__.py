@@ -75,7 +75,10 @@ def main() -> int:
             continue
         since = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            figures = trial(Path(folder))
+            try:
+                figures = trial(Path(folder))
+            except AssertionError as error:
+                figures = Figures(wrong=[f"{name} was not finished: {error}"])
         sys.stderr.write(f"{name}: {json.dumps(report(figures, time.monotonic() - since))}\n")
         for violation in figures.wrong[:20]:
             sys.stderr.write(f"    {violation}\n")

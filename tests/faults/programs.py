@@ -112,6 +112,8 @@ EVERYTHING = [16, 0, 1, 4, 13]
 """What `Everything` gives."""
 
 looping = False
+entered = threading.Event()
+"""It loops."""
 
 
 class Loop(Workflow):
@@ -123,7 +125,7 @@ class Loop(Workflow):
     def run(self) -> Any:
         value = self.submit(step, 7, 0, 0.0).result
         while looping:
-            pass
+            entered.set()
         return self.submit(step, 1, value, 0.0).result
 
 
@@ -264,6 +266,8 @@ def looper(tell: Teller, store: str, loops: bool) -> None:
                 tell("closed", workflow_id, lab.execution(workflow_id).result(LONG))
             return
         loop = lab.start(Loop, workflow_id="loop", task_start_to_close_timeout="1")
+        # It would be the one that loops, if it came first.
+        entered.wait(LONG)
         lab.start(Loop, workflow_id="behind", task_start_to_close_timeout="1")
         tell("closed", "w", lab.start(Sum, 4, 4, workflow_id="w").result(LONG))
         for _ in loop.watch(timeout=LONG, interval=LONG):
