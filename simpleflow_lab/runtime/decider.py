@@ -4,8 +4,8 @@ The thread that polls also replays, for a greenlet lives in one thread: each tas
 execution's decision tasks come from its list. Replays of open executions are kept, the latest used at most
 `MAX_KEPT`, and fed only new events; one that does not fit is made anew from the whole history.
 
-So a `run` that never waits and never ends keeps its task list from being decided in this process; other lists go on, and
-SWF gives the task to another decider when its time is over.
+So a `run` that never waits and never ends keeps its task list from being decided in this process; other lists go on,
+and SWF gives the task to another decider when its time is over.
 
 A decision that can't be made fails the decision task, not the execution. It is held back and tried again: after a pause
 that doubles, and at once when a workflow is defined, for that may be the cure.
