@@ -207,8 +207,8 @@ class Model:
                 follow_ups.append((kind, about))
         if failed:
             self.wake(execution)
-        # In the order of the events, so that the next run of an execution that continues as new starts after the messages
-        # of its last decision have found nobody of that id. SWF says nothing of this order.
+        # In the order of the events, so that the next run of an execution that continues as new starts after the
+        # messages of its last decision have found nobody of that id. SWF says nothing of this order.
         for kind, about in follow_ups:
             self._follow_up(execution, kind, about)
         self.settle()

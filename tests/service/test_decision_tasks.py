@@ -151,6 +151,19 @@ def test_a_task_that_timed_out_is_no_previous_task(lab: Scenario) -> None:
     assert lab.poll()["previousStartedEventId"] == 0
 
 
+def test_the_timeout_of_a_task_that_was_answered_does_not_end_the_next_one(lab: Scenario) -> None:
+    handle = lab.start()
+    lab.decide(decisions.start_timer(timer_id="t", start_to_fire_timeout=20))
+    lab.clock.advance(19)
+    lab.signal()
+    task = lab.poll()
+    lab.clock.advance(29)
+    assert "DecisionTaskTimedOut" not in lab.types(handle)
+    lab.answer(task)
+    lab.decide(decisions.complete_workflow_execution())
+    assert lab.status(handle) == "COMPLETED"
+
+
 def test_an_answer_after_the_timeout_is_refused(lab: Scenario) -> None:
     lab.start()
     task = lab.poll()
