@@ -18,6 +18,7 @@ from simpleflow_lab.exceptions import (
     HistoryError,
     UnknownResourceFault,
     UsageError,
+    ValidationException,
     WorkflowExecutionCanceled,
     WorkflowExecutionError,
     WorkflowExecutionFailed,
@@ -269,7 +270,7 @@ class Execution(Looks):
                 until_closed=until_closed,
             )
             stuck = self.stuck
-            if isinstance(stuck, DecisionTaskError) and not self._is_closed:
+            if isinstance(stuck, DecisionTaskError | ValidationException | HistoryError) and not self._is_closed:
                 raise stuck
             if last > seen:
                 seen = last

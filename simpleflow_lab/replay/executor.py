@@ -13,13 +13,12 @@ from typing import Any, Final
 
 import greenlet
 
-from simpleflow_lab.codec import encode
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import Future, nested, resolved
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.fibers import Fibers, Line
-from simpleflow_lab.replay.requests import Asked, Request
+from simpleflow_lab.replay.requests import Asked, Request, field_of
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
 from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.swf.decisions import seconds
@@ -258,7 +257,7 @@ class ReplayExecutor:
                 task=task,
                 future=future,
                 type=(activity.name, activity.version),
-                input=encode(given),
+                input=field_of(given, f"input of {activity.name}"),
                 line=line,
                 members={
                     "task_list": activity.task_list,
@@ -297,7 +296,7 @@ class ReplayExecutor:
                 future=future,
                 type=(workflow.type_name(), workflow.type_version()),
                 alias=f"{workflow.__module__}.{workflow.__qualname__}",
-                input=encode({"args": values, "kwargs": named}),
+                input=field_of({"args": values, "kwargs": named}, f"input of {workflow.type_name()}"),
                 line=line,
                 members=self._child_members(task),
             )
@@ -329,7 +328,7 @@ class ReplayExecutor:
         if same is not None and same.future is not None:
             return same.future
         future = self._new_future(task.timer_id)
-        control = None if task.control is None else encode(task.control)
+        control = None if task.control is None else field_of(task.control, f"control of timer {task.timer_id}")
         request = Request(
             requests.TIMER,
             task.timer_id,
@@ -356,7 +355,7 @@ class ReplayExecutor:
         return future
 
     def _record_marker(self, task: MarkerTask, line: Line | None) -> Future:
-        details = None if task.details is None else encode(resolved(task.details))
+        details = None if task.details is None else field_of(resolved(task.details), f"details of marker {task.name}")
         future = self._marked.get((task.name, details))
         if future is None:
             # SWF refuses a marker only for want of permission, so it counts as recorded when it is asked for.
@@ -377,7 +376,9 @@ class ReplayExecutor:
                     task.name,
                     task=task,
                     future=future,
-                    input=encode({"args": resolved(args), "kwargs": resolved(kwargs)}),
+                    input=field_of(
+                        {"args": resolved(args), "kwargs": resolved(kwargs)}, f"input of signal {task.name}"
+                    ),
                     line=line,
                     members={
                         "workflow_id": task.workflow_id or self._workflow_id,
@@ -407,7 +408,7 @@ class ReplayExecutor:
             started = self._started.attributes
             self.close_with(
                 "ContinueAsNewWorkflowExecution",
-                input=encode({"args": resolved(args), "kwargs": resolved(kwargs)}),
+                input=field_of({"args": resolved(args), "kwargs": resolved(kwargs)}, "input of the next run"),
                 # SWF falls back to the type's defaults, not to this run's values: so they are all given.
                 task_list=started["taskList"]["name"],
                 task_priority=started.get("taskPriority"),

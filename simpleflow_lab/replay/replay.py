@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.codec import arguments_of, decode, decode_or_text, encode
+from simpleflow_lab.codec import arguments_of, decode, decode_or_text
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
     ExecutionBlocked,
@@ -30,7 +30,7 @@ from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.quiet import quiet
-from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request
+from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request, field_of
 from simpleflow_lab.replay.resolution import resolve
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.decisions import Decision
@@ -297,7 +297,7 @@ class Replay:
             unraised = executor.unraised_failure()
             if unraised is not None:
                 raise unraised
-            text = encode(result)
+            text = field_of(result, "result")
         except ExecutionBlocked as error:
             self._fail(
                 executor, workflow, "ExecutionBlocked was raised: wait for a future instead", _failure_details(error)

@@ -1,13 +1,12 @@
 """Domains and types, registered when they are first needed.
 
-SWF knows nothing of a domain, workflow type or activity type before somebody registers it. Each is asked for once per
-process; that it exists already is what one hopes for.
+SWF knows nothing of a domain, workflow type or activity type before somebody registers it. Each is asked for until
+it is there, once per process; that it exists already is what one hopes for.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,17 +31,17 @@ class Registration:
         self._service = service
         self._domain = domain
         self._known: set[tuple[str, str, str]] = set()
-        self._lock = threading.Lock()
 
     def domain(self) -> None:
         """The domain itself."""
-        if self._first("domain", self._domain, ""):
+        if not self._has("domain", self._domain, ""):
             with contextlib.suppress(DomainAlreadyExistsFault):
                 self._service.register_domain(name=self._domain, workflowExecutionRetentionPeriodInDays=RETENTION_DAYS)
+            self._known.add(("domain", self._domain, ""))
 
     def workflow_type(self, name: str, version: str) -> None:
         """A workflow type."""
-        if self._first("workflow", name, version):
+        if not self._has("workflow", name, version):
             with contextlib.suppress(TypeAlreadyExistsFault):
                 self._service.register_workflow_type(
                     domain=self._domain,
@@ -53,11 +52,12 @@ class Registration:
                     defaultExecutionStartToCloseTimeout=str(DEFAULT_EXECUTION_TIMEOUT),
                     defaultChildPolicy="TERMINATE",
                 )
+            self._known.add(("workflow", name, version))
 
     def activity_type(self, name: str, version: str) -> None:
         """An activity type."""
         timeout = str(DEFAULT_ACTIVITY_TIMEOUT)
-        if self._first("activity", name, version):
+        if not self._has("activity", name, version):
             with contextlib.suppress(TypeAlreadyExistsFault):
                 self._service.register_activity_type(
                     domain=self._domain,
@@ -69,6 +69,7 @@ class Registration:
                     defaultTaskScheduleToStartTimeout=timeout,
                     defaultTaskHeartbeatTimeout=timeout,
                 )
+            self._known.add(("activity", name, version))
 
     def types_of(self, decisions: Iterable[Mapping[str, Any]]) -> None:
         """The types that these decisions name."""
@@ -79,10 +80,6 @@ class Registration:
             elif decision["decisionType"] == "StartChildWorkflowExecution":
                 self.workflow_type(attributes["workflowType"]["name"], attributes["workflowType"]["version"])
 
-    def _first(self, kind: str, name: str, version: str) -> bool:
-        key = (kind, name, version)
-        if key in self._known:
-            return False
-        with self._lock:
-            self._known.add(key)
-        return True
+    def _has(self, kind: str, name: str, version: str) -> bool:
+        """It was registered, or found registered. Two threads may ask at once: the second is told that it exists."""
+        return (kind, name, version) in self._known
