@@ -75,9 +75,9 @@ class Served(NamedTuple):
 class Lab:
     """A service and its executions.
 
-    `address` is the path of a store of the embedded engine, ":memory:", or "aws://REGION/DOMAIN" for Amazon SWF; without
-    one it is the user's own durable store. Several processes may open the same store: the first owns it, the others
-    talk to it, and when it dies the next one takes over.
+    `address` is the path of a store of the embedded engine, ":memory:", or "aws://REGION/DOMAIN" for Amazon SWF;
+    without one it is the user's own durable store. Several processes may open the same store: the first owns it, the
+    others talk to it, and when it dies the next one takes over.
     """
 
     def __init__(
