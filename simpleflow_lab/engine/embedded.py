@@ -503,6 +503,15 @@ class EmbeddedSWF:
 
     @_operation
     def respond_decision_task_completed(self, request: Request) -> Answer:
+        return self._respond_decision(request, wait=True)
+
+    def answer_decision_task(self, **request: Any) -> Answer:
+        """`respond_decision_task_completed` for deciders of this process; see `WatchableService`."""
+        requests.check("RespondDecisionTaskCompleted", request)
+        answer: Answer = self._host.away(lambda: self._respond_decision(request, wait=False))
+        return answer
+
+    def _respond_decision(self, request: Request, *, wait: bool) -> Answer:
         key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK, request["taskToken"])
 
         def change(state: EngineState) -> None:
@@ -512,7 +521,7 @@ class EmbeddedSWF:
             requests.check_close_is_last(request.get("decisions", ()))
             state.transact(execution, decided(execution, scheduled_id, started_id, request, state))
 
-        return self._host.write(change)
+        return self._host.write(change, wait=wait)
 
     @_operation
     def count_pending_decision_tasks(self, request: Request) -> Answer:

@@ -132,11 +132,13 @@ class Host:
         """A turn, to be used as a context. What is not urgent may stay in memory for a moment."""
         return Turn(self, urgent)
 
-    def write(self, change: Callable[[EngineState], None]) -> dict[str, Any]:
-        """A turn that changes something, acknowledged with an empty answer when it is on disk."""
+    def write(self, change: Callable[[EngineState], None], *, wait: bool = True) -> dict[str, Any]:
+        """A turn that changes something, and an empty answer: when that is on disk, or at once without `wait`."""
         turn = self.turn()
         with turn as state:
             change(state)
+        if not wait:
+            return {}
         self.store.wait(turn.ticket, patience=turn.patience)
         return {}
 

@@ -34,7 +34,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.replay.replay import Answer, Replay
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
-from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow
@@ -66,7 +66,7 @@ class Decider:
 
     def __init__(
         self,
-        service: SWFService,
+        service: WatchableService,
         domain: str,
         task_list: str,
         *,
@@ -173,9 +173,7 @@ class Decider:
             context: dict[str, Any] = (
                 {} if answer.execution_context is None else {"executionContext": answer.execution_context}
             )
-            self._service.respond_decision_task_completed(
-                taskToken=task["taskToken"], decisions=answer.decisions, **context
-            )
+            self._service.answer_decision_task(taskToken=task["taskToken"], decisions=answer.decisions, **context)
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             self._kept.pop(run_id, None)

@@ -19,7 +19,7 @@ from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.identity import identity
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
-from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -30,7 +30,7 @@ DEFAULT_ACTIVITY_THREADS = min(32, (os.cpu_count() or 1) + 4)
 class Serving:
     """The deciders and activity workers of this process for one domain of a service."""
 
-    def __init__(self, service: SWFService, domain: str, *, activity_threads: int = DEFAULT_ACTIVITY_THREADS):
+    def __init__(self, service: WatchableService, domain: str, *, activity_threads: int = DEFAULT_ACTIVITY_THREADS):
         self._service = service
         self._domain = domain
         self._activity_threads = activity_threads

@@ -357,6 +357,16 @@ class WatchableService(SWFService, Protocol):
         """
         ...
 
+    def answer_decision_task(
+        self, *, taskToken: str, decisions: Sequence[Structure] = ..., executionContext: str = ...
+    ) -> Answer:
+        """`respond_decision_task_completed`, for deciders that die with the service.
+
+        It may return before the decisions are on disk: nothing that follows from them begins before they are, and if
+        they are lost with the process, the next decider decides the same again.
+        """
+        ...
+
     def release_polls(self) -> None:
         """Every poll that waits now returns empty at once, so that pollers can stop."""
         ...

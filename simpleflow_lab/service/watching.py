@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from simpleflow_lab.service.protocol import Structure, SWFService
+from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 
 FIRST_PAUSE: Final = 0.02
@@ -41,6 +41,10 @@ class Watching:
                 return int(last["eventId"])
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, self._longest_pause)
+
+    def answer_decision_task(self, **request: Any) -> Answer:
+        """The service's own answer: when it returns, the decisions are safe."""
+        return self._service.respond_decision_task_completed(**request)
 
     def release_polls(self) -> None:
         """Nothing: polls that wait elsewhere end when their time is over. Who stops does not wait for them."""

@@ -173,7 +173,7 @@ def opened(tell: Teller, store: str, before_decision: Callable[[], None] = lambd
 
         @functools.wraps(method)
         def call(**request: Any) -> Any:
-            if name == "respond_decision_task_completed":
+            if name in ("respond_decision_task_completed", "answer_decision_task"):
                 before_decision()
             begun = time.monotonic()
             answer = method(**request)
@@ -203,6 +203,7 @@ def opened(tell: Teller, store: str, before_decision: Callable[[], None] = lambd
         "poll_for_decision_task",
         "respond_activity_task_completed",
         "respond_decision_task_completed",
+        "answer_decision_task",
         "start_workflow_execution",
     ):
         telling(name)
