@@ -1,4 +1,4 @@
-"""`Lab("aws://REGION/DOMAIN")` end to end, without an account: over the wire to our own endpoint, and on moto.
+"""`Lab("aws://REGION/DOMAIN")` end to end, without an account: over the wire to our own endpoint and to moto's.
 
 What is Amazon's here is an engine of this process, found through the environment as every AWS SDK finds an endpoint.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Group, Lab, Workflow, activity, futures
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -149,12 +149,18 @@ def test_another_kernel_finds_what_is_registered_and_what_was_run(amazon: Embedd
         assert len(lab.executions()) == 2
 
 
-def test_the_same_workflow_runs_on_moto(environment: pytest.MonkeyPatch) -> None:
-    """In this process: moto's server needs packages that nothing else here needs."""
-    environment.delenv("AWS_ENDPOINT_URL_STS")
+def test_the_same_workflow_runs_over_the_wire_to_motos_server(environment: pytest.MonkeyPatch) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for service in ("SWF", "STS"):
+        environment.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://{host}:{port}")
     told: list[str] = []
-    with mock_aws(), Lab(ADDRESS, activity_threads=2, notice=told.append) as lab:
-        assert lab.start(Doubling, 3).result(60) == [12, 6]
+    try:
+        with Lab(ADDRESS, activity_threads=2, notice=told.append) as lab:
+            assert lab.start(Doubling, 3).result(60) == [12, 6]
+    finally:
+        server.stop()
     assert told == [f"Amazon SWF: account {ACCOUNT}, region eu-west-1, domain etl"]
 
 
