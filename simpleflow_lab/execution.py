@@ -294,7 +294,7 @@ class Execution(Looks):
                 self._service, self.domain, self.workflow_id, last.attributes["newExecutionRunId"], stuck=self._stuck
             )
             return following.result(timeout)
-        reason, details = last.attributes.get("reason"), last.attributes.get("details")
+        reason, details = last.attributes.get("reason") or last.attributes.get("cause"), last.attributes.get("details")
         raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details)
 
     @property
