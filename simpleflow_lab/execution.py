@@ -6,7 +6,6 @@ Both are looked at in the same ways, for a look needs nothing but a history.
 from __future__ import annotations
 
 import datetime
-import html
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -332,7 +331,7 @@ def open_history(path: str | Path) -> RecordedExecution:
 
     It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError`.
     """
-    return RecordedExecution(History.from_file(path), html.unescape(Path(path).name))
+    return RecordedExecution(History.from_file(path), Path(path).name)
 
 
 def progress(history: History, until: datetime.datetime | None) -> Progress:

@@ -34,11 +34,9 @@ from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.task import (
     ActivityTask,
     CancelTimerTask,
-    ChildWorkflowTask,
     ContinueAsNewWorkflowTask,
     MarkerTask,
     SignalTask,
-    Task,
     TimerTask,
 )
 
@@ -270,6 +268,3 @@ def priority_of(*candidates: int | str | NotSet | None) -> int | str | None:
         if not isinstance(candidate, NotSet):
             return candidate
     return None
-
-
-__all__ = ["ChildWorkflowTask", "Executor", "Task", "Workflow", "on_registered", "priority_of", "registry"]

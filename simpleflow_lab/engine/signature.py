@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 MAX_SKEW: Final = datetime.timedelta(minutes=15)
@@ -31,13 +31,6 @@ class Refused(Exception):
     """A request that is not signed as it must be; the message is for who runs the client."""
 
 
-class Signer(NamedTuple):
-    """Who signed."""
-
-    region: str
-    """The region in the credential scope; an embedded engine is in whichever the client says."""
-
-
 def check(
     *,
     method: str,
@@ -47,7 +40,7 @@ def check(
     access_key: str,
     secret_key: str,
     now: datetime.datetime,
-) -> Signer:
+) -> None:
     """Raise `Refused` unless this request was signed with this key. Header names are in lower case."""
     found = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
     if found is None:
@@ -71,7 +64,6 @@ def check(
     expected = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(found["signature"], expected):
         raise Refused("the signature does not match: the secret key is not the one of this engine")
-    return Signer(region=found["region"])
 
 
 def _canonical_request(method: str, path: str, headers: Mapping[str, str], signed: list[str], body: bytes) -> bytes:

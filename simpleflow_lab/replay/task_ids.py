@@ -13,9 +13,7 @@ from collections import Counter
 from typing import Any
 
 from simpleflow_lab.codec import encode
-
-MAX_ID = 256
-"""SWF's limit for ids."""
+from simpleflow_lab.swf.limits import MAX_ID
 
 
 class TaskIds:

@@ -82,7 +82,7 @@ class ActivityWorker:
         kind = task["activityType"]
         registered = activity.registry.get((kind["name"], kind["version"]))
         timeout = registered.task_heartbeat_timeout if registered is not None else "NONE"
-        self._heartbeats.begin(token, interval(timeout), lambda: None)
+        self._heartbeats.begin(token, interval(timeout))
         try:
             result = self._run(registered, task)
         except BaseException as error:  # whatever an activity raises, sys.exit() included, is its failure

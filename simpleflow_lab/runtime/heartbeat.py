@@ -11,7 +11,6 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.service.protocol import SWFService
@@ -19,7 +18,7 @@ from simpleflow_lab.service.protocol import SWFService
 logger = logging.getLogger(__name__)
 
 LONGEST_INTERVAL = 60.0
-"""Seconds between heartbeats of a task without a heartbeat timeout: a cancel request is noticed by then."""
+"""Seconds between heartbeats of a task without a heartbeat timeout."""
 SHORTEST_INTERVAL = 0.3
 
 
@@ -35,17 +34,17 @@ class Heartbeats:
 
     def __init__(self, service: SWFService):
         self._service = service
-        self._running: dict[str, tuple[float, Callable[[], None]]] = {}
+        self._running: dict[str, float] = {}
         self._due: list[tuple[float, int, str]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def begin(self, task_token: str, seconds: float, on_cancel: Callable[[], None]) -> None:
-        """Report this task every so many seconds; call `on_cancel`, once, when SWF asks for it to be canceled."""
+    def begin(self, task_token: str, seconds: float) -> None:
+        """Report this task every so many seconds."""
         with self._changed:
-            self._running[task_token] = (seconds, on_cancel)
+            self._running[task_token] = seconds
             heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), task_token))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="heartbeats", daemon=True)
@@ -74,18 +73,15 @@ class Heartbeats:
                 _, _, token = heapq.heappop(self._due)
                 running = self._running.get(token)
             if running is not None:
-                self._beat(token, *running)
+                self._beat(token, running)
 
-    def _beat(self, token: str, seconds: float, on_cancel: Callable[[], None]) -> None:
+    def _beat(self, token: str, seconds: float) -> None:
         try:
-            answer = self._service.record_activity_task_heartbeat(taskToken=token)
+            self._service.record_activity_task_heartbeat(taskToken=token)
         except UnknownResourceFault:
             self.end(token)  # it timed out, or its execution has closed: the worker learns it when it answers
             return
         except Exception:
             logger.exception("a heartbeat failed, the next follows in %.1f s", seconds)
-            answer = {}
-        if answer.get("cancelRequested"):
-            on_cancel()
         with self._changed:
             heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), token))

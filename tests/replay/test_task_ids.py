@@ -2,7 +2,8 @@
 
 import hashlib
 
-from simpleflow_lab.replay.task_ids import MAX_ID, TaskIds, arguments_hash
+from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
+from simpleflow_lab.swf.limits import MAX_ID
 
 
 def test_calls_of_a_name_are_numbered_in_the_order_of_submission():
