@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
+from simpleflow_lab import storage
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
@@ -26,6 +27,7 @@ from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, Store
 from simpleflow_lab.service.endpoint import connection_file, owners_service
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.service.watching import Watching
+from simpleflow_lab.storage import FolderObjects, Storage
 
 __all__ = ["MEMORY", "Connection", "Endpoint", "SharedStore", "connect", "serve", "virtual_clock"]
 
@@ -48,6 +50,8 @@ class Connection(NamedTuple):
     """The domain in the address, or `None`."""
     notice: str | None
     """What to show a person before the first write: where it goes."""
+    storage: Storage
+    """Where objects are kept beside the histories."""
 
 
 def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> Connection:
@@ -60,15 +64,17 @@ def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> C
     """
     text = os.fspath(address)
     if text == MEMORY:
-        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None)
+        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, storage.in_memory())
     if text.startswith("aws:"):
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
         return _amazon(text)
     if not text or "://" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
-    store = SharedStore.open(os.path.realpath(os.path.expanduser(text)), clock=clock)
-    return Connection(cast(WatchableService, store), None, None)
+    path = os.path.realpath(os.path.expanduser(text))
+    objects = FolderObjects(f"{path}.objects")
+    store = SharedStore.open(path, clock=clock)
+    return Connection(cast(WatchableService, store), None, None, Storage(objects, storage.nowhere))
 
 
 def virtual_clock() -> Clock:
@@ -87,7 +93,7 @@ def _amazon(address: str) -> Connection:
     client = aws.client(region=found["region"])
     watching = Watching(aws.service(client), longest_pause=AMAZON_PAUSE, close=client.close)
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
-    return Connection(cast(WatchableService, watching), found["domain"], notice)
+    return Connection(cast(WatchableService, watching), found["domain"], notice, storage.in_memory())
 
 
 def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | None = None) -> Endpoint:

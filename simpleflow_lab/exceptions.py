@@ -11,7 +11,8 @@
         ├── StoreError                  a store of the embedded engine that can't be opened or written
         │   ├── StoreInUseError         another process owns it
         │   ├── NotAStoreError          a file of somebody else
-        │   └── StoreVersionError       written by a newer version of this package
+        │   ├── StoreVersionError       written by a newer version of this package
+        │   └── ObjectNotFoundError     an object beside the histories that is not there
         ├── TaskException               a task that closed otherwise than completed; upstream's names
         │   ├── TaskFailed
         │   ├── TimeoutError
@@ -101,6 +102,15 @@ class StoreVersionError(StoreError):
             "upgrade simpleflow_lab, or open another store; this one was not touched"
         )
         self.path = path
+
+
+class ObjectNotFoundError(StoreError):
+    """An object, such as a value too large for a field, that is not where it should be."""
+
+    def __init__(self, key: str, place: str):
+        super().__init__(f"no object {key} in {place}")
+        self.key = key
+        self.place = place
 
 
 # -- tasks: upstream's names -------------------------------------------------------------------------------------------

@@ -105,7 +105,11 @@ class Lab:
             notice(connection.notice)
         self.domain = domain or connection.domain or default_domain()
         self.service = connection.service
-        self._serving = Serving(self.service, self.domain, activity_threads=activity_threads)
+        self.storage = connection.storage
+        """Where objects are kept beside the histories: large values, notes of steps."""
+        self._serving = Serving(
+            self.service, self.domain, activity_threads=activity_threads, storage=connection.storage
+        )
         try:
             self._serving.registration.domain()
         except BaseException:

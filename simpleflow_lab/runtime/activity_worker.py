@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from simpleflow_lab import activity
+from simpleflow_lab import activity, storage
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.codec import arguments_of, decode, encode
 from simpleflow_lab.exceptions import (
@@ -27,6 +27,7 @@ from simpleflow_lab.failures import details_of, reason_of
 from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf.limits import MAX_DATA
 
 logger = logging.getLogger(__name__)
@@ -55,8 +56,10 @@ class ActivityWorker:
         identity: str,
         heartbeats: Heartbeats,
         contexts: Contexts,
+        storage: Storage,
     ):
         self._service = service
+        self._storage = storage
         self._domain = domain
         self._task_list = task_list
         self._identity = identity
@@ -118,7 +121,7 @@ class ActivityWorker:
         }
         found = self._contexts(execution["workflowId"])
         surroundings = found.copy() if found is not None else contextvars.copy_context()
-        result = surroundings.run(registered.execute, args, kwargs, context)
+        result = surroundings.run(self._execute, registered, args, kwargs, context)
         try:
             text = encode(result)
         except EncodingError as error:
@@ -129,6 +132,10 @@ class ActivityWorker:
                 "store it elsewhere and return its name"
             )
         return text
+
+    def _execute(self, registered: Activity, args: list[Any], kwargs: dict[str, Any], context: dict[str, Any]) -> Any:
+        with storage.using(self._storage):
+            return registered.execute(args, kwargs, context)
 
     def _answer(self, respond: Callable[[], object]) -> None:
         pause = 0.1

@@ -20,6 +20,7 @@ from simpleflow_lab.runtime.identity import identity
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -30,8 +31,16 @@ DEFAULT_ACTIVITY_THREADS = min(32, (os.cpu_count() or 1) + 4)
 class Serving:
     """The deciders and activity workers of this process for one domain of a service."""
 
-    def __init__(self, service: WatchableService, domain: str, *, activity_threads: int = DEFAULT_ACTIVITY_THREADS):
+    def __init__(
+        self,
+        service: WatchableService,
+        domain: str,
+        *,
+        activity_threads: int = DEFAULT_ACTIVITY_THREADS,
+        storage: Storage,
+    ):
         self._service = service
+        self._storage = storage
         self._domain = domain
         self._activity_threads = activity_threads
         self._identity = identity()
@@ -95,6 +104,7 @@ class Serving:
                 identity=self._identity,
                 heartbeats=self._heartbeats,
                 contexts=self._contexts.get,
+                storage=self._storage,
             )
         worker.start()
 

@@ -1,0 +1,58 @@
+"""What an author writes, on the embedded engine directly and through boto3 over the wire: the same tests, twice.
+
+Over the wire a Lab believes that it talks to Amazon SWF: an engine of this process answers, found through the
+environment as every AWS SDK finds an endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab
+from simpleflow_lab.connect import virtual_clock
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.endpoint import Endpoint
+
+OpenLab = Callable[..., Any]
+
+
+@contextmanager
+def _here(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
+    with Lab(":memory:", activity_threads=4, clock=clock) as opened:
+        yield opened
+
+
+@contextmanager
+def _over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
+    engine = EmbeddedSWF(":memory:", poll_seconds=1.0, clock=virtual_clock() if clock == "virtual" else clock)
+    with engine:
+        endpoint = Endpoint(engine, poll_seconds=1.0)
+        nobody = {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_CONFIG_FILE": "/dev/null", "NO_PROXY": "127.0.0.1"}
+        for name, value in {**endpoint.environment, **nobody}.items():
+            patch.setenv(name, str(value))
+        try:
+            with Lab("aws://us-east-1/lab", activity_threads=4, notice=lambda _: None) as opened:
+                yield opened
+        finally:
+            endpoint.close()
+
+
+_WAYS = {"engine": _here, "wire": _over_the_wire}
+
+
+@pytest.fixture(params=sorted(_WAYS))
+def lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """A Lab on the embedded engine, and one over the wire."""
+    with _WAYS[request.param](monkeypatch) as opened:
+        yield opened
+
+
+@pytest.fixture(params=sorted(_WAYS))
+def virtual_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The same with a clock that jumps: hours of timers and timeouts take milliseconds."""
+    with _WAYS[request.param](monkeypatch, clock="virtual") as opened:
+        yield opened
