@@ -40,7 +40,14 @@ class ReplayExecutor:
     """The executor of one workflow execution while it is replayed; implements `workflow.Executor`."""
 
     def __init__(
-        self, started: HistoryEvent, *, domain: str, workflow_id: str, run_id: str, context: contextvars.Context | None
+        self,
+        started: HistoryEvent,
+        *,
+        domain: str,
+        workflow_id: str,
+        run_id: str,
+        context: contextvars.Context | None,
+        defaults: Mapping[str, str],
     ):
         self.fibers = Fibers(context)
         self.asked = Asked()
@@ -51,6 +58,7 @@ class ReplayExecutor:
         self.closing: Request | None = None
         """The close decision, once the workflow came to its end."""
         self._started = started
+        self._defaults = defaults
         self._domain, self._workflow_id, self._run_id = domain, workflow_id, run_id
         self._ids = TaskIds(workflow_id, run_id)
         self._by_id: dict[str, Request] = {}
@@ -266,6 +274,7 @@ class ReplayExecutor:
                     "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
                     "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
                     "heartbeat_timeout": activity.task_heartbeat_timeout,
+                    **{name: self._defaults[name] for name in activity.unsaid & self._defaults.keys()},
                 },
             )
             self._by_id[task_id] = request

@@ -39,6 +39,8 @@ from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_RE
 from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"
+LIMIT_KEY: Final = "max_open"
+"""In the identity of a decider of ours that keeps fewer activity tasks open than SWF lets it: how many."""
 """Key in the identity of our deciders, by which a replay knows its own histories."""
 
 _BUDGET: Final = MAX_REQUEST_BYTES - 64_000
@@ -84,11 +86,19 @@ class Replay:
         workflow_id: str = "",
         run_id: str = "",
         context: contextvars.Context | None = None,
+        defaults: Mapping[str, str] | None = None,
+        max_open_activities: int = MAX_OPEN_ACTIVITIES,
     ):
-        """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes."""
+        """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes.
+
+        `defaults` are the task list and the timeouts of activities that say none, by their names in a decision.
+        """
         self.workflow = workflow
         self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
         self._context = context
+        self._defaults = defaults or {}
+        self._open_limit = max_open_activities
+        self._recorded_limit = max_open_activities
         self._executor: ReplayExecutor | None = None
         self._instance: Workflow | None = None
         self._applied = 0
@@ -164,7 +174,7 @@ class Replay:
     def _begin(self, event: HistoryEvent) -> None:
         if event.type != "WorkflowExecutionStarted":
             raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
-        executor = self._executor = ReplayExecutor(event, context=self._context, **self._names)
+        executor = self._executor = ReplayExecutor(event, context=self._context, defaults=self._defaults, **self._names)
         executor.events.append(event)
         self._applied = 1
         executor.fibers.spawn(self._main)
@@ -175,7 +185,9 @@ class Replay:
             self._run_to(started, replaying=True)
         self._completed = completed
         self._batch_is_limited = False
-        self._strict = self._is_ours(started)
+        decider = self._decider_of(started)
+        self._strict = decider is not None
+        self._recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
         context = completed.attributes.get("executionContext")
         if context is not None:
             self._execution_context = context
@@ -215,15 +227,15 @@ class Replay:
             return
         assert self._executor is not None
         left = [request for request in self._executor.asked if request.kind != requests.CLOSE]
-        if self._open_activities >= self._max_open_activities:
+        if self._open_activities >= min(self._max_open_activities, self._recorded_limit):
             left = [request for request in left if request.kind != requests.ACTIVITY]
         determinism.nothing_left(completed, left)
 
-    def _is_ours(self, started_event_id: int) -> bool:
-        """One of our deciders made this decision, so that its batches are cut as ours are."""
+    def _decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
+        """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
         assert self._executor is not None
         identity = decode_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
-        return isinstance(identity, dict) and IDENTITY_KEY in identity
+        return identity if isinstance(identity, dict) and IDENTITY_KEY in identity else None
 
     def _run_to(self, started_event_id: int, *, replaying: bool) -> None:
         """Apply the events that the decider saw, and let the code run until all of it waits."""
@@ -327,7 +339,7 @@ class Replay:
 
     @property
     def _max_open_activities(self) -> int:
-        return int(getattr(self.workflow, "max_open_activity_count", None) or MAX_OPEN_ACTIVITIES)
+        return int(getattr(self.workflow, "max_open_activity_count", None) or self._open_limit)
 
     def _answer(self) -> Answer:
         executor = self._executor

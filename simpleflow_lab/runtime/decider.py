@@ -37,6 +37,7 @@ from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
+from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
 from simpleflow_lab.workflow import Workflow
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ class Decider:
         contexts: Callable[[str], contextvars.Context | None],
         on_decisions: Callable[[str, Sequence[Mapping[str, Any]]], None],
         on_stuck: Callable[[str, Exception | None], None],
+        defaults: Mapping[str, str] | None = None,
+        max_open_activities: int = MAX_OPEN_ACTIVITIES,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
         gets stuck, and with `None` when it goes on."""
@@ -86,6 +89,7 @@ class Decider:
         self._contexts = contexts
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
+        self._replayed_with: dict[str, Any] = {"defaults": defaults, "max_open_activities": max_open_activities}
         self._kept: OrderedDict[str, Replay] = OrderedDict()
         self._stuck: dict[str, Stuck] = {}
         self._stuck_changed = threading.Condition()
@@ -151,6 +155,7 @@ class Decider:
                     workflow_id=execution["workflowId"],
                     run_id=execution["runId"],
                     context=self._context_of(execution["workflowId"], first),
+                    **self._replayed_with,
                 )
                 replay.feed(before)
             replay.feed(new)
