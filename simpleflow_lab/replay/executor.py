@@ -7,12 +7,14 @@ The executor knows the workflow's side of a replay: which tasks were submitted, 
 from __future__ import annotations
 
 import contextvars
+import copy
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import greenlet
 
+from simpleflow_lab.codec import is_registered
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import Future, nested, resolved
 from simpleflow_lab.marker import Marker
@@ -450,6 +452,8 @@ _TAKERS: Final[dict[type[Task], Callable[..., Future]]] = {
 
 def _snapshot(value: Any) -> Any:
     """The containers copied, so that what the author changes after submitting changes nothing."""
+    if is_registered(type(value)):
+        return copy.deepcopy(value)
     if isinstance(value, dict):
         return {key: _snapshot(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -463,7 +467,7 @@ def _follow(first: Future | None, second: Future) -> None:
     """The same task submitted again has the same outcome."""
     assert first is not None
 
-    def copy(done: Future) -> None:
+    def take_over(done: Future) -> None:
         error = done.peek_exception()
         if done.cancelled:
             second.set_cancelled(error)
@@ -472,4 +476,4 @@ def _follow(first: Future | None, second: Future) -> None:
         else:
             second.set_finished(done.result)
 
-    first.add_done_callback(copy)
+    first.add_done_callback(take_over)

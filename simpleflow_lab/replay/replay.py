@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.codec import arguments_of, decode, decode_or_text
+from simpleflow_lab.codec import arguments_of, decode, decode_or_text, parse_or_text
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
     ExecutionBlocked,
@@ -39,9 +39,9 @@ from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_RE
 from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"
+"""Key in the identity of our deciders, by which a replay knows its own histories."""
 LIMIT_KEY: Final = "max_open"
 """In the identity of a decider of ours that keeps fewer activity tasks open than SWF lets it: how many."""
-"""Key in the identity of our deciders, by which a replay knows its own histories."""
 
 _BUDGET: Final = MAX_REQUEST_BYTES - 64_000
 """Bytes of decisions in one answer; the rest is for the request around them and the execution context."""
@@ -234,7 +234,7 @@ class Replay:
     def _decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
         """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
         assert self._executor is not None
-        identity = decode_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
+        identity = parse_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
         return identity if isinstance(identity, dict) and IDENTITY_KEY in identity else None
 
     def _run_to(self, started_event_id: int, *, replaying: bool) -> None:

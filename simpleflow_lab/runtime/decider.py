@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simpleflow_lab import codec
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
@@ -99,14 +100,17 @@ class Decider:
 
     def start(self) -> None:
         """Begin to take tasks."""
-        workflows.on_registered.append(self._workflow_defined)
+        workflows.on_registered.append(self._something_defined)
+        codec.on_registered.append(self._something_defined)
         for poller in self.pollers:
             poller.start()
 
     def stop(self) -> None:
         """Try nothing again that is stuck; the pollers are stopped by their owner."""
-        if self._workflow_defined in workflows.on_registered:
-            workflows.on_registered.remove(self._workflow_defined)
+        if self._something_defined in workflows.on_registered:
+            workflows.on_registered.remove(self._something_defined)
+        if self._something_defined in codec.on_registered:
+            codec.on_registered.remove(self._something_defined)
         with self._stuck_changed:
             self._stopped = True
             self._stuck_changed.notify()
@@ -256,7 +260,7 @@ class Decider:
             self._stuck_changed.notify()
         self._on_stuck(execution["runId"], error)
 
-    def _workflow_defined(self, workflow: type[Workflow]) -> None:
+    def _something_defined(self, definition: object) -> None:
         """A definition may be the cure: everything that is stuck is due."""
         with self._stuck_changed:
             for run_id, stuck in self._stuck.items():

@@ -13,7 +13,7 @@ import os
 import socket
 from typing import Any, Final
 
-from simpleflow_lab.codec import decode, encode
+from simpleflow_lab.codec import encode, parse
 from simpleflow_lab.exceptions import EncodingError
 from simpleflow_lab.replay.replay import IDENTITY_KEY, LIMIT_KEY
 from simpleflow_lab.swf.limits import MAX_IDENTITY, MAX_OPEN_ACTIVITIES
@@ -46,7 +46,7 @@ def _extra(given: str | None) -> dict[str, Any]:
     if not given:
         return {}
     try:
-        found = decode(given)
+        found = parse(given)
         encode(found)  # a number too large for JSON, a lone surrogate
     except (ValueError, EncodingError):
         found = None

@@ -16,6 +16,7 @@ import pytest
 from examples.basic import BasicWorkflow
 from examples.canvas import WordCount
 from examples.failing import Failing
+from examples.values import Sales
 from simpleflow_lab import History, Lab
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 
@@ -70,6 +71,14 @@ def test_failing_completes_with_one_failure_that_nobody_noticed(lab: Lab) -> Non
 def test_failing_strictly_fails_with_the_activitys_own_error(lab: Lab) -> None:
     with pytest.raises(WorkflowExecutionFailed, match="no mail address for Ada"):
         lab.start(Failing, strict=True).result(timeout=30)
+
+
+def test_values_are_data_frames_and_a_type_of_ones_own(lab: Lab) -> None:
+    execution = lab.start(Sales, 3)
+    assert execution.result(timeout=30) == "30 kg in 3 days, most of it on Saturday"
+    recorded = execution.history().to_json()
+    assert "pandas.DataFrame" in recorded
+    assert "examples.Quantity" in recorded
 
 
 def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tmp_path: Path) -> None:
