@@ -16,6 +16,7 @@ import pytest
 from examples.basic import BasicWorkflow
 from examples.canvas import WordCount
 from examples.failing import Failing
+from examples.steps import Import
 from simpleflow_lab import History, Lab
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 
@@ -70,6 +71,24 @@ def test_failing_completes_with_one_failure_that_nobody_noticed(lab: Lab) -> Non
 def test_failing_strictly_fails_with_the_activitys_own_error(lab: Lab) -> None:
     with pytest.raises(WorkflowExecutionFailed, match="no mail address for Ada"):
         lab.start(Failing, strict=True).result(timeout=30)
+
+
+def test_steps_are_done_once_for_each_id_unless_forced(lab: Lab) -> None:
+    def statuses(**arguments: object) -> list[str]:
+        execution = lab.start(Import, "a.csv", workflow_id="steps", **arguments)
+        assert execution.wait(timeout=30)
+        return list(execution.steps()["status"])
+
+    assert statuses() == ["completed"] * 3
+    assert statuses() == ["skipped"] * 3
+    assert statuses(force="clean.names") == ["skipped", "skipped", "completed"]
+
+
+def test_steps_as_a_program_shows_what_was_skipped(tmp_path: Path) -> None:
+    for before in ("nothing", "clean.names, clean.rows, load"):  # the store lasts
+        done = python("-m", "examples.steps", str(tmp_path / "lab.sqlite"), environment={})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"done before: {before}\n")
 
 
 def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tmp_path: Path) -> None:
