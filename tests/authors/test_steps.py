@@ -491,11 +491,18 @@ def test_a_foreign_marker_may_leave_things_out() -> None:
 
 
 def history_of_markers(details: str | None) -> History:
-    marker = {"markerName": "log.step", "decisionTaskCompletedEventId": 0, **({"details": details} if details else {})}
-    event = {
-        "eventId": 1,
-        "eventTimestamp": 1_700_000_000,
-        "eventType": "MarkerRecorded",
-        "markerRecordedEventAttributes": marker,
+    marker = {"markerName": "log.step", "decisionTaskCompletedEventId": 1, **({"details": details} if details else {})}
+    attributes: dict[str, dict[str, Any]] = {
+        "workflowExecutionStarted": {"workflowType": {"name": "w", "version": "1"}, "taskList": {"name": "t"}},
+        "markerRecorded": marker,
     }
-    return History.from_json(json.dumps({"events": [event]}))
+    events = [
+        {
+            "eventId": number,
+            "eventTimestamp": 1_700_000_000,
+            "eventType": kind[0].upper() + kind[1:],
+            f"{kind}EventAttributes": given,
+        }
+        for number, (kind, given) in enumerate(attributes.items(), start=1)
+    ]
+    return History.from_json(json.dumps({"events": events}))
