@@ -54,9 +54,6 @@ def _is_workflow_class(submittable: Any) -> TypeGuard[type[Any]]:
 class SubmittableContainer:
     """Something that submits other things and has one future for all of them."""
 
-    raises_on_failure: bool | None = None
-    """Overrides it for every activity and child in here; `None` leaves each its own."""
-
     def submit(self, executor: Submitter) -> Future:
         """Submit what it holds."""
         raise UsageError(f"{type(self).__name__} has no submit method")
@@ -161,7 +158,7 @@ class _Members(SubmittableContainer):
     def _submit_member(self, executor: Submitter, member: Task | SubmittableContainer) -> Future:
         # Of the task, or of a container in here that says nothing itself: never of the Activity, which others use too.
         says_nothing = isinstance(member, ActivityTask | WorkflowTask) or (
-            isinstance(member, SubmittableContainer) and member.raises_on_failure is None
+            getattr(member, "raises_on_failure", False) is None
         )
         if self.raises_on_failure is not None and says_nothing:
             member.raises_on_failure = self.raises_on_failure  # type: ignore[union-attr]

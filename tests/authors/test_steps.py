@@ -211,42 +211,84 @@ class Failing(Stepped):
     def run(self, how, bubbles):
         inside = {
             "activity": (work, "bad"),
-            "group": Group((work, "good"), (work, "bad")),
-            "chain": Chain((work, "bad"), (work, "good"), break_on_failure=False),
-            "func": FuncGroup(lambda: Group((work, "bad"))),
+            "group": Group((work, "good"), (strict, "bad")),
+            "chain": Chain((strict, "bad"), (work, "good"), break_on_failure=False),
+            "func": FuncGroup(lambda: Group((strict, "bad"))),
             "step": self.step("inner", (work, "bad")),
+            "step in a group": Group(self.step("inner", (work, "bad"))),
         }[how]
         step = self.submit(self.step("outer", inside, bubbles_exception_on_failure=bubbles, emit_signal=True))
-        return {"exception": str(step.exception), "result": None if bubbles else step.result}
+        error = step.exception
+        return {"error": error and str(error), "raises": step.raises, "result": None if step.raises else step.result}
 
 
-@pytest.mark.parametrize("how", ["activity", "group", "chain", "func", "step"])
+@pytest.mark.parametrize("how", ["activity", "group", "chain", "func", "step", "step in a group"])
 def test_a_step_of_which_anything_failed_is_not_done(lab: Lab, how: str) -> None:
     fails_for.add("bad")
-    first = lab.start(Failing, how, False, workflow_id=f"steps-fail-{how}")
-    assert first.result(30)["exception"] == "None"
+    workflow_id = f"steps-fail-{how}"
+    first = closed(lab.start(Failing, how, False, workflow_id=workflow_id))
     assert statuses(first)["outer"] == "scheduled"
     assert "MarkStepDoneTask" not in " ".join(first.tasks()["name"])
     assert not [event for event in first.history() if event.type == "WorkflowExecutionSignaled"]
 
     fails_for.clear()
-    again = closed(lab.start(Failing, how, False, workflow_id=f"steps-fail-{how}"))
+    again = closed(lab.start(Failing, how, False, workflow_id=workflow_id))
     assert statuses(again)["outer"] == "completed"
     assert "bad" in worked(again)
 
 
-def test_a_failure_nobody_looked_at_shows_as_unnoticed(lab: Lab) -> None:
+def test_a_step_keeps_a_failure_to_itself_and_the_failure_shows_as_unnoticed(lab: Lab) -> None:
     fails_for.add("bad")
-    first = closed(lab.start(Failing, "activity", False, workflow_id="steps-unnoticed"))
+    first = lab.start(Failing, "activity", False, workflow_id="steps-unnoticed")
+    marker = {"step": "outer", "status": "scheduled", "forced": False, "reasons": []}
+    assert first.result(30) == {"error": None, "raises": False, "result": [[], [marker, None]]}
     assert list(first.unnoticed_failures()["name"]) == ["steps.work"]
 
 
-@pytest.mark.parametrize("how", ["activity", "group", "step"])
+@pytest.mark.parametrize("how", ["activity", "step"])
 def test_a_step_that_bubbles_tells_of_the_failure(lab: Lab, how: str) -> None:
     fails_for.add("bad")
     first = lab.start(Failing, how, True, workflow_id=f"steps-bubble-{how}")
-    assert "no bad today" in first.result(30)["exception"]
+    told = first.result(30)
+    assert "no bad today" in told["error"]
+    assert not told["raises"]
     assert first.unnoticed_failures().empty
+
+
+@pytest.mark.parametrize("how", ["group", "chain", "func"])
+def test_an_activity_that_raises_raises_through_its_step(lab: Lab, how: str) -> None:
+    fails_for.add("bad")
+    first = lab.start(Failing, how, False, workflow_id=f"steps-raise-{how}")
+    told = first.result(30)
+    assert told["raises"]
+    assert "no bad today" in told["error"]
+    assert first.unnoticed_failures().empty
+
+
+class Bubbling(Stepped):
+    name = "steps.bubbling"
+
+    def run(self, bubbles):
+        first = self.step("first", (work, "bad"), bubbles_exception_on_failure=bubbles)
+        self.submit(Chain(first, self.step("second", (work, "good")))).wait()
+
+
+@pytest.mark.parametrize(("bubbles", "expected"), [(False, ["bad", "good"]), (True, ["bad"])])
+def test_a_chain_of_steps_breaks_only_at_a_failure_that_bubbles(lab: Lab, bubbles: bool, expected: list[str]) -> None:
+    fails_for.add("bad")
+    assert worked(closed(lab.start(Bubbling, bubbles, workflow_id=f"steps-chain-{bubbles}"))) == expected
+
+
+class Wrong(Stepped):
+    name = "steps.wrong"
+
+    def run(self):
+        return self.submit(self.step("s", FuncGroup(lambda: 1 / 0))).result
+
+
+def test_what_makes_the_parts_of_a_step_may_fail_too(lab: Lab) -> None:
+    with pytest.raises(WorkflowExecutionFailed, match="division by zero"):
+        lab.start(Wrong).result(30)
 
 
 class Strict(Stepped):
