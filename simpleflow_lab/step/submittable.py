@@ -44,10 +44,18 @@ class StepFuture(GroupFuture):
         errors = [_failure(part) for part in self.futures]
         if any(error is not None for error in errors):
             self.failure = AggregateException(errors)
-        raising = [part for part in self.futures if part.raises and part.peek_exception() is not None]
-        self._raises = bool(raising)
-        first, *rest = [None if part in raising else part.result for part in self.futures]
-        self._close(FINISHED, [first, rest], self.failure if bubbles or raising else None)
+        self._raises = any(part.raises and part.peek_exception() is not None for part in self.futures)
+        self._close(FINISHED, self.results, self.failure if bubbles or self._raises else None)
+
+    @property
+    def results(self) -> list[Any]:
+        """Its result as far as it goes, `None` for what failed and raises, or is not done; does not wait."""
+        raising = [part.raises and part.peek_exception() is not None for part in self.futures]
+        values = [
+            part.result if part.done and not raises else None
+            for part, raises in zip(self.futures, raising, strict=True)
+        ]
+        return [*values[:1], values[1:]]
 
     def notice(self) -> None:
         """Whoever is told of the step's failure is told of all in it."""
