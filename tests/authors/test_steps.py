@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, RecordedExecution, Workflow, activity, storage
 from simpleflow_lab.exceptions import UsageError, WorkflowExecutionFailed
@@ -36,6 +39,13 @@ def strict(what):
 @pytest.fixture(autouse=True)
 def _nothing_fails():
     fails_for.clear()
+
+
+@pytest.fixture
+def lab(lab: Lab) -> Lab:
+    """Over the wire the Lab takes the service for Amazon's, where only a bucket is a place for notes: give it one."""
+    lab.storage.default = MemoryObjects()
+    return lab
 
 
 class Stepped(Workflow, WorkflowStepMixin):
@@ -489,14 +499,57 @@ class Bucketed(Stepped):
     name = "steps.bucketed"
 
     def get_step_bucket(self):
-        return "no-such-place"
+        return "no bucket!"
 
 
 def test_a_bucket_that_the_lab_cant_reach_fails_the_step_and_runs_nothing(virtual_lab: Lab) -> None:
     execution = virtual_lab.start(Bucketed, workflow_id="steps-bucketed")
-    with pytest.raises(WorkflowExecutionFailed, match="no-such-place"):
+    with pytest.raises(WorkflowExecutionFailed, match="no bucket!"):
         execution.result(30)
     assert worked(execution) == []
+
+
+@pytest.fixture
+def s3_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket of a server of moto's, as every AWS SDK finds it."""
+    pytest.importorskip("simpleflow_lab.service.s3", reason="objects in S3 are not there yet")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "NO_PROXY": "127.0.0.1",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    try:
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="my-bucket")
+        yield client
+        client.close()
+    finally:
+        server.stop()
+
+
+class InS3(Stepped):
+    name = "steps.in-s3"
+
+    def get_step_bucket(self):
+        return "my-bucket"
+
+
+def test_notes_in_s3_are_found_by_another_lab(s3_bucket: Any) -> None:
+    s3_bucket.put_object(Bucket="my-bucket", Key="steps-s3/steps/a", Body=b"{}")
+    for expected in (["b.c", "bc"], []):
+        with Lab(":memory:") as lab:
+            assert worked(closed(lab.start(InS3, workflow_id="steps-s3"))) == expected
+    listed = s3_bucket.list_objects_v2(Bucket="my-bucket")["Contents"]
+    assert [found["Key"] for found in listed] == ["steps-s3/steps/a", "steps-s3/steps/b.c", "steps-s3/steps/bc"]
 
 
 # -- the table of steps ------------------------------------------------------------------------------------------------
