@@ -45,6 +45,10 @@ class Executor(canvas.Submitter, Protocol):
     """What runs a workflow: the replay. The workflow asks, the executor answers with futures."""
 
     @property
+    def workflow(self) -> Workflow | None:
+        """The workflow that asks."""
+
+    @property
     def history(self) -> Any:
         """The history so far, as a sequence of events."""
 

@@ -75,6 +75,11 @@ class ReplayExecutor:
     # -- workflow.Executor --
 
     @property
+    def workflow(self) -> Workflow | None:
+        """The workflow that runs on this executor."""
+        return self._workflow
+
+    @property
     def history(self) -> Sequence[HistoryEvent]:
         """The events so far."""
         return self.events
