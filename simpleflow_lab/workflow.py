@@ -21,8 +21,9 @@ import datetime
 import logging
 import random
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
@@ -41,6 +42,7 @@ from simpleflow_lab.task import (
 )
 
 
+@runtime_checkable
 class Executor(canvas.Submitter, Protocol):
     """What runs a workflow: the replay. The workflow asks, the executor answers with futures."""
 
@@ -204,6 +206,11 @@ class Workflow:
         """`name`, `version`, `domain_name`, `workflow_id`, `run_id`, `tag_list`, `continued_execution_run_id`,
         `parent_workflow_id`, `parent_run_id`."""
         return self.executor.run_context()
+
+    def get_execution_context(self) -> Mapping[str, Any]:
+        """Upstream's former name of `get_run_context`."""
+        warnings.warn("get_execution_context is called get_run_context now", DeprecationWarning, stacklevel=2)
+        return self.get_run_context()
 
     def get_event_details(self, event_type: str, event_name: str) -> Mapping[str, Any] | None:
         """The latest "marker", "signal" or "timer" of this name, or `None`."""

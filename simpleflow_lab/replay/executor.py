@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextvars
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import greenlet
 
-from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import Future, nested, resolved
+from simpleflow_lab.history import History
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.fibers import Fibers, Line
@@ -46,6 +46,8 @@ class ReplayExecutor:
         self.asked = Asked()
         """Requests that the history has not recorded yet."""
         self.events: list[HistoryEvent] = []
+        self.history = History(self.events)
+        """The events up to the decision at hand: what the workflow may know."""
         self.replaying = False
         self.decided_at: datetime.datetime = started.timestamp
         self.closing: Request | None = None
@@ -63,11 +65,6 @@ class ReplayExecutor:
         self._workflow: Workflow | None = None
 
     # -- workflow.Executor --
-
-    @property
-    def history(self) -> Sequence[HistoryEvent]:
-        """The events so far."""
-        return self.events
 
     @property
     def is_replaying(self) -> bool:
@@ -101,18 +98,12 @@ class ReplayExecutor:
 
     def event_details(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """See `Workflow.get_event_details`."""
-        attribute = {"marker": "markerName", "signal": "signalName", "timer": "timerId"}.get(kind)
-        if attribute is None:
-            raise UsageError(f'event details are kept of "marker", "signal" and "timer", not of {kind!r}')
-        for event in reversed(self.events):
-            if event.row.entity == kind and event.attributes.get(attribute) == name:
-                return {
-                    "event_id": event.id,
-                    "timestamp": event.timestamp,
-                    "state": event.row.state,
-                    **event.attributes,
-                }
-        return None
+        return self.history.event_details(kind, name)
+
+    @property
+    def workflow(self) -> Workflow | None:
+        """The workflow that runs on it: where a container of the author's own submits what it holds."""
+        return self._workflow
 
     def submit(self, task: Task) -> Future:
         """Take a task; gives its future at once."""
@@ -247,9 +238,7 @@ class ReplayExecutor:
             if same is not None:
                 _follow(same.future, future)
                 return
-            given: dict[str, Any] = {"args": values, "kwargs": named}
-            if activity.meta:
-                given["meta"] = activity.meta
+            given = task.input_of(values, named)
             workflow_priority = self._workflow.task_priority if self._workflow else None
             request = Request(
                 requests.ACTIVITY,

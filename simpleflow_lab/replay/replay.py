@@ -237,6 +237,7 @@ class Replay:
             self._apply(event)
         self._applied = started_event_id
         self._decided_for = started_event_id
+        executor.history.advance(started_event_id)
         if executor.closing is not None:
             return
         if replaying:
