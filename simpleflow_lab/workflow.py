@@ -98,7 +98,11 @@ class Workflow:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        registry[cls.type_name(), cls.type_version()] = cls
+        kind = cls.type_name(), cls.type_version()
+        registry[kind] = cls
+        same = same_type.setdefault(kind, {})
+        same.pop(cls.class_name(), None)  # the definition that comes last stands last
+        same[cls.class_name()] = cls
         for listener in list(on_registered):
             listener(cls)
 
@@ -252,6 +256,11 @@ class Workflow:
         """Version of the SWF workflow type."""
         return cls.version or DEFAULT_VERSION
 
+    @classmethod
+    def class_name(cls) -> str:
+        """`module.Class`: upstream's type name of child executions, and what tells two classes of one type apart."""
+        return f"{cls.__module__}.{cls.__qualname__}"
+
 
 class _QuietInReplay(logging.LoggerAdapter[logging.Logger]):
     def isEnabledFor(self, level: int) -> bool:
@@ -263,10 +272,31 @@ class _QuietInReplay(logging.LoggerAdapter[logging.Logger]):
 
 
 registry: Final[dict[tuple[str, str], type[Workflow]]] = {}
-"""Every workflow defined in this process, by (type name, version). A decider runs only these."""
+"""The workflow that was defined last of each type, by (type name, version). A decider runs only what is defined."""
+
+same_type: Final[dict[tuple[str, str], dict[str, type[Workflow]]]] = {}
+"""Every workflow defined in this process, by its type and then by `class_name`, the latest definition last.
+
+Two classes may have one type: upstream's own examples do. Such an execution says in its input which of them runs it.
+"""
 
 on_registered: Final[list[Callable[[type[Workflow]], None]]] = []
 """Called with each workflow class as it is defined, so that deciders can take up what waits for it."""
+
+
+def input_of(workflow: type[Workflow], args: Any, kwargs: Any) -> dict[str, Any]:
+    """The input of an execution. It names the class where another one has the same type, as upstream's does."""
+    given = {"args": args, "kwargs": kwargs}
+    if len(same_type.get((workflow.type_name(), workflow.type_version()), ())) > 1:
+        given["__extra"] = {"class": workflow.class_name()}
+    return given
+
+
+def defined(name: str, version: str, input: Any = None) -> type[Workflow] | None:
+    """The class for executions of this type with this input, if it is defined in this process."""
+    extra = input.get("__extra") if isinstance(input, dict) else None
+    named = extra.get("class") if isinstance(extra, dict) else None
+    return same_type.get((name, version), {}).get(str(named)) or registry.get((name, version))
 
 
 def priority_of(*candidates: int | str | NotSet | None) -> int | str | None:

@@ -33,7 +33,7 @@ from simpleflow_lab.task import (
     TimerTask,
     WorkflowTask,
 )
-from simpleflow_lab.workflow import Workflow, priority_of
+from simpleflow_lab.workflow import Workflow, input_of, priority_of
 
 
 class ReplayExecutor:
@@ -284,8 +284,8 @@ class ReplayExecutor:
                 task=task,
                 future=future,
                 type=(workflow.type_name(), workflow.type_version()),
-                alias=f"{workflow.__module__}.{workflow.__qualname__}",
-                input=field_of({"args": values, "kwargs": named}, f"input of {workflow.type_name()}"),
+                alias=workflow.class_name(),
+                input=field_of(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
                 line=line,
                 members=self._child_members(task),
             )
@@ -397,7 +397,7 @@ class ReplayExecutor:
             started = self._started.attributes
             self.close_with(
                 "ContinueAsNewWorkflowExecution",
-                input=field_of({"args": resolved(args), "kwargs": resolved(kwargs)}, "input of the next run"),
+                input=field_of(input_of(task.workflow, resolved(args), resolved(kwargs)), "input of the next run"),
                 # SWF falls back to the type's defaults, not to this run's values: so they are all given.
                 task_list=started["taskList"]["name"],
                 task_priority=started.get("taskPriority"),
