@@ -1,6 +1,7 @@
 """Upstream's names of what can be submitted, for programs that import them from here.
 
-`SubmittableContainer` is what an author subclasses to make a container of her own: its `submit(executor)` gives a future.
+Subclass `SubmittableContainer` to make a container of your own: its `submit(executor)` gives a future, as
+`executor.workflow.submit(…)` does.
 """
 
 from __future__ import annotations

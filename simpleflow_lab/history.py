@@ -5,9 +5,9 @@
             ...
         rows = [signal["input"] for signal in self.executor.history.get_signal_events("row")]
 
-A `History` is a sequence of events with records folded from them: `activities`, `child_workflows`, `signals`, `markers`,
-`timers`, …, each a dict with upstream's keys. A workflow sees the events up to the decision that is being made, in a
-replay as the first time. Each event is folded once, when somebody first asks, so that looking costs what is new.
+A `History` is a sequence of events with records folded from them: `activities`, `child_workflows`, `signals`,
+`markers`, `timers`, …, each a dict with upstream's keys. A workflow sees the events up to the decision that is being
+made, in a replay as the first time. Each event is folded once, when somebody first asks: looking costs what is new.
 
 An activity that was tried again has one record, of its latest attempt, with `retry` counting; every attempt is a row of
 `Execution.tasks()`. Events of types that are not in here are passed over.
@@ -16,7 +16,7 @@ An activity that was tried again has one record, of its latest attempt, with `re
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, overload
 
 from simpleflow_lab.codec import decode_or_text
@@ -242,9 +242,9 @@ class History(Sequence[Event]):
             case "marker":
                 self._markers.setdefault(told["name"], []).append({"type": "marker", **told})
             case "external_workflow":
-                key = event.attributes.get("initiatedEventId") or event.id
+                initiated = event.attributes.get("initiatedEventId") or event.id
                 record = self._external_workflows_signaling.setdefault(
-                    key, {"type": "external_workflow", "id": event.attributes.get("workflowId")}
+                    initiated, {"type": "external_workflow", "id": event.attributes.get("workflowId")}
                 )
                 record.update(told)
                 if row.state == "execution_signaled":
@@ -268,7 +268,8 @@ class History(Sequence[Event]):
 
     def _first(self, event: Event, row: _Row) -> Mapping[str, Any]:
         """The attributes of the event with which the record began."""
-        return self._events[event.attributes[row.follows] - self._events[0].id].attributes
+        first: int = event.attributes[row.follows]
+        return self._events[first - self._events[0].id].attributes
 
     def _timeout_of(self, event: Event, row: _Row) -> Any:
         """The value of the timeout that was run into, as it was recorded."""
@@ -312,19 +313,19 @@ class _Row(NamedTuple):
             found: Any = event.attributes
             for part in attribute.split("."):
                 found = (found or {}).get(part)
-            told[key] = _READ.get(key, _as_it_is)(found)
+            told[key] = _READ[key](found) if key in _READ else found
         return told
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _seconds(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
-_READ: Final = {"input": decode_or_text, "control": decode_or_text, "start_to_fire_timeout": _seconds}
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "input": decode_or_text,
+    "control": decode_or_text,
+    "start_to_fire_timeout": _seconds,
+}
 """Values that are read; the others stay as they were recorded."""
 
 _DECISION: Final = {"decision_task_completed_event_id": "decisionTaskCompletedEventId"}
@@ -431,9 +432,7 @@ _EVENTS: Final[dict[str, _Row]] = {
         "started", {"start_to_fire_timeout": "startToFireTimeout", "control": "control", **_DECISION}
     ),
     "TimerFired": _timer("fired", {}),
-    "TimerCanceled": _timer(
-        "canceled", {"cancel_decision_task_completed_event_id": "decisionTaskCompletedEventId"}
-    ),
+    "TimerCanceled": _timer("canceled", {"cancel_decision_task_completed_event_id": "decisionTaskCompletedEventId"}),
     "StartTimerFailed": _timer("start_failed", {"cause": "cause", **_DECISION}),
     "CancelTimerFailed": _timer(
         "cancel_failed",
@@ -451,9 +450,7 @@ _EVENTS: Final[dict[str, _Row]] = {
     "RecordMarkerFailed": _alone("marker", "record_failed", {"name": "markerName", "cause": "cause"}),
     "DecisionTaskStarted": _alone("decision_task", "started", {}),
     "DecisionTaskCompleted": _alone("decision_task", "completed", {}),
-    "WorkflowExecutionCancelRequested": _alone(
-        "cancel_requested", "cancel_requested", {"cause": "cause", **_EXTERNAL}
-    ),
+    "WorkflowExecutionCancelRequested": _alone("cancel_requested", "cancel_requested", {"cause": "cause", **_EXTERNAL}),
     "CancelWorkflowExecutionFailed": _alone("cancel_failed", "cancel_failed", {"cause": "cause", **_DECISION}),
     "WorkflowExecutionStarted": _workflow(
         "started",

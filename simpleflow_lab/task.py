@@ -57,7 +57,9 @@ class NonPythonicActivityTask(ActivityTask):
     def __init__(self, activity: Activity, *args: Any, **kwargs: Any):
         super().__init__(activity, *args, **kwargs)
         if self.args and self.kwargs:
-            raise UsageError(f"{activity.name}: a task that Python does not run takes positional arguments or named ones")
+            raise UsageError(
+                f"{activity.name}: a task that Python does not run takes positional arguments or named ones"
+            )
 
     def input_of(self, args: Any, kwargs: Any) -> Any:
         return kwargs or args

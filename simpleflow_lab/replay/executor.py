@@ -98,7 +98,18 @@ class ReplayExecutor:
 
     def event_details(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """See `Workflow.get_event_details`."""
-        return self.history.event_details(kind, name)
+        found = self.history.event_details(kind, name)
+        if kind == "marker":
+            # What was asked for in this decision is done for the workflow, and recorded with the answer.
+            asked = [marker for marker in self._markers if marker.name == name]
+            if len(asked) > len(self.history.markers.get(name, ())):
+                details = {"name": name, "details": asked[-1].details, "event_id": None, "timestamp": self.decided_at}
+                return {"type": kind, "state": "recorded", **details}
+        if kind == "timer" and found is not None and name in self._timers:
+            future = self._timers[name].future
+            if future is not None and future.cancelled and found["state"] == "started":
+                return {**found, "state": "canceled"}
+        return found
 
     @property
     def workflow(self) -> Workflow | None:
