@@ -318,8 +318,9 @@ def find_workflow(name: str) -> type[Workflow]:
     """A workflow defined in this process, by the name of its type or class. Raises `UsageError`."""
     found = [
         definition
-        for (type_name, _), definition in workflows.registry.items()
-        if name in (type_name, definition.__name__, f"{definition.__module__}.{definition.__qualname__}")
+        for (type_name, _), definitions in workflows.same_type.items()
+        for definition in definitions.values()
+        if name in (type_name, definition.__name__, definition.class_name())
     ]
     if found:
         return found[-1]
@@ -340,7 +341,7 @@ def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str
     except TypeError as error:
         raise UsageError(f"{definition.__name__}.run{_signature(definition)}: {error}") from None
     try:
-        text = encode({"args": args, "kwargs": kwargs})
+        text = encode(workflows.input_of(definition, args, kwargs))
     except EncodingError as error:
         raise UsageError(f"the input of {definition.__name__}: {error}") from None
     if len(text) > MAX_DATA:

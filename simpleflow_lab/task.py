@@ -40,7 +40,29 @@ class ActivityTask(Task):
         self.name = f"activity-{activity.name}"
 
     def __repr__(self) -> str:
-        return f"<ActivityTask {self.activity.name}>"
+        return f"<{type(self).__name__} {self.activity.name}>"
+
+    def input_of(self, args: Any, kwargs: Any) -> Any:
+        """What is recorded as the task's input, from its arguments with their futures resolved."""
+        given = {"args": args, "kwargs": kwargs}
+        return {**given, "meta": self.activity.meta} if self.activity.meta else given
+
+
+class NonPythonicActivityTask(ActivityTask):
+    """A call of an activity that is not run by Python: its input is the arguments themselves, by position or by name.
+
+    The worker, in whatever language, reads a JSON array of the positional arguments, or an object of the named ones.
+    """
+
+    def __init__(self, activity: Activity, *args: Any, **kwargs: Any):
+        super().__init__(activity, *args, **kwargs)
+        if self.args and self.kwargs:
+            raise UsageError(
+                f"{activity.name}: a task that Python does not run takes positional arguments or named ones"
+            )
+
+    def input_of(self, args: Any, kwargs: Any) -> Any:
+        return kwargs or args
 
 
 class WorkflowTask(Task):

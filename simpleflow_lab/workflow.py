@@ -21,8 +21,9 @@ import datetime
 import logging
 import random
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
@@ -41,6 +42,7 @@ from simpleflow_lab.task import (
 )
 
 
+@runtime_checkable
 class Executor(canvas.Submitter, Protocol):
     """What runs a workflow: the replay. The workflow asks, the executor answers with futures."""
 
@@ -100,7 +102,11 @@ class Workflow:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        registry[cls.type_name(), cls.type_version()] = cls
+        kind = cls.type_name(), cls.type_version()
+        registry[kind] = cls
+        same = same_type.setdefault(kind, {})
+        same.pop(cls.class_name(), None)  # the definition that comes last stands last
+        same[cls.class_name()] = cls
         for listener in list(on_registered):
             listener(cls)
 
@@ -209,6 +215,11 @@ class Workflow:
         `parent_workflow_id`, `parent_run_id`."""
         return self.executor.run_context()
 
+    def get_execution_context(self) -> Mapping[str, Any]:
+        """Upstream's former name of `get_run_context`."""
+        warnings.warn("get_execution_context is called get_run_context now", DeprecationWarning, stacklevel=2)
+        return self.get_run_context()
+
     def get_event_details(self, event_type: str, event_name: str) -> Mapping[str, Any] | None:
         """The latest "marker", "signal" or "timer" of this name, or `None`."""
         return self.executor.event_details(event_type, event_name)
@@ -249,6 +260,11 @@ class Workflow:
         """Version of the SWF workflow type."""
         return cls.version or DEFAULT_VERSION
 
+    @classmethod
+    def class_name(cls) -> str:
+        """`module.Class`: upstream's type name of child executions, and what tells two classes of one type apart."""
+        return f"{cls.__module__}.{cls.__qualname__}"
+
 
 class _QuietInReplay(logging.LoggerAdapter[logging.Logger]):
     def isEnabledFor(self, level: int) -> bool:
@@ -260,10 +276,31 @@ class _QuietInReplay(logging.LoggerAdapter[logging.Logger]):
 
 
 registry: Final[dict[tuple[str, str], type[Workflow]]] = {}
-"""Every workflow defined in this process, by (type name, version). A decider runs only these."""
+"""The workflow that was defined last of each type, by (type name, version). A decider runs only what is defined."""
+
+same_type: Final[dict[tuple[str, str], dict[str, type[Workflow]]]] = {}
+"""Every workflow defined in this process, by its type and then by `class_name`, the latest definition last.
+
+Two classes may have one type: upstream's own examples do. Such an execution says in its input which of them runs it.
+"""
 
 on_registered: Final[list[Callable[[type[Workflow]], None]]] = []
 """Called with each workflow class as it is defined, so that deciders can take up what waits for it."""
+
+
+def input_of(workflow: type[Workflow], args: Any, kwargs: Any) -> dict[str, Any]:
+    """The input of an execution. It names the class where another one has the same type, as upstream's does."""
+    given = {"args": args, "kwargs": kwargs}
+    if len(same_type.get((workflow.type_name(), workflow.type_version()), ())) > 1:
+        given["__extra"] = {"class": workflow.class_name()}
+    return given
+
+
+def defined(name: str, version: str, input: Any = None) -> type[Workflow] | None:
+    """The class for executions of this type with this input, if it is defined in this process."""
+    extra = input.get("__extra") if isinstance(input, dict) else None
+    named = extra.get("class") if isinstance(extra, dict) else None
+    return same_type.get((name, version), {}).get(str(named)) or registry.get((name, version))
 
 
 def priority_of(*candidates: int | str | NotSet | None) -> int | str | None:

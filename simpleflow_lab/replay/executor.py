@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextvars
 import copy
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import greenlet
 
 from simpleflow_lab.codec import is_registered
-from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import Future, nested, resolved
+from simpleflow_lab.history import History
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.fibers import Fibers, Line
@@ -35,7 +35,7 @@ from simpleflow_lab.task import (
     TimerTask,
     WorkflowTask,
 )
-from simpleflow_lab.workflow import Workflow, priority_of
+from simpleflow_lab.workflow import Workflow, input_of, priority_of
 
 
 class ReplayExecutor:
@@ -55,6 +55,8 @@ class ReplayExecutor:
         self.asked = Asked()
         """Requests that the history has not recorded yet."""
         self.events: list[HistoryEvent] = []
+        self.history = History(self.events)
+        """The events up to the decision at hand: what the workflow may know."""
         self.replaying = False
         self.decided_at: datetime.datetime = started.timestamp
         self.closing: Request | None = None
@@ -116,18 +118,23 @@ class ReplayExecutor:
 
     def event_details(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """See `Workflow.get_event_details`."""
-        attribute = {"marker": "markerName", "signal": "signalName", "timer": "timerId"}.get(kind)
-        if attribute is None:
-            raise UsageError(f'event details are kept of "marker", "signal" and "timer", not of {kind!r}')
-        for event in reversed(self.events):
-            if event.row.entity == kind and event.attributes.get(attribute) == name:
-                return {
-                    "event_id": event.id,
-                    "timestamp": event.timestamp,
-                    "state": event.row.state,
-                    **event.attributes,
-                }
-        return None
+        found = self.history.event_details(kind, name)
+        if kind == "marker":
+            # What was asked for in this decision is done for the workflow, and recorded with the answer.
+            asked = [marker for marker in self._markers if marker.name == name]
+            if len(asked) > len(self.history.markers.get(name, ())):
+                details = {"name": name, "details": asked[-1].details, "event_id": None, "timestamp": self.decided_at}
+                return {"type": kind, "state": "recorded", **details}
+        if kind == "timer" and found is not None and name in self._timers:
+            future = self._timers[name].future
+            if future is not None and future.cancelled and found["state"] == "started":
+                return {**found, "state": "canceled"}
+        return found
+
+    @property
+    def workflow(self) -> Workflow | None:
+        """The workflow that runs on it: where a container of the author's own submits what it holds."""
+        return self._workflow
 
     def submit(self, task: Task) -> Future:
         """Take a task; gives its future at once."""
@@ -262,9 +269,7 @@ class ReplayExecutor:
             if same is not None:
                 _follow(same.future, future)
                 return
-            given: dict[str, Any] = {"args": values, "kwargs": named}
-            if activity.meta:
-                given["meta"] = activity.meta
+            given = task.input_of(values, named)
             workflow_priority = self._workflow.task_priority if self._workflow else None
             request = Request(
                 requests.ACTIVITY,
@@ -311,8 +316,8 @@ class ReplayExecutor:
                 task=task,
                 future=future,
                 type=(workflow.type_name(), workflow.type_version()),
-                alias=f"{workflow.__module__}.{workflow.__qualname__}",
-                input=field_of({"args": values, "kwargs": named}, f"input of {workflow.type_name()}"),
+                alias=workflow.class_name(),
+                input=field_of(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
                 line=line,
                 members=self._child_members(task),
             )
@@ -424,7 +429,7 @@ class ReplayExecutor:
             started = self._started.attributes
             self.close_with(
                 "ContinueAsNewWorkflowExecution",
-                input=field_of({"args": resolved(args), "kwargs": resolved(kwargs)}, "input of the next run"),
+                input=field_of(input_of(task.workflow, resolved(args), resolved(kwargs)), "input of the next run"),
                 # SWF falls back to the type's defaults, not to this run's values: so they are all given.
                 task_list=started["taskList"]["name"],
                 task_priority=started.get("taskPriority"),

@@ -155,6 +155,11 @@ class Replay:
         return self._decided_for
 
     @property
+    def started(self) -> HistoryEvent | None:
+        """The first event, once it was fed."""
+        return self._executor.events[0] if self._executor is not None else None
+
+    @property
     def last_event_id(self) -> int:
         """Id of the last event that was fed."""
         return len(self._executor.events) if self._executor is not None else 0
@@ -249,6 +254,7 @@ class Replay:
             self._apply(event)
         self._applied = started_event_id
         self._decided_for = started_event_id
+        executor.history.advance(started_event_id)
         if executor.closing is not None:
             return
         if replaying:

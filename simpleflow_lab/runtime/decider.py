@@ -24,6 +24,7 @@ from typing import Any
 
 from simpleflow_lab import codec
 from simpleflow_lab import workflow as workflows
+from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
     HistoryError,
@@ -140,7 +141,10 @@ class Decider:
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], kept: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. What is kept goes on if it stands where SWF says the last decision was."""
         execution, kind, started = task["workflowExecution"], task["workflowType"], task["startedEventId"]
-        workflow = registered_workflow(kind["name"], kind["version"])
+        first = kept.started if kept is not None else None
+        before = self._events_before(task, new[0].id) if first is None and new[0].id > 1 else []
+        first = first or (before or new)[0]
+        workflow = registered_workflow(kind["name"], kind["version"], first)
         if kept is not None and (
             kept.workflow is not workflow
             or kept.decided_for != task.get("previousStartedEventId", 0)
@@ -151,8 +155,7 @@ class Decider:
         replay = kept
         try:
             if replay is None:
-                before = self._events_before(task, new[0].id) if new[0].id > 1 else []
-                first = before[0] if before else new[0]
+                before = before or (self._events_before(task, new[0].id) if new[0].id > 1 else [])
                 replay = Replay(
                     workflow,
                     domain=self._domain,
@@ -291,9 +294,9 @@ class Decider:
             self._respond(task, replay, answer, tries=stuck.tries + 1, keep=False)
 
 
-def registered_workflow(name: str, version: str) -> type[Workflow]:
-    """The workflow defined in this process. Raises `WorkflowNotRegisteredError`."""
-    found = workflows.registry.get((name, version))
+def registered_workflow(name: str, version: str, started: HistoryEvent) -> type[Workflow]:
+    """The workflow defined in this process for an execution that began so. Raises `WorkflowNotRegisteredError`."""
+    found = workflows.defined(name, version, decode_or_text(started.attributes.get("input")))
     if found is None:
         raise WorkflowNotRegisteredError(name, version)
     return found
