@@ -18,6 +18,7 @@ from simpleflow_lab.canvas import Chain, FuncGroup, Group
 from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.futures import Future
 from simpleflow_lab.lab import Lab
+from simpleflow_lab.log import logger
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
 
@@ -38,6 +39,7 @@ __all__ = [
     "canvas",
     "exceptions",
     "futures",
+    "logger",
     "open_history",
     "task",
 ]
