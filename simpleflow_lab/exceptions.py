@@ -79,7 +79,7 @@ class DecisionInterrupted(BaseException):
 
 
 class DeterminismWarning(UserWarning):
-    """A line of a workflow's code that may give something else when it runs again, or that holds up other executions."""
+    """A line of a workflow's code that may give something else when it runs again."""
 
 
 class UsageError(SimpleflowLabError):
@@ -331,8 +331,9 @@ class NondeterminismError(DecisionTaskError):
             has += f" (recorded from {recorded_line})"
         if requested_line:
             asks += f" (at {requested_line})"
+        where = "run again from its start" if event_id is None else f"event {event_id}"
         super().__init__(
-            f"{f'event {event_id}' if event_id else 'run again from its start'}: {has}; {asks}. The code changed since this execution started, or it depends on time, "
+            f"{where}: {has}; {asks}. The code changed since this execution started, or it depends on time, "
             "randomness or input from outside: use workflow.now(), .random, .uuid4(), or restore the code"
         )
 

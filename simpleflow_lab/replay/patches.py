@@ -1,8 +1,8 @@
 """Changes of code under open executions: which executions take the new way.
 
-The first time that an execution comes to a patch, what it takes is settled for the whole run: the new way, with a marker
-that says so, if that is done for the first time now; while it is replayed, the new way if its history has that marker
-at this decision, else the old one, for it passed here before the patch was.
+The first time that an execution comes to a patch, what it takes is settled for the whole run: the new way, with a
+marker that says so, if that is done for the first time now; while it is replayed, the new way if its history has that
+marker at this decision, else the old one, for it passed here before the patch was.
 """
 
 from __future__ import annotations

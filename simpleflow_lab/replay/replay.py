@@ -25,6 +25,7 @@ from simpleflow_lab.exceptions import (
     DecisionTaskError,
     ExecutionBlocked,
     HistoryError,
+    ImpureWorkflowError,
     TaskFailed,
     UsageError,
     WorkflowCanceled,
@@ -35,6 +36,7 @@ from simpleflow_lab.replay import determinism, patches, requests
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
+from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.quiet import quiet
 from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request, field_of
 from simpleflow_lab.replay.resolution import resolve
@@ -145,9 +147,21 @@ class Replay:
 
         Raises `DecisionTaskError` for what must not close the execution.
         """
+        if self.workflow.determinism == "raise" and self.impurities:
+            raise ImpureWorkflowError("; ".join(str(impurity) for impurity in self.impurities))
         self._close_batch()
         self._run_to(started_event_id, replaying=False)
         return self._answer()
+
+    @property
+    def impurities(self) -> tuple[Impurity, ...]:
+        """Lines of the workflow that may do something else when they run again."""
+        return () if self.workflow.determinism == "off" else impurities_of(self.workflow)
+
+    @property
+    def is_long(self) -> bool:
+        """The history has become long enough to continue as new."""
+        return self._decided_for >= self.workflow.continue_as_new_after
 
     @property
     def decided_for(self) -> int:
