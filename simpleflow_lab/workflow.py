@@ -280,8 +280,9 @@ class Workflow:
         """Asked once when somebody requests that the execution be canceled; `False` refuses, and it goes on."""
         return True
 
-    # Those of the close are called once, when it is decided; a close that SWF refuses, for something happened
-    # meanwhile, is asked for again without them. What they submit is not asked for.
+    # Those of the close are called once, when it is decided, and again only if the answer is lost on its way; a close
+    # that SWF refuses, for something happened meanwhile, is asked for again without them. What they submit is not asked
+    # for.
 
     def on_completed(self, history: Any) -> None:
         """Called when the execution is about to complete."""
