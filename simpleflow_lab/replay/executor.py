@@ -15,11 +15,14 @@ from typing import Any, Final
 import greenlet
 
 from simpleflow_lab.codec import is_registered
+from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, WorkflowCanceled
 from simpleflow_lab.futures import Future, nested, resolved
 from simpleflow_lab.history import History
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
+from simpleflow_lab.replay.asked_before import AskedBefore
 from simpleflow_lab.replay.fibers import Fibers, Line
+from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.requests import Asked, Request, field_of
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
 from simpleflow_lab.signal import WaitForSignal
@@ -61,10 +64,17 @@ class ReplayExecutor:
         self.decided_at: datetime.datetime = started.timestamp
         self.closing: Request | None = None
         """The close decision, once the workflow came to its end."""
+        self.blocked = False
+        """The code raised `ExecutionBlocked`: it is to run again from its start."""
+        self.trouble: DecisionTaskError | None = None
+        """Why no decision can be made, whatever the code does about it."""
+        self.patches = Patches()
+        self._before = AskedBefore()
+        self._context = context
         self._started = started
         self._defaults = defaults
         self._domain, self._workflow_id, self._run_id = domain, workflow_id, run_id
-        self._ids = TaskIds(workflow_id, run_id)
+        self._ids = TaskIds(workflow_id, run_id, strand=lambda: self.fibers.path)
         self._by_id: dict[str, Request] = {}
         self._timers: dict[str, Request] = {}
         self._markers: list[Marker] = []
@@ -75,16 +85,6 @@ class ReplayExecutor:
         self._workflow: Workflow | None = None
 
     # -- workflow.Executor --
-
-    @property
-    def workflow(self) -> Workflow | None:
-        """The workflow that runs on this executor."""
-        return self._workflow
-
-    @property
-    def history(self) -> Sequence[HistoryEvent]:
-        """The events so far."""
-        return self.events
 
     @property
     def is_replaying(self) -> bool:
@@ -153,7 +153,11 @@ class ReplayExecutor:
         def to_future() -> None:
             try:
                 future.set_finished(body())
-            except Exception as error:  # of the author's code, told by the future
+            except ExecutionBlocked:
+                self.blocked = True
+            except WorkflowCanceled as error:
+                future.set_cancelled(error)
+            except (Exception, SystemExit) as error:  # of the author's code, told by the future
                 future.set_exception(error, raises=True)
 
         self.fibers.spawn(to_future, self.fibers.line())
@@ -172,9 +176,41 @@ class ReplayExecutor:
         for future in self._waiting_for_signal.pop(name, []):
             future.set_finished(value)
 
-    def ask(self, request: Request) -> None:
-        """One more request."""
-        self.asked.add(request)
+    def patched(self, patch: str, *, deprecated: bool) -> bool:
+        """See `Workflow.patched`."""
+        new_way, marker = self.patches.settle(
+            patch, deprecated=deprecated, replaying=self.replaying, line=self.fibers.line()
+        )
+        if marker is not None:
+            self.asked.add(marker)
+        return new_way
+
+    def ask(self, request: Request) -> Request:
+        """One more request; gives the one that stands for it. What was asked for before is not asked for again."""
+        try:
+            stands = self._before.stands(request)
+        except DecisionTaskError as error:
+            self.trouble = error
+            raise
+        if stands is request:
+            self.asked.add(request)
+        return stands
+
+    def ask_again(self, request: Request) -> None:
+        """One more attempt of what was asked for."""
+        self.asked.add(request.again())
+
+    def begin_again(self) -> None:
+        """The workflow is about to run from its start. What it asked for so far stays asked for."""
+        self.blocked = False
+        self.fibers.close()
+        self.fibers = Fibers(self._context)
+        self._ids.begin_again()
+        self._before.begin_again(self.asked)
+        self._by_id.clear()
+        self._timers.clear()
+        self._waiting_for_signal.clear()
+        self._failed.clear()
 
     def unnoticed_failures(self) -> list[str]:
         """Ids of the tasks that failed for good without anybody reading or raising their errors."""
@@ -289,8 +325,7 @@ class ReplayExecutor:
                     **{name: self._defaults[name] for name in activity.unsaid & self._defaults.keys()},
                 },
             )
-            self._by_id[task_id] = request
-            self.ask(request)
+            self._by_id[task_id] = self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
@@ -321,8 +356,7 @@ class ReplayExecutor:
                 line=line,
                 members=self._child_members(task),
             )
-            self._by_id[child_id] = request
-            self.ask(request)
+            self._by_id[child_id] = self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
@@ -359,8 +393,7 @@ class ReplayExecutor:
             line=line,
             members={"control": control} if control else None,
         )
-        self._timers[task.timer_id] = request
-        self.ask(request)
+        self._timers[task.timer_id] = self.ask(request)
         return future
 
     def _cancel_timer(self, task: CancelTimerTask, line: Line | None) -> Future:

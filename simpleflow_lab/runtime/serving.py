@@ -55,6 +55,7 @@ class Serving:
         self._workers: dict[str, ActivityWorker] = {}
         self._contexts: dict[str, contextvars.Context] = {}
         self._stuck: dict[str, Exception] = {}
+        self._warnings: dict[str, dict[str, None]] = {}
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -95,6 +96,7 @@ class Serving:
                 on_stuck=self._note_stuck,
                 defaults=self._defaults,
                 max_open_activities=self._max_open_activities,
+                on_warning=self._note_warning,
             )
         decider.start()
 
@@ -121,6 +123,10 @@ class Serving:
     def stuck(self, run_id: str) -> Exception | None:
         """Why this execution can't be decided for now, or `None`."""
         return self._stuck.get(run_id)
+
+    def warnings(self, run_id: str) -> tuple[str, ...]:
+        """What the author of this execution's workflow should know, each once."""
+        return tuple(self._warnings.get(run_id, ()))
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
@@ -169,6 +175,9 @@ class Serving:
             self._stuck[run_id] = error
         elif run_id in self._stuck:
             del self._stuck[run_id]
+
+    def _note_warning(self, run_id: str, message: str) -> None:
+        self._warnings.setdefault(run_id, {})[message] = None
 
 
 def activity_defaults(settings: Settings) -> Mapping[str, str]:
