@@ -359,6 +359,7 @@ def _start_request(definition: type[Workflow], options: Mapping[str, Any]) -> di
         "execution_start_to_close_timeout": definition.execution_timeout or DEFAULT_EXECUTION_TIMEOUT,
         "task_start_to_close_timeout": definition.decision_tasks_timeout or DEFAULT_DECISION_TASK_TIMEOUT,
         "child_policy": definition.child_policy or "TERMINATE",
+        "lambda_role": definition.lambda_role,
         **{name: value for name, value in options.items() if value is not None},
     }
     values.setdefault("workflow_id", _new_workflow_id(definition))

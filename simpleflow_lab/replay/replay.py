@@ -268,11 +268,12 @@ class Replay:
         assert executor is not None
         row = event.row
         if event.type == "WorkflowExecutionSignaled":
-            executor.signaled(event.attributes["signalName"], decode_or_text(event.attributes.get("input")))
+            executor.signaled(event, decode_or_text(event.attributes.get("input")))
             return
         if event.type == "WorkflowExecutionCancelRequested":
             self._cancel_requested = True
             return
+        executor.child_event(event)
         first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
         request = self._bound.get(first)
         if request is None:
@@ -372,10 +373,19 @@ class Replay:
         return text
 
 
-_CLOSED_LATER: Final = frozenset({requests.ACTIVITY, requests.CHILD, requests.TIMER, requests.SIGNAL})
+_CLOSED_LATER: Final = frozenset(
+    {
+        requests.ACTIVITY,
+        requests.CANCEL_ACTIVITY,
+        requests.CHILD,
+        requests.CANCEL_CHILD,
+        requests.TIMER,
+        requests.SIGNAL,
+    }
+)
 """Kinds of request of which later events tell."""
 
-_LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
+_LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.CANCEL_ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
 """SWF drops these when the execution closes: asking for them in the same answer would leave them open for ever."""
 
 
