@@ -286,9 +286,13 @@ def wait(
         for future in every:
             future.wait()
         return [future.result for future in every]
-    enough = _enough(return_when or ALL_COMPLETED, every)
-    if not enough():
-        _wait_until(enough, every, timeout)
+    until = return_when or ALL_COMPLETED
+    if until not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
+        raise UsageError(
+            f"return_when must be FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED of futures, not {until!r}"
+        )
+    if not _is_enough(until, every) and (timeout is None or timeout > 0):
+        _wait_until(until, every, timeout)
     return DoneAndNotDone([f for f in every if f.done], [f for f in every if not f.done])
 
 
@@ -303,22 +307,24 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
     came: deque[Future] = deque()
     bell: Future | None = None
 
-    def one_done(future: Future) -> None:
-        came.append(future)
+    def ring() -> None:
         if bell is not None and not bell.done:
             bell.set_finished(None)
+
+    def one_done(future: Future) -> None:
+        came.append(future)
+        ring()
 
     for future in every:
         future.add_done_callback(one_done)
     deadline = None
     if timeout is not None and len(came) < len(every):
         deadline = _start_deadline(every, timeout)
+        deadline.add_done_callback(lambda _: ring())
     for given in range(len(every)):
-        if not came:
-            # One callback a future, however long it takes: the bell is hung anew, they are not.
+        if not came and not (deadline is not None and deadline.done):
+            # Each time a new bell, and for each future one callback however long it takes.
             bell = Future(_waiter_of(every))
-            if deadline is not None:
-                deadline.add_done_callback(lambda _, bell=bell: bell.done or bell.set_finished(None))  # type: ignore[misc]
             bell.wait()
         if not came:
             raise TimeoutError(f"{len(every) - given} of {len(every)} futures are not done after {timeout} s")
@@ -327,45 +333,40 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
         deadline.cancel()
 
 
-def _enough(return_when: str, every: list[Future]) -> Callable[[], bool]:
-    """Whether that many are done."""
-    if return_when not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
-        raise UsageError(
-            f"return_when must be FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED of futures, not {return_when!r}"
-        )
-
-    def enough() -> bool:
-        if return_when == FIRST_COMPLETED and (not every or any(future.done for future in every)):
-            return True
-        if return_when == FIRST_EXCEPTION and any(future.failed for future in every):
-            return True
-        return all(future.done for future in every)
-
-    return enough
+def _is_enough(return_when: str, every: list[Future]) -> bool:
+    """There is nothing to wait for."""
+    if return_when == FIRST_COMPLETED and any(future.done for future in every):
+        return True
+    if return_when == FIRST_EXCEPTION and any(future.failed for future in every):
+        return True
+    return all(future.done for future in every)
 
 
-def _wait_until(enough: Callable[[], bool], every: list[Future], timeout: float | None) -> None:
+def _wait_until(return_when: str, every: list[Future], timeout: float | None) -> None:
     """Stand still until enough are done, or the time is over."""
-    deadline = None
-    if timeout is not None:
-        if timeout <= 0:
-            return
-        deadline = _start_deadline(every, timeout)
+    deadline = None if timeout is None else _start_deadline(every, timeout)
     bell = Future(_waiter_of(every))
+    waited_for = [future for future in every if not future.done]
+    left = len(waited_for)
 
-    def one_done(future: Future) -> None:
-        if not bell.done and (future is deadline or enough()):
+    def ring() -> None:
+        if not bell.done:
             bell.set_finished(None)
 
-    waited_for = [future for future in every if not future.done]
-    if deadline is not None:
-        waited_for.append(deadline)
+    def one_done(future: Future) -> None:
+        nonlocal left
+        left -= 1
+        if not left or return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and future.failed):
+            ring()
+
     for future in waited_for:
         future.add_done_callback(one_done)
+    if deadline is not None:
+        deadline.add_done_callback(lambda _: ring())
     bell.wait()
     for future in waited_for:
         future.discard_done_callback(one_done)
-    if deadline is not None and not deadline.done:
+    if deadline is not None:
         deadline.cancel()
 
 

@@ -33,6 +33,7 @@ from simpleflow_lab.replay.quiet import quiet
 from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request, field_of
 from simpleflow_lab.replay.resolution import resolve
 from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REQUEST_BYTES
@@ -273,7 +274,8 @@ class Replay:
         if event.type == "WorkflowExecutionCancelRequested":
             self._cancel_requested = True
             return
-        executor.child_event(event)
+        if row.entity == event_types.CHILD:
+            executor.child_event(event)
         first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
         request = self._bound.get(first)
         if request is None:

@@ -154,7 +154,7 @@ def test_a_child_is_started_with_what_its_class_says(virtual_lab):
         name = "children.configured"
         version = "7"
         task_list = "children-configured"
-        tag_list = ["one", "two"]
+        tag_list = ("one", "two")
         task_priority = 9
         child_policy = "REQUEST_CANCEL"
         execution_timeout = 1_234
