@@ -253,8 +253,29 @@ class Future:
             callback(self)
 
 
+class AnyOf(Future):
+    """What code stands still for when it waits for several futures at once: done when whoever waits has enough."""
+
+    __slots__ = ("futures",)
+
+    def __init__(self, futures: list[Future]):
+        super().__init__(next((future.waiter for future in futures if future.waiter is not None), None))
+        self.futures = futures
+
+    def __repr__(self) -> str:
+        left = [future.task_id or "?" for future in self.futures if not future.done]
+        names = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+        return f"<AnyOf {len(self.futures)} futures: {self.state}, not done are {names or 'none'}>"
+
+    def ring(self, *_: Future) -> None:
+        """It is enough."""
+        if not self.done:
+            self.set_finished(None)
+
+
 Futures = Future | Iterable["Futures"]
-"""A future, or a list of such, at any depth."""
+"""A future; a list, tuple or generator of such, at any depth; a dict with futures as its keys. No set: a set has no order
+that is the same in each replay."""
 
 
 @overload
@@ -305,26 +326,22 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
     """
     every = list(dict.fromkeys(_flat([fs])))
     came: deque[Future] = deque()
-    bell: Future | None = None
-
-    def ring() -> None:
-        if bell is not None and not bell.done:
-            bell.set_finished(None)
+    bell = AnyOf(every)
 
     def one_done(future: Future) -> None:
         came.append(future)
-        ring()
+        bell.ring()
 
     for future in every:
         future.add_done_callback(one_done)
     deadline = None
     if timeout is not None and len(came) < len(every):
         deadline = _start_deadline(every, timeout)
-        deadline.add_done_callback(lambda _: ring())
+        deadline.add_done_callback(lambda _: bell.ring())
     for given in range(len(every)):
         if not came and not (deadline is not None and deadline.done):
-            # Each time a new bell, and for each future one callback however long it takes.
-            bell = Future(_waiter_of(every))
+            # A bell rings once; the callbacks, one for each future, ring the one that hangs there.
+            bell = AnyOf(every)
             bell.wait()
         if not came:
             raise TimeoutError(f"{len(every) - given} of {len(every)} futures are not done after {timeout} s")
@@ -345,24 +362,20 @@ def _is_enough(return_when: str, every: list[Future]) -> bool:
 def _wait_until(return_when: str, every: list[Future], timeout: float | None) -> None:
     """Stand still until enough are done, or the time is over."""
     deadline = None if timeout is None else _start_deadline(every, timeout)
-    bell = Future(_waiter_of(every))
+    bell = AnyOf(every)
     waited_for = [future for future in every if not future.done]
     left = len(waited_for)
-
-    def ring() -> None:
-        if not bell.done:
-            bell.set_finished(None)
 
     def one_done(future: Future) -> None:
         nonlocal left
         left -= 1
         if not left or return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and future.failed):
-            ring()
+            bell.ring()
 
     for future in waited_for:
         future.add_done_callback(one_done)
     if deadline is not None:
-        deadline.add_done_callback(lambda _: ring())
+        deadline.add_done_callback(bell.ring)
     bell.wait()
     for future in waited_for:
         future.discard_done_callback(one_done)
@@ -370,13 +383,8 @@ def _wait_until(return_when: str, every: list[Future], timeout: float | None) ->
         deadline.cancel()
 
 
-def _waiter_of(every: list[Future]) -> Waiter | None:
-    """How to stand still for any of these."""
-    return next((future.waiter for future in every if future.waiter is not None), None)
-
-
 def _start_deadline(every: list[Future], timeout: float) -> Future:
-    waiter = _waiter_of(every)
+    waiter = AnyOf(every).waiter
     if not isinstance(waiter, TimedWaiter):
         raise ExecutionBlocked("outside Workflow.run nothing can wait for a future, with a timeout or without")
     return waiter.start_deadline(math.ceil(timeout))
@@ -386,10 +394,11 @@ def _flat(fs: Iterable[Any]) -> Iterable[Future]:
     for item in fs:
         if isinstance(item, Future):
             yield item
-        elif isinstance(item, list | tuple):
+        elif isinstance(item, list | tuple | dict | Iterator):
             yield from _flat(item)
         else:
-            raise TypeError(f"futures.wait takes futures, or lists of them, not {type(item).__name__}")
+            hint = ": its order changes from run to run" if isinstance(item, set | frozenset) else ""
+            raise TypeError(f"one waits for futures, or lists of them, not for a {type(item).__name__}{hint}")
 
 
 def nested(value: Any) -> Iterable[Future]:

@@ -297,13 +297,18 @@ on_registered: Final[list[Callable[[type[Workflow]], None]]] = []
 """Called with each workflow class as it is defined, so that deciders can take up what waits for it."""
 
 
-def priority_of(*candidates: int | str | NotSet | property | None) -> int | str | None:
-    """The first priority that was said, `None` included; upstream's precedence is submit, activity, workflow.
+Priority = int | str | NotSet | property | None
+"""What an author may say of a task's priority; a property is what a class gives that leaves it to its instances."""
 
-    `False` says nothing, as upstream's examples have it. Nor does a property, which is what a class gives that leaves
-    it to its running workflow.
-    """
+
+def priority_of(*candidates: Priority) -> int | str | None:
+    """The first priority that was said, `None` included; upstream's precedence is submit, activity, workflow."""
     for candidate in candidates:
-        if not isinstance(candidate, NotSet | property) and candidate is not False:
+        if says_priority(candidate) and not isinstance(candidate, NotSet | property):
             return candidate
     return None
+
+
+def says_priority(candidate: Priority) -> bool:
+    """It is a priority, or `None` for none. `False` says nothing, as upstream's examples have it."""
+    return not isinstance(candidate, NotSet | property) and candidate is not False

@@ -37,7 +37,7 @@ from simpleflow_lab.task import (
     TimerTask,
     WorkflowTask,
 )
-from simpleflow_lab.workflow import Workflow, priority_of
+from simpleflow_lab.workflow import Workflow, priority_of, says_priority
 
 
 class _Waiter:
@@ -81,6 +81,7 @@ class ReplayExecutor:
         self._waiting_for_signal: dict[str, list[SignalFuture]] = {}
         self._takers: dict[str, deque[SignalFuture]] = {}
         self._propagation = Propagation(started)
+        self._deliveries: list[Future] = []
         self._waiter = _Waiter(self)
         self._failed: list[Future] = []
         self._workflow: Workflow | None = None
@@ -202,10 +203,10 @@ class ReplayExecutor:
 
     def ask(self, request: Request) -> None:
         """One more request; or none, if it is one more attempt of a task that was given up."""
-        if request.given_up and request.future is not None:
-            request.future.set_cancelled(TaskCanceled())
-        else:
+        if not request.given_up:
             self.asked.add(request)
+        elif request.future is not None and not request.future.done:
+            request.future.set_cancelled(TaskCanceled())
 
     def unnoticed_failures(self) -> list[str]:
         """Ids of the tasks that failed for good without anybody reading or raising their errors."""
@@ -229,6 +230,12 @@ class ReplayExecutor:
         """Names of the signals that are waited for."""
         waiting = [*self._waiting_for_signal.items(), *self._takers.items()]
         return sorted({name for name, futures in waiting if any(not future.done for future in futures)})
+
+    @property
+    def is_passing_signals_on(self) -> bool:
+        """A signal that was passed on has not arrived yet. Nobody knows whether SWF delivers it after the close."""
+        self._deliveries = [future for future in self._deliveries if not future.done]
+        return bool(self._deliveries)
 
     def close_with(self, decision_type: str, **members: Any) -> None:
         """The workflow came to its end: from now on only this is asked."""
@@ -292,8 +299,8 @@ class ReplayExecutor:
         future = self._new_future("", raises=task.raises_on_failure, canceler=self._give_up)
         if get_task_id is None and not activity.idempotent:
             future.task_id = self._ids.task_id(task.name, self._ids.next_number(task.name))
-        # Now, for a property may say something else when the arguments are there.
-        workflow_priority = self._workflow.task_priority if self._workflow else None
+        # Asked now, for a property may say something else when the arguments are there.
+        priority = self._priority_of(task)
 
         def go_on() -> None:
             values, named = resolved(args), resolved(kwargs)
@@ -318,7 +325,7 @@ class ReplayExecutor:
                 line=line,
                 members={
                     "task_list": activity.task_list,
-                    "task_priority": priority_of(task.task_priority, activity.task_priority, workflow_priority),
+                    "task_priority": priority,
                     "start_to_close_timeout": activity.task_start_to_close_timeout,
                     "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
                     "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
@@ -330,6 +337,12 @@ class ReplayExecutor:
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
+
+    def _priority_of(self, task: ActivityTask) -> int | str | None:
+        own = (task.task_priority, task.activity.task_priority)
+        if self._workflow is None or any(says_priority(candidate) for candidate in own):
+            return priority_of(*own)
+        return priority_of(self._workflow.task_priority)
 
     def _submit_child(self, task: WorkflowTask, line: Line | None) -> Future:
         workflow = task.workflow
@@ -502,12 +515,14 @@ class ReplayExecutor:
     def _pass_signals_on(self) -> None:
         to_parent = bool(getattr(self._workflow, "propagate_signals_to_parent", True))
         for signal, input, to in self._propagation.due(to_parent=to_parent):
-            # Nobody waits for its future: a relative that has closed meanwhile misses nothing.
+            # Its failure concerns nobody: a relative that has closed meanwhile misses nothing.
+            future = Future()
+            self._deliveries.append(future)
             self.ask(
                 Request(
                     requests.SIGNAL,
                     signal.name,
-                    future=Future(),
+                    future=future,
                     input=input,
                     members={"workflow_id": to.workflow_id, "run_id": to.run_id},
                 )

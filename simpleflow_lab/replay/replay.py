@@ -216,6 +216,9 @@ class Replay:
             return
         assert self._executor is not None
         left = [request for request in self._executor.asked if request.kind != requests.CLOSE]
+        if self._executor.closing is not None:
+            # The close may come later than the code's end: when a signal that is passed on has arrived.
+            left = [request for request in left if request.kind not in _LOST_AT_CLOSE]
         if self._open_activities >= self._max_open_activities:
             left = [request for request in left if request.kind != requests.ACTIVITY]
         determinism.nothing_left(completed, left)
@@ -357,7 +360,7 @@ class Replay:
             request.sent = True
         if full:
             decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
-        elif closing is not None:
+        elif closing is not None and not executor.is_passing_signals_on:
             closing.sent = True
             decisions.append(closing.decision())
         return Answer(decisions, self._new_context(executor))

@@ -38,9 +38,9 @@ def timers(execution, state="TimerStarted"):
 def test_wait_gives_the_results_in_the_order_asked_for(virtual_lab):
     def run(self):
         slow, fast = self.submit(double, 1), self.submit(double, 2)
-        return futures.wait(slow, [fast, [slow]])
+        return futures.wait(slow, [fast, [slow]], (self.submit(double, n) for n in (3, 4)))
 
-    assert virtual_lab.start(one_off(run, name="futures.results")).result(30) == [2, 4, 2]
+    assert virtual_lab.start(one_off(run, name="futures.results")).result(30) == [2, 4, 2, 6, 8]
 
 
 def test_the_first_of_several_ends_the_wait(virtual_lab):
@@ -178,15 +178,26 @@ def test_outside_a_workflow_nothing_can_wait():
             wait()
 
 
+def test_what_is_waited_for_can_be_told():
+    several = futures.AnyOf([futures.Future(task_id=f"t{n}") for n in range(5)])
+    assert repr(several) == "<AnyOf 5 futures: PENDING, not done are t0, t1, t2, ...>"
+
+
 # -- as_completed ------------------------------------------------------------------------------------------------------
 
 
 def test_each_comes_when_it_is_done(virtual_lab):
     def run(self):
         started = {self.submit(self.start_timer(f"{hours} h", hours * 3_600)): hours for hours in (3, 1, 2)}
-        return [started[future] for future in futures.as_completed([*started, *started])]
+        assert futures.wait(started, timeout=0).not_done == list(started)
+        return [started[future] for future in futures.as_completed([*started, started])]
 
     assert virtual_lab.start(one_off(run, name="futures.as_completed")).result(30) == [1, 2, 3]
+
+
+def test_a_set_of_futures_is_refused_for_it_has_no_order():
+    with pytest.raises(TypeError, match="not for a set: its order changes from run to run"):
+        futures.wait({futures.Future()}, timeout=0)
 
 
 def test_what_comes_at_the_same_time_comes_in_the_order_of_the_history(virtual_lab):

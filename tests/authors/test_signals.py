@@ -398,6 +398,29 @@ def test_a_signal_reaches_children_and_grandchildren_once(virtual_lab):
         assert sorted(got(member)) == ["signal", "signal 2"]
 
 
+def test_an_execution_closes_when_what_it_passes_on_has_arrived(virtual_lab):
+    """What is not waited for is left behind, and a replay from the start agrees."""
+
+    class Hasty(Signals):
+        name = "signals.hasty"
+
+        def run(self):
+            self.submit(self.signal("signal1"))
+            self.submit(self.wait_signal("signal1")).wait()
+            self.submit(work, "left behind")
+            return "sent"
+
+    def run(self):
+        return [self.submit(Hasty).result, self.submit(self.wait_signal("signal1")).done]
+
+    execution = virtual_lab.start(one_off(run, name="signals.patient"))
+    assert execution.result(30) == ["sent", True]
+    kinds = [event.type for event in children(virtual_lab, execution)["signals.hasty"].history()]
+    assert kinds.count("ExternalWorkflowExecutionSignaled") == 2
+    assert kinds[-1] == "WorkflowExecutionCompleted"
+    assert "ActivityTaskScheduled" not in kinds
+
+
 def test_each_occurrence_is_passed_on_as_it_came(lab):
     class Reads(Signals):
         name = "signals.reads"
