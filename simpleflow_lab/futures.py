@@ -274,8 +274,8 @@ class AnyOf(Future):
 
 
 Futures = Future | Iterable["Futures"]
-"""A future; a list, tuple or generator of such, at any depth; a dict with futures as its keys. No set: a set has no order
-that is the same in each replay."""
+"""A future; a list, tuple or generator of such, at any depth; a dict with futures as its keys. No set: its order is not
+the same in each replay."""
 
 
 @overload
