@@ -18,6 +18,7 @@ from simpleflow_lab.canvas import Chain, FuncGroup, Group
 from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.futures import Future
 from simpleflow_lab.lab import Lab
+from simpleflow_lab.retry import Retry
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
 
@@ -32,6 +33,7 @@ __all__ = [
     "History",
     "Lab",
     "RecordedExecution",
+    "Retry",
     "Workflow",
     "__version__",
     "activity",

@@ -30,6 +30,7 @@ from simpleflow_lab.constants import DEFAULT_VERSION
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
+from simpleflow_lab.retry import Retry, check_retry
 from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.task import (
     ActivityTask,
@@ -37,6 +38,7 @@ from simpleflow_lab.task import (
     ContinueAsNewWorkflowTask,
     MarkerTask,
     SignalTask,
+    TaskFailureContext,
     TimerTask,
 )
 
@@ -87,8 +89,8 @@ class Workflow:
     """Seconds an execution may stay open."""
     decision_tasks_timeout: ClassVar[int | str | None] = None
     """Seconds one decision may take."""
-    retry: ClassVar[int] = 0
-    """How often a failed child execution is tried again."""
+    retry: ClassVar[int | Retry] = 0
+    """How often a failed child execution is tried again, at once; or a `retry.Retry` that says more."""
     raises_on_failure: ClassVar[bool] = True
     """Reading the result of a failed child execution raises."""
     idempotent: ClassVar[bool | None] = None
@@ -96,6 +98,8 @@ class Workflow:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        if "retry" in cls.__dict__:
+            check_retry(cls.retry, f"workflow {cls.__name__}")
         registry[cls.type_name(), cls.type_version()] = cls
         for listener in list(on_registered):
             listener(cls)
@@ -216,6 +220,16 @@ class Workflow:
 
     def after_replay(self, history: Any) -> None:
         """Called after the code ran for a decision and did not close the execution."""
+
+    def on_task_failure(self, failure_context: TaskFailureContext) -> TaskFailureContext | None:
+        """Called when an attempt of an activity or child workflow failed or timed out; says what becomes of the task.
+
+        Set the context's decision, as in `return failure_context.decide_retry(60)`; `None` leaves the task to its
+        `retry` and `raises_on_failure`. It is called once for each failure, and again in each replay, so it must say
+        the same each time. It runs in a strand of its own: it may submit tasks and wait for them. An exception that it
+        raises fails the workflow.
+        """
+        return None
 
     def should_cancel(self, history: Any) -> bool:
         """Asked when somebody requests that the execution be canceled; `False` refuses."""

@@ -48,8 +48,14 @@ class ReplayExecutor:
         self.events: list[HistoryEvent] = []
         self.replaying = False
         self.decided_at: datetime.datetime = started.timestamp
+        self.started_event_id = 0
+        """The `DecisionTaskStarted` event of the decision that is replayed or made."""
         self.closing: Request | None = None
         """The close decision, once the workflow came to its end."""
+        self.timers_in_line: list[Request] = []
+        """Timers that SWF refused because as many as it allows are open; each waits for one of those to close."""
+        self.author_failed: Callable[[BaseException, str], None] = _nobody_listens
+        """Called with an error of the author's code outside of `run`, and what raised it."""
         self._started = started
         self._domain, self._workflow_id, self._run_id = domain, workflow_id, run_id
         self._ids = TaskIds(workflow_id, run_id)
@@ -143,6 +149,24 @@ class ReplayExecutor:
         return future
 
     # -- what becomes of tasks; told by the replay --
+
+    def hook(self, name: str) -> Callable[..., Any] | None:
+        """The workflow's own hook of this name, or `None` if it left that of `Workflow` as it is."""
+        workflow = self._workflow
+        if workflow is None or getattr(type(workflow), name) is getattr(Workflow, name):
+            return None
+        found: Callable[..., Any] = getattr(workflow, name)
+        return found
+
+    def change(self, request: Request, task: ActivityTask | WorkflowTask) -> None:
+        """The next attempt is of this task, whatever the request asked for before."""
+        values, named = resolved(list(task.args)), resolved(dict(task.kwargs))
+        if isinstance(task, ActivityTask):
+            asked = self._asked_of_activity(task, values, named)
+        else:
+            asked = self._asked_of_child(task, values, named)
+        for member, value in asked.items():
+            setattr(request, member, value)
 
     def signaled(self, name: str, value: Any) -> None:
         """A signal came."""
@@ -247,26 +271,8 @@ class ReplayExecutor:
             if same is not None:
                 _follow(same.future, future)
                 return
-            given: dict[str, Any] = {"args": values, "kwargs": named}
-            if activity.meta:
-                given["meta"] = activity.meta
-            workflow_priority = self._workflow.task_priority if self._workflow else None
             request = Request(
-                requests.ACTIVITY,
-                task_id,
-                task=task,
-                future=future,
-                type=(activity.name, activity.version),
-                input=field_of(given, f"input of {activity.name}"),
-                line=line,
-                members={
-                    "task_list": activity.task_list,
-                    "task_priority": priority_of(task.task_priority, activity.task_priority, workflow_priority),
-                    "start_to_close_timeout": activity.task_start_to_close_timeout,
-                    "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
-                    "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
-                    "heartbeat_timeout": activity.task_heartbeat_timeout,
-                },
+                requests.ACTIVITY, task_id, future=future, line=line, **self._asked_of_activity(task, values, named)
             )
             self._by_id[task_id] = request
             self.ask(request)
@@ -274,8 +280,29 @@ class ReplayExecutor:
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
 
+    def _asked_of_activity(self, task: ActivityTask, values: list[Any], named: dict[str, Any]) -> dict[str, Any]:
+        """Of a request for an activity task: what follows from the task and its arguments."""
+        activity = task.activity
+        given: dict[str, Any] = {"args": values, "kwargs": named}
+        if activity.meta:
+            given["meta"] = activity.meta
+        workflow_priority = self._workflow.task_priority if self._workflow else None
+        return {
+            "task": task,
+            "type": (activity.name, activity.version),
+            "input": field_of(given, f"input of {activity.name}"),
+            "arguments": (values, named),
+            "members": {
+                "task_list": activity.task_list,
+                "task_priority": priority_of(task.task_priority, activity.task_priority, workflow_priority),
+                "start_to_close_timeout": activity.task_start_to_close_timeout,
+                "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
+                "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
+                "heartbeat_timeout": activity.task_heartbeat_timeout,
+            },
+        }
+
     def _submit_child(self, task: WorkflowTask, line: Line | None) -> Future:
-        workflow = task.workflow
         args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
         future = self._new_future(task.workflow_id or "", raises=task.raises_on_failure)
         if not future.task_id and not task.idempotent:
@@ -290,21 +317,25 @@ class ReplayExecutor:
                 _follow(same.future, future)
                 return
             request = Request(
-                requests.CHILD,
-                child_id,
-                task=task,
-                future=future,
-                type=(workflow.type_name(), workflow.type_version()),
-                alias=f"{workflow.__module__}.{workflow.__qualname__}",
-                input=field_of({"args": values, "kwargs": named}, f"input of {workflow.type_name()}"),
-                line=line,
-                members=self._child_members(task),
+                requests.CHILD, child_id, future=future, line=line, **self._asked_of_child(task, values, named)
             )
             self._by_id[child_id] = request
             self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
+
+    def _asked_of_child(self, task: WorkflowTask, values: list[Any], named: dict[str, Any]) -> dict[str, Any]:
+        """Of a request for a child workflow: what follows from the task and its arguments."""
+        workflow = task.workflow
+        return {
+            "task": task,
+            "type": (workflow.type_name(), workflow.type_version()),
+            "alias": f"{workflow.__module__}.{workflow.__qualname__}",
+            "input": field_of({"args": values, "kwargs": named}, f"input of {workflow.type_name()}"),
+            "arguments": (values, named),
+            "members": self._child_members(task),
+        }
 
     def _child_members(self, task: WorkflowTask) -> dict[str, Any]:
         workflow, parent = task.workflow, self._started.attributes
@@ -437,6 +468,10 @@ _TAKERS: Final[dict[type[Task], Callable[..., Future]]] = {
     WaitForSignal: ReplayExecutor._wait_for_signal,
     ContinueAsNewWorkflowTask: ReplayExecutor._continue_as_new,
 }
+
+
+def _nobody_listens(error: BaseException, what: str) -> None:
+    raise error
 
 
 def _snapshot(value: Any) -> Any:

@@ -166,6 +166,7 @@ class Replay:
             raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
         executor = self._executor = ReplayExecutor(event, context=self._context, **self._names)
         executor.events.append(event)
+        executor.author_failed = self._author_failed
         self._applied = 1
         executor.fibers.spawn(self._main)
 
@@ -233,6 +234,7 @@ class Replay:
         started = executor.events[started_event_id - 1]
         executor.replaying = replaying
         executor.decided_at = started.timestamp
+        executor.started_event_id = started_event_id
         for event in executor.events[self._applied : started_event_id]:
             self._apply(event)
         self._applied = started_event_id
@@ -304,18 +306,29 @@ class Replay:
             )
         except WorkflowException as error:
             self._fail(executor, workflow, error.reason, error.details)
-        except Exception as error:  # the author's: it ends the execution, unless the world around is to blame
-            if _is_infrastructure(error):
-                self._error = InfrastructureError(f"{type(error).__name__} in {self.workflow.type_name()}.run: {error}")
-                self._error.__cause__ = error
-            else:
-                self._fail(executor, workflow, reason_of(error), _failure_details(error))
+        except Exception as error:
+            self._author_failed(error)
         else:
             if executor.closing is None:
                 workflow.on_completed(executor.history)
                 executor.close_with("CompleteWorkflowExecution", result=text)
 
+    def _author_failed(self, error: BaseException, what: str = "") -> None:
+        """The author's code raised: it ends the execution, unless the world around is to blame."""
+        executor, workflow = self._executor, self._instance
+        assert executor is not None
+        assert workflow is not None
+        if _is_infrastructure(error):
+            where = f"{self.workflow.type_name()}.{what or 'run'}"
+            self._error = InfrastructureError(f"{type(error).__name__} in {where}: {error}")
+            self._error.__cause__ = error
+        else:
+            reason = reason_of(error)
+            self._fail(executor, workflow, f"{what}: {reason}" if what else reason, _failure_details(error))
+
     def _fail(self, executor: ReplayExecutor, workflow: Workflow, reason: str, details: str | None) -> None:
+        if executor.closing is not None:
+            return  # it ended otherwise before
         workflow.on_failure(executor.history, reason, details)
         executor.close_with(
             "FailWorkflowExecution",
