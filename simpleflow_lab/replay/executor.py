@@ -54,6 +54,8 @@ class ReplayExecutor:
         """The close decision, once the workflow came to its end."""
         self.timers_in_line: list[Request] = []
         """Timers that SWF refused because as many as it allows are open; each waits for one of those to close."""
+        self.settled_by_hook = 0
+        """Tasks that failed and of which the workflow's hook made something else."""
         self.author_failed: Callable[[BaseException, str], None] = _nobody_listens
         """Called with an error of the author's code outside of `run`, and what raised it."""
         self._started = started
@@ -192,8 +194,8 @@ class ReplayExecutor:
 
     @property
     def failures(self) -> int:
-        """How many tasks failed for good."""
-        return len(self._failed)
+        """How many tasks failed for good, or would have if a hook had made nothing else of it."""
+        return len(self._failed) + self.settled_by_hook
 
     @property
     def waiting_signals(self) -> list[str]:

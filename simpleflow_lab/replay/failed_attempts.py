@@ -109,6 +109,8 @@ def _carry_out(
     verdict = TaskFailureContext.Decision
     future = request.future
     assert future is not None
+    if context.decision in (verdict.ignore, verdict.cancel, verdict.handled):
+        executor.settled_by_hook += 1
     match context.decision:
         case None | verdict.none:
             by_policy()

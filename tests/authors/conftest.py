@@ -14,6 +14,7 @@ import pytest
 
 from simpleflow_lab import Lab
 from simpleflow_lab.connect import virtual_clock
+from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
 
@@ -55,4 +56,13 @@ def lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 def virtual_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """The same with a clock that jumps: hours of timers and timeouts take milliseconds."""
     with _WAYS[request.param](monkeypatch, clock="virtual") as opened:
+        yield opened
+
+
+@pytest.fixture(params=sorted(_WAYS))
+def pushed_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The same as `virtual_lab`; an activity may push its `lab.clock` on, and so overrun its timeouts in no time."""
+    clock = ManualClock(jumps=True)
+    with _WAYS[request.param](monkeypatch, clock=clock) as opened:
+        opened.clock = clock
         yield opened
