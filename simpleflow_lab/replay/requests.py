@@ -46,7 +46,7 @@ class Attempts:
         self.first_at: datetime.datetime | None = None
         """When the first one was scheduled."""
         self.refusals = 0
-        """How often in a row SWF refused it because too much was asked of it at once."""
+        """How often SWF refused it because too much was asked of it at once."""
         self.type_missing = 0
         """How often SWF did not know its type."""
 

@@ -56,7 +56,6 @@ def resolve(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> 
 def _running(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
     request.future.set_running()
-    request.attempts.refusals = 0
     if request.attempts.first_at is None:
         request.attempts.first_at = event.timestamp
 

@@ -59,10 +59,10 @@ def virtual_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         yield opened
 
 
-@pytest.fixture(params=sorted(_WAYS))
-def pushed_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """The same as `virtual_lab`; an activity may push its `lab.clock` on, and so overrun its timeouts in no time."""
+@pytest.fixture(scope="module", params=sorted(_WAYS))
+def shared_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The same, one for all tests of a module; an activity may push its `clock` on, and so overrun its timeouts."""
     clock = ManualClock(jumps=True)
-    with _WAYS[request.param](monkeypatch, clock=clock) as opened:
+    with pytest.MonkeyPatch.context() as patch, _WAYS[request.param](patch, clock=clock) as opened:
         opened.clock = clock
         yield opened

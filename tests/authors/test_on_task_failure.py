@@ -87,10 +87,10 @@ def hooked(type_name, decide, **attributes):
 Default = hooked("hooked.default", lambda self, ctx: None)
 
 
-def test_a_hook_without_an_opinion_leaves_the_default(lab):
+def test_a_hook_without_an_opinion_leaves_the_default(shared_lab):
     """EH-03: one retry, then the error."""
     Default.told = []
-    execution = lab.start(Default, 7)
+    execution = shared_lab.start(Default, 7)
     with pytest.raises(WorkflowExecutionFailed, match="no luck"):
         execution.result(30)
     told = told_again(execution, Default)
@@ -102,8 +102,8 @@ Replacing = hooked("hooked.replacing", lambda self, ctx: (ctx.future.set_finishe
 
 
 @pytest.mark.parametrize(("workflow", "result"), [(Ignoring, None), (Replacing, "made up")])
-def test_an_ignored_failure_is_a_task_that_completed(lab, workflow, result):
-    execution = lab.start(workflow)
+def test_an_ignored_failure_is_a_task_that_completed(shared_lab, workflow, result):
+    execution = shared_lab.start(workflow)
     assert execution.result(30) == result
     assert len(types_of(execution, "ActivityTaskScheduled")) == 1
     assert len(execution.unnoticed_failures()) == 0
@@ -117,8 +117,8 @@ Aborting = hooked(
 )
 
 
-def test_an_abort_fails_the_workflow_whatever_it_waits_for(virtual_lab):
-    execution = virtual_lab.start(Aborting)
+def test_an_abort_fails_the_workflow_whatever_it_waits_for(shared_lab):
+    execution = shared_lab.start(Aborting)
     with pytest.raises(WorkflowExecutionFailed) as caught:
         execution.result(30)
     reason = "on_task_failure aborted the workflow: TaskFailed: activity-hooked.fails-1: Broken: no luck"
@@ -137,8 +137,8 @@ def run_canceling(self):
 Canceling = hooked("hooked.canceling", lambda self, ctx: ctx.decide_cancel(), run=run_canceling)
 
 
-def test_a_canceled_failure_is_a_canceled_future(lab):
-    assert lab.start(Canceling).result(30) == ["CANCELLED", True, None, None]
+def test_a_canceled_failure_is_a_canceled_future(shared_lab):
+    assert shared_lab.start(Canceling).result(30) == ["CANCELLED", True, None, None]
 
 
 def retry_with_other_arguments(self, ctx):
@@ -154,9 +154,9 @@ Mending = hooked(
 )
 
 
-def test_arguments_changed_by_the_hook_are_what_is_tried_again(lab):
+def test_arguments_changed_by_the_hook_are_what_is_tried_again(shared_lab):
     """EH-06: and what the next replay compares."""
-    execution = lab.start(Mending)
+    execution = shared_lab.start(Mending)
     assert execution.result(30) == "4 km"
     inputs = [
         json.loads(event.attributes["input"])
@@ -184,8 +184,8 @@ class DefaultAfterEdit(Hooked):
         failure_context.a_task.args = ([6],)
 
 
-def test_an_edit_also_holds_for_the_tasks_own_retries(lab):
-    execution = lab.start(DefaultAfterEdit)
+def test_an_edit_also_holds_for_the_tasks_own_retries(shared_lab):
+    execution = shared_lab.start(DefaultAfterEdit)
     assert execution.result(30) == "6 m"
     replay_all(execution, DefaultAfterEdit)
 
@@ -202,9 +202,9 @@ def directly(self, ctx):
 Patient = hooked("hooked.patient", directly)
 
 
-def test_a_retry_later_waits_by_a_timer_of_swf(virtual_lab):
+def test_a_retry_later_waits_by_a_timer_of_swf(shared_lab):
     Patient.told = []
-    execution = virtual_lab.start(Patient)
+    execution = shared_lab.start(Patient)
     with pytest.raises(WorkflowExecutionFailed, match="no luck"):
         execution.result(30)
     assert timers_of(execution) == [
@@ -246,8 +246,8 @@ def finished(value):
         (AnotherTask, "another task"),
     ],
 )
-def test_a_handled_failure_becomes_what_the_hook_hands_over(lab, workflow, result):
-    execution = lab.start(workflow)
+def test_a_handled_failure_becomes_what_the_hook_hands_over(shared_lab, workflow, result):
+    execution = shared_lab.start(workflow)
     assert execution.result(30) == result
     replay_all(execution, workflow)
 
@@ -260,9 +260,9 @@ def wait_for_advice(self, ctx):
 Asking = hooked("hooked.asking", wait_for_advice)
 
 
-def test_the_hook_may_submit_tasks_and_wait_for_them(lab):
+def test_the_hook_may_submit_tasks_and_wait_for_them(shared_lab):
     Asking.told = []
-    execution = lab.start(Asking)
+    execution = shared_lab.start(Asking)
     assert execution.result(30) == "advice"
     assert len(told_again(execution, Asking)) == 1
 
@@ -290,9 +290,9 @@ def raising(self, ctx):
         ),
     ],
 )
-def test_an_error_of_the_hook_fails_the_workflow_with_its_name(lab, workflow, reason):
+def test_an_error_of_the_hook_fails_the_workflow_with_its_name(shared_lab, workflow, reason):
     with pytest.raises(WorkflowExecutionFailed) as caught:
-        lab.start(workflow).result(30)
+        shared_lab.start(workflow).result(30)
     assert caught.value.reason.startswith(reason)
 
 
@@ -328,9 +328,9 @@ class Telling(Workflow):
         ]
 
 
-def test_the_context_tells_what_upstreams_tells(lab):
+def test_the_context_tells_what_upstreams_tells(shared_lab):
     """EH-05."""
-    event, *rest = lab.start(Telling).result(30)
+    event, *rest = shared_lab.start(Telling).result(30)
     details = json.loads(event.pop("details"))
     identity = event.pop("identity")
     assert identity
@@ -412,10 +412,10 @@ TOLD_OF_CHILDREN = {
 
 
 @pytest.mark.parametrize("how", sorted(TOLD_OF_CHILDREN))
-def test_the_hook_is_told_of_children_too(virtual_lab, how):
+def test_the_hook_is_told_of_children_too(shared_lab, how):
     """EH-07."""
     kind, task_error, state, timeout_type, timeout_value = TOLD_OF_CHILDREN[how]
-    assert virtual_lab.start(Parent, how).result(30) == [
+    assert shared_lab.start(Parent, how).result(30) == [
         True,
         "hooked.child",
         kind.__name__,
@@ -519,10 +519,10 @@ class NotFailing(Workflow):
         return ctx
 
 
-def test_upstreams_example_of_failures(pushed_lab):
+def test_upstreams_example_of_failures(shared_lab):
     """A child that fails twice, each time tried again a minute later, at last with other arguments."""
-    overrun.append(pushed_lab.clock)
-    execution = pushed_lab.start(NotFailing)
+    overrun.append(shared_lab.clock)
+    execution = shared_lab.start(NotFailing)
     assert execution.result(30) == [["not this time", None], [0, 1], "START_TO_CLOSE"]
     assert [wait for _, wait in timers_of(execution)] == [60, 60]
     children = [e for e in execution.history() if e.type == "StartChildWorkflowExecutionInitiated"]

@@ -52,9 +52,9 @@ def backing_off(succeed_at):
 BackingOff = one_task(backing_off, "retries.backing_off_flow")
 
 
-def test_each_wait_is_longer_and_is_a_timer_of_swf(virtual_lab):
+def test_each_wait_is_longer_and_is_a_timer_of_swf(shared_lab):
     """EH-04."""
-    execution = virtual_lab.start(BackingOff, 5)
+    execution = shared_lab.start(BackingOff, 5)
     assert execution.result(30) == [5, "NoneType"]
     name = "__simpleflow_task_activity-retries.backing_off-1"  # upstream's name, used again once it has fired
     assert timers_of(execution) == [(name, 60), (name, 120), (name, 240), (name, 300)]
@@ -63,8 +63,8 @@ def test_each_wait_is_longer_and_is_a_timer_of_swf(virtual_lab):
     replay_all(execution, BackingOff)
 
 
-def test_when_the_attempts_are_used_up_the_task_has_failed(virtual_lab):
-    execution = virtual_lab.start(BackingOff, 100)
+def test_when_the_attempts_are_used_up_the_task_has_failed(shared_lab):
+    execution = shared_lab.start(BackingOff, 100)
     assert execution.result(30) == [None, "TaskFailed"]
     assert len(types_of(execution, "ActivityTaskFailed")) == 5
     assert len(timers_of(execution)) == 4
@@ -82,12 +82,12 @@ def at_once(succeed_at):
 AtOnce = one_task(at_once, "retries.at_once_flow")
 
 
-def test_a_number_of_retries_is_without_any_wait(lab):
+def test_a_number_of_retries_is_without_any_wait(shared_lab):
     """TO-03: two retries are three attempts."""
-    execution = lab.start(AtOnce, 3)
+    execution = shared_lab.start(AtOnce, 3)
     assert execution.result(30) == [3, "NoneType"]
     assert timers_of(execution) == []
-    assert lab.start(AtOnce, 4).result(30) == [None, "TaskFailed"]
+    assert shared_lab.start(AtOnce, 4).result(30) == [None, "TaskFailed"]
 
 
 @activity.with_attributes(
@@ -100,8 +100,8 @@ def jittery():
 Jittery = one_task(jittery, "retries.jittery_flow")
 
 
-def test_jitter_differs_between_runs_and_is_the_same_in_a_replay(virtual_lab):
-    runs = [virtual_lab.start(Jittery) for _ in range(3)]
+def test_jitter_differs_between_runs_and_is_the_same_in_a_replay(shared_lab):
+    runs = [shared_lab.start(Jittery) for _ in range(3)]
     for execution in runs:
         execution.result(30)
         replay_all(execution, Jittery)
@@ -133,8 +133,8 @@ Choosy = one_task(choosy, "retries.choosy_flow")
 
 
 @pytest.mark.parametrize(("error", "attempts"), [("permanent", 1), ("connection", 3), ("missing", 1), ("flaky", 3)])
-def test_only_the_errors_that_the_policy_names_are_tried_again(lab, error, attempts):
-    execution = lab.start(Choosy, error)
+def test_only_the_errors_that_the_policy_names_are_tried_again(shared_lab, error, attempts):
+    execution = shared_lab.start(Choosy, error)
     assert execution.result(30) == [None, "TaskFailed"]
     assert len(types_of(execution, "ActivityTaskFailed")) == attempts
     replay_all(execution, Choosy)
@@ -167,10 +167,10 @@ Slow = one_task(slow, "retries.slow_flow")
     ("workflow", "succeed_at", "attempts", "ended"),
     [(Silent, 3, 3, "NoneType"), (Silent, 4, 3, "TimeoutError"), (Slow, 2, 1, "TimeoutError")],
 )
-def test_each_type_of_timeout_has_its_own_number_of_retries(pushed_lab, workflow, succeed_at, attempts, ended):
+def test_each_type_of_timeout_has_its_own_number_of_retries(shared_lab, workflow, succeed_at, attempts, ended):
     """Issue 242 of upstream: more retries for heartbeats that stay out, none for tasks that run too long."""
-    pushed.append(pushed_lab.clock)
-    execution = pushed_lab.start(workflow, succeed_at)
+    pushed.append(shared_lab.clock)
+    execution = shared_lab.start(workflow, succeed_at)
     assert execution.result(30) == [None, ended]
     assert len(types_of(execution, "ActivityTaskScheduled")) == attempts
     assert [wait for _, wait in timers_of(execution)] == [10, 20][: attempts - 1]
@@ -189,8 +189,8 @@ def expiring():
 Expiring = one_task(expiring, "retries.expiring_flow")
 
 
-def test_no_attempt_is_made_after_the_expiration(virtual_lab):
-    execution = virtual_lab.start(Expiring)
+def test_no_attempt_is_made_after_the_expiration(shared_lab):
+    execution = shared_lab.start(Expiring)
     assert execution.result(30) == [None, "TaskFailed"]
     assert len(types_of(execution, "ActivityTaskFailed")) == 4  # at 0, 100, 200 and 300 s
     replay_all(execution, Expiring)
@@ -214,9 +214,9 @@ class WithChild(Workflow):
 
 
 @pytest.mark.parametrize(("error", "waits"), [("key", [30, 60]), ("value", [])])
-def test_a_child_workflow_is_tried_again_by_its_policy(virtual_lab, error, waits):
+def test_a_child_workflow_is_tried_again_by_its_policy(shared_lab, error, waits):
     """EH-07; of a child the reason says what was raised."""
-    execution = virtual_lab.start(WithChild, error)
+    execution = shared_lab.start(WithChild, error)
     with pytest.raises(WorkflowExecutionFailed):
         execution.result(30)
     assert [wait for _, wait in timers_of(execution)] == waits
@@ -242,9 +242,9 @@ class Aloud(Workflow):
             return error.reason
 
 
-def test_the_last_error_is_the_one_that_is_raised(lab):
+def test_the_last_error_is_the_one_that_is_raised(shared_lab):
     """EH-03."""
-    assert lab.start(Aloud).result(30) == "ValueError: again and again"
+    assert shared_lab.start(Aloud).result(30) == "ValueError: again and again"
 
 
 class SideBySide(Workflow):
@@ -258,8 +258,8 @@ class SideBySide(Workflow):
         return [future.result for future in futures]
 
 
-def test_tasks_wait_side_by_side(virtual_lab):
-    execution = virtual_lab.start(SideBySide)
+def test_tasks_wait_side_by_side(shared_lab):
+    execution = shared_lab.start(SideBySide)
     assert execution.result(30) == [1, 2, 3]
     assert sorted(wait for _, wait in timers_of(execution)) == [60, 60, 120]
     replay_all(execution, SideBySide)
