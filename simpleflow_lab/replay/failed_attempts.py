@@ -43,7 +43,6 @@ def attempt_failed(
     """An attempt of an activity or child workflow ended so. With `final` no policy tries again, only the hook may."""
     timeout_type = error.timeout_type if isinstance(error, TimeoutError) else None
     request.attempts.failures[timeout_type or ""] += 1
-    # Counted now: by the time that the hook answers, nothing else may have happened to this task, but to its run.
     failed = FailedAttempt(
         error_names=error_names(error),
         timeout_type=timeout_type,
@@ -72,10 +71,8 @@ def attempt_failed(
             answer = hook(context)
             if answer is not None and not isinstance(answer, TaskFailureContext):
                 raise UsageError(f"it returned {answer!r}: return the context that it was given, or None")
-            context = answer or context
-            if not request.closed:  # canceled by the author meanwhile
-                _take_over(executor, request, context.a_task)
-                _carry_out(executor, request, context, error, by_policy)
+            if not request.closed:  # it may have been canceled meanwhile
+                _carry_out(executor, request, answer or context, error, by_policy)
         except (Exception, ExecutionBlocked) as failure:  # the author's: it ends the execution as one in `run` does
             executor.author_failed(failure, _HOOK)
 
@@ -86,7 +83,7 @@ def try_again(executor: ReplayExecutor, request: Request, wait: int) -> None:
     """One more attempt, after so many seconds."""
 
     def ask(_: Future | None = None) -> None:
-        if not request.closed:
+        if not request.closed and executor.closing is None:
             executor.ask(request.again())
 
     if not wait:
@@ -107,29 +104,32 @@ def _carry_out(
 ) -> None:
     """Do what the hook decided."""
     verdict = TaskFailureContext.Decision
-    future = request.future
+    decision, told, future = context.decision, context.future, request.future
     assert future is not None
-    if context.decision in (verdict.ignore, verdict.cancel, verdict.handled):
+    if decision is verdict.handled and told is None:
+        decision = verdict.retry_now
+    if decision in (verdict.ignore, verdict.cancel, verdict.handled):
         executor.settled_by_hook += 1
-    match context.decision:
+    if decision in (None, verdict.none, verdict.retry_now, verdict.retry_later):
+        _take_over(executor, request, context.a_task)
+    match decision:
         case None | verdict.none:
             by_policy()
         case verdict.abort:
             executor.author_failed(error, f"{_HOOK} aborted the workflow")
         case verdict.ignore:
-            # `future` still has the error, unless the hook gave it a result.
-            future.set_finished(context.future.result if context.future is not None else None)
+            # `told` still has the error, and so no result, unless the hook gave it one.
+            future.set_finished(None if told is None else told.result)
         case verdict.cancel:
             future.set_cancelled()
         case verdict.retry_now:
             try_again(executor, request, 0)
         case verdict.retry_later:
-            wait = TimerTask(f"{RETRY_TIMER}{request.id}", context.retry_wait_timeout or 0).timeout
-            try_again(executor, request, wait)
-        case verdict.handled if context.future is None:
-            try_again(executor, request, 0)
+            # A TimerTask refuses what is no number of seconds, in a line.
+            try_again(executor, request, TimerTask(RETRY_TIMER, context.retry_wait_timeout or 0).timeout)
         case verdict.handled:
-            _become(future, context.future)
+            assert told is not None
+            _become(future, told)
         case other:
             raise UsageError(f"{other!r} is no decision: use one of TaskFailureContext.Decision")
 

@@ -166,6 +166,13 @@ def test_the_page_explains_every_name():
     assert named == set(NAMES)
 
 
+def test_the_code_of_the_page_runs():
+    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found: dict[str, Any] = {"__name__": "docs.failures"}
+    exec(code, found)
+    assert found["fetch"].retry.timeouts == {"HEARTBEAT": 5, "START_TO_CLOSE": 0}
+
+
 # -- how each is looked at --
 
 

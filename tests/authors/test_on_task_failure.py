@@ -286,7 +286,7 @@ def raising(self, ctx):
         ),
         (
             hooked("hooked.odd_wait", lambda self, ctx: ctx.decide_retry(-5)),
-            "on_task_failure: UsageError: timer __simpleflow_task_activity-hooked.fails_aloud-1: the timeout must be",
+            "on_task_failure: UsageError: timer __simpleflow_task_: the timeout must be whole seconds",
         ),
     ],
 )
@@ -458,6 +458,46 @@ def test_the_hook_is_told_of_children_that_somebody_else_ended(lab, how, kind):
     next(_ for _ in parent.watch() if types_of(parent, "ChildWorkflowExecutionStarted"))
     getattr(lab.execution(f"ended by {how}"), how)()
     assert parent.result(30)[2] == kind.__name__
+
+
+class Talking(Hooked):
+    name = "hooked.talking"
+
+    def on_task_failure(self, failure_context):
+        print(f"attempt {failure_context.attempt_number} failed")
+        return (
+            failure_context.decide_retry(5) if failure_context.attempt_number < 3 else failure_context.decide_ignore()
+        )
+
+
+def test_what_the_hook_prints_appears_once(virtual_lab, capsys):
+    """However often the decider has to begin anew."""
+    execution = virtual_lab.start(Talking)
+    execution.result(30)
+    replay_all(execution, Talking)
+    assert capsys.readouterr().out.splitlines() == [f"attempt {n} failed" for n in (1, 2, 3)]
+
+
+class GivingUp(Workflow):
+    """Ends while one of its tasks is about to be tried again."""
+
+    name = "hooked.giving_up"
+    task_list = "hooked"
+
+    def run(self):
+        failing = self.submit(fails)
+        self.submit(self.start_timer("enough", 1800)).wait()
+        return failing.state
+
+    def on_task_failure(self, failure_context):
+        return failure_context.decide_retry(1000)
+
+
+def test_a_workflow_may_end_while_a_task_waits_for_its_next_attempt(virtual_lab):
+    execution = virtual_lab.start(GivingUp)
+    assert execution.result(30) == "RUNNING"
+    assert len(types_of(execution, "ActivityTaskScheduled")) == 2
+    replay_all(execution, GivingUp)
 
 
 # -- what upstream's example of failures does, in our words --
