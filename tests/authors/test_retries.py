@@ -7,7 +7,8 @@ import itertools
 
 import pytest
 
-from simpleflow_lab import Retry, Workflow, activity
+from simpleflow_lab import Lab, Retry, Workflow, activity
+from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.exceptions import TaskFailed, WorkflowExecutionFailed
 from tests.authors.replaying import replay_all, timers_of, types_of
 
@@ -263,3 +264,18 @@ def test_tasks_wait_side_by_side(shared_lab):
     assert execution.result(30) == [1, 2, 3]
     assert sorted(wait for _, wait in timers_of(execution)) == [60, 60, 120]
     replay_all(execution, SideBySide)
+
+
+def test_a_wait_outlives_the_process_that_began_it(tmp_path):
+    """A Lab that opens the store again finds the timer, and a decider that never saw the run goes on with it."""
+    clock = ManualClock()
+    with Lab(tmp_path / "store.sqlite", clock=clock) as first:
+        begun = first.start(BackingOff, 2)
+        next(_ for _ in begun.watch() if types_of(begun, "TimerStarted"))
+    clock.advance(61)
+    with Lab(tmp_path / "store.sqlite", clock=clock) as second:
+        [execution] = second.resume(begun.workflow_id)
+        result = execution.result(30)
+        timers = timers_of(execution)
+    assert result == [2, "NoneType"]
+    assert timers == [("__simpleflow_task_activity-retries.backing_off-1", 60)]
