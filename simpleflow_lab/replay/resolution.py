@@ -37,6 +37,9 @@ _TOO_MUCH: Final = frozenset(
     }
 )
 
+_RATE_EXCEEDED: Final = "_RATE_EXCEEDED"
+"""End of the causes that say: not so many at once."""
+
 
 def resolve(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     """Tell the request's future what the event says."""
@@ -103,14 +106,22 @@ def _child_started(executor: ReplayExecutor, request: Request, event: HistoryEve
 def _not_signaled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
     attributes = event.attributes
-    reason = str(attributes.get("cause"))
-    if reason == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
-        reason += f": no execution {attributes.get('workflowId')!r} is open to get the signal"
-    request.future.set_exception(TaskFailed(request.id, reason))
+    cause = str(attributes.get("cause"))
+    if cause.endswith(_RATE_EXCEEDED):
+        executor.ask(request.again())
+    elif cause == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
+        reason = f"{cause}: no execution {attributes.get('workflowId')!r} is open to get the signal"
+        request.future.set_exception(TaskFailed(request.id, reason))
+    else:
+        request.future.set_exception(TaskFailed(request.id, f"SWF refused it: {cause}"))
 
 
 def _not_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
-    executor.cancel_refused(request, str(event.attributes.get("cause")))
+    cause = str(event.attributes.get("cause"))
+    if cause.endswith(_RATE_EXCEEDED):
+        executor.ask(request.again())
+    else:
+        executor.cancel_refused(request, cause)
 
 
 def _signaled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
