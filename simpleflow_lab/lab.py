@@ -285,7 +285,13 @@ class Lab:
         self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
     ) -> Execution:
         return Execution(
-            self.service, domain or self.domain, workflow_id, run_id, stuck=self._serving.stuck, attached=attached
+            self.service,
+            domain or self.domain,
+            workflow_id,
+            run_id,
+            stuck=self._serving.stuck,
+            attached=attached,
+            storage=self.storage,
         )
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:

@@ -174,11 +174,15 @@ def _is_its_source(source: str, running: types.CodeType) -> bool:
     compiled = [_compile(source, running.co_name, flags)]
     with contextlib.suppress(SyntaxError):
         compiled.append(_compile("".join(linecache.getlines(running.co_filename)), running.co_name, flags))
-    return any(
-        part.co_name == running.co_name and part.co_code == running.co_code
-        for code in compiled
-        for part in _codes_in(code)
-    )
+    return any(_bytes_of(part) == _bytes_of(running) for code in compiled for part in _codes_in(code))
+
+
+def _bytes_of(code: types.CodeType) -> list[tuple[str, bytes, tuple[str, ...], list[str]]]:
+    """What it does, and all code within, wherever it stands."""
+    return [
+        (part.co_name, part.co_code, part.co_names, [repr(c) for c in part.co_consts if not hasattr(c, "co_code")])
+        for part in (code, *_codes_in(code))
+    ]
 
 
 def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -123,6 +123,7 @@ class ActivityWorker:
             "workflow_id": execution["workflowId"],
             "run_id": execution["runId"],
             "activity_id": task["activityId"],
+            "started_event_id": task["startedEventId"],
             "input": value,
             "activity_task_list": self._task_list,
         }

@@ -36,6 +36,7 @@ from simpleflow_lab.replay.replay import Answer, Replay
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.storage import Storage, in_memory, using
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
@@ -79,6 +80,7 @@ class Decider:
         on_stuck: Callable[[str, Exception | None], None],
         defaults: Mapping[str, str] | None = None,
         max_open_activities: int = MAX_OPEN_ACTIVITIES,
+        storage: Storage | None = None,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
         gets stuck, and with `None` when it goes on."""
@@ -90,6 +92,7 @@ class Decider:
         self._contexts = contexts
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
+        self._storage = storage or in_memory()
         self._replayed_with: dict[str, Any] = {"defaults": defaults, "max_open_activities": max_open_activities}
         self._kept: OrderedDict[str, Replay] = OrderedDict()
         self._stuck: dict[str, Stuck] = {}
@@ -162,8 +165,9 @@ class Decider:
                     **self._replayed_with,
                 )
                 replay.feed(before)
-            replay.feed(new)
-            return replay, replay.decide(started)
+            with using(self._storage):  # for a workflow's hooks
+                replay.feed(new)
+                return replay, replay.decide(started)
         except BaseException:
             if replay is not None:
                 replay.close()

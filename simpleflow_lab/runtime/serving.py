@@ -95,6 +95,7 @@ class Serving:
                 on_stuck=self._note_stuck,
                 defaults=self._defaults,
                 max_open_activities=self._max_open_activities,
+                storage=self._storage,
             )
         decider.start()
 
