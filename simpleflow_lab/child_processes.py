@@ -169,7 +169,10 @@ def _exit_notice(pid: int) -> Iterator[int | None]:
 
 def _has_ended(pid: int) -> bool:
     """It has ended; it is not reaped, so its id stays its own."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # this process has its children reaped by the system
+        return True
 
 
 def _end(process: subprocess.Popen[bytes], *, whole_group: bool, seconds: float) -> None:

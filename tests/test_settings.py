@@ -148,6 +148,13 @@ def test_configure_takes_upstreams_names_until_reset():
     assert settings.current() == Settings()
 
 
+def test_a_setting_is_had_by_its_variable_as_upstream_has_it():
+    with settings.override(step_bucket="steps"):
+        assert settings.STEP_BUCKET == "steps"
+    with pytest.raises(AttributeError):
+        settings.NO_SUCH_BUCKET  # noqa: B018
+
+
 @pytest.mark.parametrize("values", [{"nosuch": 1}, {"s3_sse": "maybe"}, {"swf_connection_retries": None}])
 def test_what_can_not_be_set_sets_nothing(values):
     with pytest.raises(UsageError):
