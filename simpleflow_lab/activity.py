@@ -185,7 +185,7 @@ def with_attributes(
 
 def current_context() -> Mapping[str, Any]:
     """The running activity task: `name`, `version`, `domain_name`, `workflow_id`, `run_id`, `activity_id`, `input`,
-    `activity_task_list`. Empty outside an activity.
+    `activity_task_list`, `started_event_id`. Empty outside an activity.
 
     Each thread that runs an activity sees its own.
     """

@@ -46,6 +46,7 @@ A class builds its message from its facts and says what to do. Nothing here impo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -238,14 +239,29 @@ class AggregateException(SimpleflowLabError):
 
 
 class ExecutionError(SimpleflowLabError):
-    """A program that an activity ran ended with an error."""
+    """A program that an activity ran ended with an error.
+
+    `details` is what it said: of a Python function JSON with `error`, `error_type`, `message` and `traceback`.
+    """
+
+    def __init__(self, details: str = ""):
+        super().__init__(details)
+        self.details = details
+
+    def __str__(self) -> str:
+        try:
+            found = json.loads(self.details)
+            return f"{found['error']}: {found['message']}".rstrip(": ")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return self.details
 
 
 class ExecutionTimeoutError(ExecutionError):
     """A program that an activity ran did not end in time."""
 
-    def __init__(self, command: str = "", timeout_value: int | None = None):
-        super().__init__(command, timeout_value)
+    def __init__(self, command: str = "", timeout_value: float | None = None):
+        super().__init__()
+        self.args = (command, timeout_value)
         self.command = command
         self.timeout_value = timeout_value
 

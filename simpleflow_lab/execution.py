@@ -24,7 +24,9 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
+from simpleflow_lab.metrology import records_of
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
@@ -178,6 +180,7 @@ class Execution(Looks):
         stuck: Stuck,
         warnings: Warnings = lambda _: (),
         attached: bool = False,
+        storage: Storage | None = None,
     ):
         self._service = service
         self.domain = domain
@@ -187,6 +190,7 @@ class Execution(Looks):
         """It was open before `Lab.start` found it."""
         self._stuck = stuck
         self._warnings = warnings
+        self._storage = storage
         self._events: list[HistoryEvent] = []
 
     @property
@@ -202,6 +206,20 @@ class Execution(Looks):
         """The events so far."""
         self._fetch()
         return History(self._events)
+
+    def metrology(self, *, by: str = "step") -> pd.DataFrame:
+        """What its activities read and wrote, as they noted it with `simpleflow_lab.metrology`.
+
+        One row per step of each attempt; `by="activity"` sums them up, one row per activity and step. See
+        `views.metrology`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
+        """
+        from simpleflow_lab.views.metrology import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas
+
+        if by not in ("step", "activity"):
+            raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
+        records = [] if self._storage is None else records_of(self._storage, self.workflow_id, self.run_id)
+        table = metrology_table(self.history(), records)
+        return table if by == "step" else metrology_by_activity(table)
 
     @property
     def status(self) -> str:
@@ -313,6 +331,7 @@ class Execution(Looks):
                 last.attributes["newExecutionRunId"],
                 stuck=self._stuck,
                 warnings=self._warnings,
+                storage=self._storage,
             )
             return following.result(timeout)
         reason, details = last.attributes.get("reason") or last.attributes.get("cause"), last.attributes.get("details")

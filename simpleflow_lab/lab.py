@@ -292,6 +292,7 @@ class Lab:
             stuck=self._serving.stuck,
             warnings=self._serving.warnings,
             attached=attached,
+            storage=self.storage,
         )
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:

@@ -17,6 +17,7 @@ from simpleflow_lab import activity, storage
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.codec import arguments_of, decode, encode
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT
+from simpleflow_lab.download import refuse_binaries
 from simpleflow_lab.exceptions import (
     EncodingError,
     SimpleflowLabError,
@@ -113,7 +114,7 @@ class ActivityWorker:
             )
         value = decode(task["input"]) if task.get("input") else []
         if isinstance(value, dict):
-            value.pop("meta", None)
+            refuse_binaries(value.pop("meta", None))
         args, kwargs = arguments_of(value, where="the input of the task")
         context = {
             "name": kind["name"],
@@ -122,6 +123,7 @@ class ActivityWorker:
             "workflow_id": execution["workflowId"],
             "run_id": execution["runId"],
             "activity_id": task["activityId"],
+            "started_event_id": task["startedEventId"],
             "input": value,
             "activity_task_list": self._task_list,
         }

@@ -45,6 +45,7 @@ from simpleflow_lab.runtime.decision_watch import DecisionWatch, Watched, limit_
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.storage import Storage, in_memory, using
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
@@ -89,6 +90,7 @@ class Decider:
         on_warning: Callable[[str, str], None],
         defaults: Mapping[str, str] | None = None,
         max_open_activities: int = MAX_OPEN_ACTIVITIES,
+        storage: Storage | None = None,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
         gets stuck, and with `None` when it goes on, `on_warning(run_id, message)` for what its author should know."""
@@ -100,6 +102,7 @@ class Decider:
         self._contexts = contexts
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
+        self._storage = storage or in_memory()
         self._replayed_with: dict[str, Any] = {"defaults": defaults, "max_open_activities": max_open_activities}
         self._on_warning = on_warning
         self._too_long: dict[str, DecisionTooLongError] = {}
@@ -194,7 +197,10 @@ class Decider:
                     **self._replayed_with,
                 )
                 self._warn_of(execution["runId"], replay.impurities)
-            with self._watch.watched(execution["runId"], workflow.__module__, _time_for(new)):
+            with (
+                self._watch.watched(execution["runId"], workflow.__module__, _time_for(new)),
+                using(self._storage),  # for a workflow's hooks
+            ):
                 replay.feed(before)
                 replay.feed(new)
                 answer = replay.decide(started)

@@ -97,6 +97,7 @@ class Serving:
                 defaults=self._defaults,
                 max_open_activities=self._max_open_activities,
                 on_warning=self._note_warning,
+                storage=self._storage,
             )
         decider.start()
 
