@@ -1,6 +1,7 @@
 """Every error of the package, as one tree.
 
     BaseException
+    ├── ActivityCanceled                the running activity was asked to stop
     └── ExecutionBlocked                an unfinished future was read where nothing can wait for it
 
     Exception
@@ -18,6 +19,7 @@
         │   ├── TimeoutError
         │   ├── TaskCanceled
         │   └── TaskTerminated
+        ├── ActivityProcessDied         the process of an activity ended before the activity did
         ├── WorkflowException           the workflow asked to fail (Workflow.fail)
         ├── AggregateException          several tasks of one group failed
         ├── ExecutionError              a program run by an activity failed; upstream's name
@@ -52,6 +54,22 @@ class ExecutionBlocked(BaseException):
     Inside `Workflow.run` reading `.result` waits; nothing is raised. It derives from `BaseException` so that an
     `except Exception` can't swallow it.
     """
+
+
+class ActivityCanceled(BaseException):
+    """Raised inside an activity that should stop: somebody asked to cancel it, or nobody waits for it any more.
+
+    Clean up and raise it again, or another one with `details`: the task closes as canceled, with these details. An
+    activity that goes on and returns is completed all the same.
+
+    It derives from `BaseException`, like `asyncio.CancelledError`, because it is no error of what the activity does: an
+    `except Exception` around one step of a long loop must not swallow the request to stop.
+    """
+
+    def __init__(self, message: str = "", *, details: Any = None):
+        super().__init__(message)
+        self.details = details
+        """What the history should say: a text, or anything that JSON holds."""
 
 
 class UsageError(SimpleflowLabError):
@@ -160,6 +178,16 @@ class TaskCanceled(TaskException):
 
 class TaskTerminated(TaskException):
     """A child workflow execution that was terminated."""
+
+
+class ActivityProcessDied(SimpleflowLabError):
+    """The process of an activity ended before the activity did: killed, crashed, or by an exit of its own."""
+
+    def __init__(self, activity_id: str, pid: int, how: str):
+        super().__init__(f"the process {pid} of {activity_id} {how}")
+        self.activity_id = activity_id
+        self.pid = pid
+        self.how = how
 
 
 class WorkflowException(SimpleflowLabError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +24,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
+from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
@@ -146,6 +147,8 @@ class Progress(NamedTuple):
     """Since the execution started, up to its close."""
     running_names: tuple[str, ...]
     """Names of the types of what runs, without repetition."""
+    activities: tuple[ActivityProgress, ...] = ()
+    """How far the activities are that run in this process, by their latest heartbeats."""
 
     @property
     def total(self) -> int:
@@ -168,6 +171,7 @@ class Execution(Looks):
         *,
         stuck: Stuck,
         attached: bool = False,
+        activity_progress: Callable[[str], Iterable[ActivityProgress]] = lambda run_id: (),
     ):
         self._service = service
         self.domain = domain
@@ -176,6 +180,7 @@ class Execution(Looks):
         self.attached = attached
         """It was open before `Lab.start` found it."""
         self._stuck = stuck
+        self._activity_progress = activity_progress
         self._events: list[HistoryEvent] = []
 
     @property
@@ -209,7 +214,8 @@ class Execution(Looks):
 
     def progress(self) -> Progress:
         """How far it is."""
-        return progress(self.history(), self._until())
+        activities = tuple(self._activity_progress(self.run_id))
+        return progress(self.history(), self._until())._replace(activities=activities)
 
     def _until(self) -> datetime.datetime | None:
         return datetime.datetime.now(datetime.UTC)

@@ -13,19 +13,26 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from simpleflow_lab.middleware import Around
+from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
 from simpleflow_lab.runtime.decider import Decider
-from simpleflow_lab.runtime.heartbeat import Heartbeats
+from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.identity import identity
 from simpleflow_lab.runtime.poller import Poller
+from simpleflow_lab.runtime.processes import Processes
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.settings import activity_sigterm_wait
 from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
 DEFAULT_ACTIVITY_THREADS = min(32, (os.cpu_count() or 1) + 4)
 """Activities that run at once for each task list; most wait for something, so more than there are processors."""
+
+PROCESS_END_SECONDS = 0.3
+"""How long the thread of a process that is killed may need to notice."""
 
 
 class Serving:
@@ -37,6 +44,9 @@ class Serving:
         domain: str,
         *,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
+        activity_executor: str = "threads",
+        middleware: Iterable[Around] = (),
+        longest_heartbeat: float = LONGEST_INTERVAL,
         storage: Storage,
     ):
         self._service = service
@@ -45,7 +55,11 @@ class Serving:
         self._activity_threads = activity_threads
         self._identity = identity()
         self.registration = Registration(service, domain)
-        self._heartbeats = Heartbeats(service)
+        self._heartbeats = Heartbeats(service, longest=longest_heartbeat)
+        self._activity_executor = activity_executor
+        self._processes = Processes(sigterm_wait=activity_sigterm_wait())
+        self.middleware = list(middleware)
+        """What runs around each activity that is taken from now on, the outermost first."""
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
         self._contexts: dict[str, contextvars.Context] = {}
@@ -105,6 +119,9 @@ class Serving:
                 heartbeats=self._heartbeats,
                 contexts=self._contexts.get,
                 storage=self._storage,
+                executor=self._activity_executor,
+                processes=self._processes,
+                middleware=self.middleware,
             )
         worker.start()
 
@@ -113,6 +130,10 @@ class Serving:
     def stuck(self, run_id: str) -> Exception | None:
         """Why this execution can't be decided for now, or `None`."""
         return self._stuck.get(run_id)
+
+    def activity_progress(self, run_id: str) -> list[ActivityProgress]:
+        """How far the activities of this execution are that run in this process, in the order they were taken."""
+        return [task.progress for task in self._heartbeats.tasks if task.context["run_id"] == run_id]
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
@@ -130,14 +151,21 @@ class Serving:
             pollers: list[Poller] = [p for d in self._deciders.values() for p in d.pollers]
             pollers += [p for w in self._workers.values() for p in w.pollers]
             deciders = list(self._deciders.values())
+            workers = list(self._workers.values())
         for decider in deciders:
             decider.stop()
+        for worker in workers:
+            worker.stop()
         for poller in pollers:
             poller.stop()
         if release is not None:
             release()
         deadline = time.monotonic() + seconds
         ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
+        if not all(ended):
+            # A thread that runs an activity can't be ended; its process can.
+            self._processes.stop()
+            ended = [poller.join(PROCESS_END_SECONDS) for poller in pollers]
         self._heartbeats.stop()
         return all(ended)
 
