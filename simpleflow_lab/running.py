@@ -37,6 +37,11 @@ class ActivityProgress:
     details: Any
     """What else it said."""
 
+    @property
+    def said(self) -> bool:
+        """It said how far it is."""
+        return self.progress is not None
+
 
 class RunningTask:
     """One activity task, from being taken to being answered."""

@@ -60,6 +60,7 @@ def main(
         gc.freeze()  # what the parent left unfinished is not this process's to finish
         link = _Link(Frames(connection), context)
         _reset_signals(link, signals)
+        os.register_at_fork(after_in_child=link.forked)
         link.start()
         outcome = link.run(call)
         for stream in (sys.stdout, sys.stderr):
@@ -77,6 +78,7 @@ class _Link:
     def __init__(self, frames: Frames, context: dict[str, Any]):
         self.frames = frames
         self.task = RunningTask(context, report=self._report, finish=finished)
+        self._pid = os.getpid()
         self._main = threading.get_ident()
         self._interruptible = False
         self._unsent: str | None = None
@@ -115,6 +117,11 @@ class _Link:
             if error is not None:
                 raise error
 
+    def forked(self) -> None:
+        """The activity forks in its turn: who ends that process by SIGTERM, such as a pool, means just that."""
+        if signal.getsignal(signal.SIGTERM) == self.terminate:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     def _interrupt(self) -> None:
         """Wake the activity's own thread, wherever it waits: to it a signal does what it does to no other thread."""
         signal.pthread_kill(self._main, signal.SIGTERM)
@@ -137,6 +144,8 @@ class _Link:
 
     def _ask(self, message: Mapping[str, Any]) -> Any:
         """What the parent answers. Raises what it raised."""
+        if os.getpid() != self._pid:
+            raise StoreError("the Lab's objects are for the activity's own process, not for one that it forked")
         with self._undisturbed(), self._asking:
             self.frames.send(message)
             answer = self._answers.get()

@@ -23,6 +23,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, storage
 from simpleflow_lab.exceptions import ActivityCanceled, UsageError
+from tests.notebook.kernel import Kernel
 from tests.runtime import by_hand
 
 TASKS = {"task_list": "processes", "version": "1", "executor": "processes", "raises_on_failure": True}
@@ -222,15 +223,14 @@ def test_it_dies_with_its_parent(tmp_path):
 
 
 def test_an_interrupt_of_the_process_group_does_not_reach_it(tmp_path):
-    path = tmp_path / "pid"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", "import signal; signal.signal(signal.SIGINT, lambda *_: None)\n" + PARENT, str(path)],
-        start_new_session=True,
-    )
+    path, noticed = tmp_path / "pid", tmp_path / "noticed"
+    ignore = f"import signal; signal.signal(signal.SIGINT, lambda *_: open({str(noticed)!r}, 'w').close())\n"
+    parent = subprocess.Popen([sys.executable, "-c", ignore + PARENT, str(path)], start_new_session=True)
     try:
         pid = pid_in(path)
-        assert os.getpgid(pid) != os.getpgid(parent.pid)
-        assert os.getsid(pid) == pid
+        os.killpg(parent.pid, signal.SIGINT)
+        wait_until(noticed.exists)
+        assert is_alive(pid)
     finally:
         parent.kill()
         parent.wait()
@@ -466,3 +466,31 @@ def test_the_engine_of_the_lab_refuses_to_work_in_it(lab):
 
     reason = lab.start(OneFailure, made(uses_the_lab).name).result(30)
     assert "forked" in reason
+
+
+def test_a_cells_function_runs_with_the_names_of_other_cells_and_prints_in_its_cell(tmp_path):
+    with Kernel(tmp_path / "store.sqlite") as kernel:
+        kernel.run("import os\nfactor = 3\ndef times(x):\n    return factor * x", cell_id="names")
+        defined = kernel.run(CELL, cell_id="definitions")
+        assert defined.error is None, defined.traceback
+        done = kernel.run("%simpleflow workflow.start processes.cell", cell_id="start")
+        assert done.error is None, done.traceback
+        assert "21 in another process: True" in done.stdout
+
+
+CELL = """%%simpleflow
+from simpleflow_lab import Workflow, activity
+kernel_pid = os.getpid()
+
+@activity.with_attributes(task_list="cells", raises_on_failure=True, executor="processes")
+def triple(x):
+    print(times(x), "in another process:", os.getpid() != kernel_pid)
+    return times(x)
+
+class InACell(Workflow):
+    name = "processes.cell"
+    task_list = "cells"
+
+    def run(self):
+        return self.submit(triple, 7).result
+"""
