@@ -1,8 +1,8 @@
 """An execution that a test decides by hand: its one activity runs in a Lab's worker, and is canceled when the test says.
 
-    task = by_hand.Task(lab, my_activity, 1, 2)
-    task.request_cancel()
-    assert task.closed().type == "ActivityTaskCanceled"
+task = by_hand.Task(lab, my_activity, 1, 2)
+task.request_cancel()
+assert task.closed().type == "ActivityTaskCanceled"
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ def begun(heartbeats, token="token", timeout="300"):
     return task
 
 
-@pytest.mark.parametrize(("timeout", "seconds"), [("3", 1), ("300", 60), ("60", 20), ("NONE", 60), ("0", 0.3), ("1", 1 / 3)])
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("3", 1), ("300", 60), ("60", 20), ("NONE", 60), ("0", 0.3), ("1", 1 / 3)]
+)
 def test_a_heartbeat_comes_three_times_in_its_timeout(timeout, seconds):
     """P7: upstream's interval has nothing to do with the timeout."""
     assert interval(timeout) == seconds
@@ -186,13 +188,23 @@ class Sullen:
 
 
 _values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.builds(Sullen) | st.builds(object),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.builds(Sullen)
+    | st.builds(object),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
     max_leaves=20,
 )
 
 
-@given(_values | st.text(min_size=1000, max_size=4000), _values | st.text(alphabet="é😀\ud800x", min_size=500, max_size=4000))
+@given(
+    _values | st.text(min_size=1000, max_size=4000),
+    _values | st.text(alphabet="é😀\ud800x", min_size=500, max_size=4000),
+)
 def test_no_progress_and_no_details_are_too_much(progress, details):
     text = heartbeat_details(progress, details)
     if text is None:
