@@ -27,7 +27,6 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.lab import check_input
 from simpleflow_lab.middleware import After, Before
 
-
 _PRE_HELP: Final = "module.function, called with its context before each activity; more than one is fine."
 _POST_HELP: Final = "module.function, called with its context and result= after each activity that went well."
 

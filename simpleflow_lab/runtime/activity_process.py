@@ -154,6 +154,7 @@ class _Link:
         return answer["answer"]
 
     def _at(self, location: str) -> _PipedObjects:
+        self._ask({"objects": "open", "at": location})
         return _PipedObjects(self._ask, location)
 
     def _report(self, text: str | None) -> None:

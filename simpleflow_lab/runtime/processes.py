@@ -249,8 +249,10 @@ def _objects(message: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
             case "get":
                 content = objects.get(message["key"], max_bytes=message["max_bytes"])
                 return {"answer": base64.b64encode(content).decode()}
-            case _:
+            case "keys":
                 return {"answer": objects.keys(message["prefix"])}
+            case _:
+                return {"answer": None}
     except ObjectNotFoundError as error:
         return {"error": "ObjectNotFoundError", "with": [error.key, error.place]}
     except UsageError as error:

@@ -59,7 +59,7 @@ class Gate:
         self._go.set()
 
 
-# -- forms --------------------------------------------------------------------------------------------------------------
+# -- forms -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_coroutine_function_runs_on_an_event_loop_of_its_own(lab):
@@ -143,7 +143,7 @@ def test_a_task_by_the_name_of_a_function_that_nobody_registered_imports_and_run
     assert "antigravity" not in sys.modules
 
 
-# -- context ------------------------------------------------------------------------------------------------------------
+# -- context -----------------------------------------------------------------------------------------------------------
 
 
 def test_activities_that_run_at_once_each_have_their_own_context(lab):
@@ -193,7 +193,8 @@ def test_the_context_may_come_as_an_argument(lab, where):
         return [x, context["activity_id"]]
 
     of = made(wants)
-    setattr(wants if where == "the function" else of, "add_context_in_kwargs", True)
+    marked = wants if where == "the function" else of
+    marked.add_context_in_kwargs = True
     assert result_of(lab, of, 1) == [1, "activity-activities.wants-1"]
 
 
@@ -207,7 +208,7 @@ def test_threads_of_an_activity_see_its_context_in_a_copy(lab):
     assert result_of(lab, made(asks_in_threads)) == [{}, "activity-activities.asks_in_threads-1"]
 
 
-# -- progress -----------------------------------------------------------------------------------------------------------
+# -- progress ----------------------------------------------------------------------------------------------------------
 
 
 def test_progress_is_seen_while_an_activity_runs(lab):
@@ -258,7 +259,7 @@ def test_the_last_words_of_an_activity_that_times_out_are_in_the_history(lab):
     assert json.loads(timed_out.attributes["details"]) == {"progress": 41, "details": "of 99"}
 
 
-# -- being asked to stop ------------------------------------------------------------------------------------------------
+# -- being asked to stop -----------------------------------------------------------------------------------------------
 
 
 def stoppable(gate=None, on_cancel=None):

@@ -164,7 +164,7 @@ def test_what_is_no_middleware_is_refused_in_one_line(wrong):
         Lab(":memory:", middleware=[wrong])
 
 
-# -- on the command line ------------------------------------------------------------------------------------------------
+# -- on the command line -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An execution that a test decides by hand: its one activity runs in a Lab's worker, and is canceled when the test says.
+"""An execution that a test decides by hand: its one activity runs in a Lab's worker, and is canceled on request.
 
 task = by_hand.Task(lab, my_activity, 1, 2)
 task.request_cancel()

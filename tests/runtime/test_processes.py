@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import faulthandler
 import json
@@ -106,7 +107,7 @@ def test_an_executor_that_there_is_none_of_is_refused_in_one_line():
         activity.with_attributes(name="processes.bad", executor="fibers")(lambda: None)
 
 
-# -- F4: how a process ends ---------------------------------------------------------------------------------------------
+# -- F4: how a process ends --------------------------------------------------------------------------------------------
 
 
 def _kill_itself():
@@ -249,7 +250,7 @@ def test_closing_the_lab_ends_it(tmp_path):
     wait_until(lambda: not is_alive(pid), seconds=1)
 
 
-# -- cancellation -------------------------------------------------------------------------------------------------------
+# -- cancellation ------------------------------------------------------------------------------------------------------
 
 
 def test_one_that_is_canceled_while_it_sleeps_may_clean_up(lab, tmp_path):
@@ -289,10 +290,8 @@ def test_one_that_does_not_stop_is_killed_with_the_programs_it_started(monkeypat
         program = subprocess.Popen(["sleep", "60"])
         Path(path).write_text(str(program.pid))
         while True:
-            try:
+            with contextlib.suppress(ActivityCanceled):
                 time.sleep(60)
-            except ActivityCanceled:
-                pass
 
     with Lab(":memory:", activity_threads=2) as lab:
         task = by_hand.Task(lab, made(goes_on, heartbeat_timeout=1), str(tmp_path / "pid"))
@@ -349,7 +348,7 @@ def test_the_process_of_a_terminated_execution_ends(lab, tmp_path, caplog):
     assert caplog.text.count("nobody waits for it any more") == 1
 
 
-# -- what it shares with its parent -------------------------------------------------------------------------------------
+# -- what it shares with its parent ------------------------------------------------------------------------------------
 
 
 def test_what_it_and_its_programs_print_comes_out_here(lab, capsys):
@@ -404,7 +403,6 @@ def test_it_keeps_objects_in_the_storage_of_its_lab(lab):
             objects.put("none", b"")
         with pytest.raises(UsageError):
             storage.current().at("bucket/prefix")
-            storage.current().at("bucket/prefix").get("notes/given")
         return [objects.get("notes/given").decode("latin-1"), objects.keys("notes/")]
 
     assert lab.start(One, made(keeps).name).result(30) == ["\x00given", ["notes/given", "notes/made"]]
