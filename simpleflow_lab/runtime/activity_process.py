@@ -23,6 +23,7 @@ from typing import Any, Final, NoReturn
 
 from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.running import RunningTask
+from simpleflow_lab.runtime import forks
 from simpleflow_lab.runtime.coroutines import finished
 from simpleflow_lab.runtime.frames import Frames
 from simpleflow_lab.runtime.outcomes import Outcome, outcome_of, to_record
@@ -54,6 +55,7 @@ def main(
     code = 70
     try:
         _die_with(parent)
+        forks.mend()
         os.setsid()
         _close(not_ours)
         _redirect(stdout, stderr)

@@ -6,11 +6,12 @@ stopped, too, where a thread can't.
 Why a fork: only a copy of this process has what a cell's function needs, the names of other cells, as they are at that
 moment. Nothing is pickled; what comes back is JSON over a socket. A fork copies one thread and the locks of all, so:
 
-* Python's own locks (imports, logging, threading) are put right by Python. A fork waits for imports that are under way.
+* Python's own locks are put right by Python, and those of imports and logs by `runtime.forks`.
 * The engine refuses to work in a forked process, and the child has no connection of ours: what it puts into the Lab's
   storage goes through this process.
 * The child leaves by `os._exit`: nothing of the parent is closed, flushed or collected in it.
-* A library with threads of its own (OpenMP, gRPC, some of macOS) may not survive a fork: its activities run in threads.
+* A library with threads of its own (OpenMP, gRPC, some of macOS) may not survive a fork, nor a lock of the author's
+  that another thread holds: such activities run in threads. One that hangs is killed when its task times out.
 
 The child is the leader of a session of its own, so an interrupt of the kernel does not reach it; its signals are as
 Python starts with them, and SIGTERM raises `ActivityCanceled`. It dies with its parent. What it and its programs write
@@ -32,12 +33,12 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import ActivityProcessDied, ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.running import RunningTask
-from simpleflow_lab.runtime import activity_process
+from simpleflow_lab.runtime import activity_process, forks
 from simpleflow_lab.runtime.frames import Frames
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Failed, Outcome, from_record
 from simpleflow_lab.storage import Storage
@@ -49,8 +50,6 @@ Write = Callable[[str, str], None]
 
 _TICK: Final = 0.1
 """Seconds between two looks at whether the activity should stop."""
-_IMPORT_SECONDS: Final = 2.0
-"""How long a fork waits for another thread's import."""
 
 _forking: Final = threading.Lock()
 _parents_ends: Final[set[int]] = set()
@@ -268,8 +267,7 @@ def _objects(message: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
 
 
 def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) -> _Child:
-    with _forking:
-        _wait_for_imports()
+    with _forking, forks.at_rest():
         ours, its = socket.socketpair()
         (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
         _parents_ends.update((ours.fileno(), stdout, stderr))
@@ -301,20 +299,6 @@ def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) ->
             os.close(its_stdout)
             os.close(its_stderr)
     return _Child(pid, ours, stdout, stderr)
-
-
-def _wait_for_imports() -> None:
-    """A module that another thread is importing would be half of one in the child for ever, and locked."""
-    deadline = time.monotonic() + _IMPORT_SECONDS
-    while any(_being_imported()) and time.monotonic() < deadline:
-        time.sleep(0.002)
-
-
-def _being_imported() -> Iterator[bool]:
-    for module in list(sys.modules.values()):
-        spec = getattr(module, "__spec__", None)
-        if spec is not None and getattr(spec, "_initializing", False):
-            yield True
 
 
 def _how(status: int) -> str:
