@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import html
 import json
 import threading
 import time
@@ -13,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from simpleflow_lab import Workflow, activity
+from simpleflow_lab.cli.progress import live_text
 from simpleflow_lab.exceptions import ActivityCanceled, UsageError
+from simpleflow_lab.notebook.live import status_html
 from tests.runtime import by_hand
 
 TASKS = {"task_list": "activities.forms", "version": "1", "raises_on_failure": True}
@@ -226,6 +229,25 @@ def test_progress_is_seen_while_an_activity_runs(lab):
     gate.open()
     execution.result(30)
     assert execution.progress().activities == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"), [(0.256, "25 %"), (1204, "1,204"), ("<b>half</b>", "<b>half</b>"), (1.0, "100 %")]
+)
+def test_the_live_lines_show_progress(virtual_lab, said, shown):
+    gate = Gate()
+
+    def shows():
+        activity.heartbeat(said)
+        gate.wait_here()
+
+    execution = virtual_lab.start(One, made(shows).name)
+    gate.wait_for()
+    progress = execution.progress()
+    gate.open()
+    assert f", shows {shown}, " in live_text("id", progress)
+    assert f"<div>activity-activities.shows-1 {html.escape(shown)}</div>" in status_html(execution, progress)
+    execution.result(30)
 
 
 def test_a_coroutine_and_the_threads_of_an_activity_may_report(lab):
