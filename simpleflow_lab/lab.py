@@ -37,7 +37,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
-from simpleflow_lab.settings import default_domain, default_store
+from simpleflow_lab.settings import activity_sigterm_wait, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.limits import MAX_DATA
 from simpleflow_lab.workflow import Workflow
@@ -105,7 +105,7 @@ class Lab:
             raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
         if activity_executor not in EXECUTORS:
             raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
-        around = [around_of(one) for one in middleware]
+        around, sigterm_wait = [around_of(one) for one in middleware], activity_sigterm_wait()
         if isinstance(clock, str) and clock != VIRTUAL:
             raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or an object with now() and wait()")
         self.address = os.fspath(address) if address is not None else default_store()
@@ -123,6 +123,7 @@ class Lab:
             activity_executor=activity_executor,
             middleware=around,
             longest_heartbeat=connection.longest_heartbeat,
+            sigterm_wait=sigterm_wait,
             storage=connection.storage,
         )
         try:

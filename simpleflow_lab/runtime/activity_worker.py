@@ -23,6 +23,7 @@ from simpleflow_lab.exceptions import (
     SimpleflowLabError,
     StoreError,
     UnknownResourceFault,
+    UsageError,
     ValidationException,
 )
 from simpleflow_lab.middleware import Around
@@ -166,7 +167,12 @@ class ActivityWorker:
         """The input of a task, and the arguments in it."""
         value = decode(task["input"]) if task.get("input") else []
         if isinstance(value, dict):
-            value.pop("meta", None)
+            meta = value.pop("meta", None)
+            if isinstance(meta, dict) and meta.get("binaries"):
+                raise UsageError(
+                    "the task asks for binaries to be downloaded and run: what a history names is not run here; "
+                    "install them where the worker is, and leave meta['binaries'] out"
+                )
         return value, *arguments_of(value, where="the input of the task")
 
     def _result_of(self, name: str, text: str) -> str:

@@ -84,12 +84,16 @@ class Processes:
             return Abandoned(why="the Lab was closed")
         child = _fork(call, task)
         try:
-            outcome = self._attend(child, task, storage, write)
+            try:
+                outcome = self._attend(child, task, storage, write)
+            finally:
+                if task.canceled is not None or self._stopping.is_set():
+                    child.kill_group()
+                child.end()
+            for output in child.outputs:
+                output.pass_on_the_rest(write)
         finally:
-            if task.canceled is not None or self._stopping.is_set():
-                child.kill_group()
-            child.end()
-        _write_rest(child, write)
+            child.close()
         if outcome is None and task.canceled is not None:
             return Canceled(details=f"its process {child.pid} {child.how}")
         if outcome is None or (isinstance(outcome, Canceled) and task.canceled is None):
@@ -175,9 +179,13 @@ class _Child:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
                 self.has_ended(wait=True)
+
+    def close(self) -> None:
+        """Close our ends."""
         with _forking:
-            _parents_ends.discard(self.frames.fileno())
-            self.frames.close()
+            for end in (self.frames, *self.outputs):
+                _parents_ends.discard(end.fileno())
+                end.close()
 
 
 class _Output:
@@ -199,20 +207,15 @@ class _Output:
             write(self.name, text)
         return bool(chunk)
 
-    def close(self) -> None:
-        with _forking:
-            _parents_ends.discard(self._descriptor)
-            os.close(self._descriptor)
-
-
-def _write_rest(child: _Child, write: Write) -> None:
-    """What is left of the output of a process that has ended."""
-    for output in child.outputs:
-        os.set_blocking(output.fileno(), False)
-        with contextlib.suppress(BlockingIOError):  # a program that it left behind goes on writing
-            while output.pass_on(write):
+    def pass_on_the_rest(self, write: Write) -> None:
+        """What is there when the process has ended; a program that it left behind may go on writing."""
+        os.set_blocking(self._descriptor, False)
+        with contextlib.suppress(BlockingIOError):
+            while self.pass_on(write):
                 pass
-        output.close()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 def _serve(child: _Child, message: Mapping[str, Any], task: RunningTask, storage: Storage) -> None:

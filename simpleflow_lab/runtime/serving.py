@@ -23,7 +23,6 @@ from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.processes import Processes
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
-from simpleflow_lab.settings import activity_sigterm_wait
 from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
@@ -32,7 +31,7 @@ DEFAULT_ACTIVITY_THREADS = min(32, (os.cpu_count() or 1) + 4)
 """Activities that run at once for each task list; most wait for something, so more than there are processors."""
 
 PROCESS_END_SECONDS = 0.3
-"""How long the thread of a process that is killed may need to notice."""
+"""How long the threads of processes that are killed may need to notice."""
 
 
 class Serving:
@@ -47,6 +46,7 @@ class Serving:
         activity_executor: str = "threads",
         middleware: Iterable[Around] = (),
         longest_heartbeat: float = LONGEST_INTERVAL,
+        sigterm_wait: float = 3.0,
         storage: Storage,
     ):
         self._service = service
@@ -57,7 +57,7 @@ class Serving:
         self.registration = Registration(service, domain)
         self._heartbeats = Heartbeats(service, longest=longest_heartbeat)
         self._activity_executor = activity_executor
-        self._processes = Processes(sigterm_wait=activity_sigterm_wait())
+        self._processes = Processes(sigterm_wait=sigterm_wait)
         self.middleware = list(middleware)
         """What runs around each activity that is taken from now on, the outermost first."""
         self._deciders: dict[str, Decider] = {}
@@ -165,7 +165,8 @@ class Serving:
         if not all(ended):
             # A thread that runs an activity can't be ended; its process can.
             self._processes.stop()
-            ended = [poller.join(PROCESS_END_SECONDS) for poller in pollers]
+            deadline = time.monotonic() + PROCESS_END_SECONDS
+            ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
         self._heartbeats.stop()
         return all(ended)
 

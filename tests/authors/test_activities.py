@@ -146,6 +146,12 @@ def test_a_task_by_the_name_of_a_function_that_nobody_registered_imports_and_run
     assert "antigravity" not in sys.modules
 
 
+def test_a_task_that_wants_binaries_downloaded_fails_with_the_reason(lab):
+    """T4: upstream downloads and runs what the input of a task names."""
+    of = made(lambda: None, name="activities.binaries", meta={"binaries": {"tool": "s3://bucket/tool"}})
+    assert "binaries" in result_of(lab, of)
+
+
 # -- context -----------------------------------------------------------------------------------------------------------
 
 

@@ -348,6 +348,12 @@ def test_the_process_of_a_terminated_execution_ends(lab, tmp_path, caplog):
     assert caplog.text.count("nobody waits for it any more") == 1
 
 
+def test_a_wrong_time_to_clean_up_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setenv("ACTIVITY_SIGTERM_WAIT_SEC", "soon")
+    with pytest.raises(UsageError, match="ACTIVITY_SIGTERM_WAIT_SEC is a number of seconds up to an hour, not 'soon'"):
+        Lab(":memory:")
+
+
 # -- what it shares with its parent ------------------------------------------------------------------------------------
 
 
