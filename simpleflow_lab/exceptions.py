@@ -2,6 +2,7 @@
 
     BaseException
     ├── ExecutionBlocked                an unfinished future was read where nothing can wait for it; or raised by hand
+    ├── ActivityCanceled                the running activity was asked to stop
     ├── WorkflowCanceled                raised where `run` waits when it is canceled, if the workflow asks for that
     └── DecisionInterrupted             ends code that ran too long without waiting; not to be caught
 
@@ -21,6 +22,7 @@
         │   ├── TimeoutError
         │   ├── TaskCanceled
         │   └── TaskTerminated
+        ├── ActivityProcessDied         the process of an activity ended before the activity did
         ├── WorkflowException           the workflow asked to fail (Workflow.fail)
         ├── AggregateException          several tasks of one group failed
         ├── ExecutionError              a program run by an activity failed; upstream's name
@@ -82,6 +84,22 @@ class DecisionInterrupted(BaseException):
 
 class DeterminismWarning(UserWarning):
     """A line of a workflow's code that may give something else when it runs again."""
+
+
+class ActivityCanceled(BaseException):
+    """Raised inside an activity that should stop: somebody asked to cancel it, or nobody waits for it any more.
+
+    Clean up and raise it again, or another one with `details`: the task closes as canceled, with these details. An
+    activity that goes on and returns is completed all the same.
+
+    It derives from `BaseException`, like `asyncio.CancelledError`, because it is no error of what the activity does: an
+    `except Exception` around one step of a long loop must not swallow the request to stop.
+    """
+
+    def __init__(self, message: str = "", *, details: Any = None):
+        super().__init__(message)
+        self.details = details
+        """What the history should say: a text, or anything that JSON holds."""
 
 
 class UsageError(SimpleflowLabError):
@@ -193,6 +211,16 @@ class TaskCanceled(TaskException):
 
 class TaskTerminated(TaskException):
     """A child workflow execution that was terminated."""
+
+
+class ActivityProcessDied(SimpleflowLabError):
+    """The process of an activity ended before the activity did: killed, crashed, or by an exit of its own."""
+
+    def __init__(self, activity_id: str, pid: int, how: str):
+        super().__init__(f"the process {pid} of {activity_id} {how}")
+        self.activity_id = activity_id
+        self.pid = pid
+        self.how = how
 
 
 class WorkflowException(SimpleflowLabError):

@@ -45,6 +45,7 @@ from simpleflow_lab.child_processes import END_SECONDS, Take, run
 from simpleflow_lab.codec import decode, encode
 from simpleflow_lab.exceptions import ExecutionError, ExecutionTimeoutError
 from simpleflow_lab.failures import details_of, read_details
+from simpleflow_lab.running import RunningTask, running
 
 __all__ = [
     "ExecutionError",
@@ -221,9 +222,8 @@ def _forward(stream: Any) -> Take:
 
 def _still_wanted() -> None:
     """Raises if the running activity task was canceled, or is gone."""
-    heartbeat = getattr(activity, "heartbeat", None)
-    if heartbeat is not None and activity.current_context():
-        heartbeat()
+    if activity.current_context():
+        activity.heartbeat()
 
 
 # -- Python functions --------------------------------------------------------------------------------------------------
@@ -414,7 +414,7 @@ def _call(function: Any, sent: Mapping[str, Any]) -> Any:
     context = sent.get("context")
     if context is not None:
         context = {**context, "input": {"args": args, "kwargs": kwargs}}
-    with activity.running(context or {}):
+    with running(RunningTask(context or {}, report=_nowhere, finish=lambda value, _: asyncio.run(value))):
         if inspect.isclass(function):
             task: Any = function(*args, **kwargs)
             task.context = context or {}
@@ -425,6 +425,10 @@ def _call(function: Any, sent: Mapping[str, Any]) -> Any:
         else:
             result = function(*args, **kwargs)
         return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def _nowhere(details: str | None) -> None:
+    """A heartbeat's details are not passed on: the worker sends heartbeats for the interpreter all the while."""
 
 
 def _arguments(options: argparse.Namespace) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +25,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTimedOut,
 )
 from simpleflow_lab.metrology import records_of
+from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf.entities import Entities
@@ -157,6 +158,8 @@ class Progress(NamedTuple):
     """Since the execution started, up to its close."""
     running_names: tuple[str, ...]
     """Names of the types of what runs, without repetition."""
+    activities: tuple[ActivityProgress, ...] = ()
+    """How far the activities are that run in this process, by their latest heartbeats."""
 
     @property
     def total(self) -> int:
@@ -181,6 +184,7 @@ class Execution(Looks):
         warnings: Warnings = lambda _: (),
         attached: bool = False,
         storage: Storage | None = None,
+        activity_progress: Callable[[str], Iterable[ActivityProgress]] = lambda run_id: (),
     ):
         self._service = service
         self.domain = domain
@@ -191,6 +195,7 @@ class Execution(Looks):
         self._stuck = stuck
         self._warnings = warnings
         self._storage = storage
+        self._activity_progress = activity_progress
         self._events: list[HistoryEvent] = []
 
     @property
@@ -244,7 +249,8 @@ class Execution(Looks):
 
     def progress(self) -> Progress:
         """How far it is."""
-        return progress(self.history(), self._until())
+        activities = tuple(self._activity_progress(self.run_id))
+        return progress(self.history(), self._until())._replace(activities=activities)
 
     def _until(self) -> datetime.datetime | None:
         return datetime.datetime.now(datetime.UTC)
