@@ -36,7 +36,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
@@ -414,7 +414,7 @@ def _call(function: Any, sent: Mapping[str, Any]) -> Any:
     context = sent.get("context")
     if context is not None:
         context = {**context, "input": {"args": args, "kwargs": kwargs}}
-    with running(RunningTask(context or {}, report=_nowhere, finish=lambda value, _: asyncio.run(value))):
+    with running(RunningTask(context or {}, report=_nowhere, finish=_finish)):
         if inspect.isclass(function):
             task: Any = function(*args, **kwargs)
             task.context = context or {}
@@ -425,6 +425,13 @@ def _call(function: Any, sent: Mapping[str, Any]) -> Any:
         else:
             result = function(*args, **kwargs)
         return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def _finish(value: Awaitable[Any], task: RunningTask) -> Any:
+    async def wait() -> Any:
+        return await value
+
+    return asyncio.run(wait())
 
 
 def _nowhere(details: str | None) -> None:
