@@ -27,8 +27,8 @@ class AskedBefore:
     """Every request of a run, by what makes it the same in each run from the start."""
 
     def __init__(self) -> None:
-        self._requests: dict[_Key, Request] = {}
-        self._inputs: dict[_Key, str | None] = {}
+        self._requests: dict[_Key, tuple[Request, str | None]] = {}
+        """With the input that it had at first: what fails may be asked for again with another one."""
         self._counts: Counter[_Key] = Counter()
 
     def stands(self, request: Request) -> Request:
@@ -36,17 +36,16 @@ class AskedBefore:
 
         Raises `NondeterminismError` if that asked for something else under the same id.
         """
-        name = _name(request)
-        self._counts[name] += 1
-        key = (*name, self._counts[name])
-        first = self._requests.setdefault(key, request)
-        if first is request:
-            self._inputs[key] = request.input  # what fails may be asked for again with another one
+        key = self._key(request)
+        found = self._requests.get(key)
+        if found is None:
+            self._requests[key] = request, request.input
             return request
-        if first.type != request.type or self._inputs[key] != request.input:
+        first, first_input = found
+        if first.type != request.type or first_input != request.input:
             raise NondeterminismError(
                 event_id=None,
-                recorded=describe(first.kind, first.id, first.type, self._inputs[key]),
+                recorded=describe(first.kind, first.id, first.type, first_input),
                 requested=request.describe(),
                 recorded_line=line_text(first.line) if first.line else None,
                 requested_line=line_text(request.line) if request.line else None,
@@ -56,13 +55,21 @@ class AskedBefore:
         first.future, first.task, first.line = request.future, request.task, request.line
         return first
 
+    def _key(self, request: Request) -> _Key:
+        if request.kind in _WITH_IDS:
+            return request.kind, request.id
+        members = tuple((name, str(value)) for name, value in sorted(request.members.items()))
+        said = (request.kind, request.id, request.input, members)
+        self._counts[said] += 1
+        return (*said, self._counts[said])
+
     def begin_again(self, asked: Asked) -> None:
         """The workflow is about to run from its start: what waits for the futures it got so far is no more.
 
         What was given up before SWF knew of it was never asked for.
         """
         self._counts.clear()
-        for key, request in list(self._requests.items()):
+        for key, (request, _) in list(self._requests.items()):
             if not request.sent and request not in asked:
                 del self._requests[key]
                 continue
@@ -71,13 +78,6 @@ class AskedBefore:
                 alone = Future(task_id=request.future.task_id)
                 _tell(request.future, alone)
                 request.future = alone
-
-
-def _name(request: Request) -> _Key:
-    if request.kind in _WITH_IDS:
-        return request.kind, request.id
-    members = tuple((name, str(value)) for name, value in sorted(request.members.items()))
-    return request.kind, request.id, request.input, members
 
 
 def _tell(known: Future, future: Future) -> None:

@@ -98,6 +98,7 @@ class Replay:
         self.workflow = workflow
         self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
         self._context = context
+        self._old_hooks = {old for old in _OLD_NAMES.values() if getattr(workflow, old) is not getattr(Workflow, old)}
         self._executor: ReplayExecutor | None = None
         self._instance: Workflow | None = None
         self._applied = 0
@@ -335,9 +336,8 @@ class Replay:
         executor, workflow = self._executor, self._instance
         assert executor is not None
         try:
-            old_name = _OLD_NAMES.get(name)
-            if old_name is not None and getattr(type(workflow), old_name) is not getattr(Workflow, old_name):
-                getattr(workflow, old_name)(executor.history, *args)
+            if _OLD_NAMES.get(name) in self._old_hooks:
+                getattr(workflow, _OLD_NAMES[name])(executor.history, *args)
             return getattr(workflow, name)(executor.history, *args)
         except Exception as error:
             raise InfrastructureError(
@@ -438,7 +438,8 @@ class Replay:
         decisions: list[Decision] = []
         size, room, full = 0, self._max_open_activities - self._open_activities, False
         # Patches first: what a replay does depends on their being recorded by this very decision.
-        for request in sorted(executor.asked, key=lambda asked: asked.id != patches.MARKER_NAME):
+        new_patches = executor.asked.named(requests.MARKER, patches.MARKER_NAME)
+        for request in dict.fromkeys([*new_patches, *executor.asked]) if new_patches else executor.asked:
             if request is closing or request.sent:
                 continue
             if closing is not None and request.kind in _LOST_AT_CLOSE:

@@ -27,6 +27,7 @@ from typing import Any
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.exceptions import (
+    DecisionInterrupted,
     DecisionTaskError,
     DecisionTooLongError,
     DeterminismWarning,
@@ -183,13 +184,17 @@ class Decider:
                     context=self._context_of(execution["workflowId"], first),
                 )
                 self._warn_of(execution["runId"], replay.impurities)
-            with self._watch.watched(execution["runId"], workflow.__module__, _time_for(new)):
+            watched = self._watch.begin(execution["runId"], workflow.__module__, _time_for(new))
+            try:
                 replay.feed(before)
                 replay.feed(new)
                 answer = replay.decide(started)
-        except BaseException as error:
-            if isinstance(error, DecisionTooLongError):
-                self._too_long[execution["runId"]] = error
+            except DecisionInterrupted:
+                self._too_long[execution["runId"]] = error = watched.error()
+                raise error from None
+            finally:
+                self._watch.end(watched)
+        except BaseException:
             if replay is not None:
                 replay.close()
             raise

@@ -57,7 +57,7 @@ def test_strictly_no_decision_is_made_until_the_line_is_put_right(lab):
         with pytest.raises(ImpureWorkflowError, match=r"time\.time reads the clock: take self\.now\(\)"):
             execution.result(30)
 
-    class Strict(Workflow):  # noqa: F811
+    class Strict(Workflow):
         name = "determinism.strict"
         task_list = "determinism"
         determinism = "raise"
@@ -77,7 +77,7 @@ def test_where_warnings_are_errors_they_are_errors_of_the_decision(lab):
             return random.random()
 
     execution = lab.start(Errs)
-    with pytest.raises(ImpureWorkflowError, match="random.random draws by chance"):
+    with pytest.raises(ImpureWorkflowError, match=r"random\.random draws by chance"):
         execution.result(30)
     execution.terminate()
 

@@ -235,7 +235,7 @@ def test_an_error_in_a_hook_fails_the_decision_and_says_so(lab):
     with pytest.raises(DecisionTaskError, match=r"OSError in hooks\.hurts\.on_completed: the mail server is down"):
         execution.result(30)
 
-    class Hurts(Workflow):  # noqa: F811
+    class Hurts(Workflow):
         name = "hooks.hurts"
         task_list = "hooks"
 
@@ -247,7 +247,7 @@ def test_an_error_in_a_hook_fails_the_decision_and_says_so(lab):
 
 def test_hooks_by_their_old_names_are_called_and_their_definition_warns(lab):
     called = []
-    with pytest.warns(DeprecationWarning) as warned:
+    with pytest.warns(DeprecationWarning, match=r"Old\.(before|after)_run: call it") as warned:
 
         class Old(Workflow):
             name = "hooks.old"

@@ -28,10 +28,7 @@ def original(self):
 
 
 def patched(self):
-    if self.patched("ship first"):
-        first = self.submit(do, "ship").result
-    else:
-        first = self.submit(do, "bill").result
+    first = self.submit(do, "ship" if self.patched("ship first") else "bill").result
     self.submit(self.wait_signal("go")).wait()
     again = "new" if self.patched("ship first") else "old"
     later = "new" if self.patched("say so") else "old"
