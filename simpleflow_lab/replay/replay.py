@@ -221,7 +221,7 @@ class Replay:
         if event.attributes.get("timerId") == WAKE_UP_TIMER:
             self._batch_is_limited = True
             return
-        if patches.may_be_missed(event) and not executor.asked.named(requests.MARKER, patches.MARKER_NAME):
+        if patches.may_be_missed(event, executor.asked):
             return
         request = determinism.match(event, executor.asked)
         executor.asked.remove(request)
@@ -297,7 +297,8 @@ class Replay:
         self._hook("before_replay")
         if self._cancels():
             self._cancel(executor)
-        executor.fibers.run()
+        if executor.closing is None:
+            executor.fibers.run()
         if executor.trouble is not None:
             raise executor.trouble
         if self._error is not None:
@@ -321,7 +322,6 @@ class Replay:
             self._cancel_raised = WorkflowCanceled("the execution was asked to cancel")
             executor.fibers.interrupt(self._cancel_raised)
         else:
-            executor.fibers.close()
             self._hook("after_replay")
             self._close_canceled(executor)
 

@@ -57,10 +57,7 @@ class Watched:
 
     def error(self) -> DecisionTooLongError:
         """Why this decision failed."""
-        return DecisionTooLongError(
-            f"the code ran for {self.limit:g} s without waiting, at {self.line}: nothing else of its task list could "
-            "be decided. Put what takes long into an activity, and let run wait for its result"
-        )
+        return DecisionTooLongError(self.limit, self.line)
 
 
 class DecisionWatch:
@@ -102,9 +99,9 @@ class DecisionWatch:
         return watched
 
     def end(self, watched: Watched) -> None:
-        """The decision is made, or has failed. To be called in the thread that began it."""
+        """The decision is made, or has failed. To be called in the thread that began it, and again if interrupted."""
         with self._changed:
-            del self._at_hand[watched.thread]
+            self._at_hand.pop(watched.thread, None)
             if watched.interrupted:
                 _raise_in(watched.thread, None)  # what was raised and not delivered is taken back
 
