@@ -13,18 +13,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from simpleflow_lab import activity, canvas, exceptions, futures, task
+from simpleflow_lab import (
+    activity,
+    base,
+    canvas,
+    constants,
+    exceptions,
+    futures,
+    history,
+    local,
+    log,
+    marker,
+    registry,
+    signal,
+    swf,
+    task,
+    workflow,
+)
+from simpleflow_lab.activity import Activity
 from simpleflow_lab.canvas import Chain, FuncGroup, Group
 from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.futures import Future
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.log import logger
+from simpleflow_lab.signal import WaitForSignal
+from simpleflow_lab.swf import executor as _executor  # noqa: F401  so that swf.executor.Executor is there
+from simpleflow_lab.swf import task as _task  # noqa: F401
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activity",
     "Chain",
     "Execution",
     "FuncGroup",
@@ -33,15 +54,26 @@ __all__ = [
     "History",
     "Lab",
     "RecordedExecution",
+    "WaitForSignal",
     "Workflow",
     "__version__",
     "activity",
+    "base",
     "canvas",
+    "constants",
     "exceptions",
     "futures",
+    "history",
+    "local",
+    "log",
     "logger",
+    "marker",
     "open_history",
+    "registry",
+    "signal",
+    "swf",
     "task",
+    "workflow",
 ]
 
 

@@ -9,6 +9,7 @@
     └── SimpleflowLabError              catch this to catch all of ours
         ├── UsageError                  what was asked for can't be done as asked: exit code 2
         ├── EncodingError               a value that JSON can't hold unchanged
+        │   └── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
         ├── HistoryError                a history that is not one
         ├── StoreError                  a store of the embedded engine that can't be opened or written
         │   ├── StoreInUseError         another process owns it
@@ -184,6 +185,9 @@ class TaskCanceled(TaskException):
     def __init__(self, details: str | None = None):
         super().__init__(details)
         self.details = details
+
+    def __str__(self) -> str:
+        return self.details or "the task was canceled"
 
 
 class TaskTerminated(TaskException):
@@ -364,6 +368,18 @@ class WorkflowNotRegisteredError(DecisionTaskError):
         )
         self.name = name
         self.version = version
+
+
+class UnreadableValueError(DecisionTaskError, EncodingError):
+    """A recorded value of a type that this process can't read: nobody registered it, or reading it failed.
+
+    Where a workflow waits for it, the decision is tried again, and at once when a type is registered.
+    """
+
+    def __init__(self, name: str, why: str | None = None):
+        reason = why or "nobody registered it in this process: import the module that calls codec.register for it"
+        super().__init__(f"a recorded value of type {name!r} can't be read: {reason}")
+        self.name = name
 
 
 class ServiceUnreachableError(SimpleflowLabError):

@@ -89,6 +89,12 @@ class Looks:
 
         return profile_table(self.history(), until=self._until())
 
+    def steps(self) -> pd.DataFrame:
+        """One row per step of a workflow with steps; see `views.steps.steps_table`."""
+        from simpleflow_lab.views.steps import steps_table  # noqa: PLC0415  pandas
+
+        return steps_table(self.history())
+
     def unnoticed_failures(self) -> pd.DataFrame:
         """The tasks that failed for good while the execution completed and nobody looked at the error."""
         from simpleflow_lab.views.tables import unnoticed_failures  # noqa: PLC0415  pandas

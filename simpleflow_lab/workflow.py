@@ -22,8 +22,8 @@ import logging
 import random
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Literal, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
@@ -31,7 +31,7 @@ from simpleflow_lab.constants import DEFAULT_VERSION
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
-from simpleflow_lab.signal import WaitForSignal
+from simpleflow_lab.signal import Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.task import (
     ActivityTask,
     CancelTimerTask,
@@ -42,8 +42,13 @@ from simpleflow_lab.task import (
 )
 
 
+@runtime_checkable
 class Executor(canvas.Submitter, Protocol):
     """What runs a workflow: the replay. The workflow asks, the executor answers with futures."""
+
+    @property
+    def workflow(self) -> Workflow | None:
+        """The workflow that asks."""
 
     @property
     def history(self) -> Any:
@@ -91,6 +96,10 @@ class Workflow:
     """Seconds an execution may stay open."""
     decision_tasks_timeout: ClassVar[int | str | None] = None
     """Seconds one decision may take."""
+    lambda_role: ClassVar[str | None] = None
+    """ARN of the IAM role with which it may call AWS Lambda."""
+    propagate_signals_to_parent: ClassVar[bool] = True
+    """Signals that it gets are passed on to its parent, as they are to its children."""
     retry: ClassVar[int] = 0
     """How often a failed child execution is tried again."""
     raises_on_failure: ClassVar[bool] = True
@@ -109,7 +118,11 @@ class Workflow:
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         _check_definition(cls)
-        registry[cls.type_name(), cls.type_version()] = cls
+        kind = cls.type_name(), cls.type_version()
+        registry[kind] = cls
+        same = same_type.setdefault(kind, {})
+        same.pop(cls.class_name(), None)  # the definition that comes last stands last
+        same[cls.class_name()] = cls
         for listener in list(on_registered):
             listener(cls)
 
@@ -154,15 +167,38 @@ class Workflow:
         propagate: bool = True,
         **kwargs: Any,
     ) -> SignalTask:
-        """A signal to submit: to the execution named, or to this one."""
+        """A signal to submit: to the execution named, or to this one.
+
+        With `propagate`, whoever gets it passes it on to its parent and to the children that it started. Without a
+        `run_id` it goes to the run of that workflow id that is open. Its future is done when it was delivered, and has
+        a `TaskFailed` as its exception if no such execution is open.
+        """
         return SignalTask(name, *args, workflow_id=workflow_id, run_id=run_id, propagate=propagate, **kwargs)
 
     def wait_signal(self, name: str) -> WaitForSignal:
-        """Submit it for a future of the signal's input."""
+        """Submit it for a future of the signal's input; of the latest one, if several came.
+
+        What `signal` sent is `{"args": …, "kwargs": …, "__propagate": …}`. The future's `signal` says who sent it.
+        """
         return WaitForSignal(name)
 
+    def next_signal(self, name: str) -> WaitForNextSignal:
+        """Submit it to take the next signal of this name: each is given once, in the order they came.
+
+        Those that came before count too. Its future is like that of `wait_signal`; `cancel` one that is waited for no
+        longer, or it takes the next signal.
+        """
+        return WaitForNextSignal(name)
+
+    def signals(self, name: str) -> Iterator[Signal]:
+        """Each signal of this name, once, in the order they came; waits for the next, without end."""
+        while True:
+            future = self.submit(self.next_signal(name))
+            assert isinstance(future, SignalFuture)
+            yield future.signal
+
     def record_marker(self, name: str, details: Any = None) -> MarkerTask:
-        """A marker to submit. The same name and details again are the same marker."""
+        """A marker to submit, recorded once its details are there. The same name and details are the same marker."""
         return MarkerTask(name, details)
 
     def list_markers(self, all: bool = False) -> list[Marker]:
@@ -171,11 +207,14 @@ class Workflow:
         return markers if all else list({marker.name: marker for marker in markers}.values())
 
     def start_timer(self, timer_id: str, timeout: int | str, control: Any = None) -> TimerTask:
-        """A timer to submit, in whole seconds. Its future is done when it fired or was canceled."""
+        """A timer to submit, in whole seconds. Its future is done when it fired or was canceled.
+
+        An id is one timer for the whole run; starting it again gives the future of the first start.
+        """
         return TimerTask(timer_id, timeout, control)
 
     def cancel_timer(self, timer_id: str) -> CancelTimerTask:
-        """Submit it to cancel a timer that was started."""
+        """Submit it to cancel a timer. One that was never started or has fired is left as it is."""
         return CancelTimerTask(timer_id)
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> ContinueAsNewWorkflowTask:
@@ -252,14 +291,19 @@ class Workflow:
         `parent_workflow_id`, `parent_run_id`."""
         return self.executor.run_context()
 
-    def get_event_details(self, event_type: str, event_name: str) -> Mapping[str, Any] | None:
-        """The latest "marker", "signal" or "timer" of this name, or `None`."""
-        return self.executor.event_details(event_type, event_name)
-
     def get_execution_context(self) -> Mapping[str, Any]:
-        """Deprecated: `get_run_context`."""
-        warnings.warn("get_execution_context is get_run_context now", DeprecationWarning, stacklevel=2)
+        """Upstream's former name of `get_run_context`."""
+        warnings.warn("get_execution_context is called get_run_context now", DeprecationWarning, stacklevel=2)
         return self.get_run_context()
+
+    def get_event_details(self, event_type: str, event_name: str) -> Mapping[str, Any] | None:
+        """The latest "marker", "signal" or "timer" of this name as the history has it, or `None`.
+
+        `type`, `name`, `state`, `event_id`, `timestamp` of all; `details` of a marker; `input`, `external_workflow_id`
+        and `external_run_id` of a signal; `start_to_fire_timeout` and `control` of a timer, of which `event_id` and
+        `timestamp` are those of its latest event.
+        """
+        return self.executor.event_details(event_type, event_name)
 
     # -- hooks: run in the decider, not recorded. `history` is the events up to the decision task at hand. An error in
     # one fails the decision, and not the execution. --
@@ -308,6 +352,11 @@ class Workflow:
         """Version of the SWF workflow type."""
         return cls.version or DEFAULT_VERSION
 
+    @classmethod
+    def class_name(cls) -> str:
+        """`module.Class`: upstream's type name of child executions, and what tells two classes of one type apart."""
+        return f"{cls.__module__}.{cls.__qualname__}"
+
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "cancellation": ("close", "raise"),
@@ -336,15 +385,45 @@ class _QuietInReplay(logging.LoggerAdapter[logging.Logger]):
 
 
 registry: Final[dict[tuple[str, str], type[Workflow]]] = {}
-"""Every workflow defined in this process, by (type name, version). A decider runs only these."""
+"""The workflow that was defined last of each type, by (type name, version). A decider runs only what is defined."""
+
+same_type: Final[dict[tuple[str, str], dict[str, type[Workflow]]]] = {}
+"""Every workflow defined in this process, by its type and then by `class_name`, the latest definition last.
+
+Two classes may have one type: upstream's own examples do. Such an execution says in its input which of them runs it.
+"""
 
 on_registered: Final[list[Callable[[type[Workflow]], None]]] = []
 """Called with each workflow class as it is defined, so that deciders can take up what waits for it."""
 
 
-def priority_of(*candidates: int | str | NotSet | None) -> int | str | None:
+def input_of(workflow: type[Workflow], args: Any, kwargs: Any) -> dict[str, Any]:
+    """The input of an execution. It names the class where another one has the same type, as upstream's does."""
+    given = {"args": args, "kwargs": kwargs}
+    if len(same_type.get((workflow.type_name(), workflow.type_version()), ())) > 1:
+        given["__extra"] = {"class": workflow.class_name()}
+    return given
+
+
+def defined(name: str, version: str, input: Any = None) -> type[Workflow] | None:
+    """The class for executions of this type with this input, if it is defined in this process."""
+    extra = input.get("__extra") if isinstance(input, dict) else None
+    named = extra.get("class") if isinstance(extra, dict) else None
+    return same_type.get((name, version), {}).get(str(named)) or registry.get((name, version))
+
+
+Priority = int | str | NotSet | property | None
+"""What an author may say of a task's priority; a property is what a class gives that leaves it to its instances."""
+
+
+def priority_of(*candidates: Priority) -> int | str | None:
     """The first priority that was said, `None` included; upstream's precedence is submit, activity, workflow."""
     for candidate in candidates:
-        if not isinstance(candidate, NotSet):
+        if says_priority(candidate) and not isinstance(candidate, NotSet | property):
             return candidate
     return None
+
+
+def says_priority(candidate: Priority) -> bool:
+    """It is a priority, or `None` for none. `False` says nothing, as upstream's examples have it."""
+    return not isinstance(candidate, NotSet | property) and candidate is not False

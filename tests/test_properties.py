@@ -195,7 +195,7 @@ def plain(program: list[Any]) -> list[Any]:
             case "fails" | "timer":
                 value = None
             case "signal":
-                value = {"args": [node], "kwargs": {}}
+                value = {"__propagate": True, "args": [node], "kwargs": {}}
             case "marker":
                 value = node
             case "group":
@@ -273,6 +273,7 @@ MADE: Mapping[str, str] = {
     "StartChildWorkflowExecution": "StartChildWorkflowExecutionInitiated",
     "StartTimer": "TimerStarted",
     "CancelTimer": "TimerCanceled",
+    "RequestCancelActivityTask": "ActivityTaskCancelRequested",
     "RecordMarker": "MarkerRecorded",
     "SignalExternalWorkflowExecution": "SignalExternalWorkflowExecutionInitiated",
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",

@@ -26,7 +26,8 @@ _Key = tuple[Any, ...]
 class AskedBefore:
     """Every request of a run, by what makes it the same in each run from the start."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
         self._requests: dict[_Key, tuple[Request, str | None]] = {}
         """With the input that it had at first: what fails may be asked for again with another one."""
         self._counts: Counter[_Key] = Counter()
@@ -38,7 +39,7 @@ class AskedBefore:
         """
         key = self._key(request)
         found = self._requests.get(key)
-        if found is None:
+        if found is None or not self._was_asked(found[0]):
             self._requests[key] = request, request.input
             return request
         first, first_input = found
@@ -63,16 +64,14 @@ class AskedBefore:
         self._counts[said] += 1
         return (*said, self._counts[said])
 
-    def begin_again(self, asked: Asked) -> None:
-        """The workflow is about to run from its start: what waits for the futures it got so far is no more.
+    def _was_asked(self, request: Request) -> bool:
+        """SWF knows of it, or will: it was not given up before."""
+        return request.sent or request in self._asked
 
-        What was given up before SWF knew of it was never asked for.
-        """
+    def begin_again(self) -> None:
+        """The workflow is about to run from its start: what waits for the futures it got so far is no more."""
         self._counts.clear()
-        for key, (request, _) in list(self._requests.items()):
-            if not request.sent and request not in asked:
-                del self._requests[key]
-                continue
+        for request, _ in self._requests.values():
             # Without a task of the author's it is not the author's code that waits for it.
             if request.future is not None and request.task is not None:
                 alone = Future(task_id=request.future.task_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.codec import decode
+from simpleflow_lab.codec import parse
 from simpleflow_lab.exceptions import NondeterminismError
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.requests import Asked, Request, describe, line_of_control, line_text
@@ -29,6 +29,10 @@ class Recorded(NamedTuple):
 RECORDED: Final[Mapping[str, Recorded]] = {
     "ActivityTaskScheduled": Recorded(requests.ACTIVITY, "activityId"),
     "ScheduleActivityTaskFailed": Recorded(requests.ACTIVITY, "activityId"),
+    "ActivityTaskCancelRequested": Recorded(requests.CANCEL_ACTIVITY, "activityId"),
+    "RequestCancelActivityTaskFailed": Recorded(requests.CANCEL_ACTIVITY, "activityId"),
+    "RequestCancelExternalWorkflowExecutionInitiated": Recorded(requests.CANCEL_CHILD, "workflowId"),
+    "RequestCancelExternalWorkflowExecutionFailed": Recorded(requests.CANCEL_CHILD, "workflowId"),
     "StartChildWorkflowExecutionInitiated": Recorded(requests.CHILD, "workflowId"),
     "StartChildWorkflowExecutionFailed": Recorded(requests.CHILD, "workflowId"),
     "TimerStarted": Recorded(requests.TIMER, "timerId"),
@@ -48,6 +52,8 @@ RECORDED: Final[Mapping[str, Recorded]] = {
     "ContinueAsNewWorkflowExecutionFailed": Recorded(requests.CLOSE, None, "ContinueAsNewWorkflowExecution"),
 }
 """The events that record a decision. Decisions no workflow of ours can ask for are not in it."""
+
+_WITHOUT_INPUT: Final = frozenset({requests.CANCEL_ACTIVITY, requests.CANCEL_CHILD, requests.CANCEL_TIMER})
 
 _INPUT_ATTRIBUTE: Final = {requests.TIMER: "startToFireTimeout", requests.MARKER: "details"}
 
@@ -87,7 +93,10 @@ def _same(event: HistoryEvent, request: Request) -> bool:
             attributes.get("result"), request.members.get("result")
         )
     name = _INPUT_ATTRIBUTE.get(request.kind, "input")
-    if request.kind == requests.SIGNAL or (name not in attributes and event.type.endswith("Failed")):
+    if request.kind == requests.SIGNAL:
+        # The same signal may go to several executions; upstream adds keys to the input that tell of the run.
+        return bool(attributes.get("workflowId") == request.members["workflow_id"])
+    if request.kind in _WITHOUT_INPUT or (name not in attributes and event.type.endswith("Failed")):
         return True
     return _same_json(attributes.get(name), request.input)
 
@@ -106,7 +115,7 @@ def _same_json(recorded: str | None, requested: str | None) -> bool:
 
 
 def _value(text: str | None) -> Any:
-    value = None if text is None else decode(text)
+    value = None if text is None else parse(text)
     if isinstance(value, dict) and "__extra" in value:
         value.pop("__extra")
     return value

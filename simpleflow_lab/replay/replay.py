@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import greenlet
 
-from simpleflow_lab.codec import arguments_of, decode, decode_or_text
+from simpleflow_lab.codec import arguments_of, decode, decode_or_text, parse_or_text
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
@@ -41,6 +41,7 @@ from simpleflow_lab.replay.quiet import quiet
 from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request, field_of
 from simpleflow_lab.replay.resolution import resolve
 from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
@@ -49,6 +50,8 @@ from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay knows its own histories."""
+LIMIT_KEY: Final = "max_open"
+"""In the identity of a decider of ours that keeps fewer activity tasks open than SWF lets it: how many."""
 
 _BUDGET: Final = MAX_REQUEST_BYTES - 64_000
 """Bytes of decisions in one answer; the rest is for the request around them and the execution context."""
@@ -93,12 +96,20 @@ class Replay:
         workflow_id: str = "",
         run_id: str = "",
         context: contextvars.Context | None = None,
+        defaults: Mapping[str, str] | None = None,
+        max_open_activities: int = MAX_OPEN_ACTIVITIES,
     ):
-        """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes."""
+        """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes.
+
+        `defaults` are the task list and the timeouts of activities that say none, by their names in a decision.
+        """
         self.workflow = workflow
         self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
         self._context = context
         self._old_hooks = {old for old in _OLD_NAMES.values() if getattr(workflow, old) is not getattr(Workflow, old)}
+        self._defaults = defaults or {}
+        self._open_limit = max_open_activities
+        self._recorded_limit = max_open_activities
         self._executor: ReplayExecutor | None = None
         self._instance: Workflow | None = None
         self._applied = 0
@@ -170,6 +181,11 @@ class Replay:
         return self._decided_for
 
     @property
+    def started(self) -> HistoryEvent | None:
+        """The first event, once it was fed."""
+        return self._executor.events[0] if self._executor is not None else None
+
+    @property
     def last_event_id(self) -> int:
         """Id of the last event that was fed."""
         return len(self._executor.events) if self._executor is not None else 0
@@ -189,7 +205,7 @@ class Replay:
     def _begin(self, event: HistoryEvent) -> None:
         if event.type != "WorkflowExecutionStarted":
             raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
-        executor = self._executor = ReplayExecutor(event, context=self._context, **self._names)
+        executor = self._executor = ReplayExecutor(event, context=self._context, defaults=self._defaults, **self._names)
         executor.events.append(event)
         self._applied = 1
         executor.fibers.spawn(self._main)
@@ -201,7 +217,9 @@ class Replay:
             self._executor.patches.recorded(self._batch)
             self._run_to(started, replaying=True)
         self._batch_is_limited = False
-        self._strict = self._is_ours(started)
+        decider = self._decider_of(started)
+        self._strict = decider is not None
+        self._recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
         context = completed.attributes.get("executionContext")
         if context is not None:
             self._execution_context = context
@@ -251,15 +269,18 @@ class Replay:
             return
         assert self._executor is not None
         left = [request for request in self._executor.asked if request.kind != requests.CLOSE]
-        if self._open_activities >= self._max_open_activities:
+        if self._executor.closing is not None:
+            # The close may come later than the code's end: when a signal that is passed on has arrived.
+            left = [request for request in left if request.kind not in _LOST_AT_CLOSE]
+        if self._open_activities >= min(self._max_open_activities, self._recorded_limit):
             left = [request for request in left if request.kind != requests.ACTIVITY]
         determinism.nothing_left(completed, left)
 
-    def _is_ours(self, started_event_id: int) -> bool:
-        """One of our deciders made this decision, so that its batches are cut as ours are."""
+    def _decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
+        """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
         assert self._executor is not None
-        identity = decode_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
-        return isinstance(identity, dict) and IDENTITY_KEY in identity
+        identity = parse_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
+        return identity if isinstance(identity, dict) and IDENTITY_KEY in identity else None
 
     def _run_to(self, started_event_id: int, *, replaying: bool) -> None:
         """Apply the events that the decider saw, and let the code run until all of it waits."""
@@ -269,13 +290,13 @@ class Replay:
         started = executor.events[started_event_id - 1]
         executor.replaying = replaying
         executor.decided_at = started.timestamp
-        executor.history.last_event_id = started_event_id
         if executor.blocked and executor.closing is None:
             self._begin_again(executor)
         for event in executor.events[self._applied : started_event_id]:
             self._apply(event)
         self._applied = started_event_id
         self._decided_for = started_event_id
+        executor.history.advance(started_event_id)
         if executor.closing is not None:
             return
         if replaying:
@@ -314,11 +335,11 @@ class Replay:
         return requested and self._cancel_raised is None and bool(self._hook("should_cancel"))
 
     def _cancel(self, executor: ReplayExecutor) -> None:
-        for request in list(self._bound.values()):
-            # Running activities learn of it by their heartbeats.
-            if request.kind == requests.ACTIVITY and request.future is not None:
-                request.future.cancel()
         if self.workflow.cancellation == "raise":
+            for request in list(self._bound.values()):
+                # Running activities learn of it by their heartbeats; at a close they do so anyway.
+                if request.kind == requests.ACTIVITY and request.future is not None:
+                    request.future.cancel()
             self._cancel_raised = WorkflowCanceled("the execution was asked to cancel")
             executor.fibers.interrupt(self._cancel_raised)
         else:
@@ -364,11 +385,13 @@ class Replay:
         assert executor is not None
         row = event.row
         if event.type == "WorkflowExecutionSignaled":
-            executor.signaled(event.attributes["signalName"], decode_or_text(event.attributes.get("input")))
+            executor.signaled(event, decode_or_text(event.attributes.get("input")))
             return
         if event.type == "WorkflowExecutionCancelRequested":
             self._cancel_requested = True
             return
+        if row.entity == event_types.CHILD:
+            executor.child_event(event)
         first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
         request = self._bound.get(first)
         if request is None:
@@ -429,7 +452,7 @@ class Replay:
 
     @property
     def _max_open_activities(self) -> int:
-        return int(getattr(self.workflow, "max_open_activity_count", None) or MAX_OPEN_ACTIVITIES)
+        return int(getattr(self.workflow, "max_open_activity_count", None) or self._open_limit)
 
     def _answer(self) -> Answer:
         executor = self._executor
@@ -458,7 +481,7 @@ class Replay:
             request.sent = True
         if full:
             decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
-        elif closing is not None:
+        elif closing is not None and not executor.is_passing_signals_on:
             closing.sent = True
             decisions.append(closing.decision())
         return Answer(decisions, self._new_context(executor))
@@ -476,10 +499,19 @@ class Replay:
         return text
 
 
-_CLOSED_LATER: Final = frozenset({requests.ACTIVITY, requests.CHILD, requests.TIMER, requests.SIGNAL})
+_CLOSED_LATER: Final = frozenset(
+    {
+        requests.ACTIVITY,
+        requests.CANCEL_ACTIVITY,
+        requests.CHILD,
+        requests.CANCEL_CHILD,
+        requests.TIMER,
+        requests.SIGNAL,
+    }
+)
 """Kinds of request of which later events tell."""
 
-_LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
+_LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.CANCEL_ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
 """SWF drops these when the execution closes: asking for them in the same answer would leave them open for ever."""
 
 

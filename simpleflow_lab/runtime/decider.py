@@ -24,7 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simpleflow_lab import codec
 from simpleflow_lab import workflow as workflows
+from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
@@ -46,6 +48,7 @@ from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
+from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
 from simpleflow_lab.workflow import Workflow
 
 logger = logging.getLogger(__name__)
@@ -85,6 +88,8 @@ class Decider:
         on_decisions: Callable[[str, Sequence[Mapping[str, Any]]], None],
         on_stuck: Callable[[str, Exception | None], None],
         on_warning: Callable[[str, str], None],
+        defaults: Mapping[str, str] | None = None,
+        max_open_activities: int = MAX_OPEN_ACTIVITIES,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
         gets stuck, and with `None` when it goes on, `on_warning(run_id, message)` for what its author should know."""
@@ -96,6 +101,7 @@ class Decider:
         self._contexts = contexts
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
+        self._replayed_with: dict[str, Any] = {"defaults": defaults, "max_open_activities": max_open_activities}
         self._on_warning = on_warning
         self._too_long: dict[str, DecisionTooLongError] = {}
         self._watch = DecisionWatch(f"watch of {task_list}", on_slow=on_warning, on_given_up=self._given_up)
@@ -107,15 +113,18 @@ class Decider:
 
     def start(self) -> None:
         """Begin to take tasks."""
-        workflows.on_registered.append(self._workflow_defined)
+        workflows.on_registered.append(self._something_defined)
+        codec.on_registered.append(self._something_defined)
         self._watch.start()
         for poller in self.pollers:
             poller.start()
 
     def stop(self) -> None:
         """Try nothing again that is stuck; the pollers are stopped by their owner."""
-        if self._workflow_defined in workflows.on_registered:
-            workflows.on_registered.remove(self._workflow_defined)
+        if self._something_defined in workflows.on_registered:
+            workflows.on_registered.remove(self._something_defined)
+        if self._something_defined in codec.on_registered:
+            codec.on_registered.remove(self._something_defined)
         self._watch.stop()
         with self._stuck_changed:
             self._stopped = True
@@ -165,7 +174,10 @@ class Decider:
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], kept: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. What is kept goes on if it stands where SWF says the last decision was."""
         execution, kind, started = task["workflowExecution"], task["workflowType"], task["startedEventId"]
-        workflow = registered_workflow(kind["name"], kind["version"])
+        first = kept.started if kept is not None else None
+        before = self._events_before(task, new[0].id) if first is None and new[0].id > 1 else []
+        first = first or (before or new)[0]
+        workflow = registered_workflow(kind["name"], kind["version"], first)
         if kept is not None and (
             kept.workflow is not workflow
             or kept.decided_for != task.get("previousStartedEventId", 0)
@@ -174,17 +186,16 @@ class Decider:
             kept.close()
             kept = None
         replay = kept
-        before: list[HistoryEvent] = []
         try:
             if replay is None:
-                before = self._events_before(task, new[0].id) if new[0].id > 1 else []
-                first = before[0] if before else new[0]
+                before = before or (self._events_before(task, new[0].id) if new[0].id > 1 else [])
                 replay = Replay(
                     workflow,
                     domain=self._domain,
                     workflow_id=execution["workflowId"],
                     run_id=execution["runId"],
                     context=self._context_of(execution["workflowId"], first),
+                    **self._replayed_with,
                 )
                 self._warn_of(execution["runId"], replay.impurities)
             watched = self._watch.begin(execution["runId"], workflow.__module__, _time_for(new))
@@ -334,7 +345,7 @@ class Decider:
                 self.pollers.append(self._new_poller())
                 self.pollers[-1].start()
 
-    def _workflow_defined(self, workflow: type[Workflow]) -> None:
+    def _something_defined(self, definition: object) -> None:
         """A definition may be the cure: everything that is stuck is due."""
         self._too_long.clear()
         with self._stuck_changed:
@@ -389,9 +400,9 @@ def _time_for(events: Sequence[HistoryEvent]) -> float:
     return limit_of(float(DEFAULT_DECISION_TASK_TIMEOUT))
 
 
-def registered_workflow(name: str, version: str) -> type[Workflow]:
-    """The workflow defined in this process. Raises `WorkflowNotRegisteredError`."""
-    found = workflows.registry.get((name, version))
+def registered_workflow(name: str, version: str, started: HistoryEvent) -> type[Workflow]:
+    """The workflow defined in this process for an execution that began so. Raises `WorkflowNotRegisteredError`."""
+    found = workflows.defined(name, version, decode_or_text(started.attributes.get("input")))
     if found is None:
         raise WorkflowNotRegisteredError(name, version)
     return found

@@ -1,0 +1,81 @@
+"""Programs in the idioms of upstream's examples, and what each gives: run here, and by upstream itself.
+
+The text of a program is the same for both; only `simpleflow_lab` is `simpleflow` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Program(NamedTuple):
+    """One workflow of `tests/authors/programs`."""
+
+    workflow: str
+    """`module.Class` there."""
+    arguments: Sequence[Any] = ()
+    """What `run` is given."""
+    gives: Any = None
+    """Its result; of a workflow that fails, a part of the failure's text."""
+    fails: bool = False
+    """It is meant to fail."""
+    upstream: bool = True
+    """Upstream gives the same."""
+    needs: str | None = None
+    """What is not there yet."""
+
+
+PROGRAMS: Sequence[Program] = (
+    Program("basic.BasicWorkflow", [3], [4, 8]),
+    Program("basic.MappedWorkflow", [[1, 2]], [2, 3, 1, 2]),
+    Program("canvas.CanvasWorkflow", [], [[2, 3, 4], 24]),
+    Program("canvas.OptionalWorkflow", [], [[None], [None, 2]]),
+    Program("canvas.FuncGroupWorkflow", [2], [3, [1, 2, 3]]),
+    Program("canvas.FewAtATimeWorkflow", [], [2, 3, 4, 5, 6, [7, 8]]),
+    Program(
+        "children.ParentWorkflow",
+        [1],
+        [[4, []], [4, ["abc", "def=3"]], ["programs-child-43", True], [4, []]],
+    ),
+    Program("children.TwoLevelsWorkflow", [1], 5),
+    Program("children.BothOfATypeWorkflow", [], ["one", "other"]),
+    Program("children.OneOfAType", [], "one"),
+    Program("children.OtherOfAType", [], "other"),
+    Program("continue_as_new.CountingWorkflow", [], [3, 3, False]),
+    Program("task_lists.DynamicTaskListWorkflow", [2, "a-list-of-its-own"], 6),
+    Program(
+        "markers.MarkerWorkflow",
+        [],
+        [
+            [["one", "some details"], ["two", {"more": ["details"]}]],
+            [["one", None], ["one", "some details"], ["two", {"more": ["details"]}]],
+            {"more": ["details"]},
+        ],
+    ),
+    Program("markers.MarkerInChainWorkflow", [], [2, 3]),
+    Program("timers.TimerWorkflow", [1, 100], ["fired", "canceled"]),
+    Program("priorities.PlainWorkflow", [1], 3),
+    Program("priorities.ClassWorkflow", [1], 5),
+    Program("priorities.PropertyWorkflow", [1], 2, needs="task_priority as a property"),
+    Program("signals.SelfWorkflow", [], {"x": 1}),
+    Program("signals.CanvasWorkflow", [], [[3], [6]]),
+    Program("signals.ToChildWorkflow", [], {"a": 1}, needs="propagation of signals"),
+    Program("signals.BetweenChildrenWorkflow", [], {"sender": "child"}, needs="propagation of signals"),
+    Program("signals.FromChildWorkflow", [], {"sender": "child"}, needs="propagation of signals"),
+    Program("signals.UntilSignalWorkflow", [], "heard it", needs="propagation of signals"),
+    Program("signals.ReadyWorkflow", [], {"me": {"has_id": True}}),
+    Program("signals.PrivateWorkflow", [], False),
+    Program("signals.TwoLevelsWorkflow", [], [2, 2], needs="propagation of signals"),
+    Program("blocked.EitherWorkflow", [], [150, "hired"], needs="ExecutionBlocked raised by hand"),
+    Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True], needs="TaskFailureContext"),
+    Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True, needs="TaskFailureContext"),
+    Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None], needs="TaskFailureContext"),
+    Program("jumbo.JumboWorkflow", ["a"], 50_000, upstream=False, needs="jumbo fields"),
+    Program("steps.StepWorkflow", [], ["aloud", "forced", "numbers"], upstream=False, needs="steps"),
+)
+
+
+def by_name(programs: Sequence[Program]) -> Mapping[str, Program]:
+    """Programs by their names."""
+    return {program.workflow: program for program in programs}
