@@ -29,6 +29,7 @@ from simpleflow_lab import workflow as workflows
 from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.exceptions import (
+    DecisionInterrupted,
     DecisionTaskError,
     DecisionTooLongError,
     DeterminismWarning,
@@ -156,15 +157,18 @@ class Decider:
 
     def _handle(self, task: Mapping[str, Any], kept: OrderedDict[str, Replay]) -> None:
         run_id = task["workflowExecution"]["runId"]
-        if run_id in self._too_long:
-            # It would hold up the others once more.
-            self._hold_back(task, self._too_long[run_id], tries=2)
+        too_long = self._too_long.get(run_id)
+        if too_long is not None:
+            # It would hold up the others once more: it is tried in the thread of what is stuck.
+            stuck = self._stuck.get(run_id)
+            self._hold_back(task, too_long, tries=stuck.tries if stuck is not None else 1)
             return
         try:
             new = self._new_events(task)
             replay, answer = self._decide(task, new, kept.pop(run_id, None))
         except UnknownResourceFault as error:
             logger.info("nobody waits for this decision any more: %s", error)
+            self._too_long.pop(task["workflowExecution"]["runId"], None)
         except Exception as error:
             self._hold_back(task, error, tries=1)
         else:
@@ -197,16 +201,20 @@ class Decider:
                     **self._replayed_with,
                 )
                 self._warn_of(execution["runId"], replay.impurities)
-            with (
-                self._watch.watched(execution["runId"], workflow.__module__, _time_for(new)),
-                using(self._storage),  # for a workflow's hooks
-            ):
-                replay.feed(before)
-                replay.feed(new)
-                answer = replay.decide(started)
-        except BaseException as error:
-            if isinstance(error, DecisionTooLongError):
-                self._too_long[execution["runId"]] = error
+            watched = self._watch.begin(execution["runId"], workflow.__module__, _time_for(new))
+            try:
+                try:
+                    with using(self._storage):  # for a workflow's hooks
+                        replay.feed(before)
+                        replay.feed(new)
+                        answer = replay.decide(started)
+                finally:
+                    self._watch.end(watched)
+            except DecisionInterrupted:
+                self._watch.end(watched)  # it may have come in the midst of that
+                self._too_long[execution["runId"]] = error = watched.error()
+                raise error from None
+        except BaseException:
             if replay is not None:
                 replay.close()
             raise
@@ -310,7 +318,11 @@ class Decider:
             logger.info("execution %s is stuck: %s", execution["workflowId"], error)
         else:
             logger.error("execution %s is stuck", execution["workflowId"], exc_info=error)
-        pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+        first, longest = FIRST_PAUSE, LONGEST_PAUSE
+        if isinstance(error, DecisionTooLongError):
+            # Trying it takes a processor for that long.
+            first, longest = max(first, error.seconds), max(longest, 8 * error.seconds)
+        pause = min(first * 2 ** max(tries - 1, 0), longest)
         with self._stuck_changed:
             self._stuck[execution["runId"]] = Stuck(task=task, error=error, tries=tries, due=time.monotonic() + pause)
             if self._retrier is None:
@@ -339,6 +351,7 @@ class Decider:
 
     def _something_defined(self, definition: object) -> None:
         """A definition may be the cure: everything that is stuck is due."""
+        self._too_long.clear()
         with self._stuck_changed:
             for run_id, stuck in self._stuck.items():
                 self._stuck[run_id] = Stuck(task=stuck.task, error=stuck.error, tries=0, due=time.monotonic())
@@ -365,6 +378,7 @@ class Decider:
             replay, answer = self._decide(task, self._new_events(task), None)
         except UnknownResourceFault as error:
             logger.info("nobody waits for this decision any more: %s", error)
+            self._too_long.pop(task["workflowExecution"]["runId"], None)
         except Exception as error:
             self._hold_back(task, error, tries=stuck.tries + 1)
         else:

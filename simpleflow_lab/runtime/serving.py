@@ -7,6 +7,7 @@ and each answer of a decider adds the lists of the activities and children it as
 from __future__ import annotations
 
 import contextvars
+import logging
 import os
 import threading
 import time
@@ -27,6 +28,8 @@ from simpleflow_lab.settings import Settings
 from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_ACTIVITY_THREADS = min(32, (os.cpu_count() or 1) + 4)
 """Activities that run at once for each task list; most wait for something, so more than there are processors."""
@@ -206,7 +209,10 @@ class Serving:
             del self._stuck[run_id]
 
     def _note_warning(self, run_id: str, message: str) -> None:
-        self._warnings.setdefault(run_id, {})[message] = None
+        known = self._warnings.setdefault(run_id, {})
+        if message not in known:
+            known[message] = None
+            logger.info("run %s: %s", run_id, message)
 
 
 def activity_defaults(settings: Settings) -> Mapping[str, str]:
