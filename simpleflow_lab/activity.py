@@ -75,6 +75,18 @@ class Activity:
         self.task_schedule_to_close_timeout = _timeout(schedule_to_close_timeout, self.name)
         self.task_schedule_to_start_timeout = _timeout(schedule_to_start_timeout, self.name)
         self.task_heartbeat_timeout = _timeout(heartbeat_timeout, self.name)
+        self.unsaid = frozenset(
+            name
+            for name, given in (
+                ("task_list", task_list),
+                ("start_to_close_timeout", start_to_close_timeout),
+                ("schedule_to_close_timeout", schedule_to_close_timeout),
+                ("schedule_to_start_timeout", schedule_to_start_timeout),
+                ("heartbeat_timeout", heartbeat_timeout),
+            )
+            if isinstance(given, NotSet)
+        )
+        """Which of these nobody gave: there a decider's settings may have another default."""
         self.task_priority = task_priority
         self.idempotent = bool(idempotent)
         self.meta = dict(meta) if meta else {}

@@ -158,7 +158,7 @@ class _Members(SubmittableContainer):
     def _submit_member(self, executor: Submitter, member: Task | SubmittableContainer) -> Future:
         # Of the task, or of a container in here that says nothing itself: never of the Activity, which others use too.
         says_nothing = isinstance(member, ActivityTask | WorkflowTask) or (
-            isinstance(member, _Members | FuncGroup) and member.raises_on_failure is None
+            getattr(member, "raises_on_failure", False) is None
         )
         if self.raises_on_failure is not None and says_nothing:
             member.raises_on_failure = self.raises_on_failure  # type: ignore[union-attr]

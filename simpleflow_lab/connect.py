@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
-from simpleflow_lab import storage
+from simpleflow_lab import settings, storage
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
@@ -90,7 +90,7 @@ def _amazon(address: str) -> Connection:
         )
     from simpleflow_lab.service import aws  # noqa: PLC0415  boto3: only who goes to Amazon pays for it
 
-    client = aws.client(region=found["region"])
+    client = aws.client(region=found["region"], max_attempts=settings.read("swf_connection_retries") + 1)
     watching = Watching(aws.service(client), longest_pause=AMAZON_PAUSE, close=client.close)
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
     return Connection(cast(WatchableService, watching), found["domain"], notice, storage.in_memory())

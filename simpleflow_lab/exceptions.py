@@ -1,12 +1,15 @@
 """Every error of the package, as one tree.
 
     BaseException
-    └── ExecutionBlocked                an unfinished future was read where nothing can wait for it
+    ├── ExecutionBlocked                an unfinished future was read where nothing can wait for it; or raised by hand
+    ├── WorkflowCanceled                raised where `run` waits when it is canceled, if the workflow asks for that
+    └── DecisionInterrupted             ends code that ran too long without waiting; not to be caught
 
     Exception
     └── SimpleflowLabError              catch this to catch all of ours
         ├── UsageError                  what was asked for can't be done as asked: exit code 2
         ├── EncodingError               a value that JSON can't hold unchanged
+        │   └── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
         ├── HistoryError                a history that is not one
         ├── StoreError                  a store of the embedded engine that can't be opened or written
         │   ├── StoreInUseError         another process owns it
@@ -29,9 +32,14 @@
         │   └── WorkflowExecutionTerminated
         ├── DecisionTaskError           a decision that could not be made; the execution stays open
         │   ├── NondeterminismError     the code asks for something else than the history recorded
+        │   ├── ImpureWorkflowError     the code reads a clock, draws by chance or sleeps, where that is forbidden
+        │   ├── DecisionTooLongError    the code ran too long without waiting
         │   └── WorkflowNotRegisteredError
         ├── ServiceUnreachableError     nobody answers at the service's address
         └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
+
+    Warning
+    └── DeterminismWarning              code of a workflow that may do something else when it runs again
 
 A class builds its message from its facts and says what to do. Nothing here imports anything of ours.
 """
@@ -51,7 +59,28 @@ class ExecutionBlocked(BaseException):
 
     Inside `Workflow.run` reading `.result` waits; nothing is raised. It derives from `BaseException` so that an
     `except Exception` can't swallow it.
+
+    `run` may raise it by hand to wait for whatever comes next, as in
+    `if not (a.finished or b.finished): raise ExecutionBlocked`: then it runs again from its start, in a new instance of
+    the workflow, at the next decision. It must come to the same tasks again; those are not asked for twice.
     """
+
+
+class WorkflowCanceled(BaseException):
+    """The execution was asked to cancel, and its workflow has `cancellation = "raise"`.
+
+    It is raised once, where `run` waits. `run` may submit tasks that clean up, wait for them and raise it again: then
+    the execution closes as canceled. It derives from `BaseException`, so that an `except Exception` around a task can't
+    swallow it.
+    """
+
+
+class DecisionInterrupted(BaseException):
+    """Raised in code that ran too long without waiting; the decision fails with `DecisionTooLongError`."""
+
+
+class DeterminismWarning(UserWarning):
+    """A line of a workflow's code that may give something else when it runs again."""
 
 
 class UsageError(SimpleflowLabError):
@@ -286,7 +315,7 @@ class NondeterminismError(DecisionTaskError):
     def __init__(
         self,
         *,
-        event_id: int,
+        event_id: int | None,
         recorded: str | None,
         requested: str | None,
         recorded_line: str | None = None,
@@ -303,10 +332,19 @@ class NondeterminismError(DecisionTaskError):
             has += f" (recorded from {recorded_line})"
         if requested_line:
             asks += f" (at {requested_line})"
+        where = "run again from its start" if event_id is None else f"event {event_id}"
         super().__init__(
-            f"event {event_id}: {has}; {asks}. The code changed since this execution started, or it depends on time, "
+            f"{where}: {has}; {asks}. The code changed since this execution started, or it depends on time, "
             "randomness or input from outside: use workflow.now(), .random, .uuid4(), or restore the code"
         )
+
+
+class ImpureWorkflowError(DecisionTaskError):
+    """The code of a workflow with `determinism = "raise"` reads a clock, draws by chance or sleeps."""
+
+
+class DecisionTooLongError(DecisionTaskError):
+    """The code ran too long without waiting, and was interrupted: nothing else of its task list could be decided."""
 
 
 class WorkflowNotRegisteredError(DecisionTaskError):
@@ -319,6 +357,18 @@ class WorkflowNotRegisteredError(DecisionTaskError):
         )
         self.name = name
         self.version = version
+
+
+class UnreadableValueError(DecisionTaskError, EncodingError):
+    """A recorded value of a type that this process can't read: nobody registered it, or reading it failed.
+
+    Where a workflow waits for it, the decision is tried again, and at once when a type is registered.
+    """
+
+    def __init__(self, name: str, why: str | None = None):
+        reason = why or "nobody registered it in this process: import the module that calls codec.register for it"
+        super().__init__(f"a recorded value of type {name!r} can't be read: {reason}")
+        self.name = name
 
 
 class ServiceUnreachableError(SimpleflowLabError):

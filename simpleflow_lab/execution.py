@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 Stuck = Callable[[str], Exception | None]
 """From a run id to why it can't be decided for now."""
 
+Warnings = Callable[[str], tuple[str, ...]]
+"""From a run id to what the author of its workflow should know."""
+
 _CLOSED_WITH: Mapping[str, type[WorkflowExecutionError]] = {
     "FAILED": WorkflowExecutionFailed,
     "TIMED_OUT": WorkflowExecutionTimedOut,
@@ -85,6 +88,12 @@ class Looks:
         from simpleflow_lab.views.profile import profile_table  # noqa: PLC0415  pandas
 
         return profile_table(self.history(), until=self._until())
+
+    def steps(self) -> pd.DataFrame:
+        """One row per step of a workflow with steps; see `views.steps.steps_table`."""
+        from simpleflow_lab.views.steps import steps_table  # noqa: PLC0415  pandas
+
+        return steps_table(self.history())
 
     def unnoticed_failures(self) -> pd.DataFrame:
         """The tasks that failed for good while the execution completed and nobody looked at the error."""
@@ -167,6 +176,7 @@ class Execution(Looks):
         run_id: str,
         *,
         stuck: Stuck,
+        warnings: Warnings = lambda _: (),
         attached: bool = False,
     ):
         self._service = service
@@ -176,6 +186,7 @@ class Execution(Looks):
         self.attached = attached
         """It was open before `Lab.start` found it."""
         self._stuck = stuck
+        self._warnings = warnings
         self._events: list[HistoryEvent] = []
 
     @property
@@ -202,6 +213,12 @@ class Execution(Looks):
     def stuck(self) -> Exception | None:
         """Why no decision can be made for now, or `None`. It goes on when the cause is mended."""
         return self._stuck(self.run_id)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the author of its workflow should know: lines that read a clock, draw by chance or take long, a history
+        that has become long. Of what was decided in this process."""
+        return self._warnings(self.run_id)
 
     def describe(self) -> Mapping[str, Any]:
         """What SWF says of it: boto3's `describe_workflow_execution`."""
@@ -290,7 +307,12 @@ class Execution(Looks):
             return decode_or_text(last.attributes.get("result"))
         if status == "CONTINUED_AS_NEW":
             following = Execution(
-                self._service, self.domain, self.workflow_id, last.attributes["newExecutionRunId"], stuck=self._stuck
+                self._service,
+                self.domain,
+                self.workflow_id,
+                last.attributes["newExecutionRunId"],
+                stuck=self._stuck,
+                warnings=self._warnings,
             )
             return following.result(timeout)
         reason, details = last.attributes.get("reason") or last.attributes.get("cause"), last.attributes.get("details")

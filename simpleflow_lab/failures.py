@@ -13,7 +13,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Final
 
-from simpleflow_lab.codec import decode
+from simpleflow_lab.codec import parse
 
 MAX_REASON: Final = 256
 MAX_DETAILS: Final = 32_768
@@ -69,7 +69,7 @@ def read_details(details: str | None) -> FailureDetails | None:
     if not details:
         return None
     try:
-        record = decode(details)
+        record = parse(details)
     except ValueError:
         record = None
     if not isinstance(record, dict) or "message" not in record:

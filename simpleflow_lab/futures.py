@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from simpleflow_lab.codec import is_registered
 from simpleflow_lab.exceptions import ExecutionBlocked
 
 PENDING: Final = "PENDING"
@@ -207,6 +208,8 @@ def nested(value: Any) -> Iterable[Future]:
     """Every future inside lists, tuples, sets and dicts, in order."""
     if isinstance(value, Future):
         yield value
+    elif is_registered(type(value)):
+        return  # a value of the author's own, whatever it derives from
     elif isinstance(value, dict):
         for item in value.values():
             yield from nested(item)
@@ -219,6 +222,8 @@ def resolved(value: Any) -> Any:
     """The value with every nested future replaced by its result; containers that hold none stay the same objects."""
     if isinstance(value, Future):
         return value.result
+    if is_registered(type(value)):
+        return value
     if isinstance(value, dict):
         return {key: resolved(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -23,10 +23,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from simpleflow_lab import settings
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.codec import arguments_of, encode
 from simpleflow_lab.connect import Endpoint, connect, serve, virtual_clock
-from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT, DEFAULT_EXECUTION_TIMEOUT, DEFAULT_TASK_LIST
 from simpleflow_lab.exceptions import (
     EncodingError,
     UnknownResourceFault,
@@ -35,7 +35,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
-from simpleflow_lab.settings import default_domain, default_store
+from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.limits import MAX_DATA
 from simpleflow_lab.workflow import Workflow
@@ -99,6 +99,8 @@ class Lab:
             raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
         if isinstance(clock, str) and clock != VIRTUAL:
             raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or an object with now() and wait()")
+        self.settings = settings.current()
+        """What was configured when it was opened."""
         self.address = os.fspath(address) if address is not None else default_store()
         connection = connect(self.address, clock=virtual_clock() if clock == VIRTUAL else clock)
         if connection.notice is not None:
@@ -108,7 +110,11 @@ class Lab:
         self.storage = connection.storage
         """Where objects are kept beside the histories: large values, notes of steps."""
         self._serving = Serving(
-            self.service, self.domain, activity_threads=activity_threads, storage=connection.storage
+            self.service,
+            self.domain,
+            activity_threads=activity_threads,
+            storage=connection.storage,
+            settings=self.settings,
         )
         try:
             self._serving.registration.domain()
@@ -175,7 +181,7 @@ class Lab:
         else:
             given, named = list(args), kwargs
         text = _input_text(definition, given, named)
-        request = _start_request(definition, options)
+        request = _start_request(definition, options, self.settings)
         name, version = definition.type_name(), definition.type_version()
         self._serving.registration.workflow_type(name, version)
         # Deciders first: an execution of milliseconds should not wait for its own thread.
@@ -279,7 +285,13 @@ class Lab:
         self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
     ) -> Execution:
         return Execution(
-            self.service, domain or self.domain, workflow_id, run_id, stuck=self._serving.stuck, attached=attached
+            self.service,
+            domain or self.domain,
+            workflow_id,
+            run_id,
+            stuck=self._serving.stuck,
+            warnings=self._serving.warnings,
+            attached=attached,
         )
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:
@@ -351,14 +363,15 @@ def _signature(definition: type[Workflow]) -> str:
     return str(inspect.Signature(parameters))
 
 
-def _start_request(definition: type[Workflow], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of SWF's StartWorkflowExecution: what the call says, then the class, then the defaults."""
+def _start_request(definition: type[Workflow], options: Mapping[str, Any], defaults: Settings) -> dict[str, Any]:
+    """The arguments of SWF's StartWorkflowExecution: what the call says, then the class, then the settings."""
     values: dict[str, Any] = {
-        "task_list": definition.task_list or DEFAULT_TASK_LIST,
+        "task_list": definition.task_list or defaults.workflow_default_task_list,
         "task_priority": workflows.priority_of(definition.task_priority),
         "tag_list": definition.tag_list,
-        "execution_start_to_close_timeout": definition.execution_timeout or DEFAULT_EXECUTION_TIMEOUT,
-        "task_start_to_close_timeout": definition.decision_tasks_timeout or DEFAULT_DECISION_TASK_TIMEOUT,
+        "execution_start_to_close_timeout": definition.execution_timeout or defaults.workflow_default_execution_time,
+        "task_start_to_close_timeout": definition.decision_tasks_timeout
+        or defaults.workflow_default_decision_task_timeout,
         "child_policy": definition.child_policy or "TERMINATE",
         **{name: value for name, value in options.items() if value is not None},
     }

@@ -23,7 +23,7 @@ import random
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
@@ -47,8 +47,12 @@ class Executor(canvas.Submitter, Protocol):
     """What runs a workflow: the replay. The workflow asks, the executor answers with futures."""
 
     @property
+    def workflow(self) -> Workflow | None:
+        """The workflow that asks."""
+
+    @property
     def history(self) -> Any:
-        """The history so far, as a sequence of events."""
+        """The events up to the decision task at hand, oldest first, and their `last_event_id`."""
 
     @property
     def is_replaying(self) -> bool:
@@ -56,6 +60,9 @@ class Executor(canvas.Submitter, Protocol):
 
     def now(self) -> datetime.datetime:
         """When the current decision task was started."""
+
+    def patched(self, patch: str, *, deprecated: bool) -> bool:
+        """See `Workflow.patched`."""
 
     def run_context(self) -> Mapping[str, Any]:
         """Names and ids of the running execution."""
@@ -95,9 +102,18 @@ class Workflow:
     """Reading the result of a failed child execution raises."""
     idempotent: ClassVar[bool | None] = None
     """As a child: its id comes from its arguments."""
+    cancellation: ClassVar[Literal["close", "raise"]] = "close"
+    """What a cancel request does that `should_cancel` lets pass: "close" closes the execution as canceled at once;
+    "raise" raises `WorkflowCanceled` where `run` waits, so that it can clean up."""
+    determinism: ClassVar[Literal["warn", "raise", "off"]] = "warn"
+    """What becomes of lines of `run`, and of the functions it calls, that read a clock, draw by chance or sleep:
+    "warn" warns once for each line, "raise" lets no decision be made, "off" does not look."""
+    continue_as_new_after: ClassVar[int] = 10_000
+    """Length of the history, in events, from which on `continue_as_new_suggested`. SWF ends a run at 25,000."""
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        _check_definition(cls)
         kind = cls.type_name(), cls.type_version()
         registry[kind] = cls
         same = same_type.setdefault(kind, {})
@@ -182,6 +198,40 @@ class Workflow:
         return self.executor.now()
 
     @property
+    def history_length(self) -> int:
+        """How many events the history has at this decision."""
+        return len(self.executor.history)
+
+    @property
+    def continue_as_new_suggested(self) -> bool:
+        """The history has become long: it is time to `continue_as_new`. The same in every replay."""
+        return self.history_length >= self.continue_as_new_after
+
+    def patched(self, patch: str) -> bool:
+        """Whether to take the new way, where the code changes under open executions. The same in every replay.
+
+            if self.patched("ship before billing"):
+                ...  # the new way
+            else:
+                ...  # the old way, for executions that have taken it already
+
+        Executions that come here for the first time get `True`, and a marker in their history says so; those that
+        passed here before the patch was get `False`. What an execution got first it gets each time. A patch lives
+        three lives:
+
+        1. `if self.patched(name): new … else: old …`, while executions are open that took the old way;
+        2. `self.deprecate_patch(name)` and the new way alone, when those have closed;
+        3. nothing but the new way, when also those have closed whose history has a marker of the first life.
+
+        A name is never used again for another change.
+        """
+        return self.executor.patched(str(patch), deprecated=False)
+
+    def deprecate_patch(self, patch: str) -> None:
+        """The second life of a patch: no open execution takes its old way any more. See `patched`."""
+        self.executor.patched(str(patch), deprecated=True)
+
+    @property
     def random(self) -> random.Random:
         """A random generator that gives the same numbers in every replay."""
         found: random.Random | None = self.__dict__.get("_random")
@@ -220,17 +270,28 @@ class Workflow:
         """The latest "marker", "signal" or "timer" of this name, or `None`."""
         return self.executor.event_details(event_type, event_name)
 
-    # -- hooks: run in the decider, not recorded; each may run more than once --
+    # -- hooks: run in the decider, not recorded. `history` is the events up to the decision task at hand. An error in
+    # one fails the decision, and not the execution. --
 
     def before_replay(self, history: Any) -> None:
-        """Called before the code runs for a decision."""
+        """Called before the code runs for a decision, also when that is replayed (`is_replaying`)."""
 
     def after_replay(self, history: Any) -> None:
-        """Called after the code ran for a decision and did not close the execution."""
+        """Called after the code ran for a decision, unless it failed; also when that is replayed."""
+
+    def before_run(self, history: Any) -> None:
+        """Deprecated: `before_replay`. Called before it."""
+
+    def after_run(self, history: Any) -> None:
+        """Deprecated: `after_closed`. Called before it."""
 
     def should_cancel(self, history: Any) -> bool:
-        """Asked when somebody requests that the execution be canceled; `False` refuses."""
+        """Asked once when somebody requests that the execution be canceled; `False` refuses, and it goes on."""
         return True
+
+    # Those of the close are called once, when it is decided, and again only if the answer is lost on its way; a close
+    # that SWF refuses, for something happened meanwhile, is asked for again without them. What they submit is not asked
+    # for.
 
     def on_completed(self, history: Any) -> None:
         """Called when the execution is about to complete."""
@@ -260,6 +321,23 @@ class Workflow:
     def class_name(cls) -> str:
         """`module.Class`: upstream's type name of child executions, and what tells two classes of one type apart."""
         return f"{cls.__module__}.{cls.__qualname__}"
+
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "cancellation": ("close", "raise"),
+    "determinism": ("warn", "raise", "off"),
+}
+
+
+def _check_definition(workflow: type[Workflow]) -> None:
+    """Raises `UsageError` for an attribute that has no such value; warns of hooks by their old names."""
+    for name, choices in _CHOICES.items():
+        value = getattr(workflow, name)
+        if value not in choices:
+            raise UsageError(f"{workflow.__name__}.{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
+    for old, new in (("before_run", "before_replay"), ("after_run", "after_closed")):
+        if old in workflow.__dict__:
+            warnings.warn(f"{workflow.__name__}.{old}: call it {new}", DeprecationWarning, stacklevel=3)
 
 
 class _QuietInReplay(logging.LoggerAdapter[logging.Logger]):

@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from click.shell_completion import shell_complete
 
+from simpleflow_lab import settings
 from simpleflow_lab.cli import progress
 from simpleflow_lab.cli.formats import as_json, render, visible, visible_lines
 from simpleflow_lab.commands.records import (
@@ -56,7 +57,6 @@ from simpleflow_lab.exceptions import (
     WorkflowNotRegisteredError,
 )
 from simpleflow_lab.execution import Execution, RecordedExecution
-from simpleflow_lab.settings import DEFAULT_DOMAIN
 from simpleflow_lab.views import listings
 from simpleflow_lab.views.attempts import attempts_of
 from simpleflow_lab.views.listings import Listing
@@ -134,8 +134,8 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def _configure_logging() -> None:
-    given = os.environ.get("LOG_LEVEL", "")
-    level = logging.getLevelNamesMapping().get(given.strip().upper() or "WARNING")
+    given = settings.read("log_level")
+    level = logging.getLevelNamesMapping().get(given.strip().upper())
     if level is None:
         known = "DEBUG, INFO, WARNING, ERROR, CRITICAL"
         raise UsageError(f"LOG_LEVEL is {given!r}: it can be {known}")
@@ -325,7 +325,7 @@ def _resume_command(session: Session, execution: Execution) -> str:
     words.append("resume")
     for module in session.modules:
         words += ["--module", module]
-    if execution.domain != os.environ.get("SWF_DOMAIN", DEFAULT_DOMAIN):
+    if execution.domain != settings.default_domain():
         words += ["--domain", execution.domain]
     return shlex.join([*words, execution.workflow_id])
 

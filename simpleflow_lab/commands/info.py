@@ -6,14 +6,14 @@ import importlib.metadata
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import click
 
+from simpleflow_lab import settings
 from simpleflow_lab.commands.records import About
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.settings import default_domain
 
 PACKAGES: Final = (
     "simpleflow-lab",
@@ -38,17 +38,8 @@ REDACTED: Final = "********"
 @click.pass_obj
 def info(session: Session, section: str | None) -> About:
     """Versions, settings and environment; secrets are redacted."""
-    sections: dict[str, Mapping[str, str]] = {
-        "versions": _versions(),
-        "settings": {
-            "store": session.address,
-            "domain": default_domain(),
-            "format": session.output.format,
-            "modules": " ".join(session.modules),
-        },
-        "environment": environment(os.environ),
-    }
-    return About(sections=sections if section is None else {section: sections[section]})
+    asked = _SECTIONS if section is None else {section: _SECTIONS[section]}
+    return About(sections={name: read(session) for name, read in asked.items()})
 
 
 def version() -> str:
@@ -73,6 +64,28 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(variables.items())
         if _SHOWN.match(name)
     }
+
+
+def _settings(session: Session) -> dict[str, str]:
+    """What this session goes by, then every variable with its value."""
+    found = settings.current()
+    here = {
+        "store": session.address,
+        "domain": found.swf_domain,
+        "format": session.output.format,
+        "modules": " ".join(session.modules),
+    }
+    values = {variable.name: getattr(found, variable.field) for variable in settings.variables()}
+    return here | {
+        name: "" if value is None else _IN_URL.sub(f"{REDACTED}@", str(value)) for name, value in values.items()
+    }
+
+
+_SECTIONS: Final[dict[str, Callable[[Session], Mapping[str, str]]]] = {
+    "versions": lambda _: _versions(),
+    "settings": _settings,
+    "environment": lambda _: environment(os.environ),
+}
 
 
 COMMANDS: Final = (info,)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from simpleflow_lab import settings
 from simpleflow_lab.commands import engine, info, look, workflow
 from simpleflow_lab.commands.parameters import Word, import_module
 from simpleflow_lab.commands.records import Help, Record, Version
@@ -75,11 +76,8 @@ class _Table(click.Group):
     "--format",
     "format",
     type=click.Choice(FORMATS),
-    default=FORMATS[0],
-    envvar="SIMPLEFLOW_FORMAT",
-    show_default=True,
-    show_envvar=True,
-    help="How tables and results are printed.",
+    default=lambda: settings.read("format") or FORMATS[0],
+    help=f"How tables and results are printed.  [env var: SIMPLEFLOW_FORMAT; default: {FORMATS[0]}]",
 )
 @click.option("--header/--no-header", default=False, help="Titles of columns, too.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)

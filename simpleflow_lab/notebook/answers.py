@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from simpleflow_lab.codec import decode, encode
+from simpleflow_lab.codec import canonical, parse
 from simpleflow_lab.commands.records import (
     About,
     Asked,
@@ -213,14 +213,14 @@ def _cell(name: str, value: Any) -> Any:
 def _arguments(text: str) -> str:
     """The input of a task, without the frame that simpleflow puts around it where that is empty."""
     try:
-        value = decode(text)
+        value = parse(text)
     except ValueError:
         return text
     match value:
         case {"args": [*args], "kwargs": {}} if len(value) == 2 and not value["kwargs"]:
-            return encode(args)
+            return canonical(args)
         case {"args": [], "kwargs": {**kwargs}} if len(value) == 2:
-            return encode(kwargs)
+            return canonical(kwargs)
     return text
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.codec import decode
+from simpleflow_lab.codec import parse
 from simpleflow_lab.exceptions import NondeterminismError
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.requests import Asked, Request, describe, line_of_control, line_text
@@ -106,7 +106,7 @@ def _same_json(recorded: str | None, requested: str | None) -> bool:
 
 
 def _value(text: str | None) -> Any:
-    value = None if text is None else decode(text)
+    value = None if text is None else parse(text)
     if isinstance(value, dict) and "__extra" in value:
         value.pop("__extra")
     return value

@@ -7,17 +7,22 @@ The executor knows the workflow's side of a replay: which tasks were submitted, 
 from __future__ import annotations
 
 import contextvars
+import copy
 import datetime
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import greenlet
 
+from simpleflow_lab.codec import is_registered
+from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, WorkflowCanceled
 from simpleflow_lab.futures import Future, nested, resolved
 from simpleflow_lab.history import History
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
+from simpleflow_lab.replay.asked_before import AskedBefore
 from simpleflow_lab.replay.fibers import Fibers, Line
+from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.requests import Asked, Request, field_of
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
 from simpleflow_lab.signal import WaitForSignal
@@ -40,7 +45,14 @@ class ReplayExecutor:
     """The executor of one workflow execution while it is replayed; implements `workflow.Executor`."""
 
     def __init__(
-        self, started: HistoryEvent, *, domain: str, workflow_id: str, run_id: str, context: contextvars.Context | None
+        self,
+        started: HistoryEvent,
+        *,
+        domain: str,
+        workflow_id: str,
+        run_id: str,
+        context: contextvars.Context | None,
+        defaults: Mapping[str, str],
     ):
         self.fibers = Fibers(context)
         self.asked = Asked()
@@ -52,9 +64,17 @@ class ReplayExecutor:
         self.decided_at: datetime.datetime = started.timestamp
         self.closing: Request | None = None
         """The close decision, once the workflow came to its end."""
+        self.blocked = False
+        """The code raised `ExecutionBlocked`: it is to run again from its start."""
+        self.trouble: DecisionTaskError | None = None
+        """Why no decision can be made, whatever the code does about it."""
+        self.patches = Patches()
+        self._before = AskedBefore()
+        self._context = context
         self._started = started
+        self._defaults = defaults
         self._domain, self._workflow_id, self._run_id = domain, workflow_id, run_id
-        self._ids = TaskIds(workflow_id, run_id)
+        self._ids = TaskIds(workflow_id, run_id, strand=lambda: self.fibers.path)
         self._by_id: dict[str, Request] = {}
         self._timers: dict[str, Request] = {}
         self._markers: list[Marker] = []
@@ -133,7 +153,11 @@ class ReplayExecutor:
         def to_future() -> None:
             try:
                 future.set_finished(body())
-            except Exception as error:  # of the author's code, told by the future
+            except ExecutionBlocked:
+                self.blocked = True
+            except WorkflowCanceled as error:
+                future.set_cancelled(error)
+            except (Exception, SystemExit) as error:  # of the author's code, told by the future
                 future.set_exception(error, raises=True)
 
         self.fibers.spawn(to_future, self.fibers.line())
@@ -152,9 +176,41 @@ class ReplayExecutor:
         for future in self._waiting_for_signal.pop(name, []):
             future.set_finished(value)
 
-    def ask(self, request: Request) -> None:
-        """One more request."""
-        self.asked.add(request)
+    def patched(self, patch: str, *, deprecated: bool) -> bool:
+        """See `Workflow.patched`."""
+        new_way, marker = self.patches.settle(
+            patch, deprecated=deprecated, replaying=self.replaying, line=self.fibers.line()
+        )
+        if marker is not None:
+            self.asked.add(marker)
+        return new_way
+
+    def ask(self, request: Request) -> Request:
+        """One more request; gives the one that stands for it. What was asked for before is not asked for again."""
+        try:
+            stands = self._before.stands(request)
+        except DecisionTaskError as error:
+            self.trouble = error
+            raise
+        if stands is request:
+            self.asked.add(request)
+        return stands
+
+    def ask_again(self, request: Request) -> None:
+        """One more attempt of what was asked for."""
+        self.asked.add(request.again())
+
+    def begin_again(self) -> None:
+        """The workflow is about to run from its start. What it asked for so far stays asked for."""
+        self.blocked = False
+        self.fibers.close()
+        self.fibers = Fibers(self._context)
+        self._ids.begin_again()
+        self._before.begin_again(self.asked)
+        self._by_id.clear()
+        self._timers.clear()
+        self._waiting_for_signal.clear()
+        self._failed.clear()
 
     def unnoticed_failures(self) -> list[str]:
         """Ids of the tasks that failed for good without anybody reading or raising their errors."""
@@ -266,10 +322,10 @@ class ReplayExecutor:
                     "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
                     "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
                     "heartbeat_timeout": activity.task_heartbeat_timeout,
+                    **{name: self._defaults[name] for name in activity.unsaid & self._defaults.keys()},
                 },
             )
-            self._by_id[task_id] = request
-            self.ask(request)
+            self._by_id[task_id] = self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
@@ -300,8 +356,7 @@ class ReplayExecutor:
                 line=line,
                 members=self._child_members(task),
             )
-            self._by_id[child_id] = request
-            self.ask(request)
+            self._by_id[child_id] = self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
@@ -338,8 +393,7 @@ class ReplayExecutor:
             line=line,
             members={"control": control} if control else None,
         )
-        self._timers[task.timer_id] = request
-        self.ask(request)
+        self._timers[task.timer_id] = self.ask(request)
         return future
 
     def _cancel_timer(self, task: CancelTimerTask, line: Line | None) -> Future:
@@ -441,6 +495,8 @@ _TAKERS: Final[dict[type[Task], Callable[..., Future]]] = {
 
 def _snapshot(value: Any) -> Any:
     """The containers copied, so that what the author changes after submitting changes nothing."""
+    if is_registered(type(value)):
+        return copy.deepcopy(value)
     if isinstance(value, dict):
         return {key: _snapshot(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -454,7 +510,7 @@ def _follow(first: Future | None, second: Future) -> None:
     """The same task submitted again has the same outcome."""
     assert first is not None
 
-    def copy(done: Future) -> None:
+    def take_over(done: Future) -> None:
         error = done.peek_exception()
         if done.cancelled:
             second.set_cancelled(error)
@@ -463,4 +519,4 @@ def _follow(first: Future | None, second: Future) -> None:
         else:
             second.set_finished(done.result)
 
-    first.add_done_callback(copy)
+    first.add_done_callback(take_over)

@@ -4,6 +4,9 @@ Each strand is a greenlet. Reading an unfinished future switches back to `Fibers
 `except` of a workflow can swallow it. When the future closes, the strand goes to the end of the queue: first in, first
 out, so that the order of things follows from the history alone.
 
+Each strand has a path: () for the first one, and (…, n) for the n-th that a strand started. When a workflow is run
+again from its start, the same strands have the same paths, in whatever order they come to run.
+
 A greenlet lives in the thread that made it: one `Fibers` belongs to one thread.
 """
 
@@ -34,9 +37,15 @@ class Line(NamedTuple):
 class Fiber:
     """One strand."""
 
-    __slots__ = ("greenlet", "line", "waits_for")
+    __slots__ = ("children", "error", "greenlet", "line", "path", "turn", "waits_for")
 
-    def __init__(self, body: Callable[[], None], line: Line | None, context: contextvars.Context | None):
+    def __init__(
+        self,
+        body: Callable[[], None],
+        line: Line | None,
+        context: contextvars.Context | None,
+        path: tuple[int, ...] = (),
+    ):
         self.greenlet = greenlet.greenlet(body)
         # A copy, so that what one strand sets in its context stays its own.
         self.greenlet.gr_context = context.copy() if context is not None else contextvars.copy_context()
@@ -44,6 +53,14 @@ class Fiber:
         """The author's line that started it."""
         self.waits_for: Future | None = None
         """What it stands still for."""
+        self.path = path
+        """Which strand it is, the same in every replay."""
+        self.children = 0
+        """How many strands it has started."""
+        self.turn: object = None
+        """Stands for the wait at hand: a future that closes wakes only who still waits for it."""
+        self.error: BaseException | None = None
+        """What is raised where it waits, or waits next."""
 
     @property
     def frame(self) -> FrameType | None:
@@ -61,6 +78,7 @@ class Fibers:
         self._current: Fiber | None = None
         self._alive: dict[Fiber, None] = {}
         self._closed = False
+        self._roots = 0
 
     def spawn(self, body: Callable[[], None], line: Line | None = None) -> None:
         """Run `body` in a new strand: from a strand at once, until it first waits; else when `run` is called."""
@@ -71,9 +89,9 @@ class Fibers:
             finally:
                 self._alive.pop(fiber, None)
 
-        fiber = Fiber(to_the_end, line, self._context)
-        self._alive[fiber] = None
         parent = self._current
+        fiber = Fiber(to_the_end, line, self._context, self._next_path(parent))
+        self._alive[fiber] = None
         if parent is None:
             self._ready.append(lambda: self._switch(fiber))
         else:
@@ -90,10 +108,21 @@ class Fibers:
         fiber = self._current
         if fiber is None:
             raise RuntimeError("a future was read while no strand of the workflow runs")
+        self._raise_in(fiber)
+        turn = fiber.turn = object()
         fiber.waits_for = future
-        future.add_done_callback(lambda _: self._ready.append(lambda: self._switch(fiber)))
-        self._stand_still()
-        fiber.waits_for = None
+        future.add_done_callback(lambda _: self._wake(fiber, turn))
+        try:
+            self._stand_still()
+        finally:
+            fiber.waits_for = fiber.turn = None
+        self._raise_in(fiber)
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise this in every strand, once: where it waits, or, if it is about to go on, where it waits next."""
+        for fiber in list(self._alive):
+            fiber.error = error
+            self._wake(fiber, fiber.turn)
 
     def run(self) -> None:
         """Let everything that can go on go on, until all strands wait."""
@@ -119,6 +148,11 @@ class Fibers:
         """The strands that stand still, oldest first."""
         return [fiber for fiber in self._alive if fiber.waits_for is not None]
 
+    @property
+    def path(self) -> tuple[int, ...]:
+        """Which strand runs now."""
+        return self._current.path if self._current is not None else ()
+
     def line(self) -> Line | None:
         """The author's line that runs now, or that started the current strand."""
         # 2: the caller of what asks.
@@ -126,6 +160,25 @@ class Fibers:
         if frame is not None:
             return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
         return self._current.line if self._current is not None else None
+
+    def _next_path(self, parent: Fiber | None) -> tuple[int, ...]:
+        if parent is None:
+            self._roots += 1
+            return () if self._roots == 1 else (-self._roots,)
+        parent.children += 1
+        return (*parent.path, parent.children)
+
+    def _wake(self, fiber: Fiber, turn: object) -> None:
+        """The strand goes on when its turn comes, if this is what it still waits for."""
+        if turn is not None and fiber.turn is turn:
+            fiber.turn = None
+            self._ready.append(lambda: self._switch(fiber))
+
+    @staticmethod
+    def _raise_in(fiber: Fiber) -> None:
+        error, fiber.error = fiber.error, None
+        if error is not None:
+            raise error
 
     def _switch(self, fiber: Fiber) -> None:
         if fiber not in self._alive:

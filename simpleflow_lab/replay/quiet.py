@@ -1,7 +1,7 @@
 """Silence for code that runs again.
 
 What a workflow prints was printed when it ran the first time. While it is replayed, what its thread writes to
-`sys.stdout` is dropped; what other threads write goes on its way.
+`sys.stdout` and to the package's logger is dropped; what other threads write goes on its way.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from simpleflow_lab.log import replaying_threads as _silent
+
 _lock = threading.Lock()
-_silent: dict[int, int] = {}
 
 
 class _Gate:
@@ -31,7 +32,7 @@ class _Gate:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it, this thread's `print` says nothing."""
+    """Within it, this thread's `print` and the package's logger say nothing."""
     thread = threading.get_ident()
     with _lock:
         if not _silent:

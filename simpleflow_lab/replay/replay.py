@@ -6,6 +6,8 @@ its strands wait, and what it asked for is held against the decisions that the h
 
 A `Replay` can be kept: fed only the new events, it goes on where it stood, and a chain of N tasks costs N steps in all.
 Made anew and fed the whole history it comes to the same decisions. It does no I/O and reads no clock.
+
+A workflow that raises `ExecutionBlocked` by hand is run again from its start at the next decision; see `asked_before`.
 """
 
 from __future__ import annotations
@@ -15,31 +17,40 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.codec import arguments_of, decode, decode_or_text
+import greenlet
+
+from simpleflow_lab.codec import arguments_of, decode, decode_or_text, parse_or_text
 from simpleflow_lab.exceptions import (
+    DecisionInterrupted,
     DecisionTaskError,
     ExecutionBlocked,
     HistoryError,
+    ImpureWorkflowError,
     TaskFailed,
     UsageError,
+    WorkflowCanceled,
     WorkflowException,
 )
 from simpleflow_lab.failures import MAX_DETAILS, MAX_REASON, format_traceback, read_details, reason_of
-from simpleflow_lab.replay import determinism, requests
+from simpleflow_lab.replay import determinism, patches, requests
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
+from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.quiet import quiet
 from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request, field_of
 from simpleflow_lab.replay.resolution import resolve
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REQUEST_BYTES
 from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay knows its own histories."""
+LIMIT_KEY: Final = "max_open"
+"""In the identity of a decider of ours that keeps fewer activity tasks open than SWF lets it: how many."""
 
 _BUDGET: Final = MAX_REQUEST_BYTES - 64_000
 """Bytes of decisions in one answer; the rest is for the request around them and the execution context."""
@@ -84,22 +95,32 @@ class Replay:
         workflow_id: str = "",
         run_id: str = "",
         context: contextvars.Context | None = None,
+        defaults: Mapping[str, str] | None = None,
+        max_open_activities: int = MAX_OPEN_ACTIVITIES,
     ):
-        """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes."""
+        """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes.
+
+        `defaults` are the task list and the timeouts of activities that say none, by their names in a decision.
+        """
         self.workflow = workflow
         self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
         self._context = context
+        self._defaults = defaults or {}
+        self._open_limit = max_open_activities
+        self._recorded_limit = max_open_activities
         self._executor: ReplayExecutor | None = None
         self._instance: Workflow | None = None
         self._applied = 0
         self._decided_for = 0
         self._completed: HistoryEvent | None = None
+        self._batch: list[HistoryEvent] = []
         self._batch_is_limited = False
         self._strict = False
         self._bound: dict[int, Request] = {}
         self._open_activities = 0
         self._identities: dict[int, Any] = {}
         self._cancel_requested = False
+        self._cancel_raised: WorkflowCanceled | None = None
         self._execution_context = ""
         self._error: DecisionTaskError | None = None
 
@@ -123,11 +144,12 @@ class Replay:
             known.append(event)
             if event.type == "DecisionTaskCompleted":
                 self._close_batch()
-                self._replay_decision(event)
+                self._completed, self._batch = event, []
             elif self._completed is not None:
-                if self._is_decision(event):
-                    self._match(event)
-                else:
+                its_own = self._is_decision(event)
+                if its_own:
+                    self._batch.append(event)
+                if not its_own or event.type in CLOSE_STATUS:
                     self._close_batch()
 
     def decide(self, started_event_id: int) -> Answer:
@@ -135,9 +157,21 @@ class Replay:
 
         Raises `DecisionTaskError` for what must not close the execution.
         """
+        if self.workflow.determinism == "raise" and self.impurities:
+            raise ImpureWorkflowError("; ".join(str(impurity) for impurity in self.impurities))
         self._close_batch()
         self._run_to(started_event_id, replaying=False)
         return self._answer()
+
+    @property
+    def impurities(self) -> tuple[Impurity, ...]:
+        """Lines of the workflow that may do something else when they run again."""
+        return () if self.workflow.determinism == "off" else impurities_of(self.workflow)
+
+    @property
+    def is_long(self) -> bool:
+        """The history has become long enough to continue as new."""
+        return self._decided_for >= self.workflow.continue_as_new_after
 
     @property
     def decided_for(self) -> int:
@@ -169,7 +203,7 @@ class Replay:
     def _begin(self, event: HistoryEvent) -> None:
         if event.type != "WorkflowExecutionStarted":
             raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
-        executor = self._executor = ReplayExecutor(event, context=self._context, **self._names)
+        executor = self._executor = ReplayExecutor(event, context=self._context, defaults=self._defaults, **self._names)
         executor.events.append(event)
         self._applied = 1
         executor.fibers.spawn(self._main)
@@ -177,10 +211,13 @@ class Replay:
     def _replay_decision(self, completed: HistoryEvent) -> None:
         started = completed.attributes.get("startedEventId", 0)
         if self._decided_for < started:
+            assert self._executor is not None
+            self._executor.patches.recorded(self._batch)
             self._run_to(started, replaying=True)
-        self._completed = completed
         self._batch_is_limited = False
-        self._strict = self._is_ours(started)
+        decider = self._decider_of(started)
+        self._strict = decider is not None
+        self._recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
         context = completed.attributes.get("executionContext")
         if context is not None:
             self._execution_context = context
@@ -200,6 +237,8 @@ class Replay:
         if event.attributes.get("timerId") == WAKE_UP_TIMER:
             self._batch_is_limited = True
             return
+        if patches.may_be_missed(event) and not executor.asked.named(requests.MARKER, patches.MARKER_NAME):
+            return
         request = determinism.match(event, executor.asked)
         executor.asked.remove(request)
         request.sent = True
@@ -214,21 +253,29 @@ class Replay:
             self._open_activities += 1
 
     def _close_batch(self) -> None:
-        """Everything the code asked for must be recorded by now, unless an answer could not hold it."""
+        """Replay a decision now that all that it recorded is known.
+
+        Everything the code asked for must be recorded, unless an answer could not hold it.
+        """
         completed, self._completed = self._completed, None
-        if completed is None or not self._strict or self._batch_is_limited:
+        if completed is None:
+            return
+        self._replay_decision(completed)
+        for event in self._batch:
+            self._match(event)
+        if not self._strict or self._batch_is_limited:
             return
         assert self._executor is not None
         left = [request for request in self._executor.asked if request.kind != requests.CLOSE]
-        if self._open_activities >= self._max_open_activities:
+        if self._open_activities >= min(self._max_open_activities, self._recorded_limit):
             left = [request for request in left if request.kind != requests.ACTIVITY]
         determinism.nothing_left(completed, left)
 
-    def _is_ours(self, started_event_id: int) -> bool:
-        """One of our deciders made this decision, so that its batches are cut as ours are."""
+    def _decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
+        """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
         assert self._executor is not None
-        identity = decode_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
-        return isinstance(identity, dict) and IDENTITY_KEY in identity
+        identity = parse_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
+        return identity if isinstance(identity, dict) and IDENTITY_KEY in identity else None
 
     def _run_to(self, started_event_id: int, *, replaying: bool) -> None:
         """Apply the events that the decider saw, and let the code run until all of it waits."""
@@ -238,6 +285,8 @@ class Replay:
         started = executor.events[started_event_id - 1]
         executor.replaying = replaying
         executor.decided_at = started.timestamp
+        if executor.blocked and executor.closing is None:
+            self._begin_again(executor)
         for event in executor.events[self._applied : started_event_id]:
             self._apply(event)
         self._applied = started_event_id
@@ -251,23 +300,81 @@ class Replay:
         else:
             self._let_it_run(executor)
 
+    def _begin_again(self, executor: ReplayExecutor) -> None:
+        with quiet():
+            executor.begin_again()
+        self._instance = None
+        executor.fibers.spawn(self._main)
+
     def _let_it_run(self, executor: ReplayExecutor) -> None:
-        workflow = self._instance
-        if workflow is None:
-            workflow = self._instance = self.workflow(executor)
-            executor.attach(workflow)
-        workflow.before_replay(executor.history)
-        if self._cancel_requested and workflow.should_cancel(executor.history):
-            workflow.on_canceled(executor.history)
-            executor.close_with("CancelWorkflowExecution")
-        else:
-            executor.fibers.run()
+        if self._instance is None:
+            self._instance = self.workflow(executor)
+            executor.attach(self._instance)
+        self._hook("before_replay")
+        if self._cancels():
+            self._cancel(executor)
+        executor.fibers.run()
+        if executor.trouble is not None:
+            raise executor.trouble
         if self._error is not None:
             raise self._error
         if executor.closing is None:
-            workflow.after_replay(executor.history)
+            self._hook("after_replay")
         else:
-            workflow.after_closed(executor.history)
+            self._closing_hook("after_closed")
+
+    def _cancels(self) -> bool:
+        """Somebody asked to cancel, and the workflow, which is asked once for each request, does not refuse."""
+        requested, self._cancel_requested = self._cancel_requested, False
+        return requested and self._cancel_raised is None and bool(self._hook("should_cancel"))
+
+    def _cancel(self, executor: ReplayExecutor) -> None:
+        for request in list(self._bound.values()):
+            # Running activities learn of it by their heartbeats.
+            if request.kind == requests.ACTIVITY and request.future is not None:
+                request.future.cancel()
+        if self.workflow.cancellation == "raise":
+            self._cancel_raised = WorkflowCanceled("the execution was asked to cancel")
+            executor.fibers.interrupt(self._cancel_raised)
+        else:
+            executor.fibers.close()
+            self._hook("after_replay")
+            self._close_canceled(executor)
+
+    def _close_canceled(self, executor: ReplayExecutor) -> None:
+        self._closing_hook("on_canceled")
+        executor.close_with("CancelWorkflowExecution")
+
+    # -- hooks --
+
+    def _hook(self, name: str, *args: Any) -> Any:
+        """Call one of the workflow's hooks. What it raises fails the decision, and not the execution."""
+        executor, workflow = self._executor, self._instance
+        assert executor is not None
+        try:
+            old_name = _OLD_NAMES.get(name)
+            if old_name is not None and getattr(type(workflow), old_name) is not getattr(Workflow, old_name):
+                getattr(workflow, old_name)(executor.history, *args)
+            return getattr(workflow, name)(executor.history, *args)
+        except Exception as error:
+            raise InfrastructureError(
+                f"{type(error).__name__} in {self.workflow.type_name()}.{name}: {error}"
+            ) from error
+
+    def _closing_hook(self, name: str, *args: Any) -> None:
+        """A hook of the close: called when that is decided, and not when it is replayed.
+
+        What it submits is not asked for: the execution closes.
+        """
+        executor = self._executor
+        assert executor is not None
+        if executor.replaying:
+            return
+        before = set(executor.asked)
+        self._hook(name, *args)
+        for request in list(executor.asked):
+            if request not in before:
+                executor.asked.remove(request)
 
     def _apply(self, event: HistoryEvent) -> None:
         executor = self._executor
@@ -304,25 +411,31 @@ class Replay:
             if unraised is not None:
                 raise unraised
             text = field_of(result, "result")
-        except ExecutionBlocked as error:
-            self._fail(
-                executor, workflow, "ExecutionBlocked was raised: wait for a future instead", _failure_details(error)
-            )
+        except ExecutionBlocked:
+            if self._cancel_raised is None:
+                executor.blocked = True
+            else:
+                self._close_canceled(executor)
+        except WorkflowCanceled:
+            self._close_canceled(executor)
         except WorkflowException as error:
-            self._fail(executor, workflow, error.reason, error.details)
-        except Exception as error:  # the author's: it ends the execution, unless the world around is to blame
+            self._fail(executor, error.reason, error.details)
+        except (greenlet.GreenletExit, DecisionInterrupted):
+            raise
+        except BaseException as error:  # the author's: it ends the execution, unless the world around is to blame
             if _is_infrastructure(error):
                 self._error = InfrastructureError(f"{type(error).__name__} in {self.workflow.type_name()}.run: {error}")
                 self._error.__cause__ = error
             else:
-                self._fail(executor, workflow, reason_of(error), _failure_details(error))
+                self._fail(executor, reason_of(error), _failure_details(error))
         else:
             if executor.closing is None:
-                workflow.on_completed(executor.history)
+                self._hook("after_replay")
+                self._closing_hook("on_completed")
                 executor.close_with("CompleteWorkflowExecution", result=text)
 
-    def _fail(self, executor: ReplayExecutor, workflow: Workflow, reason: str, details: str | None) -> None:
-        workflow.on_failure(executor.history, reason, details)
+    def _fail(self, executor: ReplayExecutor, reason: str, details: str | None) -> None:
+        self._closing_hook("on_failure", reason, details)
         executor.close_with(
             "FailWorkflowExecution",
             reason=reason[:MAX_REASON],
@@ -333,7 +446,7 @@ class Replay:
 
     @property
     def _max_open_activities(self) -> int:
-        return int(getattr(self.workflow, "max_open_activity_count", None) or MAX_OPEN_ACTIVITIES)
+        return int(getattr(self.workflow, "max_open_activity_count", None) or self._open_limit)
 
     def _answer(self) -> Answer:
         executor = self._executor
@@ -341,7 +454,8 @@ class Replay:
         closing = executor.closing
         decisions: list[Decision] = []
         size, room, full = 0, self._max_open_activities - self._open_activities, False
-        for request in executor.asked:
+        # Patches first: what a replay does depends on their being recorded by this very decision.
+        for request in sorted(executor.asked, key=lambda asked: asked.id != patches.MARKER_NAME):
             if request is closing or request.sent:
                 continue
             if closing is not None and request.kind in _LOST_AT_CLOSE:
@@ -383,6 +497,10 @@ _CLOSED_LATER: Final = frozenset({requests.ACTIVITY, requests.CHILD, requests.TI
 
 _LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
 """SWF drops these when the execution closes: asking for them in the same answer would leave them open for ever."""
+
+
+_OLD_NAMES: Final = {"before_replay": "before_run", "after_closed": "after_run"}
+"""Hooks that had another name once."""
 
 
 def _size(decision: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from simpleflow_lab.codec import decode, encode
+from simpleflow_lab.codec import encode, parse
 from simpleflow_lab.exceptions import EncodingError
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.fibers import Line
@@ -153,7 +153,7 @@ def line_of_control(control: str | None) -> str | None:
     if not control:
         return None
     try:
-        found = decode(control)
+        found = parse(control)
     except ValueError:
         return None
     return str(found["at"]) if isinstance(found, dict) and "at" in found else None

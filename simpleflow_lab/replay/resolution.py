@@ -64,7 +64,7 @@ def _failed(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> 
 def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     attributes = event.attributes
     if is_worker_lost(attributes.get("details")):
-        executor.ask(request.again())
+        executor.ask_again(request)
         return
     kind = str(attributes.get("timeoutType"))
     _attempt_failed(executor, request, TimeoutError(kind, _timeout_value(request, kind)))
@@ -83,10 +83,10 @@ def _refused(executor: ReplayExecutor, request: Request, event: HistoryEvent) ->
     assert request.future is not None
     cause = str(event.attributes.get("cause"))
     if cause in _TOO_MUCH:
-        executor.ask(request.again())
+        executor.ask_again(request)
     elif cause in _TYPE_MISSING and request.failures < MAX_TYPE_MISSING:
         request.failures += 1
-        executor.ask(request.again())
+        executor.ask_again(request)
     else:
         request.future.set_exception(TaskFailed(request.id, f"SWF refused it: {cause}"))
 
@@ -105,7 +105,7 @@ def _attempt_failed(executor: ReplayExecutor, request: Request, error: Exception
     assert request.future is not None
     request.failures += 1
     if request.failures <= _retries(request):
-        executor.ask(request.again())
+        executor.ask_again(request)
     else:
         request.future.set_exception(error)
 

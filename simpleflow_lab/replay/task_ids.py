@@ -3,6 +3,9 @@
 `activity-<name>-<n>`, with n counting the calls of that name **in the order they are submitted**, whether or not their
 arguments are there yet. So a task keeps its number whatever finishes first. Upstream numbers a task when it schedules
 it; where its ids are stable, ours are the same.
+
+A workflow that is run again from its start submits again. Then the n-th call of a name *in the same strand* keeps its
+number, for strands may come to run in another order; what is new gets the next number that was never given.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from simpleflow_lab.codec import encode
@@ -19,16 +23,33 @@ from simpleflow_lab.swf.limits import MAX_ID
 class TaskIds:
     """Gives out the ids of one run."""
 
-    def __init__(self, workflow_id: str, run_id: str):
+    def __init__(self, workflow_id: str, run_id: str, strand: Callable[[], tuple[int, ...]] = tuple):
+        """`strand` tells which strand of the workflow runs now."""
         self._workflow_id = workflow_id
         # A child's workflow id must be unique in the domain, so it carries its parent's id and run.
         self._run = f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
+        self._strand = strand
         self._counts: Counter[str] = Counter()
+        self._numbers: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+        """The numbers that the calls of a name in a strand have, in order."""
+        self._given: Counter[tuple[str, tuple[int, ...]]] | None = None
+        """How many of them this run from the start has got; `None` in the first run, in which all are new."""
 
     def next_number(self, name: str) -> str:
         """The number of the next call of this name."""
+        place = (name, self._strand())
+        numbers = self._numbers.setdefault(place, [])
+        if self._given is not None:
+            self._given[place] += 1
+            if self._given[place] <= len(numbers):
+                return str(numbers[self._given[place] - 1])
         self._counts[name] += 1
+        numbers.append(self._counts[name])
         return str(self._counts[name])
+
+    def begin_again(self) -> None:
+        """The workflow is about to run from its start."""
+        self._given = Counter()
 
     def task_id(self, name: str, suffix: str) -> str:
         """Id of an activity task."""

@@ -16,6 +16,7 @@ from typing import Any
 from simpleflow_lab import activity, storage
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.codec import arguments_of, decode, encode
+from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT
 from simpleflow_lab.exceptions import (
     EncodingError,
     SimpleflowLabError,
@@ -57,8 +58,11 @@ class ActivityWorker:
         heartbeats: Heartbeats,
         contexts: Contexts,
         storage: Storage,
+        heartbeat_timeout: str = str(DEFAULT_ACTIVITY_TIMEOUT),
     ):
+        """`heartbeat_timeout` is that of activities that say none, as deciders ask for it."""
         self._service = service
+        self._heartbeat_timeout = heartbeat_timeout
         self._storage = storage
         self._domain = domain
         self._task_list = task_list
@@ -85,6 +89,8 @@ class ActivityWorker:
         kind = task["activityType"]
         registered = activity.registry.get((kind["name"], kind["version"]))
         timeout = registered.task_heartbeat_timeout if registered is not None else "NONE"
+        if registered is not None and "heartbeat_timeout" in registered.unsaid:
+            timeout = self._heartbeat_timeout
         self._heartbeats.begin(token, interval(timeout))
         try:
             result = self._run(registered, task)

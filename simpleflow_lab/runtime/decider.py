@@ -4,8 +4,9 @@ The thread that polls also replays, for a greenlet lives in one thread: each tas
 execution's decision tasks come from its list. Replays of open executions are kept, the latest used at most
 `MAX_KEPT`, and fed only new events; one that does not fit is made anew from the whole history.
 
-So a `run` that never waits and never ends keeps its task list from being decided in this process; other lists go on,
-and SWF gives the task to another decider when its time is over.
+So a `run` that never waits holds up its task list in this process. It is watched: before the decision task's time is
+over it is interrupted, and from then on tried again beside the others, as everything that is stuck. If it stands in a
+call that can't be interrupted, another thread polls in place of the one that it has taken.
 
 A decision that can't be made fails the decision task, not the execution. It is held back and tried again: after a pause
 that doubles, and at once when a workflow is defined, for that may be the cure.
@@ -17,27 +18,36 @@ import contextvars
 import logging
 import threading
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simpleflow_lab import codec
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.codec import decode_or_text
+from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
+    DecisionTooLongError,
+    DeterminismWarning,
     HistoryError,
+    ImpureWorkflowError,
     SWFFault,
     UnknownResourceFault,
     ValidationException,
     WorkflowNotRegisteredError,
 )
+from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Answer, Replay
+from simpleflow_lab.runtime.decision_watch import DecisionWatch, Watched, limit_of
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
+from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
 from simpleflow_lab.workflow import Workflow
 
 logger = logging.getLogger(__name__)
@@ -76,9 +86,12 @@ class Decider:
         contexts: Callable[[str], contextvars.Context | None],
         on_decisions: Callable[[str, Sequence[Mapping[str, Any]]], None],
         on_stuck: Callable[[str, Exception | None], None],
+        on_warning: Callable[[str, str], None],
+        defaults: Mapping[str, str] | None = None,
+        max_open_activities: int = MAX_OPEN_ACTIVITIES,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
-        gets stuck, and with `None` when it goes on."""
+        gets stuck, and with `None` when it goes on, `on_warning(run_id, message)` for what its author should know."""
         self._service = service
         self._domain = domain
         self._task_list = task_list
@@ -87,26 +100,46 @@ class Decider:
         self._contexts = contexts
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
-        self._kept: OrderedDict[str, Replay] = OrderedDict()
+        self._replayed_with: dict[str, Any] = {"defaults": defaults, "max_open_activities": max_open_activities}
+        self._on_warning = on_warning
+        self._too_long: dict[str, DecisionTooLongError] = {}
+        self._watch = DecisionWatch(f"watch of {task_list}", on_slow=on_warning, on_given_up=self._given_up)
         self._stuck: dict[str, Stuck] = {}
         self._stuck_changed = threading.Condition()
         self._stopped = False
         self._retrier: threading.Thread | None = None
-        self.pollers = [Poller(f"decider of {task_list}", self._poll, self._handle, at_end=self._let_go)]
+        self.pollers = [self._new_poller()]
 
     def start(self) -> None:
         """Begin to take tasks."""
-        workflows.on_registered.append(self._workflow_defined)
+        workflows.on_registered.append(self._something_defined)
+        codec.on_registered.append(self._something_defined)
+        self._watch.start()
         for poller in self.pollers:
             poller.start()
 
     def stop(self) -> None:
         """Try nothing again that is stuck; the pollers are stopped by their owner."""
-        if self._workflow_defined in workflows.on_registered:
-            workflows.on_registered.remove(self._workflow_defined)
+        if self._something_defined in workflows.on_registered:
+            workflows.on_registered.remove(self._something_defined)
+        if self._something_defined in codec.on_registered:
+            codec.on_registered.remove(self._something_defined)
+        self._watch.stop()
         with self._stuck_changed:
             self._stopped = True
             self._stuck_changed.notify()
+
+    def _new_poller(self) -> Poller:
+        # What is kept belongs to the thread that made it.
+        kept: OrderedDict[str, Replay] = OrderedDict()
+
+        def let_go() -> None:
+            for replay in kept.values():
+                replay.close()
+            kept.clear()
+
+        name = f"decider of {self._task_list}"
+        return Poller(name, self._poll, lambda task: self._handle(task, kept), at_end=let_go)
 
     # -- a decision task --
 
@@ -118,17 +151,21 @@ class Decider:
             startAtPreviousStartedEvent=True,
         )
 
-    def _handle(self, task: Mapping[str, Any]) -> None:
+    def _handle(self, task: Mapping[str, Any], kept: OrderedDict[str, Replay]) -> None:
         run_id = task["workflowExecution"]["runId"]
+        if run_id in self._too_long:
+            # It would hold up the others once more.
+            self._hold_back(task, self._too_long[run_id], tries=2)
+            return
         try:
             new = self._new_events(task)
-            replay, answer = self._decide(task, new, self._kept.pop(run_id, None))
+            replay, answer = self._decide(task, new, kept.pop(run_id, None))
         except UnknownResourceFault as error:
             logger.info("nobody waits for this decision any more: %s", error)
         except Exception as error:
             self._hold_back(task, error, tries=1)
         else:
-            self._respond(task, replay, answer, tries=1, keep=True)
+            self._respond(task, replay, answer, tries=1, kept=kept)
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], kept: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. What is kept goes on if it stands where SWF says the last decision was."""
@@ -154,22 +191,58 @@ class Decider:
                     workflow_id=execution["workflowId"],
                     run_id=execution["runId"],
                     context=self._context_of(execution["workflowId"], first),
+                    **self._replayed_with,
                 )
+                self._warn_of(execution["runId"], replay.impurities)
+            with self._watch.watched(execution["runId"], workflow.__module__, _time_for(new)):
                 replay.feed(before)
-            replay.feed(new)
-            return replay, replay.decide(started)
-        except BaseException:
+                replay.feed(new)
+                answer = replay.decide(started)
+        except BaseException as error:
+            if isinstance(error, DecisionTooLongError):
+                self._too_long[execution["runId"]] = error
             if replay is not None:
                 replay.close()
             raise
+        self._too_long.pop(execution["runId"], None)
+        if replay.is_long:
+            self._on_warning(
+                execution["runId"],
+                f"the history has {workflow.continue_as_new_after} events and more; SWF ends a run at 25,000: "
+                "continue_as_new goes on with an empty one",
+            )
+        return replay, answer
 
-    def _respond(self, task: Mapping[str, Any], replay: Replay, answer: Answer, *, tries: int, keep: bool) -> None:
-        """Answer the task. A replay that is kept belongs to the decider's own thread."""
+    def _warn_of(self, run_id: str, impurities: Sequence[Impurity]) -> None:
+        """Once for each line. Where such warnings are errors, they are errors of the decision."""
+        for impurity in impurities:
+            self._on_warning(run_id, str(impurity))
+            if impurity not in _warned:
+                try:
+                    warnings.warn_explicit(
+                        str(impurity), DeterminismWarning, impurity.line.filename, impurity.line.lineno
+                    )
+                except DeterminismWarning as warning:
+                    raise ImpureWorkflowError(str(warning)) from None
+                _warned.add(impurity)
+
+    def _respond(
+        self,
+        task: Mapping[str, Any],
+        replay: Replay,
+        answer: Answer,
+        *,
+        tries: int,
+        kept: OrderedDict[str, Replay] | None,
+    ) -> None:
+        """Answer the task. A replay is kept with those of the thread that made it, if that keeps any."""
         run_id = task["workflowExecution"]["runId"]
         closes = bool(answer.decisions) and answer.decisions[-1]["decisionType"] in CLOSING_DECISIONS
-        if keep and not closes:
+        if closes or kept is None:
+            kept = OrderedDict()
+        else:
             # Before answering: the next decision task of this execution may be here before the answer's echo.
-            self._keep(run_id, replay)
+            _keep(kept, run_id, replay)
         try:
             self._registration.types_of(answer.decisions)
             self._on_decisions(run_id, answer.decisions)
@@ -179,13 +252,13 @@ class Decider:
             self._service.answer_decision_task(taskToken=task["taskToken"], decisions=answer.decisions, **context)
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
-            self._kept.pop(run_id, None)
+            kept.pop(run_id, None)
         except (SWFFault, OSError) as error:
-            self._kept.pop(run_id, None)
+            kept.pop(run_id, None)
             self._hold_back(task, error, tries=tries)
         else:
             self._on_stuck(run_id, None)
-        if not keep or closes or run_id not in self._kept:
+        if run_id not in kept:
             replay.close()
 
     def _new_events(self, task: Mapping[str, Any]) -> list[HistoryEvent]:
@@ -222,18 +295,6 @@ class Decider:
         parent = started.attributes.get("parentWorkflowExecution") or {}
         return self._contexts(workflow_id) or self._contexts(str(parent.get("workflowId")))
 
-    # -- what is kept --
-
-    def _keep(self, run_id: str, replay: Replay) -> None:
-        self._kept[run_id] = replay
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)[1].close()
-
-    def _let_go(self) -> None:
-        for replay in self._kept.values():
-            replay.close()
-        self._kept.clear()
-
     # -- what is stuck --
 
     def _hold_back(self, task: Mapping[str, Any], error: Exception, *, tries: int) -> None:
@@ -247,14 +308,30 @@ class Decider:
         with self._stuck_changed:
             self._stuck[execution["runId"]] = Stuck(task=task, error=error, tries=tries, due=time.monotonic() + pause)
             if self._retrier is None:
-                self._retrier = threading.Thread(
-                    target=self._try_again, name=f"retries of {self._task_list}", daemon=True
-                )
-                self._retrier.start()
+                self._start_retrier()
             self._stuck_changed.notify()
         self._on_stuck(execution["runId"], error)
 
-    def _workflow_defined(self, workflow: type[Workflow]) -> None:
+    def _start_retrier(self) -> None:
+        self._retrier = threading.Thread(target=self._try_again, name=f"retries of {self._task_list}", daemon=True)
+        self._retrier.start()
+
+    def _given_up(self, watched: Watched) -> None:
+        """Code can't be interrupted: its thread ends when it comes back, and another takes its place."""
+        self._too_long[watched.run_id] = error = watched.error()
+        self._on_stuck(watched.run_id, error)
+        with self._stuck_changed:
+            if self._stopped:
+                return
+            if self._retrier is not None and self._retrier.ident == watched.thread:
+                self._start_retrier()
+            for poller in [poller for poller in self.pollers if poller.thread_id == watched.thread]:
+                poller.stop()
+                self.pollers.remove(poller)
+                self.pollers.append(self._new_poller())
+                self.pollers[-1].start()
+
+    def _something_defined(self, definition: object) -> None:
         """A definition may be the cure: everything that is stuck is due."""
         with self._stuck_changed:
             for run_id, stuck in self._stuck.items():
@@ -267,7 +344,7 @@ class Decider:
                 while not self._stopped and not any(stuck.due <= time.monotonic() for stuck in self._stuck.values()):
                     due = min((stuck.due for stuck in self._stuck.values()), default=None)
                     self._stuck_changed.wait(None if due is None else max(due - time.monotonic(), 0))
-                if self._stopped:
+                if self._stopped or threading.current_thread() is not self._retrier:
                     return
                 run_id = min(self._stuck, key=lambda found: self._stuck[found].due)
                 stuck = self._stuck.pop(run_id)
@@ -275,6 +352,9 @@ class Decider:
 
     def _try_once_more(self, stuck: Stuck) -> None:
         task = stuck.task
+        if self._watch.is_at_hand(task["workflowExecution"]["runId"]):
+            self._hold_back(task, stuck.error, tries=stuck.tries + 1)  # another thread stands in this very code
+            return
         try:
             replay, answer = self._decide(task, self._new_events(task), None)
         except UnknownResourceFault as error:
@@ -282,7 +362,26 @@ class Decider:
         except Exception as error:
             self._hold_back(task, error, tries=stuck.tries + 1)
         else:
-            self._respond(task, replay, answer, tries=stuck.tries + 1, keep=False)
+            self._respond(task, replay, answer, tries=stuck.tries + 1, kept=None)
+
+
+_warned: set[Impurity] = set()
+"""Lines of which people were warned in this process."""
+
+
+def _keep(kept: OrderedDict[str, Replay], run_id: str, replay: Replay) -> None:
+    kept[run_id] = replay
+    while len(kept) > MAX_KEPT:
+        kept.popitem(last=False)[1].close()
+
+
+def _time_for(events: Sequence[HistoryEvent]) -> float:
+    """How long the code may run for the decision task that these events end with, in seconds."""
+    for event in reversed(events):
+        if event.type == "DecisionTaskScheduled":
+            timeout = str(event.attributes.get("startToCloseTimeout"))
+            return limit_of(float(timeout if timeout.isdigit() else DEFAULT_DECISION_TASK_TIMEOUT))
+    return limit_of(float(DEFAULT_DECISION_TASK_TIMEOUT))
 
 
 def registered_workflow(name: str, version: str, started: HistoryEvent) -> type[Workflow]:

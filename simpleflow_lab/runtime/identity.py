@@ -1,23 +1,59 @@
-"""Who polls: the identity that SWF records with each task that is started."""
+"""Who polls: the identity that SWF records with each task that is started.
+
+A JSON object: the package's mark, process id, host name and user, and what `SIMPLEFLOW_IDENTITY` adds or, with null,
+takes away. What is too long for SWF is left out key by key, the longest first, rather than cut: it stays JSON.
+"""
 
 from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import socket
+from typing import Any, Final
 
-from simpleflow_lab.replay.replay import IDENTITY_KEY
-from simpleflow_lab.swf.limits import MAX_IDENTITY
+from simpleflow_lab.codec import encode, parse
+from simpleflow_lab.exceptions import EncodingError
+from simpleflow_lab.replay.replay import IDENTITY_KEY, LIMIT_KEY
+from simpleflow_lab.swf.limits import MAX_IDENTITY, MAX_OPEN_ACTIVITIES
+
+logger = logging.getLogger(__name__)
+
+MAX_KEYS: Final = 20
+"""Keys that `SIMPLEFLOW_IDENTITY` may have."""
 
 
-def identity() -> str:
-    """JSON with the package's mark, pid, host name and user; keys are left out rather than text cut."""
-    record = {IDENTITY_KEY: 1, "pid": os.getpid(), "hostname": socket.gethostname(), "user": _user()}
-    for optional in ("user", "hostname"):
-        if len(json.dumps(record)) > MAX_IDENTITY:
-            del record[optional]
-    return json.dumps(record)
+def identity(given: str | None = None, *, max_open_activities: int = MAX_OPEN_ACTIVITIES) -> str:
+    """The identity of this process; `given` is what `SIMPLEFLOW_IDENTITY` says.
+
+    One that is no JSON object is not used, with one warning: a poller must poll.
+    """
+    # What a replay reads can't be taken away.
+    marks = {IDENTITY_KEY: 1} | ({LIMIT_KEY: max_open_activities} if max_open_activities < MAX_OPEN_ACTIVITIES else {})
+    facts: dict[str, Any] = {"pid": os.getpid(), "hostname": socket.gethostname(), "user": _user()}
+    record = {key: value for key, value in (facts | _extra(given)).items() if value is not None} | marks
+    text = json.dumps(record)
+    while len(text) > MAX_IDENTITY:
+        longest = max(record.keys() - marks.keys(), key=lambda key: len(json.dumps({key: record[key]})))
+        del record[longest]
+        text = json.dumps(record)
+    return text
+
+
+def _extra(given: str | None) -> dict[str, Any]:
+    """What the person adds."""
+    if not given:
+        return {}
+    try:
+        found = parse(given)
+        encode(found)  # a number too large for JSON, a lone surrogate
+    except (ValueError, EncodingError):
+        found = None
+    if not isinstance(found, dict) or len(found) > MAX_KEYS:
+        logger.warning("SIMPLEFLOW_IDENTITY is no JSON object of up to %d keys: it is not used", MAX_KEYS)
+        return {}
+    return found
 
 
 def _user() -> str:

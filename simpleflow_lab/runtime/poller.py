@@ -40,6 +40,11 @@ class Poller:
         """Begin to poll."""
         self._thread.start()
 
+    @property
+    def thread_id(self) -> int | None:
+        """Identifier of its thread."""
+        return self._thread.ident
+
     def stop(self) -> None:
         """Take no more tasks after the one at hand. A poll that waits must be released by its service."""
         self._stopping.set()

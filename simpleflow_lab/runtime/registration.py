@@ -10,14 +10,9 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from simpleflow_lab.constants import (
-    DEFAULT_ACTIVITY_TIMEOUT,
-    DEFAULT_DECISION_TASK_TIMEOUT,
-    DEFAULT_EXECUTION_TIMEOUT,
-    DEFAULT_TASK_LIST,
-)
 from simpleflow_lab.exceptions import DomainAlreadyExistsFault, TypeAlreadyExistsFault
 from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf import decisions as swf_decisions
 
 RETENTION_DAYS = "30"
@@ -27,8 +22,10 @@ RETENTION_DAYS = "30"
 class Registration:
     """Registers what is missing in one domain of a service."""
 
-    def __init__(self, service: SWFService, domain: str):
+    def __init__(self, service: SWFService, domain: str, defaults: Settings | None = None):
+        """`defaults` has the defaults of the types."""
         self._service = service
+        self._defaults = defaults or Settings()
         self._domain = domain
         self._known: set[tuple[str, str, str]] = set()
 
@@ -47,27 +44,26 @@ class Registration:
                     domain=self._domain,
                     name=name,
                     version=version,
-                    defaultTaskList={"name": DEFAULT_TASK_LIST},
-                    defaultTaskStartToCloseTimeout=str(DEFAULT_DECISION_TASK_TIMEOUT),
-                    defaultExecutionStartToCloseTimeout=str(DEFAULT_EXECUTION_TIMEOUT),
+                    defaultTaskList={"name": self._defaults.workflow_default_task_list},
+                    defaultTaskStartToCloseTimeout=self._defaults.workflow_default_decision_task_timeout,
+                    defaultExecutionStartToCloseTimeout=str(self._defaults.workflow_default_execution_time),
                     defaultChildPolicy="TERMINATE",
                 )
             self._known.add(("workflow", name, version))
 
     def activity_type(self, name: str, version: str) -> None:
         """An activity type."""
-        timeout = str(DEFAULT_ACTIVITY_TIMEOUT)
         if not self._has("activity", name, version):
             with contextlib.suppress(TypeAlreadyExistsFault):
                 self._service.register_activity_type(
                     domain=self._domain,
                     name=name,
                     version=version,
-                    defaultTaskList={"name": DEFAULT_TASK_LIST},
-                    defaultTaskStartToCloseTimeout=timeout,
-                    defaultTaskScheduleToCloseTimeout=timeout,
-                    defaultTaskScheduleToStartTimeout=timeout,
-                    defaultTaskHeartbeatTimeout=timeout,
+                    defaultTaskList={"name": self._defaults.activity_default_task_list},
+                    defaultTaskStartToCloseTimeout=self._defaults.activity_start_to_close_timeout,
+                    defaultTaskScheduleToCloseTimeout=self._defaults.activity_schedule_to_close_timeout,
+                    defaultTaskScheduleToStartTimeout=self._defaults.activity_schedule_to_start_timeout,
+                    defaultTaskHeartbeatTimeout=self._defaults.activity_heartbeat_timeout,
                 )
             self._known.add(("activity", name, version))
 

@@ -20,6 +20,7 @@ from simpleflow_lab.runtime.identity import identity
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.settings import Settings
 from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
@@ -38,18 +39,23 @@ class Serving:
         *,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
         storage: Storage,
+        settings: Settings | None = None,
     ):
         self._service = service
         self._storage = storage
         self._domain = domain
         self._activity_threads = activity_threads
-        self._identity = identity()
-        self.registration = Registration(service, domain)
+        settings = settings or Settings()
+        self._identity = identity(settings.identity, max_open_activities=settings.swf_max_open_activity_count)
+        self._defaults = activity_defaults(settings)
+        self._max_open_activities = settings.swf_max_open_activity_count
+        self.registration = Registration(service, domain, settings)
         self._heartbeats = Heartbeats(service)
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
         self._contexts: dict[str, contextvars.Context] = {}
         self._stuck: dict[str, Exception] = {}
+        self._warnings: dict[str, dict[str, None]] = {}
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -88,6 +94,9 @@ class Serving:
                 contexts=self._contexts.get,
                 on_decisions=self._decided,
                 on_stuck=self._note_stuck,
+                defaults=self._defaults,
+                max_open_activities=self._max_open_activities,
+                on_warning=self._note_warning,
             )
         decider.start()
 
@@ -105,6 +114,7 @@ class Serving:
                 heartbeats=self._heartbeats,
                 contexts=self._contexts.get,
                 storage=self._storage,
+                heartbeat_timeout=self._defaults["heartbeat_timeout"],
             )
         worker.start()
 
@@ -113,6 +123,10 @@ class Serving:
     def stuck(self, run_id: str) -> Exception | None:
         """Why this execution can't be decided for now, or `None`."""
         return self._stuck.get(run_id)
+
+    def warnings(self, run_id: str) -> tuple[str, ...]:
+        """What the author of this execution's workflow should know, each once."""
+        return tuple(self._warnings.get(run_id, ()))
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
@@ -161,3 +175,17 @@ class Serving:
             self._stuck[run_id] = error
         elif run_id in self._stuck:
             del self._stuck[run_id]
+
+    def _note_warning(self, run_id: str, message: str) -> None:
+        self._warnings.setdefault(run_id, {})[message] = None
+
+
+def activity_defaults(settings: Settings) -> Mapping[str, str]:
+    """What a decider asks for where an activity says nothing, by the arguments' names in a decision."""
+    return {
+        "task_list": settings.activity_default_task_list,
+        "start_to_close_timeout": settings.activity_start_to_close_timeout,
+        "schedule_to_close_timeout": settings.activity_schedule_to_close_timeout,
+        "schedule_to_start_timeout": settings.activity_schedule_to_start_timeout,
+        "heartbeat_timeout": settings.activity_heartbeat_timeout,
+    }

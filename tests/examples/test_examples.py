@@ -16,6 +16,8 @@ import pytest
 from examples.basic import BasicWorkflow
 from examples.canvas import WordCount
 from examples.failing import Failing
+from examples.steps import Import
+from examples.values import Sales
 from simpleflow_lab import History, Lab
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 
@@ -70,6 +72,32 @@ def test_failing_completes_with_one_failure_that_nobody_noticed(lab: Lab) -> Non
 def test_failing_strictly_fails_with_the_activitys_own_error(lab: Lab) -> None:
     with pytest.raises(WorkflowExecutionFailed, match="no mail address for Ada"):
         lab.start(Failing, strict=True).result(timeout=30)
+
+
+def test_values_are_data_frames_and_a_type_of_ones_own(lab: Lab) -> None:
+    execution = lab.start(Sales, 3)
+    assert execution.result(timeout=30) == "30 kg in 3 days, most of it on Saturday"
+    recorded = execution.history().to_json()
+    assert "pandas.DataFrame" in recorded
+    assert "examples.Quantity" in recorded
+
+
+def test_steps_are_done_once_for_each_id_unless_forced(lab: Lab) -> None:
+    def statuses(**arguments: object) -> list[str]:
+        execution = lab.start(Import, "a.csv", workflow_id="steps", **arguments)
+        assert execution.wait(timeout=30)
+        return list(execution.steps()["status"])
+
+    assert statuses() == ["completed"] * 3
+    assert statuses() == ["skipped"] * 3
+    assert statuses(force="clean.names") == ["skipped", "skipped", "completed"]
+
+
+def test_steps_as_a_program_shows_what_was_skipped(tmp_path: Path) -> None:
+    for before in ("nothing", "clean.names, clean.rows, load"):  # the store lasts
+        done = python("-m", "examples.steps", str(tmp_path / "lab.sqlite"), environment={})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"done before: {before}\n")
 
 
 def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tmp_path: Path) -> None:

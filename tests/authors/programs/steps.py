@@ -1,10 +1,9 @@
 """Steps, that are skipped when an earlier run did them."""
 
-from simpleflow_lab.step.submittable import Step
-from simpleflow_lab.step.workflow import WorkflowStepMixin
-
 from simpleflow_lab import Workflow, activity, futures
 from simpleflow_lab.canvas import Group
+from simpleflow_lab.step.submittable import Step
+from simpleflow_lab.step.workflow import WorkflowStepMixin
 
 
 @activity.with_attributes(task_list="example", version="example", idempotent=True)

@@ -1,0 +1,44 @@
+"""Sphinx: the hand-written pages of this folder, and the reference, which tools/reference.py makes from docstrings.
+
+`script/docs` builds it. Nothing is fetched; every warning fails the build.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import simpleflow_lab
+from tools import reference
+
+project = "Simpleflow Lab"
+author = "Simpleflow Lab contributors"
+project_copyright = author
+version = release = simpleflow_lab.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3  # [links](page.md#to-a-heading), as GitHub makes them
+html_theme = "furo"
+html_title = project
+html_copy_source = False
+
+default_role = "literal"  # `code` in a table of a docstring
+autoclass_content = "both"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"show-inheritance": True}
+autodoc_preserve_defaults = True
+
+# Types of Python, pandas, … and our own inner ones are named and not linked.
+_modules = "|".join(module.replace(".", r"\.") for page in reference.PAGES for module in page.modules)
+nitpick_ignore_regex = [("py:.*", rf"(?!{reference.PACKAGE}\.({_modules})(\.|$)).*|.*\._\w+")]
+
+
+def setup(app: Any) -> None:
+    """Sphinx's hook."""
+    app.connect("builder-inited", lambda _: reference.write_pages(HERE / "reference"))
+    app.connect("autodoc-process-docstring", reference.process_docstring)

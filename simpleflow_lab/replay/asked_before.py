@@ -1,0 +1,96 @@
+"""What a workflow asked for before it was run again from its start.
+
+A workflow that raises `ExecutionBlocked` by hand is run again from its start at the next decision, as upstream runs
+every workflow at every decision. It then asks again for what it has asked for. That must be known for the same, and not
+be asked of SWF a second time: an activity, a child or a timer by its id, and then its type and input must be the same
+too; whatever has no id of its own by all that it says, the n-th of its kind for the n-th.
+
+The request of the first time stands: events that come later belong to it. It gets the future of the latest time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from simpleflow_lab.exceptions import NondeterminismError
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay import requests
+from simpleflow_lab.replay.requests import Asked, Request, describe, line_text
+
+_WITH_IDS: Final = frozenset({requests.ACTIVITY, requests.CHILD, requests.TIMER})
+
+_Key = tuple[Any, ...]
+
+
+class AskedBefore:
+    """Every request of a run, by what makes it the same in each run from the start."""
+
+    def __init__(self) -> None:
+        self._requests: dict[_Key, Request] = {}
+        self._inputs: dict[_Key, str | None] = {}
+        self._counts: Counter[_Key] = Counter()
+
+    def stands(self, request: Request) -> Request:
+        """The request that stands for this one: itself, or the one that asked for the same thing before.
+
+        Raises `NondeterminismError` if that asked for something else under the same id.
+        """
+        name = _name(request)
+        self._counts[name] += 1
+        key = (*name, self._counts[name])
+        first = self._requests.setdefault(key, request)
+        if first is request:
+            self._inputs[key] = request.input  # what fails may be asked for again with another one
+            return request
+        if first.type != request.type or self._inputs[key] != request.input:
+            raise NondeterminismError(
+                event_id=None,
+                recorded=describe(first.kind, first.id, first.type, self._inputs[key]),
+                requested=request.describe(),
+                recorded_line=line_text(first.line) if first.line else None,
+                requested_line=line_text(request.line) if request.line else None,
+            )
+        if first.future is not None and request.future is not None:
+            _tell(first.future, request.future)
+        first.future, first.task, first.line = request.future, request.task, request.line
+        return first
+
+    def begin_again(self, asked: Asked) -> None:
+        """The workflow is about to run from its start: what waits for the futures it got so far is no more.
+
+        What was given up before SWF knew of it was never asked for.
+        """
+        self._counts.clear()
+        for key, request in list(self._requests.items()):
+            if not request.sent and request not in asked:
+                del self._requests[key]
+                continue
+            # Without a task of the author's it is not the author's code that waits for it.
+            if request.future is not None and request.task is not None:
+                alone = Future(task_id=request.future.task_id)
+                _tell(request.future, alone)
+                request.future = alone
+
+
+def _name(request: Request) -> _Key:
+    if request.kind in _WITH_IDS:
+        return request.kind, request.id
+    members = tuple((name, str(value)) for name, value in sorted(request.members.items()))
+    return request.kind, request.id, request.input, members
+
+
+def _tell(known: Future, future: Future) -> None:
+    """Bring a future to where another one is."""
+    if future.done:
+        return
+    if known.running:
+        future.set_running()
+    elif known.cancelled:
+        future.set_cancelled(known.peek_exception())
+    elif known.done:
+        error = known.peek_exception()
+        if error is None:
+            future.set_finished(known.result)
+        else:
+            future.set_exception(error)
