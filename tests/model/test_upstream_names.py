@@ -24,6 +24,8 @@ from simpleflow_lab.log import BLUE, END, GREEN, ORANGE, RED, YELLOW
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.registry import Registry, registry
 from simpleflow_lab.signal import WaitForSignal
+from simpleflow_lab.step.submittable import Step
+from simpleflow_lab.step.workflow import WorkflowStepMixin
 from simpleflow_lab.swf.executor import Executor
 from simpleflow_lab.swf.task import ActivityTask, CancelTimerTask, ContinueAsNewWorkflowTask, MarkerTask
 from simpleflow_lab.swf.task import NonPythonicActivityTask, SignalTask, SwfTask, TimerTask, WorkflowTask
@@ -37,8 +39,6 @@ NOT_YET = {
     "from simpleflow_lab.execute import program, python": "program tasks",
     "from simpleflow_lab.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION": "waiting for any",
     "from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow": "metrology",
-    "from simpleflow_lab.step.submittable import Step": "steps",
-    "from simpleflow_lab.step.workflow import WorkflowStepMixin": "steps",
     "from simpleflow_lab.task import TaskFailureContext": "failure contexts",
 }
 
