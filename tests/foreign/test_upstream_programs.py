@@ -27,7 +27,7 @@ from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 
 FOLDER = Path(__file__).parents[1] / "authors" / "programs"
 THERE = [pytest.param(program, id=program.workflow) for program in PROGRAMS if program.upstream]
-AT_A_TIME = 4
+AT_A_TIME = 6
 
 
 def run_by_upstream(simpleflow: str, folder: Path, program: Program) -> list[Mapping[str, Any]]:  # noqa: F811
