@@ -66,10 +66,12 @@ Submittable = Any
 class GroupFuture(Future):
     """The future of a group or chain. Its result is the list of the results."""
 
-    __slots__ = ("futures",)
+    __slots__ = ("futures", "given_up")
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        self.given_up = False
+        """It was canceled: no more members are submitted, and it is done when those that are have closed."""
         self.futures: list[Future] = []
         """The futures of its members, as far as they are submitted."""
 
@@ -77,6 +79,30 @@ class GroupFuture(Future):
     def count_finished_activities(self) -> int:
         """How many members are finished."""
         return sum(future.finished for future in self.futures)
+
+    def cancel(self) -> bool:
+        """Cancel every member, and submit no more of them; `False` if it is done.
+
+        It is canceled itself when the members that SWF knows of have closed, be they canceled or finished.
+        """
+        if self.done:
+            return False
+        self.given_up = True
+        for member in self.futures:
+            member.cancel()
+        return True
+
+    def set_finished(self, result: Any) -> None:
+        if self.given_up:
+            self.set_cancelled()
+        else:
+            super().set_finished(result)
+
+    def set_exception(self, exception: BaseException, *, raises: bool | None = None) -> None:
+        if self.given_up:
+            self.set_cancelled()
+        else:
+            super().set_exception(exception, raises=raises)
 
 
 class FuncGroup(SubmittableContainer):
@@ -194,6 +220,8 @@ class Group(_Members):
         for member in self.members:
             while sum(not f.done for f in future.futures) >= self.max_parallel:
                 _wait_for_any(executor, [f for f in future.futures if not f.done])
+            if future.given_up:
+                break
             future.futures.append(self._submit_member(executor, member))
         for member_future in future.futures:
             member_future.wait()
@@ -241,6 +269,8 @@ class Chain(_Members):
             current = self._submit_member(executor, member)
             future.futures.append(current)
             current.wait()
+            if future.given_up:
+                break
             if _error(current) is not None and self.break_on_failure:
                 break
             previous = [None if _error(current) is not None else current.result]

@@ -186,6 +186,9 @@ class TaskCanceled(TaskException):
         super().__init__(details)
         self.details = details
 
+    def __str__(self) -> str:
+        return self.details or "the task was canceled"
+
 
 class TaskTerminated(TaskException):
     """A child workflow execution that was terminated."""

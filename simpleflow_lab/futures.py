@@ -5,15 +5,21 @@ next task wait for it. Reading `future.result` waits: the workflow's code stands
 closed, be it for days. How it stands still is not known here; whoever makes a future says how (`Waiter`).
 
 A future is upstream's: `result`, `exception`, `done`, … are properties.
+
+Of several futures one waits for all (`wait`), for the first (`wait` with `return_when`), for each as it comes
+(`as_completed`), and each with a deadline if need be. Where `concurrent.futures` gives sets, lists are given here: a
+set's order changes from run to run, and a workflow must do the same in each replay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
 from simpleflow_lab.codec import is_registered
-from simpleflow_lab.exceptions import ExecutionBlocked
+from simpleflow_lab.exceptions import ExecutionBlocked, UsageError
 
 PENDING: Final = "PENDING"
 """Submitted, and not scheduled yet: it waits for its arguments, or for its turn."""
@@ -25,8 +31,40 @@ CANCELLED_AND_NOTIFIED: Final = "CANCELLED_AND_NOTIFIED"
 FINISHED: Final = "FINISHED"
 """It has a result or an exception."""
 
+FIRST_COMPLETED: Final = "FIRST_COMPLETED"
+"""`wait` returns when any of the futures is done."""
+FIRST_EXCEPTION: Final = "FIRST_EXCEPTION"
+"""`wait` returns when any of the futures has failed, or when all are done."""
+ALL_COMPLETED: Final = "ALL_COMPLETED"
+"""`wait` returns when all of the futures are done."""
+
+ReturnWhen = Literal["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"]
+
 Waiter = Callable[["Future"], None]
 """Returns when the future is done, and not before."""
+
+Canceler = Callable[["Future"], bool]
+"""Gives up the task of a future that is not done; `False` if that can't be asked."""
+
+
+@runtime_checkable
+class TimedWaiter(Protocol):
+    """A waiter that has a clock: SWF's timers."""
+
+    def __call__(self, future: Future, /) -> None:
+        """Return when the future is done, and not before."""
+
+    def start_deadline(self, seconds: int) -> Future:
+        """A future that is done after so many seconds. Canceling it stops the clock."""
+
+
+class DoneAndNotDone(NamedTuple):
+    """What `wait` gives when it may return before all is done."""
+
+    done: list[Future]
+    """The futures that are done, in the order they were given."""
+    not_done: list[Future]
+    """The others."""
 
 
 class Future:
@@ -35,6 +73,7 @@ class Future:
     __slots__ = (
         "__weakref__",
         "_callbacks",
+        "_canceler",
         "_exception",
         "_looked_at",
         "_raises",
@@ -44,10 +83,18 @@ class Future:
         "task_id",
     )
 
-    def __init__(self, waiter: Waiter | None = None, *, task_id: str | None = None, raises: bool = False):
+    def __init__(
+        self,
+        waiter: Waiter | None = None,
+        *,
+        task_id: str | None = None,
+        raises: bool = False,
+        canceler: Canceler | None = None,
+    ):
         self.task_id = task_id
         """Id of the task behind it, or `None`."""
         self._waiter = waiter
+        self._canceler = canceler
         self._raises = raises
         self._state = PENDING
         self._result: Any = None
@@ -116,7 +163,16 @@ class Future:
         return self._state in (CANCELLED, CANCELLED_AND_NOTIFIED)
 
     def cancel(self) -> bool:
-        """Give up a task that is not scheduled yet; `False` if it is too late for that."""
+        """Give up the task; `False` if it is done, or is nothing that can be canceled.
+
+        A task that SWF does not know of yet is canceled at once, and so is a timer. Of a running activity or child
+        workflow the cancellation is *asked*: it is canceled when its worker or its workflow says so, and finished as
+        any other if that comes first; in neither case is it tried again. A group or chain cancels its members.
+        """
+        if self.done:
+            return False
+        if self._canceler is not None:
+            return self._canceler(self)
         if self._state != PENDING:
             return False
         self.set_cancelled()
@@ -141,6 +197,11 @@ class Future:
         """The error, without waiting for it and without counting as somebody who noticed."""
         return self._exception
 
+    @property
+    def failed(self) -> bool:
+        """It has an exception, and was not canceled; does not wait and does not count as somebody who noticed."""
+        return self._state == FINISHED and self._exception is not None
+
     def notice(self) -> None:
         """Somebody is told of the failure by other means."""
         self._looked_at = True
@@ -156,6 +217,16 @@ class Future:
             callback(self)
         else:
             self._callbacks.append(callback)
+
+    def discard_done_callback(self, callback: Callable[[Future], None]) -> None:
+        """Call it no more."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+
+    @property
+    def waiter(self) -> Waiter | None:
+        """Who knows how to stand still for it."""
+        return self._waiter
 
     def set_running(self) -> None:
         """The task is scheduled."""
@@ -183,25 +254,152 @@ class Future:
             callback(self)
 
 
-def wait(*fs: Future | Iterable[Future]) -> list[Any]:
+class AnyOf(Future):
+    """What code stands still for when it waits for several futures at once: done when whoever waits has enough."""
+
+    __slots__ = ("futures",)
+
+    def __init__(self, futures: list[Future]):
+        super().__init__(next((future.waiter for future in futures if future.waiter is not None), None))
+        self.futures = futures
+
+    def __repr__(self) -> str:
+        left = [future.task_id or "?" for future in self.futures if not future.done]
+        names = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+        return f"<AnyOf {len(self.futures)} futures: {self.state}, not done are {names or 'none'}>"
+
+    def ring(self, *_: Future) -> None:
+        """It is enough."""
+        if not self.done:
+            self.set_finished(None)
+
+
+Futures = Future | Iterable["Futures"]
+"""A future; a list, tuple or generator of such, at any depth; a dict with futures as its keys. No set: its order is not
+the same in each replay."""
+
+
+@overload
+def wait(*fs: Futures) -> list[Any]: ...
+
+
+@overload
+def wait(*fs: Futures, return_when: ReturnWhen, timeout: float | None = None) -> DoneAndNotDone: ...
+
+
+@overload
+def wait(*fs: Futures, return_when: ReturnWhen | None = None, timeout: float) -> DoneAndNotDone: ...
+
+
+def wait(
+    *fs: Futures, return_when: ReturnWhen | None = None, timeout: float | None = None
+) -> list[Any] | DoneAndNotDone:
     """Wait until all these futures are done; gives their results in order.
 
     Takes futures, or lists of them. A failed task with `raises_on_failure` raises once all are done.
+
+    With `return_when` or `timeout` it gives which futures are done and which are not (`DoneAndNotDone`), and raises no
+    task's error: read the results of those that are done. `return_when` is `FIRST_COMPLETED`, `FIRST_EXCEPTION` or
+    `ALL_COMPLETED`, as in `concurrent.futures`. `timeout` is in seconds, counted by an SWF timer and so in whole ones
+    (rounded up); 0 only looks.
     """
     every = list(_flat(fs))
+    if return_when is None and timeout is None:
+        for future in every:
+            future.wait()
+        return [future.result for future in every]
+    until = return_when or ALL_COMPLETED
+    if until not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
+        raise UsageError(
+            f"return_when must be FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED of futures, not {until!r}"
+        )
+    if not _is_enough(until, every) and (timeout is None or timeout > 0):
+        _wait_until(until, every, timeout)
+    return DoneAndNotDone([f for f in every if f.done], [f for f in every if not f.done])
+
+
+def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
+    """Each of these futures when it is done, in the order in which the history has it.
+
+    Those that are done already come first, in the order they are given; one that is given twice comes once. `timeout`
+    is in seconds, for all of them, counted from the first `next` by an SWF timer. When it is over the builtin
+    `TimeoutError` is raised.
+    """
+    every = list(dict.fromkeys(_flat([fs])))
+    came: deque[Future] = deque()
+    bell = AnyOf(every)
+
+    def one_done(future: Future) -> None:
+        came.append(future)
+        bell.ring()
+
     for future in every:
-        future.wait()
-    return [future.result for future in every]
+        future.add_done_callback(one_done)
+    deadline = None
+    if timeout is not None and len(came) < len(every):
+        deadline = _start_deadline(every, timeout)
+        deadline.add_done_callback(lambda _: bell.ring())
+    for given in range(len(every)):
+        if not came and not (deadline is not None and deadline.done):
+            # A bell rings once; the callbacks, one for each future, ring the one that hangs there.
+            bell = AnyOf(every)
+            bell.wait()
+        if not came:
+            raise TimeoutError(f"{len(every) - given} of {len(every)} futures are not done after {timeout} s")
+        yield came.popleft()
+    if deadline is not None:
+        deadline.cancel()
+
+
+def _is_enough(return_when: str, every: list[Future]) -> bool:
+    """There is nothing to wait for."""
+    if return_when == FIRST_COMPLETED and any(future.done for future in every):
+        return True
+    if return_when == FIRST_EXCEPTION and any(future.failed for future in every):
+        return True
+    return all(future.done for future in every)
+
+
+def _wait_until(return_when: str, every: list[Future], timeout: float | None) -> None:
+    """Stand still until enough are done, or the time is over."""
+    deadline = None if timeout is None else _start_deadline(every, timeout)
+    bell = AnyOf(every)
+    waited_for = [future for future in every if not future.done]
+    left = len(waited_for)
+
+    def one_done(future: Future) -> None:
+        nonlocal left
+        left -= 1
+        if not left or return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and future.failed):
+            bell.ring()
+
+    for future in waited_for:
+        future.add_done_callback(one_done)
+    if deadline is not None:
+        deadline.add_done_callback(bell.ring)
+    bell.wait()
+    for future in waited_for:
+        future.discard_done_callback(one_done)
+    if deadline is not None:
+        deadline.cancel()
+
+
+def _start_deadline(every: list[Future], timeout: float) -> Future:
+    waiter = AnyOf(every).waiter
+    if not isinstance(waiter, TimedWaiter):
+        raise ExecutionBlocked("outside Workflow.run nothing can wait for a future, with a timeout or without")
+    return waiter.start_deadline(math.ceil(timeout))
 
 
 def _flat(fs: Iterable[Any]) -> Iterable[Future]:
     for item in fs:
         if isinstance(item, Future):
             yield item
-        elif isinstance(item, list | tuple):
+        elif isinstance(item, list | tuple | dict | Iterator):
             yield from _flat(item)
         else:
-            raise TypeError(f"futures.wait takes futures, or lists of them, not {type(item).__name__}")
+            hint = ": its order changes from run to run" if isinstance(item, set | frozenset) else ""
+            raise TypeError(f"one waits for futures, or lists of them, not for a {type(item).__name__}{hint}")
 
 
 def nested(value: Any) -> Iterable[Future]:

@@ -373,6 +373,7 @@ def _start_request(definition: type[Workflow], options: Mapping[str, Any], defau
         "task_start_to_close_timeout": definition.decision_tasks_timeout
         or defaults.workflow_default_decision_task_timeout,
         "child_policy": definition.child_policy or "TERMINATE",
+        "lambda_role": definition.lambda_role,
         **{name: value for name, value in options.items() if value is not None},
     }
     values.setdefault("workflow_id", _new_workflow_id(definition))

@@ -78,17 +78,33 @@ class WorkflowTask(Task):
     ):
         """`executor` is there for programs written for upstream and is not used."""
         self.workflow = workflow
+        self.task_priority: int | str | NotSet | None = kwargs.pop("__priority", PRIORITY_NOT_SET)
+        """Overrides the class's priority; given as `__priority=` at submit."""
         self.args = args
         self.kwargs = kwargs
         self.raises_on_failure = workflow.raises_on_failure
         self.idempotent = bool(workflow.idempotent)
         self.name = f"workflow-{workflow.type_name()}"
-        self.task_list = workflow_task_list or _asked(workflow, "get_task_list", args, kwargs) or workflow.task_list
-        self.tag_list = _asked(workflow, "get_tag_list", args, kwargs) or workflow.tag_list
-        self.workflow_id = _asked(workflow, "get_workflow_id", args, kwargs)
+        self.workflow_task_list = workflow_task_list
+        """Task list of the child's decision tasks, whatever its class says. It is no argument of `run`."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.workflow.type_name()}>"
+
+    def workflow_id(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        """What the class's `get_workflow_id` says for these arguments, or `None`."""
+        found: str | None = _asked(self.workflow, "get_workflow_id", args, kwargs)
+        return found
+
+    def task_list(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        """The task list given, that of the class's `get_task_list` for these arguments, or the class's own."""
+        asked = self.workflow_task_list or _asked(self.workflow, "get_task_list", args, kwargs)
+        found: str | None = asked or self.workflow.task_list
+        return found
+
+    def tag_list(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The tags of the class's `get_tag_list` for these arguments, or the class's own."""
+        return _asked(self.workflow, "get_tag_list", args, kwargs) or self.workflow.tag_list
 
 
 class ChildWorkflowTask(WorkflowTask):
@@ -99,7 +115,10 @@ class ChildWorkflowTask(WorkflowTask):
 
 
 class SignalTask(Task):
-    """A signal to another execution, or to this one."""
+    """A signal to another execution, or to this one. Its future is done when it was delivered.
+
+    If no such execution is open, the future's exception is a `TaskFailed` that says so.
+    """
 
     def __init__(
         self,
@@ -127,7 +146,11 @@ class MarkerTask(Task):
 
 
 class TimerTask(Task):
-    """A timer, in whole seconds. An id can be used once in a run."""
+    """A timer, in whole seconds.
+
+    An id is one timer for the whole run: starting it again gives the future of the first start, fired, canceled or
+    still running, whatever the second timeout says. For a timer in a loop make a new id each time.
+    """
 
     def __init__(self, timer_id: str, timeout: int | str, control: Any = None):
         try:
@@ -144,7 +167,7 @@ class TimerTask(Task):
 
 
 class CancelTimerTask(Task):
-    """Cancels a timer that was started."""
+    """Cancels a timer. One that was never started, has fired or is canceled is left as it is."""
 
     def __init__(self, timer_id: str):
         self.name = timer_id
@@ -162,7 +185,7 @@ class ContinueAsNewWorkflowTask(Task):
 
 
 def _asked(workflow: WorkflowClass, hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What `get_task_list`, `get_tag_list` or `get_workflow_id` of a child's class says, or `None`.
+    """What `get_task_list`, `get_tag_list` or `get_workflow_id` of a child's class says of these arguments, or `None`.
 
     A class method gets the task's arguments; a static method or plain function gets the class first, as upstream does.
     """

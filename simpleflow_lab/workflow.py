@@ -22,7 +22,7 @@ import logging
 import random
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from simpleflow_lab import canvas
@@ -31,7 +31,7 @@ from simpleflow_lab.constants import DEFAULT_VERSION
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
-from simpleflow_lab.signal import WaitForSignal
+from simpleflow_lab.signal import Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.task import (
     ActivityTask,
     CancelTimerTask,
@@ -96,6 +96,10 @@ class Workflow:
     """Seconds an execution may stay open."""
     decision_tasks_timeout: ClassVar[int | str | None] = None
     """Seconds one decision may take."""
+    lambda_role: ClassVar[str | None] = None
+    """ARN of the IAM role with which it may call AWS Lambda."""
+    propagate_signals_to_parent: ClassVar[bool] = True
+    """Signals that it gets are passed on to its parent, as they are to its children."""
     retry: ClassVar[int] = 0
     """How often a failed child execution is tried again."""
     raises_on_failure: ClassVar[bool] = True
@@ -163,15 +167,38 @@ class Workflow:
         propagate: bool = True,
         **kwargs: Any,
     ) -> SignalTask:
-        """A signal to submit: to the execution named, or to this one."""
+        """A signal to submit: to the execution named, or to this one.
+
+        With `propagate`, whoever gets it passes it on to its parent and to the children that it started. Without a
+        `run_id` it goes to the run of that workflow id that is open. Its future is done when it was delivered, and has
+        a `TaskFailed` as its exception if no such execution is open.
+        """
         return SignalTask(name, *args, workflow_id=workflow_id, run_id=run_id, propagate=propagate, **kwargs)
 
     def wait_signal(self, name: str) -> WaitForSignal:
-        """Submit it for a future of the signal's input."""
+        """Submit it for a future of the signal's input; of the latest one, if several came.
+
+        What `signal` sent is `{"args": …, "kwargs": …, "__propagate": …}`. The future's `signal` says who sent it.
+        """
         return WaitForSignal(name)
 
+    def next_signal(self, name: str) -> WaitForNextSignal:
+        """Submit it to take the next signal of this name: each is given once, in the order they came.
+
+        Those that came before count too. Its future is like that of `wait_signal`; `cancel` one that is waited for no
+        longer, or it takes the next signal.
+        """
+        return WaitForNextSignal(name)
+
+    def signals(self, name: str) -> Iterator[Signal]:
+        """Each signal of this name, once, in the order they came; waits for the next, without end."""
+        while True:
+            future = self.submit(self.next_signal(name))
+            assert isinstance(future, SignalFuture)
+            yield future.signal
+
     def record_marker(self, name: str, details: Any = None) -> MarkerTask:
-        """A marker to submit. The same name and details again are the same marker."""
+        """A marker to submit, recorded once its details are there. The same name and details are the same marker."""
         return MarkerTask(name, details)
 
     def list_markers(self, all: bool = False) -> list[Marker]:
@@ -180,11 +207,14 @@ class Workflow:
         return markers if all else list({marker.name: marker for marker in markers}.values())
 
     def start_timer(self, timer_id: str, timeout: int | str, control: Any = None) -> TimerTask:
-        """A timer to submit, in whole seconds. Its future is done when it fired or was canceled."""
+        """A timer to submit, in whole seconds. Its future is done when it fired or was canceled.
+
+        An id is one timer for the whole run; starting it again gives the future of the first start.
+        """
         return TimerTask(timer_id, timeout, control)
 
     def cancel_timer(self, timer_id: str) -> CancelTimerTask:
-        """Submit it to cancel a timer that was started."""
+        """Submit it to cancel a timer. One that was never started or has fired is left as it is."""
         return CancelTimerTask(timer_id)
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> ContinueAsNewWorkflowTask:
@@ -267,7 +297,12 @@ class Workflow:
         return self.get_run_context()
 
     def get_event_details(self, event_type: str, event_name: str) -> Mapping[str, Any] | None:
-        """The latest "marker", "signal" or "timer" of this name, or `None`."""
+        """The latest "marker", "signal" or "timer" of this name as the history has it, or `None`.
+
+        `type`, `name`, `state`, `event_id`, `timestamp` of all; `details` of a marker; `input`, `external_workflow_id`
+        and `external_run_id` of a signal; `start_to_fire_timeout` and `control` of a timer, of which `event_id` and
+        `timestamp` are those of its latest event.
+        """
         return self.executor.event_details(event_type, event_name)
 
     # -- hooks: run in the decider, not recorded. `history` is the events up to the decision task at hand. An error in
@@ -377,9 +412,18 @@ def defined(name: str, version: str, input: Any = None) -> type[Workflow] | None
     return same_type.get((name, version), {}).get(str(named)) or registry.get((name, version))
 
 
-def priority_of(*candidates: int | str | NotSet | None) -> int | str | None:
+Priority = int | str | NotSet | property | None
+"""What an author may say of a task's priority; a property is what a class gives that leaves it to its instances."""
+
+
+def priority_of(*candidates: Priority) -> int | str | None:
     """The first priority that was said, `None` included; upstream's precedence is submit, activity, workflow."""
     for candidate in candidates:
-        if not isinstance(candidate, NotSet):
+        if says_priority(candidate) and not isinstance(candidate, NotSet | property):
             return candidate
     return None
+
+
+def says_priority(candidate: Priority) -> bool:
+    """It is a priority, or `None` for none. `False` says nothing, as upstream's examples have it."""
+    return not isinstance(candidate, NotSet | property) and candidate is not False

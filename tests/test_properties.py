@@ -210,7 +210,7 @@ def plain(program: list[Any]) -> list[Any]:
             case "fails" | "timer":
                 value = None
             case "signal":
-                value = {"args": [node], "kwargs": {}}
+                value = {"__propagate": True, "args": [node], "kwargs": {}}
             case "marker":
                 value = node
             case "group":

@@ -29,6 +29,10 @@ class Recorded(NamedTuple):
 RECORDED: Final[Mapping[str, Recorded]] = {
     "ActivityTaskScheduled": Recorded(requests.ACTIVITY, "activityId"),
     "ScheduleActivityTaskFailed": Recorded(requests.ACTIVITY, "activityId"),
+    "ActivityTaskCancelRequested": Recorded(requests.CANCEL_ACTIVITY, "activityId"),
+    "RequestCancelActivityTaskFailed": Recorded(requests.CANCEL_ACTIVITY, "activityId"),
+    "RequestCancelExternalWorkflowExecutionInitiated": Recorded(requests.CANCEL_CHILD, "workflowId"),
+    "RequestCancelExternalWorkflowExecutionFailed": Recorded(requests.CANCEL_CHILD, "workflowId"),
     "StartChildWorkflowExecutionInitiated": Recorded(requests.CHILD, "workflowId"),
     "StartChildWorkflowExecutionFailed": Recorded(requests.CHILD, "workflowId"),
     "TimerStarted": Recorded(requests.TIMER, "timerId"),
@@ -48,6 +52,8 @@ RECORDED: Final[Mapping[str, Recorded]] = {
     "ContinueAsNewWorkflowExecutionFailed": Recorded(requests.CLOSE, None, "ContinueAsNewWorkflowExecution"),
 }
 """The events that record a decision. Decisions no workflow of ours can ask for are not in it."""
+
+_WITHOUT_INPUT: Final = frozenset({requests.CANCEL_ACTIVITY, requests.CANCEL_CHILD, requests.CANCEL_TIMER})
 
 _INPUT_ATTRIBUTE: Final = {requests.TIMER: "startToFireTimeout", requests.MARKER: "details"}
 
@@ -87,7 +93,10 @@ def _same(event: HistoryEvent, request: Request) -> bool:
             attributes.get("result"), request.members.get("result")
         )
     name = _INPUT_ATTRIBUTE.get(request.kind, "input")
-    if request.kind == requests.SIGNAL or (name not in attributes and event.type.endswith("Failed")):
+    if request.kind == requests.SIGNAL:
+        # The same signal may go to several executions; upstream adds keys to the input that tell of the run.
+        return bool(attributes.get("workflowId") == request.members["workflow_id"])
+    if request.kind in _WITHOUT_INPUT or (name not in attributes and event.type.endswith("Failed")):
         return True
     return _same_json(attributes.get(name), request.input)
 

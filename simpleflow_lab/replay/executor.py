@@ -9,23 +9,25 @@ from __future__ import annotations
 import contextvars
 import copy
 import datetime
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import greenlet
 
-from simpleflow_lab.codec import is_registered
-from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, WorkflowCanceled
-from simpleflow_lab.futures import Future, nested, resolved
+from simpleflow_lab.codec import decode, is_registered
+from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, TaskCanceled, WorkflowCanceled
+from simpleflow_lab.futures import PENDING, Canceler, Future, nested, resolved
 from simpleflow_lab.history import History
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.asked_before import AskedBefore
 from simpleflow_lab.replay.fibers import Fibers, Line
 from simpleflow_lab.replay.patches import Patches
-from simpleflow_lab.replay.requests import Asked, Request, field_of
+from simpleflow_lab.replay.propagation import Propagation
+from simpleflow_lab.replay.requests import DEADLINE_TIMER, Asked, Request, field_of
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
-from simpleflow_lab.signal import WaitForSignal
+from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import (
@@ -38,7 +40,22 @@ from simpleflow_lab.task import (
     TimerTask,
     WorkflowTask,
 )
-from simpleflow_lab.workflow import Workflow, input_of, priority_of
+from simpleflow_lab.workflow import Workflow, input_of, priority_of, says_priority
+
+
+class _Waiter:
+    """How the futures of one executor stand still; a `futures.TimedWaiter`."""
+
+    __slots__ = ("_executor",)
+
+    def __init__(self, executor: ReplayExecutor):
+        self._executor = executor
+
+    def __call__(self, future: Future, /) -> None:
+        self._executor.fibers.wait(future)
+
+    def start_deadline(self, seconds: int) -> Future:
+        return self._executor.start_deadline(seconds)
 
 
 class ReplayExecutor:
@@ -79,8 +96,13 @@ class ReplayExecutor:
         self._timers: dict[str, Request] = {}
         self._markers: list[Marker] = []
         self._marked: dict[tuple[str, str | None], Future] = {}
-        self._signals: dict[str, list[Any]] = {}
-        self._waiting_for_signal: dict[str, list[Future]] = {}
+        self._signals: dict[str, list[Signal]] = {}
+        self._taken: dict[str, int] = {}
+        self._waiting_for_signal: dict[str, list[SignalFuture]] = {}
+        self._takers: dict[str, deque[SignalFuture]] = {}
+        self._propagation = Propagation(started)
+        self._deliveries: list[Future] = []
+        self._waiter = _Waiter(self)
         self._failed: list[Future] = []
         self._workflow: Workflow | None = None
 
@@ -152,29 +174,68 @@ class ReplayExecutor:
 
         def to_future() -> None:
             try:
-                future.set_finished(body())
+                result = body()
             except ExecutionBlocked:
                 self.blocked = True
             except WorkflowCanceled as error:
-                future.set_cancelled(error)
+                if not future.done:
+                    future.set_cancelled(error)
             except (Exception, SystemExit) as error:  # of the author's code, told by the future
-                future.set_exception(error, raises=True)
+                if not future.done:
+                    future.set_exception(error, raises=True)
+            else:
+                if not future.done:
+                    future.set_finished(result)
 
         self.fibers.spawn(to_future, self.fibers.line())
 
     def new_future(self, future_class: type[Future], *, raises: bool) -> Future:
         """A future of a container."""
-        future = future_class(self.fibers.wait, raises=raises)
+        future = future_class(self._waiter, raises=raises)
         future.add_done_callback(self._note_failure)
         return future
 
     # -- what becomes of tasks; told by the replay --
 
-    def signaled(self, name: str, value: Any) -> None:
-        """A signal came."""
-        self._signals.setdefault(name, []).append(value)
-        for future in self._waiting_for_signal.pop(name, []):
-            future.set_finished(value)
+    def signaled(self, event: HistoryEvent, value: Any) -> None:
+        """A signal came, with this input."""
+        sender = event.attributes.get("externalWorkflowExecution") or {}
+        signal = Signal(
+            name=event.attributes["signalName"],
+            input=value,
+            event_id=event.id,
+            workflow_id=sender.get("workflowId"),
+            run_id=sender.get("runId"),
+        )
+        self._signals.setdefault(signal.name, []).append(signal)
+        self._propagation.signaled(signal, event.attributes.get("input"))
+        self._pass_signals_on_soon()
+        for future in self._waiting_for_signal.pop(signal.name, []):
+            if not future.done:
+                future.set_signal(signal)
+        self._hand_out_signals(signal.name)
+
+    def child_event(self, event: HistoryEvent) -> None:
+        """Something became of a child; events of other kinds are passed over."""
+        self._propagation.child_event(event)
+        self._pass_signals_on_soon()
+
+    def child_started(self, request: Request) -> None:
+        """A child runs: only now it can be asked to cancel."""
+        request.started = True
+        if request.given_up:
+            self._ask_to_cancel(request, request.line)
+
+    def cancel_refused(self, request: Request, cause: str) -> None:
+        """SWF refused to cancel a task."""
+        task = self._by_id[request.id]
+        if cause == "ACTIVITY_ID_UNKNOWN":
+            # Its latest attempt has failed and the next one is not made yet; now it never will.
+            assert task.future is not None
+            task.future.set_cancelled(TaskCanceled())
+        elif cause != "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
+            task.given_up = False  # it goes on, and may be canceled again
+        # A child that is unknown has closed, and its own event says how.
 
     def patched(self, patch: str, *, deprecated: bool) -> bool:
         """See `Workflow.patched`."""
@@ -197,8 +258,11 @@ class ReplayExecutor:
         return stands
 
     def ask_again(self, request: Request) -> None:
-        """One more attempt of what was asked for."""
-        self.asked.add(request.again())
+        """One more attempt of what was asked for; none if it was given up."""
+        if not request.given_up:
+            self.asked.add(request.again())
+        elif request.future is not None and not request.future.done:
+            request.future.set_cancelled(TaskCanceled())
 
     def begin_again(self) -> None:
         """The workflow is about to run from its start. What it asked for so far stays asked for."""
@@ -210,7 +274,10 @@ class ReplayExecutor:
         self._by_id.clear()
         self._timers.clear()
         self._waiting_for_signal.clear()
+        self._takers.clear()
+        self._taken.clear()
         self._failed.clear()
+        self._pass_signals_on_soon()
 
     def unnoticed_failures(self) -> list[str]:
         """Ids of the tasks that failed for good without anybody reading or raising their errors."""
@@ -232,7 +299,14 @@ class ReplayExecutor:
     @property
     def waiting_signals(self) -> list[str]:
         """Names of the signals that are waited for."""
-        return sorted(self._waiting_for_signal)
+        waiting = [*self._waiting_for_signal.items(), *self._takers.items()]
+        return sorted({name for name, futures in waiting if any(not future.done for future in futures)})
+
+    @property
+    def is_passing_signals_on(self) -> bool:
+        """A signal that was passed on has not arrived yet. Nobody knows whether SWF delivers it after the close."""
+        self._deliveries = [future for future in self._deliveries if not future.done]
+        return bool(self._deliveries)
 
     def close_with(self, decision_type: str, **members: Any) -> None:
         """The workflow came to its end: from now on only this is asked."""
@@ -242,8 +316,8 @@ class ReplayExecutor:
 
     # -- one method for each kind of task --
 
-    def _new_future(self, task_id: str, *, raises: bool = False) -> Future:
-        future = Future(self.fibers.wait, task_id=task_id, raises=raises)
+    def _new_future(self, task_id: str, *, raises: bool = False, canceler: Canceler | None = None) -> Future:
+        future = Future(self._waiter, task_id=task_id, raises=raises, canceler=canceler)
         future.add_done_callback(self._note_failure)
         return future
 
@@ -292,13 +366,17 @@ class ReplayExecutor:
     def _submit_activity(self, task: ActivityTask, line: Line | None) -> Future:
         activity = task.activity
         args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
-        number = None if activity.idempotent else self._ids.next_number(task.name)
-        future = self._new_future("", raises=task.raises_on_failure)
-        if number is not None:
-            future.task_id = self._ids.task_id(task.name, number)
+        get_task_id = getattr(activity.callable, "get_task_id", None)
+        future = self._new_future("", raises=task.raises_on_failure, canceler=self._give_up)
+        if get_task_id is None and not activity.idempotent:
+            future.task_id = self._ids.task_id(task.name, self._ids.next_number(task.name))
+        # Asked now, for a property may say something else when the arguments are there.
+        priority = self._priority_of(task)
 
         def go_on() -> None:
             values, named = resolved(args), resolved(kwargs)
+            if get_task_id is not None:
+                future.task_id = self._ids.task_id(task.name, str(get_task_id(self._workflow, *values, **named)))
             task_id = future.task_id or self._ids.task_id(task.name, arguments_hash(values, named))
             future.task_id = task_id
             same = self._by_id.get(task_id)
@@ -306,7 +384,6 @@ class ReplayExecutor:
                 _follow(same.future, future)
                 return
             given = task.input_of(values, named)
-            workflow_priority = self._workflow.task_priority if self._workflow else None
             request = Request(
                 requests.ACTIVITY,
                 task_id,
@@ -317,7 +394,7 @@ class ReplayExecutor:
                 line=line,
                 members={
                     "task_list": activity.task_list,
-                    "task_priority": priority_of(task.task_priority, activity.task_priority, workflow_priority),
+                    "task_priority": priority,
                     "start_to_close_timeout": activity.task_start_to_close_timeout,
                     "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
                     "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
@@ -330,15 +407,24 @@ class ReplayExecutor:
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
 
+    def _priority_of(self, task: ActivityTask) -> int | str | None:
+        own = (task.task_priority, task.activity.task_priority)
+        if self._workflow is None or any(says_priority(candidate) for candidate in own):
+            return priority_of(*own)
+        return priority_of(self._workflow.task_priority)
+
     def _submit_child(self, task: WorkflowTask, line: Line | None) -> Future:
         workflow = task.workflow
         args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
-        future = self._new_future(task.workflow_id or "", raises=task.raises_on_failure)
-        if not future.task_id and not task.idempotent:
-            future.task_id = self._ids.child_id(task.name, self._ids.next_number(task.name))
+        future = self._new_future("", raises=task.raises_on_failure, canceler=self._give_up)
+        # Reserved now, even for a class that may say an id of its own when the arguments are there.
+        numbered = None if task.idempotent else self._ids.child_id(task.name, self._ids.next_number(task.name))
+        if not hasattr(workflow, "get_workflow_id"):
+            future.task_id = numbered
 
         def go_on() -> None:
             values, named = resolved(args), resolved(kwargs)
+            future.task_id = future.task_id or task.workflow_id(values, named) or numbered
             child_id = future.task_id or self._ids.child_id(task.name, arguments_hash(values, named))
             future.task_id = child_id
             same = self._by_id.get(child_id)
@@ -354,20 +440,22 @@ class ReplayExecutor:
                 alias=workflow.class_name(),
                 input=field_of(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
                 line=line,
-                members=self._child_members(task),
+                members=self._child_members(task, values, named),
             )
             self._by_id[child_id] = self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
 
-    def _child_members(self, task: WorkflowTask) -> dict[str, Any]:
+    def _child_members(self, task: WorkflowTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         workflow, parent = task.workflow, self._started.attributes
-        tags = parent.get("tagList") if task.tag_list is Workflow.INHERIT_TAG_LIST else task.tag_list
+        tags = task.tag_list(args, kwargs)
+        if tags is Workflow.INHERIT_TAG_LIST:
+            tags = parent.get("tagList")
         timeout, decision_timeout = workflow.execution_timeout, workflow.decision_tasks_timeout
         return {
-            "task_list": task.task_list or parent["taskList"]["name"],
-            "task_priority": priority_of(workflow.task_priority),
+            "task_list": task.task_list(args, kwargs) or parent["taskList"]["name"],
+            "task_priority": priority_of(task.task_priority, workflow.task_priority),
             "execution_start_to_close_timeout": (
                 parent.get("executionStartToCloseTimeout") if timeout is None else seconds(timeout)
             ),
@@ -376,13 +464,14 @@ class ReplayExecutor:
             ),
             "child_policy": workflow.child_policy or parent.get("childPolicy"),
             "tag_list": list(tags) if tags else None,
+            "lambda_role": workflow.lambda_role,
         }
 
     def _submit_timer(self, task: TimerTask, line: Line | None) -> Future:
         same = self._timers.get(task.timer_id)
         if same is not None and same.future is not None:
             return same.future
-        future = self._new_future(task.timer_id)
+        future = self._new_future(task.timer_id, canceler=self._give_up_timer)
         control = None if task.control is None else field_of(task.control, f"control of timer {task.timer_id}")
         request = Request(
             requests.TIMER,
@@ -400,39 +489,49 @@ class ReplayExecutor:
         future = self._new_future(task.timer_id)
         future.set_finished(None)
         timer = self._timers.get(task.timer_id)
-        if timer is not None and timer.future is not None and not timer.future.done:
-            timer.future.set_cancelled()
-            if timer in self.asked and not timer.sent:
-                self.asked.remove(timer)
-            else:
-                self.ask(Request(requests.CANCEL_TIMER, task.timer_id, task=task, future=future, line=line))
+        if timer is not None and timer.future is not None:
+            timer.future.cancel()
         return future
 
+    def start_deadline(self, seconds: int) -> Future:
+        """A timer that no author named; see `futures.TimedWaiter`."""
+        return self.submit(TimerTask(f"{DEADLINE_TIMER}_{self._ids.next_number(DEADLINE_TIMER)}", seconds))
+
     def _record_marker(self, task: MarkerTask, line: Line | None) -> Future:
-        details = None if task.details is None else field_of(resolved(task.details), f"details of marker {task.name}")
-        future = self._marked.get((task.name, details))
-        if future is None:
+        details = _snapshot(task.details)
+        future = self._new_future(task.name)
+
+        def go_on() -> None:
+            value = resolved(details)
+            text = None if value is None else field_of(value, f"details of marker {task.name}")
+            same = self._marked.get((task.name, text))
+            if same is not None:
+                _follow(same, future)
+                return
+            # As the history gives it back: in JSON's types, and not to be changed by the author.
+            marker = Marker(task.name, None if text is None else decode(text))
             # SWF refuses a marker only for want of permission, so it counts as recorded when it is asked for.
-            future = self._marked[task.name, details] = self._new_future(task.name)
-            future.set_finished(task.details)
-            self._markers.append(Marker(task.name, task.details))
-            self.ask(Request(requests.MARKER, task.name, task=task, future=future, input=details, line=line))
+            self._marked[task.name, text] = future
+            future.set_finished(marker.details)
+            self._markers.append(marker)
+            self.ask(Request(requests.MARKER, task.name, task=task, future=future, input=text, line=line))
+
+        self._when_arguments_are_there(details, future, go_on)
         return future
 
     def _send_signal(self, task: SignalTask, line: Line | None) -> Future:
         args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
-        future = self._new_future(task.name)
+        future = self._new_future(task.name, canceler=self._give_up_signal)
 
         def go_on() -> None:
+            given = {"args": resolved(args), "kwargs": resolved(kwargs), PROPAGATE: task.propagate}
             self.ask(
                 Request(
                     requests.SIGNAL,
                     task.name,
                     task=task,
                     future=future,
-                    input=field_of(
-                        {"args": resolved(args), "kwargs": resolved(kwargs)}, f"input of signal {task.name}"
-                    ),
+                    input=field_of(given, f"input of signal {task.name}"),
                     line=line,
                     members={
                         "workflow_id": task.workflow_id or self._workflow_id,
@@ -446,17 +545,60 @@ class ReplayExecutor:
         return future
 
     def _wait_for_signal(self, task: WaitForSignal, line: Line | None) -> Future:
-        future = self._new_future(task.signal_name)
+        future = self._new_signal_future(task)
         came = self._signals.get(task.signal_name)
         if came:
-            future.set_finished(came[-1])
+            future.set_signal(came[-1])
         else:
             self._waiting_for_signal.setdefault(task.signal_name, []).append(future)
         return future
 
+    def _take_signal(self, task: WaitForNextSignal, line: Line | None) -> Future:
+        future = self._new_signal_future(task)
+        self._takers.setdefault(task.signal_name, deque()).append(future)
+        self._hand_out_signals(task.signal_name)
+        return future
+
+    def _new_signal_future(self, task: WaitForSignal) -> SignalFuture:
+        future = SignalFuture(self._waiter, task_id=task.signal_name)
+        future.add_done_callback(self._note_failure)
+        return future
+
+    def _hand_out_signals(self, name: str) -> None:
+        """Each signal to one taker, in order; those that gave up are passed over."""
+        takers, came = self._takers.get(name, deque()), self._signals.get(name, [])
+        while takers and (takers[0].done or self._taken.get(name, 0) < len(came)):
+            taker = takers.popleft()
+            if not taker.done:
+                number = self._taken.get(name, 0)
+                self._taken[name] = number + 1
+                taker.set_signal(came[number])
+
+    def _pass_signals_on_soon(self) -> None:
+        """With the workflow's code, which must be there to say whether its parent gets them."""
+        if self._propagation.is_due:
+            self.fibers.soon(self._pass_signals_on)
+
+    def _pass_signals_on(self) -> None:
+        to_parent = bool(getattr(self._workflow, "propagate_signals_to_parent", True))
+        for signal, input, to in self._propagation.due(to_parent=to_parent):
+            # Its failure concerns nobody: a relative that has closed meanwhile misses nothing.
+            future = Future()
+            self._deliveries.append(future)
+            # Not by `ask`: the code does not ask for it, so running again does not ask for it again.
+            self.asked.add(
+                Request(
+                    requests.SIGNAL,
+                    signal.name,
+                    future=future,
+                    input=input,
+                    members={"workflow_id": to.workflow_id, "run_id": to.run_id},
+                )
+            )
+
     def _continue_as_new(self, task: ContinueAsNewWorkflowTask, line: Line | None) -> Future:
         args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
-        future = self._new_future(task.name, raises=True)
+        future = self._new_future(task.name, raises=True, canceler=self._give_up_continuing)
 
         def go_on() -> None:
             started = self._started.attributes
@@ -471,10 +613,66 @@ class ReplayExecutor:
                 child_policy=started.get("childPolicy"),
                 tag_list=started.get("tagList"),
                 workflow_type_version=task.workflow.type_version(),
+                lambda_role=started.get("lambdaRole"),
             )
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
+
+    # -- giving up: `Future.cancel`, which is called only while the future is not done --
+
+    def _give_up(self, future: Future) -> bool:
+        """An activity or a child."""
+        request = self._by_id.get(future.task_id or "")
+        if request is not None and request.future is not None and request.future is not future:
+            return request.future.cancel()  # the same task, submitted before
+        future.notice()
+        if request is None:
+            future.set_cancelled(TaskCanceled())  # it waits for its arguments
+        elif request in self.asked:
+            self.asked.remove(request)
+            if future.state == PENDING:
+                del self._by_id[request.id]  # SWF never heard of it: the id is free
+            future.set_cancelled(TaskCanceled())
+        elif not request.given_up:
+            request.given_up = True
+            self._ask_to_cancel(request, self.fibers.line())
+        return True
+
+    def _ask_to_cancel(self, request: Request, line: Line | None) -> None:
+        if request.kind == requests.ACTIVITY:
+            kind = requests.CANCEL_ACTIVITY
+        elif request.started:
+            kind = requests.CANCEL_CHILD
+        else:
+            return  # see `child_started`
+        self.ask(Request(kind, request.id, future=request.future, line=line))
+
+    def _give_up_timer(self, future: Future) -> bool:
+        request = self._timers[future.task_id or ""]
+        future.set_cancelled()
+        if request in self.asked:
+            self.asked.remove(request)
+        else:
+            self.ask(Request(requests.CANCEL_TIMER, request.id, line=self.fibers.line()))
+        return True
+
+    def _give_up_signal(self, future: Future) -> bool:
+        """One that is on its way can't be called back."""
+        if future.state != PENDING:
+            return False
+        for request in self.asked.named(requests.SIGNAL, future.task_id or ""):
+            if request.future is future:
+                self.asked.remove(request)
+                break
+        future.set_cancelled()
+        return True
+
+    def _give_up_continuing(self, future: Future) -> bool:
+        if self.closing is not None:
+            return False
+        future.set_cancelled()
+        return True
 
     def attach(self, workflow: Workflow) -> None:
         """The workflow that runs on this executor."""
@@ -488,6 +686,7 @@ _TAKERS: Final[dict[type[Task], Callable[..., Future]]] = {
     CancelTimerTask: ReplayExecutor._cancel_timer,
     MarkerTask: ReplayExecutor._record_marker,
     SignalTask: ReplayExecutor._send_signal,
+    WaitForNextSignal: ReplayExecutor._take_signal,
     WaitForSignal: ReplayExecutor._wait_for_signal,
     ContinueAsNewWorkflowTask: ReplayExecutor._continue_as_new,
 }
@@ -511,6 +710,8 @@ def _follow(first: Future | None, second: Future) -> None:
     assert first is not None
 
     def take_over(done: Future) -> None:
+        if second.done:
+            return
         error = done.peek_exception()
         if done.cancelled:
             second.set_cancelled(error)

@@ -41,6 +41,7 @@ from simpleflow_lab.replay.quiet import quiet
 from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request, field_of
 from simpleflow_lab.replay.resolution import resolve
 from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
@@ -267,6 +268,9 @@ class Replay:
             return
         assert self._executor is not None
         left = [request for request in self._executor.asked if request.kind != requests.CLOSE]
+        if self._executor.closing is not None:
+            # The close may come later than the code's end: when a signal that is passed on has arrived.
+            left = [request for request in left if request.kind not in _LOST_AT_CLOSE]
         if self._open_activities >= min(self._max_open_activities, self._recorded_limit):
             left = [request for request in left if request.kind != requests.ACTIVITY]
         determinism.nothing_left(completed, left)
@@ -381,11 +385,13 @@ class Replay:
         assert executor is not None
         row = event.row
         if event.type == "WorkflowExecutionSignaled":
-            executor.signaled(event.attributes["signalName"], decode_or_text(event.attributes.get("input")))
+            executor.signaled(event, decode_or_text(event.attributes.get("input")))
             return
         if event.type == "WorkflowExecutionCancelRequested":
             self._cancel_requested = True
             return
+        if row.entity == event_types.CHILD:
+            executor.child_event(event)
         first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
         request = self._bound.get(first)
         if request is None:
@@ -474,7 +480,7 @@ class Replay:
             request.sent = True
         if full:
             decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
-        elif closing is not None:
+        elif closing is not None and not executor.is_passing_signals_on:
             closing.sent = True
             decisions.append(closing.decision())
         return Answer(decisions, self._new_context(executor))
@@ -492,10 +498,19 @@ class Replay:
         return text
 
 
-_CLOSED_LATER: Final = frozenset({requests.ACTIVITY, requests.CHILD, requests.TIMER, requests.SIGNAL})
+_CLOSED_LATER: Final = frozenset(
+    {
+        requests.ACTIVITY,
+        requests.CANCEL_ACTIVITY,
+        requests.CHILD,
+        requests.CANCEL_CHILD,
+        requests.TIMER,
+        requests.SIGNAL,
+    }
+)
 """Kinds of request of which later events tell."""
 
-_LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
+_LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.CANCEL_ACTIVITY, requests.TIMER, requests.CANCEL_TIMER})
 """SWF drops these when the execution closes: asking for them in the same answer would leave them open for ever."""
 
 

@@ -23,6 +23,8 @@ from simpleflow_lab.task import Task
 
 ACTIVITY: Final = "activity"
 CHILD: Final = "child workflow"
+CANCEL_ACTIVITY: Final = "cancel of activity"
+CANCEL_CHILD: Final = "cancel of child workflow"
 TIMER: Final = "timer"
 CANCEL_TIMER: Final = "cancel of timer"
 MARKER: Final = "marker"
@@ -32,11 +34,28 @@ CLOSE: Final = "close"
 WAKE_UP_TIMER: Final = "_simpleflow_wake_up_timer"
 """A timer of 0 s that brings the next decision task when more was asked than one answer may hold; upstream's name."""
 
+DEADLINE_TIMER: Final = "_simpleflow_deadline"
+"""Timers of this name and a number are the timeouts of `futures.wait` and `futures.as_completed`."""
+
 
 class Request:
     """One thing asked for."""
 
-    __slots__ = ("alias", "failures", "future", "id", "input", "kind", "line", "members", "sent", "task", "type")
+    __slots__ = (
+        "alias",
+        "failures",
+        "future",
+        "given_up",
+        "id",
+        "input",
+        "kind",
+        "line",
+        "members",
+        "sent",
+        "started",
+        "task",
+        "type",
+    )
 
     def __init__(
         self,
@@ -70,10 +89,14 @@ class Request:
         """Answered to SWF, or recorded in the history."""
         self.failures = 0
         """Attempts that failed or timed out."""
+        self.started = False
+        """Of a child: it runs, and so can be asked to cancel."""
+        self.given_up = False
+        """The author canceled it: SWF is asked to, and it is not tried again."""
 
     def again(self) -> Request:
         """The same request for one more attempt."""
-        self.sent = False
+        self.sent = self.started = False
         return self
 
     def __repr__(self) -> str:
@@ -223,6 +246,10 @@ _DECISIONS: Final[dict[str, Callable[[Request], Decision]]] = {
     ACTIVITY: _schedule_activity,
     CHILD: _start_child,
     TIMER: _start_timer,
+    CANCEL_ACTIVITY: lambda request: decisions.request_cancel_activity_task(activity_id=request.id),
+    CANCEL_CHILD: lambda request: decisions.request_cancel_external_workflow_execution(
+        workflow_id=request.id, control=control_of(request.line)
+    ),
     CANCEL_TIMER: lambda request: decisions.cancel_timer(timer_id=request.id),
     MARKER: lambda request: decisions.record_marker(name=request.id, details=request.input),
     SIGNAL: _signal,

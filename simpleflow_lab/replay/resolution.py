@@ -96,6 +96,23 @@ def _fired(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> N
     request.future.set_finished(None)
 
 
+def _child_started(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
+    executor.child_started(request)
+
+
+def _not_signaled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
+    assert request.future is not None
+    attributes = event.attributes
+    reason = str(attributes.get("cause"))
+    if reason == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
+        reason += f": no execution {attributes.get('workflowId')!r} is open to get the signal"
+    request.future.set_exception(TaskFailed(request.id, reason))
+
+
+def _not_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
+    executor.cancel_refused(request, str(event.attributes.get("cause")))
+
+
 def _signaled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
     request.future.set_finished(None)
@@ -129,6 +146,7 @@ _TABLE: Final[dict[tuple[str, str], Resolve]] = {
     (event_types.ACTIVITY, "canceled"): _canceled,
     (event_types.ACTIVITY, "schedule_failed"): _refused,
     (event_types.CHILD, "initiated"): _running,
+    (event_types.CHILD, "started"): _child_started,
     (event_types.CHILD, "completed"): _completed,
     (event_types.CHILD, "failed"): _failed,
     (event_types.CHILD, "timed_out"): _timed_out,
@@ -140,5 +158,7 @@ _TABLE: Final[dict[tuple[str, str], Resolve]] = {
     (event_types.TIMER, "start_failed"): _refused,
     (event_types.EXTERNAL_SIGNAL, "initiated"): _running,
     (event_types.EXTERNAL_SIGNAL, "signaled"): _signaled,
-    (event_types.EXTERNAL_SIGNAL, "failed"): _failed,
+    (event_types.EXTERNAL_SIGNAL, "failed"): _not_signaled,
+    (event_types.EXTERNAL_CANCEL, "failed"): _not_canceled,
+    (event_types.DECISION_FAILURE, "request_cancel_activity_failed"): _not_canceled,
 }

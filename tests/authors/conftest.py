@@ -16,6 +16,7 @@ from simpleflow_lab import Lab
 from simpleflow_lab.connect import virtual_clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
+from tests.authors.replayed import replay_everything
 
 OpenLab = Callable[..., Any]
 
@@ -56,3 +57,13 @@ def virtual_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """The same with a clock that jumps: hours of timers and timeouts take milliseconds."""
     with _WAYS[request.param](monkeypatch, clock="virtual") as opened:
         yield opened
+
+
+@pytest.fixture
+def replays_anew(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever the test did, a decider that starts now decides as those that kept going did."""
+    names = [name for name in ("lab", "virtual_lab") if name in request.fixturenames]
+    labs = [request.getfixturevalue(name) for name in names]
+    yield
+    for opened in labs:
+        replay_everything(opened)

@@ -116,8 +116,8 @@ class Quick(Workflow):
         return self.submit(add, x).result
 
 
-def cure(name):
-    """The same workflow, put right."""
+def cure(broken):
+    """The same class, put right and defined again."""
 
     class Cured(Workflow):
         task_list = "determinism"
@@ -125,7 +125,7 @@ def cure(name):
         def run(self):
             return "cured"
 
-    return type("Cured", (Cured,), {"name": name})
+    return type(broken.__name__, (Cured,), {"name": broken.name, "__qualname__": broken.__qualname__})
 
 
 def result_once_it_goes_on(execution):
@@ -159,7 +159,7 @@ def test_a_run_that_loops_for_ever_is_interrupted_and_named_and_others_go_on(lab
         looping.result(30)
     assert lab.start(Quick, 7).result(10) == 8
     assert any("holds up every execution" in warning for warning in looping.warnings)
-    cure("determinism.loops")
+    cure(Loops)
     assert result_once_it_goes_on(looping) == "cured"
 
 
@@ -182,7 +182,7 @@ def test_a_run_that_blocks_where_nobody_can_interrupt_it_holds_up_nobody_for_lon
             standing.result(30)
     finally:
         released.set()
-    cure("determinism.stands")
+    cure(Stands)
     assert result_once_it_goes_on(standing) == "cured"
 
 
