@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simpleflow_lab import Chain, Execution, FuncGroup, Group, Lab, Workflow, activity
@@ -299,7 +299,10 @@ MADE: Mapping[str, str] = {
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",
     "FailWorkflowExecution": "WorkflowExecutionFailed",
 }
-REFUSED = {"CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed"}
+REFUSED = {
+    "CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed",
+    "FailWorkflowExecution": "FailWorkflowExecutionFailed",
+}
 
 
 def says_the_same(decision: Mapping[str, Any], event: HistoryEvent) -> bool:
@@ -368,6 +371,13 @@ def test_a_program_gives_what_plain_python_gives_and_replays_at_every_prefix(sha
         replays_as_recorded(workflow, each.history(), each.workflow_id, each.run_id)
 
 
+@example(
+    # A child that is about to fail gets a signal meanwhile: SWF refuses its failure, and is asked again.
+    [["join", False, [], node] for node in range(3)]
+    + [["fails", False, [], 3], ["signal", False, [], 4], ["join", True, [], 5], ["join", False, [], 6]]
+    + [["failing child", False, [], 7]],
+    [0, 0, 4, 1],
+)
 @examples(100, 20_000)
 @given(programs, st.lists(st.integers(0, 11), max_size=12))
 def test_a_program_gives_what_plain_python_gives_in_whatever_order_its_tasks_complete(program, choices):
