@@ -36,6 +36,7 @@ from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.futures import Future
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.log import logger
+from simpleflow_lab.retry import Retry
 from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.swf import executor as _executor  # noqa: F401  so that swf.executor.Executor is there
 from simpleflow_lab.swf import task as _task  # noqa: F401
@@ -54,6 +55,7 @@ __all__ = [
     "History",
     "Lab",
     "RecordedExecution",
+    "Retry",
     "WaitForSignal",
     "Workflow",
     "__version__",

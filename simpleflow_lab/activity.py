@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.retry import Retry, check_retry
 
 
 class NotSet:
@@ -50,7 +51,7 @@ class Activity:
         name: str | None = None,
         version: str | NotSet = NOT_SET,
         task_list: str | NotSet = NOT_SET,
-        retry: int = 0,
+        retry: int | Retry = 0,
         raises_on_failure: bool = False,
         start_to_close_timeout: Timeout = NOT_SET,
         schedule_to_close_timeout: Timeout = NOT_SET,
@@ -61,10 +62,7 @@ class Activity:
         meta: Mapping[str, Any] | None = None,
     ):
         """See `with_attributes`."""
-        if retry < 0:
-            raise UsageError(
-                f"activity {name or callable}: retry must be a number of retries, 0 or more, not {retry!r}"
-            )
+        check_retry(retry, f"activity {name or callable}")
         self.callable = callable
         self.name = name or f"{callable.__module__}.{callable.__qualname__}".replace(".<locals>", "")
         self.version = DEFAULT_VERSION if isinstance(version, NotSet) else version
@@ -133,7 +131,7 @@ def with_attributes(
     name: str | None = None,
     version: str | NotSet = NOT_SET,
     task_list: str | NotSet = NOT_SET,
-    retry: int = 0,
+    retry: int | Retry = 0,
     raises_on_failure: bool = False,
     start_to_close_timeout: Timeout = NOT_SET,
     schedule_to_close_timeout: Timeout = NOT_SET,
@@ -148,7 +146,8 @@ def with_attributes(
     :param name: of the activity type; by default `module.function`, in a notebook `__main__.function`.
     :param version: of the activity type.
     :param task_list: which workers run it.
-    :param retry: how often it is tried *again* after a failure or timeout: 1 means two attempts.
+    :param retry: how often it is tried *again* after a failure or timeout, at once: 1 means two attempts. A
+        `retry.Retry` says more: waits that grow, which errors, how often after which timeout.
     :param raises_on_failure: reading the result of a task that failed for good raises. If not, the result is `None`,
         the workflow goes on, and the failure is shown as unnoticed unless the workflow reads `future.exception`.
     :param start_to_close_timeout: seconds from a worker taking it to its end; 300 by default, like the next three.

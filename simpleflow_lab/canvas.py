@@ -1,19 +1,25 @@
 """Groups and chains: tasks side by side, and tasks in a row.
 
 A container is submitted like a task and has one future. It is ordinary sequential code: a chain submits, waits, and
-submits the next, in a strand of its own beside `run` (`Submitter.spawn`). Options of a container are its own and never
-change the activities in it.
+submits the next, in a strand of its own beside `run` (`Submitter.spawn`). Options of a container never change what is
+in it: members are copied before they are submitted, so that an activity, a task or a container may stand in several
+containers, and be submitted several times.
+
+What becomes of failures is upstream's, and stands in `docs/failures.md`: `raises_on_failure` says whether reading the
+result raises, for everything in the container; `bubbles_exception_on_failure` says whether the container has an
+exception at all, for a chain around it to break on.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeGuard
 
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.exceptions import AggregateException, UsageError
-from simpleflow_lab.futures import Future
+from simpleflow_lab.futures import FINISHED, Future
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
 
 
@@ -64,7 +70,10 @@ Submittable = Any
 
 
 class GroupFuture(Future):
-    """The future of a group or chain. Its result is the list of the results."""
+    """The future of a group. Its result is the list of the results, `None` for members that failed.
+
+    Its exception is an `AggregateException` with one slot for each member.
+    """
 
     __slots__ = ("futures", "given_up")
 
@@ -92,23 +101,65 @@ class GroupFuture(Future):
             member.cancel()
         return True
 
-    def set_finished(self, result: Any) -> None:
-        if self.given_up:
-            self.set_cancelled()
-        else:
-            super().set_finished(result)
-
     def set_exception(self, exception: BaseException, *, raises: bool | None = None) -> None:
         if self.given_up:
             self.set_cancelled()
         else:
             super().set_exception(exception, raises=raises)
 
+    @property
+    def results(self) -> list[Any]:
+        """The results of the members so far, `None` for those that failed or are not done; does not wait."""
+        return [_value(future) for future in self.futures]
+
+    def notice(self) -> None:
+        """Somebody is told of the failure, and so of its members'."""
+        super().notice()
+        for future in self.futures:
+            future.notice()
+
+    @property
+    def result(self) -> Any:
+        """See `Future.result`."""
+        self.wait()
+        if self.raises and self.peek_exception() is not None:
+            self.notice()
+        return super().result
+
+    @property
+    def exception(self) -> BaseException | None:
+        """See `Future.exception`."""
+        self.wait()
+        if self.peek_exception() is not None:
+            self.notice()
+        return super().exception
+
+    def settle(self, *, bubbles: bool) -> None:
+        """Close it as its members have closed."""
+        if self.given_up:
+            self.set_cancelled()
+            return
+        errors = [future.peek_exception() for future in self.futures]
+        failed = [future for future in self.futures if future.peek_exception() is not None]
+        if any(future.raises for future in failed):
+            self._raises = True
+        if failed and (bubbles or self.raises):
+            self._close(FINISHED, self.results, AggregateException(errors))
+        else:
+            self._close(FINISHED, self.results, None)
+
+
+class ChainFuture(GroupFuture):
+    """The future of a chain. Its members' futures end at the first that failed, if the chain breaks there."""
+
+    __slots__ = ()
+
 
 class FuncGroup(SubmittableContainer):
-    """A container made when its turn comes: `FuncGroup(func, *args)` submits what `func(*args)` gives.
+    """A container, or a task, made when its turn comes: `FuncGroup(func, *args)` submits what `func(*args)` gives.
 
-    In a chain it sees, with `send_result`, the result before it, and so can fan out over it.
+    In a chain it sees, with `send_result`, the result before it, and so can fan out over it. With `_allow_none` the
+    function may give `None`, for an empty group.
     """
 
     def __init__(
@@ -129,30 +180,31 @@ class FuncGroup(SubmittableContainer):
         inner: object = self.func(*self.args, **self.kwargs)
         if inner is None and self.allow_none:
             inner = Group()
-        if not isinstance(inner, SubmittableContainer):
-            raise TypeError(f"{self.func!r} gave {inner!r} to a FuncGroup: return a Group, Chain or FuncGroup")
-        if self.raises_on_failure is not None and isinstance(inner, _Members):
-            inner.raises_on_failure = self.raises_on_failure
-        return inner.submit(executor)
+        if not isinstance(inner, Task | SubmittableContainer):
+            raise TypeError(f"{self.func!r} gave {inner!r} to a FuncGroup: return a group, chain or task")
+        return submit(executor, _as_member(inner, self.raises_on_failure))
 
 
 class _Members(SubmittableContainer):
     """A container with members."""
 
     default_future_class: type[GroupFuture] = GroupFuture
+    """Class of the futures of this kind of container, for subclasses to set."""
 
     def __init__(
         self,
         *submittables: Submittable,
         raises_on_failure: bool | None = None,
-        bubbles_exception_on_failure: bool = False,
+        bubbles_exception_on_failure: bool = True,
         future_class: type[GroupFuture] | None = None,
     ):
         self.raises_on_failure = raises_on_failure
-        """Overrides it for every activity and child in here; `None` leaves each its own."""
+        """Overrides it for everything in here, however deep; `None` leaves each its own."""
         self.bubbles_exception_on_failure = bubbles_exception_on_failure
-        """Reading the result raises an `AggregateException` if a member failed."""
+        """The future has an exception if a member failed, whether or not reading the result raises it."""
         self.future_class = future_class or self.default_future_class
+        if not issubclass(self.future_class, GroupFuture):
+            raise UsageError(f"future_class must be a subclass of GroupFuture, not {self.future_class!r}")
         self.members: list[Task | SubmittableContainer] = []
         self.extend(submittables)
 
@@ -165,12 +217,14 @@ class _Members(SubmittableContainer):
             self.members.append(ActivityTask(submittable, *args, **kwargs))
         elif _is_workflow_class(submittable):
             self.members.append(ChildWorkflowTask(submittable, *args, **kwargs))
-        elif isinstance(submittable, Task | SubmittableContainer):
-            self.members.append(submittable)
-        else:
+        elif not isinstance(submittable, Task | SubmittableContainer):
             raise TypeError(
                 f"{submittable!r} can't be a member: it is no activity, workflow class, task, group or chain"
             )
+        elif args or kwargs:
+            raise TypeError(f"{submittable!r} has its arguments already: add it without any")
+        else:
+            self.members.append(submittable)
 
     def extend(self, submittables: Iterable[Submittable]) -> None:
         """Add several members."""
@@ -181,20 +235,33 @@ class _Members(SubmittableContainer):
         self.extend(submittables)
         return self
 
-    def _submit_member(self, executor: Submitter, member: Task | SubmittableContainer) -> Future:
-        # Of the task, or of a container in here that says nothing itself: never of the Activity, which others use too.
-        says_nothing = isinstance(member, ActivityTask | WorkflowTask) or (
-            getattr(member, "raises_on_failure", False) is None
-        )
-        if self.raises_on_failure is not None and says_nothing:
-            member.raises_on_failure = self.raises_on_failure  # type: ignore[union-attr]
-        return submit(executor, member)
+    @property
+    def activities(self) -> list[Task | SubmittableContainer]:
+        """The members; upstream's name."""
+        return self.members
 
-    def _future(self, executor: Submitter) -> GroupFuture:
-        raises = bool(self.raises_on_failure) or self.bubbles_exception_on_failure
-        future = executor.new_future(self.future_class, raises=raises)
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.members)}>"
+
+    def _new_future(self, executor: Submitter) -> GroupFuture:
+        future = executor.new_future(self.future_class, raises=bool(self.raises_on_failure))
         assert isinstance(future, GroupFuture)
         return future
+
+    def _in_strand(self, executor: Submitter, future: GroupFuture, body: Callable[[], None]) -> None:
+        """Run the body beside `run`, then settle the future."""
+        strand = executor.new_future(Future, raises=False)
+
+        def settle(_: Future) -> None:
+            error = strand.peek_exception()
+            if error is None:
+                future.settle(bubbles=self.bubbles_exception_on_failure)
+            else:  # not a member's: what made the members failed, such as the function of a FuncGroup
+                strand.notice()
+                future.set_exception(error, raises=True)
+
+        strand.add_done_callback(settle)
+        executor.spawn(strand, body)
 
 
 class Group(_Members):
@@ -207,40 +274,50 @@ class Group(_Members):
         super().__init__(*submittables, **options)
 
     def submit(self, executor: Submitter) -> Future:
-        future = self._future(executor)
+        future = self._new_future(executor)
         if self.max_parallel is None or self.max_parallel >= len(self.members):
-            future.futures = [self._submit_member(executor, member) for member in self.members]
-            _when_all_done(future.futures, lambda: _finish(future))
+            future.futures = [submit(executor, _as_member(each, self.raises_on_failure)) for each in self.members]
+            _when_all_done(future.futures, lambda: future.settle(bubbles=self.bubbles_exception_on_failure))
         else:
-            executor.spawn(future, lambda: self._few_at_a_time(executor, future))
+            self._in_strand(executor, future, lambda: self._few_at_a_time(executor, future))
         return future
 
-    def _few_at_a_time(self, executor: Submitter, future: GroupFuture) -> list[Any]:
+    def _few_at_a_time(self, executor: Submitter, future: GroupFuture) -> None:
         assert self.max_parallel is not None
-        for member in self.members:
-            while sum(not f.done for f in future.futures) >= self.max_parallel:
-                _wait_for_any(executor, [f for f in future.futures if not f.done])
+        at_work: list[Future] = []
+        for member in list(self.members):
+            while len(at_work) >= self.max_parallel:
+                _wait_for_any(executor, at_work)
+                at_work = [each for each in at_work if not each.done]
             if future.given_up:
                 break
-            future.futures.append(self._submit_member(executor, member))
-        for member_future in future.futures:
-            member_future.wait()
-        return _results(future)
+            current = submit(executor, _as_member(member, self.raises_on_failure))
+            future.futures.append(current)
+            if not current.done:
+                at_work.append(current)
+        for each in future.futures:
+            each.wait()
 
 
 class Chain(_Members):
     """Members in a row. Its result is the list of all their results.
 
-    With `send_result` each gets the result before it as its last argument. It stops at a failure unless
-    `break_on_failure` is false.
+    With `send_result` each activity, child workflow and FuncGroup gets the result before it as its last argument. It
+    stops at a failure, and then has the results so far, unless `break_on_failure` is false.
+
+    With `raises_on_failure=False` it has no exception, and so breaks no chain around it, unless
+    `bubbles_exception_on_failure` is true.
     """
+
+    default_future_class = ChainFuture
 
     def __init__(
         self,
         *submittables: Submittable,
         send_result: bool = False,
         break_on_failure: bool = True,
-        bubbles_exception_on_failure: bool = True,
+        raises_on_failure: bool | None = None,
+        bubbles_exception_on_failure: bool | None = None,
         **options: Any,
     ):
         if send_result and not break_on_failure:
@@ -249,58 +326,50 @@ class Chain(_Members):
             )
         self.send_result = send_result
         self.break_on_failure = break_on_failure
-        super().__init__(*submittables, bubbles_exception_on_failure=bubbles_exception_on_failure, **options)
-
-    def _future(self, executor: Submitter) -> GroupFuture:
-        future = executor.new_future(self.future_class, raises=bool(self.raises_on_failure))
-        assert isinstance(future, GroupFuture)
-        return future
+        if bubbles_exception_on_failure is None:
+            bubbles_exception_on_failure = raises_on_failure is not False
+        super().__init__(
+            *submittables,
+            raises_on_failure=raises_on_failure,
+            bubbles_exception_on_failure=bubbles_exception_on_failure,
+            **options,
+        )
 
     def submit(self, executor: Submitter) -> Future:
-        future = self._future(executor)
-        executor.spawn(future, lambda: self._one_by_one(executor, future))
+        future = self._new_future(executor)
+        self._in_strand(executor, future, lambda: self._one_by_one(executor, future))
         return future
 
-    def _one_by_one(self, executor: Submitter, future: GroupFuture) -> list[Any]:
-        previous: list[Any] = []
-        for member in self.members:
-            if self.send_result and previous and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
-                member.args = [*member.args, *previous]
-            current = self._submit_member(executor, member)
+    def _one_by_one(self, executor: Submitter, future: GroupFuture) -> None:
+        previous: tuple[Any, ...] = ()
+        for member in list(self.members):
+            if future.given_up:
+                return
+            current = submit(executor, _as_member(member, self.raises_on_failure, *previous))
             future.futures.append(current)
             current.wait()
-            if future.given_up:
-                break
-            if _error(current) is not None and self.break_on_failure:
-                break
-            previous = [None if _error(current) is not None else current.result]
-        return _results(future)
+            if current.peek_exception() is not None and self.break_on_failure:
+                return
+            if self.send_result:
+                previous = (_value(current),)
 
 
-def _error(future: Future) -> BaseException | None:
-    """The error of a closed future, without noticing it."""
-    return future.peek_exception()
+def _as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
+    """The member as its container submits it: a copy, with the container's say, and more arguments if it takes any."""
+    if raises_on_failure is not None and hasattr(member, "raises_on_failure"):
+        member = copy.copy(member)
+        member.raises_on_failure = raises_on_failure
+    if more and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
+        member = copy.copy(member)
+        member.args = [*member.args, *more]
+    return member
 
 
-def _results(future: GroupFuture) -> list[Any]:
-    """The results of all members, `None` for those that failed.
-
-    Raises an aggregate of the errors if the container or a member that failed is to raise.
-    """
-    errors = [_error(member) for member in future.futures]
-    failed = [member for member, error in zip(future.futures, errors, strict=True) if error is not None]
-    if failed and (future.raises or any(member.raises for member in failed)):
-        for member in failed:
-            member.notice()
-        raise AggregateException(errors)
-    return [None if error is not None else member.result for member, error in zip(future.futures, errors, strict=True)]
-
-
-def _finish(future: GroupFuture) -> None:
-    try:
-        future.set_finished(_results(future))
-    except AggregateException as error:
-        future.set_exception(error, raises=True)
+def _value(future: Future) -> Any:
+    """The result of a member that is done, `None` of one that failed or is not; does not wait."""
+    if isinstance(future, GroupFuture):
+        return future.results
+    return future.result if future.done and future.peek_exception() is None else None
 
 
 def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:

@@ -366,7 +366,8 @@ def progress(history: History, until: datetime.datetime | None) -> Progress:
     names: dict[str, None] = {}
     for entity in latest.values():
         if entity.closed:
-            good = entity.state in ("completed", "fired")
+            # A timer that is called off, such as a deadline that was met, is no failure.
+            good = entity.state in ("completed", "fired") or (entity.kind == TIMER and entity.state == "canceled")
             completed, failed = completed + good, failed + (not good)
         elif entity.state in ("scheduled", "initiated"):
             waiting += 1

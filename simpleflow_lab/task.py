@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.codec import decode_or_text
+from simpleflow_lab.exceptions import TaskFailed, UsageError
+from simpleflow_lab.failures import leading_name, loaded_error_class
+from simpleflow_lab.futures import Future
 
 WorkflowClass = type[Any]
 """A subclass of `workflow.Workflow`; that module imports this one."""
@@ -182,6 +187,137 @@ class ContinueAsNewWorkflowTask(Task):
         self.args = args
         self.kwargs = kwargs
         self.name = workflow.type_name()
+
+
+@dataclass
+class TaskFailureContext:
+    """What `Workflow.on_task_failure` is told of a failed attempt, and what it answers.
+
+    Answer with one of the `decide_…` methods, or set `decision` and its fields, and return the context.
+    """
+
+    class Decision(Enum):
+        """What becomes of the task; upstream's names."""
+
+        none = 0
+        """The task's own `retry` and `raises_on_failure` decide."""
+        abort = 1
+        """The workflow fails."""
+        ignore = 2
+        """The task counts as completed: with the result that the hook gave `future`, or `None`."""
+        retry_now = 3
+        """It is tried again at once, with the arguments of `a_task`."""
+        retry_later = 4
+        """It is tried again after `retry_wait_timeout` seconds."""
+        cancel = 5
+        """Its future is canceled."""
+        handled = 6
+        """Its future becomes as `future`; without one the task is tried again at once."""
+
+    a_task: ActivityTask | WorkflowTask
+    """The task. Its own copy: change `args` and `kwargs`, or put another task here, before a retry."""
+    event: dict[str, Any]
+    """The attempt as upstream describes it: `type`, `id`, `name`, `version`, `state`, `retry`, `input`, `scheduled_id`,
+    `started_id`, `failed_id` or `timed_out_id`, `timeout_type`, `timeout_value`, …"""
+    future: Future | None
+    """How the attempt ended. A future of its own: to close it otherwise changes the task's only with a decision."""
+    exception_class: type[Exception]
+    """`TaskException` for an activity, `WorkflowException` for a child workflow."""
+    history: Any = None
+    """The history so far, as a sequence of events."""
+    decision: Decision | None = Decision.none
+    """The answer."""
+    retry_wait_timeout: int | None = None
+    """Seconds to wait, with `retry_later`."""
+    reason: str | None = None
+    """Why the attempt failed, in a line."""
+    details: Any = None
+    """What the worker recorded of it, read from JSON if it is."""
+    task_error: str | None = None
+    """Name of the exception's class in the task, such as `"ValueError"`."""
+    task_message: str | None = None
+    """Its message."""
+    task_error_type: type[BaseException] | None = None
+    """Its class, if that is loaded in this process; nothing is imported to find it."""
+    current_started_decision_id: int | None = None
+    """Id of the `DecisionTaskStarted` event of the decision that is made here."""
+    last_completed_decision_id: int | None = None
+    """Id of the `DecisionTaskCompleted` event before it, if there is one."""
+
+    def __post_init__(self) -> None:
+        """Read what the exception says of itself."""
+        error = self.exception
+        if not isinstance(error, TaskFailed):
+            self.reason = str(error)
+            return
+        self.reason = error.reason or self.reason
+        self.details = decode_or_text(error.details) or self.details
+        if isinstance(self.details, dict) and "error" in self.details:
+            self.task_error = str(self.details["error"])
+            self.task_message = str(self.details["message"]) if "message" in self.details else None
+            self.task_error_type = loaded_error_class(str(self.details.get("error_type") or ""))
+        elif leading_name(self.reason):
+            # A child workflow, or a worker that records a reason only.
+            self.task_error = leading_name(self.reason)
+            self.task_message = str(self.reason).partition(":")[2].strip()
+
+    @property
+    def exception(self) -> BaseException | None:
+        """`TaskFailed`, `TimeoutError`, `TaskTerminated` or `TaskCanceled`."""
+        return self.future.exception if self.future is not None and self.future.done else None
+
+    @property
+    def retry_count(self) -> int | None:
+        """How often it was tried again so far: 0 when the first attempt failed."""
+        return self.event.get("retry")
+
+    @property
+    def attempt_number(self) -> int:
+        """Which attempt failed: 1 for the first."""
+        return int(self.event.get("retry", 0)) + 1
+
+    @property
+    def payload(self) -> Activity | WorkflowClass:
+        """The activity or workflow class."""
+        return self.a_task.activity if isinstance(self.a_task, ActivityTask) else self.a_task.workflow
+
+    @property
+    def task_name(self) -> str:
+        """Name of the activity or workflow type."""
+        return self.a_task.activity.name if isinstance(self.a_task, ActivityTask) else self.a_task.workflow.type_name()
+
+    @property
+    def id(self) -> int | None:
+        """Id of the event that scheduled or initiated the attempt."""
+        return self.event.get("scheduled_id") or self.event.get("initiated_event_id")
+
+    def decide_abort(self) -> TaskFailureContext:
+        """Fail the workflow."""
+        self.decision = self.Decision.abort
+        return self
+
+    def decide_ignore(self) -> TaskFailureContext:
+        """Go on as if the task had completed with `None`, or with what `future.set_finished(…)` says."""
+        self.decision = self.Decision.ignore
+        return self
+
+    def decide_cancel(self) -> TaskFailureContext:
+        """Cancel the task's future."""
+        self.decision = self.Decision.cancel
+        return self
+
+    def decide_retry(self, retry_wait_timeout: int | None = 0) -> TaskFailureContext:
+        """Try again, after so many seconds."""
+        self.decision = self.Decision.retry_later if retry_wait_timeout else self.Decision.retry_now
+        self.retry_wait_timeout = retry_wait_timeout
+        return self
+
+    def decide_handled(self, a_task: ActivityTask | WorkflowTask, future: Future | None = None) -> TaskFailureContext:
+        """Let the task's future become as this one, be it done or not; without one, try `a_task` at once."""
+        self.a_task = a_task
+        self.future = future
+        self.decision = self.Decision.handled
+        return self
 
 
 def _asked(workflow: WorkflowClass, hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -31,6 +31,7 @@ from simpleflow_lab.constants import DEFAULT_VERSION
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
+from simpleflow_lab.retry import Retry, check_retry
 from simpleflow_lab.signal import Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.task import (
     ActivityTask,
@@ -38,6 +39,7 @@ from simpleflow_lab.task import (
     ContinueAsNewWorkflowTask,
     MarkerTask,
     SignalTask,
+    TaskFailureContext,
     TimerTask,
 )
 
@@ -100,8 +102,8 @@ class Workflow:
     """ARN of the IAM role with which it may call AWS Lambda."""
     propagate_signals_to_parent: ClassVar[bool] = True
     """Signals that it gets are passed on to its parent, as they are to its children."""
-    retry: ClassVar[int] = 0
-    """How often a failed child execution is tried again."""
+    retry: ClassVar[int | Retry] = 0
+    """How often a failed child execution is tried again, at once; or a `retry.Retry` that says more."""
     raises_on_failure: ClassVar[bool] = True
     """Reading the result of a failed child execution raises."""
     idempotent: ClassVar[bool | None] = None
@@ -118,6 +120,8 @@ class Workflow:
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         _check_definition(cls)
+        if "retry" in cls.__dict__:
+            check_retry(cls.retry, f"workflow {cls.__name__}")
         kind = cls.type_name(), cls.type_version()
         same = same_type.setdefault(kind, {})
         if kind not in registry:
@@ -321,6 +325,16 @@ class Workflow:
 
     def after_run(self, history: Any) -> None:
         """Deprecated: `after_closed`. Called before it."""
+
+    def on_task_failure(self, failure_context: TaskFailureContext) -> TaskFailureContext | None:
+        """Called when an attempt of an activity or child workflow failed or timed out; says what becomes of the task.
+
+        Set the context's decision, as in `return failure_context.decide_retry(60)`; `None` leaves the task to its
+        `retry` and `raises_on_failure`. It is called once for each failure, and again in each replay, so it must say
+        the same each time. It runs in a strand of its own: it may submit tasks and wait for them. An exception that it
+        raises fails the workflow.
+        """
+        return None
 
     def should_cancel(self, history: Any) -> bool:
         """Asked once when somebody requests that the execution be canceled; `False` refuses, and it goes on."""

@@ -42,6 +42,8 @@ RECORDED: Final[Mapping[str, Recorded]] = {
     "MarkerRecorded": Recorded(requests.MARKER, "markerName"),
     "RecordMarkerFailed": Recorded(requests.MARKER, "markerName"),
     "SignalExternalWorkflowExecutionInitiated": Recorded(requests.SIGNAL, "signalName"),
+    # It names only whom the signal was for.
+    "SignalExternalWorkflowExecutionFailed": Recorded(requests.SIGNAL, None),
     "WorkflowExecutionCompleted": Recorded(requests.CLOSE, None, "CompleteWorkflowExecution"),
     "CompleteWorkflowExecutionFailed": Recorded(requests.CLOSE, None, "CompleteWorkflowExecution"),
     "WorkflowExecutionFailed": Recorded(requests.CLOSE, None, "FailWorkflowExecution"),
@@ -62,7 +64,10 @@ def match(event: HistoryEvent, asked: Asked) -> Request:
     """The request that this event records. Raises `NondeterminismError` if the code did not ask for it, or not so."""
     recorded = RECORDED[event.type]
     event_id = recorded.close or str(event.attributes.get(recorded.id_attribute or ""))
-    candidates = asked.named(recorded.kind, event_id)
+    if recorded.id_attribute or recorded.close:
+        candidates = asked.named(recorded.kind, event_id)
+    else:
+        candidates = [request for request in asked if request.kind == recorded.kind and _same(event, request)]
     for request in candidates:
         if _same(event, request):
             return request

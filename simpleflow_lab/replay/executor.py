@@ -79,6 +79,8 @@ class ReplayExecutor:
         """The events up to the decision at hand: what the workflow may know."""
         self.replaying = False
         self.decided_at: datetime.datetime = started.timestamp
+        self.started_event_id = 0
+        """The `DecisionTaskStarted` event of the decision that is replayed or made."""
         self.closing: Request | None = None
         """The close decision, once the workflow came to its end."""
         self.blocked = False
@@ -88,6 +90,12 @@ class ReplayExecutor:
         self.patches = Patches()
         self._before = AskedBefore()
         self._context = context
+        self.timers_in_line: list[Request] = []
+        """Timers that SWF refused because as many as it allows are open; each waits for one of those to close."""
+        self.settled_by_hook = 0
+        """Tasks that failed and of which the workflow's hook made something else."""
+        self.author_failed: Callable[[BaseException, str], None] = _nobody_listens
+        """Called with an error of the author's code outside of `run`, and what raised it."""
         self._started = started
         self._defaults = defaults
         self._domain, self._workflow_id, self._run_id = domain, workflow_id, run_id
@@ -215,6 +223,24 @@ class ReplayExecutor:
                 future.set_signal(signal)
         self._hand_out_signals(signal.name)
 
+    def hook(self, name: str) -> Callable[..., Any] | None:
+        """The workflow's own hook of this name, or `None` if it left that of `Workflow` as it is."""
+        workflow = self._workflow
+        if workflow is None or getattr(type(workflow), name) is getattr(Workflow, name):
+            return None
+        found: Callable[..., Any] = getattr(workflow, name)
+        return found
+
+    def change(self, request: Request, task: ActivityTask | WorkflowTask) -> None:
+        """The next attempt is of this task, whatever the request asked for before."""
+        values, named = resolved(list(task.args)), resolved(dict(task.kwargs))
+        if isinstance(task, ActivityTask):
+            asked = self._asked_of_activity(task, values, named, self._priority_of(task))
+        else:
+            asked = self._asked_of_child(task, values, named)
+        for member, value in asked.items():
+            setattr(request, member, value)
+
     def child_event(self, event: HistoryEvent) -> None:
         """Something became of a child; events of other kinds are passed over."""
         self._propagation.child_event(event)
@@ -243,7 +269,7 @@ class ReplayExecutor:
             patch, deprecated=deprecated, replaying=self.replaying, line=self.fibers.line()
         )
         if marker is not None:
-            self.asked.add(marker)
+            self.ask_by_itself(marker)
         return new_way
 
     def ask(self, request: Request) -> Request:
@@ -256,6 +282,10 @@ class ReplayExecutor:
         if stands is request:
             self.asked.add(request)
         return stands
+
+    def ask_by_itself(self, request: Request) -> None:
+        """One more request, which the code does not make: running again does not make it again."""
+        self.asked.add(request)
 
     def ask_again(self, request: Request) -> None:
         """One more attempt of what was asked for; none if it was given up."""
@@ -293,8 +323,8 @@ class ReplayExecutor:
 
     @property
     def failures(self) -> int:
-        """How many tasks failed for good."""
-        return len(self._failed)
+        """How many tasks failed for good, or would have if a hook had made nothing else of it."""
+        return len(self._failed) + self.settled_by_hook
 
     @property
     def waiting_signals(self) -> list[str]:
@@ -383,25 +413,8 @@ class ReplayExecutor:
             if same is not None:
                 _follow(same.future, future)
                 return
-            given = task.input_of(values, named)
-            request = Request(
-                requests.ACTIVITY,
-                task_id,
-                task=task,
-                future=future,
-                type=(activity.name, activity.version),
-                input=field_of(given, f"input of {activity.name}"),
-                line=line,
-                members={
-                    "task_list": activity.task_list,
-                    "task_priority": priority,
-                    "start_to_close_timeout": activity.task_start_to_close_timeout,
-                    "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
-                    "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
-                    "heartbeat_timeout": activity.task_heartbeat_timeout,
-                    **{name: self._defaults[name] for name in activity.unsaid & self._defaults.keys()},
-                },
-            )
+            asked = self._asked_of_activity(task, values, named, priority)
+            request = Request(requests.ACTIVITY, task_id, future=future, line=line, **asked)
             self._by_id[task_id] = self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
@@ -413,13 +426,33 @@ class ReplayExecutor:
             return priority_of(*own)
         return priority_of(self._workflow.task_priority)
 
+    def _asked_of_activity(
+        self, task: ActivityTask, values: list[Any], named: dict[str, Any], priority: int | str | None
+    ) -> dict[str, Any]:
+        """Of a request for an activity task: what follows from the task and its arguments."""
+        activity = task.activity
+        return {
+            "task": task,
+            "type": (activity.name, activity.version),
+            "input": field_of(task.input_of(values, named), f"input of {activity.name}"),
+            "arguments": (values, named),
+            "members": {
+                "task_list": activity.task_list,
+                "task_priority": priority,
+                "start_to_close_timeout": activity.task_start_to_close_timeout,
+                "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
+                "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
+                "heartbeat_timeout": activity.task_heartbeat_timeout,
+                **{name: self._defaults[name] for name in activity.unsaid & self._defaults.keys()},
+            },
+        }
+
     def _submit_child(self, task: WorkflowTask, line: Line | None) -> Future:
-        workflow = task.workflow
         args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
         future = self._new_future("", raises=task.raises_on_failure, canceler=self._give_up)
         # Reserved now, even for a class that may say an id of its own when the arguments are there.
         numbered = None if task.idempotent else self._ids.child_id(task.name, self._ids.next_number(task.name))
-        if not hasattr(workflow, "get_workflow_id"):
+        if not hasattr(task.workflow, "get_workflow_id"):
             future.task_id = numbered
 
         def go_on() -> None:
@@ -431,21 +464,24 @@ class ReplayExecutor:
             if same is not None:
                 _follow(same.future, future)
                 return
-            request = Request(
-                requests.CHILD,
-                child_id,
-                task=task,
-                future=future,
-                type=(workflow.type_name(), workflow.type_version()),
-                alias=workflow.class_name(),
-                input=field_of(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
-                line=line,
-                members=self._child_members(task, values, named),
-            )
+            asked = self._asked_of_child(task, values, named)
+            request = Request(requests.CHILD, child_id, future=future, line=line, **asked)
             self._by_id[child_id] = self.ask(request)
 
         self._when_arguments_are_there((args, kwargs), future, go_on)
         return future
+
+    def _asked_of_child(self, task: WorkflowTask, values: list[Any], named: dict[str, Any]) -> dict[str, Any]:
+        """Of a request for a child workflow: what follows from the task and its arguments."""
+        workflow = task.workflow
+        return {
+            "task": task,
+            "type": (workflow.type_name(), workflow.type_version()),
+            "alias": workflow.class_name(),
+            "input": field_of(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
+            "arguments": (values, named),
+            "members": self._child_members(task, values, named),
+        }
 
     def _child_members(self, task: WorkflowTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         workflow, parent = task.workflow, self._started.attributes
@@ -585,8 +621,7 @@ class ReplayExecutor:
             # Its failure concerns nobody: a relative that has closed meanwhile misses nothing.
             future = Future()
             self._deliveries.append(future)
-            # Not by `ask`: the code does not ask for it, so running again does not ask for it again.
-            self.asked.add(
+            self.ask_by_itself(
                 Request(
                     requests.SIGNAL,
                     signal.name,
@@ -690,6 +725,10 @@ _TAKERS: Final[dict[type[Task], Callable[..., Future]]] = {
     WaitForSignal: ReplayExecutor._wait_for_signal,
     ContinueAsNewWorkflowTask: ReplayExecutor._continue_as_new,
 }
+
+
+def _nobody_listens(error: BaseException, what: str) -> None:
+    raise error
 
 
 def _snapshot(value: Any) -> Any:

@@ -206,6 +206,7 @@ class Replay:
             raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
         executor = self._executor = ReplayExecutor(event, context=self._context, defaults=self._defaults, **self._names)
         executor.events.append(event)
+        executor.author_failed = self._author_failed
         self._applied = 1
         executor.fibers.spawn(self._main)
 
@@ -291,6 +292,7 @@ class Replay:
         executor.decided_at = started.timestamp
         if executor.blocked and executor.closing is None:
             self._begin_again(executor)
+        executor.started_event_id = started_event_id
         for event in executor.events[self._applied : started_event_id]:
             self._apply(event)
         self._applied = started_event_id
@@ -428,19 +430,29 @@ class Replay:
             self._fail(executor, error.reason, error.details)
         except (greenlet.GreenletExit, DecisionInterrupted):
             raise
-        except BaseException as error:  # the author's: it ends the execution, unless the world around is to blame
-            if _is_infrastructure(error):
-                self._error = InfrastructureError(f"{type(error).__name__} in {self.workflow.type_name()}.run: {error}")
-                self._error.__cause__ = error
-            else:
-                self._fail(executor, reason_of(error), _failure_details(error))
+        except BaseException as error:
+            self._author_failed(error)
         else:
             if executor.closing is None:
                 self._hook("after_replay")
                 self._closing_hook("on_completed")
                 executor.close_with("CompleteWorkflowExecution", result=text)
 
+    def _author_failed(self, error: BaseException, what: str = "") -> None:
+        """The author's code raised: it ends the execution, unless the world around is to blame."""
+        executor = self._executor
+        assert executor is not None
+        if _is_infrastructure(error):
+            where = f"{self.workflow.type_name()}.{what or 'run'}"
+            self._error = InfrastructureError(f"{type(error).__name__} in {where}: {error}")
+            self._error.__cause__ = error
+        else:
+            reason = reason_of(error)
+            self._fail(executor, f"{what}: {reason}" if what else reason, _failure_details(error))
+
     def _fail(self, executor: ReplayExecutor, reason: str, details: str | None) -> None:
+        if executor.closing is not None:
+            return  # it ended otherwise before
         self._closing_hook("on_failure", reason, details)
         executor.close_with(
             "FailWorkflowExecution",

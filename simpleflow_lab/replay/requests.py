@@ -6,9 +6,11 @@ that SWF recorded for it. One table says, for each kind, how it is written as a 
 
 from __future__ import annotations
 
+import datetime
 import json
 import linecache
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -38,12 +40,29 @@ DEADLINE_TIMER: Final = "_simpleflow_deadline"
 """Timers of this name and a number are the timeouts of `futures.wait` and `futures.as_completed`."""
 
 
+class Attempts:
+    """How one task fared so far."""
+
+    __slots__ = ("failures", "first_at", "refusals", "type_missing")
+
+    def __init__(self) -> None:
+        self.failures: Counter[str] = Counter()
+        """Attempts that failed: by timeout type, and under "" those that no timeout ended."""
+        self.first_at: datetime.datetime | None = None
+        """When the first one was scheduled."""
+        self.refusals = 0
+        """How often SWF refused it because too much was asked of it at once."""
+        self.type_missing = 0
+        """How often SWF did not know its type."""
+
+
 class Request:
     """One thing asked for."""
 
     __slots__ = (
         "alias",
-        "failures",
+        "arguments",
+        "attempts",
         "future",
         "given_up",
         "id",
@@ -67,6 +86,7 @@ class Request:
         type: tuple[str, str] | None = None,
         alias: str | None = None,
         input: str | None = None,
+        arguments: tuple[list[Any], dict[str, Any]] = ([], {}),
         line: Line | None = None,
         members: dict[str, Any] | None = None,
     ):
@@ -81,18 +101,24 @@ class Request:
         """Another name that the type may have in a history: upstream's for child workflows."""
         self.input = input
         """What must be the same in every replay: input, details, or a timer's duration."""
+        self.arguments = arguments
+        """Of an activity or child workflow: what `input` was made of."""
         self.line = line
         """The author's line that asked."""
         self.members = members or {}
         """Further arguments of the decision's builder."""
         self.sent = False
         """Answered to SWF, or recorded in the history."""
-        self.failures = 0
-        """Attempts that failed or timed out."""
         self.started = False
         """Of a child: it runs, and so can be asked to cancel."""
         self.given_up = False
         """The author canceled it: SWF is asked to, and it is not tried again."""
+        self.attempts = Attempts()
+
+    @property
+    def closed(self) -> bool:
+        """Its future is done: nothing more is to be asked."""
+        return self.future is not None and self.future.done
 
     def again(self) -> Request:
         """The same request for one more attempt."""

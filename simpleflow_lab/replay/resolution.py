@@ -1,23 +1,26 @@
 """What an event means for the request it belongs to: one function per kind of entity and state, in one table.
 
-A task that fails is asked for again while it has retries left. An attempt that was lost because its worker's process
-died costs no retry. A task that SWF refuses to schedule for want of its type is asked for again, for the decider
-registers types; one refused because too much is open waits its turn.
+What follows a failed attempt is decided in `failed_attempts`. An attempt that was lost because its worker's process
+died costs no retry, and nobody is asked. A task that SWF refuses to schedule for want of its type is asked for again,
+for the decider registers types; one refused because too much is asked at once waits longer each time; what SWF refuses
+for good has failed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TaskTerminated, TimeoutError
+from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.executor import ReplayExecutor
+from simpleflow_lab.replay.failed_attempts import attempt_failed, timeout_value, try_again
 from simpleflow_lab.replay.requests import Request
+from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.recovery import is_worker_lost
-from simpleflow_lab.task import ActivityTask, WorkflowTask
 
 Resolve = Callable[[ReplayExecutor, Request, HistoryEvent], None]
 
@@ -34,13 +37,18 @@ _TOO_MUCH: Final = frozenset(
         "CHILD_CREATION_RATE_EXCEEDED",
         "OPEN_TIMERS_LIMIT_EXCEEDED",
         "TIMER_CREATION_RATE_EXCEEDED",
+        "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_RATE_EXCEEDED",
+        "REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_RATE_EXCEEDED",
     }
 )
+"""Causes that pass: SWF takes the task when less is open, or later."""
 
 
 def resolve(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     """Tell the request's future what the event says."""
     row = event.row
+    if row.entity == event_types.TIMER and row.state in ("fired", "canceled") and executor.timers_in_line:
+        executor.ask_again(executor.timers_in_line.pop(0))
     found = _TABLE.get((row.entity, row.state))
     if found is not None and request.future is not None and not request.future.done:
         found(executor, request, event)
@@ -49,6 +57,8 @@ def resolve(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> 
 def _running(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
     request.future.set_running()
+    if request.attempts.first_at is None:
+        request.attempts.first_at = event.timestamp
 
 
 def _completed(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
@@ -58,7 +68,8 @@ def _completed(executor: ReplayExecutor, request: Request, event: HistoryEvent) 
 
 def _failed(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     attributes = event.attributes
-    _attempt_failed(executor, request, TaskFailed(request.id, attributes.get("reason"), attributes.get("details")))
+    error = TaskFailed(request.id, attributes.get("reason"), attributes.get("details"))
+    attempt_failed(executor, request, event, error)
 
 
 def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
@@ -67,28 +78,46 @@ def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) 
         executor.ask_again(request)
         return
     kind = str(attributes.get("timeoutType"))
-    _attempt_failed(executor, request, TimeoutError(kind, _timeout_value(request, kind)))
-
-
-def _canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
-    assert request.future is not None
-    request.future.set_cancelled(TaskCanceled(event.attributes.get("details")))
+    attempt_failed(executor, request, event, TimeoutError(kind, timeout_value(request, kind)))
 
 
 def _terminated(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
-    _attempt_failed(executor, request, TaskTerminated())
+    attempt_failed(executor, request, event, TaskTerminated())
+
+
+def _child_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
+    assert request.future is not None
+    error = TaskCanceled(event.attributes.get("details"))
+    if request.given_up:
+        request.future.set_cancelled(error)  # as the author wanted it
+    else:
+        attempt_failed(executor, request, event, error, final=True)
+
+
+def _activity_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
+    assert request.future is not None
+    request.future.set_cancelled(TaskCanceled(event.attributes.get("details")))
 
 
 def _refused(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
     cause = str(event.attributes.get("cause"))
-    if cause in _TOO_MUCH:
+    attempts = request.attempts
+    error = TaskFailed(request.id, f"SWF refused it: {cause}")
+    if cause in _TYPE_MISSING and attempts.type_missing < MAX_TYPE_MISSING:
+        attempts.type_missing += 1
         executor.ask_again(request)
-    elif cause in _TYPE_MISSING and request.failures < MAX_TYPE_MISSING:
-        request.failures += 1
-        executor.ask_again(request)
+    elif cause == "OPEN_TIMERS_LIMIT_EXCEEDED":
+        executor.timers_in_line.append(request)
+    elif cause == "TIMER_CREATION_RATE_EXCEEDED":
+        executor.ask_again(request)  # a timer can't wait by means of a timer: only by the decision in between
+    elif cause in _TOO_MUCH:
+        attempts.refusals += 1
+        try_again(executor, request, back_off(attempts.refusals))
+    elif request.kind in (requests.ACTIVITY, requests.CHILD):
+        attempt_failed(executor, request, event, error, final=True)
     else:
-        request.future.set_exception(TaskFailed(request.id, f"SWF refused it: {cause}"))
+        request.future.set_exception(error)
 
 
 def _fired(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
@@ -103,14 +132,20 @@ def _child_started(executor: ReplayExecutor, request: Request, event: HistoryEve
 def _not_signaled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
     attributes = event.attributes
-    reason = str(attributes.get("cause"))
-    if reason == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
-        reason += f": no execution {attributes.get('workflowId')!r} is open to get the signal"
-    request.future.set_exception(TaskFailed(request.id, reason))
+    if attributes.get("cause") == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
+        unknown = f"{attributes['cause']}: no execution {attributes.get('workflowId')!r} is open to get the signal"
+        request.future.set_exception(TaskFailed(request.id, unknown))
+    else:
+        _refused(executor, request, event)
 
 
 def _not_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
-    executor.cancel_refused(request, str(event.attributes.get("cause")))
+    cause = str(event.attributes.get("cause"))
+    if cause in _TOO_MUCH:
+        request.attempts.refusals += 1
+        try_again(executor, request, back_off(request.attempts.refusals))
+    else:
+        executor.cancel_refused(request, cause)
 
 
 def _signaled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
@@ -118,39 +153,19 @@ def _signaled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -
     request.future.set_finished(None)
 
 
-def _attempt_failed(executor: ReplayExecutor, request: Request, error: Exception) -> None:
-    assert request.future is not None
-    request.failures += 1
-    if request.failures <= _retries(request):
-        executor.ask_again(request)
-    else:
-        request.future.set_exception(error)
-
-
-def _retries(request: Request) -> int:
-    if isinstance(request.task, ActivityTask):
-        return request.task.activity.retry
-    return request.task.workflow.retry if isinstance(request.task, WorkflowTask) else 0
-
-
-def _timeout_value(request: Request, kind: str) -> Any:
-    value = request.members.get(f"{kind.lower()}_timeout", request.members.get(f"execution_{kind.lower()}_timeout"))
-    return int(value) if isinstance(value, str) and value.isdigit() else value
-
-
 _TABLE: Final[dict[tuple[str, str], Resolve]] = {
     (event_types.ACTIVITY, "scheduled"): _running,
     (event_types.ACTIVITY, "completed"): _completed,
     (event_types.ACTIVITY, "failed"): _failed,
     (event_types.ACTIVITY, "timed_out"): _timed_out,
-    (event_types.ACTIVITY, "canceled"): _canceled,
+    (event_types.ACTIVITY, "canceled"): _activity_canceled,
     (event_types.ACTIVITY, "schedule_failed"): _refused,
     (event_types.CHILD, "initiated"): _running,
     (event_types.CHILD, "started"): _child_started,
     (event_types.CHILD, "completed"): _completed,
     (event_types.CHILD, "failed"): _failed,
     (event_types.CHILD, "timed_out"): _timed_out,
-    (event_types.CHILD, "canceled"): _canceled,
+    (event_types.CHILD, "canceled"): _child_canceled,
     (event_types.CHILD, "terminated"): _terminated,
     (event_types.CHILD, "start_failed"): _refused,
     (event_types.TIMER, "started"): _running,

@@ -53,11 +53,11 @@ class TaskIds:
 
     def task_id(self, name: str, suffix: str) -> str:
         """Id of an activity task."""
-        return _within_limit(f"{name}-{suffix}")
+        return within_limit(f"{name}-{suffix}")
 
     def child_id(self, name: str, suffix: str) -> str:
         """Workflow id of a child execution."""
-        return _within_limit(f"{name}-{self._workflow_id}--{self._run}--{suffix}")
+        return within_limit(f"{name}-{self._workflow_id}--{self._run}--{suffix}")
 
 
 def arguments_hash(args: Any, kwargs: Any) -> str:
@@ -65,7 +65,8 @@ def arguments_hash(args: Any, kwargs: Any) -> str:
     return hashlib.md5(encode({"args": args, "kwargs": kwargs}).encode(), usedforsecurity=False).hexdigest()
 
 
-def _within_limit(task_id: str) -> str:
+def within_limit(task_id: str) -> str:
+    """An id that SWF takes: one that is too long ends in its hash."""
     if len(task_id) <= MAX_ID:
         return task_id
     return f"{task_id[:223]}-{hashlib.md5(task_id.encode(), usedforsecurity=False).hexdigest()}"

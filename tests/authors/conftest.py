@@ -14,6 +14,7 @@ import pytest
 
 from simpleflow_lab import Lab
 from simpleflow_lab.connect import virtual_clock
+from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
 from tests.authors.replayed import replay_everything
@@ -67,3 +68,12 @@ def replays_anew(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for opened in labs:
         replay_everything(opened)
+
+
+@pytest.fixture(scope="module", params=sorted(_WAYS))
+def shared_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The same, one for all tests of a module; an activity may push its `clock` on, and so overrun its timeouts."""
+    clock = ManualClock(jumps=True)
+    with pytest.MonkeyPatch.context() as patch, _WAYS[request.param](patch, clock=clock) as opened:
+        opened.clock = clock
+        yield opened

@@ -141,6 +141,7 @@ def test_a_deadline_that_is_not_reached_is_called_off(virtual_lab):
     assert execution.result(30) == 8
     assert timers(execution, "TimerCanceled") == ["_simpleflow_deadline_1"]
     assert timers(execution, "TimerFired") == ["goes on"]
+    assert (execution.progress().completed, execution.progress().failed) == (3, 0)
 
 
 def test_a_timeout_of_nothing_only_looks(virtual_lab):

@@ -1,0 +1,264 @@
+"""What becomes of a task whose attempt failed: the workflow's hook says so, or else the task's retry policy.
+
+The hook, `Workflow.on_task_failure`, is the author's code and runs like all of it: in a strand of its own, in the
+decision that first sees the failure, and again in each replay. A wait before the next attempt is an SWF timer under
+upstream's name, which may be used again once it has fired. Nothing is drawn or measured here: times are those of
+events, chance comes from ids.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from simpleflow_lab.codec import decode_or_text
+from simpleflow_lab.exceptions import (
+    ExecutionBlocked,
+    TaskCanceled,
+    TaskException,
+    TimeoutError,
+    UsageError,
+    WorkflowException,
+)
+from simpleflow_lab.failures import error_names
+from simpleflow_lab.futures import Future, resolved
+from simpleflow_lab.replay import requests
+from simpleflow_lab.replay.executor import ReplayExecutor
+from simpleflow_lab.replay.requests import Request
+from simpleflow_lab.replay.task_ids import within_limit
+from simpleflow_lab.retry import FailedAttempt, policy_of
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.task import ActivityTask, TaskFailureContext, TimerTask, WorkflowTask
+
+RETRY_TIMER: Final = "__simpleflow_task_"
+"""Begins the id of the timer that waits for a task's next attempt; upstream's name."""
+
+_HOOK: Final = "on_task_failure"
+
+
+def attempt_failed(
+    executor: ReplayExecutor, request: Request, event: HistoryEvent, error: Exception, *, final: bool = False
+) -> None:
+    """An attempt of an activity or child workflow ended so. With `final` no policy tries again, only the hook may."""
+    timeout_type = error.timeout_type if isinstance(error, TimeoutError) else None
+    request.attempts.failures[timeout_type or ""] += 1
+    failed = FailedAttempt(
+        error_names=error_names(error),
+        timeout_type=timeout_type,
+        failures=dict(request.attempts.failures),
+        elapsed=_elapsed(request, event),
+        seed=f"{executor.run_context()['run_id']}/{request.id}/{request.attempts.failures.total()}",
+    )
+
+    def by_policy() -> None:
+        task = _task_of(request)
+        retry = task.activity.retry if isinstance(task, ActivityTask) else task.workflow.retry
+        wait = None if final else policy_of(retry).wait_after(failed)
+        if wait is None:
+            _give_up(request, error)
+        else:
+            try_again(executor, request, wait)
+
+    hook = executor.hook(_HOOK)
+    if hook is None:
+        by_policy()
+        return
+
+    def ask_author() -> None:
+        try:
+            context = _context(executor, request, event, error)
+            answer = hook(context)
+            if answer is not None and not isinstance(answer, TaskFailureContext):
+                raise UsageError(f"it returned {answer!r}: return the context that it was given, or None")
+            if not request.closed:  # it may have been canceled meanwhile
+                _carry_out(executor, request, answer or context, error, by_policy)
+        except (Exception, ExecutionBlocked) as failure:  # the author's: it ends the execution as one in `run` does
+            executor.author_failed(failure, _HOOK)
+
+    executor.fibers.spawn(ask_author, request.line)
+
+
+def try_again(executor: ReplayExecutor, request: Request, wait: int) -> None:
+    """One more attempt, after so many seconds."""
+
+    def ask(_: Future | None = None) -> None:
+        if not request.closed and executor.closing is None:
+            executor.ask_again(request)
+
+    if not wait:
+        ask()
+        return
+    timer_id = within_limit(f"{RETRY_TIMER}{request.id}")
+    fired = Future(task_id=timer_id)
+    fired.add_done_callback(ask)
+    executor.ask_by_itself(Request(requests.TIMER, timer_id, future=fired, input=str(wait), line=request.line))
+
+
+def _carry_out(
+    executor: ReplayExecutor,
+    request: Request,
+    context: TaskFailureContext,
+    error: Exception,
+    by_policy: Callable[[], None],
+) -> None:
+    """Do what the hook decided."""
+    verdict = TaskFailureContext.Decision
+    decision, told, future = context.decision, context.future, request.future
+    assert future is not None
+    if decision is verdict.handled and told is None:
+        decision = verdict.retry_now
+    if decision in (verdict.ignore, verdict.cancel, verdict.handled):
+        executor.settled_by_hook += 1
+    if decision in (None, verdict.none, verdict.retry_now, verdict.retry_later):
+        _take_over(executor, request, context.a_task)
+    match decision:
+        case None | verdict.none:
+            by_policy()
+        case verdict.abort:
+            executor.author_failed(error, f"{_HOOK} aborted the workflow")
+        case verdict.ignore:
+            # `told` still has the error, and so no result, unless the hook gave it one.
+            future.set_finished(None if told is None else told.result)
+        case verdict.cancel:
+            future.set_cancelled()
+        case verdict.retry_now:
+            try_again(executor, request, 0)
+        case verdict.retry_later:
+            # A TimerTask refuses what is no number of seconds, in a line.
+            try_again(executor, request, TimerTask(RETRY_TIMER, context.retry_wait_timeout or 0).timeout)
+        case verdict.handled:
+            assert told is not None
+            _become(future, told)
+        case other:
+            raise UsageError(f"{other!r} is no decision: use one of TaskFailureContext.Decision")
+
+
+def _give_up(request: Request, error: Exception) -> None:
+    """The task failed for good."""
+    assert request.future is not None
+    if isinstance(error, TaskCanceled):
+        request.future.set_cancelled(error)
+    else:
+        request.future.set_exception(error, raises=_task_of(request).raises_on_failure)
+
+
+def _become(future: Future, other: Future) -> None:
+    """Close the first future as the other one closes."""
+
+    def close(done: Future) -> None:
+        error = done.peek_exception()
+        if future.done:
+            return
+        if done.cancelled:
+            future.set_cancelled(error)
+        elif error is not None:
+            done.notice()
+            future.set_exception(error)
+        else:
+            future.set_finished(done.result)
+
+    other.add_done_callback(close)
+
+
+def _take_over(executor: ReplayExecutor, request: Request, task: object) -> None:
+    """From now on the request asks for this task, under its old id."""
+    kind = ActivityTask if request.kind == requests.ACTIVITY else WorkflowTask
+    if not isinstance(task, ActivityTask | WorkflowTask) or not isinstance(task, kind):
+        raise UsageError(f"a_task is {task!r}: a failed {request.kind} can only be tried again as one")
+    same_arguments = (list(task.args), dict(task.kwargs)) == request.arguments
+    if not same_arguments or _but_arguments(task) != _but_arguments(_task_of(request)):
+        executor.change(request, task)
+
+
+def _but_arguments(task: ActivityTask | WorkflowTask) -> dict[str, Any]:
+    return {name: value for name, value in vars(task).items() if name not in ("args", "kwargs")}
+
+
+def _task_of(request: Request) -> ActivityTask | WorkflowTask:
+    task = request.task
+    assert isinstance(task, ActivityTask | WorkflowTask)
+    return task
+
+
+def _elapsed(request: Request, event: HistoryEvent) -> float:
+    first = request.attempts.first_at
+    return 0.0 if first is None else (event.timestamp - first).total_seconds()
+
+
+def _context(executor: ReplayExecutor, request: Request, event: HistoryEvent, error: Exception) -> TaskFailureContext:
+    task = copy.copy(_task_of(request))
+    # Copies, for the hook may change them in place, however deep.
+    task.args, task.kwargs = tuple(resolved(request.arguments[0])), resolved(request.arguments[1])
+    ended = Future(task_id=request.id)
+    ended.set_exception(error)
+    started = executor.started_event_id
+    return TaskFailureContext(
+        task,
+        _as_upstream(executor, request, event),
+        ended,
+        TaskException if isinstance(task, ActivityTask) else WorkflowException,
+        history=executor.history,
+        current_started_decision_id=started,
+        last_completed_decision_id=next(
+            (n for n in range(started, 0, -1) if executor.events[n - 1].type == "DecisionTaskCompleted"), None
+        ),
+    )
+
+
+def _as_upstream(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> dict[str, Any]:
+    """The attempt as upstream's dict of it: its keys, by what the attempt's events say."""
+    found: dict[str, Any] = {
+        "type": _UPSTREAM_TYPE[request.kind],
+        "id": request.id,
+        "name": request.type[0] if request.type else None,
+        "version": request.type[1] if request.type else None,
+        "retry": request.attempts.failures.total() - 1,
+    }
+    keys = _UPSTREAM_KEYS[request.kind]
+    for attribute in ("scheduledEventId", "initiatedEventId", "startedEventId"):
+        event_id = event.attributes.get(attribute)
+        if event_id:
+            _describe(found, executor.events[event_id - 1], keys)
+    _describe(found, event, keys)
+    if isinstance(found.get("timeout_type"), str):
+        found["timeout_value"] = timeout_value(request, found["timeout_type"])
+    return found
+
+
+def _describe(found: dict[str, Any], event: HistoryEvent, keys: Mapping[str, str]) -> None:
+    state = event.row.state
+    attributes = event.attributes
+    id_key, time_key = _STATE_KEYS.get(state, (f"{state}_id", f"{state}_timestamp"))
+    found.update({"state": _UPSTREAM_STATES.get(state, state), id_key: event.id, time_key: event.timestamp})
+    found.update({key: attributes[name] for name, key in keys.items() if name in attributes})
+    if "input" in attributes:
+        found["input"] = decode_or_text(attributes["input"])
+    if "taskList" in attributes:
+        found["task_list"] = attributes["taskList"]["name"]
+    if "workflowExecution" in attributes:
+        execution = attributes["workflowExecution"]
+        found.update({"workflow_id": execution["workflowId"], "run_id": execution["runId"]})
+
+
+_UPSTREAM_TYPE: Final = {requests.ACTIVITY: "activity", requests.CHILD: "child_workflow"}
+_UPSTREAM_STATES: Final = {"initiated": "start_initiated"}
+_STATE_KEYS: Final = {"initiated": ("initiated_event_id", "initiated_event_timestamp")}
+_COMMON_KEYS: Final = {
+    "decisionTaskCompletedEventId": "decision_task_completed_event_id",
+    "control": "control",
+    "reason": "reason",
+    "details": "details",
+    "timeoutType": "timeout_type",
+    "cause": "cause",
+}
+_UPSTREAM_KEYS: Final[Mapping[str, Mapping[str, str]]] = {
+    requests.ACTIVITY: {**_COMMON_KEYS, "identity": "identity", "activityType": "activity_type"},
+    requests.CHILD: {**_COMMON_KEYS, "input": "raw_input", "childPolicy": "child_policy", "tagList": "tag_list"},
+}
+
+
+def timeout_value(request: Request, kind: str) -> Any:
+    """Seconds of one of the task's timeouts, or what SWF has instead of a number."""
+    value = request.members.get(f"{kind.lower()}_timeout", request.members.get(f"execution_{kind.lower()}_timeout"))
+    return int(value) if isinstance(value, str) and value.isdigit() else value

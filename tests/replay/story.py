@@ -1,0 +1,87 @@
+"""A history that a test writes event by event, with real decisions in between."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+from simpleflow_lab import Workflow
+from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.swf.decisions import attributes
+from simpleflow_lab.swf.history import HistoryEvent
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+class Story:
+    """A decider that is always ours, and an SWF that does what the test says."""
+
+    def __init__(self, workflow: type[Workflow], *args: Any):
+        self.workflow = workflow
+        self.events: list[HistoryEvent] = []
+        self.kept = self.new_replay()
+        kind = {"name": workflow.name, "version": workflow.type_version()}
+        self.add(
+            "WorkflowExecutionStarted",
+            input=json.dumps({"args": args}),
+            taskList={"name": "refused"},
+            workflowType=kind,
+            childPolicy="TERMINATE",
+            executionStartToCloseTimeout="3600",
+            taskStartToCloseTimeout="300",
+        )
+
+    def new_replay(self) -> Replay:
+        return Replay(self.workflow, workflow_id="w", run_id="r")
+
+    def add(self, type_: str, **its: Any) -> HistoryEvent:
+        when = START + datetime.timedelta(seconds=len(self.events))
+        self.events.append(HistoryEvent(len(self.events) + 1, type_, when, its))
+        return self.events[-1]
+
+    def decide(self) -> list[dict[str, Any]]:
+        """The decisions, once more by a replay that knows nothing: they must be the same."""
+        scheduled = self.add("DecisionTaskScheduled", taskList={"name": "refused"})
+        self.started = self.add("DecisionTaskStarted", scheduledEventId=scheduled.id, identity='{"simpleflow_lab":1}')
+        answers = []
+        for replay in (self.kept, self.new_replay()):
+            replay.feed(self.events)
+            answers.append(replay.decide(self.started.id).decisions)
+        assert answers[0] == answers[1]
+        self.completed = self.add(
+            "DecisionTaskCompleted", scheduledEventId=scheduled.id, startedEventId=self.started.id
+        )
+        return answers[0]
+
+    def record(self, decision: dict[str, Any]) -> HistoryEvent:
+        """SWF takes a decision."""
+        type_ = {
+            "ScheduleActivityTask": "ActivityTaskScheduled",
+            "StartTimer": "TimerStarted",
+            "StartChildWorkflowExecution": "StartChildWorkflowExecutionInitiated",
+            "SignalExternalWorkflowExecution": "SignalExternalWorkflowExecutionInitiated",
+        }[decision["decisionType"]]
+        return self.add(type_, decisionTaskCompletedEventId=self.completed.id, **attributes(decision))
+
+    def refuse(self, decision: dict[str, Any], cause: str) -> None:
+        """SWF refuses a decision."""
+        its = attributes(decision)
+        match decision["decisionType"]:
+            case "ScheduleActivityTask":
+                told = {"activityId": its["activityId"], "activityType": its["activityType"]}
+                type_ = "ScheduleActivityTaskFailed"
+            case "StartTimer":
+                told, type_ = {"timerId": its["timerId"]}, "StartTimerFailed"
+            case "StartChildWorkflowExecution":
+                told = {"workflowId": its["workflowId"], "workflowType": its["workflowType"], "initiatedEventId": 0}
+                type_ = "StartChildWorkflowExecutionFailed"
+            case _:
+                told = {"workflowId": its["workflowId"], "initiatedEventId": self.record(decision).id}
+                type_ = "SignalExternalWorkflowExecutionFailed"
+        self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause=cause, **told)
+
+    def fire(self, decision: dict[str, Any]) -> None:
+        """A timer is started and fires."""
+        started = self.record(decision)
+        self.add("TimerFired", timerId=attributes(decision)["timerId"], startedEventId=started.id)
