@@ -68,9 +68,9 @@ PROGRAMS: Sequence[Program] = (
     Program("signals.PrivateWorkflow", [], False),
     Program("signals.TwoLevelsWorkflow", [], [2, 2]),
     Program("blocked.EitherWorkflow", [], [150, "hired"]),
-    Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True], needs="TaskFailureContext"),
-    Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True, needs="TaskFailureContext"),
-    Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None], needs="TaskFailureContext"),
+    Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True]),
+    Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True),
+    Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None]),
     Program("jumbo.JumboWorkflow", ["a"], 50_000, upstream=False, needs="jumbo fields"),
     Program("steps.StepWorkflow", [], ["aloud", "forced", "numbers"], upstream=False),
 )

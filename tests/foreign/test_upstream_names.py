@@ -65,7 +65,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="needs program tasks, metrology and failure contexts", strict=True)
+@pytest.mark.xfail(reason="needs program tasks and metrology", strict=True)
 def test_every_name_upstream_gives_to_authors_is_here_or_said_not_to_be(simpleflow: str) -> None:  # noqa: F811
     python = str(Path(simpleflow).with_name("python"))
     done = subprocess.run([python, "-c", LIST, *MODULES], check=True, capture_output=True, text=True)

@@ -31,7 +31,7 @@ from simpleflow_lab.swf.executor import Executor
 from simpleflow_lab.swf.task import ActivityTask, CancelTimerTask, ContinueAsNewWorkflowTask, MarkerTask
 from simpleflow_lab.swf.task import NonPythonicActivityTask, SignalTask, SwfTask, TimerTask, WorkflowTask
 from simpleflow_lab.task import ActivityTask, CancelTimerTask, ChildWorkflowTask, MarkerTask, SignalTask, Task
-from simpleflow_lab.task import TimerTask, WorkflowTask
+from simpleflow_lab.task import TaskFailureContext, TimerTask, WorkflowTask
 from simpleflow_lab.workflow import Workflow
 """
 
@@ -39,7 +39,6 @@ NOT_YET = {
     "from simpleflow_lab.download import with_binaries": "program tasks",
     "from simpleflow_lab.execute import program, python": "program tasks",
     "from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow": "metrology",
-    "from simpleflow_lab.task import TaskFailureContext": "failure contexts",
 }
 
 
