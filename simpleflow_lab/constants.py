@@ -19,3 +19,13 @@ DEFAULT_EXECUTION_TIMEOUT: Final = 7 * DAY
 """How long an execution may stay open, unless its workflow or its start says otherwise."""
 DEFAULT_DECISION_TASK_TIMEOUT: Final = 300
 """How long one decision may take, unless given."""
+
+# What SWF takes in a field, in characters; upstream's names. https://docs.aws.amazon.com/amazonswf/latest/apireference/
+MAX_REASON_LENGTH: Final = 256
+MAX_DETAILS_LENGTH: Final = 32_768
+MAX_EXECUTION_CONTEXT_LENGTH: Final = 32_768
+MAX_HEARTBEAT_DETAILS_LENGTH: Final = 2_048
+MAX_IDENTITY_LENGTH: Final = 256
+MAX_INPUT_LENGTH: Final = 32_768
+MAX_RESULT_LENGTH: Final = 32_768
+MAX_CONTROL_LENGTH: Final = 32_768

@@ -233,7 +233,8 @@ class History(Sequence[Event]):
                 key = self._name(event, row)
                 if row.state == "started":
                     self._timers[key] = {}
-                self._timers.setdefault(key, {}).update({"type": "timer", "id": key, **told})
+                latest = {"event_id": event.id, "timestamp": event.timestamp}
+                self._timers.setdefault(key, {}).update({"type": "timer", "id": key, "name": key, **latest, **told})
             case "signal":
                 record = {"type": "signal", **told}
                 self._signals[record["name"]] = record

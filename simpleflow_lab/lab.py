@@ -350,8 +350,8 @@ def find_workflow(name: str) -> type[Workflow]:
     """A workflow defined in this process, by the name of its type or class. Raises `UsageError`."""
     found = [
         definition
-        for (type_name, _), definitions in workflows.same_type.items()
-        for definition in definitions.values()
+        for type_name, version in workflows.registry
+        for definition in workflows.same_type[type_name, version].values()
         if name in (type_name, definition.__name__, definition.class_name())
     ]
     if found:

@@ -123,8 +123,10 @@ class Workflow:
         if "retry" in cls.__dict__:
             check_retry(cls.retry, f"workflow {cls.__name__}")
         kind = cls.type_name(), cls.type_version()
-        registry[kind] = cls
         same = same_type.setdefault(kind, {})
+        if kind not in registry:
+            same.clear()  # a notebook's cell took its definitions back
+        registry[kind] = cls
         same.pop(cls.class_name(), None)  # the definition that comes last stands last
         same[cls.class_name()] = cls
         for listener in list(on_registered):
@@ -423,7 +425,8 @@ def defined(name: str, version: str, input: Any = None) -> type[Workflow] | None
     """The class for executions of this type with this input, if it is defined in this process."""
     extra = input.get("__extra") if isinstance(input, dict) else None
     named = extra.get("class") if isinstance(extra, dict) else None
-    return same_type.get((name, version), {}).get(str(named)) or registry.get((name, version))
+    latest = registry.get((name, version))
+    return same_type[name, version].get(str(named), latest) if latest is not None else None
 
 
 Priority = int | str | NotSet | property | None

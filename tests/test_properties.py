@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simpleflow_lab import Chain, Execution, Group, Lab, Workflow, activity
+from simpleflow_lab import Chain, Execution, FuncGroup, Group, Lab, Workflow, activity
 from simpleflow_lab.codec import decode
 from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
 from simpleflow_lab.swf.history import History, HistoryEvent
+from tests.by_hand import DOMAIN, ByHand
 from tests.engine.invariants import violations
 from tests.examples_count import TIMEOUT, examples
 
@@ -54,6 +55,11 @@ def newer_join(node: Any, *parts: Any) -> str:
 @activity.with_attributes(name="laws.gather", **TASKS)
 def gather(node: Any, parts: list[Any], named: dict[str, Any]) -> str:
     return brief(f"{node}[{','.join(str(part) for part in parts)};{sorted(named.items())}]")
+
+
+@activity.with_attributes(name="laws.shared", idempotent=True, **TASKS)
+def shared(word: Any, *parts: Any) -> str:
+    return brief(f"{word}={','.join(str(part) for part in parts)}")
 
 
 @activity.with_attributes(name="laws.flaky", retry=3, **TASKS)
@@ -101,6 +107,7 @@ class FailingLeaf(Workflow):
 
 KINDS = ["join", "newer", "gather", "flaky", "fails", "aloud", "timer", "signal", "marker"]
 KINDS += ["child", "failing child", "group", "few at a time", "chain", "broken chain"]
+KINDS += ["shared", "func group", "canvas in canvas"]
 
 programs = st.lists(
     st.tuples(st.sampled_from(KINDS), st.booleans(), st.lists(st.integers(0, 30), max_size=3, unique=True)),
@@ -168,6 +175,14 @@ class Program(Workflow):
                 return self.submit(Group(*((join, node, n, *parts) for n in range(3)), max_parallel=2))
             case "chain":
                 return self.submit(Chain((join, node, *parts), (join, node), send_result=True))
+            case "shared":
+                return self.submit(shared, node % 2, *parts)
+            case "func group":
+                fan_out = FuncGroup(lambda previous: Group((join, node, previous), (join, node, "x")))
+                return self.submit(Chain((join, node, *parts), fan_out, send_result=True))
+            case "canvas in canvas":
+                chain = Chain((join, node, *parts), (join, node))
+                return self.submit(Group(chain, Group((join, node, "a"), (Leaf, node), max_parallel=1)))
             case _:
                 return self.submit(Chain((join, node), (fails, node), (join, node), break_on_failure=True))
 
@@ -204,6 +219,12 @@ def plain(program: list[Any]) -> list[Any]:
                 value = [brief(f"{node}({','.join([str(n), *map(str, parts)])})") for n in range(3)]
             case "chain":
                 value = [joined, brief(f"{node}({joined})")]
+            case "shared":
+                value = brief(f"{node % 2}={text}")
+            case "func group":
+                value = [joined, [brief(f"{node}({joined})"), f"{node}(x)"]]
+            case "canvas in canvas":
+                value = [[joined, f"{node}()"], [f"{node}(a)", f"{node}()"]]
             case "broken chain":
                 value = [f"{node}()", None]
             case _:  # fails aloud, failing child
@@ -279,7 +300,10 @@ MADE: Mapping[str, str] = {
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",
     "FailWorkflowExecution": "WorkflowExecutionFailed",
 }
-REFUSED = {"CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed"}
+REFUSED = {
+    "CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed",
+    "FailWorkflowExecution": "FailWorkflowExecutionFailed",
+}
 
 
 def says_the_same(decision: Mapping[str, Any], event: HistoryEvent) -> bool:
@@ -290,9 +314,11 @@ def says_the_same(decision: Mapping[str, Any], event: HistoryEvent) -> bool:
     return event.type == MADE[kind] and all(event.attributes.get(name) == value for name, value in asked.items())
 
 
-def replays_as_recorded(workflow: type[Workflow], history: History, workflow_id: str, run_id: str) -> None:
+def replays_as_recorded(
+    workflow: type[Workflow], history: History, workflow_id: str, run_id: str, domain: str = ""
+) -> None:
     """Every decision of the history is made again: by a replay of the events before it, and by one that is kept."""
-    names = {"workflow_id": workflow_id, "run_id": run_id}
+    names = {"workflow_id": workflow_id, "run_id": run_id, "domain": domain}
     kept = Replay(workflow, **names)
     for completed in history:
         if completed.type != "DecisionTaskCompleted":
@@ -344,6 +370,49 @@ def test_a_program_gives_what_plain_python_gives_and_replays_at_every_prefix(sha
     for workflow, each in with_children(shared_lab, execution):
         assert violations(raw_events(shared_lab, each)) == []
         replays_as_recorded(workflow, each.history(), each.workflow_id, each.run_id)
+
+
+@example(
+    # A child that is about to fail gets a signal meanwhile: SWF refuses its failure, and is asked again.
+    [["join", False, [], node] for node in range(3)]
+    + [["fails", False, [], 3], ["signal", False, [], 4], ["join", True, [], 5], ["join", False, [], 6]]
+    + [["failing child", False, [], 7]],
+    [0, 0, 4, 1],
+)
+@examples(100, 20_000)
+@given(programs, st.lists(st.integers(0, 11), max_size=12))
+def test_a_program_gives_what_plain_python_gives_in_whatever_order_its_tasks_complete(program, choices):
+    """H1 and H3: one thing at a time, any of those that may happen; each decision by a kept replay and by a new one."""
+    with ByHand("laws", choices) as hand:
+        assert hand.run(Program, program) == plain(program)
+        for run_id, (workflow, workflow_id) in hand.executions.items():
+            history = hand.history(workflow_id, run_id)
+            assert violations([event.to_wire() for event in history]) == []
+            replays_as_recorded(workflow, history, workflow_id, run_id, DOMAIN)
+
+
+@examples(40, 2000)
+@given(programs, st.lists(st.integers(0, 11), max_size=12))
+def test_what_a_workflow_sees_of_its_history_is_the_same_in_every_replay(program, choices):
+    class Sees(Program):
+        name = "laws.sees"
+
+        def run(self, given_program):
+            self.seen: list[Any] = []
+            super().run(given_program)
+            return self.seen
+
+        def one(self, kind, node, parts):
+            history = self.executor.history
+            self.seen.append([history.last_event_id, len(history.tasks), len(history.timers), len(history.markers)])
+            return super().one(kind, node, parts)
+
+    with ByHand("laws", choices) as hand:
+        seen = hand.run(Sees, program)
+        (run_id, (workflow, workflow_id)) = next(iter(hand.executions.items()))
+        history = hand.history(workflow_id, run_id)
+        assert {history.event(event_id).type for event_id, *_ in seen} == {"DecisionTaskStarted"}
+        replays_as_recorded(workflow, history, workflow_id, run_id, DOMAIN)
 
 
 @examples(60, 2000)

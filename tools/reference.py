@@ -46,6 +46,12 @@ PAGES: Final = (
         "Histories, tables and figures",
         ("swf.history", "views.tables", "views.attempts", "views.steps", "views.profile", "views.gantt"),
     ),
+    Page("history", "A workflow's own history", ("history",)),
+    Page(
+        "upstream",
+        "Upstream's names",
+        ("base", "registry", "local", "local.executor", "swf.executor", "swf.task"),
+    ),
     Page("settings", "Settings", ("settings",)),
 )
 """What people import, and what they configure."""

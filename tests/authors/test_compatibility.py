@@ -202,3 +202,22 @@ def test_workflow_start_finds_a_program_from_the_current_folder(tmp_path: Path, 
     )
     assert done.returncode == 0, done.stderr
     assert printed in done.stdout
+
+
+@pytest.mark.xfail(reason="needs middleware", strict=True)
+def test_workflow_start_takes_upstreams_middleware_options(tmp_path: Path) -> None:
+    """MW-01."""
+    shutil.copytree(Path(__file__).parent / "programs", tmp_path / "programs")
+    words = ["--middleware-pre-execution", "programs.middleware.before"]
+    words += ["--middleware-post-execution", "programs.middleware.after"]
+    command = [sys.executable, "-m", "simpleflow_lab.cli", "workflow.start", "--local", *words]
+    done = subprocess.run(
+        [*command, "programs.children.TwoLevelsWorkflow", "--input", "[1]"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "SIMPLEFLOW_LAB_STORE": str(tmp_path / "lab.sqlite"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "before add\nafter add 5\n" in done.stdout

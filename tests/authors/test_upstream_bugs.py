@@ -173,7 +173,6 @@ def test_ub_05_locally_fail_fails_and_hooks_are_called() -> None:
     assert called == [("for a reason", "with details"), "closed"]
 
 
-@pytest.mark.xfail(reason="needs on_task_failure", strict=True)
 def test_ub_05_locally_on_task_failure_is_asked() -> None:
     asked: list[str] = []
 

@@ -1,5 +1,8 @@
 """The programs of `tests/authors/programs`, word for word, run by upstream simpleflow 0.36 on our endpoint: what they
-give there is what they give here."""
+give there is what they give here.
+
+Upstream mostly sleeps between its polls, so several programs run at a time, each on an engine of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,52 +23,61 @@ from simpleflow_lab.engine.endpoint import Endpoint
 from simpleflow_lab.swf.history import History
 from tests.authors.upstream_programs import PROGRAMS, Program
 from tests.engine.invariants import violations
-from tests.foreign.test_upstream import engine, simpleflow  # noqa: F401  fixtures
+from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 
 FOLDER = Path(__file__).parents[1] / "authors" / "programs"
 THERE = [pytest.param(program, id=program.workflow) for program in PROGRAMS if program.upstream]
+AT_A_TIME = 6
 
 
-@pytest.fixture(scope="session")
-def written_for_upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs with upstream's name in their import lines."""
+def run_by_upstream(simpleflow: str, folder: Path, program: Program) -> list[Mapping[str, Any]]:  # noqa: F811
+    """The events of its last run."""
+    with EmbeddedSWF(":memory:", poll_seconds=0.5) as engine:
+        engine.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
+        endpoint = Endpoint(engine)
+        environment = {**os.environ, **endpoint.environment, "PYTHONPATH": str(folder), "LOG_LEVEL": "ERROR"}
+        command = [simpleflow, "standalone", "--domain", "lab", f"programs.{program.workflow}", "-W", "2", "-D", "1"]
+        arguments = ["--workflow-id", "the-one", "--input", json.dumps(list(program.arguments))]
+        try:
+            subprocess.run(
+                [*command, *arguments], env=environment, check=True, capture_output=True, text=True, timeout=200
+            )
+        finally:
+            endpoint.close()
+        infos = engine.list_closed_workflow_executions(
+            domain="lab", startTimeFilter={"oldestDate": 0}, executionFilter={"workflowId": "the-one"}
+        )["executionInfos"]
+        latest = max(infos, key=lambda info: info["startTimestamp"])["execution"]
+        events: list[Mapping[str, Any]] = engine.get_workflow_execution_history(domain="lab", execution=latest)[
+            "events"
+        ]
+        return events
+
+
+@pytest.fixture(scope="module")
+def run_there(
+    request: pytest.FixtureRequest,
+    simpleflow: str,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[Program], list[Mapping[str, Any]]]]:
+    """Begins to run all programs of the chosen tests, with upstream's name in their import lines."""
     root = tmp_path_factory.mktemp("upstream")
-    folder = root / "programs"
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in folder.glob("*.py"):
+    shutil.copytree(FOLDER, root / "programs", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (root / "programs").glob("*.py"):
         path.write_text(re.sub(r"\bsimpleflow_lab\b", "simpleflow", path.read_text()))
-    return root
+    chosen = [item.callspec.params["program"] for item in request.session.items if item.path == Path(__file__)]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        running: dict[str, Future[list[Mapping[str, Any]]]] = {
+            program.workflow: pool.submit(run_by_upstream, simpleflow, root, program) for program in chosen
+        }
+        yield lambda program: running[program.workflow].result()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", THERE)
-def test_upstream_gives_the_same(
-    simpleflow: str,  # noqa: F811
-    engine: EmbeddedSWF,  # noqa: F811
-    written_for_upstream: Path,
-    program: Program,
-) -> None:
-    endpoint = Endpoint(engine)
-    environment = {**os.environ, **endpoint.environment, "PYTHONPATH": str(written_for_upstream), "LOG_LEVEL": "ERROR"}
-    name = f"programs.{program.workflow}"
-    command = [simpleflow, "standalone", "--domain", "lab", name, "-W", "2", "-D", "1", "--workflow-id", "the-one"]
-    try:
-        done = subprocess.run(
-            [*command, "--input", json.dumps(list(program.arguments))],
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-    finally:
-        endpoint.close()
-    infos = engine.list_closed_workflow_executions(
-        domain="lab", startTimeFilter={"oldestDate": 0}, executionFilter={"workflowId": "the-one"}
-    )["executionInfos"]
-    assert infos, done.stderr
-    latest = max(infos, key=lambda info: info["startTimestamp"])["execution"]
-    events = engine.get_workflow_execution_history(domain="lab", execution=latest)["events"]
+def test_upstream_gives_the_same(run_there: Callable[[Program], list[Mapping[str, Any]]], program: Program) -> None:
+    events = run_there(program)
     assert violations(events) == []
     last = History.from_wire(events)[-1]
     if program.fails:

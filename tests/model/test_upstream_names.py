@@ -17,6 +17,7 @@ from simpleflow_lab.exceptions import AggregateException, ExecutionBlocked, Exec
 from simpleflow_lab.exceptions import TaskCanceled, TaskException, TaskFailed, TaskTerminated, TimeoutError
 from simpleflow_lab.exceptions import WorkflowException
 from simpleflow_lab.futures import CANCELLED, FINISHED, PENDING, RUNNING, Future, wait
+from simpleflow_lab.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION
 from simpleflow_lab.history import History
 from simpleflow_lab.local import Executor
 from simpleflow_lab.local.executor import Executor
@@ -24,22 +25,20 @@ from simpleflow_lab.log import BLUE, END, GREEN, ORANGE, RED, YELLOW
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.registry import Registry, registry
 from simpleflow_lab.signal import WaitForSignal
+from simpleflow_lab.step.submittable import Step
+from simpleflow_lab.step.workflow import WorkflowStepMixin
 from simpleflow_lab.swf.executor import Executor
 from simpleflow_lab.swf.task import ActivityTask, CancelTimerTask, ContinueAsNewWorkflowTask, MarkerTask
 from simpleflow_lab.swf.task import NonPythonicActivityTask, SignalTask, SwfTask, TimerTask, WorkflowTask
 from simpleflow_lab.task import ActivityTask, CancelTimerTask, ChildWorkflowTask, MarkerTask, SignalTask, Task
-from simpleflow_lab.task import TimerTask, WorkflowTask
+from simpleflow_lab.task import TaskFailureContext, TimerTask, WorkflowTask
 from simpleflow_lab.workflow import Workflow
 """
 
 NOT_YET = {
     "from simpleflow_lab.download import with_binaries": "program tasks",
     "from simpleflow_lab.execute import program, python": "program tasks",
-    "from simpleflow_lab.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION": "waiting for any",
     "from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow": "metrology",
-    "from simpleflow_lab.step.submittable import Step": "steps",
-    "from simpleflow_lab.step.workflow import WorkflowStepMixin": "steps",
-    "from simpleflow_lab.task import TaskFailureContext": "failure contexts",
 }
 
 
