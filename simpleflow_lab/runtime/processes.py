@@ -115,12 +115,11 @@ class Processes:
                             selector.unregister(key.fileobj)
                         continue
                     try:
-                        for message in child.frames.receive():
-                            if "outcome" in message:
-                                return from_record(message)
-                            _serve(child, message, task, storage)
+                        outcome = _hear(child, task, storage)
                     except EOFError:
                         return None
+                    if outcome is not None:
+                        return outcome
                 if self._stopping.is_set():
                     return Abandoned(why="the Lab was closed")
                 if task.canceled is not None:
@@ -218,12 +217,16 @@ class _Output:
         os.close(self._descriptor)
 
 
-def _serve(child: _Child, message: Mapping[str, Any], task: RunningTask, storage: Storage) -> None:
-    """Do what the child asks for."""
-    if "heartbeat" in message:
-        task.say(message["heartbeat"])
-    elif "objects" in message:
-        child.tell(_objects(message, storage))
+def _hear(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
+    """Read what the child says, and do what it asks for; gives the outcome if it told it. Raises `EOFError`."""
+    for message in child.frames.receive():
+        if "outcome" in message:
+            return from_record(message)
+        if "heartbeat" in message:
+            task.say(message["heartbeat"])
+        elif "objects" in message:
+            child.tell(_objects(message, storage))
+    return None
 
 
 def _last_words(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
@@ -231,12 +234,11 @@ def _last_words(child: _Child, task: RunningTask, storage: Storage) -> Outcome |
         selector.register(child.frames, selectors.EVENT_READ)
         while selector.select(0):
             try:
-                for message in child.frames.receive():
-                    if "outcome" in message:
-                        return from_record(message)
-                    _serve(child, message, task, storage)
+                outcome = _hear(child, task, storage)
             except EOFError:
                 break
+            if outcome is not None:
+                return outcome
     return None
 
 

@@ -290,7 +290,7 @@ def test_the_last_words_of_an_activity_that_times_out_are_in_the_history(lab):
 # -- being asked to stop -----------------------------------------------------------------------------------------------
 
 
-def stoppable(gate=None, on_cancel=None):
+def stoppable(on_cancel, executor="threads"):
     """An activity that heartbeats until it is told to stop."""
 
     def steps():
@@ -301,7 +301,7 @@ def stoppable(gate=None, on_cancel=None):
         except ActivityCanceled as error:
             return on_cancel(error)
 
-    return made(steps, heartbeat_timeout=1)
+    return made(steps, heartbeat_timeout=1, executor=executor)
 
 
 def again(error):
@@ -335,11 +335,10 @@ def fails(error):
     ],
     ids=["again", "with details", "with words", "swallowed", "fails"],
 )
-def test_what_an_activity_does_when_it_is_asked_to_cancel_is_what_it_is_answered_with(
-    lab, on_cancel, event, attributes
-):
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_what_an_activity_does_when_it_is_asked_to_cancel_is_answered(lab, executor, on_cancel, event, attributes):
     """UB-03, P5: upstream answers nothing, and the task ends by its timeout."""
-    task = by_hand.Task(lab, stoppable(on_cancel=on_cancel))
+    task = by_hand.Task(lab, stoppable(on_cancel, executor))
     task.request_cancel()
     closed = task.closed()
     assert closed.type == event
@@ -347,7 +346,7 @@ def test_what_an_activity_does_when_it_is_asked_to_cancel_is_what_it_is_answered
 
 
 def test_details_that_json_cannot_hold_are_answered_all_the_same(lab):
-    task = by_hand.Task(lab, stoppable(on_cancel=with_unusual_details))
+    task = by_hand.Task(lab, stoppable(with_unusual_details))
     task.request_cancel()
     assert "object object" in task.closed().attributes["details"]
 
