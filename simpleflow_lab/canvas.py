@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeGuard
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import Future
+from simpleflow_lab.jumbo import fetched, listed
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
 
 
@@ -237,13 +238,14 @@ class Chain(_Members):
         previous: list[Any] = []
         for member in self.members:
             if self.send_result and previous and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
-                member.args = [*member.args, *previous]
+                read = isinstance(member, FuncGroup)  # its function looks at what it gets
+                member.args = [*member.args, *(map(fetched, previous) if read else previous)]
             current = self._submit_member(executor, member)
             future.futures.append(current)
             current.wait()
             if _error(current) is not None and self.break_on_failure:
                 break
-            previous = [None if _error(current) is not None else current.result]
+            previous = [None if _error(current) is not None else current.passed_on()]
         return _results(future)
 
 
@@ -263,7 +265,9 @@ def _results(future: GroupFuture) -> list[Any]:
         for member in failed:
             member.notice()
         raise AggregateException(errors)
-    return [None if error is not None else member.result for member, error in zip(future.futures, errors, strict=True)]
+    return listed(
+        None if error is not None else member.passed_on() for member, error in zip(future.futures, errors, strict=True)
+    )
 
 
 def _finish(future: GroupFuture) -> None:

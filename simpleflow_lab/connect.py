@@ -19,15 +19,16 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
-from simpleflow_lab import storage
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, UsageError
+from simpleflow_lab.fields import Fields
+from simpleflow_lab.jumbo import bucket_location
 from simpleflow_lab.service.endpoint import connection_file, owners_service
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.service.watching import Watching
-from simpleflow_lab.storage import FolderObjects, Storage
+from simpleflow_lab.storage import FolderObjects, MemoryObjects, NoObjects, Objects, Storage
 
 __all__ = ["MEMORY", "Connection", "Endpoint", "SharedStore", "connect", "serve", "virtual_clock"]
 
@@ -52,6 +53,8 @@ class Connection(NamedTuple):
     """What to show a person before the first write: where it goes."""
     storage: Storage
     """Where objects are kept beside the histories."""
+    fields: Fields
+    """Values to fields and back, with the large ones kept there."""
 
 
 def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> Connection:
@@ -64,7 +67,8 @@ def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> C
     """
     text = os.fspath(address)
     if text == MEMORY:
-        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, storage.in_memory())
+        objects, fields = _large_fields(MemoryObjects())
+        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, objects, fields)
     if text.startswith("aws:"):
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
@@ -72,9 +76,9 @@ def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> C
     if not text or "://" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
     path = os.path.realpath(os.path.expanduser(text))
-    objects = FolderObjects(f"{path}.objects")
+    objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
     store = SharedStore.open(path, clock=clock)
-    return Connection(cast(WatchableService, store), None, None, Storage(objects, storage.nowhere))
+    return Connection(cast(WatchableService, store), None, None, objects, fields)
 
 
 def virtual_clock() -> Clock:
@@ -90,10 +94,82 @@ def _amazon(address: str) -> Connection:
         )
     from simpleflow_lab.service import aws  # noqa: PLC0415  boto3: only who goes to Amazon pays for it
 
+    objects, fields = _large_fields(None, region=found["region"])
     client = aws.client(region=found["region"])
     watching = Watching(aws.service(client), longest_pause=AMAZON_PAUSE, close=client.close)
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
-    return Connection(cast(WatchableService, watching), found["domain"], notice, storage.in_memory())
+    return Connection(cast(WatchableService, watching), found["domain"], notice, objects, fields)
+
+
+def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[Storage, Fields]:
+    """Where objects are, and which fields are among them: `own` is the place beside a store, if there is one.
+
+    Raises `UsageError` for a configured bucket that is none.
+    """
+    bucket, trusted = jumbo_fields_bucket(), trusted_buckets()
+
+    def open_s3(location: str) -> Objects:
+        from simpleflow_lab.service import s3  # noqa: PLC0415  boto3: only who goes to Amazon pays for it
+
+        return s3.open_objects(location, region=region, sse=s3_sse())
+
+    found = Storage(NoObjects(_NO_BUCKET), open_s3)
+    if own is not None:
+        found.default = own
+    elif bucket is not None:
+        found.default = found.at(bucket)
+    cache = None
+    if (bucket is not None or trusted) and enable_disk_cache():
+        from simpleflow_lab.disk_cache import DiskCache  # noqa: PLC0415  diskcache: only who reads from S3
+
+        cache = DiskCache()
+    return found, Fields(found, bucket=bucket, trusted=trusted, in_store=own is not None, cache=cache)
+
+
+_NO_BUCKET: Final = "name a bucket in SIMPLEFLOW_JUMBO_FIELDS_BUCKET, as bucket or bucket/prefix"
+
+
+def jumbo_fields_bucket() -> str | None:
+    """`SIMPLEFLOW_JUMBO_FIELDS_BUCKET`: the "bucket/prefix" of large fields. Raises `UsageError`."""
+    given = os.environ.get("SIMPLEFLOW_JUMBO_FIELDS_BUCKET")
+    return bucket_location(given, source="SIMPLEFLOW_JUMBO_FIELDS_BUCKET") if given else None
+
+
+def trusted_buckets() -> list[str]:
+    """`SIMPLEFLOW_LAB_TRUSTED_BUCKETS`: further "bucket/prefix", with commas, that may be read. Raises `UsageError`."""
+    source = "SIMPLEFLOW_LAB_TRUSTED_BUCKETS"
+    return [bucket_location(given.strip(), source=source) for given in os.environ.get(source, "").split(",") if given]
+
+
+def enable_disk_cache() -> bool:
+    """`SIMPLEFLOW_ENABLE_DISK_CACHE`: what was read from S3 is kept on this disk; by default it is."""
+    return _is_on("SIMPLEFLOW_ENABLE_DISK_CACHE", default=True)
+
+
+def s3_sse() -> bool:
+    """`SIMPLEFLOW_S3_SSE`: S3 encrypts what is written with its own keys (AES256)."""
+    return _is_on("SIMPLEFLOW_S3_SSE", default=False)
+
+
+def _is_on(variable: str, *, default: bool) -> bool:
+    given = os.environ.get(variable, "").strip().lower()
+    if not given:
+        return default
+    if given not in _SWITCH:
+        raise UsageError(f"{variable}={given}: write one of {', '.join(_SWITCH)}")
+    return _SWITCH[given]
+
+
+_SWITCH: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | None = None) -> Endpoint:

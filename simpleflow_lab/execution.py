@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
     HistoryError,
@@ -24,6 +23,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
@@ -168,6 +168,7 @@ class Execution(Looks):
         *,
         stuck: Stuck,
         attached: bool = False,
+        fields: Fields,
     ):
         self._service = service
         self.domain = domain
@@ -176,6 +177,7 @@ class Execution(Looks):
         self.attached = attached
         """It was open before `Lab.start` found it."""
         self._stuck = stuck
+        self._fields = fields
         self._events: list[HistoryEvent] = []
 
     @property
@@ -287,13 +289,19 @@ class Execution(Looks):
         last = self._last_event()
         status = History([last]).close_status
         if status == "COMPLETED":
-            return decode_or_text(last.attributes.get("result"))
+            return self._fields.decode(last.attributes.get("result"))
         if status == "CONTINUED_AS_NEW":
             following = Execution(
-                self._service, self.domain, self.workflow_id, last.attributes["newExecutionRunId"], stuck=self._stuck
+                self._service,
+                self.domain,
+                self.workflow_id,
+                last.attributes["newExecutionRunId"],
+                stuck=self._stuck,
+                fields=self._fields,
             )
             return following.result(timeout)
-        reason, details = last.attributes.get("reason") or last.attributes.get("cause"), last.attributes.get("details")
+        reason = self._fields.text_if_there(last.attributes.get("reason")) or last.attributes.get("cause")
+        details = self._fields.text_if_there(last.attributes.get("details"))
         raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details)
 
     @property
@@ -303,8 +311,8 @@ class Execution(Looks):
     # -- acting --
 
     def signal(self, name: str, input: str | None = None) -> None:
-        """Send it a signal; `input` is SWF's string."""
-        members = {} if input is None else {"input": input}
+        """Send it a signal; `input` is SWF's string, or longer."""
+        members = {} if input is None else {"input": self._fields.store(input, f"input of signal {name}")}
         self._service.signal_workflow_execution(
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
         )

@@ -38,13 +38,13 @@ def reason_of(error: BaseException) -> str:
     return _cut(f"{type(error).__name__}: {_message(error)}".rstrip(": "), MAX_REASON)
 
 
-def details_of(error: BaseException, *, skip_package: bool = True) -> str:
-    """The JSON details of an exception, within SWF's limit.
+def details_of(error: BaseException, *, skip_package: bool = True, whole: bool = False) -> str:
+    """The JSON details of an exception, within SWF's limit; with `whole`, however long they are.
 
     With `skip_package` the frames of this package are left out: they are not the author's.
     """
     kind = type(error)
-    message = _cut(_message(error), _MAX_MESSAGE)
+    message = _message(error) if whole else _cut(_message(error), _MAX_MESSAGE)
     lines = [line.rstrip("\n") for line in format_traceback(error, skip_package=skip_package)]
     record = {
         "error": kind.__name__,
@@ -53,6 +53,8 @@ def details_of(error: BaseException, *, skip_package: bool = True) -> str:
         "traceback": lines,
     }
     text = json.dumps(record)
+    if whole:
+        return text
     while len(text) > MAX_DETAILS and len(lines) > 2:
         # Keep both ends: where it was called from, and what happened.
         middle = len(lines) // 2

@@ -29,6 +29,7 @@ from simpleflow_lab.connect import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT, DEFAULT_EXECUTION_TIMEOUT, DEFAULT_TASK_LIST
 from simpleflow_lab.exceptions import (
     EncodingError,
+    JumboTooLargeError,
     UnknownResourceFault,
     UsageError,
     WorkflowExecutionAlreadyStartedFault,
@@ -37,7 +38,6 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
 from simpleflow_lab.settings import default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
-from simpleflow_lab.swf.limits import MAX_DATA
 from simpleflow_lab.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -107,8 +107,14 @@ class Lab:
         self.service = connection.service
         self.storage = connection.storage
         """Where objects are kept beside the histories: large values, notes of steps."""
+        self.fields = connection.fields
+        """Values to SWF's fields and back, with the large ones kept as objects."""
         self._serving = Serving(
-            self.service, self.domain, activity_threads=activity_threads, storage=connection.storage
+            self.service,
+            self.domain,
+            activity_threads=activity_threads,
+            storage=connection.storage,
+            fields=connection.fields,
         )
         try:
             self._serving.registration.domain()
@@ -174,7 +180,10 @@ class Lab:
             given, named = arguments_of(input, where="input")
         else:
             given, named = list(args), kwargs
-        text = _input_text(definition, given, named)
+        try:
+            text = self.fields.store(_input_text(definition, given, named), f"input of {definition.__name__}")
+        except JumboTooLargeError as error:
+            raise UsageError(str(error)) from None
         request = _start_request(definition, options)
         name, version = definition.type_name(), definition.type_version()
         self._serving.registration.workflow_type(name, version)
@@ -279,7 +288,13 @@ class Lab:
         self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
     ) -> Execution:
         return Execution(
-            self.service, domain or self.domain, workflow_id, run_id, stuck=self._serving.stuck, attached=attached
+            self.service,
+            domain or self.domain,
+            workflow_id,
+            run_id,
+            stuck=self._serving.stuck,
+            attached=attached,
+            fields=self.fields,
         )
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:
@@ -337,11 +352,6 @@ def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str
         text = encode({"args": args, "kwargs": kwargs})
     except EncodingError as error:
         raise UsageError(f"the input of {definition.__name__}: {error}") from None
-    if len(text) > MAX_DATA:
-        raise UsageError(
-            f"the input of {definition.__name__} has {len(text)} characters, SWF takes {MAX_DATA}: "
-            "store it elsewhere and pass its name"
-        )
     return text
 
 

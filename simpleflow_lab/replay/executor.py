@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import greenlet
 
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import StoreError, UsageError
+from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.futures import Future, nested, resolved
+from simpleflow_lab.jumbo import all_fetched
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.fibers import Fibers, Line
-from simpleflow_lab.replay.requests import Asked, Request, field_of
+from simpleflow_lab.replay.requests import Asked, Request
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
 from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.swf.decisions import seconds
@@ -40,9 +42,17 @@ class ReplayExecutor:
     """The executor of one workflow execution while it is replayed; implements `workflow.Executor`."""
 
     def __init__(
-        self, started: HistoryEvent, *, domain: str, workflow_id: str, run_id: str, context: contextvars.Context | None
+        self,
+        started: HistoryEvent,
+        *,
+        domain: str,
+        workflow_id: str,
+        run_id: str,
+        context: contextvars.Context | None,
+        fields: Fields,
     ):
         self.fibers = Fibers(context)
+        self.fields = LateFields(fields, self.fibers.outside)
         self.asked = Asked()
         """Requests that the history has not recorded yet."""
         self.events: list[HistoryEvent] = []
@@ -208,6 +218,8 @@ class ReplayExecutor:
         def later() -> None:
             try:
                 self._go_on(args, future, go_on)
+            except StoreError:
+                raise  # the world's
             except Exception as error:  # the author's line has passed: the future tells
                 future.set_exception(error, raises=True)
 
@@ -241,7 +253,9 @@ class ReplayExecutor:
 
         def go_on() -> None:
             values, named = resolved(args), resolved(kwargs)
-            task_id = future.task_id or self._ids.task_id(task.name, arguments_hash(values, named))
+            task_id = future.task_id or self._ids.task_id(
+                task.name, arguments_hash(all_fetched(values), all_fetched(named))
+            )
             future.task_id = task_id
             same = self._by_id.get(task_id)
             if same is not None:
@@ -257,7 +271,7 @@ class ReplayExecutor:
                 task=task,
                 future=future,
                 type=(activity.name, activity.version),
-                input=field_of(given, f"input of {activity.name}"),
+                input=self.fields.encode_input(given, f"input of {activity.name}"),
                 line=line,
                 members={
                     "task_list": activity.task_list,
@@ -283,7 +297,9 @@ class ReplayExecutor:
 
         def go_on() -> None:
             values, named = resolved(args), resolved(kwargs)
-            child_id = future.task_id or self._ids.child_id(task.name, arguments_hash(values, named))
+            child_id = future.task_id or self._ids.child_id(
+                task.name, arguments_hash(all_fetched(values), all_fetched(named))
+            )
             future.task_id = child_id
             same = self._by_id.get(child_id)
             if same is not None:
@@ -296,7 +312,7 @@ class ReplayExecutor:
                 future=future,
                 type=(workflow.type_name(), workflow.type_version()),
                 alias=f"{workflow.__module__}.{workflow.__qualname__}",
-                input=field_of({"args": values, "kwargs": named}, f"input of {workflow.type_name()}"),
+                input=self.fields.encode_input({"args": values, "kwargs": named}, f"input of {workflow.type_name()}"),
                 line=line,
                 members=self._child_members(task),
             )
@@ -328,7 +344,9 @@ class ReplayExecutor:
         if same is not None and same.future is not None:
             return same.future
         future = self._new_future(task.timer_id)
-        control = None if task.control is None else field_of(task.control, f"control of timer {task.timer_id}")
+        control = (
+            None if task.control is None else self.fields.encode(task.control, f"control of timer {task.timer_id}")
+        )
         request = Request(
             requests.TIMER,
             task.timer_id,
@@ -355,7 +373,11 @@ class ReplayExecutor:
         return future
 
     def _record_marker(self, task: MarkerTask, line: Line | None) -> Future:
-        details = None if task.details is None else field_of(resolved(task.details), f"details of marker {task.name}")
+        details = (
+            None
+            if task.details is None
+            else self.fields.encode(resolved(task.details), f"details of marker {task.name}")
+        )
         future = self._marked.get((task.name, details))
         if future is None:
             # SWF refuses a marker only for want of permission, so it counts as recorded when it is asked for.
@@ -376,7 +398,7 @@ class ReplayExecutor:
                     task.name,
                     task=task,
                     future=future,
-                    input=field_of(
+                    input=self.fields.encode(
                         {"args": resolved(args), "kwargs": resolved(kwargs)}, f"input of signal {task.name}"
                     ),
                     line=line,
@@ -408,7 +430,9 @@ class ReplayExecutor:
             started = self._started.attributes
             self.close_with(
                 "ContinueAsNewWorkflowExecution",
-                input=field_of({"args": resolved(args), "kwargs": resolved(kwargs)}, "input of the next run"),
+                input=self.fields.encode_input(
+                    {"args": resolved(args), "kwargs": resolved(kwargs)}, "input of the next run"
+                ),
                 # SWF falls back to the type's defaults, not to this run's values: so they are all given.
                 task_list=started["taskList"]["name"],
                 task_priority=started.get("taskPriority"),
@@ -461,6 +485,6 @@ def _follow(first: Future | None, second: Future) -> None:
         elif error is not None:
             second.set_exception(error)
         else:
-            second.set_finished(done.result)
+            second.set_finished(done.passed_on())
 
     first.add_done_callback(copy)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TaskTerminated, TimeoutError
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.requests import Request
@@ -53,12 +52,13 @@ def _running(executor: ReplayExecutor, request: Request, event: HistoryEvent) ->
 
 def _completed(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
-    request.future.set_finished(decode_or_text(event.attributes.get("result")))
+    request.future.set_finished(executor.fields.decode_later(event.attributes.get("result")))
 
 
 def _failed(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     attributes = event.attributes
-    _attempt_failed(executor, request, TaskFailed(request.id, attributes.get("reason"), attributes.get("details")))
+    reason, details = (executor.fields.text(attributes.get(name)) for name in ("reason", "details"))
+    _attempt_failed(executor, request, TaskFailed(request.id, reason, details))
 
 
 def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
@@ -72,7 +72,7 @@ def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) 
 
 def _canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
-    request.future.set_cancelled(TaskCanceled(event.attributes.get("details")))
+    request.future.set_cancelled(TaskCanceled(executor.fields.text(event.attributes.get("details"))))
 
 
 def _terminated(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:

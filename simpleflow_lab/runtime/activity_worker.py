@@ -2,11 +2,13 @@
 
 Several threads poll, so several activities run at once. Only activities registered in this process are run. What an
 activity returns or raises becomes its result, or its reason and details; an answer that can't be given is tried again
-until SWF says that nobody waits for it.
+until SWF says that nobody waits for it. So is an input or result kept elsewhere, while S3 or a disk does not answer:
+the world's errors cost no retry, only time. One that is gone, or is not what was written, is the task's failure.
 """
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
 import time
@@ -15,20 +17,25 @@ from typing import Any
 
 from simpleflow_lab import activity, storage
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.codec import arguments_of, decode, encode
+from simpleflow_lab.codec import arguments_of, encode
 from simpleflow_lab.exceptions import (
     EncodingError,
+    JumboContentError,
+    JumboReferenceError,
+    ObjectNotFoundError,
+    ServiceUnreachableError,
     SimpleflowLabError,
     StoreError,
+    ThrottlingException,
     UnknownResourceFault,
     ValidationException,
 )
 from simpleflow_lab.failures import details_of, reason_of
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.storage import Storage
-from simpleflow_lab.swf.limits import MAX_DATA
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +44,8 @@ Contexts = Callable[[str], contextvars.Context | None]
 
 ANSWER_TRIES = 8
 """How often an answer is tried, with pauses from 0.1 s doubling."""
+FIRST_OBJECT_PAUSE, LONGEST_OBJECT_PAUSE = 0.1, 30.0
+"""Seconds before an object is tried again: the first, and the longest."""
 
 
 class UnknownActivityError(SimpleflowLabError):
@@ -57,8 +66,10 @@ class ActivityWorker:
         heartbeats: Heartbeats,
         contexts: Contexts,
         storage: Storage,
+        fields: Fields,
     ):
         self._service = service
+        self._fields = fields
         self._storage = storage
         self._domain = domain
         self._task_list = task_list
@@ -90,7 +101,7 @@ class ActivityWorker:
             result = self._run(registered, task)
         except BaseException as error:  # whatever an activity raises, sys.exit() included, is its failure
             self._heartbeats.end(token)
-            reason, details = reason_of(error), details_of(error)
+            reason, details = reason_of(error), self._details_of(error, kind["name"])
             self._answer(
                 lambda: self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)
             )
@@ -105,7 +116,7 @@ class ActivityWorker:
                 f"no activity {kind['name']!r} version {kind['version']!r} is defined in this process: "
                 "run the cell or import the module that defines it"
             )
-        value = decode(task["input"]) if task.get("input") else []
+        value = self._patiently(task, lambda: self._fields.decode_input(task["input"])) if task.get("input") else []
         if isinstance(value, dict):
             value.pop("meta", None)
         args, kwargs = arguments_of(value, where="the input of the task")
@@ -126,12 +137,34 @@ class ActivityWorker:
             text = encode(result)
         except EncodingError as error:
             raise EncodingError(f"the result of {kind['name']} can't be recorded: {error}") from None
-        if len(text) > MAX_DATA:
-            raise EncodingError(
-                f"the result of {kind['name']} has {len(text)} characters, SWF takes {MAX_DATA}: "
-                "store it elsewhere and return its name"
-            )
-        return text
+        field, large = self._fields.fit(text, f"result of {kind['name']}")
+        if large is not None:
+            self._patiently(task, lambda: self._fields.keep(*large))
+        return field
+
+    def _details_of(self, error: BaseException, name: str) -> str:
+        """The details of a failure: whole if they can be kept, else cut; it must be told whatever else fails."""
+        return self._fields.told(details_of(error, whole=True), f"details of {name}", lambda _: details_of(error))
+
+    def _patiently(self, task: Mapping[str, Any], call: Callable[[], Any]) -> Any:
+        """Read or write an object, again and again while the place does not answer and SWF waits for the task.
+
+        Raises `StoreError` for what waiting can't mend, `UnknownResourceFault` when nobody waits any more.
+        """
+        pause = FIRST_OBJECT_PAUSE
+        while True:
+            try:
+                return call()
+            except (ObjectNotFoundError, JumboReferenceError, JumboContentError):
+                raise
+            except StoreError as error:
+                if self.pollers[0].stopping:
+                    raise
+                logger.warning("task %s waits %.1f s for an object: %s", task["activityId"], pause, error)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_OBJECT_PAUSE)
+            with contextlib.suppress(ThrottlingException, ServiceUnreachableError):
+                self._service.record_activity_task_heartbeat(taskToken=task["taskToken"])
 
     def _execute(self, registered: Activity, args: list[Any], kwargs: dict[str, Any], context: dict[str, Any]) -> Any:
         with storage.using(self._storage):

@@ -26,11 +26,13 @@ from simpleflow_lab import workflow as workflows
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
     HistoryError,
+    StoreError,
     SWFFault,
     UnknownResourceFault,
     ValidationException,
     WorkflowNotRegisteredError,
 )
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.replay.replay import Answer, Replay
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
@@ -75,6 +77,7 @@ class Decider:
         contexts: Callable[[str], contextvars.Context | None],
         on_decisions: Callable[[str, Sequence[Mapping[str, Any]]], None],
         on_stuck: Callable[[str, Exception | None], None],
+        fields: Fields,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
         gets stuck, and with `None` when it goes on."""
@@ -86,6 +89,7 @@ class Decider:
         self._contexts = contexts
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
+        self._fields = fields
         self._kept: OrderedDict[str, Replay] = OrderedDict()
         self._stuck: dict[str, Stuck] = {}
         self._stuck_changed = threading.Condition()
@@ -151,6 +155,7 @@ class Decider:
                     workflow_id=execution["workflowId"],
                     run_id=execution["runId"],
                     context=self._context_of(execution["workflowId"], first),
+                    fields=self._fields,
                 )
                 replay.feed(before)
             replay.feed(new)
@@ -168,6 +173,9 @@ class Decider:
             # Before answering: the next decision task of this execution may be here before the answer's echo.
             self._keep(run_id, replay)
         try:
+            for reference, text in answer.large:
+                # Before answering: whoever has the history can read what it refers to.
+                self._fields.keep(reference, text)
             self._registration.types_of(answer.decisions)
             self._on_decisions(run_id, answer.decisions)
             context: dict[str, Any] = (
@@ -177,7 +185,7 @@ class Decider:
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             self._kept.pop(run_id, None)
-        except (SWFFault, OSError) as error:
+        except (SWFFault, StoreError, OSError) as error:
             self._kept.pop(run_id, None)
             self._hold_back(task, error, tries=tries)
         else:

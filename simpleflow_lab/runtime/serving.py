@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
 from simpleflow_lab.runtime.decider import Decider
 from simpleflow_lab.runtime.heartbeat import Heartbeats
@@ -38,9 +39,11 @@ class Serving:
         *,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
         storage: Storage,
+        fields: Fields,
     ):
         self._service = service
         self._storage = storage
+        self._fields = fields
         self._domain = domain
         self._activity_threads = activity_threads
         self._identity = identity()
@@ -88,6 +91,7 @@ class Serving:
                 contexts=self._contexts.get,
                 on_decisions=self._decided,
                 on_stuck=self._note_stuck,
+                fields=self._fields,
             )
         decider.start()
 
@@ -105,6 +109,7 @@ class Serving:
                 heartbeats=self._heartbeats,
                 contexts=self._contexts.get,
                 storage=self._storage,
+                fields=self._fields,
             )
         worker.start()
 
