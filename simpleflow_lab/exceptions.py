@@ -264,8 +264,13 @@ class WorkflowExecutionError(SimpleflowLabError):
 
     def __str__(self) -> str:
         reason = f": {self.reason}" if self.reason else ""
-        details = f"\n{self.details.rstrip()}" if self.details else ""
+        details = f"\n{_both_ends(self.details.rstrip())}" if self.details else ""
         return f"workflow execution {self.workflow_id} {self.closed}{reason}{details}"
+
+
+def _both_ends(text: str, limit: int = 40_000) -> str:
+    """Enough of a text for a message."""
+    return text if len(text) <= limit else f"{text[: limit // 2]}\n[...]\n{text[-limit // 2 :]}"
 
 
 class WorkflowExecutionFailed(WorkflowExecutionError):

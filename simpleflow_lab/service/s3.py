@@ -9,6 +9,7 @@ S3 sends a client to the bucket's region by itself, so nobody asks for it (`s3:G
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ class S3Objects:
         for tries_left in reversed(range(READ_TRIES)):
             try:
                 answer = self.client.get_object(Bucket=self._bucket, Key=name)
-                with answer["Body"] as body:
+                with contextlib.closing(answer["Body"]) as body:
                     return _content(body, answer["ContentLength"], max_bytes, key)
             except _BROKEN_OFF as error:
                 if not tries_left:
@@ -151,7 +152,6 @@ _ERRORS: Final = (*_BROKEN_OFF, botocore.exceptions.BotoCoreError, botocore.exce
 def _content(body: Any, length: int, max_bytes: int | None, key: str) -> bytes:
     """What S3 sends. Raises `StoreError` if it is, or says that it is, more than `max_bytes`."""
     if max_bytes is not None and length > max_bytes:
-        body.close()
         raise StoreError(f"the object {key} has {length} bytes, more than {max_bytes}: it was not read")
     parts: list[bytes] = []
     size = 0
