@@ -35,20 +35,26 @@ class Bucket(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """The URL of moto's server."""
+def s3_server() -> Iterator[tuple[str, Any]]:
+    """The URL of moto's server, and a client."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    url = f"http://{host}:{port}"
+    client = boto3.session.Session(aws_access_key_id="key", aws_secret_access_key="secret").client(
+        "s3", region_name="us-east-1", endpoint_url=url
+    )
+    yield url, client
+    client.close()
     server.stop()
 
 
 @pytest.fixture
-def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
+def bucket(s3_server: tuple[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
     """An empty bucket; the environment says that its server is Amazon S3, and where the user's cache is."""
+    url, client = s3_server
     for name, value in {
-        "AWS_ENDPOINT_URL_S3": s3_server,
+        "AWS_ENDPOINT_URL_S3": url,
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -61,10 +67,8 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
         monkeypatch.setenv(name, value)
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "SIMPLEFLOW_JUMBO_FIELDS_BUCKET"):
         monkeypatch.delenv(name, raising=False)
-    client = boto3.session.Session().client("s3")
     client.create_bucket(Bucket=NAME)
-    yield Bucket(NAME, s3_server, client)
+    yield Bucket(NAME, url, client)
     for found in client.list_objects_v2(Bucket=NAME).get("Contents", ()):
         client.delete_object(Bucket=NAME, Key=found["Key"])
     client.delete_bucket(Bucket=NAME)
-    client.close()

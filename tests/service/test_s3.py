@@ -229,7 +229,8 @@ def test_only_what_was_written_where_it_may_be_read_is_read(bucket, which, monke
                     fields.text(str(reference))
                 assert type(refused.value) is expected, state
                 assert "\n" not in str(refused.value), state
-            assert tracemalloc.get_traced_memory()[1] < 3_000_000, state
+            # moto's server, in this process too, takes 10 MB for what may be left of a request.
+            assert tracemalloc.get_traced_memory()[1] < 3 * reference.max_bytes + 12_000_000, state
         finally:
             tracemalloc.stop()
     assert bool(asked) == is_trusted
