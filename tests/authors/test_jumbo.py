@@ -15,11 +15,14 @@ import pytest
 from simpleflow_lab import Chain, FuncGroup, Group, Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import (
     JumboTooLargeError,
+    NondeterminismError,
     ObjectNotFoundError,
+    StoreError,
     UsageError,
     WorkflowExecutionFailed,
 )
 from simpleflow_lab.jumbo import MAX_JUMBO, is_reference, parse
+from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.storage import MemoryObjects
 from tests.authors.conftest import here, over_the_wire
 from tests.s3 import Bucket
@@ -441,35 +444,171 @@ def test_a_value_that_looks_like_a_reference_is_a_value(lab):
 # -- the world's errors ------------------------------------------------------------------------------------------------
 
 
-def test_a_result_that_is_gone_holds_the_decision_up_and_never_fails_the_execution(caplog):
+class Broken(MemoryObjects):
+    """Objects that fail for a while."""
+
+    def __init__(self, error: type[StoreError], *, reads: bool = False, writes: bool = False):
+        super().__init__()
+        self.error = error
+        self.reads, self.writes = reads, writes
+        self.failed = threading.Event()
+
+    def mend(self) -> None:
+        self.reads = self.writes = False
+
+    def put(self, key: str, content: bytes) -> None:
+        self._fail_if(self.writes, key)
+        super().put(key, content)
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        self._fail_if(self.reads, key)
+        return super().get(key, max_bytes=max_bytes)
+
+    def _fail_if(self, broken: bool, key: str) -> None:
+        if broken:
+            self.failed.set()
+            raise self.error(key, "memory") if self.error is ObjectNotFoundError else self.error("503 SlowDown")
+
+
+class Swallows(Jumbo):
+    """Code that takes every error for its own."""
+
+    name = "jumbo.swallows"
+
+    def run(self, length):
+        made = self.submit(make, length)
+        try:
+            return len(made.result)
+        except BaseException:
+            return "swallowed"
+
+
+class Marks(Jumbo):
+    name = "jumbo.marks"
+
+    def run(self, length):
+        try:
+            self.submit(self.record_marker("large", text_of(length)))
+        except BaseException:
+            return "swallowed"
+        return text_of(length, "result")
+
+
+class Takes(Jumbo):
+    """The decider writes the argument and reads nothing; the worker reads it."""
+
+    name = "jumbo.takes"
+
+    def run(self, length):
+        return self.submit(measure, text_of(length)).result
+
+
+@pytest.fixture
+def broken(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., tuple[Lab, Broken]]]:
+    """Opens Labs whose objects fail for a while, and says nothing of it."""
     caplog.set_level(logging.CRITICAL)
+    opened: list[Lab] = []
 
-    class Forgetful(MemoryObjects):
-        forgets = True
+    def open_broken(error: type[StoreError], **what: bool) -> tuple[Lab, Broken]:
+        lab = Lab(":memory:", activity_threads=1)
+        opened.append(lab)
+        objects = lab.storage.default = Broken(error, **what)
+        return lab, objects
 
-        def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-            if self.forgets:
-                raise ObjectNotFoundError(key, "memory")
-            return super().get(key, max_bytes=max_bytes)
+    yield open_broken
+    for lab in opened:
+        lab.close()
 
-    class Swallows(Jumbo):
-        name = "jumbo.swallows"
+
+@pytest.mark.parametrize("error", [StoreError, ObjectNotFoundError])
+def test_a_result_that_can_not_be_read_holds_the_decision_up_and_no_code_of_the_authors_meets_it(broken, error):
+    """Reliability K3, F29: upstream failed the execution."""
+    lab, objects = broken(error, reads=True)
+    execution = lab.start(Swallows, 50_000)
+    until(lambda: execution.stuck is not None)
+    assert type(execution.stuck) is error
+    assert execution.status == "OPEN"
+    objects.mend()
+    assert execution.result(60) == 50_000
+
+
+def test_an_object_that_can_not_be_written_holds_the_decision_up_and_nothing_refers_to_it(broken):
+    """Reliability F29: put before the event is recorded."""
+    lab, objects = broken(StoreError, writes=True)
+    execution = lab.start(Marks, 50_000)
+    until(lambda: execution.stuck is not None)
+    assert execution.status == "OPEN"
+    assert large_fields(execution) == []
+    objects.mend()
+    assert execution.result(60) == text_of(50_000, "result")
+
+
+@pytest.mark.parametrize("what", ["reads", "writes"])
+def test_a_worker_waits_for_its_input_and_for_its_result_without_spending_a_retry(broken, what):
+    lab, objects = broken(StoreError, **{what: True})
+    execution = lab.start(Takes if what == "reads" else Swallows, 50_000)
+    if what == "writes":
+        assert objects.failed.wait(30)
+    else:
+        until(objects.failed.is_set)
+    assert execution.status == "OPEN"
+    objects.mend()
+    assert execution.result(60) == ([50_000] if what == "reads" else 50_000)
+    assert "ActivityTaskFailed" not in [event.type for event in execution.history()]
+
+
+def test_a_task_whose_input_is_gone_has_failed_and_says_which(broken):
+    lab, _ = broken(ObjectNotFoundError, reads=True)
+
+    class Gone(Jumbo):
+        name = "jumbo.gone"
 
         def run(self, length):
-            made = self.submit(make, length)
-            try:
-                return len(made.result)
-            except BaseException:
-                return "swallowed"
+            return self.submit(measure, text_of(length)).exception.reason
 
-    with Lab(":memory:", activity_threads=1) as lab:
-        objects = lab.storage.default = Forgetful()
-        execution = lab.start(Swallows, 50_000)
-        until(lambda: execution.stuck is not None)
-        assert isinstance(execution.stuck, ObjectNotFoundError)
-        assert execution.status == "OPEN"
-        objects.forgets = False
-        assert execution.result(60) == 50_000
+    assert "ObjectNotFoundError: no object jumbo/" in lab.start(Gone, 50_000).result(60)
+
+
+def test_an_input_that_can_not_be_written_starts_nothing(broken):
+    lab, _ = broken(StoreError, writes=True)
+    with pytest.raises(StoreError, match="SlowDown"):
+        lab.start(RoundTrip, text_of(50_000), by=1)
+    assert lab.execution_infos() == []
+
+
+# -- replays -----------------------------------------------------------------------------------------------------------
+
+
+def replay(definition: type[Workflow], execution) -> None:
+    Replay(definition, workflow_id=execution.workflow_id, run_id=execution.run_id).feed(execution.history())
+
+
+def test_a_large_argument_that_changed_is_found_out(lab):
+    """The name is the content: upstream's random names could not be compared."""
+
+    class Later(Jumbo):
+        name = "jumbo.takes"
+        version = "another"
+
+        def run(self, length):
+            return self.submit(measure, text_of(length, "changed")).result
+
+    execution = lab.start(Takes, 50_000)
+    execution.result(60)
+    replay(Takes, execution)
+    with pytest.raises(NondeterminismError, match=r"jumbo\.measure"):
+        replay(Later, execution)
+
+
+def test_what_upstream_wrote_can_not_be_compared_and_counts_as_the_same(lab):
+    execution = lab.start(Takes, 50_000)
+    execution.result(60)
+    history = execution.history()
+    for event in history:
+        for name, value in event.attributes.items():
+            if isinstance(value, str) and is_reference(value):
+                event.attributes[name] = value[:-42] + "fb436813-1234-4234-8234-123456789abc " + value.split()[1]
+    Replay(Takes, workflow_id=execution.workflow_id, run_id=execution.run_id).feed(list(history))
 
 
 def until(condition: Callable[[], bool]) -> None:
