@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeGuard
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import FINISHED, Future
+from simpleflow_lab.jumbo import fetched, listed
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
 
 
@@ -110,7 +111,7 @@ class GroupFuture(Future):
     @property
     def results(self) -> list[Any]:
         """The results of the members so far, `None` for those that failed or are not done; does not wait."""
-        return [_value(future) for future in self.futures]
+        return listed(_value(future) for future in self.futures)
 
     def notice(self) -> None:
         """Somebody is told of the failure, and so of its members'."""
@@ -361,7 +362,8 @@ def _as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
         member.raises_on_failure = raises_on_failure
     if more and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
         member = copy.copy(member)
-        member.args = [*member.args, *more]
+        read = isinstance(member, FuncGroup)  # its function looks at what it gets
+        member.args = [*member.args, *(map(fetched, more) if read else more)]
     return member
 
 
@@ -369,7 +371,7 @@ def _value(future: Future) -> Any:
     """The result of a member that is done, `None` of one that failed or is not; does not wait."""
     if isinstance(future, GroupFuture):
         return future.results
-    return future.result if future.done and future.peek_exception() is None else None
+    return future.passed_on() if future.done and future.peek_exception() is None else None
 
 
 def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:

@@ -19,15 +19,17 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
-from simpleflow_lab import settings, storage
+from simpleflow_lab import settings
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, UsageError
+from simpleflow_lab.fields import Fields
+from simpleflow_lab.jumbo import bucket_location
 from simpleflow_lab.service.endpoint import connection_file, owners_service
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.service.watching import Watching
-from simpleflow_lab.storage import FolderObjects, Storage
+from simpleflow_lab.storage import FolderObjects, MemoryObjects, NoObjects, Objects, Storage
 
 __all__ = ["MEMORY", "Connection", "Endpoint", "SharedStore", "connect", "serve", "virtual_clock"]
 
@@ -54,6 +56,8 @@ class Connection(NamedTuple):
     """What to show a person before the first write: where it goes."""
     storage: Storage
     """Where objects are kept beside the histories."""
+    fields: Fields
+    """Values to fields and back, with the large ones kept there."""
     longest_heartbeat: float = LOCAL_HEARTBEAT
     """Seconds between the heartbeats of an activity without a heartbeat timeout."""
 
@@ -68,7 +72,8 @@ def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> C
     """
     text = os.fspath(address)
     if text == MEMORY:
-        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, storage.in_memory())
+        objects, fields = _large_fields(MemoryObjects())
+        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, objects, fields)
     if text.startswith("aws:"):
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
@@ -76,9 +81,9 @@ def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> C
     if not text or "://" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
     path = os.path.realpath(os.path.expanduser(text))
-    objects = FolderObjects(f"{path}.objects")
+    objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
     store = SharedStore.open(path, clock=clock)
-    return Connection(cast(WatchableService, store), None, None, Storage(objects, storage.nowhere))
+    return Connection(cast(WatchableService, store), None, None, objects, fields)
 
 
 def virtual_clock() -> Clock:
@@ -94,10 +99,45 @@ def _amazon(address: str) -> Connection:
         )
     from simpleflow_lab.service import aws  # noqa: PLC0415  boto3: only who goes to Amazon pays for it
 
+    objects, fields = _large_fields(None, region=found["region"])
     client = aws.client(region=found["region"], max_attempts=settings.read("swf_connection_retries") + 1)
     watching = Watching(aws.service(client), longest_pause=AMAZON_PAUSE, close=client.close)
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
-    return Connection(cast(WatchableService, watching), found["domain"], notice, storage.in_memory(), AMAZON_HEARTBEAT)
+    return Connection(cast(WatchableService, watching), found["domain"], notice, objects, fields, AMAZON_HEARTBEAT)
+
+
+def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[Storage, Fields]:
+    """Where objects are, and which fields are among them: `own` is the place beside a store, if there is one.
+
+    Raises `UsageError` for a configured bucket that is none.
+    """
+    said = settings.current()
+    bucket = bucket_location(said.jumbo_fields_bucket, source=_BUCKET) if said.jumbo_fields_bucket else None
+    trusted = [
+        bucket_location(each.strip(), source=_TRUSTED) for each in (said.trusted_buckets or "").split(",") if each
+    ]
+
+    def open_s3(location: str) -> Objects:
+        from simpleflow_lab.service import s3  # noqa: PLC0415  boto3: only who goes to Amazon pays for it
+
+        return s3.open_objects(location, region=region, sse=said.s3_sse)
+
+    found = Storage(NoObjects(_NO_BUCKET), open_s3)
+    if own is not None:
+        found.default = own
+    elif bucket is not None:
+        found.default = found.at(bucket)
+    cache = None
+    if (bucket is not None or trusted) and said.enable_disk_cache:
+        from simpleflow_lab.disk_cache import DiskCache  # noqa: PLC0415  diskcache: only who reads from S3
+
+        cache = DiskCache()
+    return found, Fields(found, bucket=bucket, trusted=trusted, in_store=own is not None, cache=cache)
+
+
+_BUCKET: Final = "SIMPLEFLOW_JUMBO_FIELDS_BUCKET"
+_TRUSTED: Final = "SIMPLEFLOW_LAB_TRUSTED_BUCKETS"
+_NO_BUCKET: Final = f"name a bucket in {_BUCKET}, as bucket or bucket/prefix, or in get_step_bucket() for steps"
 
 
 def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | None = None) -> Endpoint:

@@ -11,12 +11,15 @@
         ├── UsageError                  what was asked for can't be done as asked: exit code 2
         ├── EncodingError               a value that JSON can't hold unchanged
         │   └── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
+        │   └── JumboTooLargeError      a field longer than SWF takes, and no place for what is too long
         ├── HistoryError                a history that is not one
         ├── StoreError                  a store of the embedded engine that can't be opened or written
         │   ├── StoreInUseError         another process owns it
         │   ├── NotAStoreError          a file of somebody else
         │   ├── StoreVersionError       written by a newer version of this package
-        │   └── ObjectNotFoundError     an object beside the histories that is not there
+        │   ├── ObjectNotFoundError     an object beside the histories that is not there
+        │   ├── JumboReferenceError     a reference to a large field that is none, or leads elsewhere
+        │   └── JumboContentError       a large field that is not what was written
         ├── TaskException               a task that closed otherwise than completed; upstream's names
         │   ├── TaskFailed
         │   ├── TimeoutError
@@ -110,6 +113,10 @@ class EncodingError(SimpleflowLabError, TypeError):
     """A value that JSON can't hold, or that would come back as something else."""
 
 
+class JumboTooLargeError(EncodingError, ValueError):
+    """A field longer than SWF takes that can't be kept elsewhere; upstream's name."""
+
+
 class HistoryError(SimpleflowLabError, ValueError):
     """Data that is not the history of an SWF workflow execution."""
 
@@ -159,6 +166,22 @@ class ObjectNotFoundError(StoreError):
         super().__init__(f"no object {key} in {place}")
         self.key = key
         self.place = place
+
+
+class JumboReferenceError(StoreError):
+    """A field that claims to refer to a large one, and must not be followed."""
+
+    def __init__(self, reference: str, why: str):
+        super().__init__(f"the reference {reference[:200]!r} was not followed: {why}")
+        self.reference = reference
+
+
+class JumboContentError(StoreError):
+    """The object that a reference names is not the one that was written."""
+
+    def __init__(self, reference: str, found: str):
+        super().__init__(f"the object of {reference} {found}: it was not used")
+        self.reference = reference
 
 
 # -- tasks: upstream's names -------------------------------------------------------------------------------------------
@@ -317,8 +340,13 @@ class WorkflowExecutionError(SimpleflowLabError):
 
     def __str__(self) -> str:
         reason = f": {self.reason}" if self.reason else ""
-        details = f"\n{self.details.rstrip()}" if self.details else ""
+        details = f"\n{_both_ends(self.details.rstrip())}" if self.details else ""
         return f"workflow execution {self.workflow_id} {self.closed}{reason}{details}"
+
+
+def _both_ends(text: str, limit: int = 40_000) -> str:
+    """Enough of a text for a message."""
+    return text if len(text) <= limit else f"{text[: limit // 2]}\n[...]\n{text[-limit // 2 :]}"
 
 
 class WorkflowExecutionFailed(WorkflowExecutionError):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
     HistoryError,
@@ -24,6 +23,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.metrology import records_of
 from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.service.protocol import WatchableService
@@ -185,6 +185,7 @@ class Execution(Looks):
         attached: bool = False,
         storage: Storage | None = None,
         activity_progress: Callable[[str], Iterable[ActivityProgress]] = lambda run_id: (),
+        fields: Fields,
     ):
         self._service = service
         self.domain = domain
@@ -196,6 +197,7 @@ class Execution(Looks):
         self._warnings = warnings
         self._storage = storage
         self._activity_progress = activity_progress
+        self._fields = fields
         self._events: list[HistoryEvent] = []
 
     @property
@@ -328,7 +330,7 @@ class Execution(Looks):
         last = self._last_event()
         status = History([last]).close_status
         if status == "COMPLETED":
-            return decode_or_text(last.attributes.get("result"))
+            return self._fields.decode(last.attributes.get("result"))
         if status == "CONTINUED_AS_NEW":
             following = Execution(
                 self._service,
@@ -338,9 +340,11 @@ class Execution(Looks):
                 stuck=self._stuck,
                 warnings=self._warnings,
                 storage=self._storage,
+                fields=self._fields,
             )
             return following.result(timeout)
-        reason, details = last.attributes.get("reason") or last.attributes.get("cause"), last.attributes.get("details")
+        reason = self._fields.text_if_there(last.attributes.get("reason")) or last.attributes.get("cause")
+        details = self._fields.text_if_there(last.attributes.get("details"))
         raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details)
 
     @property
@@ -350,8 +354,8 @@ class Execution(Looks):
     # -- acting --
 
     def signal(self, name: str, input: str | None = None) -> None:
-        """Send it a signal; `input` is SWF's string."""
-        members = {} if input is None else {"input": input}
+        """Send it a signal; `input` is SWF's string, or longer."""
+        members = {} if input is None else {"input": self._fields.store(input, f"input of signal {name}")}
         self._service.signal_workflow_execution(
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
         )

@@ -49,8 +49,8 @@ def reason_of(error: BaseException) -> str:
     return _cut(f"{type(error).__name__}: {_message(error)}".rstrip(": "), MAX_REASON)
 
 
-def details_of(error: BaseException, *, skip_package: bool = True) -> str:
-    """The JSON details of an exception, within SWF's limit.
+def details_of(error: BaseException, *, skip_package: bool = True, whole: bool = False) -> str:
+    """The JSON details of an exception, within SWF's limit; with `whole`, however long they are.
 
     With `skip_package` the frames of this package are left out: they are not the author's.
     """
@@ -60,10 +60,12 @@ def details_of(error: BaseException, *, skip_package: bool = True) -> str:
         "error": _cut(kind.__name__, _MAX_NAME),
         "error_type": _qualified(kind),
         "error_bases": [_qualified(base) for base in kind.__mro__[1:-1]][:_MAX_BASES],
-        "message": _cut(_message(error), _MAX_MESSAGE),
+        "message": _message(error) if whole else _cut(_message(error), _MAX_MESSAGE),
         "traceback": lines,
     }
     text = json.dumps(record)
+    if whole:
+        return text
     while len(text) > MAX_DETAILS and len(lines) > 2:
         # Keep both ends: where it was called from, and what happened.
         middle = len(lines) // 2

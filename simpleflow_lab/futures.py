@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, overload, runtime_
 
 from simpleflow_lab.codec import is_registered
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError
+from simpleflow_lab.jumbo import fetched
 
 PENDING: Final = "PENDING"
 """Submitted, and not scheduled yet: it waits for its arguments, or for its turn."""
@@ -119,11 +120,7 @@ class Future:
 
         A task that failed raises its error if it was submitted with `raises_on_failure`, and gives `None` if not.
         """
-        self.wait()
-        if self._exception is not None and self._raises:
-            self._looked_at = True
-            raise self._exception
-        return self._result
+        return fetched(self._outcome())
 
     @property
     def exception(self) -> BaseException | None:
@@ -188,6 +185,11 @@ class Future:
 
     # -- what makes it --
 
+    def passed_on(self) -> Any:
+        """`result` as it goes on to the next task: a large one that nobody read stays a `JumboValue`."""
+        # A class of the author's may have a `result` of its own.
+        return self._outcome() if type(self).result is Future.result else self.result
+
     @property
     def unnoticed_failure(self) -> bool:
         """It failed, and nothing raised or read the error."""
@@ -246,6 +248,13 @@ class Future:
     def set_cancelled(self, exception: BaseException | None = None) -> None:
         """The task was canceled."""
         self._close(CANCELLED, None, exception)
+
+    def _outcome(self) -> Any:
+        self.wait()
+        if self._exception is not None and self._raises:
+            self._looked_at = True
+            raise self._exception
+        return self._result
 
     def _close(self, state: str, result: Any, exception: BaseException | None) -> None:
         self._state, self._result, self._exception = state, result, exception
@@ -417,9 +426,9 @@ def nested(value: Any) -> Iterable[Future]:
 
 
 def resolved(value: Any) -> Any:
-    """The value with every nested future replaced by its result; containers that hold none stay the same objects."""
+    """The value with every nested future replaced by its result, as it is passed on."""
     if isinstance(value, Future):
-        return value.result
+        return value.passed_on()
     if is_registered(type(value)):
         return value
     if isinstance(value, dict):

@@ -30,6 +30,7 @@ from simpleflow_lab.codec import arguments_of, encode
 from simpleflow_lab.connect import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.exceptions import (
     EncodingError,
+    JumboTooLargeError,
     UnknownResourceFault,
     UsageError,
     WorkflowExecutionAlreadyStartedFault,
@@ -39,7 +40,6 @@ from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
-from simpleflow_lab.swf.limits import MAX_DATA
 from simpleflow_lab.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ class Lab:
         self.service = connection.service
         self.storage = connection.storage
         """Where objects are kept beside the histories: large values, notes of steps."""
+        self.fields = connection.fields
+        """Values to SWF's fields and back, with the large ones kept as objects."""
         self._serving = Serving(
             self.service,
             self.domain,
@@ -126,6 +128,7 @@ class Lab:
             middleware=around,
             longest_heartbeat=connection.longest_heartbeat,
             storage=connection.storage,
+            fields=connection.fields,
             settings=self.settings,
         )
         try:
@@ -192,7 +195,10 @@ class Lab:
             given, named = arguments_of(input, where="input")
         else:
             given, named = list(args), kwargs
-        text = _input_text(definition, given, named)
+        try:
+            text = self.fields.store(_input_text(definition, given, named), f"input of {definition.__name__}")
+        except JumboTooLargeError as error:
+            raise UsageError(str(error)) from None
         request = _start_request(definition, options, self.settings)
         name, version = definition.type_name(), definition.type_version()
         self._serving.registration.workflow_type(name, version)
@@ -318,6 +324,7 @@ class Lab:
             attached=attached,
             storage=self.storage,
             activity_progress=self._serving.activity_progress,
+            fields=self.fields,
         )
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:
@@ -376,11 +383,6 @@ def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str
         text = encode(workflows.input_of(definition, args, kwargs))
     except EncodingError as error:
         raise UsageError(f"the input of {definition.__name__}: {error}") from None
-    if len(text) > MAX_DATA:
-        raise UsageError(
-            f"the input of {definition.__name__} has {len(text)} characters, SWF takes {MAX_DATA}: "
-            "store it elsewhere and pass its name"
-        )
     return text
 
 

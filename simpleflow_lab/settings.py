@@ -207,8 +207,14 @@ class Settings:
     jumbo_fields_bucket: str | None = _of(
         "SIMPLEFLOW_JUMBO_FIELDS_BUCKET", _text, None, "`bucket/prefix` of S3 for values too large for a field"
     )
+    trusted_buckets: str | None = _of(
+        "SIMPLEFLOW_LAB_TRUSTED_BUCKETS",
+        _text,
+        None,
+        "further `bucket/prefix`, with commas, from which values are read",
+    )
     enable_disk_cache: bool = _of(
-        "SIMPLEFLOW_ENABLE_DISK_CACHE", _flag, False, "values that were read from S3 are kept on disk, too"
+        "SIMPLEFLOW_ENABLE_DISK_CACHE", _flag, True, "values that were read from S3 are kept on disk, too"
     )
     s3_host: str | None = _of("SIMPLEFLOW_S3_HOST", _text, None, "host of S3, unless a bucket says its own")
     s3_sse: bool = _of("SIMPLEFLOW_S3_SSE", _flag, False, "S3 encrypts what is written (AES256)")

@@ -16,6 +16,7 @@ import os
 import re
 import stat
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
@@ -83,7 +84,8 @@ class FolderObjects:
         path = self._path(key)
         own_folder(self._folder)
         own_folder(path.parent)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+        # A name that nobody had before: whoever was killed with it left its file behind.
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
                 file.write(key.encode() + b"\n" + content)
@@ -134,13 +136,40 @@ class Storage:
         """`at` opens the objects at a location such as "bucket/prefix"; it raises `UsageError` for one it can't."""
         self.default = default
         self._at = at
+        self._opened: dict[str, Objects] = {}
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Storage {self.default!r}>"
 
     def at(self, location: str | None) -> Objects:
         """The objects at this location, or the default ones. Raises `UsageError`."""
-        return self.default if location is None else self._at(location)
+        if location is None:
+            return self.default
+        with self._lock:
+            if location not in self._opened:
+                self._opened[location] = self._at(location)
+            return self._opened[location]
+
+
+class NoObjects:
+    """The default place of a Lab that has none."""
+
+    def __init__(self, way_out: str):
+        """`way_out` says what to do about it."""
+        self._way_out = way_out
+
+    def __repr__(self) -> str:
+        return "<NoObjects>"
+
+    def put(self, key: str, content: bytes) -> None:
+        raise UsageError(f"the object {key[:80]} has no place: {self._way_out}")
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        raise UsageError(f"the object {key[:80]} has no place: {self._way_out}")
+
+    def keys(self, prefix: str) -> list[str]:
+        raise UsageError(f"objects have no place here: {self._way_out}")
 
 
 def nowhere(location: str) -> Objects:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab
+from tests.s3 import bucket, s3_server  # noqa: F401  fixtures
 
 _asked_for: list[str] = []
 """Hosts of Amazon that somebody looked up."""

@@ -444,7 +444,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
         (lambda lab: lab.start(Basic, 1, input=[1]), "not both"),
         (lambda lab: lab.start("no.such.workflow", 1), "no workflow 'no.such.workflow'"),
         (lambda lab: lab.start(len, 1), "no workflow"),
-        (lambda lab: lab.start(Basic, "x" * 40_000), "32768"),
+        (lambda lab: lab.start(Basic, "x" * 6_000_000), "5242880"),
         (lambda lab: lab.execution("nobody"), "no execution 'nobody'"),
         (lambda lab: lab.resume("nobody"), "no execution 'nobody'"),
     ],

@@ -251,13 +251,13 @@ def recorded(shared_lab: Lab) -> Callable[[list[Any]], Execution]:
     return run
 
 
-# -- what SWF does not take --------------------------------------------------------------------------------------------
+# -- what can't be kept ------------------------------------------------------------------------------------------------
 
-TOO_LONG = "x" * 40_000
+TOO_LONG = "x" * 6_000_000
 
 
 class TooLong(Workflow):
-    """Asks for what is longer than SWF takes."""
+    """Asks for what is longer than can be kept."""
 
     name = "laws.too_long"
     task_list = "laws"
@@ -279,12 +279,12 @@ class TooLong(Workflow):
 
 
 @pytest.mark.parametrize("what", ["result", "activity", "child", "marker", "signal", "next run"])
-def test_what_is_longer_than_swf_takes_fails_the_execution_and_says_so(what):
+def test_what_is_longer_than_can_be_kept_fails_the_execution_and_says_so(what):
     """It is the author's error, and will be too long each time: waiting for it to go away holds up everybody."""
     with Lab(":memory:", activity_threads=1) as lab:
         with pytest.raises(WorkflowExecutionFailed) as failed:
             lab.start(TooLong, what).result(5)
-        assert "32768" in str(failed.value)
+        assert "5242880" in str(failed.value)
 
 
 # -- replays -----------------------------------------------------------------------------------------------------------

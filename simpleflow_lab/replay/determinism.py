@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.codec import parse
 from simpleflow_lab.exceptions import NondeterminismError
+from simpleflow_lab.jumbo import is_reference, same_text
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.requests import Asked, Request, describe, line_of_control, line_text
 from simpleflow_lab.swf.history import HistoryEvent
@@ -110,9 +111,8 @@ def _same_json(recorded: str | None, requested: str | None) -> bool:
     """The same value, whoever wrote it and however it was spaced."""
     if recorded == requested:
         return True
-    # A large value stands elsewhere; what is there can't be compared here.
-    if recorded is not None and recorded.startswith("simpleflow+"):
-        return True
+    if recorded is not None and requested is not None and is_reference(recorded):
+        return same_text(recorded, requested)
     try:
         return bool(_value(recorded) == _value(requested))
     except ValueError:

@@ -15,17 +15,19 @@ from typing import Any, Final
 
 import greenlet
 
-from simpleflow_lab.codec import decode, is_registered
-from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, TaskCanceled, WorkflowCanceled
+from simpleflow_lab.codec import decode, encode, is_registered
+from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, StoreError, TaskCanceled, WorkflowCanceled
+from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.futures import PENDING, Canceler, Future, nested, resolved
 from simpleflow_lab.history import History
+from simpleflow_lab.jumbo import all_fetched
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.asked_before import AskedBefore
 from simpleflow_lab.replay.fibers import Fibers, Line
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.propagation import Propagation
-from simpleflow_lab.replay.requests import DEADLINE_TIMER, Asked, Request, field_of
+from simpleflow_lab.replay.requests import DEADLINE_TIMER, Asked, Request
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
 from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf.decisions import seconds
@@ -70,8 +72,10 @@ class ReplayExecutor:
         run_id: str,
         context: contextvars.Context | None,
         defaults: Mapping[str, str],
+        fields: Fields,
     ):
         self.fibers = Fibers(context)
+        self.fields = LateFields(fields, lambda call: self.fibers.outside(call))
         self.asked = Asked()
         """Requests that the history has not recorded yet."""
         self.events: list[HistoryEvent] = []
@@ -370,6 +374,8 @@ class ReplayExecutor:
         def later() -> None:
             try:
                 self._go_on(args, future, go_on)
+            except StoreError:
+                raise  # the world's
             except Exception as error:  # the author's line has passed: the future tells
                 future.set_exception(error, raises=True)
 
@@ -406,8 +412,12 @@ class ReplayExecutor:
         def go_on() -> None:
             values, named = resolved(args), resolved(kwargs)
             if get_task_id is not None:
-                future.task_id = self._ids.task_id(task.name, str(get_task_id(self._workflow, *values, **named)))
-            task_id = future.task_id or self._ids.task_id(task.name, arguments_hash(values, named))
+                future.task_id = self._ids.task_id(
+                    task.name, str(get_task_id(self._workflow, *all_fetched(values), **all_fetched(named)))
+                )
+            task_id = future.task_id or self._ids.task_id(
+                task.name, arguments_hash(all_fetched(values), all_fetched(named))
+            )
             future.task_id = task_id
             same = self._by_id.get(task_id)
             if same is not None:
@@ -434,7 +444,7 @@ class ReplayExecutor:
         return {
             "task": task,
             "type": (activity.name, activity.version),
-            "input": field_of(task.input_of(values, named), f"input of {activity.name}"),
+            "input": self.fields.encode_input(task.input_of(values, named), f"input of {activity.name}"),
             "arguments": (values, named),
             "members": {
                 "task_list": activity.task_list,
@@ -457,8 +467,10 @@ class ReplayExecutor:
 
         def go_on() -> None:
             values, named = resolved(args), resolved(kwargs)
-            future.task_id = future.task_id or task.workflow_id(values, named) or numbered
-            child_id = future.task_id or self._ids.child_id(task.name, arguments_hash(values, named))
+            future.task_id = future.task_id or task.workflow_id(all_fetched(values), all_fetched(named)) or numbered
+            child_id = future.task_id or self._ids.child_id(
+                task.name, arguments_hash(all_fetched(values), all_fetched(named))
+            )
             future.task_id = child_id
             same = self._by_id.get(child_id)
             if same is not None:
@@ -478,9 +490,9 @@ class ReplayExecutor:
             "task": task,
             "type": (workflow.type_name(), workflow.type_version()),
             "alias": workflow.class_name(),
-            "input": field_of(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
+            "input": self.fields.encode_input(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
             "arguments": (values, named),
-            "members": self._child_members(task, values, named),
+            "members": self._child_members(task, all_fetched(values), all_fetched(named)),
         }
 
     def _child_members(self, task: WorkflowTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -508,7 +520,9 @@ class ReplayExecutor:
         if same is not None and same.future is not None:
             return same.future
         future = self._new_future(task.timer_id, canceler=self._give_up_timer)
-        control = None if task.control is None else field_of(task.control, f"control of timer {task.timer_id}")
+        control = (
+            None if task.control is None else self.fields.encode(task.control, f"control of timer {task.timer_id}")
+        )
         request = Request(
             requests.TIMER,
             task.timer_id,
@@ -539,13 +553,13 @@ class ReplayExecutor:
 
         def go_on() -> None:
             value = resolved(details)
-            text = None if value is None else field_of(value, f"details of marker {task.name}")
+            text = None if value is None else self.fields.encode(value, f"details of marker {task.name}")
             same = self._marked.get((task.name, text))
             if same is not None:
                 _follow(same, future)
                 return
             # As the history gives it back: in JSON's types, and not to be changed by the author.
-            marker = Marker(task.name, None if text is None else decode(text))
+            marker = Marker(task.name, None if value is None else decode(encode(all_fetched(value))))
             # SWF refuses a marker only for want of permission, so it counts as recorded when it is asked for.
             self._marked[task.name, text] = future
             future.set_finished(marker.details)
@@ -567,7 +581,7 @@ class ReplayExecutor:
                     task.name,
                     task=task,
                     future=future,
-                    input=field_of(given, f"input of signal {task.name}"),
+                    input=self.fields.encode(given, f"input of signal {task.name}"),
                     line=line,
                     members={
                         "workflow_id": task.workflow_id or self._workflow_id,
@@ -639,7 +653,9 @@ class ReplayExecutor:
             started = self._started.attributes
             self.close_with(
                 "ContinueAsNewWorkflowExecution",
-                input=field_of(input_of(task.workflow, resolved(args), resolved(kwargs)), "input of the next run"),
+                input=self.fields.encode_input(
+                    input_of(task.workflow, resolved(args), resolved(kwargs)), "input of the next run"
+                ),
                 # SWF falls back to the type's defaults, not to this run's values: so they are all given.
                 task_list=started["taskList"]["name"],
                 task_priority=started.get("taskPriority"),
@@ -757,6 +773,6 @@ def _follow(first: Future | None, second: Future) -> None:
         elif error is not None:
             second.set_exception(error)
         else:
-            second.set_finished(done.result)
+            second.set_finished(done.passed_on())
 
     first.add_done_callback(take_over)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import greenlet
 
+from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.futures import Future
 
 _PACKAGE = __name__.partition(".")[0]
@@ -123,6 +124,34 @@ class Fibers:
         for fiber in list(self._alive):
             fiber.error = error
             self._wake(fiber, fiber.turn)
+
+    def outside(self, call: Callable[[], Any]) -> Any:
+        """Make a call outside of all strands, while the current one stands still.
+
+        A `StoreError` ends `run`: it is the world's, and no strand meets it. Any other error is the strand's.
+        """
+        fiber = self._current
+        if fiber is None:
+            return call()
+        if self._closed:
+            raise greenlet.GreenletExit
+        found: list[Any] = []
+        errors: list[Exception] = []
+
+        def make() -> None:
+            try:
+                found.append(call())
+            except StoreError:
+                raise
+            except Exception as error:
+                errors.append(error)
+            self._switch(fiber)
+
+        self._ready.appendleft(make)
+        self._stand_still()
+        if errors:
+            raise errors[0]
+        return found[0]
 
     def run(self) -> None:
         """Let everything that can go on go on, until all strands wait."""

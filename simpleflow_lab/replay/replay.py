@@ -13,32 +13,36 @@ A workflow that raises `ExecutionBlocked` by hand is run again from its start at
 from __future__ import annotations
 
 import contextvars
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import greenlet
 
-from simpleflow_lab.codec import arguments_of, decode, decode_or_text, parse_or_text
+from simpleflow_lab.codec import arguments_of, parse_or_text
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
     ExecutionBlocked,
     HistoryError,
     ImpureWorkflowError,
+    JumboTooLargeError,
     TaskFailed,
     UsageError,
     WorkflowCanceled,
     WorkflowException,
 )
 from simpleflow_lab.failures import MAX_DETAILS, MAX_REASON, format_traceback, read_details, reason_of
+from simpleflow_lab.fields import Fields, LateFields
+from simpleflow_lab.jumbo import Reference
 from simpleflow_lab.replay import determinism, patches, requests
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.quiet import quiet
-from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request, field_of
+from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request
 from simpleflow_lab.replay.resolution import resolve
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf import event_types
@@ -79,6 +83,8 @@ class Answer(NamedTuple):
     """In SWF's shape."""
     execution_context: str | None
     """`None` leaves it as it is; "" clears it."""
+    large: Sequence[tuple[Reference, str]] = ()
+    """Texts of large fields, to be kept as objects before the answer is given."""
 
 
 class InfrastructureError(DecisionTaskError):
@@ -98,10 +104,12 @@ class Replay:
         context: contextvars.Context | None = None,
         defaults: Mapping[str, str] | None = None,
         max_open_activities: int = MAX_OPEN_ACTIVITIES,
+        fields: Fields | None = None,
     ):
         """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes.
 
         `defaults` are the task list and the timeouts of activities that say none, by their names in a decision.
+        `fields` reads the large fields of the history; without it those that the code asks for can't be read.
         """
         self.workflow = workflow
         self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
@@ -110,6 +118,7 @@ class Replay:
         self._defaults = defaults or {}
         self._open_limit = max_open_activities
         self._recorded_limit = max_open_activities
+        self._fields = fields if fields is not None else Fields()
         self._executor: ReplayExecutor | None = None
         self._instance: Workflow | None = None
         self._applied = 0
@@ -205,7 +214,9 @@ class Replay:
     def _begin(self, event: HistoryEvent) -> None:
         if event.type != "WorkflowExecutionStarted":
             raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
-        executor = self._executor = ReplayExecutor(event, context=self._context, defaults=self._defaults, **self._names)
+        executor = self._executor = ReplayExecutor(
+            event, context=self._context, defaults=self._defaults, fields=self._fields, **self._names
+        )
         executor.events.append(event)
         executor.author_failed = self._author_failed
         self._applied = 1
@@ -244,6 +255,7 @@ class Replay:
             return
         request = determinism.match(event, executor.asked)
         executor.asked.remove(request)
+        executor.fields.recorded([request.input, *request.members.values()])
         request.sent = True
         if request.kind == requests.CLOSE:
             if event.row.entity != "execution":
@@ -387,7 +399,7 @@ class Replay:
         assert executor is not None
         row = event.row
         if event.type == "WorkflowExecutionSignaled":
-            executor.signaled(event, decode_or_text(event.attributes.get("input")))
+            executor.signaled(event, executor.fields.decode(event.attributes.get("input")))
             return
         if event.type == "WorkflowExecutionCancelRequested":
             self._cancel_requested = True
@@ -413,12 +425,12 @@ class Replay:
         assert workflow is not None
         started = executor.events[0]
         try:
-            args, kwargs = _input_of(started)
+            args, kwargs = _input_of(started, executor.fields)
             result = workflow.run(*args, **kwargs)
             unraised = executor.unraised_failure()
             if unraised is not None:
                 raise unraised
-            text = field_of(result, "result")
+            text = executor.fields.encode(result, "result")
         except ExecutionBlocked:
             if self._cancel_raised is None:
                 executor.blocked = True
@@ -457,7 +469,7 @@ class Replay:
         executor.close_with(
             "FailWorkflowExecution",
             reason=reason[:MAX_REASON],
-            details=None if details is None else details[:MAX_DETAILS],
+            details=None if details is None else executor.fields.told(details, "details of the failure", _both_ends),
         )
 
     # -- the answer --
@@ -496,7 +508,9 @@ class Replay:
         elif closing is not None and not executor.is_passing_signals_on:
             closing.sent = True
             decisions.append(closing.decision())
-        return Answer(decisions, self._new_context(executor))
+        context = self._new_context(executor)
+        written = itertools.chain([context], *(swf_decisions.attributes(decision).values() for decision in decisions))
+        return Answer(decisions, context, executor.fields.take_unwritten(written))
 
     def _new_context(self, executor: ReplayExecutor) -> str | None:
         """The execution context, if it changes: which signals are waited for, and which failures nobody looked at."""
@@ -506,9 +520,11 @@ class Replay:
         if executor.closing is not None and executor.failures:
             context[IDENTITY_KEY] = {"unnoticed_failures": executor.unnoticed_failures()}
         text = json.dumps(context) if context else ""
-        if text == self._execution_context or len(text) > MAX_DETAILS:
+        try:
+            text = executor.fields.fit(text, "execution context")
+        except JumboTooLargeError:
             return None
-        return text
+        return None if text == self._execution_context else text
 
 
 _CLOSED_LATER: Final = frozenset(
@@ -537,13 +553,13 @@ def _size(decision: Mapping[str, Any]) -> int:
     return 400 + sum(len(value) for value in attributes.values() if isinstance(value, str))
 
 
-def _input_of(started: HistoryEvent) -> tuple[list[Any], dict[str, Any]]:
+def _input_of(started: HistoryEvent, fields: LateFields) -> tuple[list[Any], dict[str, Any]]:
     """The arguments that the execution was started with, by upstream's rule (SD-14)."""
     text = started.attributes.get("input")
     if not text:
         return [], {}
     try:
-        value = decode(text)
+        value = fields.decode_input(text)
         if isinstance(value, dict):
             value.pop("__extra", None)
             if not value:
@@ -564,7 +580,10 @@ def _failure_details(error: BaseException) -> str:
         task = read_details(error.details)
         if task is not None and task.traceback:
             text += f"\n{error.name} failed with:\n{task.traceback}\n"
-    if len(text) > MAX_DETAILS:
-        half = MAX_DETAILS // 2 - 10
-        text = f"{text[:half]}\n[...]\n{text[-half:]}"
     return text
+
+
+def _both_ends(text: str) -> str:
+    """Within SWF's limit: where it began, and what happened."""
+    half = MAX_DETAILS // 2 - 10
+    return f"{text[:half]}\n[...]\n{text[-half:]}"

@@ -14,13 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from simpleflow_lab.codec import encode, parse
-from simpleflow_lab.exceptions import EncodingError
+from simpleflow_lab.codec import parse
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.fibers import Line
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
-from simpleflow_lab.swf.limits import MAX_DATA
 from simpleflow_lab.task import Task
 
 ACTIVITY: Final = "activity"
@@ -135,16 +133,6 @@ class Request:
     def decision(self) -> Decision:
         """The decision that asks SWF for it."""
         return _DECISIONS[self.kind](self)
-
-
-def field_of(value: Any, what: str) -> str:
-    """A value as one of SWF's fields. Raises `EncodingError` for what JSON can't hold, or SWF won't take."""
-    text = encode(value)
-    if len(text) > MAX_DATA:
-        raise EncodingError(
-            f"the {what} has {len(text)} characters, SWF takes {MAX_DATA}: store it elsewhere and pass its name"
-        )
-    return text
 
 
 class Asked:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TaskTerminated, TimeoutError
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.executor import ReplayExecutor
@@ -63,13 +62,13 @@ def _running(executor: ReplayExecutor, request: Request, event: HistoryEvent) ->
 
 def _completed(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
-    request.future.set_finished(decode_or_text(event.attributes.get("result")))
+    request.future.set_finished(executor.fields.decode_later(event.attributes.get("result")))
 
 
 def _failed(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     attributes = event.attributes
-    error = TaskFailed(request.id, attributes.get("reason"), attributes.get("details"))
-    attempt_failed(executor, request, event, error)
+    reason, details = (executor.fields.text(attributes.get(name)) for name in ("reason", "details"))
+    attempt_failed(executor, request, event, TaskFailed(request.id, reason, details))
 
 
 def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
@@ -87,7 +86,7 @@ def _terminated(executor: ReplayExecutor, request: Request, event: HistoryEvent)
 
 def _child_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
-    error = TaskCanceled(event.attributes.get("details"))
+    error = TaskCanceled(executor.fields.text(event.attributes.get("details")))
     if request.given_up:
         request.future.set_cancelled(error)  # as the author wanted it
     else:
@@ -96,7 +95,7 @@ def _child_canceled(executor: ReplayExecutor, request: Request, event: HistoryEv
 
 def _activity_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
-    request.future.set_cancelled(TaskCanceled(event.attributes.get("details")))
+    request.future.set_cancelled(TaskCanceled(executor.fields.text(event.attributes.get("details"))))
 
 
 def _refused(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:

@@ -3,7 +3,8 @@
 Several threads poll, so several activities run at once, each in its poller's thread or in a process of its own. Only
 activities registered in this process are run. What an activity returns or raises becomes its result, or its reason and
 details. Its heartbeats go on until the answer is given; an answer that can't be given is tried again until SWF says
-that nobody waits for it, or the worker stops.
+that nobody waits for it, or the worker stops. So is an input or result kept elsewhere, while S3 or a disk does not
+answer: the world's errors cost no retry, only time. One that is gone, or is not what was written, fails the task.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ from typing import Any
 
 from simpleflow_lab import activity, storage
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.codec import arguments_of, decode, encode
+from simpleflow_lab.codec import arguments_of, encode
 from simpleflow_lab.download import refuse_binaries
 from simpleflow_lab.exceptions import (
+    ActivityCanceled,
     EncodingError,
+    JumboContentError,
+    JumboReferenceError,
+    ObjectNotFoundError,
     SimpleflowLabError,
     StoreError,
     UnknownResourceFault,
     ValidationException,
 )
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.running import RunningTask
 from simpleflow_lab.runtime.coroutines import finished
@@ -35,7 +41,6 @@ from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.processes import Processes
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.storage import Storage
-from simpleflow_lab.swf.limits import MAX_DATA
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +48,15 @@ Contexts = Callable[[str], contextvars.Context | None]
 """From a workflow id to the `contextvars` in which its code runs: where its output goes."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before an answer is tried again: the first, and the longest."""
+"""Seconds before an answer, or an object, is tried again: the first, and the longest."""
 
 
 class UnknownActivityError(SimpleflowLabError):
     """A task of an activity that nobody registered in this process."""
+
+
+class _GivenUp(Exception):
+    """The worker stops before it has what the task needs."""
 
 
 class ActivityWorker:
@@ -68,11 +77,13 @@ class ActivityWorker:
         processes: Processes,
         middleware: Sequence[Around],
         heartbeat_timeout: str,
+        fields: Fields,
     ):
         """`executor` and `heartbeat_timeout` are for activities that say nothing of them, the latter as deciders ask
         for it; `middleware` may grow while the worker works."""
         self._service = service
         self._heartbeat_timeout = heartbeat_timeout
+        self._fields = fields
         self._storage = storage
         self._domain = domain
         self._task_list = task_list
@@ -114,6 +125,10 @@ class ActivityWorker:
         try:
             try:
                 outcome = self._run(registered, task, running)
+            except ActivityCanceled:
+                outcome = Canceled(details=None)
+            except _GivenUp as error:
+                outcome = Abandoned(why=str(error))
             except Exception as error:
                 outcome = Failed.of(error)
             self._answer(token, running, outcome)
@@ -151,7 +166,7 @@ class ActivityWorker:
                 f"no activity {kind['name']!r} version {kind['version']!r} is defined in this process: "
                 "run the cell or import the module that defines it"
             )
-        running.context["input"], args, kwargs = self._input_of(task)
+        running.context["input"], args, kwargs = self._input_of(task, running)
         found = self._contexts(running.context["workflow_id"])
         surroundings = found.copy() if found is not None else contextvars.copy_context()
         middleware = tuple(self._middleware)
@@ -171,24 +186,44 @@ class ActivityWorker:
         else:
             outcome = call(running, self._storage)
         if isinstance(outcome, Completed):
-            return Completed(result=self._result_of(kind["name"], outcome.result))
+            return Completed(result=self._result_of(kind["name"], outcome.result, running))
         return outcome
 
-    def _input_of(self, task: Mapping[str, Any]) -> tuple[Any, list[Any], dict[str, Any]]:
+    def _input_of(self, task: Mapping[str, Any], running: RunningTask) -> tuple[Any, list[Any], dict[str, Any]]:
         """The input of a task, and the arguments in it."""
-        value = decode(task["input"]) if task.get("input") else []
+        field = task.get("input")
+        value = self._patiently(running, lambda: self._fields.decode_input(field)) if field else []
         if isinstance(value, dict):
             refuse_binaries(value.pop("meta", None))
         return value, *arguments_of(value, where="the input of the task")
 
-    def _result_of(self, name: str, text: str) -> str:
+    def _result_of(self, name: str, text: str, running: RunningTask) -> str:
         """The JSON of a result as SWF takes it."""
-        if len(text) > MAX_DATA:
-            raise EncodingError(
-                f"the result of {name} has {len(text)} characters, SWF takes {MAX_DATA}: "
-                "store it elsewhere and return its name"
-            )
-        return text
+        field, large = self._fields.fit(text, f"result of {name}")
+        if large is not None:
+            self._patiently(running, lambda: self._fields.keep(*large))
+        return field
+
+    def _patiently(self, running: RunningTask, call: Callable[[], Any]) -> Any:
+        """Read or write an object, again and again while the place does not answer and SWF waits for the task.
+
+        Raises `StoreError` for what waiting can't mend, `ActivityCanceled`, or `_GivenUp` if the worker stops.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return call()
+            except (ObjectNotFoundError, JumboReferenceError, JumboContentError):
+                raise
+            except StoreError as error:
+                told = running.tell()
+                if told is not None:
+                    raise told from error
+                if self._stopping.is_set():
+                    raise _GivenUp(str(error)) from error
+                logger.warning("task %s waits %.1f s for an object: %s", running.context["activity_id"], pause, error)
+            self._stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     # -- answering --
 
@@ -224,7 +259,8 @@ class ActivityWorker:
         match outcome:
             case Completed(result=result):
                 self._service.respond_activity_task_completed(taskToken=token, result=result)
-            case Failed(reason=reason, details=details):
+            case Failed(reason=reason, details=details, cut=cut):
+                details = self._fields.told(details, "details of a failure", lambda _: cut)
                 self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)
             case Canceled(details=None):
                 self._service.respond_activity_task_canceled(taskToken=token)

@@ -35,11 +35,13 @@ from simpleflow_lab.exceptions import (
     DeterminismWarning,
     HistoryError,
     ImpureWorkflowError,
+    StoreError,
     SWFFault,
     UnknownResourceFault,
     ValidationException,
     WorkflowNotRegisteredError,
 )
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Answer, Replay
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, Watched, limit_of
@@ -92,6 +94,7 @@ class Decider:
         defaults: Mapping[str, str] | None = None,
         max_open_activities: int = MAX_OPEN_ACTIVITIES,
         storage: Storage | None = None,
+        fields: Fields | None = None,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
         gets stuck, and with `None` when it goes on, `on_warning(run_id, message)` for what its author should know."""
@@ -104,7 +107,12 @@ class Decider:
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
         self._storage = storage or in_memory()
-        self._replayed_with: dict[str, Any] = {"defaults": defaults, "max_open_activities": max_open_activities}
+        self._fields = fields or Fields(self._storage)
+        self._replayed_with: dict[str, Any] = {
+            "defaults": defaults,
+            "max_open_activities": max_open_activities,
+            "fields": self._fields,
+        }
         self._on_warning = on_warning
         self._too_long: dict[str, DecisionTooLongError] = {}
         self._watch = DecisionWatch(f"watch of {task_list}", on_slow=on_warning, on_given_up=self._given_up)
@@ -258,6 +266,9 @@ class Decider:
             # Before answering: the next decision task of this execution may be here before the answer's echo.
             _keep(kept, run_id, replay)
         try:
+            for reference, text in answer.large:
+                # Before answering: whoever has the history can read what it refers to.
+                self._fields.keep(reference, text)
             self._registration.types_of(answer.decisions)
             self._on_decisions(run_id, answer.decisions)
             context: dict[str, Any] = (
@@ -267,7 +278,7 @@ class Decider:
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             kept.pop(run_id, None)
-        except (SWFFault, OSError) as error:
+        except (SWFFault, StoreError, OSError) as error:
             kept.pop(run_id, None)
             self._hold_back(task, error, tries=tries)
         else:

@@ -32,11 +32,14 @@ class Failed:
 
     reason: str
     details: str
+    """All that is to be said."""
+    cut: str
+    """What of it fits into SWF's field, for want of a place for the whole."""
 
     @classmethod
     def of(cls, error: BaseException) -> Failed:
         """Of this error."""
-        return cls(reason=reason_of(error), details=details_of(error))
+        return cls(reason=reason_of(error), details=details_of(error, whole=True), cut=details_of(error))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -49,6 +49,11 @@ class Poller:
         """Take no more tasks after the one at hand. A poll that waits must be released by its service."""
         self._stopping.set()
 
+    @property
+    def stopping(self) -> bool:
+        """`stop` was called."""
+        return self._stopping.is_set()
+
     def join(self, timeout: float) -> bool:
         """Wait for its end; `False` if it still handles a task after `timeout` seconds.
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
@@ -52,9 +53,11 @@ class Serving:
         longest_heartbeat: float = LONGEST_INTERVAL,
         storage: Storage,
         settings: Settings | None = None,
+        fields: Fields,
     ):
         self._service = service
         self._storage = storage
+        self._fields = fields
         self._domain = domain
         self._activity_threads = activity_threads
         settings = settings or Settings()
@@ -114,6 +117,7 @@ class Serving:
                 max_open_activities=self._max_open_activities,
                 on_warning=self._note_warning,
                 storage=self._storage,
+                fields=self._fields,
             )
         decider.start()
 
@@ -135,6 +139,7 @@ class Serving:
                 executor=self._activity_executor,
                 processes=self._processes,
                 middleware=self.middleware,
+                fields=self._fields,
             )
         worker.start()
 

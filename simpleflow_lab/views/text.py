@@ -11,6 +11,8 @@ import html
 import json
 from typing import Any, Final
 
+from simpleflow_lab.jumbo import describe, is_reference
+
 VALUE_LIMIT: Final = 2_000
 """Characters of an input, result or traceback that a page or a notebook shows."""
 HOVER_LIMIT: Final = 300
@@ -39,8 +41,10 @@ def well_formed(value: Any) -> str | None:
 
 
 def bounded(value: Any, limit: int = VALUE_LIMIT) -> str:
-    """At most `limit` characters of it, and how many were left out."""
+    """At most `limit` characters of it, and how many were left out; of a large field, where it is."""
     text = well_formed(value) or ""
+    if is_reference(text):
+        text = describe(text)
     if len(text) <= limit:
         return text
     return f"{text[:limit]}… ({len(text) - limit:,} more characters)"

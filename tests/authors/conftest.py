@@ -17,19 +17,20 @@ from simpleflow_lab.connect import virtual_clock
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
+from simpleflow_lab.storage import MemoryObjects, NoObjects
 from tests.authors.replayed import replay_everything
 
 OpenLab = Callable[..., Any]
 
 
 @contextmanager
-def _here(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
+def here(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
     with Lab(":memory:", activity_threads=4, clock=clock) as opened:
         yield opened
 
 
 @contextmanager
-def _over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
+def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
     engine = EmbeddedSWF(":memory:", poll_seconds=1.0, clock=virtual_clock() if clock == "virtual" else clock)
     with engine:
         endpoint = Endpoint(engine, poll_seconds=1.0)
@@ -38,12 +39,14 @@ def _over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[
             patch.setenv(name, str(value))
         try:
             with Lab("aws://us-east-1/lab", activity_threads=4, notice=lambda _: None) as opened:
+                if isinstance(opened.storage.default, NoObjects):
+                    opened.storage.default = MemoryObjects()  # instead of a bucket
                 yield opened
         finally:
             endpoint.close()
 
 
-_WAYS = {"engine": _here, "wire": _over_the_wire}
+_WAYS = {"engine": here, "wire": over_the_wire}
 
 
 @pytest.fixture(params=sorted(_WAYS))

@@ -121,3 +121,12 @@ def test_the_details_of_a_failed_task_are_shown_as_a_traceback() -> None:
     assert traceback_text(details) == "Traceback:\n  File \"a.py\", line 7\nKeyError: 'x'"
     for other in ("plain words", "{}", '{"traceback": "x"}', '{"traceback": []}', "[" * 100_000):
         assert traceback_text(other) == other
+
+
+def test_a_large_field_is_described_and_not_fetched() -> None:
+    name = "fb436813-1234-4234-8234-123456789abc"
+    reference = f"simpleflow+s3://some-bucket/prefix/{name} 5242880"
+    story = Story(input=reference)
+    story.at(1).end("Completed")
+    page = execution_summary(story.history(), workflow_id="w", run_id="r", domain="d", until=None)
+    assert f"5.0 MB in S3, not fetched, unverified ({reference})" in page

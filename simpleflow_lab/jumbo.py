@@ -1,0 +1,247 @@
+"""Jumbo fields: what stands in a field whose text is longer than SWF takes.
+
+The text is kept as an object beside the history, and the field holds a reference to it:
+
+    ============================================================  ==================================================
+    reference                                                     where the object is
+    ============================================================  ==================================================
+    `simpleflow+s3://<bucket>/<optional/prefix/><uuid> <size>`    in S3; upstream's form, readable both ways
+    `simpleflow+store://jumbo/<uuid> <size>`                      beside the embedded engine's store
+    ============================================================  ==================================================
+
+The size is in characters of the text. **The name is the content**: a UUID of version 8 (RFC 9562) made of the first 122
+bits of the SHA-256 of the text in UTF-8. So equal texts have equal references, in every replay and on every machine; a
+text that is written twice is one object; and whoever reads it finds out if it is not what was written. Upstream's names
+are random (version 4): they are read, and what they hold is taken as it is, "unverified".
+
+Nothing here reads or writes anything: `fields` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, UsageError
+
+MAX_FIELD: Final = 32_768
+"""Longest input, result, details, control and execution context that SWF takes, in characters."""
+MAX_HEARTBEAT_DETAILS: Final = 2_048
+MAX_REASON: Final = 256
+MAX_JUMBO: Final = 5 * 1024**2
+"""Longest text that becomes an object, in characters; upstream's limit."""
+
+S3: Final = "s3"
+STORE: Final = "store"
+STORE_LOCATION: Final = "jumbo"
+"""Where the embedded engine keeps them among its objects."""
+
+_PREFIX: Final = "simpleflow+"
+_VERIFIED: Final = 8
+_WORST_UTF8: Final = 4
+"""Bytes of one character, at most."""
+
+_UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_BUCKET: Final = r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
+_SEGMENT: Final = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9!_.*'()=+@:,&$~-]{1,128}"
+"""A part of an S3 key that means the same in every URL, log and shell."""
+LOCATION: Final = re.compile(rf"(?P<bucket>{_BUCKET})(?P<prefix>(?:/{_SEGMENT})*)")
+"""`bucket`, or `bucket/some/prefix`."""
+_REFERENCE: Final = re.compile(
+    rf"simpleflow\+(?:s3://(?P<location>[a-z0-9._-]{{3,63}}(?:/{_SEGMENT})*)|store://{STORE_LOCATION})"
+    rf"/(?P<name>{_UUID}) (?P<size>0|[1-9][0-9]{{0,9}})"
+)
+_LONGEST_END: Final = len(f"/{uuid.UUID(int=0)} {MAX_JUMBO}")
+
+
+class Reference(NamedTuple):
+    """Where the text of a field is."""
+
+    scheme: str
+    """`S3` or `STORE`."""
+    location: str
+    """Bucket and prefix, without a slash at the end."""
+    name: str
+    """The UUID."""
+    size: int
+    """Characters of the text."""
+
+    def __str__(self) -> str:
+        return f"{_PREFIX}{self.scheme}://{self.location}/{self.name} {self.size}"
+
+    @property
+    def key(self) -> str:
+        """Location and name: which object it is."""
+        return f"{self.location}/{self.name}"
+
+    @property
+    def is_verified(self) -> bool:
+        """The name says what the content is."""
+        return uuid.UUID(self.name).version == _VERIFIED
+
+    @property
+    def max_bytes(self) -> int:
+        """No object of this reference is larger."""
+        return _WORST_UTF8 * self.size
+
+    def text_of(self, content: bytes) -> str:
+        """The text, if this is the object that was written. Raises `JumboContentError`."""
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise JumboContentError(str(self), "is not text in UTF-8") from None
+        if len(text) != self.size:
+            raise JumboContentError(str(self), f"has {len(text)} characters")
+        if self.is_verified and _name_of_bytes(content) != self.name:
+            raise JumboContentError(str(self), "was changed after it was written")
+        return text
+
+
+class JumboValue:
+    """A large value that is read when somebody asks for it; passed on, it stays where it is."""
+
+    __slots__ = ("_found", "_read", "field")
+
+    def __init__(self, field: str, read: Callable[[], Any]):
+        self.field = field
+        """The reference as it was recorded."""
+        self._read = read
+        self._found: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f"<JumboValue {self.field}>"
+
+    def get(self) -> Any:
+        """The value, always the same object. Raises `StoreError` if it can't be read."""
+        if not self._found:
+            self._found.append(self._read())
+        return self._found[0]
+
+
+class JumboList(list[Any]):
+    """Results of several tasks, of which some are a `JumboValue`."""
+
+
+def listed(values: Iterable[Any]) -> list[Any]:
+    """These results as one: a `JumboList` if some of them are not read yet."""
+    found = list(values)
+    return JumboList(found) if any(isinstance(value, JumboValue | JumboList) for value in found) else found
+
+
+def fetched(value: Any) -> Any:
+    """A result as the workflow's code sees it. Raises `StoreError` if a large one can't be read."""
+    if isinstance(value, JumboValue):
+        return value.get()
+    return [fetched(item) for item in value] if isinstance(value, JumboList) else value
+
+
+def all_fetched(value: Any) -> Any:
+    """The value with every `JumboValue` inside lists, tuples and dicts read."""
+    if isinstance(value, JumboValue):
+        return value.get()
+    if isinstance(value, dict):
+        return {key: all_fetched(item) for key, item in value.items()}
+    return [all_fetched(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def lifted(value: Any, path: tuple[str | int, ...], paths: list[list[str | int]]) -> Any:
+    """The value with the reference in place of every `JumboValue`; where they stand is added to `paths`."""
+    if isinstance(value, JumboValue):
+        paths.append(list(path))
+        return value.field
+    if isinstance(value, dict):
+        return {key: lifted(item, (*path, key), paths) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [lifted(item, (*path, index), paths) for index, item in enumerate(value)]
+    return value
+
+
+def name_of(text: str) -> str:
+    """The name of the object that holds this text."""
+    return _name_of_bytes(text.encode("utf-8"))
+
+
+def is_reference(field: str | None) -> bool:
+    """The field claims to be a reference; `parse` says whether it is."""
+    return field is not None and field.startswith((f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:"))
+
+
+def parse(field: str) -> Reference:
+    """The reference in a field. Raises `JumboReferenceError` for everything that is not exactly one."""
+    found = _REFERENCE.fullmatch(field)
+    if found is None:
+        raise JumboReferenceError(
+            field, "it is not of the form simpleflow+s3://<bucket>/<optional/prefix/><uuid> <size>"
+        )
+    location, size = found["location"] or STORE_LOCATION, int(found["size"])
+    if found["location"] and LOCATION.fullmatch(location) is None:
+        raise JumboReferenceError(field, f"{location.partition('/')[0]} is no name of a bucket")
+    if size > MAX_JUMBO:
+        raise JumboReferenceError(field, f"a large field has at most {MAX_JUMBO} characters")
+    return Reference(S3 if found["location"] else STORE, location, found["name"], size)
+
+
+def same_text(recorded: str, requested: str) -> bool:
+    """A recorded reference stands for this text, or for what this reference stands for, as far as names can tell.
+
+    Upstream's random names tell nothing: then it counts as the same.
+    """
+    try:
+        there = parse(recorded)
+    except JumboReferenceError:
+        return False
+    if not there.is_verified:
+        return True
+    if not is_reference(requested):
+        return there.name == name_of(requested)
+    try:
+        here = parse(requested)
+    except JumboReferenceError:
+        return False
+    return here.name == there.name or not here.is_verified
+
+
+def bucket_location(given: str, *, source: str) -> str:
+    """`bucket` or `bucket/prefix` as configured, without the slash that may end it (JF-02).
+
+    Raises `UsageError` if that is no place for objects, or so long that a reference would not fit into a field (JF-05).
+    """
+    location = given[:-1] if given.endswith("/") else given
+    if LOCATION.fullmatch(location) is None:
+        raise UsageError(
+            f"{source}: {given!r} is no bucket: write bucket or bucket/prefix, "
+            "in lower case, without empty parts, '.' or '..'"
+        )
+    longest = MAX_REASON - len(f"{_PREFIX}{S3}://") - _LONGEST_END
+    if len(location) > longest:
+        raise UsageError(
+            f"{source}: bucket and prefix have {len(location)} characters, and at most {longest} leave room for a "
+            "reference in every field: choose a shorter prefix"
+        )
+    return location
+
+
+def describe(field: str) -> str:
+    """A reference for people, without reading what it refers to: `5.0 MB in S3, not fetched (simpleflow+s3://…)`."""
+    try:
+        reference = parse(field)
+    except JumboReferenceError:
+        return field
+    place = "S3" if reference.scheme == S3 else "the store"
+    doubt = "" if reference.is_verified else ", unverified"
+    return f"{_size(reference.size)} in {place}, not fetched{doubt} ({field})"
+
+
+def _name_of_bytes(content: bytes) -> str:
+    bits = int.from_bytes(hashlib.sha256(content).digest()[:16], "big") >> 6
+    high, middle, low = bits >> 74, bits >> 62 & 0xFFF, bits & (1 << 62) - 1
+    return str(uuid.UUID(int=high << 80 | _VERIFIED << 76 | middle << 64 | 0b10 << 62 | low))
+
+
+def _size(characters: int) -> str:
+    if characters >= 1024**2:
+        return f"{characters / 1024**2:.1f} MB"
+    return f"{characters / 1024:.1f} kB" if characters >= 1024 else f"{characters} characters"

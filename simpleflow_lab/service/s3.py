@@ -1,0 +1,163 @@
+"""Objects in Amazon S3, as `storage.Objects`.
+
+An object is written whole or not at all, and is there for everybody when `put` returns. Reading takes no more than it
+was told to: the length that S3 announces is looked at first, and then the bytes are counted. What S3 or the way to it
+does wrong is tried again, and becomes a `StoreError` when that does not help.
+
+S3 sends a client to the bucket's region by itself, so nobody asks for it (`s3:GetBucketLocation`) first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, Final
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import urllib3.exceptions
+
+from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
+from simpleflow_lab.service.aws import CONNECT_TIMEOUT, MAX_ATTEMPTS
+from simpleflow_lab.storage import MAX_KEY
+
+READ_TIMEOUT: Final = 30
+"""Seconds without a byte."""
+MAX_CONNECTIONS: Final = 50
+READ_TRIES: Final = 3
+"""How often an object is read whose bytes break off; a request that fails is tried again by botocore."""
+CHUNK: Final = 256 * 1024
+
+_LOCATION: Final = re.compile(
+    r"(?:(?P<host>[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?)/)?"
+    r"(?P<bucket>(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9])(?:/(?P<prefix>.{1,512}?))?/?"
+)
+_REGION: Final = re.compile(r"s3[.-](?:dualstack\.)?(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+_NOT_THERE: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+class S3Objects:
+    """Objects in a bucket, their keys under a prefix."""
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        host: str | None = None,
+        region: str | None = None,
+        sse: bool = False,
+    ):
+        """`host` is the endpoint, if not the one of the environment or region. With `sse` S3 encrypts what is written
+        with its own keys (AES256). Raises `UsageError` if there is no usable region."""
+        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
+        self._extra = {"ServerSideEncryption": "AES256"} if sse else {}
+        self.client = client(region=region, host=host)
+        """The boto3 client."""
+
+    def __repr__(self) -> str:
+        return f"<S3Objects {self._bucket}/{self._prefix}>"
+
+    def put(self, key: str, content: bytes) -> None:
+        name = self._name(key)
+        try:
+            self.client.put_object(Bucket=self._bucket, Key=name, Body=content, **self._extra)
+        except _ERRORS as error:
+            raise self._error("written to", key, error) from error
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        name = self._name(key)
+        for tries_left in reversed(range(READ_TRIES)):
+            try:
+                answer = self.client.get_object(Bucket=self._bucket, Key=name)
+                with contextlib.closing(answer["Body"]) as body:
+                    return _content(body, answer["ContentLength"], max_bytes, key)
+            except _BROKEN_OFF as error:
+                if not tries_left:
+                    raise self._error("read from", key, error) from error
+            except _ERRORS as error:
+                raise self._error("read from", key, error) from error
+        raise AssertionError
+
+    def keys(self, prefix: str) -> list[str]:
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}"
+            )
+            return sorted(
+                found["Key"].removeprefix(self._prefix) for page in pages for found in page.get("Contents", ())
+            )
+        except _ERRORS as error:
+            raise self._error("listed in", f"{prefix}*", error) from error
+
+    def _name(self, key: str) -> str:
+        """The key in the bucket. Raises `StoreError` for what is none."""
+        name = f"{self._prefix}{key}"
+        if not key or not key.isprintable() or len(name.encode("utf-8", "surrogatepass")) > MAX_KEY:
+            raise StoreError(f"{key[:80]!r} is no key of an object: at most {MAX_KEY} bytes in one line")
+        return name
+
+    def _error(self, what: str, key: str, error: Exception) -> StoreError:
+        place = f"s3://{self._bucket}/{self._prefix}"
+        if isinstance(error, botocore.exceptions.ClientError):
+            found = error.response.get("Error", {})
+            if found.get("Code") in _NOT_THERE:
+                return ObjectNotFoundError(key, place)
+            why = f"{found.get('Code')}: {found.get('Message')}"
+        else:
+            why = f"{type(error).__name__}: {error}"
+        return StoreError(f"the object {key} can't be {what} {place}: {' '.join(why.split())[:300]}")
+
+
+def open_objects(location: str, *, region: str | None = None, sse: bool = False) -> S3Objects:
+    """The objects at "bucket", "bucket/prefix", or "host/bucket" with a host of amazonaws.com. Raises `UsageError`."""
+    found = _LOCATION.fullmatch(location)
+    if found is None:
+        raise UsageError(f"{location!r} is no place in S3: write bucket, bucket/prefix, or HOST.amazonaws.com/bucket")
+    return S3Objects(found["bucket"], found["prefix"] or "", host=found["host"], region=region, sse=sse)
+
+
+def client(*, region: str | None = None, host: str | None = None) -> Any:
+    """A boto3 S3 client. What is not given comes from boto3's own chain. Raises `UsageError` if there is no region."""
+    named = _REGION.fullmatch(host) if host is not None else None
+    config = botocore.config.Config(
+        read_timeout=READ_TIMEOUT,
+        connect_timeout=CONNECT_TIMEOUT,
+        max_pool_connections=MAX_CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        tcp_keepalive=True,
+    )
+    try:
+        return boto3.session.Session().client(
+            "s3",
+            region_name=named["region"] if named is not None else region,
+            endpoint_url=f"https://{host}" if host is not None else None,
+            config=config,
+        )
+    except (botocore.exceptions.NoRegionError, ValueError) as error:
+        raise UsageError(f"no usable AWS region for S3 ({error}): set AWS_DEFAULT_REGION") from None
+
+
+_BROKEN_OFF: Final = (
+    botocore.exceptions.IncompleteReadError,
+    botocore.exceptions.ResponseStreamingError,
+    botocore.exceptions.ReadTimeoutError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
+_ERRORS: Final = (*_BROKEN_OFF, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+
+
+def _content(body: Any, length: int, max_bytes: int | None, key: str) -> bytes:
+    """What S3 sends. Raises `StoreError` if it is, or says that it is, more than `max_bytes`."""
+    if max_bytes is not None and length > max_bytes:
+        raise StoreError(f"the object {key} has {length} bytes, more than {max_bytes}: it was not read")
+    parts: list[bytes] = []
+    size = 0
+    for part in body.iter_chunks(CHUNK):
+        size += len(part)
+        if max_bytes is not None and size > max_bytes:
+            raise StoreError(f"the object {key} is larger than {max_bytes} bytes: it was not read")
+        parts.append(part)
+    return b"".join(parts)
