@@ -100,8 +100,8 @@ class ActivityWorker:
         try:
             result = self._run(registered, task)
         except BaseException as error:  # whatever an activity raises, sys.exit() included, is its failure
-            self._heartbeats.end(token)
             reason, details = reason_of(error), self._details_of(error, kind["name"])
+            self._heartbeats.end(token)
             self._answer(
                 lambda: self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)
             )
