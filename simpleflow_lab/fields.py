@@ -12,7 +12,7 @@ it comes from. An object that can't be had raises `StoreError`: the world's faul
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from simpleflow_lab import jumbo
@@ -165,7 +165,7 @@ class Fields:
         Raises `ValueError` if it is not JSON, `StoreError` if it can't be read.
         """
         value = decode(self.read(jumbo.parse(field)) if jumbo.is_reference(field) else field)
-        if isinstance(value, dict) and PATHS_KEY in value and {"args", "kwargs"} <= value.keys():
+        if _has_arguments(value) and PATHS_KEY in value:
             self._put_in(value, value.pop(PATHS_KEY))
         return value
 
@@ -229,8 +229,10 @@ class LateFields:
         """A value as a field of JSON. Raises `EncodingError`, and, of it, `JumboTooLargeError`."""
         return self.fit(encode(jumbo.all_fetched(value)), what)
 
-    def encode_input(self, given: Mapping[str, Any], what: str) -> str:
-        """Arguments as an input; large results among them stay where they are. Raises as `encode`."""
+    def encode_input(self, given: Any, what: str) -> str:
+        """Arguments as an input; large results in `args` and `kwargs` stay where they are. Raises as `encode`."""
+        if not _has_arguments(given):
+            return self.encode(given, what)
         paths: list[list[str | int]] = []
         members: dict[str, Any] = jumbo.lifted(given, (), paths)
         return self.fit(encode({**members, PATHS_KEY: paths} if paths else members), what)
@@ -284,3 +286,8 @@ class LateFields:
             return []
         found = (self._unwritten.pop(field, None) for field in members if isinstance(field, str))
         return [large for large in found if large is not None]
+
+
+def _has_arguments(value: Any) -> bool:
+    """The value is an input as we write it."""
+    return type(value) is dict and {"args", "kwargs"} <= value.keys()

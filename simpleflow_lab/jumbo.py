@@ -125,6 +125,9 @@ class JumboList(list[Any]):
     """Results of several tasks, of which some are a `JumboValue`."""
 
 
+_ARRAYS: Final = (list, tuple, JumboList)
+
+
 def listed(values: Iterable[Any]) -> list[Any]:
     """These results as one: a `JumboList` if some of them are not read yet."""
     found = list(values)
@@ -139,12 +142,12 @@ def fetched(value: Any) -> Any:
 
 
 def all_fetched(value: Any) -> Any:
-    """The value with every `JumboValue` inside lists, tuples and dicts read."""
+    """The value with every `JumboValue` inside lists, tuples and dicts read; subclasses of these are left alone."""
     if isinstance(value, JumboValue):
         return value.get()
-    if isinstance(value, dict):
+    if type(value) is dict:
         return {key: all_fetched(item) for key, item in value.items()}
-    return [all_fetched(item) for item in value] if isinstance(value, list | tuple) else value
+    return [all_fetched(item) for item in value] if type(value) in _ARRAYS else value
 
 
 def lifted(value: Any, path: tuple[str | int, ...], paths: list[list[str | int]]) -> Any:
@@ -152,9 +155,9 @@ def lifted(value: Any, path: tuple[str | int, ...], paths: list[list[str | int]]
     if isinstance(value, JumboValue):
         paths.append(list(path))
         return value.field
-    if isinstance(value, dict):
+    if type(value) is dict:
         return {key: lifted(item, (*path, key), paths) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if type(value) in _ARRAYS:
         return [lifted(item, (*path, index), paths) for index, item in enumerate(value)]
     return value
 

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from simpleflow_lab import jumbo
 from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, JumboTooLargeError, StoreError, UsageError
 from simpleflow_lab.fields import Fields, LateFields
-from simpleflow_lab.jumbo import MAX_JUMBO, Reference, bucket_location, describe, is_reference, name_of, parse
+from simpleflow_lab.jumbo import (
+    MAX_JUMBO,
+    JumboValue,
+    Reference,
+    bucket_location,
+    describe,
+    is_reference,
+    name_of,
+    parse,
+)
 from simpleflow_lab.storage import MemoryObjects, Storage
 from tests.examples_count import examples
 
@@ -326,6 +335,15 @@ def test_a_replay_writes_nothing_and_hands_out_each_object_once():
     assert [text[1] for _, text in late.take_unwritten([one, None, other, "short"])] == ["y"]
     assert late.take_unwritten([one, other]) == []
     assert objects.keys("jumbo/") == []
+
+
+def test_an_input_of_another_shape_holds_its_large_values():
+    late = LateFields(Fields(), lambda call: call())
+    value = JumboValue("simpleflow+store://jumbo/x", lambda: "large")
+    assert late.encode_input([value, {"x": value}], "input") == '["large",{"x":"large"}]'
+    assert late.encode_input({"args": [value], "kwargs": {}}, "input") == (
+        '{"__jumbo":[["args",0]],"args":["simpleflow+store://jumbo/x"],"kwargs":{}}'
+    )
 
 
 # -- for people --------------------------------------------------------------------------------------------------------
