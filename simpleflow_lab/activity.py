@@ -4,21 +4,25 @@
     def double(x):
         return x * 2
 
-An `Activity` is still called like the function it wraps. Decorating registers it by `(name, version)`: an activity
-worker runs only what is registered in its process, never something named by a history. Defining it again replaces it.
+An activity is a function, an `async def` function, or a class with an `execute` method. An `Activity` is still called
+like what it wraps. Decorating registers it by `(name, version)`: an activity worker runs only what is registered in its
+process, never something named by a history. Defining it again replaces it.
+
+While it runs as a task, its code may ask for `current_context()`, and say with `heartbeat(0.4)` how far it is; that is
+also where it learns that it should stop.
 """
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from simpleflow_lab import running
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.middleware import Around, through
 from simpleflow_lab.retry import Retry, check_retry
 
 
@@ -41,6 +45,9 @@ PRIORITY_NOT_SET: Final = NotSet("PRIORITY_NOT_SET")
 Timeout = int | float | str | None | NotSet
 """Seconds, as a number or as SWF writes it; `None` or "NONE" for no limit; `NOT_SET` for the default."""
 
+EXECUTORS: Final = ("threads", "processes")
+"""Where an activity may run: in a thread of the activity worker's process, or in a process of its own."""
+
 
 class Activity:
     """A function or class that activity workers run, with the attributes of its SWF activity type."""
@@ -60,11 +67,16 @@ class Activity:
         task_priority: int | str | NotSet | None = PRIORITY_NOT_SET,
         idempotent: bool | None = None,
         meta: Mapping[str, Any] | None = None,
+        executor: str | None = None,
     ):
         """See `with_attributes`."""
         check_retry(retry, f"activity {name or callable}")
+        if executor is not None and executor not in EXECUTORS:
+            raise UsageError(
+                f"activity {name or callable}: executor is {' or '.join(map(repr, EXECUTORS))}, not {executor!r}"
+            )
         self.callable = callable
-        self.name = name or f"{callable.__module__}.{callable.__qualname__}".replace(".<locals>", "")
+        self.name = name or _name_of(callable)
         self.version = DEFAULT_VERSION if isinstance(version, NotSet) else version
         self.task_list = DEFAULT_TASK_LIST if isinstance(task_list, NotSet) else task_list
         self.retry = retry
@@ -88,6 +100,7 @@ class Activity:
         self.task_priority = task_priority
         self.idempotent = bool(idempotent)
         self.meta = dict(meta) if meta else {}
+        self.executor = executor
         functools.update_wrapper(self, callable, updated=())
         registry[self.name, self.version] = self
 
@@ -103,28 +116,38 @@ class Activity:
         """What the running activity task says of itself; see `current_context`."""
         return current_context()
 
-    def execute(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
-        """Run it as an activity task: what an activity worker does.
+    def execute(
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        task: running.RunningTask,
+        middleware: Sequence[Around] = (),
+    ) -> Any:
+        """Run it as this activity task, through these middleware: what an activity worker does.
 
-        A function is called. A class is instantiated with the arguments, then its `execute()` is called, then its
-        `post_execute()` if it has one; the instance has the context as `self.context`.
+        A function is called, with the keyword argument `context` if it has the attribute `add_context_in_kwargs`. A
+        class with an `execute` method is instantiated with the arguments, then its `execute()` is called, then its
+        `post_execute()` if it has one; the instance has the context as `self.context`. What is awaitable is awaited.
         """
-        with running(context):
-            if not inspect.isclass(self.callable):
-                return self.callable(*args, **kwargs)
-            task: Any = self.callable(*args, **kwargs)
-            task.context = context
-            result = task.execute()
-            post_execute = getattr(task, "post_execute", None)
-            if post_execute is not None:
-                post_execute()
-            return result
+        with running.running(task):
+            return through(middleware, task.context, functools.partial(self._call, task), args, kwargs)
+
+    def _call(self, task: running.RunningTask, /, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self.callable, "add_context_in_kwargs", False) or self.__dict__.get("add_context_in_kwargs"):
+            kwargs["context"] = task.context
+        made = self.callable(*args, **kwargs)
+        if not (inspect.isclass(self.callable) and hasattr(self.callable, "execute")):
+            return task.finished(made)
+        made.context = task.context
+        result = task.finished(made.execute())
+        post_execute = getattr(made, "post_execute", None)
+        if post_execute is not None:
+            task.finished(post_execute())
+        return result
 
 
 registry: Final[dict[tuple[str, str], Activity]] = {}
 """Every activity defined in this process, by (name, version)."""
-
-_context: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar("activity_context", default=None)
 
 
 def with_attributes(
@@ -140,6 +163,7 @@ def with_attributes(
     task_priority: int | str | NotSet | None = PRIORITY_NOT_SET,
     idempotent: bool | None = None,
     meta: Mapping[str, Any] | None = None,
+    executor: str | None = None,
 ) -> Callable[[Callable[..., Any]], Activity]:
     """Make an activity of a function or class.
 
@@ -157,6 +181,8 @@ def with_attributes(
     :param task_priority: higher goes first; `None` takes none even if the workflow has one.
     :param idempotent: the task's id comes from its arguments, so that the same call twice is one task.
     :param meta: goes with the input of each task.
+    :param executor: "threads" or "processes"; by default what the Lab says. A process may crash, run out of memory or
+        be killed without harm to others; it is made by a fork, see `runtime.processes`.
     """
 
     def decorate(callable: Callable[..., Any]) -> Activity:
@@ -178,6 +204,7 @@ def with_attributes(
             task_priority=task_priority,
             idempotent=idempotent,
             meta=meta,
+            executor=executor or (callable.executor if isinstance(callable, Activity) else None),
         )
 
     return decorate
@@ -185,21 +212,35 @@ def with_attributes(
 
 def current_context() -> Mapping[str, Any]:
     """The running activity task: `name`, `version`, `domain_name`, `workflow_id`, `run_id`, `activity_id`, `input`,
-    `activity_task_list`. Empty outside an activity.
+    `activity_task_list`, `started_event_id`. Empty outside an activity.
 
-    Each thread that runs an activity sees its own.
+    Each thread, coroutine and process that runs an activity sees its own. In a thread that the activity starts itself,
+    run the code in `contextvars.copy_context()`.
     """
-    return _context.get() or {}
+    task = running.current()
+    return task.context if task is not None else {}
 
 
-@contextmanager
-def running(context: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, `current_context()` is this context."""
-    token = _context.set(context)
+def heartbeat(progress: Any = None, details: Any = None) -> None:
+    """Say how far the running activity is, and learn whether it should stop.
+
+    `progress` is a fraction from 0 to 1, a number of items or a text, and `details` anything more; both are shown while
+    it runs, and recorded if it times out. They are cut to SWF's 2,048 characters. Call it as often as you like: the
+    first goes out at once, then the newest every now and then. Heartbeats that keep the task alive are sent anyway.
+
+    Raises `ActivityCanceled` if somebody asked to cancel the task, or nobody waits for it any more: clean up and raise
+    it again. Outside an activity task it does nothing.
+    """
+    task = running.current()
+    if task is not None:
+        task.heartbeat(progress, details)
+
+
+def _name_of(callable: Callable[..., Any]) -> str:
     try:
-        yield
-    finally:
-        _context.reset(token)
+        return f"{callable.__module__}.{callable.__qualname__}".replace(".<locals>", "")
+    except AttributeError:  # a partial, an object that can be called
+        raise UsageError(f"{callable!r} has no name of its own: give one, as in with_attributes(name=…)") from None
 
 
 def _timeout(value: Timeout, name: str) -> str:

@@ -38,6 +38,8 @@ FIND_SECONDS: Final = 5.0
 """How long to look for the owner of a store: between two owners there may be none for a moment."""
 LOCAL_PAUSE, AMAZON_PAUSE = 0.25, 2.0
 """Longest pauses, in seconds, between looks at a history on this machine and on Amazon SWF."""
+LOCAL_HEARTBEAT, AMAZON_HEARTBEAT = 2.0, 60.0
+"""Longest pauses between the heartbeats of an activity: so late it may learn that it should stop."""
 
 _AWS: Final = re.compile(r"aws://(?P<region>[a-z0-9-]+)/(?P<domain>[^/:|\x00-\x1f\x7f-\x9f]{1,256})")
 
@@ -52,6 +54,8 @@ class Connection(NamedTuple):
     """What to show a person before the first write: where it goes."""
     storage: Storage
     """Where objects are kept beside the histories."""
+    longest_heartbeat: float = LOCAL_HEARTBEAT
+    """Seconds between the heartbeats of an activity without a heartbeat timeout."""
 
 
 def connect(address: str | os.PathLike[str], *, clock: Clock | None = None) -> Connection:
@@ -93,7 +97,7 @@ def _amazon(address: str) -> Connection:
     client = aws.client(region=found["region"], max_attempts=settings.read("swf_connection_retries") + 1)
     watching = Watching(aws.service(client), longest_pause=AMAZON_PAUSE, close=client.close)
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
-    return Connection(cast(WatchableService, watching), found["domain"], notice, storage.in_memory())
+    return Connection(cast(WatchableService, watching), found["domain"], notice, storage.in_memory(), AMAZON_HEARTBEAT)
 
 
 def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | None = None) -> Endpoint:

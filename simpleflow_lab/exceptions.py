@@ -2,6 +2,7 @@
 
     BaseException
     ├── ExecutionBlocked                an unfinished future was read where nothing can wait for it; or raised by hand
+    ├── ActivityCanceled                the running activity was asked to stop
     ├── WorkflowCanceled                raised where `run` waits when it is canceled, if the workflow asks for that
     └── DecisionInterrupted             ends code that ran too long without waiting; not to be caught
 
@@ -21,6 +22,7 @@
         │   ├── TimeoutError
         │   ├── TaskCanceled
         │   └── TaskTerminated
+        ├── ActivityProcessDied         the process of an activity ended before the activity did
         ├── WorkflowException           the workflow asked to fail (Workflow.fail)
         ├── AggregateException          several tasks of one group failed
         ├── ExecutionError              a program run by an activity failed; upstream's name
@@ -46,6 +48,7 @@ A class builds its message from its facts and says what to do. Nothing here impo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -81,6 +84,22 @@ class DecisionInterrupted(BaseException):
 
 class DeterminismWarning(UserWarning):
     """A line of a workflow's code that may give something else when it runs again."""
+
+
+class ActivityCanceled(BaseException):
+    """Raised inside an activity that should stop: somebody asked to cancel it, or nobody waits for it any more.
+
+    Clean up and raise it again, or another one with `details`: the task closes as canceled, with these details. An
+    activity that goes on and returns is completed all the same.
+
+    It derives from `BaseException`, like `asyncio.CancelledError`, because it is no error of what the activity does: an
+    `except Exception` around one step of a long loop must not swallow the request to stop.
+    """
+
+    def __init__(self, message: str = "", *, details: Any = None):
+        super().__init__(message)
+        self.details = details
+        """What the history should say: a text, or anything that JSON holds."""
 
 
 class UsageError(SimpleflowLabError):
@@ -194,6 +213,16 @@ class TaskTerminated(TaskException):
     """A child workflow execution that was terminated."""
 
 
+class ActivityProcessDied(SimpleflowLabError):
+    """The process of an activity ended before the activity did: killed, crashed, or by an exit of its own."""
+
+    def __init__(self, activity_id: str, pid: int, how: str):
+        super().__init__(f"the process {pid} of {activity_id} {how}")
+        self.activity_id = activity_id
+        self.pid = pid
+        self.how = how
+
+
 class WorkflowException(SimpleflowLabError):
     """The workflow asked to fail, with this reason and these details."""
 
@@ -238,14 +267,29 @@ class AggregateException(SimpleflowLabError):
 
 
 class ExecutionError(SimpleflowLabError):
-    """A program that an activity ran ended with an error."""
+    """A program that an activity ran ended with an error.
+
+    `details` is what it said: of a Python function JSON with `error`, `error_type`, `message` and `traceback`.
+    """
+
+    def __init__(self, details: str = ""):
+        super().__init__(details)
+        self.details = details
+
+    def __str__(self) -> str:
+        try:
+            found = json.loads(self.details)
+            return f"{found['error']}: {found['message']}".rstrip(": ")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return self.details
 
 
 class ExecutionTimeoutError(ExecutionError):
     """A program that an activity ran did not end in time."""
 
-    def __init__(self, command: str = "", timeout_value: int | None = None):
-        super().__init__(command, timeout_value)
+    def __init__(self, command: str = "", timeout_value: float | None = None):
+        super().__init__()
+        self.args = (command, timeout_value)
         self.command = command
         self.timeout_value = timeout_value
 
@@ -348,6 +392,14 @@ class ImpureWorkflowError(DecisionTaskError):
 
 class DecisionTooLongError(DecisionTaskError):
     """The code ran too long without waiting, and was interrupted: nothing else of its task list could be decided."""
+
+    def __init__(self, seconds: float, line: str):
+        super().__init__(
+            f"the code ran for {seconds:g} s without waiting, at {line or 'a line that is not known'}: nothing else of "
+            "its task list could be decided. Put what takes long into an activity, and let run wait for its result"
+        )
+        self.seconds = seconds
+        self.line = line
 
 
 class WorkflowNotRegisteredError(DecisionTaskError):

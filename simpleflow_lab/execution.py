@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,10 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
+from simpleflow_lab.metrology import records_of
+from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
@@ -155,6 +158,8 @@ class Progress(NamedTuple):
     """Since the execution started, up to its close."""
     running_names: tuple[str, ...]
     """Names of the types of what runs, without repetition."""
+    activities: tuple[ActivityProgress, ...] = ()
+    """How far the activities are that run in this process, by their latest heartbeats."""
 
     @property
     def total(self) -> int:
@@ -178,6 +183,8 @@ class Execution(Looks):
         stuck: Stuck,
         warnings: Warnings = lambda _: (),
         attached: bool = False,
+        storage: Storage | None = None,
+        activity_progress: Callable[[str], Iterable[ActivityProgress]] = lambda run_id: (),
     ):
         self._service = service
         self.domain = domain
@@ -187,6 +194,8 @@ class Execution(Looks):
         """It was open before `Lab.start` found it."""
         self._stuck = stuck
         self._warnings = warnings
+        self._storage = storage
+        self._activity_progress = activity_progress
         self._events: list[HistoryEvent] = []
 
     @property
@@ -202,6 +211,20 @@ class Execution(Looks):
         """The events so far."""
         self._fetch()
         return History(self._events)
+
+    def metrology(self, *, by: str = "step") -> pd.DataFrame:
+        """What its activities read and wrote, as they noted it with `simpleflow_lab.metrology`.
+
+        One row per step of each attempt; `by="activity"` sums them up, one row per activity and step. See
+        `views.metrology`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
+        """
+        from simpleflow_lab.views.metrology import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas
+
+        if by not in ("step", "activity"):
+            raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
+        records = [] if self._storage is None else records_of(self._storage, self.workflow_id, self.run_id)
+        table = metrology_table(self.history(), records)
+        return table if by == "step" else metrology_by_activity(table)
 
     @property
     def status(self) -> str:
@@ -226,7 +249,8 @@ class Execution(Looks):
 
     def progress(self) -> Progress:
         """How far it is."""
-        return progress(self.history(), self._until())
+        activities = tuple(self._activity_progress(self.run_id))
+        return progress(self.history(), self._until())._replace(activities=activities)
 
     def _until(self) -> datetime.datetime | None:
         return datetime.datetime.now(datetime.UTC)
@@ -313,6 +337,7 @@ class Execution(Looks):
                 last.attributes["newExecutionRunId"],
                 stuck=self._stuck,
                 warnings=self._warnings,
+                storage=self._storage,
             )
             return following.result(timeout)
         reason, details = last.attributes.get("reason") or last.attributes.get("cause"), last.attributes.get("details")

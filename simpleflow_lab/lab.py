@@ -19,12 +19,13 @@ import re
 import sys
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from simpleflow_lab import settings
 from simpleflow_lab import workflow as workflows
+from simpleflow_lab.activity import EXECUTORS
 from simpleflow_lab.codec import arguments_of, encode
 from simpleflow_lab.connect import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.exceptions import (
@@ -34,6 +35,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
@@ -86,10 +88,14 @@ class Lab:
         *,
         domain: str | None = None,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
+        activity_executor: str = "threads",
+        middleware: Iterable[Any] = (),
         clock: Any = None,
         notice: Callable[[str], None] = _to_stderr,
     ):
-        """`activity_threads` activities run at once for each task list.
+        """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
+        with `activity_executor="processes"`, unless the activity itself says which. `middleware` runs around each
+        activity; see `use`.
 
         `clock="virtual"` is a clock that jumps to the next timer or timeout whenever nothing else can happen, so that
         two days take milliseconds; a `simpleflow_lab.engine.clock.Clock` is used as it is. `notice` is told where
@@ -97,6 +103,9 @@ class Lab:
         """
         if activity_threads < 1:
             raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
+        if activity_executor not in EXECUTORS:
+            raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
+        around = [around_of(one) for one in middleware]
         if isinstance(clock, str) and clock != VIRTUAL:
             raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or an object with now() and wait()")
         self.settings = settings.current()
@@ -113,6 +122,9 @@ class Lab:
             self.service,
             self.domain,
             activity_threads=activity_threads,
+            activity_executor=activity_executor,
+            middleware=around,
+            longest_heartbeat=connection.longest_heartbeat,
             storage=connection.storage,
             settings=self.settings,
         )
@@ -274,6 +286,18 @@ class Lab:
             resumed.append(self.execution(workflow_id))
         return resumed
 
+    def use(self, *middleware: Any) -> None:
+        """Run these around each activity that this process takes from now on, inside those that are used already.
+
+        Each is a function `(context, call, args, kwargs)` that gives the result of `call(*args, **kwargs)`, or an
+        object with `around`, `pre` or `post`; see `simpleflow_lab.middleware`. One that is used already is not used
+        twice. Raises `UsageError`.
+        """
+        for one in middleware:
+            around = around_of(one)
+            if around not in self._serving.middleware:
+                self._serving.middleware.append(around)
+
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
         """The decision task lists and the activity task lists that this process serves."""
@@ -292,6 +316,8 @@ class Lab:
             stuck=self._serving.stuck,
             warnings=self._serving.warnings,
             attached=attached,
+            storage=self.storage,
+            activity_progress=self._serving.activity_progress,
         )
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:

@@ -263,6 +263,13 @@ def current() -> Settings:
     return Settings(**values)
 
 
+def __getattr__(name: str) -> Any:
+    """Upstream's `settings.STEP_BUCKET`: a setting by its variable, as it is now."""
+    if name not in _BY_VARIABLE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(current(), _BY_VARIABLE[name])
+
+
 def read(name: str) -> Any:
     """One setting, whatever the others say; not for those that have another's value by default."""
     said = _said(name, _module())

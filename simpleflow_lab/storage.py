@@ -164,6 +164,11 @@ def current() -> Storage:
     return found
 
 
+def is_used() -> bool:
+    """There is a `current()` one."""
+    return _current.get() is not None
+
+
 @contextlib.contextmanager
 def using(storage: Storage) -> Iterator[None]:
     """Within it, `current()` is this storage."""

@@ -294,6 +294,7 @@ MADE: Mapping[str, str] = {
     "StartChildWorkflowExecution": "StartChildWorkflowExecutionInitiated",
     "StartTimer": "TimerStarted",
     "CancelTimer": "TimerCanceled",
+    "RequestCancelActivityTask": "ActivityTaskCancelRequested",
     "RecordMarker": "MarkerRecorded",
     "SignalExternalWorkflowExecution": "SignalExternalWorkflowExecutionInitiated",
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, settings
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.runtime.identity import identity
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf.limits import MAX_IDENTITY
@@ -148,6 +151,13 @@ def test_configure_takes_upstreams_names_until_reset():
     assert settings.current() == Settings()
 
 
+def test_a_setting_is_had_by_its_variable_as_upstream_has_it():
+    with settings.override(step_bucket="steps"):
+        assert settings.STEP_BUCKET == "steps"
+    with pytest.raises(AttributeError):
+        settings.NO_SUCH_BUCKET
+
+
 @pytest.mark.parametrize("values", [{"nosuch": 1}, {"s3_sse": "maybe"}, {"swf_connection_retries": None}])
 def test_what_can_not_be_set_sets_nothing(values):
     with pytest.raises(UsageError):
@@ -277,3 +287,37 @@ def test_an_odd_identity_keeps_nobody_from_polling(monkeypatch):
         execution.result(timeout=30)
         assert '"team": "etl"' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
         assert '"simpleflow_lab": 1' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
+
+
+# -- calls to Amazon SWF -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_call_that_fails_is_made_again_as_often_as_the_settings_say(monkeypatch, retries):
+    """SD-23."""
+    calls = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        calls.append(connection.recv(1 << 16).partition(b" ")[0])
+                        connection.sendall(b"HTTP/1.1 500 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        for name, value in {
+            "AWS_ENDPOINT_URL_SWF": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "NO_PROXY": "127.0.0.1",
+            "SWF_CONNECTION_RETRIES": str(retries),
+        }.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SimpleflowLabError):
+            Lab("aws://us-east-1/lab", notice=lambda _: None)
+        server.shutdown(socket.SHUT_RDWR)
+    assert calls == [b"POST"] * (retries + 1)

@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _prepare_streams()
     session = Session(watch=progress.watch)
     try:
-        _configure_logging()
         _import_from_here()
+        _configure_logging()
         code = _show(run(words, session), session)
         sys.stdout.flush()
         return code

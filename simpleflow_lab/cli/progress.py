@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from simpleflow_lab.cli.formats import visible
 from simpleflow_lab.execution import Execution, Progress
-from simpleflow_lab.views.text import count, duration, shortened
+from simpleflow_lab.views.text import count, duration, share, shortened
 
 _INTERVAL: Final = 0.15
 """Seconds between two drawings, at least."""
@@ -44,6 +44,7 @@ def watch(execution: Execution) -> None:
 def live_text(workflow_id: str, progress: Progress) -> str:
     """The line while it runs: counts by state, what runs, how long."""
     names = [shortened(name.rpartition(".")[2], 30) for name in progress.running_names]
+    far = [f"{shortened(a.name.rpartition('.')[2], 30)} {share(a.progress)}" for a in progress.activities if a.said]
     more = f", {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     running = f" ({', '.join(names[:_NAMES])}{more})" if names else ""
     parts = [
@@ -51,6 +52,7 @@ def live_text(workflow_id: str, progress: Progress) -> str:
         f"{progress.waiting} waiting" if progress.waiting else "",
         f"{progress.completed} completed" if progress.completed else "",
         f"{progress.failed} failed" if progress.failed else "",
+        *far[:_NAMES],
         duration(progress.seconds),
     ]
     return visible(f"{shortened(workflow_id, 40)}: {', '.join(part for part in parts if part)}")

@@ -157,6 +157,17 @@ def workflow_named(name: str) -> Any:
     raise UsageError(f"{name} is no workflow: name a subclass of simpleflow_lab.Workflow")
 
 
+def function_named(name: str) -> Any:
+    """A function that the user named as `module.function`, imported. Raises `UsageError`."""
+    module_name, _, function_name = name.rpartition(".")
+    if not module_name:
+        raise UsageError(f"{name!r} is no function: one of a module is named module.function")
+    found = getattr(import_module(module_name), function_name, None)
+    if not callable(found):
+        raise UsageError(f"module {module_name!r} has no function {function_name!r}")
+    return found
+
+
 def text_of(given: str | None, file: str | None) -> tuple[str, str] | None:
     """The text of `--input` or `--input-file` and the name of its source; `None` if there is neither.
 

@@ -14,6 +14,7 @@ from simpleflow_lab.commands.parameters import (
     Tags,
     Word,
     domain_option,
+    function_named,
     import_module,
     target,
     text_of,
@@ -24,6 +25,10 @@ from simpleflow_lab.commands.records import Asked, Outcome, Resumed, Started
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.lab import check_input
+from simpleflow_lab.middleware import After, Before
+
+_PRE_HELP: Final = "module.function, called with its context before each activity; more than one is fine."
+_POST_HELP: Final = "module.function, called with its context and result= after each activity that went well."
 
 
 @click.command("workflow.start")
@@ -38,6 +43,8 @@ from simpleflow_lab.lab import check_input
 @click.option("--tags", type=Tags(), help="Up to five tags.")
 @click.option("--local", is_flag=True, help="On the embedded engine, as it is without a --store of Amazon SWF.")
 @click.option("--virtual-time", is_flag=True, help="On a clock that jumps: two days of timers take a moment.")
+@click.option("--middleware-pre-execution", "pre", multiple=True, type=Word("function"), help=_PRE_HELP)
+@click.option("--middleware-post-execution", "post", multiple=True, type=Word("function"), help=_POST_HELP)
 @wait_option
 @click.pass_obj
 def start(
@@ -50,6 +57,8 @@ def start(
     tags: list[str] | None,
     local: bool,
     virtual_time: bool,
+    pre: tuple[str, ...],
+    post: tuple[str, ...],
     wait: bool,
     **options: Any,
 ) -> Started:
@@ -62,6 +71,7 @@ def start(
         raise UsageError(f"--local is the embedded engine, and {session.store} is Amazon SWF: leave one of them out")
     session.virtual_time = virtual_time
     definition = workflow_named(workflow)
+    middleware = [*(Before(function_named(name)) for name in pre), *(After(function_named(name)) for name in post)]
     source = text_of(given, file)
     args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
     check_input(definition, args, kwargs)
@@ -73,7 +83,9 @@ def start(
         "task_start_to_close_timeout": options["decision_tasks_timeout"],
     }
     asked = {name: value for name, value in members.items() if value is not None}
-    execution = session.lab(domain).start(definition, input={"args": args, "kwargs": kwargs}, **asked)
+    lab = session.lab(domain)
+    lab.use(*middleware)
+    execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **asked)
     session.came_from(definition.__module__)
     return Started(**_fields(session.outcome(execution, wait=wait)))
 

@@ -16,7 +16,7 @@ from IPython.display import DisplayHandle
 from simpleflow_lab.execution import Execution, Progress
 from simpleflow_lab.views.html import escape, piece
 from simpleflow_lab.views.looks import STATUSES, Look, look
-from simpleflow_lab.views.text import LABEL_LIMIT, duration
+from simpleflow_lab.views.text import LABEL_LIMIT, duration, share
 
 DELAY: Final = 0.4
 """Seconds of waiting before anything is shown: what takes less would only flicker."""
@@ -92,11 +92,17 @@ def status_html(execution: Execution, progress: Progress) -> str:
     words = ", ".join(f"{of.sign} {number:,} {of.word}" for number, of in parts if number) or "no tasks yet"
     names = ", ".join(escape(name, LABEL_LIMIT) for name in progress.running_names[:_MAX_NAMES])
     more = ", …" if len(progress.running_names) > _MAX_NAMES else ""
+    far = [
+        f"<div>{escape(activity.activity_id, LABEL_LIMIT)} {escape(share(activity.progress), LABEL_LIMIT)}</div>"
+        for activity in progress.activities
+        if activity.said
+    ]
     return piece(
         f"<div>{_badge(status)} <strong>{escape(execution.workflow_id, LABEL_LIMIT)}</strong> "
         f'<span class="sfl-quiet">{duration(progress.seconds)}</span></div>',
         f'<div class="sfl-bar" role="img" aria-label="{escape(words)}">{bar}</div>',
         f'<div>{escape(words)}<span class="sfl-quiet">{f": {names}{more}" if names else ""}</span></div>',
+        *far[:_MAX_NAMES],
     )
 
 

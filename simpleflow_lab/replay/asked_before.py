@@ -26,9 +26,10 @@ _Key = tuple[Any, ...]
 class AskedBefore:
     """Every request of a run, by what makes it the same in each run from the start."""
 
-    def __init__(self) -> None:
-        self._requests: dict[_Key, Request] = {}
-        self._inputs: dict[_Key, str | None] = {}
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._requests: dict[_Key, tuple[Request, str | None]] = {}
+        """With the input that it had at first: what fails may be asked for again with another one."""
         self._counts: Counter[_Key] = Counter()
 
     def stands(self, request: Request) -> Request:
@@ -36,17 +37,16 @@ class AskedBefore:
 
         Raises `NondeterminismError` if that asked for something else under the same id.
         """
-        name = _name(request)
-        self._counts[name] += 1
-        key = (*name, self._counts[name])
-        first = self._requests.setdefault(key, request)
-        if first is request:
-            self._inputs[key] = request.input  # what fails may be asked for again with another one
+        key = self._key(request)
+        found = self._requests.get(key)
+        if found is None or not self._was_asked(found[0]):
+            self._requests[key] = request, request.input
             return request
-        if first.type != request.type or self._inputs[key] != request.input:
+        first, first_input = found
+        if first.type != request.type or first_input != request.input:
             raise NondeterminismError(
                 event_id=None,
-                recorded=describe(first.kind, first.id, first.type, self._inputs[key]),
+                recorded=describe(first.kind, first.id, first.type, first_input),
                 requested=request.describe(),
                 recorded_line=line_text(first.line) if first.line else None,
                 requested_line=line_text(request.line) if request.line else None,
@@ -56,28 +56,27 @@ class AskedBefore:
         first.future, first.task, first.line = request.future, request.task, request.line
         return first
 
-    def begin_again(self, asked: Asked) -> None:
-        """The workflow is about to run from its start: what waits for the futures it got so far is no more.
+    def _key(self, request: Request) -> _Key:
+        if request.kind in _WITH_IDS:
+            return request.kind, request.id
+        members = tuple((name, str(value)) for name, value in sorted(request.members.items()))
+        said = (request.kind, request.id, request.input, members)
+        self._counts[said] += 1
+        return (*said, self._counts[said])
 
-        What was given up before SWF knew of it was never asked for.
-        """
+    def _was_asked(self, request: Request) -> bool:
+        """SWF knows of it, or will: it was not given up before."""
+        return request.sent or request in self._asked
+
+    def begin_again(self) -> None:
+        """The workflow is about to run from its start: what waits for the futures it got so far is no more."""
         self._counts.clear()
-        for key, request in list(self._requests.items()):
-            if not request.sent and request not in asked:
-                del self._requests[key]
-                continue
+        for request, _ in self._requests.values():
             # Without a task of the author's it is not the author's code that waits for it.
             if request.future is not None and request.task is not None:
                 alone = Future(task_id=request.future.task_id)
                 _tell(request.future, alone)
                 request.future = alone
-
-
-def _name(request: Request) -> _Key:
-    if request.kind in _WITH_IDS:
-        return request.kind, request.id
-    members = tuple((name, str(value)) for name, value in sorted(request.members.items()))
-    return request.kind, request.id, request.input, members
 
 
 def _tell(known: Future, future: Future) -> None:

@@ -88,7 +88,7 @@ class ReplayExecutor:
         self.trouble: DecisionTaskError | None = None
         """Why no decision can be made, whatever the code does about it."""
         self.patches = Patches()
-        self._before = AskedBefore()
+        self._before = AskedBefore(self.asked)
         self._context = context
         self.timers_in_line: list[Request] = []
         """Timers that SWF refused because as many as it allows are open; each waits for one of those to close."""
@@ -300,7 +300,7 @@ class ReplayExecutor:
         self.fibers.close()
         self.fibers = Fibers(self._context)
         self._ids.begin_again()
-        self._before.begin_again(self.asked)
+        self._before.begin_again()
         self._by_id.clear()
         self._timers.clear()
         self._waiting_for_signal.clear()

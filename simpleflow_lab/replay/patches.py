@@ -13,7 +13,7 @@ from typing import Final
 from simpleflow_lab.codec import decode, encode
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.fibers import Line
-from simpleflow_lab.replay.requests import Request
+from simpleflow_lab.replay.requests import Asked, Request
 from simpleflow_lab.swf.history import HistoryEvent
 
 MARKER_NAME: Final = "simpleflow_lab.patch"
@@ -54,6 +54,10 @@ def is_patch(event: HistoryEvent) -> bool:
     return event.type == "MarkerRecorded" and event.attributes.get("markerName") == MARKER_NAME
 
 
-def may_be_missed(event: HistoryEvent) -> bool:
-    """The marker of a deprecated patch: the code need not know of it any more."""
-    return is_patch(event) and bool(decode(str(event.attributes.get("details"))).get("deprecated"))
+def may_be_missed(event: HistoryEvent, asked: Asked) -> bool:
+    """The marker of a deprecated patch that the code no longer knows of, as it may."""
+    if not is_patch(event):
+        return False
+    details = str(event.attributes.get("details"))
+    known = any(request.input == details for request in asked.named(requests.MARKER, MARKER_NAME))
+    return not known and bool(decode(details).get("deprecated"))

@@ -106,6 +106,7 @@ class Replay:
         self.workflow = workflow
         self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
         self._context = context
+        self._old_hooks = {old for old in _OLD_NAMES.values() if getattr(workflow, old) is not getattr(Workflow, old)}
         self._defaults = defaults or {}
         self._open_limit = max_open_activities
         self._recorded_limit = max_open_activities
@@ -239,7 +240,7 @@ class Replay:
         if event.attributes.get("timerId") == WAKE_UP_TIMER:
             self._batch_is_limited = True
             return
-        if patches.may_be_missed(event) and not executor.asked.named(requests.MARKER, patches.MARKER_NAME):
+        if patches.may_be_missed(event, executor.asked):
             return
         request = determinism.match(event, executor.asked)
         executor.asked.remove(request)
@@ -319,7 +320,8 @@ class Replay:
         self._hook("before_replay")
         if self._cancels():
             self._cancel(executor)
-        executor.fibers.run()
+        if executor.closing is None:
+            executor.fibers.run()
         if executor.trouble is not None:
             raise executor.trouble
         if self._error is not None:
@@ -335,15 +337,14 @@ class Replay:
         return requested and self._cancel_raised is None and bool(self._hook("should_cancel"))
 
     def _cancel(self, executor: ReplayExecutor) -> None:
-        for request in list(self._bound.values()):
-            # Running activities learn of it by their heartbeats.
-            if request.kind == requests.ACTIVITY and request.future is not None:
-                request.future.cancel()
         if self.workflow.cancellation == "raise":
+            for request in list(self._bound.values()):
+                # Running activities learn of it by their heartbeats; at a close they do so anyway.
+                if request.kind == requests.ACTIVITY and request.future is not None:
+                    request.future.cancel()
             self._cancel_raised = WorkflowCanceled("the execution was asked to cancel")
             executor.fibers.interrupt(self._cancel_raised)
         else:
-            executor.fibers.close()
             self._hook("after_replay")
             self._close_canceled(executor)
 
@@ -358,9 +359,8 @@ class Replay:
         executor, workflow = self._executor, self._instance
         assert executor is not None
         try:
-            old_name = _OLD_NAMES.get(name)
-            if old_name is not None and getattr(type(workflow), old_name) is not getattr(Workflow, old_name):
-                getattr(workflow, old_name)(executor.history, *args)
+            if _OLD_NAMES.get(name) in self._old_hooks:
+                getattr(workflow, _OLD_NAMES[name])(executor.history, *args)
             return getattr(workflow, name)(executor.history, *args)
         except Exception as error:
             raise InfrastructureError(
@@ -473,7 +473,8 @@ class Replay:
         decisions: list[Decision] = []
         size, room, full = 0, self._max_open_activities - self._open_activities, False
         # Patches first: what a replay does depends on their being recorded by this very decision.
-        for request in sorted(executor.asked, key=lambda asked: asked.id != patches.MARKER_NAME):
+        new_patches = executor.asked.named(requests.MARKER, patches.MARKER_NAME)
+        for request in dict.fromkeys([*new_patches, *executor.asked]) if new_patches else executor.asked:
             if request is closing or request.sent:
                 continue
             if closing is not None and request.kind in _LOST_AT_CLOSE:

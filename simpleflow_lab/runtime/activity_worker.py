@@ -1,22 +1,24 @@
 """Activity workers: take activity tasks of one task list, run them, answer.
 
-Several threads poll, so several activities run at once. Only activities registered in this process are run. What an
-activity returns or raises becomes its result, or its reason and details; an answer that can't be given is tried again
-until SWF says that nobody waits for it.
+Several threads poll, so several activities run at once, each in its poller's thread or in a process of its own. Only
+activities registered in this process are run. What an activity returns or raises becomes its result, or its reason and
+details. Its heartbeats go on until the answer is given; an answer that can't be given is tried again until SWF says
+that nobody waits for it, or the worker stops.
 """
 
 from __future__ import annotations
 
 import contextvars
 import logging
-import time
-from collections.abc import Callable, Mapping
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simpleflow_lab import activity, storage
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.codec import arguments_of, decode, encode
-from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT
+from simpleflow_lab.download import refuse_binaries
 from simpleflow_lab.exceptions import (
     EncodingError,
     SimpleflowLabError,
@@ -24,9 +26,13 @@ from simpleflow_lab.exceptions import (
     UnknownResourceFault,
     ValidationException,
 )
-from simpleflow_lab.failures import details_of, reason_of
-from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
+from simpleflow_lab.middleware import Around
+from simpleflow_lab.running import RunningTask
+from simpleflow_lab.runtime.coroutines import finished
+from simpleflow_lab.runtime.heartbeat import Heartbeats
+from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
 from simpleflow_lab.runtime.poller import Poller
+from simpleflow_lab.runtime.processes import Processes
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf.limits import MAX_DATA
@@ -36,8 +42,8 @@ logger = logging.getLogger(__name__)
 Contexts = Callable[[str], contextvars.Context | None]
 """From a workflow id to the `contextvars` in which its code runs: where its output goes."""
 
-ANSWER_TRIES = 8
-"""How often an answer is tried, with pauses from 0.1 s doubling."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+"""Seconds before an answer is tried again: the first, and the longest."""
 
 
 class UnknownActivityError(SimpleflowLabError):
@@ -58,9 +64,13 @@ class ActivityWorker:
         heartbeats: Heartbeats,
         contexts: Contexts,
         storage: Storage,
-        heartbeat_timeout: str = str(DEFAULT_ACTIVITY_TIMEOUT),
+        executor: str,
+        processes: Processes,
+        middleware: Sequence[Around],
+        heartbeat_timeout: str,
     ):
-        """`heartbeat_timeout` is that of activities that say none, as deciders ask for it."""
+        """`executor` and `heartbeat_timeout` are for activities that say nothing of them, the latter as deciders ask
+        for it; `middleware` may grow while the worker works."""
         self._service = service
         self._heartbeat_timeout = heartbeat_timeout
         self._storage = storage
@@ -69,6 +79,10 @@ class ActivityWorker:
         self._identity = identity
         self._heartbeats = heartbeats
         self._contexts = contexts
+        self._executor = executor
+        self._processes = processes
+        self._middleware = middleware
+        self._stopping = threading.Event()
         self.pollers = [
             Poller(f"activity worker {number} of {task_list}", self._poll, self._handle)
             for number in range(1, threads + 1)
@@ -79,84 +93,150 @@ class ActivityWorker:
         for poller in self.pollers:
             poller.start()
 
+    def stop(self) -> None:
+        """Try no answer again; the pollers are stopped by their owner."""
+        self._stopping.set()
+
     def _poll(self) -> Mapping[str, Any]:
         return self._service.poll_for_activity_task(
             domain=self._domain, taskList={"name": self._task_list}, identity=self._identity
         )
 
     def _handle(self, task: Mapping[str, Any]) -> None:
-        token = task["taskToken"]
-        kind = task["activityType"]
+        token, kind = task["taskToken"], task["activityType"]
         registered = activity.registry.get((kind["name"], kind["version"]))
-        timeout = registered.task_heartbeat_timeout if registered is not None else "NONE"
-        if registered is not None and "heartbeat_timeout" in registered.unsaid:
-            timeout = self._heartbeat_timeout
-        self._heartbeats.begin(token, interval(timeout))
-        try:
-            result = self._run(registered, task)
-        except BaseException as error:  # whatever an activity raises, sys.exit() included, is its failure
-            self._heartbeats.end(token)
-            reason, details = reason_of(error), details_of(error)
-            self._answer(
-                lambda: self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)
-            )
-        else:
-            self._heartbeats.end(token)
-            self._answer(lambda: self._service.respond_activity_task_completed(taskToken=token, result=result))
 
-    def _run(self, registered: Activity | None, task: Mapping[str, Any]) -> str:
-        kind, execution = task["activityType"], task["workflowExecution"]
+        def report(text: str | None) -> None:
+            self._heartbeats.asked(token)
+
+        running = RunningTask(self._context_of(task), report=report, finish=finished)
+        self._heartbeats.begin(token, running, self._heartbeat_timeout_of(registered))
+        try:
+            try:
+                outcome = self._run(registered, task, running)
+            except Exception as error:
+                outcome = Failed.of(error)
+            self._answer(token, running, outcome)
+        finally:
+            self._heartbeats.end(token)
+
+    def _heartbeat_timeout_of(self, registered: Activity | None) -> str:
         if registered is None:
-            raise UnknownActivityError(
-                f"no activity {kind['name']!r} version {kind['version']!r} is defined in this process: "
-                "run the cell or import the module that defines it"
-            )
-        value = decode(task["input"]) if task.get("input") else []
-        if isinstance(value, dict):
-            value.pop("meta", None)
-        args, kwargs = arguments_of(value, where="the input of the task")
-        context = {
+            return "NONE"
+        return (
+            self._heartbeat_timeout if "heartbeat_timeout" in registered.unsaid else registered.task_heartbeat_timeout
+        )
+
+    # -- running --
+
+    def _context_of(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        kind, execution = task["activityType"], task["workflowExecution"]
+        return {
             "name": kind["name"],
             "version": kind["version"],
             "domain_name": self._domain,
             "workflow_id": execution["workflowId"],
             "run_id": execution["runId"],
             "activity_id": task["activityId"],
-            "input": value,
+            "started_event_id": task["startedEventId"],
+            "input": None,
             "activity_task_list": self._task_list,
         }
-        found = self._contexts(execution["workflowId"])
+
+    def _run(self, registered: Activity | None, task: Mapping[str, Any], running: RunningTask) -> Outcome:
+        """What becomes of it. Raises what is wrong with its input or its result."""
+        kind = task["activityType"]
+        if registered is None:
+            raise UnknownActivityError(
+                f"no activity {kind['name']!r} version {kind['version']!r} is defined in this process: "
+                "run the cell or import the module that defines it"
+            )
+        running.context["input"], args, kwargs = self._input_of(task)
+        found = self._contexts(running.context["workflow_id"])
         surroundings = found.copy() if found is not None else contextvars.copy_context()
-        result = surroundings.run(self._execute, registered, args, kwargs, context)
-        try:
-            text = encode(result)
-        except EncodingError as error:
-            raise EncodingError(f"the result of {kind['name']} can't be recorded: {error}") from None
+        middleware = tuple(self._middleware)
+
+        def call(running: RunningTask, kept: Storage) -> Outcome:
+            def execute() -> str:
+                with storage.using(kept):
+                    return _encoded(kind["name"], registered.execute(args, kwargs, running, middleware))
+
+            return outcome_of(lambda: surroundings.run(execute), running)
+
+        def write(stream: str, text: str) -> None:
+            surroundings.run(getattr(sys, stream).write, text)
+
+        if (registered.executor or self._executor) == "processes":
+            outcome = self._processes.run(call, running, storage=self._storage, write=write)
+        else:
+            outcome = call(running, self._storage)
+        if isinstance(outcome, Completed):
+            return Completed(result=self._result_of(kind["name"], outcome.result))
+        return outcome
+
+    def _input_of(self, task: Mapping[str, Any]) -> tuple[Any, list[Any], dict[str, Any]]:
+        """The input of a task, and the arguments in it."""
+        value = decode(task["input"]) if task.get("input") else []
+        if isinstance(value, dict):
+            refuse_binaries(value.pop("meta", None))
+        return value, *arguments_of(value, where="the input of the task")
+
+    def _result_of(self, name: str, text: str) -> str:
+        """The JSON of a result as SWF takes it."""
         if len(text) > MAX_DATA:
             raise EncodingError(
-                f"the result of {kind['name']} has {len(text)} characters, SWF takes {MAX_DATA}: "
+                f"the result of {name} has {len(text)} characters, SWF takes {MAX_DATA}: "
                 "store it elsewhere and return its name"
             )
         return text
 
-    def _execute(self, registered: Activity, args: list[Any], kwargs: dict[str, Any], context: dict[str, Any]) -> Any:
-        with storage.using(self._storage):
-            return registered.execute(args, kwargs, context)
+    # -- answering --
 
-    def _answer(self, respond: Callable[[], object]) -> None:
-        pause = 0.1
-        for tries_left in reversed(range(ANSWER_TRIES)):
+    def _answer(self, token: str, running: RunningTask, outcome: Outcome) -> None:
+        """Tell SWF, until it knows."""
+        pause = FIRST_PAUSE
+        while not running.gone:
             try:
-                respond()
-            except UnknownResourceFault as error:
-                logger.info("nobody waits for this task any more: %s", error)
-            except (ValidationException, StoreError):
+                self._respond(token, outcome)
+                return
+            except UnknownResourceFault as fault:
+                running.cancel(f"nobody waits for it any more: {fault.message}", gone=True)
+            except StoreError:
                 raise
+            except ValidationException as error:
+                if isinstance(outcome, Failed):
+                    raise
+                outcome = Failed.of(error)
             except Exception:
-                if not tries_left:
+                if self._stopping.is_set():
                     raise
                 logger.exception("an answer could not be given, next try in %.1f s", pause)
-                time.sleep(pause)
-                pause *= 2
-                continue
-            return
+                self._stopping.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+        logger.info(
+            "%s of %s was not answered: %s",
+            running.context["activity_id"],
+            running.context["workflow_id"],
+            running.canceled,
+        )
+
+    def _respond(self, token: str, outcome: Outcome) -> None:
+        match outcome:
+            case Completed(result=result):
+                self._service.respond_activity_task_completed(taskToken=token, result=result)
+            case Failed(reason=reason, details=details):
+                self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)
+            case Canceled(details=None):
+                self._service.respond_activity_task_canceled(taskToken=token)
+            case Canceled(details=str(details)):
+                self._service.respond_activity_task_canceled(taskToken=token, details=details)
+            case Abandoned(why=why):
+                logger.info("an activity task is left to its timeout: %s", why)
+
+
+def _encoded(name: str, result: Any) -> str:
+    """The JSON of what an activity returned."""
+    try:
+        return encode(result)
+    except EncodingError as error:
+        raise EncodingError(f"the result of {name} can't be recorded: {error}") from None

@@ -29,6 +29,7 @@ from simpleflow_lab import workflow as workflows
 from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.exceptions import (
+    DecisionInterrupted,
     DecisionTaskError,
     DecisionTooLongError,
     DeterminismWarning,
@@ -45,6 +46,7 @@ from simpleflow_lab.runtime.decision_watch import DecisionWatch, Watched, limit_
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.storage import Storage, in_memory, using
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
@@ -89,6 +91,7 @@ class Decider:
         on_warning: Callable[[str, str], None],
         defaults: Mapping[str, str] | None = None,
         max_open_activities: int = MAX_OPEN_ACTIVITIES,
+        storage: Storage | None = None,
     ):
         """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
         gets stuck, and with `None` when it goes on, `on_warning(run_id, message)` for what its author should know."""
@@ -100,6 +103,7 @@ class Decider:
         self._contexts = contexts
         self._on_decisions = on_decisions
         self._on_stuck = on_stuck
+        self._storage = storage or in_memory()
         self._replayed_with: dict[str, Any] = {"defaults": defaults, "max_open_activities": max_open_activities}
         self._on_warning = on_warning
         self._too_long: dict[str, DecisionTooLongError] = {}
@@ -153,15 +157,18 @@ class Decider:
 
     def _handle(self, task: Mapping[str, Any], kept: OrderedDict[str, Replay]) -> None:
         run_id = task["workflowExecution"]["runId"]
-        if run_id in self._too_long:
-            # It would hold up the others once more.
-            self._hold_back(task, self._too_long[run_id], tries=2)
+        too_long = self._too_long.get(run_id)
+        if too_long is not None:
+            # It would hold up the others once more: it is tried in the thread of what is stuck.
+            stuck = self._stuck.get(run_id)
+            self._hold_back(task, too_long, tries=stuck.tries if stuck is not None else 1)
             return
         try:
             new = self._new_events(task)
             replay, answer = self._decide(task, new, kept.pop(run_id, None))
         except UnknownResourceFault as error:
             logger.info("nobody waits for this decision any more: %s", error)
+            self._too_long.pop(task["workflowExecution"]["runId"], None)
         except Exception as error:
             self._hold_back(task, error, tries=1)
         else:
@@ -194,13 +201,20 @@ class Decider:
                     **self._replayed_with,
                 )
                 self._warn_of(execution["runId"], replay.impurities)
-            with self._watch.watched(execution["runId"], workflow.__module__, _time_for(new)):
-                replay.feed(before)
-                replay.feed(new)
-                answer = replay.decide(started)
-        except BaseException as error:
-            if isinstance(error, DecisionTooLongError):
-                self._too_long[execution["runId"]] = error
+            watched = self._watch.begin(execution["runId"], workflow.__module__, _time_for(new))
+            try:
+                try:
+                    with using(self._storage):  # for a workflow's hooks
+                        replay.feed(before)
+                        replay.feed(new)
+                        answer = replay.decide(started)
+                finally:
+                    self._watch.end(watched)
+            except DecisionInterrupted:
+                self._watch.end(watched)  # it may have come in the midst of that
+                self._too_long[execution["runId"]] = error = watched.error()
+                raise error from None
+        except BaseException:
             if replay is not None:
                 replay.close()
             raise
@@ -304,7 +318,11 @@ class Decider:
             logger.info("execution %s is stuck: %s", execution["workflowId"], error)
         else:
             logger.error("execution %s is stuck", execution["workflowId"], exc_info=error)
-        pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+        first, longest = FIRST_PAUSE, LONGEST_PAUSE
+        if isinstance(error, DecisionTooLongError):
+            # Trying it takes a processor for that long.
+            first, longest = max(first, error.seconds), max(longest, 8 * error.seconds)
+        pause = min(first * 2 ** max(tries - 1, 0), longest)
         with self._stuck_changed:
             self._stuck[execution["runId"]] = Stuck(task=task, error=error, tries=tries, due=time.monotonic() + pause)
             if self._retrier is None:
@@ -333,6 +351,7 @@ class Decider:
 
     def _something_defined(self, definition: object) -> None:
         """A definition may be the cure: everything that is stuck is due."""
+        self._too_long.clear()
         with self._stuck_changed:
             for run_id, stuck in self._stuck.items():
                 self._stuck[run_id] = Stuck(task=stuck.task, error=stuck.error, tries=0, due=time.monotonic())
@@ -359,6 +378,7 @@ class Decider:
             replay, answer = self._decide(task, self._new_events(task), None)
         except UnknownResourceFault as error:
             logger.info("nobody waits for this decision any more: %s", error)
+            self._too_long.pop(task["workflowExecution"]["runId"], None)
         except Exception as error:
             self._hold_back(task, error, tries=stuck.tries + 1)
         else:

@@ -12,8 +12,7 @@ import ctypes
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final
@@ -58,10 +57,7 @@ class Watched:
 
     def error(self) -> DecisionTooLongError:
         """Why this decision failed."""
-        return DecisionTooLongError(
-            f"the code ran for {self.limit:g} s without waiting, at {self.line}: nothing else of its task list could "
-            "be decided. Put what takes long into an activity, and let run wait for its result"
-        )
+        return DecisionTooLongError(self.limit, self.line)
 
 
 class DecisionWatch:
@@ -92,24 +88,22 @@ class DecisionWatch:
         """Some thread is deciding for this run."""
         return any(watched.run_id == run_id for watched in list(self._at_hand.values()))
 
-    @contextmanager
-    def watched(self, run_id: str, module: str, limit: float) -> Iterator[None]:
-        """Within it, this thread's code may run for `limit` seconds. Raises `DecisionTooLongError`."""
+    def begin(self, run_id: str, module: str, limit: float) -> Watched:
+        """This thread's code may run for `limit` seconds from now until `end` is called."""
         thread = threading.get_ident()
         watched = Watched(run_id=run_id, module=module, thread=thread, began=time.monotonic(), limit=limit)
         with self._changed:
             self._at_hand[thread] = watched
             if self._asleep:
                 self._changed.notify()
-        try:
-            yield
-        except DecisionInterrupted:
-            raise watched.error() from None
-        finally:
-            with self._changed:
-                del self._at_hand[thread]
-                if watched.interrupted:
-                    _raise_in(thread, None)  # what was raised and not delivered is taken back
+        return watched
+
+    def end(self, watched: Watched) -> None:
+        """The decision is made, or has failed. To be called in the thread that began it, and again if interrupted."""
+        with self._changed:
+            self._at_hand.pop(watched.thread, None)
+            if watched.interrupted:
+                _raise_in(watched.thread, None)  # what was raised and not delivered is taken back
 
     def _watch(self) -> None:
         while True:

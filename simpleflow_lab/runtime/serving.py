@@ -7,17 +7,21 @@ and each answer of a decider adds the lists of the activities and children it as
 from __future__ import annotations
 
 import contextvars
+import logging
 import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from simpleflow_lab.middleware import Around
+from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
 from simpleflow_lab.runtime.decider import Decider
-from simpleflow_lab.runtime.heartbeat import Heartbeats
+from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.identity import identity
 from simpleflow_lab.runtime.poller import Poller
+from simpleflow_lab.runtime.processes import Processes
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.settings import Settings
@@ -25,8 +29,13 @@ from simpleflow_lab.storage import Storage
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_ACTIVITY_THREADS = min(32, (os.cpu_count() or 1) + 4)
 """Activities that run at once for each task list; most wait for something, so more than there are processors."""
+
+PROCESS_END_SECONDS = 0.3
+"""How long the threads of processes that are killed may need to notice."""
 
 
 class Serving:
@@ -38,6 +47,9 @@ class Serving:
         domain: str,
         *,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
+        activity_executor: str = "threads",
+        middleware: Iterable[Around] = (),
+        longest_heartbeat: float = LONGEST_INTERVAL,
         storage: Storage,
         settings: Settings | None = None,
     ):
@@ -50,7 +62,11 @@ class Serving:
         self._defaults = activity_defaults(settings)
         self._max_open_activities = settings.swf_max_open_activity_count
         self.registration = Registration(service, domain, settings)
-        self._heartbeats = Heartbeats(service)
+        self._heartbeats = Heartbeats(service, longest=longest_heartbeat)
+        self._activity_executor = activity_executor
+        self._processes = Processes(sigterm_wait=settings.activity_sigterm_wait_sec)
+        self.middleware = list(middleware)
+        """What runs around each activity that is taken from now on, the outermost first."""
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
         self._contexts: dict[str, contextvars.Context] = {}
@@ -97,6 +113,7 @@ class Serving:
                 defaults=self._defaults,
                 max_open_activities=self._max_open_activities,
                 on_warning=self._note_warning,
+                storage=self._storage,
             )
         decider.start()
 
@@ -115,6 +132,9 @@ class Serving:
                 contexts=self._contexts.get,
                 storage=self._storage,
                 heartbeat_timeout=self._defaults["heartbeat_timeout"],
+                executor=self._activity_executor,
+                processes=self._processes,
+                middleware=self.middleware,
             )
         worker.start()
 
@@ -127,6 +147,10 @@ class Serving:
     def warnings(self, run_id: str) -> tuple[str, ...]:
         """What the author of this execution's workflow should know, each once."""
         return tuple(self._warnings.get(run_id, ()))
+
+    def activity_progress(self, run_id: str) -> list[ActivityProgress]:
+        """How far the activities of this execution are that run in this process, in the order they were taken."""
+        return [task.progress for task in self._heartbeats.tasks if task.context["run_id"] == run_id]
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
@@ -144,14 +168,22 @@ class Serving:
             pollers: list[Poller] = [p for d in self._deciders.values() for p in d.pollers]
             pollers += [p for w in self._workers.values() for p in w.pollers]
             deciders = list(self._deciders.values())
+            workers = list(self._workers.values())
         for decider in deciders:
             decider.stop()
+        for worker in workers:
+            worker.stop()
         for poller in pollers:
             poller.stop()
         if release is not None:
             release()
         deadline = time.monotonic() + seconds
         ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
+        if not all(ended):
+            # A thread that runs an activity can't be ended; its process can.
+            self._processes.stop()
+            deadline = time.monotonic() + PROCESS_END_SECONDS
+            ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
         self._heartbeats.stop()
         return all(ended)
 
@@ -177,7 +209,10 @@ class Serving:
             del self._stuck[run_id]
 
     def _note_warning(self, run_id: str, message: str) -> None:
-        self._warnings.setdefault(run_id, {})[message] = None
+        known = self._warnings.setdefault(run_id, {})
+        if message not in known:
+            known[message] = None
+            logger.info("run %s: %s", run_id, message)
 
 
 def activity_defaults(settings: Settings) -> Mapping[str, str]:

@@ -104,6 +104,15 @@ def duration(seconds: float | None) -> str:
 _UNITS: Final = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
 
 
+def share(progress: Any) -> str:
+    """How far something says that it is: `40 %` for the fraction 0.4, `1,204` for a number of items, or its words."""
+    if isinstance(progress, float) and 0 <= progress <= 1:
+        return f"{int(100 * progress)} %"
+    if isinstance(progress, int | float):
+        return f"{progress:,}"
+    return shortened(progress)
+
+
 def moment(when: datetime.datetime | None) -> str:
     """A time as `2026-11-23 14:05:06.789 UTC`; `–` for `None`."""
     if when is None:

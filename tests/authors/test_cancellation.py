@@ -175,3 +175,53 @@ def test_by_default_it_closes_at_once_and_nothing_more_runs(lab):
     finally:
         released.set()
     assert done == []
+
+
+def test_running_activities_are_asked_to_cancel_while_the_workflow_cleans_up(lab):
+    begun, released = threading.Event(), threading.Event()
+
+    @activity.with_attributes(name="cancellation.runs", **TASKS)
+    def runs():
+        begun.set()
+        released.wait(30)
+
+    class CancelsAll(Workflow):
+        name = "cancellation.cancels_all"
+        task_list = "cancellation"
+        cancellation = "raise"
+
+        def run(self):
+            try:
+                self.submit(runs).wait()
+            except WorkflowCanceled:
+                self.submit(do, "clean up").wait()
+                raise
+
+    try:
+        execution = lab.start(CancelsAll)
+        assert begun.wait(30)
+        execution.request_cancel()
+        with pytest.raises(WorkflowExecutionCanceled):
+            execution.result(30)
+    finally:
+        released.set()
+    events = [event for event in execution.history() if event.type == "ActivityTaskCancelRequested"]
+    assert [event.attributes["activityId"] for event in events] == ["activity-cancellation.runs-1"]
+    assert done == ["clean up"]
+    replays_as_recorded(CancelsAll, execution.history(), execution.workflow_id, execution.run_id)
+
+
+def test_an_idempotent_task_given_up_before_it_was_asked_for_can_be_asked_for(lab):
+    @activity.with_attributes(name="cancellation.once", idempotent=True, **TASKS)
+    def once(x):
+        return x
+
+    class Again(Workflow):
+        name = "cancellation.again"
+        task_list = "cancellation"
+
+        def run(self):
+            self.submit(once, 1).cancel()
+            return self.submit(once, 1).result
+
+    assert lab.start(Again).result(30) == 1

@@ -68,6 +68,7 @@ def test_strictly_no_decision_is_made_until_the_line_is_put_right(lab):
     assert execution.result(30) is True
 
 
+@pytest.mark.filterwarnings("error::simpleflow_lab.exceptions.DeterminismWarning")
 def test_where_warnings_are_errors_they_are_errors_of_the_decision(lab):
     class Errs(Workflow):
         name = "determinism.errs"

@@ -208,14 +208,23 @@ def test_what_a_closing_hook_submits_is_not_asked_for(lab):
         name = "hooks.late"
         task_list = "hooks"
 
-        def run(self):
+        def run(self, cancel):
+            if cancel:
+                self.submit(self.wait_signal("never")).wait()
             return 1
 
         def on_completed(self, history):
             self.submit(echo, "too late")
             self.submit(self.record_marker("too late"))
 
-    execution = lab.start(Late)
+        on_canceled = after_closed = on_completed
+
+    canceled = lab.start(Late, True)
+    stands(canceled)
+    canceled.request_cancel()
+    with pytest.raises(WorkflowExecutionCanceled):
+        canceled.result(30)
+    execution = lab.start(Late, False)
     assert execution.result(30) == 1
     assert not [e for e in execution.history() if e.type in ("MarkerRecorded", "ActivityTaskScheduled")]
 
@@ -247,7 +256,7 @@ def test_an_error_in_a_hook_fails_the_decision_and_says_so(lab):
 
 def test_hooks_by_their_old_names_are_called_and_their_definition_warns(lab):
     called = []
-    with pytest.warns(DeprecationWarning, match="call it") as warned:
+    with pytest.warns(DeprecationWarning, match=r"Old\.(before|after)_run: call it") as warned:
 
         class Old(Workflow):
             name = "hooks.old"

@@ -100,6 +100,19 @@ def test_what_is_gone_goes_on_with_executions_of_the_deprecated_one(lab):
     assert ends(goes_on(lab, deprecated), gone) == ["ship", "bill", "gone"]
 
 
+def test_one_patch_is_gone_while_another_lives(lab):
+    def both(self):
+        self.deprecate_patch("ship first")
+        return patched_too(self)
+
+    def patched_too(self):
+        first = self.submit(do, "ship" if self.patched("other") else "bill").result
+        self.submit(self.wait_signal("go")).wait()
+        return first
+
+    assert ends(goes_on(lab, both), patched_too) == "ship"
+
+
 def test_what_is_gone_too_early_is_found_out(lab):
     execution = goes_on(lab, patched)
     define(gone)

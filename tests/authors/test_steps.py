@@ -18,6 +18,7 @@ from simpleflow_lab.step.submittable import Step
 from simpleflow_lab.step.tasks import GetStepsDoneTask, MarkStepDoneTask, step_activity
 from simpleflow_lab.step.workflow import WorkflowStepMixin
 from simpleflow_lab.storage import MemoryObjects, Storage
+from tests.test_properties import replays_as_recorded
 
 ATTRIBUTES = {"task_list": "steps.test", "version": "1"}
 fails_for: set[str] = set()
@@ -397,6 +398,13 @@ def test_an_execution_goes_on_in_another_process_where_it_stood(tmp_path: Path) 
         execution.signal("go on")
         assert execution.result(30) == ["x", "x", "y", "y", "z", "z"]
         assert worked(execution) == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("workflow", [Stepped, Forcing, Instead, Nested], ids=lambda workflow: workflow.__name__)
+def test_every_decision_on_steps_is_made_again_from_the_history(lab: Lab, workflow: type[Workflow]) -> None:
+    for _ in range(2):
+        execution = closed(lab.start(workflow, workflow_id=f"steps-again-{workflow.name}"))
+        replays_as_recorded(workflow, execution.history(), execution.workflow_id, execution.run_id)
 
 
 # -- names from anywhere -----------------------------------------------------------------------------------------------

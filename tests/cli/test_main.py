@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import pytest
 
-from simpleflow_lab import History
+from simpleflow_lab import History, settings
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -215,6 +215,20 @@ def test_info_redacts_secrets(process: Command) -> None:
     assert "canary" not in ended.out + ended.err
     assert re.search(r"environment +SWF_CONNECTION_RETRIES +5\n", ended.out)
     assert re.search(r"versions +python +3\.", ended.out)
+
+
+def test_info_shows_every_setting_with_its_value(simpleflow: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ENV-06: upstream's leaves some out."""
+    monkeypatch.setenv("SIMPLEFLOW_IDENTITY", '{"team": "etl"}')
+    shown = {row[1]: row[2] for row in json.loads(simpleflow("--format", "json", "info", "settings").out)}
+    assert {variable.name for variable in settings.variables()} <= set(shown)
+    assert (shown["SIMPLEFLOW_IDENTITY"], shown["SIMPLEFLOW_S3_SSE"]) == ('{"team": "etl"}', "False")
+
+
+def test_a_settings_module_of_the_current_folder_is_found(process: Command, tmp_path: Path) -> None:
+    (tmp_path / "settings_here.py").write_text("SIMPLEFLOW_FORMAT = 'csv'")
+    ended = process("info", "settings", environment={"SIMPLEFLOW_SETTINGS_MODULE": "settings_here"}, cwd=tmp_path)
+    assert "settings,format,csv" in ended.out
 
 
 def test_help_lists_every_command(simpleflow: Command) -> None:

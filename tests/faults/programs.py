@@ -35,7 +35,7 @@ from typing import Any
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.engine.crash_points import VARIABLE
-from simpleflow_lab.exceptions import StoreError, UsageError
+from simpleflow_lab.exceptions import DecisionTooLongError, StoreError, UsageError
 from simpleflow_lab.service import aws
 
 __all__ = ["PROGRAMS", "aws"]  # aws: imported once, by the process that the others are forked from
@@ -124,8 +124,9 @@ class Loop(Workflow):
 
     def run(self) -> Any:
         value = self.submit(step, 7, 0, 0.0).result
-        while looping:
-            entered.set()
+        if self.get_run_context()["workflow_id"] == "loop":
+            while looping:
+                entered.set()
         return self.submit(step, 1, value, 0.0).result
 
 
@@ -257,7 +258,7 @@ def owner(tell: Teller, store: str) -> None:
 
 
 def looper(tell: Teller, store: str, loops: bool) -> None:
-    """A decider that loops for ever on one task list, while another execution runs on another list."""
+    """A decider that loops for ever, while other executions run on its task list and on another one."""
     global looping
     looping = loops
     with opened(tell, store) as lab:
@@ -267,16 +268,15 @@ def looper(tell: Teller, store: str, loops: bool) -> None:
                 tell("closed", workflow_id, lab.execution(workflow_id).result(LONG))
             return
         loop = lab.start(Loop, workflow_id="loop", task_start_to_close_timeout="1")
-        # It would be the one that loops, if it came first.
         entered.wait(LONG)
-        lab.start(Loop, workflow_id="behind", task_start_to_close_timeout="1")
+        behind = lab.start(Loop, workflow_id="behind", task_start_to_close_timeout="1")
         tell("closed", "w", lab.start(Sum, 4, 4, workflow_id="w").result(LONG))
-        for _ in loop.watch(timeout=LONG, interval=LONG):
-            types = [event.type for event in loop.history()]
-            done = types.index("ActivityTaskCompleted") if "ActivityTaskCompleted" in types else len(types)
-            if "DecisionTaskTimedOut" in types[done:]:
-                tell("timed out", types[-1])
-                tell.asked()
+        tell("behind", behind.result(LONG))
+        try:
+            loop.wait(LONG)
+        except DecisionTooLongError as error:
+            tell("interrupted", error.line)
+            tell.asked()
 
 
 def short_file(tell: Teller, store: str, kilobytes: int) -> None:

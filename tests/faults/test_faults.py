@@ -57,7 +57,7 @@ def test_f6_a_decision_task_times_out_when_its_decider_dies_in_another_process(t
     assert fine(trials.dead_remote_deciders(tmp_path, kills=1, seed=7))
 
 
-def test_f6_a_workflow_that_loops_for_ever_stops_its_own_task_list_and_no_other(tmp_path: Path) -> None:
+def test_f6_a_workflow_that_loops_for_ever_is_interrupted_and_stops_no_other(tmp_path: Path) -> None:
     assert fine(trials.looping_deciders(tmp_path, loops=1))
 
 

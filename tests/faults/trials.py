@@ -185,19 +185,17 @@ def dead_remote_deciders(folder: Path, kills: int, seed: int) -> Figures:
 
 
 def looping_deciders(folder: Path, loops: int) -> Figures:
-    """F6: code that loops for ever. Other task lists go on; on its own, it goes on once the code is mended.
-
-    A decider has one thread, so in this process nothing is decided on the looping execution's list any more. Its
-    decision task times out and waits to be decided elsewhere, or here, when the process was started again.
-    """
+    """F6: code that loops for ever is interrupted. All others go on; it goes on too once the code is mended."""
     figures = Figures()
     for number in range(loops):
         path = folder / f"loop-{number}.sqlite"
         process = Process("looper", str(path), True)
         if process.wait_for("closed") != ("w", sum_of(4, 4)):
             figures.wrong.append(f"{path.name}: the other list did not go on")
-        if process.wait_for("timed out") != ("DecisionTaskScheduled",):
-            figures.wrong.append(f"{path.name}: the decision task was not queued again")
+        if process.wait_for("behind") != (50,):
+            figures.wrong.append(f"{path.name}: its own list did not go on")
+        if not process.wait_for("interrupted")[0].startswith("programs.py:"):
+            figures.wrong.append(f"{path.name}: the line that loops was not named")
         figures.faults["decider loops"] += 1
         process.kill()
         check_store(path, process.told, figures)

@@ -73,3 +73,43 @@ def test_closing_runs_finally_and_no_except():
     fibers.close()
     assert said == ["finally"]
     assert fibers.waiting == []
+
+
+def test_strands_are_told_apart_by_where_they_were_started():
+    fibers, paths = Fibers(), []
+
+    def strand(depth):
+        paths.append(fibers.path)
+        for _ in range(depth):
+            fibers.spawn(lambda: strand(depth - 1))
+
+    fibers.spawn(lambda: strand(2))
+    fibers.run()
+    assert paths == [(), (1,), (1, 1), (2,), (2, 1)]
+
+
+def test_an_interrupt_is_raised_once_where_each_strand_waits_though_what_it_waits_for_is_done():
+    class Stop(BaseException):
+        pass
+
+    fibers, said = Fibers(), []
+    first, second = Future(fibers.wait), Future(fibers.wait)
+
+    def author(name, future):
+        try:
+            future.wait()
+        except Stop:
+            said.append(f"{name} stopped")
+        future.wait()
+        said.append(f"{name} goes on")
+
+    fibers.spawn(lambda: author("a", first))
+    fibers.spawn(lambda: author("b", second))
+    fibers.run()
+    first.set_finished(1)
+    fibers.interrupt(Stop())
+    fibers.run()
+    assert said == ["a stopped", "a goes on", "b stopped"]
+    second.set_finished(2)
+    fibers.run()
+    assert said[3:] == ["b goes on"]

@@ -1,0 +1,281 @@
+"""Metrology: what activities read and wrote, step by step, and how fast.
+
+    @activity.with_attributes(task_list="etl", version="1")
+    def load(path):
+        with metrology.step("parse") as step:
+            step.read.bytes = os.path.getsize(path)
+            rows = parse(path)
+            step.write.records = len(rows)
+
+A class derives from `MetrologyTask` and says `self.step("parse")`; a workflow that derives from `MetrologyWorkflow`
+leaves one `metrology.json` when it closes. `execution.metrology()` is the table of all steps.
+
+The figures of one attempt of a task are one object beside the histories, in the Lab's storage or in `METROLOGY_BUCKET`:
+
+    metrology/<workflow id>/<run id>/activity.<activity id>.<started event id>.json
+
+They are notes: that they can't be kept is logged, and fails neither activity nor workflow. Where time went, from the
+history alone, is in `execution.profile()` and `execution.tasks()`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from simpleflow_lab import activity, settings, storage
+from simpleflow_lab.codec import encode, parse
+from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.storage import Objects, Storage
+from simpleflow_lab.workflow import Workflow
+
+logger = logging.getLogger(__name__)
+
+MEGABYTE: Final = 1024 * 1024
+MAX_OBJECT: Final = 5 * MEGABYTE
+"""Largest object of figures that is read."""
+_MAX_PART: Final = 200
+
+
+class StepIO:
+    """What a step read, or wrote. Set `bytes`, `records` and `sampled` (the figures are of a sample)."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.records = 0
+        self.sampled = False
+
+    def get_stats(self, time_total: float) -> dict[str, Any]:
+        """The figures, and per second: `mb_s` (of 1,048,576 bytes) and `rec_s`, `None` where there are none."""
+        return {
+            "bytes": self.bytes,
+            "records": self.records,
+            "mb_s": round(self.bytes / MEGABYTE / time_total, 2) if self.bytes and time_total > 0 else None,
+            "rec_s": int(self.records / time_total) if self.records and time_total > 0 else None,
+            "sampled": self.sampled,
+        }
+
+
+class Step:
+    """One step of a task: set the figures of `read` and `write`, and what you like in `metadata`."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.read, self.write = StepIO(), StepIO()
+        self.metadata: dict[str, Any] = {}
+        self.time_started = time.time()
+        self.time_finished: float | None = None
+        self.time_total: float | None = None
+        self._clock = time.monotonic()
+
+    def done(self) -> None:
+        """It ends now."""
+        self.time_total = time.monotonic() - self._clock
+        self.time_finished = self.time_started + self.time_total
+
+    def get_stats(self) -> dict[str, Any]:
+        """The figures; times are seconds since 1970."""
+        total = self.time_total if self.time_total is not None else time.monotonic() - self._clock
+        return {
+            "name": self.name,
+            "metadata": self.metadata,
+            "time_started": self.time_started,
+            "time_finished": self.time_finished,
+            "time_total": self.time_total,
+            "read": self.read.get_stats(total),
+            "write": self.write.get_stats(total),
+        }
+
+
+class _Running:
+    """The steps of one attempt of an activity task."""
+
+    def __init__(self, context: Mapping[str, Any]):
+        self.context = context
+        self.steps: list[Step] = []
+        self.open = 0
+
+
+_running: contextvars.ContextVar[_Running | None] = contextvars.ContextVar("metrology", default=None)
+
+
+def _current() -> _Running:
+    """Those of the running activity task; outside of one, nobody's."""
+    context, found = activity.current_context(), _running.get()
+    if not context:
+        return _Running(context)
+    if found is None or found.context is not context:
+        found = _Running(context)
+        _running.set(found)
+    return found
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[Step]:
+    """A step of the running activity task: what is done within. Its figures are kept when it ends, however it ends.
+
+    Outside an activity task they are measured, and not kept.
+    """
+    with _step(_current(), name) as begun:
+        yield begun
+
+
+@contextlib.contextmanager
+def _step(running: _Running, name: str) -> Iterator[Step]:
+    begun = Step(name)
+    running.steps.append(begun)
+    running.open += 1
+    try:
+        yield begun
+    finally:
+        begun.done()
+        running.open -= 1
+        if not running.open:
+            _save(running, None)
+
+
+class MetrologyTask:
+    """For activities that are classes: `with self.step("parse") as step: …`. Upstream's name."""
+
+    context: Mapping[str, Any]
+    meta: Mapping[str, Any] | None = None
+    """Kept with the figures."""
+
+    def step(self, name: str) -> contextlib.AbstractContextManager[Step]:
+        """See `metrology.step`."""
+        return _step(self._own, name)
+
+    @property
+    def _own(self) -> _Running:
+        """Those of the running activity task; outside of one, this object's."""
+        if activity.current_context():
+            return _current()
+        own: _Running = self.__dict__.setdefault("_steps_of_this", _Running({}))
+        return own
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps so far."""
+        return self._own.steps
+
+    def upload_stats(self) -> None:
+        """Keep the figures now. Outside an activity task nothing is kept."""
+        _save(self._own, self.meta)
+
+    def post_execute(self) -> None:
+        """Called when `execute` has come back."""
+        self.upload_stats()
+
+
+class MetrologyWorkflow(Workflow):
+    """A workflow that leaves all figures with its tasks in one object, `metrology.json`, when it closes."""
+
+    def after_closed(self, history: Any) -> None:
+        """See `Workflow`; call it from your own."""
+        super().after_closed(history)
+        self.push_metrology(history)
+
+    def push_metrology(self, history: Any) -> None:
+        """Write `metrology.json`: pairs of a task's id and what is known of each attempt, its figures included.
+
+        It is written by a decider, not by a replay that somebody looks at.
+        """
+        if not storage.is_used():
+            return
+        context = self.get_run_context()
+        try:
+            objects = _objects(storage.current())
+            folder = folder_of(context["workflow_id"], context["run_id"])
+            found = {record["started_event_id"]: record for record in _records(objects, folder)}
+            objects.put(f"{folder}metrology.json", encode(list(_with_figures(history, found))).encode())
+        except SimpleflowLabError as error:
+            logger.warning("the metrology of %s could not be kept: %s", context["workflow_id"], error)
+
+
+def records_of(where: Storage, workflow_id: str, run_id: str) -> list[Mapping[str, Any]]:
+    """The figures that were kept of an execution, one record per attempt. Raises `StoreError` or `UsageError`."""
+    return list(_records(_objects(where), folder_of(workflow_id, run_id)))
+
+
+def folder_of(workflow_id: str, run_id: str) -> str:
+    """What the keys of an execution's figures start with."""
+    return f"metrology/{_part(workflow_id)}/{_part(run_id)}/"
+
+
+def _part(text: str) -> str:
+    """A part of a key: an id may have any character, and a key has an end."""
+    quoted = quote(text, safe="")
+    return quoted if len(quoted) <= _MAX_PART else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _objects(where: Storage) -> Objects:
+    """Where figures are kept."""
+    found = settings.current()
+    if found.metrology_bucket is None:
+        return where.default
+    return where.at("/".join(filter(None, [found.metrology_bucket, (found.metrology_path_prefix or "").strip("/")])))
+
+
+def _save(running: _Running, meta: Mapping[str, Any] | None) -> None:
+    context = running.context
+    if not storage.is_used() or not all(context.get(name) for name in ("workflow_id", "run_id", "activity_id")):
+        return
+    started = context.get("started_event_id", 0)
+    record = {
+        "activity_id": context["activity_id"],
+        "name": context.get("name"),
+        "started_event_id": started,
+        "meta": meta,
+        "steps": [begun.get_stats() for begun in running.steps],
+    }
+    key = (
+        folder_of(context["workflow_id"], context["run_id"])
+        + f"activity.{_part(context['activity_id'])}.{started}.json"
+    )
+    try:
+        _objects(storage.current()).put(key, encode(record).encode())
+    except SimpleflowLabError as error:
+        logger.warning("the metrology of %s could not be kept: %s", context["activity_id"], error)
+
+
+def _records(objects: Objects, folder: str) -> Iterator[Mapping[str, Any]]:
+    for key in objects.keys(f"{folder}activity."):
+        try:
+            record = parse(objects.get(key, max_bytes=MAX_OBJECT).decode())
+        except ValueError:
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("started_event_id"), int):
+            yield record
+        else:
+            logger.warning("the object %s has no figures of a task: it is left out", key)
+
+
+def _with_figures(history: Iterable[Any], records: Mapping[int, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every attempt of an activity task, as far as the history says, with its figures."""
+    attempts: dict[int, dict[str, Any]] = {}
+    for event in history:
+        scheduled_id = event.attributes.get("scheduledEventId")
+        if event.type == "ActivityTaskScheduled":
+            kind = event.attributes["activityType"]
+            attempts[event.id] = {
+                "type": "activity",
+                "id": event.attributes["activityId"],
+                "name": kind["name"],
+                "version": kind["version"],
+                "state": "scheduled",
+                "scheduled_timestamp": event.timestamp,
+            }
+        elif event.type.startswith("ActivityTask") and scheduled_id in attempts:
+            state = {"TimedOut": "timed_out"}.get(event.type[12:], event.type[12:].lower())
+            attempt = attempts[scheduled_id]
+            attempt["state"], attempt[f"{state}_timestamp"] = state, event.timestamp
+            if state == "started":
+                attempt["metrology"] = records.get(event.id)
+    for attempt in attempts.values():
+        yield attempt["id"], attempt

@@ -1,0 +1,152 @@
+"""Answers of activity workers: what was done is told until somebody has heard it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from simpleflow_lab import activity, storage
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.exceptions import ThrottlingException, ValidationException
+from simpleflow_lab.runtime.serving import Serving
+
+LIST = {"name": "answers"}
+WORKFLOW = {"name": "answers", "version": "1"}
+
+
+class Flaky:
+    """A service whose operations fail as often as they are told to."""
+
+    def __init__(self, service):
+        self._service = service
+        self.failing: dict[str, list[Exception]] = {}
+        self.asked: list[str] = []
+
+    def __getattr__(self, name):
+        operation = getattr(self._service, name)
+
+        def call(*args, **kwargs):
+            self.asked.append(name)
+            if self.failing.get(name):
+                raise self.failing[name].pop()
+            return operation(*args, **kwargs)
+
+        return call
+
+
+class Bench:
+    """A worker on a service that may fail, and one activity task of it."""
+
+    def __init__(self, service):
+        self.service = service
+        self.flaky = Flaky(service)
+        service.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
+        service.register_workflow_type(domain="lab", **WORKFLOW)
+        self.serving = Serving(self.flaky, "lab", activity_threads=1, storage=storage.in_memory())
+
+    def schedule(self, function, heartbeat_timeout="NONE"):
+        """Start an execution that asks for this activity, and serve it."""
+        of = activity.with_attributes(
+            name=f"answers.{function.__name__}", version="1", heartbeat_timeout=heartbeat_timeout
+        )(function)
+        self.serving.registration.activity_type(of.name, of.version)
+        self.execution = {"workflowId": of.name}
+        self.execution["runId"] = self.service.start_workflow_execution(
+            domain="lab",
+            workflowType=WORKFLOW,
+            taskList=LIST,
+            executionStartToCloseTimeout="60",
+            taskStartToCloseTimeout="60",
+            childPolicy="TERMINATE",
+            **self.execution,
+        )["runId"]
+        attributes = {
+            "activityId": "a",
+            "activityType": {"name": of.name, "version": of.version},
+            "taskList": LIST,
+            "heartbeatTimeout": heartbeat_timeout,
+        }
+        task = self.service.poll_for_decision_task(domain="lab", taskList=LIST)
+        decision = {"decisionType": "ScheduleActivityTask", "scheduleActivityTaskDecisionAttributes": attributes}
+        self.service.respond_decision_task_completed(taskToken=task["taskToken"], decisions=[decision])
+        self.serving.activities("answers")
+
+    def closed(self):
+        """The event that closed the activity task."""
+        while True:
+            task = self.service.poll_for_decision_task(domain="lab", taskList=LIST)
+            for event in reversed(task.get("events", [])):
+                if event["eventType"] in ("ActivityTaskCompleted", "ActivityTaskFailed", "ActivityTaskTimedOut"):
+                    return event
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with EmbeddedSWF(":memory:", poll_seconds=1.0) as service:
+        bench = Bench(service)
+        yield bench
+        bench.serving.stop(release=service.release_polls)
+
+
+def test_a_result_is_told_again_until_it_is_heard(bench):
+    """P1: upstream gives up after three tries."""
+    bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 4
+    bench.schedule(lambda_named("result", lambda: 42))
+    assert bench.closed()["activityTaskCompletedEventAttributes"]["result"] == "42"
+    assert bench.flaky.asked.count("respond_activity_task_completed") == 5
+
+
+def test_a_failure_is_told_again_until_it_is_heard(bench):
+    """P2: upstream never tries a failure again."""
+    bench.flaky.failing["respond_activity_task_failed"] = [ConnectionResetError("gone")] * 3
+    bench.schedule(lambda_named("failure", lambda: 1 / 0))
+    assert bench.closed()["activityTaskFailedEventAttributes"]["reason"] == "ZeroDivisionError: division by zero"
+
+
+def test_heartbeats_go_on_until_the_answer_is_heard(bench):
+    bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 4
+    bench.schedule(lambda_named("patient", lambda: "kept"), heartbeat_timeout="1")
+    assert bench.closed()["eventType"] == "ActivityTaskCompleted"
+
+
+def test_a_result_that_the_service_refuses_is_a_failure_with_the_reason(bench):
+    bench.flaky.failing["respond_activity_task_completed"] = [ValidationException("not like this")]
+    bench.schedule(lambda_named("refused", lambda: 42))
+    assert bench.closed()["activityTaskFailedEventAttributes"]["reason"].endswith("ValidationException: not like this")
+
+
+def test_nobody_is_told_what_nobody_waits_for(bench, caplog):
+    inside, go_on = threading.Event(), threading.Event()
+
+    def late():
+        inside.set()
+        go_on.wait(10)
+
+    with caplog.at_level(logging.INFO, logger="simpleflow_lab.runtime"):
+        bench.schedule(late)
+        assert inside.wait(10)
+        bench.service.terminate_workflow_execution(domain="lab", **bench.execution)
+        go_on.set()
+        deadline = time.monotonic() + 10
+        while "was not answered" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.005)
+    assert caplog.text.count("was not answered: nobody waits for it any more") == 1
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+def test_a_worker_that_stops_no_longer_tries(bench):
+    bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 1000
+    bench.schedule(lambda_named("hopeless", lambda: 42))
+    deadline = time.monotonic() + 10
+    while "respond_activity_task_completed" not in bench.flaky.asked and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert bench.serving.stop(release=bench.service.release_polls)
+
+
+def lambda_named(name, function):
+    function.__name__ = name
+    return function

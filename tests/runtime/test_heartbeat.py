@@ -1,0 +1,221 @@
+"""Heartbeats: how often, with what, and what comes back."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simpleflow_lab import activity
+from simpleflow_lab.exceptions import ActivityCanceled, ThrottlingException, UnknownResourceFault
+from simpleflow_lab.running import MAX_HEARTBEAT, RunningTask, heartbeat_details, running
+from simpleflow_lab.runtime.coroutines import finished
+from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
+from simpleflow_lab.swf.limits import MAX_HEARTBEAT_DETAILS
+
+
+class Service:
+    """Answers heartbeats as it is told, and notes them."""
+
+    def __init__(self):
+        self.beats: queue.Queue[tuple[float, str, str | None]] = queue.Queue()
+        self.answers: dict[str, object] = {}
+
+    def record_activity_task_heartbeat(self, *, taskToken, details=None):
+        self.beats.put((time.monotonic(), taskToken, details))
+        answer = self.answers.get(taskToken, False)
+        if isinstance(answer, Exception):
+            raise answer
+        return {"cancelRequested": answer}
+
+    def next(self):
+        return self.beats.get(timeout=10)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def heartbeats(service) -> Iterator[Heartbeats]:
+    beating = Heartbeats(service)
+    yield beating
+    beating.stop()
+
+
+def begun(heartbeats, token="token", timeout="300"):
+    task = RunningTask(
+        {"activity_id": token, "name": "work", "run_id": "run"},
+        report=lambda text: heartbeats.asked(token),
+        finish=finished,
+    )
+    heartbeats.begin(token, task, timeout)
+    return task
+
+
+def until_told(task):
+    """Send heartbeats until the answer is that it should stop; gives why."""
+    with running(task):
+        try:
+            while True:
+                activity.heartbeat("working")
+        except ActivityCanceled as error:
+            return str(error)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("3", 1), ("300", 60), ("60", 20), ("NONE", 60), ("0", 0.3), ("1", 1 / 3)]
+)
+def test_a_heartbeat_comes_three_times_in_its_timeout(timeout, seconds):
+    """P7: upstream's interval has nothing to do with the timeout."""
+    assert interval(timeout) == seconds
+
+
+def test_a_task_is_reported_whatever_it_does(heartbeats, service):
+    begun(heartbeats, timeout="1")
+    first, second = service.next(), service.next()
+    assert first[1:] == second[1:] == ("token", None)
+    assert second[0] - first[0] == pytest.approx(1 / 3, abs=0.2)
+
+
+def test_the_first_report_goes_out_at_once_and_then_the_newest_now_and_then(heartbeats, service):
+    task = begun(heartbeats, timeout="3")
+    began = time.monotonic()
+    with running(task):
+        activity.heartbeat(0)
+        assert json.loads(service.next()[2]) == {"progress": 0}
+        step = 0
+        while time.monotonic() - began < 1:
+            step += 1
+            activity.heartbeat(step, "steps")
+    last = service.next()
+    while json.loads(last[2]) != {"progress": step, "details": "steps"}:
+        last = service.next()
+    assert step > 1000
+    assert time.monotonic() - began < 2
+    assert service.beats.qsize() == 0
+
+
+def test_a_loop_that_says_all_the_time_how_far_it_is_costs_few_calls(heartbeats, service):
+    task = begun(heartbeats, timeout="9")
+    with running(task):
+        for step in range(5000):
+            activity.heartbeat(step / 5000)
+    assert service.next()
+    assert service.beats.qsize() <= 1
+
+
+@pytest.mark.parametrize("error", [ThrottlingException("slow down"), ConnectionError("no route"), ValueError("a bug")])
+def test_heartbeats_never_die_of_an_error(heartbeats, service, error):
+    """P3: three errors killed upstream's poller."""
+    service.answers["token"] = error
+    task = begun(heartbeats, timeout="1")
+    for _ in range(4):
+        service.next()
+    service.answers["token"] = True
+    service.next()
+    assert until_told(task) == "it was asked to cancel"
+
+
+def test_a_request_to_cancel_is_told_once_in_each_thread(heartbeats, service):
+    service.answers["token"] = True
+    task = begun(heartbeats, timeout="1")
+    told = []
+
+    def helper():
+        told.append(until_told(task))
+
+    thread = threading.Thread(target=helper)
+    thread.start()
+    until_told(task)
+    with running(task):
+        activity.heartbeat("cleaning up")
+    thread.join(10)
+    assert told == ["it was asked to cancel"]
+
+
+def test_what_is_gone_is_told_in_other_words_and_reported_no_more(heartbeats, service):
+    service.answers["token"] = UnknownResourceFault("Unknown execution")
+    task = begun(heartbeats, timeout="1")
+    assert until_told(task) == "nobody waits for it any more: Unknown execution"
+    assert task.gone
+    assert heartbeats.tasks == []
+
+
+def test_one_slow_call_does_not_keep_the_others_waiting(heartbeats, service):
+    gate = threading.Event()
+    answer = service.record_activity_task_heartbeat
+
+    def slow(*, taskToken, details=None):
+        if taskToken == "slow":
+            gate.wait(10)
+        return answer(taskToken=taskToken, details=details)
+
+    service.record_activity_task_heartbeat = slow
+    begun(heartbeats, "slow", "1")
+    for number in range(10):
+        begun(heartbeats, f"quick {number}", "1")
+    found = {service.next()[1] for _ in range(20)}
+    assert "slow" not in found
+    assert len(found) == 10
+    gate.set()
+
+
+def test_nobody_is_told_anything_outside_an_activity():
+    assert activity.heartbeat(0.5, "alone") is None
+    assert activity.current_context() == {}
+
+
+def test_what_a_task_says_is_there_to_be_seen(heartbeats):
+    task = begun(heartbeats)
+    assert task.progress.progress is None
+    task.say(heartbeat_details(0.25, {"file": "a.csv"}))
+    found = heartbeats.tasks[0].progress
+    assert (found.name, found.activity_id, found.progress, found.details) == ("work", "token", 0.25, {"file": "a.csv"})
+
+
+class Sullen:
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.builds(Sullen)
+    | st.builds(object),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=20,
+)
+
+
+@given(
+    _values | st.text(min_size=1000, max_size=4000),
+    _values | st.text(alphabet="é😀\ud800x", min_size=500, max_size=4000),
+)
+def test_no_progress_and_no_details_are_too_much(progress, details):
+    text = heartbeat_details(progress, details)
+    if text is None:
+        assert progress is None
+        assert details is None
+    else:
+        assert len(text) <= MAX_HEARTBEAT == MAX_HEARTBEAT_DETAILS
+        assert set(json.loads(text)) <= {"progress", "details"}
+
+
+def test_long_details_keep_their_beginning():
+    record = json.loads(heartbeat_details(0.5, {"log": "x" * 10_000}))
+    assert record["progress"] == "0.5"
+    assert record["details"].startswith('{"log":"xxx')
+    assert len(record["details"]) > 1500
