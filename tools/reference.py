@@ -32,15 +32,15 @@ class Page(NamedTuple):
 
 
 PAGES: Final = (
-    Page("workflow", "Workflows", ("workflow", "signal", "marker")),
-    Page("activity", "Activities", ("activity", "constants")),
+    Page("workflow", "Workflows", ("workflow", "signal", "marker", "log")),
+    Page("activity", "Activities", ("activity", "retry", "constants")),
     Page("futures", "Futures", ("futures",)),
     Page("task", "Tasks", ("task",)),
     Page("canvas", "Groups and chains", ("canvas",)),
     Page("step", "Steps", ("step", "step.workflow", "step.submittable", "step.constants", "step.tasks", "step.rules")),
     Page("exceptions", "Errors", ("exceptions", "failures")),
     Page("lab", "Lab and executions", ("lab", "execution")),
-    Page("values", "Values and objects", ("codec", "storage")),
+    Page("values", "Values and objects", ("codec", "values", "storage")),
     Page(
         "looks",
         "Histories, tables and figures",

@@ -204,7 +204,6 @@ def test_workflow_start_finds_a_program_from_the_current_folder(tmp_path: Path, 
     assert printed in done.stdout
 
 
-@pytest.mark.xfail(reason="needs middleware", strict=True)
 def test_workflow_start_takes_upstreams_middleware_options(tmp_path: Path) -> None:
     """MW-01."""
     shutil.copytree(Path(__file__).parent / "programs", tmp_path / "programs")

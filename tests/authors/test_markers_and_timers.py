@@ -125,6 +125,9 @@ def test_details_of_the_latest_event_of_a_name(virtual_lab):
         assert all(found.pop("event_id") and found.pop("timestamp") for found in (marker, signal, timer))
         assert signal.pop("external_run_id") == self.get_run_context()["run_id"]
         assert signal.pop("external_initiated_event_id")
+        assert timer.pop("started_event_id") < timer.pop("fired_event_id")
+        assert timer.pop("started_event_timestamp") < timer.pop("fired_event_timestamp")
+        assert timer.pop("decision_task_completed_event_id")
         return [marker, signal, timer]
 
     execution = virtual_lab.start(one_off(run, name="marks.details"), workflow_id="marks-details")

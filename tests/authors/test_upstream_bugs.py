@@ -114,7 +114,6 @@ def test_ub_03_a_canceled_child_ends_the_wait_for_it(lab: Lab) -> None:
     assert execution.result(30) == [True, "TaskCanceled"]
 
 
-@pytest.mark.xfail(reason="needs cancellation of running activities, and heartbeats that say so", strict=True)
 def test_ub_03_a_canceled_activity_ends_the_wait_for_it(lab: Lab) -> None:
     @activity.with_attributes(name="bugs.until_canceled", heartbeat_timeout=3, **TASKS)
     def until_canceled():

@@ -13,16 +13,19 @@ from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, with_attributes
 from simpleflow_lab.base import Submittable, SubmittableContainer
 from simpleflow_lab.canvas import Chain, FuncGroup, Group, GroupFuture
 from simpleflow_lab.constants import DAY, HOUR, MINUTE
+from simpleflow_lab.download import RemoteBinary, with_binaries
 from simpleflow_lab.exceptions import AggregateException, ExecutionBlocked, ExecutionError, ExecutionTimeoutError
 from simpleflow_lab.exceptions import TaskCanceled, TaskException, TaskFailed, TaskTerminated, TimeoutError
 from simpleflow_lab.exceptions import WorkflowException
 from simpleflow_lab.futures import CANCELLED, FINISHED, PENDING, RUNNING, Future, wait
+from simpleflow_lab.execute import program, python
 from simpleflow_lab.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION
 from simpleflow_lab.history import History
 from simpleflow_lab.local import Executor
 from simpleflow_lab.local.executor import Executor
 from simpleflow_lab.log import BLUE, END, GREEN, ORANGE, RED, YELLOW
 from simpleflow_lab.marker import Marker
+from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow
 from simpleflow_lab.registry import Registry, registry
 from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.step.submittable import Step
@@ -35,22 +38,9 @@ from simpleflow_lab.task import TaskFailureContext, TimerTask, WorkflowTask
 from simpleflow_lab.workflow import Workflow
 """
 
-NOT_YET = {
-    "from simpleflow_lab.download import with_binaries": "program tasks",
-    "from simpleflow_lab.execute import program, python": "program tasks",
-    "from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow": "metrology",
-}
-
 
 @pytest.mark.parametrize("line", IMPORTS.split("\n")[1:-1])
 def test_it_can_be_imported(line: str) -> None:
-    exec(line, {})
-
-
-@pytest.mark.parametrize(
-    "line", [pytest.param(line, marks=pytest.mark.xfail(reason=what, strict=True)) for line, what in NOT_YET.items()]
-)
-def test_it_will_be_importable(line: str) -> None:
     exec(line, {})
 
 
