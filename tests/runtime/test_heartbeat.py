@@ -82,7 +82,7 @@ def test_a_task_is_reported_whatever_it_does(heartbeats, service):
     begun(heartbeats, timeout="1")
     first, second = service.next(), service.next()
     assert first[1:] == second[1:] == ("token", None)
-    assert second[0] - first[0] == pytest.approx(1 / 3, abs=0.2)
+    assert 0.3 < second[0] - first[0] < 1
 
 
 def test_the_first_report_goes_out_at_once_and_then_the_newest_now_and_then(heartbeats, service):
@@ -99,7 +99,7 @@ def test_the_first_report_goes_out_at_once_and_then_the_newest_now_and_then(hear
     while json.loads(last[2]) != {"progress": step, "details": "steps"}:
         last = service.next()
     assert step > 1000
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert service.beats.qsize() == 0
 
 
@@ -109,7 +109,7 @@ def test_a_loop_that_says_all_the_time_how_far_it_is_costs_few_calls(heartbeats,
         for step in range(5000):
             activity.heartbeat(step / 5000)
     assert service.next()
-    assert service.beats.qsize() <= 1
+    assert service.beats.qsize() <= 3
 
 
 @pytest.mark.parametrize("error", [ThrottlingException("slow down"), ConnectionError("no route"), ValueError("a bug")])
