@@ -23,7 +23,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, UsageError
 
@@ -167,9 +167,9 @@ def name_of(text: str) -> str:
     return _name_of_bytes(text.encode("utf-8"))
 
 
-def is_reference(field: str | None) -> bool:
+def is_reference(field: object) -> TypeGuard[str]:
     """The field claims to be a reference; `parse` says whether it is."""
-    return field is not None and field.startswith((f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:"))
+    return isinstance(field, str) and field.startswith((f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:"))
 
 
 def parse(field: str) -> Reference:

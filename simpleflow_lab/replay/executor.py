@@ -20,7 +20,7 @@ from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, Store
 from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.futures import PENDING, Canceler, Future, nested, resolved
 from simpleflow_lab.history import History
-from simpleflow_lab.jumbo import all_fetched
+from simpleflow_lab.jumbo import all_fetched, is_reference
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.asked_before import AskedBefore
@@ -153,6 +153,9 @@ class ReplayExecutor:
     def event_details(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """See `Workflow.get_event_details`."""
         found = self.history.event_details(kind, name)
+        for key in ("details", "input"):
+            if found is not None and is_reference(found.get(key)):
+                found = {**found, key: self.fields.decode(found[key])}
         if kind == "marker":
             # What was asked for in this decision is done for the workflow, and recorded with the answer.
             asked = [marker for marker in self._markers if marker.name == name]

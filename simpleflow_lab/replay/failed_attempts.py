@@ -12,7 +12,6 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.exceptions import (
     ExecutionBlocked,
     TaskCanceled,
@@ -219,21 +218,21 @@ def _as_upstream(executor: ReplayExecutor, request: Request, event: HistoryEvent
     for attribute in ("scheduledEventId", "initiatedEventId", "startedEventId"):
         event_id = event.attributes.get(attribute)
         if event_id:
-            _describe(found, executor.events[event_id - 1], keys)
-    _describe(found, event, keys)
+            _describe(executor, found, executor.events[event_id - 1], keys)
+    _describe(executor, found, event, keys)
     if isinstance(found.get("timeout_type"), str):
         found["timeout_value"] = timeout_value(request, found["timeout_type"])
     return found
 
 
-def _describe(found: dict[str, Any], event: HistoryEvent, keys: Mapping[str, str]) -> None:
+def _describe(executor: ReplayExecutor, found: dict[str, Any], event: HistoryEvent, keys: Mapping[str, str]) -> None:
     state = event.row.state
     attributes = event.attributes
     id_key, time_key = _STATE_KEYS.get(state, (f"{state}_id", f"{state}_timestamp"))
     found.update({"state": _UPSTREAM_STATES.get(state, state), id_key: event.id, time_key: event.timestamp})
     found.update({key: attributes[name] for name, key in keys.items() if name in attributes})
     if "input" in attributes:
-        found["input"] = decode_or_text(attributes["input"])
+        found["input"] = executor.fields.decode(attributes["input"])
     if "taskList" in attributes:
         found["task_list"] = attributes["taskList"]["name"]
     if "workflowExecution" in attributes:

@@ -26,7 +26,6 @@ from typing import Any
 
 from simpleflow_lab import codec
 from simpleflow_lab import workflow as workflows
-from simpleflow_lab.codec import decode_or_text
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
@@ -188,7 +187,7 @@ class Decider:
         first = kept.started if kept is not None else None
         before = self._events_before(task, new[0].id) if first is None and new[0].id > 1 else []
         first = first or (before or new)[0]
-        workflow = registered_workflow(kind["name"], kind["version"], first)
+        workflow = registered_workflow(kind["name"], kind["version"], first, self._fields)
         if kept is not None and (
             kept.workflow is not workflow
             or kept.decided_for != task.get("previousStartedEventId", 0)
@@ -415,9 +414,11 @@ def _time_for(events: Sequence[HistoryEvent]) -> float:
     return limit_of(float(DEFAULT_DECISION_TASK_TIMEOUT))
 
 
-def registered_workflow(name: str, version: str, started: HistoryEvent) -> type[Workflow]:
+def registered_workflow(name: str, version: str, started: HistoryEvent, fields: Fields) -> type[Workflow]:
     """The workflow defined in this process for an execution that began so. Raises `WorkflowNotRegisteredError`."""
-    found = workflows.defined(name, version, decode_or_text(started.attributes.get("input")))
+    # Only where two classes have one type does the input say which: mostly it need not be read.
+    several = len(workflows.same_type.get((name, version), ())) > 1
+    found = workflows.defined(name, version, fields.decode(started.attributes.get("input")) if several else None)
     if found is None:
         raise WorkflowNotRegisteredError(name, version)
     return found

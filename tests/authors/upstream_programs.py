@@ -71,7 +71,12 @@ PROGRAMS: Sequence[Program] = (
     Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True]),
     Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True),
     Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None]),
-    Program("jumbo.JumboWorkflow", ["a"], 50_000, upstream=False, needs="jumbo fields"),
+    Program(
+        "jumbo.JumboWorkflow",
+        ["a"],
+        50_000,
+        upstream=False,
+    ),
     Program("steps.StepWorkflow", [], ["aloud", "forced", "numbers"], upstream=False),
 )
 
