@@ -14,7 +14,7 @@ from collections import Counter
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import NondeterminismError
-from simpleflow_lab.futures import Future
+from simpleflow_lab.futures import Future, end_as
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.requests import Asked, Request, describe, line_text
 
@@ -89,15 +89,7 @@ class AskedBefore:
 
 def _tell(known: Future, future: Future) -> None:
     """Bring a future to where another one is."""
-    if future.done:
-        return
-    if known.running:
+    if known.done:
+        end_as(known, future)
+    elif known.running:
         future.set_running()
-    elif known.cancelled:
-        future.set_cancelled(known.peek_exception())
-    elif known.done:
-        error = known.peek_exception()
-        if error is None:
-            future.set_finished(known.result)
-        else:
-            future.set_exception(error)

@@ -520,8 +520,9 @@ class Replay:
     def _new_context(self, executor: ReplayExecutor) -> str | None:
         """The execution context, if it changes: which signals are waited for, and which failures nobody looked at."""
         context: dict[str, Any] = {}
-        if executor.waiting_signals:
-            context["waiting_signals"] = executor.waiting_signals
+        waited_for = executor.signals.waited_for
+        if waited_for:
+            context["waiting_signals"] = waited_for
         if executor.closing is not None and executor.failures:
             context[IDENTITY_KEY] = {"unnoticed_failures": executor.unnoticed_failures()}
         text = json.dumps(context) if context else ""
