@@ -67,7 +67,7 @@ PROGRAMS: Sequence[Program] = (
     Program("signals.ReadyWorkflow", [], {"me": {"has_id": True}}),
     Program("signals.PrivateWorkflow", [], False),
     Program("signals.TwoLevelsWorkflow", [], [2, 2], needs="propagation of signals"),
-    Program("blocked.EitherWorkflow", [], [150, "hired"], needs="ExecutionBlocked raised by hand"),
+    Program("blocked.EitherWorkflow", [], [150, "hired"]),
     Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True], needs="TaskFailureContext"),
     Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True, needs="TaskFailureContext"),
     Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None], needs="TaskFailureContext"),
