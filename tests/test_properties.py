@@ -299,6 +299,7 @@ MADE: Mapping[str, str] = {
     "SignalExternalWorkflowExecution": "SignalExternalWorkflowExecutionInitiated",
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",
     "FailWorkflowExecution": "WorkflowExecutionFailed",
+    "CancelWorkflowExecution": "WorkflowExecutionCanceled",
 }
 REFUSED = {
     "CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed",
