@@ -32,6 +32,7 @@ from simpleflow_lab.exceptions import (
     ValidationException,
 )
 from simpleflow_lab.fields import Fields
+from simpleflow_lab.jumbo import MAX_FIELD
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.running import RunningTask
 from simpleflow_lab.runtime.coroutines import finished
@@ -185,8 +186,8 @@ class ActivityWorker:
             outcome = self._processes.run(call, running, storage=self._storage, write=write)
         else:
             outcome = call(running, self._storage)
-        if isinstance(outcome, Completed):
-            return Completed(result=self._result_of(kind["name"], outcome.result, running))
+        if isinstance(outcome, Completed) and len(outcome.result) > MAX_FIELD:
+            return Completed(result=self._large_result(kind["name"], outcome.result, running))
         return outcome
 
     def _input_of(self, task: Mapping[str, Any], running: RunningTask) -> tuple[Any, list[Any], dict[str, Any]]:
@@ -197,8 +198,8 @@ class ActivityWorker:
             refuse_binaries(value.pop("meta", None))
         return value, *arguments_of(value, where="the input of the task")
 
-    def _result_of(self, name: str, text: str, running: RunningTask) -> str:
-        """The JSON of a result as SWF takes it."""
+    def _large_result(self, name: str, text: str, running: RunningTask) -> str:
+        """The JSON of a result that is too long for SWF, as it takes it."""
         field, large = self._fields.fit(text, f"result of {name}")
         if large is not None:
             self._patiently(running, lambda: self._fields.keep(*large))

@@ -15,6 +15,7 @@ that doubles, and at once when a workflow is defined, for that may be the cure.
 from __future__ import annotations
 
 import contextvars
+import itertools
 import logging
 import threading
 import time
@@ -183,56 +184,64 @@ class Decider:
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], kept: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. What is kept goes on if it stands where SWF says the last decision was."""
-        execution, kind, started = task["workflowExecution"], task["workflowType"], task["startedEventId"]
-        first = kept.started if kept is not None else None
-        before = self._events_before(task, new[0].id) if first is None and new[0].id > 1 else []
-        first = first or (before or new)[0]
-        workflow = registered_workflow(kind["name"], kind["version"], first, self._fields)
+        run_id, before = task["workflowExecution"]["runId"], list[HistoryEvent]()
+        started = kept.started if kept is not None else None
+        if started is None:
+            before = self._events_before(task, new[0].id)
+            started = (before or new)[0]
+        kind = task["workflowType"]
+        workflow = registered_workflow(kind["name"], kind["version"], started, self._fields)
         if kept is not None and (
             kept.workflow is not workflow
             or kept.decided_for != task.get("previousStartedEventId", 0)
             or kept.last_event_id + 1 < new[0].id
         ):
             kept.close()
-            kept = None
-        replay = kept
+            kept, before = None, self._events_before(task, new[0].id)
+        replay = kept or self._new_replay(workflow, task["workflowExecution"], started)
         try:
-            if replay is None:
-                before = before or (self._events_before(task, new[0].id) if new[0].id > 1 else [])
-                replay = Replay(
-                    workflow,
-                    domain=self._domain,
-                    workflow_id=execution["workflowId"],
-                    run_id=execution["runId"],
-                    context=self._context_of(execution["workflowId"], first),
-                    **self._replayed_with,
-                )
-                self._warn_of(execution["runId"], replay.impurities)
-            watched = self._watch.begin(execution["runId"], workflow.__module__, _time_for(new))
-            try:
-                try:
-                    with using(self._storage):  # for a workflow's hooks
-                        replay.feed(before)
-                        replay.feed(new)
-                        answer = replay.decide(started)
-                finally:
-                    self._watch.end(watched)
-            except DecisionInterrupted:
-                self._watch.end(watched)  # it may have come in the midst of that
-                self._too_long[execution["runId"]] = error = watched.error()
-                raise error from None
+            if kept is None:
+                self._warn_of(run_id, replay.impurities)
+            answer = self._watched_answer(replay, run_id, before, new, task["startedEventId"])
         except BaseException:
-            if replay is not None:
-                replay.close()
+            replay.close()
             raise
-        self._too_long.pop(execution["runId"], None)
         if replay.is_long:
             self._on_warning(
-                execution["runId"],
+                run_id,
                 f"the history has {workflow.continue_as_new_after} events and more; SWF ends a run at 25,000: "
                 "continue_as_new goes on with an empty one",
             )
         return replay, answer
+
+    def _new_replay(self, workflow: type[Workflow], execution: Mapping[str, Any], started: HistoryEvent) -> Replay:
+        return Replay(
+            workflow,
+            domain=self._domain,
+            workflow_id=execution["workflowId"],
+            run_id=execution["runId"],
+            context=self._context_of(execution["workflowId"], started),
+            **self._replayed_with,
+        )
+
+    def _watched_answer(
+        self, replay: Replay, run_id: str, before: list[HistoryEvent], new: list[HistoryEvent], started_event_id: int
+    ) -> Answer:
+        """Let the code run, as long as it may. Raises `DecisionTooLongError` if it had to be interrupted."""
+        watched = self._watch.begin(run_id, replay.workflow.__module__, _time_for(new))
+        try:
+            try:
+                with using(self._storage):  # for a workflow's hooks
+                    replay.feed(itertools.chain(before, new))
+                    answer = replay.decide(started_event_id)
+            finally:
+                self._watch.end(watched)
+        except DecisionInterrupted:
+            self._watch.end(watched)  # it may have come in the midst of that
+            self._too_long[run_id] = error = watched.error()
+            raise error from None
+        self._too_long.pop(run_id, None)
+        return answer
 
     def _warn_of(self, run_id: str, impurities: Sequence[Impurity]) -> None:
         """Once for each line. Where such warnings are errors, they are errors of the decision."""
@@ -304,6 +313,8 @@ class Decider:
     def _events_before(self, task: Mapping[str, Any], event_id: int) -> list[HistoryEvent]:
         """The events before this id."""
         events: list[HistoryEvent] = []
+        if event_id == 1:
+            return events
         page: dict[str, Any] = {}
         while True:
             answer = self._service.get_workflow_execution_history(
