@@ -114,7 +114,7 @@ def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[St
     said = settings.current()
     bucket = bucket_location(said.jumbo_fields_bucket, source=_BUCKET) if said.jumbo_fields_bucket else None
     trusted = [
-        bucket_location(each.strip(), source=_TRUSTED) for each in (said.trusted_buckets or "").split(",") if each
+        bucket_location(each.strip(), source=_TRUSTED) for each in (said.lab_trusted_buckets or "").split(",") if each
     ]
 
     def open_s3(location: str) -> Objects:

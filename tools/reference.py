@@ -33,14 +33,15 @@ class Page(NamedTuple):
 
 PAGES: Final = (
     Page("workflow", "Workflows", ("workflow", "signal", "marker", "log")),
-    Page("activity", "Activities", ("activity", "retry", "constants")),
+    Page("activity", "Activities", ("activity", "retry", "running", "middleware", "metrology", "constants")),
+    Page("programs", "Programs as activities", ("execute", "download")),
     Page("futures", "Futures", ("futures",)),
     Page("task", "Tasks", ("task",)),
     Page("canvas", "Groups and chains", ("canvas",)),
     Page("step", "Steps", ("step", "step.workflow", "step.submittable", "step.constants", "step.tasks", "step.rules")),
     Page("exceptions", "Errors", ("exceptions", "failures")),
     Page("lab", "Lab and executions", ("lab", "execution")),
-    Page("values", "Values and objects", ("codec", "values", "storage")),
+    Page("values", "Values and objects", ("codec", "values", "jumbo", "fields", "storage")),
     Page(
         "looks",
         "Histories, tables and figures",
@@ -57,7 +58,21 @@ PAGES: Final = (
 """What people import, and what they configure."""
 
 INTERNAL: Final = frozenset(
-    {"cli", "commands", "connect", "engine", "notebook", "replay", "runtime", "service", "swf", "views"}
+    {
+        "child_processes",
+        "cli",
+        "commands",
+        "connect",
+        "disk_cache",
+        "engine",
+        "notebook",
+        "portable",
+        "replay",
+        "runtime",
+        "service",
+        "swf",
+        "views",
+    }
 )
 """What nobody needs to import to write, run and look at workflows. A module inside may be on a page all the same."""
 
