@@ -30,7 +30,7 @@ def here(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
 
 
 @contextmanager
-def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
+def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None, objects: bool = True) -> Iterator[Lab]:
     engine = EmbeddedSWF(":memory:", poll_seconds=1.0, clock=virtual_clock() if clock == "virtual" else clock)
     with engine:
         endpoint = Endpoint(engine, poll_seconds=1.0)
@@ -39,7 +39,7 @@ def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[L
             patch.setenv(name, str(value))
         try:
             with Lab("aws://us-east-1/lab", activity_threads=4, notice=lambda _: None) as opened:
-                if isinstance(opened.storage.default, NoObjects):
+                if objects and isinstance(opened.storage.default, NoObjects):
                     opened.storage.default = MemoryObjects()  # instead of a bucket
                 yield opened
         finally:

@@ -13,6 +13,8 @@ from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, RecordedExecution, Workflow, activity, storage
 from simpleflow_lab.exceptions import UsageError, WorkflowExecutionFailed
+from simpleflow_lab.running import RunningTask
+from simpleflow_lab.runtime.coroutines import finished
 from simpleflow_lab.step import rules
 from simpleflow_lab.step.submittable import Step
 from simpleflow_lab.step.tasks import GetStepsDoneTask, MarkStepDoneTask, step_activity
@@ -484,11 +486,12 @@ class Bucket:
         return sorted(key for key in self.objects if key.startswith(prefix))
 
 
-def run_activity(task: type[Any], *args: Any, bucket: Bucket) -> Any:
+def run_activity(kind: type[Any], *args: Any, bucket: Bucket) -> Any:
     places = {"my-bucket": bucket}
     context = {"run_id": "r", "workflow_id": "w", "version": "1.0"}
+    task = RunningTask(context, report=lambda text: None, finish=finished)
     with storage.using(Storage(MemoryObjects(), places.__getitem__)):
-        return step_activity(task, version="1.0").execute(args, {}, context)
+        return step_activity(kind, version="1.0").execute(args, {}, task)
 
 
 @pytest.mark.parametrize("path", ["w/steps/", "w/steps"])
