@@ -63,6 +63,15 @@ def virtual_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         yield opened
 
 
+@pytest.fixture(params=sorted(_WAYS))
+def lab_for_large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The same with a place for large fields: beside the engine's store, and over the wire in a bucket."""
+    if request.param == "wire":
+        monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", request.getfixturevalue("bucket").name)
+    with _WAYS[request.param](monkeypatch) as opened:
+        yield opened
+
+
 @pytest.fixture
 def replays_anew(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever the test did, a decider that starts now decides as those that kept going did."""
