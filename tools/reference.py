@@ -33,15 +33,16 @@ class Page(NamedTuple):
 
 PAGES: Final = (
     Page("workflow", "Workflows", ("workflow", "signal", "marker", "log")),
-    Page("activity", "Activities", ("activity", "retry", "running", "middleware", "metrology", "constants")),
-    Page("programs", "Programs as activities", ("execute", "download")),
+    Page("activity", "Activities", ("activity", "retry", "middleware", "running", "constants")),
     Page("futures", "Futures", ("futures",)),
     Page("task", "Tasks", ("task",)),
     Page("canvas", "Groups and chains", ("canvas",)),
     Page("step", "Steps", ("step", "step.workflow", "step.submittable", "step.constants", "step.tasks", "step.rules")),
+    Page("execute", "Programs", ("execute",)),
+    Page("metrology", "Metrology", ("metrology",)),
     Page("exceptions", "Errors", ("exceptions", "failures")),
     Page("lab", "Lab and executions", ("lab", "execution")),
-    Page("values", "Values and objects", ("codec", "values", "jumbo", "fields", "storage")),
+    Page("values", "Values and objects", ("codec", "values", "storage", "fields", "jumbo")),
     Page(
         "looks",
         "Histories, tables and figures",
@@ -51,7 +52,7 @@ PAGES: Final = (
     Page(
         "upstream",
         "Upstream's names",
-        ("base", "registry", "local", "local.executor", "swf.executor", "swf.task"),
+        ("base", "download", "registry", "local", "local.executor", "swf.executor", "swf.task"),
     ),
     Page("settings", "Settings", ("settings",)),
 )

@@ -485,11 +485,11 @@ class Bucket:
         return sorted(key for key in self.objects if key.startswith(prefix))
 
 
-def run_activity(task: type[Any], *args: Any, bucket: Bucket) -> Any:
+def run_activity(kind: type[Any], *args: Any, bucket: Bucket) -> Any:
     places = {"my-bucket": bucket}
     context = {"run_id": "r", "workflow_id": "w", "version": "1.0"}
     with storage.using(Storage(MemoryObjects(), places.__getitem__)):
-        return step_activity(task, version="1.0").execute(args, {}, task_of(context))
+        return step_activity(kind, version="1.0").execute(args, {}, task_of(context))
 
 
 @pytest.mark.parametrize("path", ["w/steps/", "w/steps"])
