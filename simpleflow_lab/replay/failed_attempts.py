@@ -88,7 +88,8 @@ def try_again(executor: ReplayExecutor, request: Request, wait: int) -> None:
     if not wait:
         ask()
         return
-    timer_id = within_limit(f"{RETRY_TIMER}{request.id}")
+    to = request.members.get("workflow_id") if request.kind == requests.SIGNAL else None
+    timer_id = within_limit(f"{RETRY_TIMER}{request.id}" if to is None else f"{RETRY_TIMER}{request.id}-{to}")
     fired = Future(task_id=timer_id)
     fired.add_done_callback(ask)
     executor.ask_by_itself(Request(requests.TIMER, timer_id, future=fired, input=str(wait), line=request.line))
