@@ -30,11 +30,12 @@ lab = Lab(folder / "canvas.sqlite", activity_threads=12)
 import csv
 import random
 
-SHOPS = {"Aarhus": 170, "Basel": 230, "Cork": 150, "Dresden": 260, "Espoo": 140, "Faro": 190, "Ghent": 280, "Hull": 160}
+SHOPS = ["Aarhus", "Basel", "Cork", "Dresden", "Espoo", "Faro", "Ghent", "Hull"]
+SALES = [170, 230, 150, 260, 140, 190, 280, 160]
 CENTS = {"coffee": 280, "tea": 240, "bread": 420, "cake": 360, "juice": 310}
 
 chance = random.Random(2026)
-for shop, sales in SHOPS.items():
+for shop, sales in zip(SHOPS, SALES, strict=True):
     with open(folder / f"{shop}.csv", "w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["time", "article", "pieces", "cents"])
@@ -58,11 +59,18 @@ from collections import Counter
 from simpleflow_lab import Chain, FuncGroup, Group, Workflow, activity, futures
 
 
+def read(path):
+    """The rows of a file."""
+    with open(path) as file:
+        rows = list(csv.DictReader(file))
+    time.sleep(len(rows) / 1000)
+    return rows
+
+
 @activity.with_attributes(name="takings", task_list="sales", version="tutorial")
 def takings(path):
     """What a shop took, in euros."""
-    rows = list(csv.DictReader(open(path)))
-    time.sleep(len(rows) / 600)
+    rows = read(path)
     return sum(int(row["pieces"]) * int(row["cents"]) for row in rows) // 100
 
 
@@ -76,7 +84,8 @@ class EachShop(Workflow):
 
 # %%
 paths = [str(folder / f"{shop}.csv") for shop in SHOPS]
-dict(zip(SHOPS, lab.start(EachShop, paths, workflow_id="each-shop").result()))
+each = lab.start(EachShop, paths, workflow_id="each-shop").result()
+dict(zip(SHOPS, each, strict=True))
 
 # %% [markdown]
 # The result is the list of the members' results, in the order of the members, whoever was done first.
@@ -99,9 +108,7 @@ dict(zip(SHOPS, lab.start(EachShop, paths, workflow_id="each-shop").result()))
 def by_article(path):
     """Map: what a shop took, in cents, by article."""
     sold = Counter()
-    rows = list(csv.DictReader(open(path)))
-    time.sleep(len(rows) / 600)
-    for row in rows:
+    for row in read(path):
         sold[row["article"]] += int(row["pieces"]) * int(row["cents"])
     return dict(sold)
 
@@ -109,14 +116,14 @@ def by_article(path):
 @activity.with_attributes(name="merge", task_list="sales", version="tutorial", raises_on_failure=True)
 def merge(parts):
     """Reduce: the parts, added up."""
-    time.sleep(0.2)
+    time.sleep(0.1)
     return dict(sum(map(Counter, parts), Counter()))
 
 
 @activity.with_attributes(name="best", task_list="sales", version="tutorial", raises_on_failure=True)
 def best(how_many, sold):
     """The articles that brought most."""
-    time.sleep(0.1)
+    time.sleep(0.05)
     return Counter(sold).most_common(how_many)
 
 
@@ -131,7 +138,7 @@ class BestSellers(Workflow):
             (best, 3),
             send_result=True,
         )
-        each, total, top = self.submit(pipeline).result
+        _each, _total, top = self.submit(pipeline).result
         return top
 
 
@@ -140,7 +147,7 @@ lab.start(BestSellers, paths, workflow_id="all-at-once").result()
 
 # %% [markdown]
 # The result of a chain is the list of *all* its members' results, not only that of the last one: hence the three names
-# in `each, total, top`.
+# in `_each, _total, top`.
 
 # %% tags=["nbval-ignore-output"]
 # %simpleflow gantt all-at-once
@@ -160,15 +167,14 @@ lab.start(BestSellers, paths, max_parallel=3, workflow_id="three-at-a-time").res
 
 # %% [markdown]
 # Compare the two charts: never more than three bars above each other now, and `merge` starts later. What has not been
-# asked for has no bar and no grey line, for nobody knows of it yet. The price is seen in the row of decisions: there
-# is one for each task that closes.
+# asked for has no bar and no grey line, for nobody knows of it yet.
 #
 # `max_parallel` counts members, not activities: a member that is a group of ten is one.
 #
 # ## How do I let two pipelines go side by side?
 #
-# With chains inside a group. Each chain waits for its own tasks only, so the south does not wait for the large files of
-# the north.
+# With chains inside a group. Each chain waits for its own tasks only, so the south (`merge-1` in the
+# chart) does not wait for the large files of the north.
 
 
 # %%
@@ -183,7 +189,7 @@ class ByRegion(Workflow):
             for paths in regions.values()
         )
         done = self.submit(Group(*chains)).result
-        return {region: top for region, (each, total, [(top, cents)]) in zip(regions, done)}
+        return {region: top for region, (*_, [(top, cents)]) in zip(regions, done, strict=True)}
 
 
 # %%
@@ -226,7 +232,7 @@ class WhateverIsThere(Workflow):
             (best, 2),
             send_result=True,
         )
-        found, each, total, top = self.submit(pipeline).result
+        found, *_, top = self.submit(pipeline).result
         return {"files": len(found), "best": top}
 
 
@@ -324,8 +330,9 @@ class WithWhatIsThere(Workflow):
     def run(self, paths):
         group = self.submit(Group(*((by_article, path) for path in paths), raises_on_failure=False))
         errors = group.exception.exceptions if group.exception is not None else [None] * len(paths)
-        there = [part for part, error in zip(group.result, errors) if error is None]
-        missing = {Path(path).stem: error.reason for path, error in zip(paths, errors) if error is not None}
+        there = [part for part in group.result if part is not None]
+        failed = zip(paths, errors, strict=True)
+        missing = {Path(path).stem: error.reason for path, error in failed if error is not None}
         return {"best": self.submit(best, 2, self.submit(merge, there)).result, "missing": missing}
 
 
@@ -349,7 +356,7 @@ from simpleflow_lab.canvas import GroupFuture
 class Total(GroupFuture):
     @property
     def result(self):
-        return sum(part or 0 for part in super().result)
+        return sum(super().result)
 
 
 @activity.with_attributes(name="congratulate", task_list="sales", version="tutorial")
@@ -362,8 +369,8 @@ class Evening(Workflow):
     task_list = "sales"
 
     def run(self, paths):
-        taken = self.submit(Group(*((takings, path) for path in paths), future_class=Total, raises_on_failure=True))
-        return self.submit(congratulate, taken).result
+        shops = Group(*((takings, path) for path in paths), future_class=Total, raises_on_failure=True)
+        return self.submit(congratulate, self.submit(shops)).result
 
 
 # %%
@@ -384,7 +391,8 @@ class AtEight(Workflow):
     task_list = "sales"
 
     def run(self, paths):
-        group = self.submit(Group(*((takings, path) for path in paths), self.wait_signal("Hull's file is there")))
+        shops = Group(*((takings, path) for path in paths), self.wait_signal("Hull's file is there"))
+        group = self.submit(shops)
         futures.wait(group, timeout=1)
         taken = group.results
         group.cancel()
