@@ -212,7 +212,7 @@ lab.start(Fetch, workflow_id="patient").result()
 
 # %%
 # %%simpleflow
-MINUTES = {"hiccup": [60, 20], "too much": [60, 60]}
+MINUTES = {"hiccup": [60, 20], "too much": [60, 60]}  # after 60 an attempt is given up
 
 
 @activity.with_attributes(
