@@ -23,6 +23,13 @@ IGNORED = {
     "03-failures-and-retries.ipynb": {
         f"%simpleflow gantt {workflow_id}": 1 for workflow_id in ("patient", "rebuild", "download")
     },
+    "04-signals-and-timers.ipynb": {
+        f"%simpleflow gantt {name}": 1 for name in ("week-47", "release-of-week-47", "rows", "mornings")
+    },
+    "05-child-workflows.ipynb": {
+        f"%simpleflow gantt {name}": 1 for name in ("company-monday", "west-monday", "company-tuesday", "exchange")
+    },
+    "06-large-values.ipynb": {"first.gantt()": 1, "second.gantt()": 1},
 }
 LEAST_SHARE_WITH_OUTPUTS = 0.9
 MAX_BYTES = 400_000
