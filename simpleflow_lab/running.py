@@ -14,6 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final
 
 from simpleflow_lab.codec import decode, encode
@@ -21,6 +22,8 @@ from simpleflow_lab.exceptions import ActivityCanceled
 
 MAX_HEARTBEAT: Final = 2_048
 """Most characters of a heartbeat's details; SWF's limit."""
+_NOT_AWAITABLE: Final = frozenset({NoneType, bool, int, float, str, list, tuple, dict})
+"""What most activities give: that it is no coroutine is plain."""
 _MAX_PROGRESS: Final = 100
 """Most characters of a progress that is a text: even escaped, it leaves room."""
 
@@ -87,6 +90,8 @@ class RunningTask:
 
     def finished(self, value: Any) -> Any:
         """What the activity gave, or what that is after it was awaited."""
+        if type(value) in _NOT_AWAITABLE:
+            return value
         return self._finish(value, self) if inspect.isawaitable(value) else value
 
     @property
