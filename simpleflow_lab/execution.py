@@ -72,6 +72,12 @@ class Looks:
 
         return tasks_table(self.history(), until=self._until())
 
+    def moments(self) -> pd.DataFrame:
+        """One row per marker, signal, cancel request and refused decision: what takes no time."""
+        from simpleflow_lab.views.tables import moments_table  # noqa: PLC0415  pandas
+
+        return moments_table(self.history())
+
     def decisions(self) -> pd.DataFrame:
         """One row per decision task."""
         from simpleflow_lab.views.tables import decisions_table  # noqa: PLC0415  pandas
