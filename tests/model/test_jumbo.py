@@ -15,7 +15,6 @@ from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, Ju
 from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.jumbo import (
     MAX_JUMBO,
-    JumboValue,
     Reference,
     bucket_location,
     describe,
@@ -338,11 +337,12 @@ def test_a_replay_writes_nothing_and_hands_out_each_object_once():
 
 
 def test_an_input_of_another_shape_holds_its_large_values():
-    late = LateFields(Fields(), lambda call: call())
-    value = JumboValue("simpleflow+store://jumbo/x", lambda: "large")
+    fields = Fields(Storage(MemoryObjects(), MemoryObjects))
+    late = LateFields(fields, lambda call: call())
+    value = late.decode_later(fields.store('"large"', "result", limit=2))
     assert late.encode_input([value, {"x": value}], "input") == '["large",{"x":"large"}]'
     assert late.encode_input({"args": [value], "kwargs": {}}, "input") == (
-        '{"__jumbo":[["args",0]],"args":["simpleflow+store://jumbo/x"],"kwargs":{}}'
+        f'{{"__jumbo":[["args",0]],"args":["{value.field}"],"kwargs":{{}}}}'
     )
 
 
