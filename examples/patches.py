@@ -6,8 +6,8 @@ A replay must ask for what the history has, so new code can't simply do somethin
 already: that would be a `NondeterminismError`. `self.patched(name)` says which way to go. Executions that come there
 for the first time take the new way, and a marker in their history says so; those that passed before keep to the old.
 
-Yesterday orders were billed before they were shipped, today they are billed after. `python -m` starts one order with yesterday's code, deploys today's
-while that order waits, starts another one, and lets both go on.
+Yesterday orders were billed before they were shipped, today they are billed after. The program starts one order with
+yesterday's code, deploys today's while that order waits, starts another one, and lets both go on.
 """
 
 from __future__ import annotations
