@@ -119,13 +119,11 @@ class GroupFuture(Future):
         for future in self.futures:
             future.notice()
 
-    @property
-    def result(self) -> Any:
-        """See `Future.result`."""
+    def _outcome(self) -> Any:
         self.wait()
         if self.raises and self.peek_exception() is not None:
             self.notice()
-        return super().result
+        return super()._outcome()
 
     @property
     def exception(self) -> BaseException | None:
@@ -255,7 +253,10 @@ class _Members(SubmittableContainer):
 
         def settle(_: Future) -> None:
             error = strand.peek_exception()
-            if error is None:
+            if strand.cancelled:  # with the whole workflow
+                strand.notice()
+                future.set_cancelled(error)
+            elif error is None:
                 future.settle(bubbles=self.bubbles_exception_on_failure)
             else:  # not a member's: what made the members failed, such as the function of a FuncGroup
                 strand.notice()

@@ -114,7 +114,7 @@ def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[St
     said = settings.current()
     bucket = bucket_location(said.jumbo_fields_bucket, source=_BUCKET) if said.jumbo_fields_bucket else None
     trusted = [
-        bucket_location(each.strip(), source=_TRUSTED) for each in (said.trusted_buckets or "").split(",") if each
+        bucket_location(each.strip(), source=_TRUSTED) for each in (said.lab_trusted_buckets or "").split(",") if each
     ]
 
     def open_s3(location: str) -> Objects:
@@ -137,7 +137,10 @@ def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[St
 
 _BUCKET: Final = "SIMPLEFLOW_JUMBO_FIELDS_BUCKET"
 _TRUSTED: Final = "SIMPLEFLOW_LAB_TRUSTED_BUCKETS"
-_NO_BUCKET: Final = f"name a bucket in {_BUCKET}, as bucket or bucket/prefix, or in get_step_bucket() for steps"
+_NO_BUCKET: Final = (
+    f"name a bucket in {_BUCKET}, as bucket or bucket/prefix; for steps STEP_BUCKET or get_step_bucket() will do, for "
+    "metrology METROLOGY_BUCKET"
+)
 
 
 def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | None = None) -> Endpoint:

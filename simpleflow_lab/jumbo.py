@@ -40,6 +40,7 @@ STORE_LOCATION: Final = "jumbo"
 """Where the embedded engine keeps them among its objects."""
 
 _PREFIX: Final = "simpleflow+"
+_CLAIMS: Final = (f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:")
 _VERIFIED: Final = 8
 _WORST_UTF8: Final = 4
 """Bytes of one character, at most."""
@@ -169,7 +170,7 @@ def name_of(text: str) -> str:
 
 def is_reference(field: object) -> TypeGuard[str]:
     """The field claims to be a reference; `parse` says whether it is."""
-    return isinstance(field, str) and field.startswith((f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:"))
+    return isinstance(field, str) and field.startswith(_CLAIMS)
 
 
 def parse(field: str) -> Reference:

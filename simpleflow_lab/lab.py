@@ -349,6 +349,8 @@ class Lab:
             return find_workflow(workflow)
         found: object = workflow
         if isinstance(found, type) and issubclass(found, Workflow):
+            if found.run is Workflow.run:
+                raise UsageError(f"{found.__name__} has no run method: write one")
             return found
         raise UsageError(f"{workflow!r} is no workflow: give a subclass of simpleflow_lab.Workflow")
 

@@ -122,6 +122,8 @@ class Workflow:
         _check_definition(cls)
         if "retry" in cls.__dict__:
             check_retry(cls.retry, f"workflow {cls.__name__}")
+        if cls.run is Workflow.run:
+            return  # a base of others
         kind = cls.type_name(), cls.type_version()
         same = same_type.setdefault(kind, {})
         if kind not in registry:

@@ -299,10 +299,15 @@ MADE: Mapping[str, str] = {
     "SignalExternalWorkflowExecution": "SignalExternalWorkflowExecutionInitiated",
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",
     "FailWorkflowExecution": "WorkflowExecutionFailed",
+    "CancelWorkflowExecution": "WorkflowExecutionCanceled",
+    "ContinueAsNewWorkflowExecution": "WorkflowExecutionContinuedAsNew",
+    "RequestCancelExternalWorkflowExecution": "RequestCancelExternalWorkflowExecutionInitiated",
 }
 REFUSED = {
     "CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed",
     "FailWorkflowExecution": "FailWorkflowExecutionFailed",
+    "CancelWorkflowExecution": "CancelWorkflowExecutionFailed",
+    "ContinueAsNewWorkflowExecution": "ContinueAsNewWorkflowExecutionFailed",
 }
 
 

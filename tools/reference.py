@@ -33,14 +33,16 @@ class Page(NamedTuple):
 
 PAGES: Final = (
     Page("workflow", "Workflows", ("workflow", "signal", "marker", "log")),
-    Page("activity", "Activities", ("activity", "retry", "constants")),
+    Page("activity", "Activities", ("activity", "retry", "middleware", "running", "constants")),
     Page("futures", "Futures", ("futures",)),
     Page("task", "Tasks", ("task",)),
     Page("canvas", "Groups and chains", ("canvas",)),
     Page("step", "Steps", ("step", "step.workflow", "step.submittable", "step.constants", "step.tasks", "step.rules")),
+    Page("execute", "Programs", ("execute",)),
+    Page("metrology", "Metrology", ("metrology",)),
     Page("exceptions", "Errors", ("exceptions", "failures")),
     Page("lab", "Lab and executions", ("lab", "execution")),
-    Page("values", "Values and objects", ("codec", "values", "storage")),
+    Page("values", "Values and objects", ("codec", "values", "storage", "fields", "jumbo")),
     Page(
         "looks",
         "Histories, tables and figures",
@@ -50,14 +52,28 @@ PAGES: Final = (
     Page(
         "upstream",
         "Upstream's names",
-        ("base", "registry", "local", "local.executor", "swf.executor", "swf.task"),
+        ("base", "download", "registry", "local", "local.executor", "swf.executor", "swf.task"),
     ),
     Page("settings", "Settings", ("settings",)),
 )
 """What people import, and what they configure."""
 
 INTERNAL: Final = frozenset(
-    {"cli", "commands", "connect", "engine", "notebook", "replay", "runtime", "service", "swf", "views"}
+    {
+        "child_processes",
+        "cli",
+        "commands",
+        "connect",
+        "disk_cache",
+        "engine",
+        "notebook",
+        "portable",
+        "replay",
+        "runtime",
+        "service",
+        "swf",
+        "views",
+    }
 )
 """What nobody needs to import to write, run and look at workflows. A module inside may be on a page all the same."""
 

@@ -21,7 +21,7 @@ from simpleflow_lab.exceptions import (
     WorkflowException,
 )
 from simpleflow_lab.failures import error_names
-from simpleflow_lab.futures import Future, resolved
+from simpleflow_lab.futures import Future, end_as, resolved
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.requests import Request
@@ -88,7 +88,8 @@ def try_again(executor: ReplayExecutor, request: Request, wait: int) -> None:
     if not wait:
         ask()
         return
-    timer_id = within_limit(f"{RETRY_TIMER}{request.id}")
+    to = request.members.get("workflow_id") if request.kind == requests.SIGNAL else None
+    timer_id = within_limit(f"{RETRY_TIMER}{request.id}" if to is None else f"{RETRY_TIMER}{request.id}-{to}")
     fired = Future(task_id=timer_id)
     fired.add_done_callback(ask)
     executor.ask_by_itself(Request(requests.TIMER, timer_id, future=fired, input=str(wait), line=request.line))
@@ -128,7 +129,8 @@ def _carry_out(
             try_again(executor, request, TimerTask(RETRY_TIMER, context.retry_wait_timeout or 0).timeout)
         case verdict.handled:
             assert told is not None
-            _become(future, told)
+            told.add_done_callback(lambda done: done.notice())  # whoever looks at the task's future sees to its error
+            end_as(told, future)
         case other:
             raise UsageError(f"{other!r} is no decision: use one of TaskFailureContext.Decision")
 
@@ -140,24 +142,6 @@ def _give_up(request: Request, error: Exception) -> None:
         request.future.set_cancelled(error)
     else:
         request.future.set_exception(error, raises=_task_of(request).raises_on_failure)
-
-
-def _become(future: Future, other: Future) -> None:
-    """Close the first future as the other one closes."""
-
-    def close(done: Future) -> None:
-        error = done.peek_exception()
-        if future.done:
-            return
-        if done.cancelled:
-            future.set_cancelled(error)
-        elif error is not None:
-            done.notice()
-            future.set_exception(error)
-        else:
-            future.set_finished(done.result)
-
-    other.add_done_callback(close)
 
 
 def _take_over(executor: ReplayExecutor, request: Request, task: object) -> None:

@@ -41,17 +41,23 @@ DEADLINE_TIMER: Final = "_simpleflow_deadline"
 class Attempts:
     """How one task fared so far."""
 
-    __slots__ = ("failures", "first_at", "refusals", "type_missing")
+    __slots__ = ("_failures", "first_at", "refusals", "type_missing")
 
     def __init__(self) -> None:
-        self.failures: Counter[str] = Counter()
-        """Attempts that failed: by timeout type, and under "" those that no timeout ended."""
+        self._failures: Counter[str] | None = None
         self.first_at: datetime.datetime | None = None
         """When the first one was scheduled."""
         self.refusals = 0
         """How often SWF refused it because too much was asked of it at once."""
         self.type_missing = 0
         """How often SWF did not know its type."""
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Attempts that failed: by timeout type, and under "" those that no timeout ended."""
+        if self._failures is None:  # of most tasks none does
+            self._failures = Counter()
+        return self._failures
 
 
 class Request:

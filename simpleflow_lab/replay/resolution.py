@@ -133,7 +133,8 @@ def _not_signaled(executor: ReplayExecutor, request: Request, event: HistoryEven
     assert request.future is not None
     attributes = event.attributes
     if attributes.get("cause") == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
-        unknown = f"{attributes['cause']}: no execution {attributes.get('workflowId')!r} is open to get the signal"
+        whom = attributes.get("workflowId")
+        unknown = f"SWF refused it: {attributes['cause']}, no execution {whom!r} is open to get the signal"
         request.future.set_exception(TaskFailed(request.id, unknown))
     else:
         _refused(executor, request, event)

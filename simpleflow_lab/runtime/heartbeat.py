@@ -118,8 +118,10 @@ class Heartbeats:
             if len(self._due) > 100 + 4 * len(self._running):
                 self._due = [entry for entry in self._due if self._is_valid(entry)]
                 heapq.heapify(self._due)
-            heapq.heappush(self._due, (due, next(self._order), beating))
-            self._changed.notify()
+            entry = (due, next(self._order), beating)
+            heapq.heappush(self._due, entry)
+            if self._due[0] is entry:  # else whoever waits wakes before it is due
+                self._changed.notify()
 
     def _is_valid(self, entry: tuple[float, int, _Beating]) -> bool:
         due, _, beating = entry
@@ -141,6 +143,7 @@ class Heartbeats:
                     continue
                 beating = heapq.heappop(self._due)[2]
                 beating.due = math.inf
+                self._changed.notify()  # another thread waits for what comes next, for this call may take long
                 if beating.unsent:
                     beating.unsent, beating.last = False, time.monotonic()
                 return beating

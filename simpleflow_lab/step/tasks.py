@@ -1,8 +1,8 @@
 """The notes of steps done, and the two activities that read and write them.
 
-A note is an object: `<prefix>/<step name>` in the bucket that the workflow names, as upstream writes it, so that what
-upstream did is done; `steps/<prefix>/<step name>` where the Lab keeps its own objects, among others. Only the names
-count. What is in a note says who did the step, for people.
+A note is an object: `<prefix>/<step name>` in the bucket that the workflow names, or else `STEP_BUCKET` where the
+activity runs, as upstream writes it, so that what upstream did is done; `steps/<prefix>/<step name>` where the Lab
+keeps its own objects, among others. Only the names count. What is in a note says who did the step, for people.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from simpleflow_lab import storage
+from simpleflow_lab import settings, storage
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.codec import encode
 from simpleflow_lab.exceptions import UsageError
@@ -31,8 +31,9 @@ class GetStepsDoneTask:
 
     def execute(self) -> list[str]:
         """The names under this path."""
-        folder = _folder(self.bucket, self.path)
-        keys = storage.current().at(self.bucket).keys(folder)
+        bucket = _bucket(self.bucket)
+        folder = _folder(bucket, self.path)
+        keys = storage.current().at(bucket).keys(folder)
         return sorted(key[len(folder) :] for key in keys if key != folder)
 
 
@@ -49,8 +50,9 @@ class MarkStepDoneTask:
     def execute(self) -> None:
         """Write the note. A second time it is written again."""
         content = {name: self.context.get(name, unknown) for name, unknown in UNKNOWN_CONTEXT.items()}
-        key = note_key(self.bucket, self.path, self.step_name)
-        storage.current().at(self.bucket).put(key, encode(content).encode())
+        bucket = _bucket(self.bucket)
+        key = note_key(bucket, self.path, self.step_name)
+        storage.current().at(bucket).put(key, encode(content).encode())
 
 
 def note_key(bucket: str | None, path: str, step_name: str) -> str:
@@ -63,6 +65,12 @@ def note_key(bucket: str | None, path: str, step_name: str) -> str:
             "give the step a shorter name, or its workflow another get_step_path_prefix()"
         )
     return key
+
+
+def _bucket(named: str | None) -> str | None:
+    """The bucket of the notes. Asked where the activity runs: a decider's settings are in no history."""
+    bucket: str | None = named or settings.read("step_bucket")
+    return bucket
 
 
 def _folder(bucket: str | None, path: str) -> str:

@@ -22,7 +22,10 @@ class WorkflowStepMixin:
     # -- where and how the notes of steps done are kept: for subclasses to override --
 
     def get_step_bucket(self) -> str | None:
-        """The S3 bucket of the notes, as "bucket" or "host/bucket"; `None` for where the Lab keeps its objects."""
+        """The S3 bucket of the notes, as "bucket" or "host/bucket".
+
+        `None` is for `STEP_BUCKET` of who runs the activities, or else where the Lab keeps its objects.
+        """
         return None
 
     def get_step_path_prefix(self) -> str:

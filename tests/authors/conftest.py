@@ -30,7 +30,7 @@ def here(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
 
 
 @contextmanager
-def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
+def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None, objects: bool = True) -> Iterator[Lab]:
     engine = EmbeddedSWF(":memory:", poll_seconds=1.0, clock=virtual_clock() if clock == "virtual" else clock)
     with engine:
         endpoint = Endpoint(engine, poll_seconds=1.0)
@@ -39,7 +39,7 @@ def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[L
             patch.setenv(name, str(value))
         try:
             with Lab("aws://us-east-1/lab", activity_threads=4, notice=lambda _: None) as opened:
-                if isinstance(opened.storage.default, NoObjects):
+                if objects and isinstance(opened.storage.default, NoObjects):
                     opened.storage.default = MemoryObjects()  # instead of a bucket
                 yield opened
         finally:
@@ -60,6 +60,15 @@ def lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 def virtual_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """The same with a clock that jumps: hours of timers and timeouts take milliseconds."""
     with _WAYS[request.param](monkeypatch, clock="virtual") as opened:
+        yield opened
+
+
+@pytest.fixture(params=sorted(_WAYS))
+def lab_for_large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The same with a place for large fields: beside the engine's store, and over the wire in a bucket."""
+    if request.param == "wire":
+        monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", request.getfixturevalue("bucket").name)
+    with _WAYS[request.param](monkeypatch) as opened:
         yield opened
 
 

@@ -189,6 +189,7 @@ def test_the_context_says_what_upstreams_says(lab):
         "workflow_id": execution.workflow_id,
         "run_id": execution.run_id,
         "activity_id": "activity-activities.all_of_it-1",
+        "started_event_id": 6,
         "input": {"args": [1], "kwargs": {"y": 2}},
         "activity_task_list": "activities.forms",
     }

@@ -18,6 +18,7 @@ from simpleflow_lab.step.submittable import Step
 from simpleflow_lab.step.tasks import GetStepsDoneTask, MarkStepDoneTask, step_activity
 from simpleflow_lab.step.workflow import WorkflowStepMixin
 from simpleflow_lab.storage import MemoryObjects, Storage
+from tests.running import task_of
 from tests.test_properties import replays_as_recorded
 
 ATTRIBUTES = {"task_list": "steps.test", "version": "1"}
@@ -484,11 +485,11 @@ class Bucket:
         return sorted(key for key in self.objects if key.startswith(prefix))
 
 
-def run_activity(task: type[Any], *args: Any, bucket: Bucket) -> Any:
+def run_activity(kind: type[Any], *args: Any, bucket: Bucket) -> Any:
     places = {"my-bucket": bucket}
     context = {"run_id": "r", "workflow_id": "w", "version": "1.0"}
     with storage.using(Storage(MemoryObjects(), places.__getitem__)):
-        return step_activity(task, version="1.0").execute(args, {}, context)
+        return step_activity(kind, version="1.0").execute(args, {}, task_of(context))
 
 
 @pytest.mark.parametrize("path", ["w/steps/", "w/steps"])

@@ -12,6 +12,7 @@ import pytest
 from simpleflow_lab import activity, storage
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ThrottlingException, ValidationException
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.runtime.serving import Serving
 
 LIST = {"name": "answers"}
@@ -46,7 +47,7 @@ class Bench:
         self.flaky = Flaky(service)
         service.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
         service.register_workflow_type(domain="lab", **WORKFLOW)
-        self.serving = Serving(self.flaky, "lab", activity_threads=1, storage=storage.in_memory())
+        self.serving = Serving(self.flaky, "lab", activity_threads=1, storage=storage.in_memory(), fields=Fields())
 
     def schedule(self, function, heartbeat_timeout="NONE"):
         """Start an execution that asks for this activity, and serve it."""

@@ -343,5 +343,5 @@ def test_the_cache_is_on_unless_a_word_for_no_turns_it_off(bucket, monkeypatch, 
 def test_another_word_is_refused(bucket, monkeypatch):
     monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", bucket.name)
     monkeypatch.setenv("SIMPLEFLOW_ENABLE_DISK_CACHE", "maybe")
-    with pytest.raises(UsageError, match="SIMPLEFLOW_ENABLE_DISK_CACHE=maybe"):
+    with pytest.raises(UsageError, match="SIMPLEFLOW_ENABLE_DISK_CACHE is 'maybe'"):
         connect(":memory:")
