@@ -181,7 +181,7 @@ class FuncGroup(SubmittableContainer):
             inner = Group()
         if not isinstance(inner, Task | SubmittableContainer):
             raise TypeError(f"{self.func!r} gave {inner!r} to a FuncGroup: return a group, chain or task")
-        return submit(executor, _as_member(inner, self.raises_on_failure))
+        return submit(executor, as_member(inner, self.raises_on_failure))
 
 
 class _Members(SubmittableContainer):
@@ -278,7 +278,7 @@ class Group(_Members):
     def submit(self, executor: Submitter) -> Future:
         future = self._new_future(executor)
         if self.max_parallel is None or self.max_parallel >= len(self.members):
-            future.futures = [submit(executor, _as_member(each, self.raises_on_failure)) for each in self.members]
+            future.futures = [submit(executor, as_member(each, self.raises_on_failure)) for each in self.members]
             _when_all_done(future.futures, lambda: future.settle(bubbles=self.bubbles_exception_on_failure))
         else:
             self._in_strand(executor, future, lambda: self._few_at_a_time(executor, future))
@@ -293,7 +293,7 @@ class Group(_Members):
                 at_work = [each for each in at_work if not each.done]
             if future.given_up:
                 break
-            current = submit(executor, _as_member(member, self.raises_on_failure))
+            current = submit(executor, as_member(member, self.raises_on_failure))
             future.futures.append(current)
             if not current.done:
                 at_work.append(current)
@@ -347,7 +347,7 @@ class Chain(_Members):
         for member in list(self.members):
             if future.given_up:
                 return
-            current = submit(executor, _as_member(member, self.raises_on_failure, *previous))
+            current = submit(executor, as_member(member, self.raises_on_failure, *previous))
             future.futures.append(current)
             current.wait()
             if current.peek_exception() is not None and self.break_on_failure:
@@ -356,7 +356,7 @@ class Chain(_Members):
                 previous = (_value(current),)
 
 
-def _as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
+def as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
     """The member as its container submits it: a copy, with the container's say, and more arguments if it takes any."""
     if raises_on_failure is not None and hasattr(member, "raises_on_failure"):
         member = copy.copy(member)
