@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeGuard
 
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.exceptions import AggregateException, UsageError
-from simpleflow_lab.futures import FINISHED, Future
+from simpleflow_lab.futures import FINISHED, FIRST_COMPLETED, Future, wait
 from simpleflow_lab.jumbo import fetched, listed
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
 
@@ -289,8 +289,7 @@ class Group(_Members):
         at_work: list[Future] = []
         for member in list(self.members):
             while len(at_work) >= self.max_parallel:
-                _wait_for_any(executor, at_work)
-                at_work = [each for each in at_work if not each.done]
+                at_work = wait(at_work, return_when=FIRST_COMPLETED).not_done
             if future.given_up:
                 break
             current = submit(executor, as_member(member, self.raises_on_failure))
@@ -390,16 +389,3 @@ def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:
     for future in futures:
         if not future.done:
             future.add_done_callback(one_done)
-
-
-def _wait_for_any(executor: Submitter, futures: list[Future]) -> None:
-    """Wait until one of these is done."""
-    first = executor.new_future(Future, raises=False)
-
-    def one_done(_: Future) -> None:
-        if not first.done:
-            first.set_finished(None)
-
-    for future in futures:
-        future.add_done_callback(one_done)
-    first.wait()
