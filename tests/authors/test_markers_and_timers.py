@@ -287,6 +287,9 @@ def test_a_timer_that_fires_while_it_is_canceled_is_canceled(lab):
         return [timer.cancelled, self.submit(double, 2).result]
 
     execution = lab.start(one_off(run, name="marks.race"))
+    named = {"workflowId": execution.workflow_id, "runId": execution.run_id}
+    # The first decision has four events; the timer's is the fifth.
+    lab.service.wait_for_history(domain=lab.domain, execution=named, after_event_id=4, timeout=30)
     execution.signal("go")
     assert execution.result(30) == [True, 4]
     assert recorded(execution, "CancelTimerFailed", "cause") == ["TIMER_ID_UNKNOWN"]

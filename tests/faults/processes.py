@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tests.faults import programs
 
+# A process of pytest-xdist has a main module that multiprocessing does not know how to look at.
+sys.modules["__main__"].__dict__.setdefault("__spec__", None)
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.faults.programs"])
 
