@@ -77,7 +77,8 @@ def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) 
         executor.ask_again(request)
         return
     kind = str(attributes.get("timeoutType"))
-    attempt_failed(executor, request, event, TimeoutError(kind, timeout_value(request, kind)))
+    last_words = executor.fields.text(attributes.get("details"))
+    attempt_failed(executor, request, event, TimeoutError(kind, timeout_value(request, kind), last_words))
 
 
 def _terminated(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:

@@ -288,6 +288,31 @@ def test_the_last_words_of_an_activity_that_times_out_are_in_the_history(lab):
     assert json.loads(timed_out.attributes["details"]) == {"progress": 41, "details": "of 99"}
 
 
+def test_a_workflow_may_go_on_from_the_last_words_of_an_activity_that_timed_out(lab):
+    gate = Gate()
+
+    def counts(first=0):
+        if not first:
+            activity.heartbeat(41, "of 99")
+            gate.wait_here()
+        return first
+
+    counts = made(counts, start_to_close_timeout=1)
+    said = []
+
+    class GoesOn(One):
+        name = "activities.goes_on"
+
+        def on_task_failure(self, failure_context):
+            said.append(failure_context.exception.details)
+            failure_context.a_task.kwargs["first"] = failure_context.details["progress"]
+            return failure_context.decide_retry()
+
+    assert lab.start(GoesOn, counts.name).result(30) == 41
+    gate.open()
+    assert {text and tuple(json.loads(text).items()) for text in said} == {(("details", "of 99"), ("progress", 41))}
+
+
 # -- being asked to stop -----------------------------------------------------------------------------------------------
 
 
