@@ -10,7 +10,7 @@
     └── SimpleflowLabError              catch this to catch all of ours
         ├── UsageError                  what was asked for can't be done as asked: exit code 2
         ├── EncodingError               a value that JSON can't hold unchanged
-        │   └── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
+        │   ├── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
         │   └── JumboTooLargeError      a field longer than SWF takes, and no place for what is too long
         ├── HistoryError                a history that is not one
         ├── StoreError                  a store of the embedded engine that can't be opened or written

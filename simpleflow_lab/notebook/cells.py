@@ -97,9 +97,11 @@ class Cells:
         earlier = self._defined.get(self._cell_id, {})
         gone: dict[Key, Any] = {}
         if complete:
-            # What another cell has defined since is that cell's.
+            # What another cell has defined since is that cell's; a module that is imported again defines nothing again.
             gone = {
-                key: thing for key, thing in earlier.items() if key not in defined and _registered().get(key) is thing
+                key: thing
+                for key, thing in earlier.items()
+                if key not in defined and _registered().get(key) is thing and _module(thing) == "__main__"
             }
             for kind, name, version in gone:
                 del _REGISTRIES[kind][name, version]
@@ -169,8 +171,20 @@ def _registered() -> dict[Key, Any]:
 
 
 def _changed(before: Mapping[Key, Any]) -> dict[Key, Any]:
-    """What was registered since."""
-    return {key: thing for key, thing in _registered().items() if before.get(key) is not thing}
+    """What the user registered since: an import may bring activities of this package, such as those of steps."""
+    return {
+        key: thing
+        for key, thing in _registered().items()
+        if before.get(key) is not thing and _module(thing).partition(".")[0] != _PACKAGE
+    }
+
+
+def _module(thing: Any) -> str:
+    """Name of the module that has the class or the function."""
+    return str(getattr(thing, "callable", thing).__module__)
+
+
+_PACKAGE: Final = __name__.partition(".")[0]
 
 
 def _change(old: Any, new: Any) -> Change:

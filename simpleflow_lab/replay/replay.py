@@ -34,7 +34,7 @@ from simpleflow_lab.exceptions import (
     WorkflowCanceled,
     WorkflowException,
 )
-from simpleflow_lab.failures import MAX_DETAILS, MAX_REASON, format_traceback, read_details, reason_of
+from simpleflow_lab.failures import format_traceback, read_details, reason_of
 from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.jumbo import Reference
 from simpleflow_lab.replay import determinism, patches, requests
@@ -50,7 +50,7 @@ from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REQUEST_BYTES
+from simpleflow_lab.swf.limits import MAX_DATA, MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REASON, MAX_REQUEST_BYTES
 from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"
@@ -611,5 +611,5 @@ def _failure_details(error: BaseException) -> str:
 
 def _both_ends(text: str) -> str:
     """Within SWF's limit: where it began, and what happened."""
-    half = MAX_DETAILS // 2 - 10
+    half = MAX_DATA // 2 - 10
     return f"{text[:half]}\n[...]\n{text[-half:]}"

@@ -102,6 +102,7 @@ class DecisionWatch:
                 if not self._runs:
                     self.start()
             if self._asleep:
+                self._asleep = False
                 self._changed.notify()
         return watched
 
@@ -115,14 +116,13 @@ class DecisionWatch:
     def _watch(self) -> None:
         while True:
             with self._changed:
-                while not self._at_hand and not self._stopped:
+                if not self._at_hand and not self._stopped:
                     self._asleep = True
                     self._changed.wait()
-                    self._asleep = False
                 if self._stopped and all(watched.given_up for watched in self._at_hand.values()):
                     self._runs = False
                     return
-                self._changed.wait(_STEP)
+                self._changed.wait(_STEP)  # most decisions are made by then
             for watched in list(self._at_hand.values()):
                 self._look_at(watched)
 
