@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -151,7 +152,7 @@ class Special(pd.DataFrame):
         pd.Series(pd.arrays.SparseArray([0, 1])), pd.Series([(1, 2)]), pd.Series([{1, 2}]), pd.Series([object()]),
         pd.IntervalIndex.from_breaks([0, 1]), Special({"a": [1]}), pd.Series([1], name=frozenset({1})),
     ],
-    ids=repr,
+    ids=lambda value: re.sub(r" at 0x[0-9a-f]+", "", repr(value)),  # the same name in every process
 )  # fmt: skip
 def test_what_would_not_come_back_is_refused(value):
     with pytest.raises(EncodingError, match=r"\['here'\]"):

@@ -7,7 +7,6 @@ in every replay.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -182,10 +181,8 @@ class Step(SubmittableContainer):
 
     def _authors(self, submittable: Submittable) -> Task | SubmittableContainer:
         """What the author gave, with what a container around the step says of failures."""
-        [member] = canvas.Chain(submittable).members
-        if self.raises_on_failure is not None and hasattr(member, "raises_on_failure"):
-            member = copy.copy(member)
-            member.raises_on_failure = self.raises_on_failure
+        [given] = canvas.Chain(submittable).members
+        member: Task | SubmittableContainer = canvas.as_member(given, self.raises_on_failure)
         return member
 
     def _marker(self, workflow: Any, status: str, *, forced: bool, reasons: list[str]) -> Submittable:
