@@ -171,7 +171,7 @@ def test_middleware_goes_around_it_in_its_process_and_what_it_says_is_seen_here(
     assert shown.err.count("WARNING logged once") == 1
 
 
-CELL = '''
+CELL = """
 import logging, os, sys
 import pandas as pd
 import simpleflow_lab.values
@@ -204,7 +204,7 @@ lab = Lab(middleware=[timed])
 execution = lab.start(InACell, pd.DataFrame({"n": [1, 2], "text": ["a", "é"]}))
 print(len(execution.result(60)))
 print(execution.metrology()["read_records"].tolist())
-'''
+"""
 
 
 def test_all_of_it_from_a_notebooks_cell(tmp_path):
