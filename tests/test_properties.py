@@ -307,6 +307,7 @@ REFUSED = {
     "CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed",
     "FailWorkflowExecution": "FailWorkflowExecutionFailed",
     "CancelWorkflowExecution": "CancelWorkflowExecutionFailed",
+    "RequestCancelActivityTask": "RequestCancelActivityTaskFailed",
     "ContinueAsNewWorkflowExecution": "ContinueAsNewWorkflowExecutionFailed",
 }
 
