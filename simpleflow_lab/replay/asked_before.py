@@ -64,7 +64,8 @@ class AskedBefore:
 
     def requests(self, kind: str) -> Iterator[Request]:
         """All requests of a kind, oldest first."""
-        return (request for request, _ in list(self._requests.values()) if request.kind == kind)
+        asked = self._first_run if self._requests is None else self._requests.values()
+        return (request for request, _ in list(asked) if request.kind == kind)
 
     def _key(self, request: Request) -> _Key:
         if request.kind in _WITH_IDS:
