@@ -300,7 +300,6 @@ MADE: Mapping[str, str] = {
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",
     "FailWorkflowExecution": "WorkflowExecutionFailed",
     "CancelWorkflowExecution": "WorkflowExecutionCanceled",
-    "ContinueAsNewWorkflowExecution": "WorkflowExecutionContinuedAsNew",
     "RequestCancelExternalWorkflowExecution": "RequestCancelExternalWorkflowExecutionInitiated",
 }
 REFUSED = {
@@ -308,7 +307,6 @@ REFUSED = {
     "FailWorkflowExecution": "FailWorkflowExecutionFailed",
     "CancelWorkflowExecution": "CancelWorkflowExecutionFailed",
     "RequestCancelActivityTask": "RequestCancelActivityTaskFailed",
-    "ContinueAsNewWorkflowExecution": "ContinueAsNewWorkflowExecutionFailed",
 }
 
 

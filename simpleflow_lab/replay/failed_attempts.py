@@ -185,7 +185,9 @@ def _take_over(executor: ReplayExecutor, request: Request, task: object) -> None
     args, kwargs = request.arguments
     changed = copy.copy(task)
     changed.args = tuple(_as_it_was(value, args[n : n + 1]) for n, value in enumerate(task.args))
-    changed.kwargs = {name: _as_it_was(value, [kwargs[name]] * (name in kwargs)) for name, value in task.kwargs.items()}
+    changed.kwargs = {
+        name: _as_it_was(value, [kwargs[name]] if name in kwargs else []) for name, value in task.kwargs.items()
+    }
     same_arguments = (
         len(changed.args) == len(args)
         and changed.kwargs.keys() == kwargs.keys()
