@@ -253,14 +253,12 @@ class _Members(SubmittableContainer):
 
         def settle(_: Future) -> None:
             error = strand.peek_exception()
-            if strand.cancelled:  # with the whole workflow
+            if strand.cancelled:  # with the execution, while it stood still; `run` is told, too
                 strand.notice()
+                future.notice()
                 future.set_cancelled(error)
             elif error is None:
                 future.settle(bubbles=self.bubbles_exception_on_failure)
-            elif strand.cancelled:  # with the execution, while it stood still; `run` is told, too
-                future.notice()
-                future.set_cancelled(error)
             else:  # not a member's: what made the members failed, such as the function of a FuncGroup
                 strand.notice()
                 future.set_exception(error, raises=True)
