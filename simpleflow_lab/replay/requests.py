@@ -7,6 +7,7 @@ that SWF recorded for it. One table says, for each kind, how it is written as a 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import linecache
 import os
@@ -210,14 +211,16 @@ def line_of_control(control: str | None) -> str | None:
 
 def line_text(line: Line) -> str:
     """`basic.py:25, z = self.submit(double, y)`; a notebook's cell has no file name worth telling."""
-    name = os.path.basename(line.filename)
-    place = f"cell line {line.lineno}" if _is_cell(line.filename) else f"{name}:{line.lineno}"
+    place = f"{_file_of(line.filename)}{line.lineno}"
     source = linecache.getline(line.filename, line.lineno).strip()
     return f"{place}, {_short(source, 120)}" if source else place
 
 
-def _is_cell(filename: str) -> bool:
-    return filename.startswith("<ipython-input") or f"{os.sep}ipykernel_" in filename
+@functools.lru_cache(maxsize=256)
+def _file_of(filename: str) -> str:
+    """What stands before the number of a line."""
+    is_cell = filename.startswith("<ipython-input") or f"{os.sep}ipykernel_" in filename
+    return "cell line " if is_cell else f"{os.path.basename(filename)}:"
 
 
 def _short(text: str, limit: int = 200) -> str:
