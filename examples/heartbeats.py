@@ -27,12 +27,12 @@ def copy(folder: str, files: int = 20) -> str:
     return f"{files} files of {folder}"
 
 
-@activity.with_attributes(task_list="heartbeats", version="example", raises_on_failure=True, start_to_close_timeout=1)
+@activity.with_attributes(task_list="heartbeats", version="example", raises_on_failure=True, start_to_close_timeout=2)
 def check(files: int, first: int = 0) -> str:
     for number in range(first, files):
         activity.heartbeat(number)
         if number == 2 and first == 0:
-            time.sleep(1.5)
+            time.sleep(2.5)
     return f"{files - first} files of {files} checked"
 
 

@@ -253,8 +253,9 @@ class _Members(SubmittableContainer):
 
         def settle(_: Future) -> None:
             error = strand.peek_exception()
-            if strand.cancelled:  # with the whole workflow
+            if strand.cancelled:  # with the execution, while it stood still; `run` is told, too
                 strand.notice()
+                future.notice()
                 future.set_cancelled(error)
             elif error is None:
                 future.settle(bubbles=self.bubbles_exception_on_failure)

@@ -56,6 +56,11 @@ class Looks:
         """The events so far."""
         raise UsageError(f"{type(self).__name__} has no history")
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the author of its workflow should know."""
+        return ()
+
     def _until(self) -> datetime.datetime | None:
         """Up to when what is still open has lasted; `None` for the time of the last event."""
         return None
@@ -119,7 +124,12 @@ class Looks:
         from simpleflow_lab.views.html import execution_summary  # noqa: PLC0415  only for a notebook
 
         return execution_summary(
-            self.history(), workflow_id=self.workflow_id, run_id=self.run_id, domain=self.domain, until=self._until()
+            self.history(),
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+            domain=self.domain,
+            until=self._until(),
+            warnings=self.warnings,
         )
 
 

@@ -322,7 +322,7 @@ def wait(
         raise UsageError(
             f"return_when must be FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED of futures, not {until!r}"
         )
-    if not _is_enough(until, every) and (timeout is None or timeout > 0):
+    if timeout is None or timeout > 0:
         _wait_until(until, every, timeout)
     return DoneAndNotDone([f for f in every if f.done], [f for f in every if not f.done])
 
@@ -345,8 +345,9 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
     for future in every:
         future.add_done_callback(one_done)
     deadline = None
-    if timeout is not None and len(came) < len(every):
-        deadline = _start_deadline(every, timeout)
+    if timeout is not None:
+        deadline = _start_deadline(every, timeout, needed=len(came) < len(every))
+    if deadline is not None:
         deadline.add_done_callback(lambda _: bell.ring())
     for given in range(len(every)):
         if not came and not (deadline is not None and deadline.done):
@@ -371,7 +372,13 @@ def _is_enough(return_when: str, every: list[Future]) -> bool:
 
 def _wait_until(return_when: str, every: list[Future], timeout: float | None) -> None:
     """Stand still until enough are done, or the time is over."""
-    deadline = None if timeout is None else _start_deadline(every, timeout)
+    enough = _is_enough(return_when, every)
+    # Also if there is nothing to wait for: code that runs again finds each deadline under the number that it had.
+    deadline = None if timeout is None else _start_deadline(every, timeout, needed=not enough)
+    if enough:
+        if deadline is not None:
+            deadline.cancel()
+        return
     bell = AnyOf(every)
     waited_for = [future for future in every if not future.done]
     left = len(waited_for)
@@ -393,9 +400,12 @@ def _wait_until(return_when: str, every: list[Future], timeout: float | None) ->
         deadline.cancel()
 
 
-def _start_deadline(every: list[Future], timeout: float) -> Future:
+def _start_deadline(every: list[Future], timeout: float, *, needed: bool) -> Future | None:
+    """A timer; `None` if nobody has one, and it is not needed."""
     waiter = AnyOf(every).waiter
     if not isinstance(waiter, TimedWaiter):
+        if not needed:
+            return None
         raise ExecutionBlocked("outside Workflow.run nothing can wait for a future, with a timeout or without")
     return waiter.start_deadline(math.ceil(timeout))
 

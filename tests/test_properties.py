@@ -300,14 +300,13 @@ MADE: Mapping[str, str] = {
     "CompleteWorkflowExecution": "WorkflowExecutionCompleted",
     "FailWorkflowExecution": "WorkflowExecutionFailed",
     "CancelWorkflowExecution": "WorkflowExecutionCanceled",
-    "ContinueAsNewWorkflowExecution": "WorkflowExecutionContinuedAsNew",
     "RequestCancelExternalWorkflowExecution": "RequestCancelExternalWorkflowExecutionInitiated",
 }
 REFUSED = {
     "CompleteWorkflowExecution": "CompleteWorkflowExecutionFailed",
     "FailWorkflowExecution": "FailWorkflowExecutionFailed",
     "CancelWorkflowExecution": "CancelWorkflowExecutionFailed",
-    "ContinueAsNewWorkflowExecution": "ContinueAsNewWorkflowExecutionFailed",
+    "RequestCancelActivityTask": "RequestCancelActivityTaskFailed",
 }
 
 

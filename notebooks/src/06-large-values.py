@@ -23,7 +23,7 @@ store = tempfile.mkdtemp() + "/sales.sqlite"
 # %%simpleflow
 import time
 
-from simpleflow_lab import Workflow, activity, futures
+from simpleflow_lab import Workflow, activity
 
 TASKS = {"task_list": "sales", "version": "example", "raises_on_failure": True}
 
@@ -377,7 +377,7 @@ class Measured(Workflow):
     task_list = "sales"
 
     def run(self):
-        return futures.wait([self.submit(convert, self.submit(extract, number)) for number in (10_000, 20_000)])
+        return [self.submit(convert, self.submit(extract, number)).result for number in (10_000, 20_000)]
 
 
 # %%

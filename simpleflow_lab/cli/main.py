@@ -323,7 +323,7 @@ def _resume_command(session: Session, execution: Execution) -> str:
     if session.store is not None:
         words += ["--store", session.store]
     words.append("resume")
-    for module in session.modules:
+    for module in session.modules or ["MODULE"]:
         words += ["--module", module]
     if execution.domain != settings.default_domain():
         words += ["--domain", execution.domain]

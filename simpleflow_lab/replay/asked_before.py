@@ -11,6 +11,7 @@ The request of the first time stands: events that come later belong to it. It ge
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import NondeterminismError
@@ -61,6 +62,11 @@ class AskedBefore:
         first.future, first.task, first.line = request.future, request.task, request.line
         return first
 
+    def requests(self, kind: str) -> Iterator[Request]:
+        """All requests of a kind, oldest first."""
+        asked = self._first_run if self._requests is None else self._requests.values()
+        return (request for request, _ in list(asked) if request.kind == kind)
+
     def _key(self, request: Request) -> _Key:
         if request.kind in _WITH_IDS:
             return request.kind, request.id
@@ -70,8 +76,8 @@ class AskedBefore:
         return (*said, self._counts[said])
 
     def _was_asked(self, request: Request) -> bool:
-        """SWF knows of it, or will: it was not given up before."""
-        return request.sent or request in self._asked
+        """SWF knows of it, or will, or it was canceled with the execution: not if the author gave it up before."""
+        return request.sent or request.given_up or request in self._asked
 
     def begin_again(self) -> None:
         """The workflow is about to run from its start: what waits for the futures it got so far is no more."""

@@ -91,6 +91,8 @@ class ReplayExecutor:
         """The close decision, once the workflow came to its end."""
         self.blocked = False
         """The code raised `ExecutionBlocked`: it is to run again from its start."""
+        self.told_late = False
+        """A hook closed a future after that: nothing else may come to make the code look again."""
         self.trouble: DecisionTaskError | None = None
         """Why no decision can be made, whatever the code does about it."""
         self.patches = Patches()
@@ -100,6 +102,7 @@ class ReplayExecutor:
         """Timers that SWF refused because as many as it allows are open; each waits for one of those to close."""
         self.settled_by_hook = 0
         """Tasks that failed and of which the workflow's hook made something else."""
+        self._hooks: dict[Request, Callable[[], None]] = {}
         self.author_failed: Callable[[BaseException, str], None] = _nobody_listens
         """Called with an error of the author's code outside of `run`, and what raised it."""
         self._started = started
@@ -237,6 +240,24 @@ class ReplayExecutor:
         found: Callable[..., Any] = getattr(workflow, name)
         return found
 
+    def ask_hook(self, request: Request, ask: Callable[[], None]) -> None:
+        """Let a hook say what becomes of a request, in a strand of its own; see `hook_decided`."""
+        self._hooks[request] = ask
+        self._begin_hook(request, ask)
+
+    def hook_decided(self, request: Request) -> None:
+        """The hook has said it. Until then it begins again when the workflow does."""
+        self._hooks.pop(request, None)
+        self.told_late = self.told_late or (self.blocked and request.closed)
+
+    def begin_hooks_again(self) -> None:
+        """The workflow runs from its start, and so do those hooks that have not decided."""
+        for request, ask in self._hooks.items():
+            self._begin_hook(request, ask)
+
+    def _begin_hook(self, request: Request, ask: Callable[[], None]) -> None:
+        self.fibers.spawn(ask, request.line, ("hook", request.kind, request.id, request.attempts.failures.total()))
+
     def change(self, request: Request, task: ActivityTask | WorkflowTask) -> None:
         """The next attempt is of this task, whatever the request asked for before."""
         args, kwargs = Given((task.args, task.kwargs)).value
@@ -260,10 +281,12 @@ class ReplayExecutor:
 
     def cancel_refused(self, request: Request, cause: str) -> None:
         """SWF refused to cancel a task."""
-        task = self._by_id[request.id]
+        task = request.of
+        assert task is not None
         if cause == "ACTIVITY_ID_UNKNOWN":
             # Its latest attempt has failed and the next one is not made yet; now it never will.
             assert task.future is not None
+            task.future.notice()
             task.future.set_cancelled(TaskCanceled())
         elif cause != "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
             task.given_up = False  # it goes on, and may be canceled again
@@ -302,7 +325,7 @@ class ReplayExecutor:
 
     def begin_again(self) -> None:
         """The workflow is about to run from its start. What it asked for so far stays asked for."""
-        self.blocked = False
+        self.blocked = self.told_late = False
         self.fibers.close()
         self.fibers = Fibers(self._context)
         self._ids.begin_again()
@@ -614,6 +637,19 @@ class ReplayExecutor:
             self._ask_to_cancel(request, self.fibers.line())
         return True
 
+    def give_up_activities(self) -> None:
+        """Cancel every activity task that is not done: those that run learn of it by their heartbeats."""
+        for request in self._before.requests(requests.ACTIVITY):
+            if request.given_up or request.future is None or request.closed:
+                continue
+            request.given_up = True
+            request.future.notice()
+            if request in self.asked:
+                self.asked.remove(request)
+                request.future.set_cancelled(TaskCanceled())
+            else:
+                self._ask_to_cancel(request, None)
+
     def _ask_to_cancel(self, request: Request, line: Line | None) -> None:
         if request.kind == requests.ACTIVITY:
             kind = requests.CANCEL_ACTIVITY
@@ -621,7 +657,7 @@ class ReplayExecutor:
             kind = requests.CANCEL_CHILD
         else:
             return  # see `child_started`
-        self.ask(Request(kind, request.id, future=request.future, line=line))
+        self.ask_by_itself(Request(kind, request.id, of=request, line=line))
 
     def _give_up_timer(self, future: Future) -> bool:
         request = self._timers[future.task_id or ""]

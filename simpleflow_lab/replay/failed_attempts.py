@@ -1,7 +1,8 @@
 """What becomes of a task whose attempt failed: the workflow's hook says so, or else the task's retry policy.
 
 The hook, `Workflow.on_task_failure`, is the author's code and runs like all of it: in a strand of its own, in the
-decision that first sees the failure, and again in each replay. A wait before the next attempt is an SWF timer under
+decision that first sees the failure, and again in each replay. One that waits while the workflow begins again, because
+`ExecutionBlocked` was raised by hand, begins again, too. A wait before the next attempt is an SWF timer under
 upstream's name, which may be used again once it has fired. Nothing is drawn or measured here: times are those of
 events, chance comes from ids.
 """
@@ -9,19 +10,25 @@ events, chance comes from ids.
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from simpleflow_lab.codec import encode
 from simpleflow_lab.exceptions import (
+    EncodingError,
     ExecutionBlocked,
     TaskCanceled,
     TaskException,
     TimeoutError,
     UsageError,
+    WorkflowCanceled,
     WorkflowException,
 )
 from simpleflow_lab.failures import error_names
-from simpleflow_lab.futures import Future, end_as, resolved
+from simpleflow_lab.fields import PATHS_KEY
+from simpleflow_lab.futures import Future, end_as
+from simpleflow_lab.jumbo import all_fetched
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.requests import Request
@@ -59,23 +66,35 @@ def attempt_failed(
         else:
             try_again(executor, request, wait)
 
-    hook = executor.hook(_HOOK)
-    if hook is None:
+    if executor.hook(_HOOK) is None:
         by_policy()
         return
+    decided_at = executor.started_event_id
 
     def ask_author() -> None:
+        hook = executor.hook(_HOOK)  # of the workflow's instance that runs now
+        assert hook is not None
         try:
-            context = _context(executor, request, event, error)
+            context = _context(executor, request, event, error, decided_at)
             answer = hook(context)
             if answer is not None and not isinstance(answer, TaskFailureContext):
                 raise UsageError(f"it returned {answer!r}: return the context that it was given, or None")
             if not request.closed:  # it may have been canceled meanwhile
-                _carry_out(executor, request, answer or context, error, by_policy)
-        except (Exception, ExecutionBlocked) as failure:  # the author's: it ends the execution as one in `run` does
+                answer = answer or context
+                _carry_out(executor, request, answer, error, by_policy)
+                if answer.decision is TaskFailureContext.Decision.handled and answer.future and not request.closed:
+                    return  # until the future closes that it becomes as, the hook may have to hand over another one
+        except ExecutionBlocked:
+            executor.blocked = True
+            return
+        except WorkflowCanceled as canceled:
+            if request.future is not None and not request.closed:
+                request.future.set_cancelled(TaskCanceled(str(canceled)))
+        except Exception as failure:  # the author's: it ends the execution as one in `run` does
             executor.author_failed(failure, _HOOK)
+        executor.hook_decided(request)
 
-    executor.fibers.spawn(ask_author, request.line)
+    executor.ask_hook(request, ask_author)
 
 
 def try_again(executor: ReplayExecutor, request: Request, wait: int) -> None:
@@ -108,7 +127,7 @@ def _carry_out(
     assert future is not None
     if decision is verdict.handled and told is None:
         decision = verdict.retry_now
-    if decision in (verdict.ignore, verdict.cancel, verdict.handled):
+    if decision in (verdict.ignore, verdict.cancel):
         executor.settled_by_hook += 1
     if decision in (None, verdict.none, verdict.retry_now, verdict.retry_later):
         _take_over(executor, request, context.a_task)
@@ -129,8 +148,7 @@ def _carry_out(
             try_again(executor, request, TimerTask(RETRY_TIMER, context.retry_wait_timeout or 0).timeout)
         case verdict.handled:
             assert told is not None
-            told.add_done_callback(lambda done: done.notice())  # whoever looks at the task's future sees to its error
-            end_as(told, future)
+            _become(executor, request, told)
         case other:
             raise UsageError(f"{other!r} is no decision: use one of TaskFailureContext.Decision")
 
@@ -144,14 +162,51 @@ def _give_up(request: Request, error: Exception) -> None:
         request.future.set_exception(error, raises=_task_of(request).raises_on_failure)
 
 
+def _become(executor: ReplayExecutor, request: Request, other: Future) -> None:
+    """Close the request's future, the one that it has by then, as the other one closes."""
+
+    def close(done: Future) -> None:
+        executor.hook_decided(request)
+        future = request.future
+        if future is None or future.done:
+            return
+        executor.settled_by_hook += 1
+        done.notice()  # whoever looks at the task's future sees to its error
+        end_as(done, future)
+
+    other.add_done_callback(close)
+
+
 def _take_over(executor: ReplayExecutor, request: Request, task: object) -> None:
     """From now on the request asks for this task, under its old id."""
     kind = ActivityTask if request.kind == requests.ACTIVITY else WorkflowTask
     if not isinstance(task, ActivityTask | WorkflowTask) or not isinstance(task, kind):
         raise UsageError(f"a_task is {task!r}: a failed {request.kind} can only be tried again as one")
-    same_arguments = (list(task.args), dict(task.kwargs)) == request.arguments
+    args, kwargs = request.arguments
+    changed = copy.copy(task)
+    changed.args = tuple(_as_it_was(value, args[n : n + 1]) for n, value in enumerate(task.args))
+    changed.kwargs = {
+        name: _as_it_was(value, [kwargs[name]] if name in kwargs else []) for name, value in task.kwargs.items()
+    }
+    same_arguments = (
+        len(changed.args) == len(args)
+        and changed.kwargs.keys() == kwargs.keys()
+        and all(map(operator.is_, changed.args, args))
+        and all(value is kwargs[name] for name, value in changed.kwargs.items())
+    )
     if not same_arguments or _but_arguments(task) != _but_arguments(_task_of(request)):
-        executor.change(request, task)
+        executor.change(request, changed)
+
+
+def _as_it_was(given: Any, was: list[Any]) -> Any:
+    """The argument that was there, large and maybe not to be written again, if this one is equal to it."""
+    for value in was:
+        try:
+            if encode(given) == encode(all_fetched(value)):
+                return value
+        except EncodingError:  # a future, or nonsense: whoever asks for it will say so
+            pass
+    return given
 
 
 def _but_arguments(task: ActivityTask | WorkflowTask) -> dict[str, Any]:
@@ -169,16 +224,21 @@ def _elapsed(request: Request, event: HistoryEvent) -> float:
     return 0.0 if first is None else (event.timestamp - first).total_seconds()
 
 
-def _context(executor: ReplayExecutor, request: Request, event: HistoryEvent, error: Exception) -> TaskFailureContext:
+def _context(
+    executor: ReplayExecutor, request: Request, event: HistoryEvent, error: Exception, started: int
+) -> TaskFailureContext:
     task = copy.copy(_task_of(request))
-    # Copies, for the hook may change them in place, however deep.
-    task.args, task.kwargs = tuple(resolved(request.arguments[0])), resolved(request.arguments[1])
+    # Copies, for the hook may change them in place, however deep; and large values themselves.
+    args, kwargs = copy.deepcopy(all_fetched(request.arguments))
+    task.args, task.kwargs = tuple(args), kwargs
+    attempt = _as_upstream(executor, request, event)
+    if isinstance(attempt.get("input"), dict) and attempt["input"].pop(PATHS_KEY, None):
+        attempt["input"].update(copy.deepcopy({"args": args, "kwargs": kwargs}))
     ended = Future(task_id=request.id)
     ended.set_exception(error)
-    started = executor.started_event_id
     return TaskFailureContext(
         task,
-        _as_upstream(executor, request, event),
+        attempt,
         ended,
         TaskException if isinstance(task, ActivityTask) else WorkflowException,
         history=executor.history,

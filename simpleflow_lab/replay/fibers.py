@@ -4,8 +4,8 @@ Each strand is a greenlet. Reading an unfinished future switches back to `Fibers
 `except` of a workflow can swallow it. When the future closes, the strand goes to the end of the queue: first in, first
 out, so that the order of things follows from the history alone.
 
-Each strand has a path: () for the first one, and (…, n) for the n-th that a strand started. When a workflow is run
-again from its start, the same strands have the same paths, in whatever order they come to run.
+Each strand has a path: () for the first one, and (…, n) for the n-th that a strand started, unless it is told another.
+When a workflow is run again from its start, the same strands have the same paths, in whatever order they come to run.
 
 A greenlet lives in the thread that made it: one `Fibers` belongs to one thread.
 """
@@ -23,6 +23,9 @@ import greenlet
 
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.futures import Future
+
+Path = tuple[int | str, ...]
+"""Which strand it is."""
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -45,7 +48,7 @@ class Fiber:
         body: Callable[[], None],
         line: Line | None,
         context: contextvars.Context | None,
-        path: tuple[int, ...] = (),
+        path: Path = (),
     ):
         self.greenlet = greenlet.greenlet(body)
         # A copy, so that what one strand sets in its context stays its own.
@@ -81,8 +84,11 @@ class Fibers:
         self._closed = False
         self._roots = 0
 
-    def spawn(self, body: Callable[[], None], line: Line | None = None) -> None:
-        """Run `body` in a new strand: from a strand at once, until it first waits; else when `run` is called."""
+    def spawn(self, body: Callable[[], None], line: Line | None = None, path: Path | None = None) -> None:
+        """Run `body` in a new strand: from a strand at once, until it first waits; else when `run` is called.
+
+        `path` is for one that begins whenever something happens, and so by no order that is the same each time.
+        """
 
         def to_the_end() -> None:
             try:
@@ -91,7 +97,7 @@ class Fibers:
                 self._alive.pop(fiber, None)
 
         parent = self._current
-        fiber = Fiber(to_the_end, line, self._context, self._next_path(parent))
+        fiber = Fiber(to_the_end, line, self._context, path or self._next_path(parent))
         self._alive[fiber] = None
         if parent is None:
             self._ready.append(lambda: self._switch(fiber))
@@ -178,7 +184,7 @@ class Fibers:
         return [fiber for fiber in self._alive if fiber.waits_for is not None]
 
     @property
-    def path(self) -> tuple[int, ...]:
+    def path(self) -> Path:
         """Which strand runs now."""
         return self._current.path if self._current is not None else ()
 
@@ -190,7 +196,7 @@ class Fibers:
             return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
         return self._current.line if self._current is not None else None
 
-    def _next_path(self, parent: Fiber | None) -> tuple[int, ...]:
+    def _next_path(self, parent: Fiber | None) -> Path:
         if parent is None:
             self._roots += 1
             return () if self._roots == 1 else (-self._roots,)

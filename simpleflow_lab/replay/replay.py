@@ -324,15 +324,17 @@ class Replay:
             executor.begin_again()
         self._instance = None
         executor.fibers.spawn(self._main)
+        executor.begin_hooks_again()
 
     def _let_it_run(self, executor: ReplayExecutor) -> None:
-        if self._instance is None:
-            self._instance = self.workflow(executor)
-            executor.attach(self._instance)
-        self._hook("before_replay")
+        self._enter(executor)
         if self._cancels():
             self._cancel(executor)
         if executor.closing is None:
+            executor.fibers.run()
+        while executor.told_late and executor.closing is None and executor.trouble is None and self._error is None:
+            self._begin_again(executor)
+            self._enter(executor)
             executor.fibers.run()
         if executor.trouble is not None:
             raise executor.trouble
@@ -343,6 +345,12 @@ class Replay:
         else:
             self._closing_hook("after_closed")
 
+    def _enter(self, executor: ReplayExecutor) -> None:
+        if self._instance is None:
+            self._instance = self.workflow(executor)
+            executor.attach(self._instance)
+        self._hook("before_replay")
+
     def _cancels(self) -> bool:
         """Somebody asked to cancel, and the workflow, which is asked once for each request, does not refuse."""
         requested, self._cancel_requested = self._cancel_requested, False
@@ -352,10 +360,7 @@ class Replay:
 
     def _cancel(self, executor: ReplayExecutor) -> None:
         if self.workflow.cancellation == "raise":
-            for request in list(self._bound.values()):
-                # Running activities learn of it by their heartbeats; at a close they do so anyway.
-                if request.kind == requests.ACTIVITY and request.future is not None:
-                    request.future.cancel()
+            executor.give_up_activities()  # at a close they learn of it anyway
             self._cancel_raised = WorkflowCanceled("the execution was asked to cancel")
             executor.fibers.interrupt(self._cancel_raised)
         else:

@@ -75,6 +75,7 @@ class Request:
         "kind",
         "line",
         "members",
+        "of",
         "sent",
         "started",
         "task",
@@ -94,6 +95,7 @@ class Request:
         arguments: tuple[list[Any], dict[str, Any]] = ([], {}),
         line: Line | None = None,
         members: dict[str, Any] | None = None,
+        of: Request | None = None,
     ):
         self.kind = kind
         self.id = id
@@ -106,6 +108,8 @@ class Request:
         """Another name that the type may have in a history: upstream's for child workflows."""
         self.input = input
         """What must be the same in every replay: input, details, or a timer's duration."""
+        self.of = of
+        """Of a cancel: what is to be canceled, with whatever future that has by then."""
         self.arguments = arguments
         """Of an activity or child workflow: what `input` was made of."""
         self.line = line
@@ -123,6 +127,8 @@ class Request:
     @property
     def closed(self) -> bool:
         """Its future is done: nothing more is to be asked."""
+        if self.of is not None:
+            return self.of.closed
         return self.future is not None and self.future.done
 
     def again(self) -> Request:

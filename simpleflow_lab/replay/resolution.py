@@ -49,7 +49,7 @@ def resolve(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> 
     if row.entity == event_types.TIMER and row.state in ("fired", "canceled") and executor.timers_in_line:
         executor.ask_again(executor.timers_in_line.pop(0))
     found = _TABLE.get((row.entity, row.state))
-    if found is not None and request.future is not None and not request.future.done:
+    if found is not None and (request.future or request.of) is not None and not request.closed:
         found(executor, request, event)
 
 
@@ -96,6 +96,8 @@ def _child_canceled(executor: ReplayExecutor, request: Request, event: HistoryEv
 
 def _activity_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
+    if request.given_up:
+        request.future.notice()
     request.future.set_cancelled(TaskCanceled(executor.fields.text(event.attributes.get("details"))))
 
 

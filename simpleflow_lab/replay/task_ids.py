@@ -17,22 +17,23 @@ from collections.abc import Callable
 from typing import Any
 
 from simpleflow_lab.codec import encode
+from simpleflow_lab.replay.fibers import Path
 from simpleflow_lab.swf.limits import MAX_ID
 
 
 class TaskIds:
     """Gives out the ids of one run."""
 
-    def __init__(self, workflow_id: str, run_id: str, strand: Callable[[], tuple[int, ...]] = tuple):
+    def __init__(self, workflow_id: str, run_id: str, strand: Callable[[], Path] = tuple):
         """`strand` tells which strand of the workflow runs now."""
         self._workflow_id = workflow_id
         # A child's workflow id must be unique in the domain, so it carries its parent's id and run.
         self._run = f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
         self._strand = strand
         self._counts: Counter[str] = Counter()
-        self._numbers: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+        self._numbers: dict[tuple[str, Path], list[int]] = {}
         """The numbers that the calls of a name in a strand have, in order."""
-        self._given: Counter[tuple[str, tuple[int, ...]]] | None = None
+        self._given: Counter[tuple[str, Path]] | None = None
         """How many of them this run from the start has got; `None` in the first run, in which all are new."""
 
     def next_number(self, name: str) -> str:

@@ -124,6 +124,9 @@ class Step(SubmittableContainer):
             error = strand.peek_exception()
             if error is None:
                 future.settle(bubbles=self.bubbles_exception_on_failure)
+            elif strand.cancelled:  # with the execution, while it stood still; `run` is told, too
+                future.notice()
+                future.set_cancelled(error)
             else:  # not of a part: what makes the parts failed, such as the function of a FuncGroup
                 strand.notice()
                 future.set_exception(error, raises=True)

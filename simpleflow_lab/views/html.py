@@ -75,14 +75,19 @@ def execution_summary(
     run_id: str = "",
     domain: str = "",
     until: datetime.datetime | None = None,
+    warnings: Sequence[str] = (),
 ) -> str:
-    """What an execution is and how it stands: type, ids, status, times, tasks by state, and what went wrong."""
+    """What an execution is and how it stands: type, ids, status, times, tasks by state, and what went wrong.
+
+    `warnings` are what the author of its workflow should know.
+    """
     facts = execution_facts(history, until=until)
     attempts = attempts_of(history, until=until)
     return piece(
         _heading(facts),
         _progress(attempts),
         _unnoticed(attempts),
+        _warned(warnings),
         _facts(facts, workflow_id, run_id, domain),
         _last_failure(facts, attempts),
     )
@@ -151,6 +156,17 @@ def _unnoticed(attempts: Sequence[Attempt]) -> str:
         f"<strong>⚠ {count(len(missed), 'failure')} unnoticed:</strong> the execution completed, and nothing in the "
         f"workflow looked at what became of {'it' if len(missed) == 1 else 'them'}."
         f"<ul>{items}</ul>{_more(len(missed) - _MAX_UNNOTICED, 'failure')}</div>"
+    )
+
+
+def _warned(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{escape(warning, HOVER_LIMIT)}</li>" for warning in warnings[:_MAX_UNNOTICED])
+    return (
+        f'<div class="sfl-banner" role="note" style="border-color: {look("timed_out").colour}">'
+        f"<strong>⚠ {count(len(warnings), 'warning')}</strong><ul>{items}</ul>"
+        f"{_more(len(warnings) - _MAX_UNNOTICED, 'warning')}</div>"
     )
 
 

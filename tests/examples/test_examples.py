@@ -238,7 +238,7 @@ PRINTED = {
         "the execution is CANCELED",
     ],
     "heartbeats": [
-        "START_TO_CLOSE timeout of 1 s at file 2",
+        "START_TO_CLOSE timeout of 2 s at file 2",
         '["20 files of photos", "20 files of letters", "18 files of 20 checked"]',
     ],
     "coroutines": [

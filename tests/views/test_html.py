@@ -42,6 +42,14 @@ def test_unnoticed_failures_get_a_banner() -> None:
     assert "unnoticed" not in execution_summary(eventful())
 
 
+def test_warnings_to_the_author_get_a_banner() -> None:
+    page = execution_summary(eventful(), warnings=["cell line 3, time.time() <b>: use self.now()"] * 12)
+    assert "⚠ 12 warnings" in page
+    assert "cell line 3, time.time() &lt;b&gt;: use self.now()" in page
+    assert "and 2 more warnings" in page
+    assert "warning" not in execution_summary(eventful())
+
+
 def test_the_last_failure_shows_its_traceback_bounded() -> None:
     story = Story()
     story.at(1).fail(story.schedule("a-1"), "KeyError: 1", "first")
