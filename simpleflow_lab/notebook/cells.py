@@ -67,6 +67,8 @@ class Cells:
         self._raw_cell = ""
         self._cell_id: str | None = None
         self._defined: dict[str, dict[Key, Any]] = {}
+        self._classes: dict[str, list[type[workflow.Workflow]]] = {}
+        """Every workflow class of a cell: several may have one type, and its name in Python may change."""
 
     def begin(self, info: Any) -> None:
         """IPython's `pre_run_cell`: which cell is about to run. A front end that names no cells gives no id."""
@@ -75,9 +77,10 @@ class Cells:
     def run(self, body: str) -> list[Definition]:
         """Run the body of the current cell; gives what it defined: activities, then workflows.
 
-        What the same cell defined when it ran before, and no longer defines, is unregistered.
+        What the same cell defined when it ran before, and no longer defines, is unregistered. So is a class that has
+        another name now: executions that began with it go on with what has its type now.
         """
-        before = _registered()
+        before, classes = _registered(), _classes()
         try:
             self._execute(body)
         except BaseException:
@@ -85,6 +88,7 @@ class Cells:
             raise
         defined = _changed(before)
         removed = self._remember(defined, complete=True)
+        self._forget_classes([cls for cls in _classes() if cls not in classes])
         return [
             *(_definition(key, thing, _change(before.get(key), thing)) for key, thing in defined.items()),
             *(_definition(key, thing, "removed") for key, thing in removed.items()),
@@ -101,10 +105,19 @@ class Cells:
             gone = {
                 key: thing for key, thing in earlier.items() if key not in defined and _registered().get(key) is thing
             }
-            for kind, name, version in gone:
-                del _REGISTRIES[kind][name, version]
+            for (kind, name, version), thing in gone.items():
+                if kind == "workflow":
+                    workflow.forget(thing)
+                else:
+                    del _REGISTRIES[kind][name, version]
         self._defined[self._cell_id] = defined if complete else {**earlier, **defined}
         return gone
+
+    def _forget_classes(self, defined: list[type[workflow.Workflow]]) -> None:
+        if self._cell_id is not None:
+            for earlier in self._classes.get(self._cell_id, []):
+                workflow.forget(earlier)
+            self._classes[self._cell_id] = defined
 
     # -- running --
 
@@ -166,6 +179,11 @@ def _registered() -> dict[Key, Any]:
         for kind, registry in _REGISTRIES.items()
         for (name, version), thing in list(registry.items())
     }
+
+
+def _classes() -> list[type[workflow.Workflow]]:
+    """Every workflow class that is defined now, also those that share their types."""
+    return [definition for same in list(workflow.same_type.values()) for definition in list(same.values())]
 
 
 def _changed(before: Mapping[Key, Any]) -> dict[Key, Any]:
