@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeGuard
 
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.exceptions import AggregateException, UsageError
-from simpleflow_lab.futures import FINISHED, Future
+from simpleflow_lab.futures import FINISHED, FIRST_COMPLETED, Future, wait
 from simpleflow_lab.jumbo import fetched, listed
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
 
@@ -119,13 +119,11 @@ class GroupFuture(Future):
         for future in self.futures:
             future.notice()
 
-    @property
-    def result(self) -> Any:
-        """See `Future.result`."""
+    def _outcome(self) -> Any:
         self.wait()
         if self.raises and self.peek_exception() is not None:
             self.notice()
-        return super().result
+        return super()._outcome()
 
     @property
     def exception(self) -> BaseException | None:
@@ -183,7 +181,7 @@ class FuncGroup(SubmittableContainer):
             inner = Group()
         if not isinstance(inner, Task | SubmittableContainer):
             raise TypeError(f"{self.func!r} gave {inner!r} to a FuncGroup: return a group, chain or task")
-        return submit(executor, _as_member(inner, self.raises_on_failure))
+        return submit(executor, as_member(inner, self.raises_on_failure))
 
 
 class _Members(SubmittableContainer):
@@ -255,11 +253,12 @@ class _Members(SubmittableContainer):
 
         def settle(_: Future) -> None:
             error = strand.peek_exception()
-            if error is None:
-                future.settle(bubbles=self.bubbles_exception_on_failure)
-            elif strand.cancelled:  # with the execution, while it stood still; `run` is told, too
+            if strand.cancelled:  # with the execution, while it stood still; `run` is told, too
+                strand.notice()
                 future.notice()
                 future.set_cancelled(error)
+            elif error is None:
+                future.settle(bubbles=self.bubbles_exception_on_failure)
             else:  # not a member's: what made the members failed, such as the function of a FuncGroup
                 strand.notice()
                 future.set_exception(error, raises=True)
@@ -280,7 +279,7 @@ class Group(_Members):
     def submit(self, executor: Submitter) -> Future:
         future = self._new_future(executor)
         if self.max_parallel is None or self.max_parallel >= len(self.members):
-            future.futures = [submit(executor, _as_member(each, self.raises_on_failure)) for each in self.members]
+            future.futures = [submit(executor, as_member(each, self.raises_on_failure)) for each in self.members]
             _when_all_done(future.futures, lambda: future.settle(bubbles=self.bubbles_exception_on_failure))
         else:
             self._in_strand(executor, future, lambda: self._few_at_a_time(executor, future))
@@ -291,11 +290,10 @@ class Group(_Members):
         at_work: list[Future] = []
         for member in list(self.members):
             while len(at_work) >= self.max_parallel:
-                _wait_for_any(executor, at_work)
-                at_work = [each for each in at_work if not each.done]
+                at_work = wait(at_work, return_when=FIRST_COMPLETED).not_done
             if future.given_up:
                 break
-            current = submit(executor, _as_member(member, self.raises_on_failure))
+            current = submit(executor, as_member(member, self.raises_on_failure))
             future.futures.append(current)
             if not current.done:
                 at_work.append(current)
@@ -349,7 +347,7 @@ class Chain(_Members):
         for member in list(self.members):
             if future.given_up:
                 return
-            current = submit(executor, _as_member(member, self.raises_on_failure, *previous))
+            current = submit(executor, as_member(member, self.raises_on_failure, *previous))
             future.futures.append(current)
             current.wait()
             if current.peek_exception() is not None and self.break_on_failure:
@@ -358,7 +356,7 @@ class Chain(_Members):
                 previous = (_value(current),)
 
 
-def _as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
+def as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
     """The member as its container submits it: a copy, with the container's say, and more arguments if it takes any."""
     if raises_on_failure is not None and hasattr(member, "raises_on_failure"):
         member = copy.copy(member)
@@ -392,16 +390,3 @@ def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:
     for future in futures:
         if not future.done:
             future.add_done_callback(one_done)
-
-
-def _wait_for_any(executor: Submitter, futures: list[Future]) -> None:
-    """Wait until one of these is done."""
-    first = executor.new_future(Future, raises=False)
-
-    def one_done(_: Future) -> None:
-        if not first.done:
-            first.set_finished(None)
-
-    for future in futures:
-        future.add_done_callback(one_done)
-    first.wait()

@@ -28,6 +28,8 @@ POLL_SECONDS: Final = 0.05
 END_SECONDS: Final = 0.3
 """How long what a child left behind has between SIGTERM and SIGKILL."""
 _BLOCK: Final = 1 << 16
+PR_SET_PDEATHSIG: Final = 1
+"""Of Linux's `prctl`: which signal the kernel sends a process when its parent dies."""
 
 
 def run(

@@ -55,7 +55,7 @@ _ENCODER = json.JSONEncoder(
 
 def encode(value: Any) -> str:
     """JSON text of a value. Raises `EncodingError` naming the place of what JSON can't hold unchanged."""
-    plain = _plain(value, "", 0)
+    plain = _plain(value, None, 0)
     try:
         return _ENCODER.encode(plain)
     except ValueError as error:  # Python writes whole numbers of up to 4,300 digits
@@ -76,7 +76,7 @@ def decode(text: str) -> Any:
 def parse(text: str) -> Any:
     """The value of JSON text in JSON's own types, as it stands there. Raises `ValueError` as `decode` does."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError(f"JSON nested deeper than {MAX_DEPTH} levels") from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
@@ -222,12 +222,12 @@ def _qualified(type: type) -> str:
     return f"{type.__module__}.{type.__qualname__}"
 
 
-def _written(registered: Registered, value: Any, where: str, depth: int) -> Any:
+def _written(registered: Registered, value: Any, where: _Where, depth: int) -> Any:
     """The value of a registered type in JSON's own types."""
     try:
         encoded = registered.encode(value)
     except EncodingError as error:
-        raise EncodingError(f"{error}{f' (at {where})' if where else ''}") from None
+        raise EncodingError(f"{error}{f' (at {_place(where)})' if where else ''}") from None
     except Exception as error:
         name = registered.name or _qualified(registered.type)
         _refuse(f"this {name} ({type(error).__name__}: {error})", where)
@@ -260,10 +260,16 @@ def _revived(value: Any) -> Any:
         raise UnreadableValueError(name, f"{type(error).__name__}: {error}"[:500]) from error
 
 
+_Where = tuple[Any, object] | None
+"""The place of a value: that of what holds it, and the index or key there. Put into words only for an error."""
+_ELEMENT: Final = object()
+"""The step to an element of a set."""
+
+
 # -- JSON's own types --------------------------------------------------------------------------------------------------
 
 
-def _plain(value: Any, where: str, depth: int) -> Any:
+def _plain(value: Any, where: _Where, depth: int) -> Any:
     """The value in JSON's own types."""
     kind = type(value)
     if value is None or kind is bool or kind is int:
@@ -277,7 +283,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if depth >= MAX_DEPTH:
         _refuse(f"more than {MAX_DEPTH} levels", where)
     if kind is list or kind is tuple:
-        return [_plain(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+        return [_plain(item, (where, i), depth + 1) for i, item in enumerate(value)]
     if kind is dict:
         if TAG in value:
             return {TAG: OBJECT, VALUE: _members(value, where, depth + 1)}
@@ -285,13 +291,13 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     return _other(value, where, depth)
 
 
-def _members(value: Mapping[Any, Any], where: str, depth: int) -> dict[str, Any]:
+def _members(value: Mapping[Any, Any], where: _Where, depth: int) -> dict[str, Any]:
     if depth >= MAX_DEPTH:
         _refuse(f"more than {MAX_DEPTH} levels", where)
-    return {_key(key, where): _plain(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
+    return {_key(key, where): _plain(item, (where, key), depth + 1) for key, item in value.items()}
 
 
-def _other(value: Any, where: str, depth: int) -> Any:
+def _other(value: Any, where: _Where, depth: int) -> Any:
     """The value of a type that JSON does not have, or of a subclass of one that it has."""
     if _by_type:
         for kind in type(value).__mro__:
@@ -308,7 +314,7 @@ def _other(value: Any, where: str, depth: int) -> Any:
         except UnicodeDecodeError:
             _refuse("bytes that are not UTF-8", where)
     if isinstance(value, set | frozenset):
-        return sorted((_plain(item, f"{where}{{…}}", depth + 1) for item in value), key=_ENCODER.encode)
+        return sorted((_plain(item, (where, _ELEMENT), depth + 1) for item in value), key=_ENCODER.encode)
     if isinstance(value, Mapping):
         return _plain(dict(value), where, depth)
     if isinstance(value, list | tuple | GeneratorType):
@@ -322,7 +328,7 @@ def _other(value: Any, where: str, depth: int) -> Any:
     _refuse(f"a {type(value).__module__}.{type(value).__qualname__}", where)
 
 
-def _text(value: str, where: str) -> str:
+def _text(value: str, where: _Where) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -330,14 +336,24 @@ def _text(value: str, where: str) -> str:
     return value
 
 
-def _key(key: Any, where: str) -> str:
+def _key(key: Any, where: _Where) -> str:
+    if type(key) is str and key.isascii():
+        return key
     if not isinstance(key, str):
         _refuse(f"the key {key!r}: only strings can be keys", where)
     return _text(key, where)
 
 
-def _refuse(what: str, where: str) -> NoReturn:
-    place = f" at {where}" if where else ""
+def _place(where: _Where) -> str:
+    steps = []
+    while where is not None:
+        where, step = where
+        steps.append("{…}" if step is _ELEMENT else f"[{step!r}]")
+    return "".join(reversed(steps))
+
+
+def _refuse(what: str, where: _Where) -> NoReturn:
+    place = f" at {_place(where)}" if where else ""
     raise EncodingError(f"JSON can't hold {what}{place}: convert it first, or store it elsewhere and pass its name")
 
 
@@ -350,6 +366,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"the number {text[:20]} is too large")
     return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

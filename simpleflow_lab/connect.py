@@ -114,13 +114,13 @@ def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[St
     said = settings.current()
     bucket = bucket_location(said.jumbo_fields_bucket, source=_BUCKET) if said.jumbo_fields_bucket else None
     trusted = [
-        bucket_location(each.strip(), source=_TRUSTED) for each in (said.trusted_buckets or "").split(",") if each
+        bucket_location(each.strip(), source=_TRUSTED) for each in (said.lab_trusted_buckets or "").split(",") if each
     ]
 
     def open_s3(location: str) -> Objects:
         from simpleflow_lab.service import s3  # noqa: PLC0415  boto3: only who goes to Amazon pays for it
 
-        return s3.open_objects(location, region=region, sse=said.s3_sse)
+        return s3.open_objects(location, region=region or said.aws_default_region, host=said.s3_host, sse=said.s3_sse)
 
     found = Storage(NoObjects(_NO_BUCKET), open_s3)
     if own is not None:

@@ -10,7 +10,7 @@
     └── SimpleflowLabError              catch this to catch all of ours
         ├── UsageError                  what was asked for can't be done as asked: exit code 2
         ├── EncodingError               a value that JSON can't hold unchanged
-        │   └── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
+        │   ├── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
         │   └── JumboTooLargeError      a field longer than SWF takes, and no place for what is too long
         ├── HistoryError                a history that is not one
         ├── StoreError                  a store of the embedded engine that can't be opened or written
@@ -209,12 +209,17 @@ class TaskFailed(TaskException):
 
 
 class TimeoutError(TaskException):
-    """A task that ran into one of its timeouts."""
+    """A task that ran into one of its timeouts.
 
-    def __init__(self, timeout_type: str, timeout_value: str | int | None = None):
+    `details` is what an activity said with its last heartbeat, as recorded: JSON with `progress` and `details` when it
+    was one of ours; `None` if it said nothing.
+    """
+
+    def __init__(self, timeout_type: str, timeout_value: str | int | None = None, details: str | None = None):
         super().__init__(timeout_type, timeout_value)
         self.timeout_type = timeout_type
         self.timeout_value = timeout_value
+        self.details = details
 
     def __str__(self) -> str:
         value = "" if self.timeout_value is None else f" of {self.timeout_value} s"

@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 from simpleflow_lab import activity, codec, portable, settings
-from simpleflow_lab.child_processes import END_SECONDS, Take, run
+from simpleflow_lab.child_processes import END_SECONDS, PR_SET_PDEATHSIG, Take, run
 from simpleflow_lab.codec import decode, encode
 from simpleflow_lab.exceptions import ExecutionError, ExecutionTimeoutError
 from simpleflow_lab.failures import details_of, read_details
@@ -66,10 +66,9 @@ MAX_STDERR: Final = 32_768
 VALUES: Final = "simpleflow_lab.values"
 """Imported by the child where the parent has it, for it registers types."""
 
-_PR_SET_PDEATHSIG: Final = 1
 _SHIM: Final = (
     "import ctypes, os, sys\n"
-    f"ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGKILL)})\n"
+    f"ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, {int(signal.SIGKILL)})\n"
     "os.getppid() == int(sys.argv[1]) or os._exit(1)\n"
     "os.execv(sys.argv[2], sys.argv[3:])\n"
 )
@@ -480,7 +479,7 @@ def _request(fd: int, others: Sequence[int], name: str, *, kill_children: bool) 
 def _end_with_parent(*, kill_children: bool) -> None:
     """Even if this interpreter is busy. With `kill_children` it ends by itself, to take its group along."""
     if sys.platform == "linux" and not kill_children:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def _gone(*, kill_children: bool) -> NoReturn:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,11 +23,9 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
-from simpleflow_lab.fields import Fields
 from simpleflow_lab.metrology import records_of
 from simpleflow_lab.running import ActivityProgress
-from simpleflow_lab.service.protocol import WatchableService
-from simpleflow_lab.storage import Storage
+from simpleflow_lab.runtime.serving import Serving
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
@@ -35,12 +33,6 @@ from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-Stuck = Callable[[str], Exception | None]
-"""From a run id to why it can't be decided for now."""
-
-Warnings = Callable[[str], tuple[str, ...]]
-"""From a run id to what the author of its workflow should know."""
 
 _CLOSED_WITH: Mapping[str, type[WorkflowExecutionError]] = {
     "FAILED": WorkflowExecutionFailed,
@@ -79,6 +71,12 @@ class Looks:
         from simpleflow_lab.views.tables import tasks_table  # noqa: PLC0415  pandas
 
         return tasks_table(self.history(), until=self._until())
+
+    def moments(self) -> pd.DataFrame:
+        """One row per marker, signal, cancel request and refused decision: what takes no time."""
+        from simpleflow_lab.views.tables import moments_table  # noqa: PLC0415  pandas
+
+        return moments_table(self.history())
 
     def decisions(self) -> pd.DataFrame:
         """One row per decision task."""
@@ -174,30 +172,17 @@ class Execution(Looks):
     """
 
     def __init__(
-        self,
-        service: WatchableService,
-        domain: str,
-        workflow_id: str,
-        run_id: str,
-        *,
-        stuck: Stuck,
-        warnings: Warnings = lambda _: (),
-        attached: bool = False,
-        storage: Storage | None = None,
-        activity_progress: Callable[[str], Iterable[ActivityProgress]] = lambda run_id: (),
-        fields: Fields,
+        self, serving: Serving, workflow_id: str, run_id: str, *, domain: str | None = None, attached: bool = False
     ):
-        self._service = service
-        self.domain = domain
+        """`serving` is what this process does for its service; `domain` is another one than is served there."""
+        self._serving = serving
+        self._service = serving.site.service
+        self._fields = serving.site.fields
+        self.domain = domain or serving.site.domain
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.attached = attached
         """It was open before `Lab.start` found it."""
-        self._stuck = stuck
-        self._warnings = warnings
-        self._storage = storage
-        self._activity_progress = activity_progress
-        self._fields = fields
         self._events: list[HistoryEvent] = []
 
     @property
@@ -224,7 +209,7 @@ class Execution(Looks):
 
         if by not in ("step", "activity"):
             raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
-        records = [] if self._storage is None else records_of(self._storage, self.workflow_id, self.run_id)
+        records = records_of(self._serving.site.storage, self.workflow_id, self.run_id)
         table = metrology_table(self.history(), records)
         return table if by == "step" else metrology_by_activity(table)
 
@@ -237,13 +222,13 @@ class Execution(Looks):
     @property
     def stuck(self) -> Exception | None:
         """Why no decision can be made for now, or `None`. It goes on when the cause is mended."""
-        return self._stuck(self.run_id)
+        return self._serving.stuck(self.run_id)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the author of its workflow should know: lines that read a clock, draw by chance or take long, a history
         that has become long. Of what was decided in this process."""
-        return self._warnings(self.run_id)
+        return self._serving.warnings(self.run_id)
 
     def describe(self) -> Mapping[str, Any]:
         """What SWF says of it: boto3's `describe_workflow_execution`."""
@@ -251,7 +236,7 @@ class Execution(Looks):
 
     def progress(self) -> Progress:
         """How far it is."""
-        activities = tuple(self._activity_progress(self.run_id))
+        activities = tuple(self._serving.activity_progress(self.run_id))
         return progress(self.history(), self._until())._replace(activities=activities)
 
     def _until(self) -> datetime.datetime | None:
@@ -332,16 +317,8 @@ class Execution(Looks):
         if status == "COMPLETED":
             return self._fields.decode(last.attributes.get("result"))
         if status == "CONTINUED_AS_NEW":
-            following = Execution(
-                self._service,
-                self.domain,
-                self.workflow_id,
-                last.attributes["newExecutionRunId"],
-                stuck=self._stuck,
-                warnings=self._warnings,
-                storage=self._storage,
-                fields=self._fields,
-            )
+            next_run = last.attributes["newExecutionRunId"]
+            following = Execution(self._serving, self.workflow_id, next_run, domain=self.domain)
             return following.result(timeout)
         reason = self._fields.text_if_there(last.attributes.get("reason")) or last.attributes.get("cause")
         details = self._fields.text_if_there(last.attributes.get("details"))

@@ -18,10 +18,9 @@ from types import ModuleType
 from typing import Final
 
 from simpleflow_lab.codec import parse
+from simpleflow_lab.constants import MAX_DETAILS_LENGTH, MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import TaskFailed
 
-MAX_REASON: Final = 256
-MAX_DETAILS: Final = 32_768
 _MAX_MESSAGE: Final = 4_096
 _MAX_NAME: Final = 512
 _MAX_BASES: Final = 32
@@ -46,7 +45,7 @@ class FailureDetails:
 
 def reason_of(error: BaseException) -> str:
     """`Type: message` within SWF's limit."""
-    return _cut(f"{type(error).__name__}: {_message(error)}".rstrip(": "), MAX_REASON)
+    return _cut(f"{type(error).__name__}: {_message(error)}".rstrip(": "), MAX_REASON_LENGTH)
 
 
 def details_of(error: BaseException, *, skip_package: bool = True, whole: bool = False) -> str:
@@ -66,14 +65,14 @@ def details_of(error: BaseException, *, skip_package: bool = True, whole: bool =
     text = json.dumps(record)
     if whole:
         return text
-    while len(text) > MAX_DETAILS and len(lines) > 2:
+    while len(text) > MAX_DETAILS_LENGTH and len(lines) > 2:
         # Keep both ends: where it was called from, and what happened.
         middle = len(lines) // 2
         lines[middle - len(lines) // 4 - 1 : middle + 1] = ["    [...]"]
         text = json.dumps(record)
     # What is left is too much by itself, as a message of 4,000 emoji is: JSON needs twelve characters for each.
     for name, less in (("traceback", []), ("error_bases", []), ("message", _cut(_message(error), _MAX_NAME))):
-        if len(text) > MAX_DETAILS:
+        if len(text) > MAX_DETAILS_LENGTH:
             record[name] = less
             text = json.dumps(record)
     return text

@@ -224,14 +224,16 @@ class LateFields:
         self._fields = fields
         self._outside = outside
         self._unwritten: dict[str, tuple[Reference, str]] = {}
+        self._gave_large = False
+        """A `JumboValue` was given to the workflow: what it passes on may hold it."""
 
     def encode(self, value: Any, what: str) -> str:
         """A value as a field of JSON. Raises `EncodingError`, and, of it, `JumboTooLargeError`."""
-        return self.fit(encode(jumbo.all_fetched(value)), what)
+        return self.fit(encode(jumbo.all_fetched(value) if self._gave_large else value), what)
 
     def encode_input(self, given: Any, what: str) -> str:
         """Arguments as an input; large results in `args` and `kwargs` stay where they are. Raises as `encode`."""
-        if not _has_arguments(given):
+        if not self._gave_large or not _has_arguments(given):
             return self.encode(given, what)
         paths: list[list[str | int]] = []
         members: dict[str, Any] = jumbo.lifted(given, (), paths)
@@ -239,6 +241,8 @@ class LateFields:
 
     def fit(self, text: str, what: str) -> str:
         """A text as a field. Raises `JumboTooLargeError`."""
+        if len(text) <= MAX_FIELD:
+            return text
         field, large = self._fields.fit(text, what)
         if large is not None:
             self._unwritten[field] = large
@@ -253,10 +257,11 @@ class LateFields:
 
     def decode_later(self, field: str | None) -> Any:
         """The value of a field; a large one is read when the workflow's code reads it."""
+        if not jumbo.is_reference(field):
+            return decode_or_text(field)
         value = self._fields.decode_later(field)
-        if not isinstance(value, JumboValue):
-            return value
-        return JumboValue(value.field, lambda: self._outside(value.get))
+        self._gave_large = True
+        return JumboValue(field, lambda: self._outside(value.get))
 
     def decode(self, field: str | None) -> Any:
         """The value of a field that anybody may have sent; what only looks like a reference is text.
@@ -273,17 +278,13 @@ class LateFields:
         """See `Fields.decode_input`."""
         return self._outside(lambda: self._fields.decode_input(field))
 
-    def recorded(self, members: Iterable[Any]) -> None:
-        """The history holds these fields: their objects are there."""
-        if self._unwritten:
-            for field in members:
-                if isinstance(field, str):
-                    self._unwritten.pop(field, None)
+    @property
+    def has_unwritten(self) -> bool:
+        """Some fields refer to objects that nobody has kept yet."""
+        return bool(self._unwritten)
 
     def take_unwritten(self, members: Iterable[Any]) -> list[tuple[Reference, str]]:
         """The objects to be kept before these fields are recorded; nobody is given them again."""
-        if not self._unwritten:
-            return []
         found = (self._unwritten.pop(field, None) for field in members if isinstance(field, str))
         return [large for large in found if large is not None]
 

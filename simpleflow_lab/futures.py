@@ -421,6 +421,23 @@ def _flat(fs: Iterable[Any]) -> Iterable[Future]:
             raise TypeError(f"one waits for futures, or lists of them, not for a {type(item).__name__}{hint}")
 
 
+def end_as(first: Future, second: Future) -> None:
+    """Let the second future end as the first one does, be that done or not; unless it is done otherwise before."""
+
+    def end(done: Future) -> None:
+        if second.done:
+            return
+        error = done.peek_exception()
+        if done.cancelled:
+            second.set_cancelled(error)
+        elif error is not None:
+            second.set_exception(error)
+        else:
+            second.set_finished(done.passed_on())
+
+    first.add_done_callback(end)
+
+
 def nested(value: Any) -> Iterable[Future]:
     """Every future inside lists, tuples, sets and dicts, in order."""
     if isinstance(value, Future):

@@ -25,12 +25,11 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeGuard
 
+from simpleflow_lab.constants import MAX_INPUT_LENGTH, MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, UsageError
 
-MAX_FIELD: Final = 32_768
+MAX_FIELD: Final = MAX_INPUT_LENGTH
 """Longest input, result, details, control and execution context that SWF takes, in characters."""
-MAX_HEARTBEAT_DETAILS: Final = 2_048
-MAX_REASON: Final = 256
 MAX_JUMBO: Final = 5 * 1024**2
 """Longest text that becomes an object, in characters; upstream's limit."""
 
@@ -40,6 +39,7 @@ STORE_LOCATION: Final = "jumbo"
 """Where the embedded engine keeps them among its objects."""
 
 _PREFIX: Final = "simpleflow+"
+_CLAIMS: Final = (f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:")
 _VERIFIED: Final = 8
 _WORST_UTF8: Final = 4
 """Bytes of one character, at most."""
@@ -169,7 +169,7 @@ def name_of(text: str) -> str:
 
 def is_reference(field: object) -> TypeGuard[str]:
     """The field claims to be a reference; `parse` says whether it is."""
-    return isinstance(field, str) and field.startswith((f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:"))
+    return isinstance(field, str) and field.startswith(_CLAIMS)
 
 
 def parse(field: str) -> Reference:
@@ -218,7 +218,7 @@ def bucket_location(given: str, *, source: str) -> str:
             f"{source}: {given!r} is no bucket: write bucket or bucket/prefix, "
             "in lower case, without empty parts, '.' or '..'"
         )
-    longest = MAX_REASON - len(f"{_PREFIX}{S3}://") - _LONGEST_END
+    longest = MAX_REASON_LENGTH - len(f"{_PREFIX}{S3}://") - _LONGEST_END
     if len(location) > longest:
         raise UsageError(
             f"{source}: bucket and prefix have {len(location)} characters, and at most {longest} leave room for a "

@@ -38,6 +38,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
+from simpleflow_lab.runtime.site import Site
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.workflow import Workflow
@@ -121,15 +122,17 @@ class Lab:
         self.fields = connection.fields
         """Values to SWF's fields and back, with the large ones kept as objects."""
         self._serving = Serving(
-            self.service,
-            self.domain,
+            Site(
+                service=self.service,
+                domain=self.domain,
+                storage=self.storage,
+                fields=self.fields,
+                settings=self.settings,
+            ),
             activity_threads=activity_threads,
             activity_executor=activity_executor,
             middleware=around,
             longest_heartbeat=connection.longest_heartbeat,
-            storage=connection.storage,
-            fields=connection.fields,
-            settings=self.settings,
         )
         try:
             self._serving.registration.domain()
@@ -314,18 +317,7 @@ class Lab:
     def _execution(
         self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
     ) -> Execution:
-        return Execution(
-            self.service,
-            domain or self.domain,
-            workflow_id,
-            run_id,
-            stuck=self._serving.stuck,
-            warnings=self._serving.warnings,
-            attached=attached,
-            storage=self.storage,
-            activity_progress=self._serving.activity_progress,
-            fields=self.fields,
-        )
+        return Execution(self._serving, workflow_id, run_id, domain=domain, attached=attached)
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:
         infos = self.execution_infos(workflow_id=workflow_id, domain=domain)
@@ -349,6 +341,8 @@ class Lab:
             return find_workflow(workflow)
         found: object = workflow
         if isinstance(found, type) and issubclass(found, Workflow):
+            if found.run is Workflow.run:
+                raise UsageError(f"{found.__name__} has no run method: write one")
             return found
         raise UsageError(f"{workflow!r} is no workflow: give a subclass of simpleflow_lab.Workflow")
 

@@ -14,13 +14,15 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final
 
 from simpleflow_lab.codec import decode, encode
+from simpleflow_lab.constants import MAX_HEARTBEAT_DETAILS_LENGTH
 from simpleflow_lab.exceptions import ActivityCanceled
 
-MAX_HEARTBEAT: Final = 2_048
-"""Most characters of a heartbeat's details; SWF's limit."""
+_NOT_AWAITABLE: Final = frozenset({NoneType, bool, int, float, str, list, tuple, dict})
+"""What most activities give: that it is no coroutine is plain."""
 _MAX_PROGRESS: Final = 100
 """Most characters of a progress that is a text: even escaped, it leaves room."""
 
@@ -87,6 +89,8 @@ class RunningTask:
 
     def finished(self, value: Any) -> Any:
         """What the activity gave, or what that is after it was awaited."""
+        if type(value) in _NOT_AWAITABLE:
+            return value
         return self._finish(value, self) if inspect.isawaitable(value) else value
 
     @property
@@ -153,7 +157,9 @@ def running(task: RunningTask) -> Iterator[None]:
 
 
 def heartbeat_details(progress: Any, details: Any) -> str | None:
-    """Progress and details as SWF takes them: JSON of at most `MAX_HEARTBEAT` characters. `None` if there are neither.
+    """Progress and details as SWF takes them: JSON of at most `MAX_HEARTBEAT_DETAILS_LENGTH` characters.
+
+    `None` if there are neither.
 
     It can't fail: what JSON can't hold is written as Python shows it, and what is too long is cut.
     """
@@ -166,14 +172,14 @@ def heartbeat_details(progress: Any, details: Any) -> str | None:
     except Exception:  # whatever it is, saying how far one is must not end the work
         record = {name: _plain(value) for name, value in record.items()}
         text = encode(record)
-    if len(text) <= MAX_HEARTBEAT:
+    if len(text) <= MAX_HEARTBEAT_DETAILS_LENGTH:
         return text
     if "progress" in record:
         record["progress"] = _text(record["progress"])[:_MAX_PROGRESS]
     if "details" in record:
-        record["details"] = _text(record["details"])[:MAX_HEARTBEAT]
+        record["details"] = _text(record["details"])[:MAX_HEARTBEAT_DETAILS_LENGTH]
         # A character may take twelve when it is escaped.
-        while len(text := encode(record)) > MAX_HEARTBEAT:
+        while len(text := encode(record)) > MAX_HEARTBEAT_DETAILS_LENGTH:
             record["details"] = record["details"][: len(record["details"]) * 3 // 4]
     return encode(record)
 

@@ -207,7 +207,7 @@ class Settings:
     jumbo_fields_bucket: str | None = _of(
         "SIMPLEFLOW_JUMBO_FIELDS_BUCKET", _text, None, "`bucket/prefix` of S3 for values too large for a field"
     )
-    trusted_buckets: str | None = _of(
+    lab_trusted_buckets: str | None = _of(
         "SIMPLEFLOW_LAB_TRUSTED_BUCKETS",
         _text,
         None,

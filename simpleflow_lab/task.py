@@ -249,6 +249,7 @@ class TaskFailureContext:
         error = self.exception
         if not isinstance(error, TaskFailed):
             self.reason = str(error)
+            self.details = decode_or_text(getattr(error, "details", None)) or self.details
             return
         self.reason = error.reason or self.reason
         self.details = decode_or_text(error.details) or self.details

@@ -43,7 +43,9 @@ _NULLABLE: Final = frozenset(
     {"Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64", "boolean"}
 )
 _TEXT: Final = frozenset({"str", "string"})
-_ZONED: Final = re.compile(r"datetime64\[(s|ms|us|ns), (.+)\]")
+_ZONE: Final = re.compile(r"(?!dateutil/)[A-Za-z][A-Za-z0-9_+:-]*(/[A-Za-z0-9_+-]+)*")
+"""Names of time zones. Others pandas takes for paths of files, and opens them."""
+_ZONED: Final = re.compile(rf"datetime64\[(s|ms|us|ns), ({_ZONE.pattern})\]")
 _MAX_TEXT: Final = 1 << 24
 """Characters of an array of text, every element as long as the longest."""
 _ODD: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -262,14 +264,16 @@ def _frame_of(written: Mapping[str, Any]) -> pd.DataFrame:
 def _timestamp(value: pd.Timestamp) -> dict[str, Any]:
     zone = None if value.tz is None else str(value.tz)
     written = {"at": value.isoformat(), "unit": value.unit, "tz": zone}
-    if _timestamp_of(written).tz != value.tz:
+    if zone is not None and (not _ZONE.fullmatch(zone) or _timestamp_of(written).tz != value.tz):
         raise EncodingError(f"a time in the zone {value.tz!r}: convert it with tz_convert() to a named one first")
     return written
 
 
 def _timestamp_of(written: Mapping[str, Any]) -> Any:
-    value = pd.Timestamp(written["at"])
-    return (value if written["tz"] is None else value.tz_convert(written["tz"])).as_unit(written["unit"])
+    value, zone = pd.Timestamp(written["at"]), written["tz"]
+    if zone is not None and not _ZONE.fullmatch(zone):
+        raise ValueError(f"no time zone {zone!r}")
+    return (value if zone is None else value.tz_convert(zone)).as_unit(written["unit"])
 
 
 def _timedelta(value: pd.Timedelta) -> dict[str, Any]:

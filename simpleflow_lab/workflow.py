@@ -93,7 +93,8 @@ class Workflow:
     task_priority: ClassVar[Any] = PRIORITY_NOT_SET
     """Priority of its decision tasks, and of activities that have none of their own."""
     child_policy: ClassVar[str | None] = None
-    """What becomes of it when its parent closes: TERMINATE, REQUEST_CANCEL or ABANDON."""
+    """What becomes of its children when it closes, however it does: TERMINATE, REQUEST_CANCEL or ABANDON. If not given,
+    TERMINATE; for a child, its parent's."""
     execution_timeout: ClassVar[int | str | None] = None
     """Seconds an execution may stay open."""
     decision_tasks_timeout: ClassVar[int | str | None] = None
@@ -122,6 +123,8 @@ class Workflow:
         _check_definition(cls)
         if "retry" in cls.__dict__:
             check_retry(cls.retry, f"workflow {cls.__name__}")
+        if cls.run is Workflow.run:
+            return  # a base of others
         kind = cls.type_name(), cls.type_version()
         same = same_type.setdefault(kind, {})
         if kind not in registry:

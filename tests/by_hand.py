@@ -20,6 +20,7 @@ from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.registration import Registration
 from simpleflow_lab.swf.history import History, event_from_wire
 from simpleflow_lab.workflow import Workflow
+from tests.running import task_of
 
 DOMAIN = "by-hand"
 HOUR = 3600
@@ -125,7 +126,7 @@ class ByHand:
         context = {"run_id": execution["runId"], "activity_id": task["activityId"]}
         token = task["taskToken"]
         try:
-            result = registered.execute(args, kwargs, context)
+            result = registered.execute(args, kwargs, task_of(context))
         except Exception as error:
             self.engine.respond_activity_task_failed(
                 taskToken=token, reason=reason_of(error), details=details_of(error)

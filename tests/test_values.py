@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -150,7 +152,7 @@ class Special(pd.DataFrame):
         pd.Series(pd.arrays.SparseArray([0, 1])), pd.Series([(1, 2)]), pd.Series([{1, 2}]), pd.Series([object()]),
         pd.IntervalIndex.from_breaks([0, 1]), Special({"a": [1]}), pd.Series([1], name=frozenset({1})),
     ],
-    ids=repr,
+    ids=lambda value: re.sub(r" at 0x[0-9a-f]+", "", repr(value)),  # the same name in every process
 )  # fmt: skip
 def test_what_would_not_come_back_is_refused(value):
     with pytest.raises(EncodingError, match=r"\['here'\]"):
@@ -177,6 +179,28 @@ def test_what_would_not_come_back_is_refused(value):
 def test_what_nobody_wrote_so_is_refused_when_it_is_read(written):
     with pytest.raises(UnreadableValueError):
         decode(json.dumps(written))
+
+
+COLUMN = {"dtype": "datetime64[ns, ZONE]", "data": [0]}
+SERIES = {"column": COLUMN, "index": {"range": [0, 1, 1], "name": None}, "name": None}
+
+
+@pytest.mark.parametrize("zone", ["dateutil/FILE", "dateutil/Europe/Paris", "FILE", "tzlocal()", "Europe/../../FILE"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pandas.Timestamp", {"at": "2026-01-01T00:00:00+00:00", "unit": "ns", "tz": "ZONE"}),
+        ("pandas.Series", SERIES),
+    ],
+    ids=["moment", "column"],
+)
+def test_a_time_zone_that_is_a_path_is_never_opened(tmp_path, zone, name, value):
+    """Threat T6: pandas takes a zone such as `dateutil//etc/passwd` for a file; a pipe would hang whoever reads."""
+    pipe = tmp_path / "zone"
+    os.mkfifo(pipe)
+    text = json.dumps({TAG: name, "value": value}).replace("ZONE", zone.replace("FILE", str(pipe)))
+    with pytest.raises(UnreadableValueError):
+        decode(text)
 
 
 @activity.with_attributes(name="values.clean", task_list="values", version="1")

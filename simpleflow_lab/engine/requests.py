@@ -61,14 +61,25 @@ def _string(least: int, greatest: int | None) -> _Check:
     return check_string
 
 
+_REMEMBERED: Final = 500
+"""Strings of one shape that are known to be good: names and timeouts are said again and again."""
+
+
 def _pattern(pattern: str, plain: _Check, also: Callable[[str], bool] | None = None) -> _Check:
     match = re.compile(pattern).fullmatch
+    good: set[str] = set()
 
     def check_pattern(value: Any, path: str, problems: list[str]) -> None:
+        if type(value) is str and value in good:
+            return
         before = len(problems)
         plain(value, path, problems)
-        if len(problems) == before and not (match(value) and (also is None or also(value))):
+        if len(problems) > before:
+            return
+        if not (match(value) and (also is None or also(value))):
             problems.append(_failed(value, path, f"satisfy regular expression pattern: {pattern}"))
+        elif len(good) < _REMEMBERED:
+            good.add(str(value))
 
     return check_pattern
 

@@ -37,7 +37,7 @@ from simpleflow_lab.views import html
 from simpleflow_lab.views.listings import workflow_info
 from simpleflow_lab.views.looks import look
 from simpleflow_lab.views.tables import executions_table
-from simpleflow_lab.views.text import duration
+from simpleflow_lab.views.text import described, duration
 
 
 class Table(pd.DataFrame):
@@ -213,7 +213,7 @@ def _cell(name: str, value: Any) -> Any:
 def _arguments(text: str) -> str:
     """The input of a task, without the frame that simpleflow puts around it where that is empty."""
     try:
-        value = parse(text)
+        value = described(parse(text))
     except ValueError:
         return text
     match value:

@@ -67,7 +67,7 @@ class Cells:
         self._raw_cell = ""
         self._cell_id: str | None = None
         self._defined: dict[str, dict[Key, Any]] = {}
-        self._classes: dict[str, list[type[workflow.Workflow]]] = {}
+        self._classes: dict[str, set[type[workflow.Workflow]]] = {}
         """Every workflow class of a cell: several may have one type, and its name in Python may change."""
 
     def begin(self, info: Any) -> None:
@@ -85,10 +85,11 @@ class Cells:
             self._execute(body)
         except BaseException:
             self._remember(_changed(before), complete=False)
+            self._replace_classes(_classes() - classes, complete=False)
             raise
         defined = _changed(before)
         removed = self._remember(defined, complete=True)
-        self._forget_classes([cls for cls in _classes() if cls not in classes])
+        self._replace_classes(_classes() - classes, complete=True)
         return [
             *(_definition(key, thing, _change(before.get(key), thing)) for key, thing in defined.items()),
             *(_definition(key, thing, "removed") for key, thing in removed.items()),
@@ -101,9 +102,11 @@ class Cells:
         earlier = self._defined.get(self._cell_id, {})
         gone: dict[Key, Any] = {}
         if complete:
-            # What another cell has defined since is that cell's.
+            # What another cell has defined since is that cell's; a module that is imported again defines nothing again.
             gone = {
-                key: thing for key, thing in earlier.items() if key not in defined and _registered().get(key) is thing
+                key: thing
+                for key, thing in earlier.items()
+                if key not in defined and _registered().get(key) is thing and _module(thing) == "__main__"
             }
             for (kind, name, version), thing in gone.items():
                 if kind == "workflow":
@@ -113,11 +116,14 @@ class Cells:
         self._defined[self._cell_id] = defined if complete else {**earlier, **defined}
         return gone
 
-    def _forget_classes(self, defined: list[type[workflow.Workflow]]) -> None:
-        if self._cell_id is not None:
-            for earlier in self._classes.get(self._cell_id, []):
-                workflow.forget(earlier)
-            self._classes[self._cell_id] = defined
+    def _replace_classes(self, defined: set[type[workflow.Workflow]], *, complete: bool) -> None:
+        """Note the classes that the cell defined; forget those that it defined before."""
+        if self._cell_id is None:
+            return
+        earlier = self._classes.get(self._cell_id, set())
+        for cls in earlier if complete else ():
+            workflow.forget(cls)
+        self._classes[self._cell_id] = defined if complete else earlier | defined
 
     # -- running --
 
@@ -181,14 +187,27 @@ def _registered() -> dict[Key, Any]:
     }
 
 
-def _classes() -> list[type[workflow.Workflow]]:
-    """Every workflow class that is defined now, also those that share their types."""
-    return [definition for same in list(workflow.same_type.values()) for definition in list(same.values())]
+def _classes() -> set[type[workflow.Workflow]]:
+    """Every workflow class of a cell that is defined now, also those that share their types."""
+    every = (definition for same in list(workflow.same_type.values()) for definition in list(same.values()))
+    return {definition for definition in every if _module(definition) == "__main__"}
 
 
 def _changed(before: Mapping[Key, Any]) -> dict[Key, Any]:
-    """What was registered since."""
-    return {key: thing for key, thing in _registered().items() if before.get(key) is not thing}
+    """What the user registered since: an import may bring activities of this package, such as those of steps."""
+    return {
+        key: thing
+        for key, thing in _registered().items()
+        if before.get(key) is not thing and _module(thing).partition(".")[0] != _PACKAGE
+    }
+
+
+def _module(thing: Any) -> str:
+    """Name of the module that has the class or the function."""
+    return str(getattr(thing, "callable", thing).__module__)
+
+
+_PACKAGE: Final = __name__.partition(".")[0]
 
 
 def _change(old: Any, new: Any) -> Change:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import NondeterminismError
-from simpleflow_lab.futures import Future
+from simpleflow_lab.futures import Future, end_as
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.requests import Asked, Request, describe, line_text
 
@@ -29,7 +29,9 @@ class AskedBefore:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._requests: dict[_Key, tuple[Request, str | None]] = {}
+        self._first_run: list[tuple[Request, str | None]] = []
+        """What the first run asked for, in order: most workflows run once, and nobody ever looks."""
+        self._requests: dict[_Key, tuple[Request, str | None]] | None = None
         """With the input that it had at first: what fails may be asked for again with another one."""
         self._counts: Counter[_Key] = Counter()
 
@@ -38,6 +40,9 @@ class AskedBefore:
 
         Raises `NondeterminismError` if that asked for something else under the same id.
         """
+        if self._requests is None:
+            self._first_run.append((request, request.input))
+            return request
         key = self._key(request)
         found = self._requests.get(key)
         if found is None or not self._was_asked(found[0]):
@@ -59,7 +64,8 @@ class AskedBefore:
 
     def requests(self, kind: str) -> Iterator[Request]:
         """All requests of a kind, oldest first."""
-        return (request for request, _ in list(self._requests.values()) if request.kind == kind)
+        asked = self._first_run if self._requests is None else self._requests.values()
+        return (request for request, _ in list(asked) if request.kind == kind)
 
     def _key(self, request: Request) -> _Key:
         if request.kind in _WITH_IDS:
@@ -75,6 +81,9 @@ class AskedBefore:
 
     def begin_again(self) -> None:
         """The workflow is about to run from its start: what waits for the futures it got so far is no more."""
+        if self._requests is None:
+            self._requests = {self._key(request): (request, given) for request, given in self._first_run}
+            self._first_run.clear()
         self._counts.clear()
         for request, _ in self._requests.values():
             # Without a task of the author's it is not the author's code that waits for it.
@@ -86,15 +95,7 @@ class AskedBefore:
 
 def _tell(known: Future, future: Future) -> None:
     """Bring a future to where another one is."""
-    if future.done:
-        return
-    if known.running:
+    if known.done:
+        end_as(known, future)
+    elif known.running:
         future.set_running()
-    elif known.cancelled:
-        future.set_cancelled(known.peek_exception())
-    elif known.done:
-        error = known.peek_exception()
-        if error is None:
-            future.set_finished(known.passed_on())  # a large one stays where it is
-        else:
-            future.set_exception(error)

@@ -1,36 +1,38 @@
 """What a running workflow talks to: takes its tasks, gives futures, collects requests.
 
 The executor knows the workflow's side of a replay: which tasks were submitted, under which ids, with which futures.
-`replay.replay` knows the history's side and tells it what became of them.
+`replay.replay` knows the history's side and tells it what became of them. What is an idea of its own stands apart:
+arguments that wait for futures (`arguments`), what a task asks of SWF (`task_requests`), signals that came (`signals`)
+and are passed on (`propagation`), ids (`task_ids`), patches, and runs from the start (`asked_before`).
 """
 
 from __future__ import annotations
 
 import contextvars
-import copy
 import datetime
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import greenlet
 
-from simpleflow_lab.codec import decode, encode, is_registered
+from simpleflow_lab.codec import decode, encode
 from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, StoreError, TaskCanceled, WorkflowCanceled
 from simpleflow_lab.fields import Fields, LateFields
-from simpleflow_lab.futures import PENDING, Canceler, Future, nested, resolved
+from simpleflow_lab.futures import PENDING, Canceler, Future, end_as
 from simpleflow_lab.history import History
 from simpleflow_lab.jumbo import all_fetched, is_reference
 from simpleflow_lab.marker import Marker
-from simpleflow_lab.replay import requests
+from simpleflow_lab.replay import requests, task_requests
+from simpleflow_lab.replay.arguments import Given
 from simpleflow_lab.replay.asked_before import AskedBefore
 from simpleflow_lab.replay.fibers import Fibers, Line
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.propagation import Propagation
 from simpleflow_lab.replay.requests import DEADLINE_TIMER, Asked, Request
+from simpleflow_lab.replay.signals import Signals
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
+from simpleflow_lab.replay.task_requests import Asks
 from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSignal, WaitForSignal
-from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import (
     ActivityTask,
@@ -42,7 +44,7 @@ from simpleflow_lab.task import (
     TimerTask,
     WorkflowTask,
 )
-from simpleflow_lab.workflow import Workflow, input_of, priority_of, says_priority
+from simpleflow_lab.workflow import Workflow, priority_of, says_priority
 
 
 class _Waiter:
@@ -111,10 +113,7 @@ class ReplayExecutor:
         self._timers: dict[str, Request] = {}
         self._markers: list[Marker] = []
         self._marked: dict[tuple[str, str | None], Future] = {}
-        self._signals: dict[str, list[Signal]] = {}
-        self._taken: dict[str, int] = {}
-        self._waiting_for_signal: dict[str, list[SignalFuture]] = {}
-        self._takers: dict[str, deque[SignalFuture]] = {}
+        self.signals = Signals()
         self._propagation = Propagation(started)
         self._deliveries: list[Future] = []
         self._waiter = _Waiter(self)
@@ -176,6 +175,10 @@ class ReplayExecutor:
         """The workflow that runs on it: where a container of the author's own submits what it holds."""
         return self._workflow
 
+    def attach(self, workflow: Workflow) -> None:
+        """The workflow that runs on this executor."""
+        self._workflow = workflow
+
     def submit(self, task: Task) -> Future:
         """Take a task; gives its future at once."""
         if self.fibers.closed:
@@ -225,13 +228,9 @@ class ReplayExecutor:
             workflow_id=sender.get("workflowId"),
             run_id=sender.get("runId"),
         )
-        self._signals.setdefault(signal.name, []).append(signal)
         self._propagation.signaled(signal, event.attributes.get("input"))
         self._pass_signals_on_soon()
-        for future in self._waiting_for_signal.pop(signal.name, []):
-            if not future.done:
-                future.set_signal(signal)
-        self._hand_out_signals(signal.name)
+        self.signals.add(signal)
 
     def hook(self, name: str) -> Callable[..., Any] | None:
         """The workflow's own hook of this name, or `None` if it left that of `Workflow` as it is."""
@@ -261,12 +260,12 @@ class ReplayExecutor:
 
     def change(self, request: Request, task: ActivityTask | WorkflowTask) -> None:
         """The next attempt is of this task, whatever the request asked for before."""
-        values, named = resolved(list(task.args)), resolved(dict(task.kwargs))
+        args, kwargs = Given((task.args, task.kwargs)).value
         if isinstance(task, ActivityTask):
-            asked = self._asked_of_activity(task, values, named, self._priority_of(task))
+            asks = self._of_activity(task, args, kwargs, self._priority_of(task))
         else:
-            asked = self._asked_of_child(task, values, named)
-        for member, value in asked.items():
+            asks = self._of_child(task, args, kwargs)
+        for member, value in asks.items():
             setattr(request, member, value)
 
     def child_event(self, event: HistoryEvent) -> None:
@@ -333,9 +332,7 @@ class ReplayExecutor:
         self._before.begin_again()
         self._by_id.clear()
         self._timers.clear()
-        self._waiting_for_signal.clear()
-        self._takers.clear()
-        self._taken.clear()
+        self.signals.begin_again()
         self._failed.clear()
         self._pass_signals_on_soon()
 
@@ -355,12 +352,6 @@ class ReplayExecutor:
     def failures(self) -> int:
         """How many tasks failed for good, or would have if a hook had made nothing else of it."""
         return len(self._failed) + self.settled_by_hook
-
-    @property
-    def waiting_signals(self) -> list[str]:
-        """Names of the signals that are waited for."""
-        waiting = [*self._waiting_for_signal.items(), *self._takers.items()]
-        return sorted({name for name, futures in waiting if any(not future.done for future in futures)})
 
     @property
     def is_passing_signals_on(self) -> bool:
@@ -385,21 +376,21 @@ class ReplayExecutor:
         if future.peek_exception() is not None:
             self._failed.append(future)
 
-    def _when_arguments_are_there(self, args: Any, future: Future, go_on: Callable[[], None]) -> None:
-        """Call `go_on` when every future in `args` is done; at once if all are.
+    def _when_arguments_are_there(self, given: Given, future: Future, go_on: Callable[[], None]) -> None:
+        """Call `go_on` when every future in what was given is done; at once if all are.
 
         An argument that is to raise closes this task's future instead, and so does, later, a task that can't be asked
         for; now, that is an error of the line that submits.
         """
-        waiting = [dependency for dependency in nested(args) if not dependency.done]
+        waiting = [dependency for dependency in given.futures if not dependency.done]
         if not waiting:
-            self._go_on(args, future, go_on)
+            self._go_on(given, future, go_on)
             return
         left = len(waiting)
 
         def later() -> None:
             try:
-                self._go_on(args, future, go_on)
+                self._go_on(given, future, go_on)
             except StoreError:
                 raise  # the world's
             except Exception as error:  # the author's line has passed: the future tells
@@ -414,10 +405,10 @@ class ReplayExecutor:
         for dependency in waiting:
             dependency.add_done_callback(one_done)
 
-    def _go_on(self, args: Any, future: Future, go_on: Callable[[], None]) -> None:
+    def _go_on(self, given: Given, future: Future, go_on: Callable[[], None]) -> None:
         if future.done:
             return  # canceled by the author meanwhile
-        for dependency in nested(args):
+        for dependency in given.futures:
             error = dependency.peek_exception()
             if error is not None and dependency.raises:
                 dependency.notice()
@@ -427,7 +418,7 @@ class ReplayExecutor:
 
     def _submit_activity(self, task: ActivityTask, line: Line | None) -> Future:
         activity = task.activity
-        args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
+        given = Given((task.args, task.kwargs))
         get_task_id = getattr(activity.callable, "get_task_id", None)
         future = self._new_future("", raises=task.raises_on_failure, canceler=self._give_up)
         if get_task_id is None and not activity.idempotent:
@@ -436,24 +427,19 @@ class ReplayExecutor:
         priority = self._priority_of(task)
 
         def go_on() -> None:
-            values, named = resolved(args), resolved(kwargs)
+            args, kwargs = given.value
             if get_task_id is not None:
                 future.task_id = self._ids.task_id(
-                    task.name, str(get_task_id(self._workflow, *all_fetched(values), **all_fetched(named)))
+                    task.name, str(get_task_id(self._workflow, *all_fetched(args), **all_fetched(kwargs)))
                 )
             task_id = future.task_id or self._ids.task_id(
-                task.name, arguments_hash(all_fetched(values), all_fetched(named))
+                task.name, arguments_hash(all_fetched(args), all_fetched(kwargs))
             )
-            future.task_id = task_id
-            same = self._by_id.get(task_id)
-            if same is not None:
-                _follow(same.future, future)
-                return
-            asked = self._asked_of_activity(task, values, named, priority)
-            request = Request(requests.ACTIVITY, task_id, future=future, line=line, **asked)
-            self._by_id[task_id] = self.ask(request)
+            self._ask_once(
+                requests.ACTIVITY, task_id, future, line, lambda: self._of_activity(task, args, kwargs, priority)
+            )
 
-        self._when_arguments_are_there((args, kwargs), future, go_on)
+        self._when_arguments_are_there(given, future, go_on)
         return future
 
     def _priority_of(self, task: ActivityTask) -> int | str | None:
@@ -462,29 +448,15 @@ class ReplayExecutor:
             return priority_of(*own)
         return priority_of(self._workflow.task_priority)
 
-    def _asked_of_activity(
-        self, task: ActivityTask, values: list[Any], named: dict[str, Any], priority: int | str | None
-    ) -> dict[str, Any]:
-        """Of a request for an activity task: what follows from the task and its arguments."""
-        activity = task.activity
-        return {
-            "task": task,
-            "type": (activity.name, activity.version),
-            "input": self.fields.encode_input(task.input_of(values, named), f"input of {activity.name}"),
-            "arguments": (values, named),
-            "members": {
-                "task_list": activity.task_list,
-                "task_priority": priority,
-                "start_to_close_timeout": activity.task_start_to_close_timeout,
-                "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
-                "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
-                "heartbeat_timeout": activity.task_heartbeat_timeout,
-                **{name: self._defaults[name] for name in activity.unsaid & self._defaults.keys()},
-            },
-        }
+    def _of_activity(
+        self, task: ActivityTask, args: list[Any], kwargs: dict[str, Any], priority: int | str | None
+    ) -> Asks:
+        return task_requests.of_activity(
+            task, args, kwargs, priority=priority, defaults=self._defaults, fields=self.fields
+        )
 
     def _submit_child(self, task: WorkflowTask, line: Line | None) -> Future:
-        args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
+        given = Given((task.args, task.kwargs))
         future = self._new_future("", raises=task.raises_on_failure, canceler=self._give_up)
         # Reserved now, even for a class that may say an id of its own when the arguments are there.
         numbered = None if task.idempotent else self._ids.child_id(task.name, self._ids.next_number(task.name))
@@ -492,54 +464,30 @@ class ReplayExecutor:
             future.task_id = numbered
 
         def go_on() -> None:
-            values, named = resolved(args), resolved(kwargs)
-            future.task_id = future.task_id or task.workflow_id(all_fetched(values), all_fetched(named)) or numbered
-            child_id = future.task_id or self._ids.child_id(
-                task.name, arguments_hash(all_fetched(values), all_fetched(named))
+            args, kwargs = given.value
+            child_id = (
+                future.task_id
+                or task.workflow_id(all_fetched(args), all_fetched(kwargs))
+                or numbered
+                or self._ids.child_id(task.name, arguments_hash(all_fetched(args), all_fetched(kwargs)))
             )
-            future.task_id = child_id
-            same = self._by_id.get(child_id)
-            if same is not None:
-                _follow(same.future, future)
-                return
-            asked = self._asked_of_child(task, values, named)
-            request = Request(requests.CHILD, child_id, future=future, line=line, **asked)
-            self._by_id[child_id] = self.ask(request)
+            self._ask_once(requests.CHILD, child_id, future, line, lambda: self._of_child(task, args, kwargs))
 
-        self._when_arguments_are_there((args, kwargs), future, go_on)
+        self._when_arguments_are_there(given, future, go_on)
         return future
 
-    def _asked_of_child(self, task: WorkflowTask, values: list[Any], named: dict[str, Any]) -> dict[str, Any]:
-        """Of a request for a child workflow: what follows from the task and its arguments."""
-        workflow = task.workflow
-        return {
-            "task": task,
-            "type": (workflow.type_name(), workflow.type_version()),
-            "alias": workflow.class_name(),
-            "input": self.fields.encode_input(input_of(workflow, values, named), f"input of {workflow.type_name()}"),
-            "arguments": (values, named),
-            "members": self._child_members(task, all_fetched(values), all_fetched(named)),
-        }
+    def _of_child(self, task: WorkflowTask, args: list[Any], kwargs: dict[str, Any]) -> Asks:
+        return task_requests.of_child(task, args, kwargs, started=self._started.attributes, fields=self.fields)
 
-    def _child_members(self, task: WorkflowTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        workflow, parent = task.workflow, self._started.attributes
-        tags = task.tag_list(args, kwargs)
-        if tags is Workflow.INHERIT_TAG_LIST:
-            tags = parent.get("tagList")
-        timeout, decision_timeout = workflow.execution_timeout, workflow.decision_tasks_timeout
-        return {
-            "task_list": task.task_list(args, kwargs) or parent["taskList"]["name"],
-            "task_priority": priority_of(task.task_priority, workflow.task_priority),
-            "execution_start_to_close_timeout": (
-                parent.get("executionStartToCloseTimeout") if timeout is None else seconds(timeout)
-            ),
-            "task_start_to_close_timeout": (
-                parent.get("taskStartToCloseTimeout") if decision_timeout is None else seconds(decision_timeout)
-            ),
-            "child_policy": workflow.child_policy or parent.get("childPolicy"),
-            "tag_list": list(tags) if tags else None,
-            "lambda_role": workflow.lambda_role,
-        }
+    def _ask_once(self, kind: str, task_id: str, future: Future, line: Line | None, asks: Callable[[], Asks]) -> None:
+        """Ask for an activity or a child; one that has this id already has the same outcome for both."""
+        future.task_id = task_id
+        same = self._by_id.get(task_id)
+        if same is None:
+            self._by_id[task_id] = self.ask(Request(kind, task_id, future=future, line=line, **asks()))
+        else:
+            assert same.future is not None
+            end_as(same.future, future)
 
     def _submit_timer(self, task: TimerTask, line: Line | None) -> Future:
         same = self._timers.get(task.timer_id)
@@ -574,15 +522,15 @@ class ReplayExecutor:
         return self.submit(TimerTask(f"{DEADLINE_TIMER}_{self._ids.next_number(DEADLINE_TIMER)}", seconds))
 
     def _record_marker(self, task: MarkerTask, line: Line | None) -> Future:
-        details = _snapshot(task.details)
+        given = Given(task.details)
         future = self._new_future(task.name)
 
         def go_on() -> None:
-            value = resolved(details)
+            value = given.value
             text = None if value is None else self.fields.encode(value, f"details of marker {task.name}")
             same = self._marked.get((task.name, text))
             if same is not None:
-                _follow(same, future)
+                end_as(same, future)
                 return
             # As the history gives it back: in JSON's types, and not to be changed by the author.
             marker = Marker(task.name, None if value is None else decode(encode(all_fetched(value))))
@@ -592,22 +540,23 @@ class ReplayExecutor:
             self._markers.append(marker)
             self.ask(Request(requests.MARKER, task.name, task=task, future=future, input=text, line=line))
 
-        self._when_arguments_are_there(details, future, go_on)
+        self._when_arguments_are_there(given, future, go_on)
         return future
 
     def _send_signal(self, task: SignalTask, line: Line | None) -> Future:
-        args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
+        given = Given((task.args, task.kwargs))
         future = self._new_future(task.name, canceler=self._give_up_signal)
 
         def go_on() -> None:
-            given = {"args": resolved(args), "kwargs": resolved(kwargs), PROPAGATE: task.propagate}
+            args, kwargs = given.value
+            sent = {"args": args, "kwargs": kwargs, PROPAGATE: task.propagate}
             self.ask(
                 Request(
                     requests.SIGNAL,
                     task.name,
                     task=task,
                     future=future,
-                    input=self.fields.encode(given, f"input of signal {task.name}"),
+                    input=self.fields.encode(sent, f"input of signal {task.name}"),
                     line=line,
                     members={
                         "workflow_id": task.workflow_id or self._workflow_id,
@@ -617,38 +566,23 @@ class ReplayExecutor:
                 )
             )
 
-        self._when_arguments_are_there((args, kwargs), future, go_on)
+        self._when_arguments_are_there(given, future, go_on)
         return future
 
     def _wait_for_signal(self, task: WaitForSignal, line: Line | None) -> Future:
         future = self._new_signal_future(task)
-        came = self._signals.get(task.signal_name)
-        if came:
-            future.set_signal(came[-1])
-        else:
-            self._waiting_for_signal.setdefault(task.signal_name, []).append(future)
+        self.signals.wait_for(task.signal_name, future)
         return future
 
     def _take_signal(self, task: WaitForNextSignal, line: Line | None) -> Future:
         future = self._new_signal_future(task)
-        self._takers.setdefault(task.signal_name, deque()).append(future)
-        self._hand_out_signals(task.signal_name)
+        self.signals.take(task.signal_name, future)
         return future
 
     def _new_signal_future(self, task: WaitForSignal) -> SignalFuture:
         future = SignalFuture(self._waiter, task_id=task.signal_name)
         future.add_done_callback(self._note_failure)
         return future
-
-    def _hand_out_signals(self, name: str) -> None:
-        """Each signal to one taker, in order; those that gave up are passed over."""
-        takers, came = self._takers.get(name, deque()), self._signals.get(name, [])
-        while takers and (takers[0].done or self._taken.get(name, 0) < len(came)):
-            taker = takers.popleft()
-            if not taker.done:
-                number = self._taken.get(name, 0)
-                self._taken[name] = number + 1
-                taker.set_signal(came[number])
 
     def _pass_signals_on_soon(self) -> None:
         """With the workflow's code, which must be there to say whether its parent gets them."""
@@ -672,28 +606,15 @@ class ReplayExecutor:
             )
 
     def _continue_as_new(self, task: ContinueAsNewWorkflowTask, line: Line | None) -> Future:
-        args, kwargs = _snapshot(task.args), _snapshot(task.kwargs)
+        given = Given((task.args, task.kwargs))
         future = self._new_future(task.name, raises=True, canceler=self._give_up_continuing)
 
         def go_on() -> None:
-            started = self._started.attributes
-            self.close_with(
-                "ContinueAsNewWorkflowExecution",
-                input=self.fields.encode_input(
-                    input_of(task.workflow, resolved(args), resolved(kwargs)), "input of the next run"
-                ),
-                # SWF falls back to the type's defaults, not to this run's values: so they are all given.
-                task_list=started["taskList"]["name"],
-                task_priority=started.get("taskPriority"),
-                execution_start_to_close_timeout=started.get("executionStartToCloseTimeout"),
-                task_start_to_close_timeout=started.get("taskStartToCloseTimeout"),
-                child_policy=started.get("childPolicy"),
-                tag_list=started.get("tagList"),
-                workflow_type_version=task.workflow.type_version(),
-                lambda_role=started.get("lambdaRole"),
-            )
+            args, kwargs = given.value
+            asks = task_requests.of_next_run(task, args, kwargs, started=self._started.attributes, fields=self.fields)
+            self.close_with("ContinueAsNewWorkflowExecution", **asks)
 
-        self._when_arguments_are_there((args, kwargs), future, go_on)
+        self._when_arguments_are_there(given, future, go_on)
         return future
 
     # -- giving up: `Future.cancel`, which is called only while the future is not done --
@@ -764,10 +685,6 @@ class ReplayExecutor:
         future.set_cancelled()
         return True
 
-    def attach(self, workflow: Workflow) -> None:
-        """The workflow that runs on this executor."""
-        self._workflow = workflow
-
 
 _TAKERS: Final[dict[type[Task], Callable[..., Future]]] = {
     ActivityTask: ReplayExecutor._submit_activity,
@@ -784,34 +701,3 @@ _TAKERS: Final[dict[type[Task], Callable[..., Future]]] = {
 
 def _nobody_listens(error: BaseException, what: str) -> None:
     raise error
-
-
-def _snapshot(value: Any) -> Any:
-    """The containers copied, so that what the author changes after submitting changes nothing."""
-    if is_registered(type(value)):
-        return copy.deepcopy(value)
-    if isinstance(value, dict):
-        return {key: _snapshot(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_snapshot(item) for item in value]
-    if type(value) is tuple:
-        return tuple(_snapshot(item) for item in value)
-    return value
-
-
-def _follow(first: Future | None, second: Future) -> None:
-    """The same task submitted again has the same outcome."""
-    assert first is not None
-
-    def take_over(done: Future) -> None:
-        if second.done:
-            return
-        error = done.peek_exception()
-        if done.cancelled:
-            second.set_cancelled(error)
-        elif error is not None:
-            second.set_exception(error)
-        else:
-            second.set_finished(done.passed_on())
-
-    first.add_done_callback(take_over)

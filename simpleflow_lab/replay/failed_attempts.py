@@ -27,7 +27,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.failures import error_names
 from simpleflow_lab.fields import PATHS_KEY
-from simpleflow_lab.futures import Future
+from simpleflow_lab.futures import Future, end_as
 from simpleflow_lab.jumbo import all_fetched
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.executor import ReplayExecutor
@@ -107,7 +107,8 @@ def try_again(executor: ReplayExecutor, request: Request, wait: int) -> None:
     if not wait:
         ask()
         return
-    timer_id = within_limit(f"{RETRY_TIMER}{request.id}")
+    to = request.members.get("workflow_id") if request.kind == requests.SIGNAL else None
+    timer_id = within_limit(f"{RETRY_TIMER}{request.id}" if to is None else f"{RETRY_TIMER}{request.id}-{to}")
     fired = Future(task_id=timer_id)
     fired.add_done_callback(ask)
     executor.ask_by_itself(Request(requests.TIMER, timer_id, future=fired, input=str(wait), line=request.line))
@@ -166,17 +167,12 @@ def _become(executor: ReplayExecutor, request: Request, other: Future) -> None:
 
     def close(done: Future) -> None:
         executor.hook_decided(request)
-        error, future = done.peek_exception(), request.future
+        future = request.future
         if future is None or future.done:
             return
         executor.settled_by_hook += 1
-        if done.cancelled:
-            future.set_cancelled(error)
-        elif error is not None:
-            done.notice()
-            future.set_exception(error)
-        else:
-            future.set_finished(done.passed_on())
+        done.notice()  # whoever looks at the task's future sees to its error
+        end_as(done, future)
 
     other.add_done_callback(close)
 

@@ -13,6 +13,7 @@ A workflow that raises `ExecutionBlocked` by hand is run again from its start at
 from __future__ import annotations
 
 import contextvars
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +34,7 @@ from simpleflow_lab.exceptions import (
     WorkflowCanceled,
     WorkflowException,
 )
-from simpleflow_lab.failures import MAX_DETAILS, MAX_REASON, format_traceback, read_details, reason_of
+from simpleflow_lab.failures import format_traceback, read_details, reason_of
 from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.jumbo import Reference
 from simpleflow_lab.replay import determinism, patches, requests
@@ -49,7 +50,7 @@ from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REQUEST_BYTES
+from simpleflow_lab.swf.limits import MAX_DATA, MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REASON, MAX_REQUEST_BYTES
 from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"
@@ -114,7 +115,7 @@ class Replay:
         self.workflow = workflow
         self._names = {"domain": domain, "workflow_id": workflow_id, "run_id": run_id}
         self._context = context
-        self._old_hooks = {old for old in _OLD_NAMES.values() if getattr(workflow, old) is not getattr(Workflow, old)}
+        self._hooks = {name: _own_hooks(workflow, name) for name in _HOOKS}
         self._defaults = defaults or {}
         self._open_limit = max_open_activities
         self._recorded_limit = max_open_activities
@@ -129,7 +130,6 @@ class Replay:
         self._strict = False
         self._bound: dict[int, Request] = {}
         self._open_activities = 0
-        self._identities: dict[int, Any] = {}
         self._cancel_requested = False
         self._cancel_raised: WorkflowCanceled | None = None
         self._execution_context = ""
@@ -255,7 +255,8 @@ class Replay:
             return
         request = determinism.match(event, executor.asked)
         executor.asked.remove(request)
-        executor.fields.recorded([request.input, *request.members.values()])
+        if executor.fields.has_unwritten:
+            executor.fields.take_unwritten([request.input, *request.members.values()])  # the objects are there
         request.sent = True
         if request.kind == requests.CLOSE:
             if event.row.entity != "execution":
@@ -292,8 +293,7 @@ class Replay:
     def _decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
         """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
         assert self._executor is not None
-        identity = parse_or_text(self._executor.events[started_event_id - 1].attributes.get("identity"))
-        return identity if isinstance(identity, dict) and IDENTITY_KEY in identity else None
+        return _mark_in(self._executor.events[started_event_id - 1].attributes.get("identity"))
 
     def _run_to(self, started_event_id: int, *, replaying: bool) -> None:
         """Apply the events that the decider saw, and let the code run until all of it waits."""
@@ -354,7 +354,9 @@ class Replay:
     def _cancels(self) -> bool:
         """Somebody asked to cancel, and the workflow, which is asked once for each request, does not refuse."""
         requested, self._cancel_requested = self._cancel_requested, False
-        return requested and self._cancel_raised is None and bool(self._hook("should_cancel"))
+        if not requested or self._cancel_raised is not None:
+            return False
+        return not self._hooks["should_cancel"] or bool(self._hook("should_cancel"))
 
     def _cancel(self, executor: ReplayExecutor) -> None:
         if self.workflow.cancellation == "raise":
@@ -372,13 +374,14 @@ class Replay:
     # -- hooks --
 
     def _hook(self, name: str, *args: Any) -> Any:
-        """Call one of the workflow's hooks. What it raises fails the decision, and not the execution."""
+        """Call one of the workflow's hooks, if it has it. What it raises fails the decision, and not the execution."""
         executor, workflow = self._executor, self._instance
         assert executor is not None
         try:
-            if _OLD_NAMES.get(name) in self._old_hooks:
-                getattr(workflow, _OLD_NAMES[name])(executor.history, *args)
-            return getattr(workflow, name)(executor.history, *args)
+            answer = None
+            for own in self._hooks[name]:
+                answer = getattr(workflow, own)(executor.history, *args)
+            return answer
         except Exception as error:
             raise InfrastructureError(
                 f"{type(error).__name__} in {self.workflow.type_name()}.{name}: {error}"
@@ -514,14 +517,17 @@ class Replay:
             closing.sent = True
             decisions.append(closing.decision())
         context = self._new_context(executor)
+        if not executor.fields.has_unwritten:
+            return Answer(decisions, context)
         written = itertools.chain([context], *(swf_decisions.attributes(decision).values() for decision in decisions))
         return Answer(decisions, context, executor.fields.take_unwritten(written))
 
     def _new_context(self, executor: ReplayExecutor) -> str | None:
         """The execution context, if it changes: which signals are waited for, and which failures nobody looked at."""
         context: dict[str, Any] = {}
-        if executor.waiting_signals:
-            context["waiting_signals"] = executor.waiting_signals
+        waited_for = executor.signals.waited_for
+        if waited_for:
+            context["waiting_signals"] = waited_for
         if executor.closing is not None and executor.failures:
             context[IDENTITY_KEY] = {"unnoticed_failures": executor.unnoticed_failures()}
         text = json.dumps(context) if context else ""
@@ -548,8 +554,28 @@ _LOST_AT_CLOSE: Final = frozenset({requests.ACTIVITY, requests.CANCEL_ACTIVITY, 
 """SWF drops these when the execution closes: asking for them in the same answer would leave them open for ever."""
 
 
-_OLD_NAMES: Final = {"before_replay": "before_run", "after_closed": "after_run"}
-"""Hooks that had another name once."""
+_HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "before_replay": ("before_run", "before_replay"),
+    "after_replay": ("after_replay",),
+    "should_cancel": ("should_cancel",),
+    "on_completed": ("on_completed",),
+    "on_failure": ("on_failure",),
+    "on_canceled": ("on_canceled",),
+    "after_closed": ("after_run", "after_closed"),
+}
+"""The workflow's hooks, and what is called for each: some had another name once."""
+
+
+def _own_hooks(workflow: type[Workflow], name: str) -> tuple[str, ...]:
+    """What this workflow has of its own for a hook, rather than from `Workflow`."""
+    return tuple(each for each in _HOOKS[name] if getattr(workflow, each) is not getattr(Workflow, each))
+
+
+@functools.lru_cache(maxsize=64)  # an execution has few deciders
+def _mark_in(identity: str | None) -> Mapping[str, Any] | None:
+    """The identity of a decider of ours, or `None`."""
+    found = parse_or_text(identity)
+    return found if isinstance(found, dict) and IDENTITY_KEY in found else None
 
 
 def _size(decision: Mapping[str, Any]) -> int:
@@ -590,5 +616,5 @@ def _failure_details(error: BaseException) -> str:
 
 def _both_ends(text: str) -> str:
     """Within SWF's limit: where it began, and what happened."""
-    half = MAX_DETAILS // 2 - 10
+    half = MAX_DATA // 2 - 10
     return f"{text[:half]}\n[...]\n{text[-half:]}"

@@ -7,6 +7,7 @@ that SWF recorded for it. One table says, for each kind, how it is written as a 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import linecache
 import os
@@ -41,17 +42,23 @@ DEADLINE_TIMER: Final = "_simpleflow_deadline"
 class Attempts:
     """How one task fared so far."""
 
-    __slots__ = ("failures", "first_at", "refusals", "type_missing")
+    __slots__ = ("_failures", "first_at", "refusals", "type_missing")
 
     def __init__(self) -> None:
-        self.failures: Counter[str] = Counter()
-        """Attempts that failed: by timeout type, and under "" those that no timeout ended."""
+        self._failures: Counter[str] | None = None
         self.first_at: datetime.datetime | None = None
         """When the first one was scheduled."""
         self.refusals = 0
         """How often SWF refused it because too much was asked of it at once."""
         self.type_missing = 0
         """How often SWF did not know its type."""
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Attempts that failed: by timeout type, and under "" those that no timeout ended."""
+        if self._failures is None:  # of most tasks none does
+            self._failures = Counter()
+        return self._failures
 
 
 class Request:
@@ -204,14 +211,16 @@ def line_of_control(control: str | None) -> str | None:
 
 def line_text(line: Line) -> str:
     """`basic.py:25, z = self.submit(double, y)`; a notebook's cell has no file name worth telling."""
-    name = os.path.basename(line.filename)
-    place = f"cell line {line.lineno}" if _is_cell(line.filename) else f"{name}:{line.lineno}"
+    place = f"{_file_of(line.filename)}{line.lineno}"
     source = linecache.getline(line.filename, line.lineno).strip()
     return f"{place}, {_short(source, 120)}" if source else place
 
 
-def _is_cell(filename: str) -> bool:
-    return filename.startswith("<ipython-input") or f"{os.sep}ipykernel_" in filename
+@functools.lru_cache(maxsize=256)
+def _file_of(filename: str) -> str:
+    """What stands before the number of a line."""
+    is_cell = filename.startswith("<ipython-input") or f"{os.sep}ipykernel_" in filename
+    return "cell line " if is_cell else f"{os.path.basename(filename)}:"
 
 
 def _short(text: str, limit: int = 200) -> str:

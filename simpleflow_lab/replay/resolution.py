@@ -77,7 +77,8 @@ def _timed_out(executor: ReplayExecutor, request: Request, event: HistoryEvent) 
         executor.ask_again(request)
         return
     kind = str(attributes.get("timeoutType"))
-    attempt_failed(executor, request, event, TimeoutError(kind, timeout_value(request, kind)))
+    last_words = executor.fields.text(attributes.get("details"))
+    attempt_failed(executor, request, event, TimeoutError(kind, timeout_value(request, kind), last_words))
 
 
 def _terminated(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
@@ -134,7 +135,8 @@ def _not_signaled(executor: ReplayExecutor, request: Request, event: HistoryEven
     assert request.future is not None
     attributes = event.attributes
     if attributes.get("cause") == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
-        unknown = f"{attributes['cause']}: no execution {attributes.get('workflowId')!r} is open to get the signal"
+        whom = attributes.get("workflowId")
+        unknown = f"SWF refused it: {attributes['cause']}, no execution {whom!r} is open to get the signal"
         request.future.set_exception(TaskFailed(request.id, unknown))
     else:
         _refused(executor, request, event)

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
+from simpleflow_lab.child_processes import PR_SET_PDEATHSIG
 from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.running import RunningTask
 from simpleflow_lab.runtime import forks
@@ -31,7 +32,6 @@ from simpleflow_lab.storage import Storage
 
 _HEARTBEAT_SECONDS: Final = 0.1
 """Heartbeats go to the parent at most so often."""
-_PR_SET_PDEATHSIG: Final = 1
 _ERRORS: Final = {error.__name__: error for error in (ObjectNotFoundError, StoreError, UsageError)}
 _libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 """Loaded before any fork."""
@@ -224,7 +224,7 @@ class _PipedObjects:
 def _die_with(parent: int) -> None:
     """The kernel kills this process when its parent dies; where it can't, the end of the connection tells."""
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(70)
 

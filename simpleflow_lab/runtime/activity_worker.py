@@ -31,7 +31,7 @@ from simpleflow_lab.exceptions import (
     UnknownResourceFault,
     ValidationException,
 )
-from simpleflow_lab.fields import Fields
+from simpleflow_lab.jumbo import MAX_FIELD
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.running import RunningTask
 from simpleflow_lab.runtime.coroutines import finished
@@ -39,13 +39,10 @@ from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.processes import Processes
-from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.runtime.site import Site
 from simpleflow_lab.storage import Storage
 
 logger = logging.getLogger(__name__)
-
-Contexts = Callable[[str], contextvars.Context | None]
-"""From a workflow id to the `contextvars` in which its code runs: where its output goes."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Seconds before an answer, or an object, is tried again: the first, and the longest."""
@@ -64,32 +61,21 @@ class ActivityWorker:
 
     def __init__(
         self,
-        service: SWFService,
-        domain: str,
+        site: Site,
         task_list: str,
         *,
         threads: int,
-        identity: str,
         heartbeats: Heartbeats,
-        contexts: Contexts,
-        storage: Storage,
         executor: str,
         processes: Processes,
         middleware: Sequence[Around],
-        heartbeat_timeout: str,
-        fields: Fields,
     ):
-        """`executor` and `heartbeat_timeout` are for activities that say nothing of them, the latter as deciders ask
-        for it; `middleware` may grow while the worker works."""
-        self._service = service
-        self._heartbeat_timeout = heartbeat_timeout
-        self._fields = fields
-        self._storage = storage
-        self._domain = domain
+        """`executor` is for activities that say none; `middleware` may grow while the worker works."""
+        self._site = site
+        self._service = site.service
+        self._fields = site.fields
         self._task_list = task_list
-        self._identity = identity
         self._heartbeats = heartbeats
-        self._contexts = contexts
         self._executor = executor
         self._processes = processes
         self._middleware = middleware
@@ -110,7 +96,7 @@ class ActivityWorker:
 
     def _poll(self) -> Mapping[str, Any]:
         return self._service.poll_for_activity_task(
-            domain=self._domain, taskList={"name": self._task_list}, identity=self._identity
+            domain=self._site.domain, taskList={"name": self._task_list}, identity=self._site.identity
         )
 
     def _handle(self, task: Mapping[str, Any]) -> None:
@@ -138,9 +124,9 @@ class ActivityWorker:
     def _heartbeat_timeout_of(self, registered: Activity | None) -> str:
         if registered is None:
             return "NONE"
-        return (
-            self._heartbeat_timeout if "heartbeat_timeout" in registered.unsaid else registered.task_heartbeat_timeout
-        )
+        if "heartbeat_timeout" in registered.unsaid:
+            return self._site.activity_defaults["heartbeat_timeout"]  # as deciders ask for it
+        return registered.task_heartbeat_timeout
 
     # -- running --
 
@@ -149,7 +135,7 @@ class ActivityWorker:
         return {
             "name": kind["name"],
             "version": kind["version"],
-            "domain_name": self._domain,
+            "domain_name": self._site.domain,
             "workflow_id": execution["workflowId"],
             "run_id": execution["runId"],
             "activity_id": task["activityId"],
@@ -167,7 +153,7 @@ class ActivityWorker:
                 "run the cell or import the module that defines it"
             )
         running.context["input"], args, kwargs = self._input_of(task, running)
-        found = self._contexts(running.context["workflow_id"])
+        found = self._site.contexts.get(running.context["workflow_id"])
         surroundings = found.copy() if found is not None else contextvars.copy_context()
         middleware = tuple(self._middleware)
 
@@ -182,11 +168,11 @@ class ActivityWorker:
             surroundings.run(getattr(sys, stream).write, text)
 
         if (registered.executor or self._executor) == "processes":
-            outcome = self._processes.run(call, running, storage=self._storage, write=write)
+            outcome = self._processes.run(call, running, storage=self._site.storage, write=write)
         else:
-            outcome = call(running, self._storage)
-        if isinstance(outcome, Completed):
-            return Completed(result=self._result_of(kind["name"], outcome.result, running))
+            outcome = call(running, self._site.storage)
+        if isinstance(outcome, Completed) and len(outcome.result) > MAX_FIELD:
+            return Completed(result=self._large_result(kind["name"], outcome.result, running))
         return outcome
 
     def _input_of(self, task: Mapping[str, Any], running: RunningTask) -> tuple[Any, list[Any], dict[str, Any]]:
@@ -197,8 +183,8 @@ class ActivityWorker:
             refuse_binaries(value.pop("meta", None))
         return value, *arguments_of(value, where="the input of the task")
 
-    def _result_of(self, name: str, text: str, running: RunningTask) -> str:
-        """The JSON of a result as SWF takes it."""
+    def _large_result(self, name: str, text: str, running: RunningTask) -> str:
+        """The JSON of a result that is too long for SWF, as it takes it."""
         field, large = self._fields.fit(text, f"result of {name}")
         if large is not None:
             self._patiently(running, lambda: self._fields.keep(*large))

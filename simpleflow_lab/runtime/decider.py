@@ -15,14 +15,15 @@ that doubles, and at once when a workflow is defined, for that may be the cure.
 from __future__ import annotations
 
 import contextvars
+import itertools
 import logging
 import threading
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from simpleflow_lab import codec
 from simpleflow_lab import workflow as workflows
@@ -46,11 +47,10 @@ from simpleflow_lab.replay.replay import Answer, Replay
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, Watched, limit_of
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.registration import Registration
-from simpleflow_lab.service.protocol import WatchableService
-from simpleflow_lab.storage import Storage, in_memory, using
+from simpleflow_lab.runtime.site import Site
+from simpleflow_lab.storage import using
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
-from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
 from simpleflow_lab.workflow import Workflow
 
 logger = logging.getLogger(__name__)
@@ -75,46 +75,30 @@ class Stuck:
     """When to try again, by `time.monotonic`."""
 
 
+class Listener(Protocol):
+    """Who is told of what a decider does."""
+
+    def decided(self, run_id: str, decisions: Sequence[Mapping[str, Any]]) -> None:
+        """These decisions are about to be answered."""
+
+    def got_stuck(self, run_id: str, error: Exception | None) -> None:
+        """The execution can't be decided for now; with `None` it goes on."""
+
+    def warned(self, run_id: str, message: str) -> None:
+        """The workflow's author should know this."""
+
+
 class Decider:
     """Decides for the executions of one task list."""
 
-    def __init__(
-        self,
-        service: WatchableService,
-        domain: str,
-        task_list: str,
-        *,
-        identity: str,
-        registration: Registration,
-        contexts: Callable[[str], contextvars.Context | None],
-        on_decisions: Callable[[str, Sequence[Mapping[str, Any]]], None],
-        on_stuck: Callable[[str, Exception | None], None],
-        on_warning: Callable[[str, str], None],
-        defaults: Mapping[str, str] | None = None,
-        max_open_activities: int = MAX_OPEN_ACTIVITIES,
-        storage: Storage | None = None,
-        fields: Fields | None = None,
-    ):
-        """`on_decisions(run_id, decisions)` is called after each answer, `on_stuck(run_id, error)` when an execution
-        gets stuck, and with `None` when it goes on, `on_warning(run_id, message)` for what its author should know."""
-        self._service = service
-        self._domain = domain
+    def __init__(self, site: Site, task_list: str, *, registration: Registration, listener: Listener):
+        self._site = site
+        self._service = site.service
         self._task_list = task_list
-        self._identity = identity
         self._registration = registration
-        self._contexts = contexts
-        self._on_decisions = on_decisions
-        self._on_stuck = on_stuck
-        self._storage = storage or in_memory()
-        self._fields = fields or Fields(self._storage)
-        self._replayed_with: dict[str, Any] = {
-            "defaults": defaults,
-            "max_open_activities": max_open_activities,
-            "fields": self._fields,
-        }
-        self._on_warning = on_warning
+        self._listener = listener
         self._too_long: dict[str, DecisionTooLongError] = {}
-        self._watch = DecisionWatch(f"watch of {task_list}", on_slow=on_warning, on_given_up=self._given_up)
+        self._watch = DecisionWatch(f"watch of {task_list}", on_slow=listener.warned, on_given_up=self._given_up)
         self._stuck: dict[str, Stuck] = {}
         self._stuck_changed = threading.Condition()
         self._stopped = False
@@ -156,9 +140,9 @@ class Decider:
 
     def _poll(self) -> Mapping[str, Any]:
         return self._service.poll_for_decision_task(
-            domain=self._domain,
+            domain=self._site.domain,
             taskList={"name": self._task_list},
-            identity=self._identity,
+            identity=self._site.identity,
             startAtPreviousStartedEvent=True,
         )
 
@@ -183,61 +167,71 @@ class Decider:
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], kept: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. What is kept goes on if it stands where SWF says the last decision was."""
-        execution, kind, started = task["workflowExecution"], task["workflowType"], task["startedEventId"]
-        first = kept.started if kept is not None else None
-        before = self._events_before(task, new[0].id) if first is None and new[0].id > 1 else []
-        first = first or (before or new)[0]
-        workflow = registered_workflow(kind["name"], kind["version"], first, self._fields)
+        run_id, before = task["workflowExecution"]["runId"], list[HistoryEvent]()
+        started = kept.started if kept is not None else None
+        if started is None:
+            before = self._events_before(task, new[0].id)
+            started = (before or new)[0]
+        kind = task["workflowType"]
+        workflow = registered_workflow(kind["name"], kind["version"], started, self._site.fields)
         if kept is not None and (
             kept.workflow is not workflow
             or kept.decided_for != task.get("previousStartedEventId", 0)
             or kept.last_event_id + 1 < new[0].id
         ):
             kept.close()
-            kept = None
-        replay = kept
+            kept, before = None, self._events_before(task, new[0].id)
+        replay = kept or self._new_replay(workflow, task["workflowExecution"], started)
         try:
-            if replay is None:
-                before = before or (self._events_before(task, new[0].id) if new[0].id > 1 else [])
-                replay = Replay(
-                    workflow,
-                    domain=self._domain,
-                    workflow_id=execution["workflowId"],
-                    run_id=execution["runId"],
-                    context=self._context_of(execution["workflowId"], first),
-                    **self._replayed_with,
-                )
-                self._warn_of(execution["runId"], replay.impurities)
-            watched = self._watch.begin(execution["runId"], workflow.__module__, _time_for(new))
-            try:
-                try:
-                    with using(self._storage):  # for a workflow's hooks
-                        replay.feed(before)
-                        replay.feed(new)
-                        answer = replay.decide(started)
-                finally:
-                    self._watch.end(watched)
-            except DecisionInterrupted:
-                self._watch.end(watched)  # it may have come in the midst of that
-                self._too_long[execution["runId"]] = error = watched.error()
-                raise error from None
+            if kept is None:
+                self._warn_of(run_id, replay.impurities)
+            answer = self._watched_answer(replay, run_id, before, new, task["startedEventId"])
         except BaseException:
-            if replay is not None:
-                replay.close()
+            replay.close()
             raise
-        self._too_long.pop(execution["runId"], None)
         if replay.is_long:
-            self._on_warning(
-                execution["runId"],
+            self._listener.warned(
+                run_id,
                 f"the history has {workflow.continue_as_new_after} events and more; SWF ends a run at 25,000: "
                 "continue_as_new goes on with an empty one",
             )
         return replay, answer
 
+    def _new_replay(self, workflow: type[Workflow], execution: Mapping[str, Any], started: HistoryEvent) -> Replay:
+        return Replay(
+            workflow,
+            domain=self._site.domain,
+            workflow_id=execution["workflowId"],
+            run_id=execution["runId"],
+            context=self._context_of(execution["workflowId"], started),
+            defaults=self._site.activity_defaults,
+            max_open_activities=self._site.settings.swf_max_open_activity_count,
+            fields=self._site.fields,
+        )
+
+    def _watched_answer(
+        self, replay: Replay, run_id: str, before: list[HistoryEvent], new: list[HistoryEvent], started_event_id: int
+    ) -> Answer:
+        """Let the code run, as long as it may. Raises `DecisionTooLongError` if it had to be interrupted."""
+        watched = self._watch.begin(run_id, replay.workflow.__module__, _time_for(new))
+        try:
+            try:
+                with using(self._site.storage):  # for a workflow's hooks
+                    replay.feed(itertools.chain(before, new))
+                    answer = replay.decide(started_event_id)
+            finally:
+                self._watch.end(watched)
+        except DecisionInterrupted:
+            self._watch.end(watched)  # it may have come in the midst of that
+            self._too_long[run_id] = error = watched.error()
+            raise error from None
+        self._too_long.pop(run_id, None)
+        return answer
+
     def _warn_of(self, run_id: str, impurities: Sequence[Impurity]) -> None:
         """Once for each line. Where such warnings are errors, they are errors of the decision."""
         for impurity in impurities:
-            self._on_warning(run_id, str(impurity))
+            self._listener.warned(run_id, str(impurity))
             if impurity not in _warned:
                 try:
                     warnings.warn_explicit(
@@ -267,9 +261,9 @@ class Decider:
         try:
             for reference, text in answer.large:
                 # Before answering: whoever has the history can read what it refers to.
-                self._fields.keep(reference, text)
+                self._site.fields.keep(reference, text)
             self._registration.types_of(answer.decisions)
-            self._on_decisions(run_id, answer.decisions)
+            self._listener.decided(run_id, answer.decisions)
             context: dict[str, Any] = (
                 {} if answer.execution_context is None else {"executionContext": answer.execution_context}
             )
@@ -281,7 +275,7 @@ class Decider:
             kept.pop(run_id, None)
             self._hold_back(task, error, tries=tries)
         else:
-            self._on_stuck(run_id, None)
+            self._listener.got_stuck(run_id, None)
         if run_id not in kept:
             replay.close()
 
@@ -291,9 +285,9 @@ class Decider:
         page = task.get("nextPageToken")
         while page:
             answer = self._service.poll_for_decision_task(
-                domain=self._domain,
+                domain=self._site.domain,
                 taskList={"name": self._task_list},
-                identity=self._identity,
+                identity=self._site.identity,
                 startAtPreviousStartedEvent=True,
                 nextPageToken=page,
             )
@@ -304,10 +298,12 @@ class Decider:
     def _events_before(self, task: Mapping[str, Any], event_id: int) -> list[HistoryEvent]:
         """The events before this id."""
         events: list[HistoryEvent] = []
+        if event_id == 1:
+            return events
         page: dict[str, Any] = {}
         while True:
             answer = self._service.get_workflow_execution_history(
-                domain=self._domain, execution=dict(task["workflowExecution"]), **page
+                domain=self._site.domain, execution=dict(task["workflowExecution"]), **page
             )
             events.extend(event_from_wire(event) for event in answer["events"] if event["eventId"] < event_id)
             if not answer.get("nextPageToken") or len(events) >= event_id - 1:
@@ -317,7 +313,8 @@ class Decider:
     def _context_of(self, workflow_id: str, started: HistoryEvent) -> contextvars.Context | None:
         """Where the output of this execution goes: of a child, where its parent's goes."""
         parent = started.attributes.get("parentWorkflowExecution") or {}
-        return self._contexts(workflow_id) or self._contexts(str(parent.get("workflowId")))
+        contexts = self._site.contexts
+        return contexts.get(workflow_id) or contexts.get(str(parent.get("workflowId")))
 
     # -- what is stuck --
 
@@ -338,7 +335,7 @@ class Decider:
             if self._retrier is None:
                 self._start_retrier()
             self._stuck_changed.notify()
-        self._on_stuck(execution["runId"], error)
+        self._listener.got_stuck(execution["runId"], error)
 
     def _start_retrier(self) -> None:
         self._retrier = threading.Thread(target=self._try_again, name=f"retries of {self._task_list}", daemon=True)
@@ -347,7 +344,7 @@ class Decider:
     def _given_up(self, watched: Watched) -> None:
         """Code can't be interrupted: its thread ends when it comes back, and another takes its place."""
         self._too_long[watched.run_id] = error = watched.error()
-        self._on_stuck(watched.run_id, error)
+        self._listener.got_stuck(watched.run_id, error)
         with self._stuck_changed:
             if self._stopped:
                 return

@@ -70,11 +70,13 @@ class DecisionWatch:
         self._changed = threading.Condition()
         self._asleep = False
         self._stopped = False
-        self._thread = threading.Thread(target=self._watch, name=name, daemon=True)
+        self._runs = False
+        self._name = name
 
     def start(self) -> None:
         """Begin to watch."""
-        self._thread.start()
+        self._runs = True
+        threading.Thread(target=self._watch, name=self._name, daemon=True).start()
 
     def stop(self) -> None:
         """Watch what is at hand to its end, which must come within `_GRACE` seconds, and nothing more."""
@@ -94,7 +96,13 @@ class DecisionWatch:
         watched = Watched(run_id=run_id, module=module, thread=thread, began=time.monotonic(), limit=limit)
         with self._changed:
             self._at_hand[thread] = watched
+            if self._stopped:
+                # A poll had come back just before.
+                watched.limit = min(limit, _GRACE)
+                if not self._runs:
+                    self.start()
             if self._asleep:
+                self._asleep = False
                 self._changed.notify()
         return watched
 
@@ -108,13 +116,13 @@ class DecisionWatch:
     def _watch(self) -> None:
         while True:
             with self._changed:
-                while not self._at_hand and not self._stopped:
+                if not self._at_hand and not self._stopped:
                     self._asleep = True
                     self._changed.wait()
-                    self._asleep = False
                 if self._stopped and all(watched.given_up for watched in self._at_hand.values()):
+                    self._runs = False
                     return
-                self._changed.wait(_STEP)
+                self._changed.wait(_STEP)  # most decisions are made by then
             for watched in list(self._at_hand.values()):
                 self._look_at(watched)
 

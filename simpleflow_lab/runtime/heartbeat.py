@@ -118,8 +118,10 @@ class Heartbeats:
             if len(self._due) > 100 + 4 * len(self._running):
                 self._due = [entry for entry in self._due if self._is_valid(entry)]
                 heapq.heapify(self._due)
-            heapq.heappush(self._due, (due, next(self._order), beating))
-            self._changed.notify()
+            entry = (due, next(self._order), beating)
+            heapq.heappush(self._due, entry)
+            if self._due[0] is entry:  # else whoever waits wakes before it is due
+                self._changed.notify()
 
     def _is_valid(self, entry: tuple[float, int, _Beating]) -> bool:
         due, _, beating = entry
@@ -133,14 +135,17 @@ class Heartbeats:
         """Wait for the next heartbeat that is due; `None` at the end."""
         with self._changed:
             while not self._stopped:
-                while self._due and not self._is_valid(self._due[0]):
-                    heapq.heappop(self._due)
+                # Until the first is due, be its task over or not: most tasks are over long before, and wake nobody.
                 wait = self._due[0][0] - time.monotonic() if self._due else None
                 if wait is None or wait > 0:
                     self._changed.wait(wait)
                     continue
-                beating = heapq.heappop(self._due)[2]
+                entry = heapq.heappop(self._due)
+                if not self._is_valid(entry):
+                    continue
+                beating = entry[2]
                 beating.due = math.inf
+                self._changed.notify()  # another thread waits for what comes next, for this call may take long
                 if beating.unsent:
                     beating.unsent, beating.last = False, time.monotonic()
                 return beating

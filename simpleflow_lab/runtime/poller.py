@@ -7,7 +7,9 @@ that doubles up to `MAX_PAUSE`; what handling raises is the handler's to deal wi
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +18,7 @@ logger = logging.getLogger(__name__)
 MAX_PAUSE = 30.0
 """Longest pause, in seconds, after polls that fail."""
 RELEASED_SECONDS = 0.2
-"""How long a poll may need to come back once its service released it."""
+"""How long a poll may need to come back once its service released it; all of those that stop together."""
 
 
 class Poller:
@@ -34,6 +36,7 @@ class Poller:
         self._poll, self._handle, self._at_end = poll, handle, at_end
         self._stopping = threading.Event()
         self._busy = False
+        self._released_by = math.inf
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
@@ -47,12 +50,8 @@ class Poller:
 
     def stop(self) -> None:
         """Take no more tasks after the one at hand. A poll that waits must be released by its service."""
+        self._released_by = time.monotonic() + RELEASED_SECONDS
         self._stopping.set()
-
-    @property
-    def stopping(self) -> bool:
-        """`stop` was called."""
-        return self._stopping.is_set()
 
     def join(self, timeout: float) -> bool:
         """Wait for its end; `False` if it still handles a task after `timeout` seconds.
@@ -60,7 +59,8 @@ class Poller:
         A poll that waits in another process ends when its time is over: nobody waits for that.
         """
         if self._thread is not threading.current_thread():
-            self._thread.join(timeout if self._busy else min(timeout, RELEASED_SECONDS))
+            left = max(self._released_by - time.monotonic(), 0)
+            self._thread.join(timeout if self._busy else min(timeout, left))
         return not (self._busy and self._thread.is_alive())
 
     def _loop(self) -> None:

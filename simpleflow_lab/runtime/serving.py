@@ -14,19 +14,15 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from simpleflow_lab.fields import Fields
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.running import ActivityProgress
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
 from simpleflow_lab.runtime.decider import Decider
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
-from simpleflow_lab.runtime.identity import identity
 from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.processes import Processes
 from simpleflow_lab.runtime.registration import Registration
-from simpleflow_lab.service.protocol import WatchableService
-from simpleflow_lab.settings import Settings
-from simpleflow_lab.storage import Storage
+from simpleflow_lab.runtime.site import Site
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -44,35 +40,23 @@ class Serving:
 
     def __init__(
         self,
-        service: WatchableService,
-        domain: str,
+        site: Site,
         *,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
         activity_executor: str = "threads",
         middleware: Iterable[Around] = (),
         longest_heartbeat: float = LONGEST_INTERVAL,
-        storage: Storage,
-        settings: Settings | None = None,
-        fields: Fields,
     ):
-        self._service = service
-        self._storage = storage
-        self._fields = fields
-        self._domain = domain
+        self.site = site
         self._activity_threads = activity_threads
-        settings = settings or Settings()
-        self._identity = identity(settings.identity, max_open_activities=settings.swf_max_open_activity_count)
-        self._defaults = activity_defaults(settings)
-        self._max_open_activities = settings.swf_max_open_activity_count
-        self.registration = Registration(service, domain, settings)
-        self._heartbeats = Heartbeats(service, longest=longest_heartbeat)
+        self.registration = Registration(site.service, site.domain, site.settings)
+        self._heartbeats = Heartbeats(site.service, longest=longest_heartbeat)
         self._activity_executor = activity_executor
-        self._processes = Processes(sigterm_wait=settings.activity_sigterm_wait_sec)
+        self._processes = Processes(sigterm_wait=site.settings.activity_sigterm_wait_sec)
         self.middleware = list(middleware)
         """What runs around each activity that is taken from now on, the outermost first."""
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
-        self._contexts: dict[str, contextvars.Context] = {}
         self._stuck: dict[str, Exception] = {}
         self._warnings: dict[str, dict[str, None]] = {}
         self._lock = threading.Lock()
@@ -82,7 +66,7 @@ class Serving:
 
     def surround(self, workflow_id: str, context: contextvars.Context) -> None:
         """The code of this execution runs, and prints, in this context."""
-        self._contexts[workflow_id] = context
+        self.site.contexts[workflow_id] = context
 
     def history(self, events: Iterable[HistoryEvent]) -> None:
         """Serve every task list that this history names."""
@@ -105,19 +89,7 @@ class Serving:
             if self._stopped or task_list in self._deciders:
                 return
             decider = self._deciders[task_list] = Decider(
-                self._service,
-                self._domain,
-                task_list,
-                identity=self._identity,
-                registration=self.registration,
-                contexts=self._contexts.get,
-                on_decisions=self._decided,
-                on_stuck=self._note_stuck,
-                defaults=self._defaults,
-                max_open_activities=self._max_open_activities,
-                on_warning=self._note_warning,
-                storage=self._storage,
-                fields=self._fields,
+                self.site, task_list, registration=self.registration, listener=self
             )
         decider.start()
 
@@ -127,19 +99,13 @@ class Serving:
             if self._stopped or task_list in self._workers:
                 return
             worker = self._workers[task_list] = ActivityWorker(
-                self._service,
-                self._domain,
+                self.site,
                 task_list,
                 threads=self._activity_threads,
-                identity=self._identity,
                 heartbeats=self._heartbeats,
-                contexts=self._contexts.get,
-                storage=self._storage,
-                heartbeat_timeout=self._defaults["heartbeat_timeout"],
                 executor=self._activity_executor,
                 processes=self._processes,
                 middleware=self.middleware,
-                fields=self._fields,
             )
         worker.start()
 
@@ -192,7 +158,10 @@ class Serving:
         self._heartbeats.stop()
         return all(ended)
 
-    def _decided(self, run_id: str, decisions: Sequence[Mapping[str, Any]]) -> None:
+    # -- what a decider tells: `decider.Listener` --
+
+    def decided(self, run_id: str, decisions: Sequence[Mapping[str, Any]]) -> None:
+        """Serve the task lists that these decisions name."""
         for decision in decisions:
             kind, attributes = decision["decisionType"], swf_decisions.attributes(decision)
             task_list = (attributes.get("taskList") or {}).get("name")
@@ -207,25 +176,16 @@ class Serving:
             ):
                 self.decisions(task_list)
 
-    def _note_stuck(self, run_id: str, error: Exception | None) -> None:
+    def got_stuck(self, run_id: str, error: Exception | None) -> None:
+        """What `stuck` says from now on."""
         if error is not None:
             self._stuck[run_id] = error
         elif run_id in self._stuck:
             del self._stuck[run_id]
 
-    def _note_warning(self, run_id: str, message: str) -> None:
+    def warned(self, run_id: str, message: str) -> None:
+        """One more of `warnings`, if it is new."""
         known = self._warnings.setdefault(run_id, {})
         if message not in known:
             known[message] = None
             logger.info("run %s: %s", run_id, message)
-
-
-def activity_defaults(settings: Settings) -> Mapping[str, str]:
-    """What a decider asks for where an activity says nothing, by the arguments' names in a decision."""
-    return {
-        "task_list": settings.activity_default_task_list,
-        "start_to_close_timeout": settings.activity_start_to_close_timeout,
-        "schedule_to_close_timeout": settings.activity_schedule_to_close_timeout,
-        "schedule_to_start_timeout": settings.activity_schedule_to_start_timeout,
-        "heartbeat_timeout": settings.activity_heartbeat_timeout,
-    }

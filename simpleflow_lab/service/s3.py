@@ -110,12 +110,15 @@ class S3Objects:
         return StoreError(f"the object {key} can't be {what} {place}: {' '.join(why.split())[:300]}")
 
 
-def open_objects(location: str, *, region: str | None = None, sse: bool = False) -> S3Objects:
-    """The objects at "bucket", "bucket/prefix", or "host/bucket" with a host of amazonaws.com. Raises `UsageError`."""
+def open_objects(location: str, *, region: str | None = None, host: str | None = None, sse: bool = False) -> S3Objects:
+    """The objects at "bucket", "bucket/prefix", or "host/bucket" with a host of amazonaws.com. Raises `UsageError`.
+
+    `host` is for a location that names none.
+    """
     found = _LOCATION.fullmatch(location)
     if found is None:
         raise UsageError(f"{location!r} is no place in S3: write bucket, bucket/prefix, or HOST.amazonaws.com/bucket")
-    return S3Objects(found["bucket"], found["prefix"] or "", host=found["host"], region=region, sse=sse)
+    return S3Objects(found["bucket"], found["prefix"] or "", host=found["host"] or host, region=region, sse=sse)
 
 
 def client(*, region: str | None = None, host: str | None = None) -> Any:

@@ -7,7 +7,6 @@ in every replay.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from simpleflow_lab import canvas
 from simpleflow_lab.canvas import GroupFuture, Submittable, SubmittableContainer, Submitter
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import FINISHED, Future
+from simpleflow_lab.jumbo import listed
 from simpleflow_lab.step import rules
 from simpleflow_lab.step.constants import STEP_MARKER
 from simpleflow_lab.step.tasks import MarkStepDoneTask, note_key, step_activity
@@ -52,32 +52,16 @@ class StepFuture(GroupFuture):
         """Its result as far as it goes, `None` for what failed and raises, or is not done; does not wait."""
         raising = [part.raises and part.peek_exception() is not None for part in self.futures]
         values = [
-            part.result if part.done and not raises else None
+            part.passed_on() if part.done and not raises else None
             for part, raises in zip(self.futures, raising, strict=True)
         ]
-        return [*values[:1], values[1:]]
+        return listed([*values[:1], listed(values[1:])])
 
     def notice(self) -> None:
         """Whoever is told of the step's failure is told of all in it."""
         super().notice()
         for part in self.futures:
             _notice(part)
-
-    @property
-    def result(self) -> Any:
-        """See `Future.result`."""
-        self.wait()
-        if self.raises:
-            self.notice()
-        return super().result
-
-    @property
-    def exception(self) -> BaseException | None:
-        """See `Future.exception`."""
-        self.wait()
-        if self.peek_exception() is not None:
-            self.notice()
-        return super().exception
 
 
 class Step(SubmittableContainer):
@@ -200,10 +184,8 @@ class Step(SubmittableContainer):
 
     def _authors(self, submittable: Submittable) -> Task | SubmittableContainer:
         """What the author gave, with what a container around the step says of failures."""
-        [member] = canvas.Chain(submittable).members
-        if self.raises_on_failure is not None and hasattr(member, "raises_on_failure"):
-            member = copy.copy(member)
-            member.raises_on_failure = self.raises_on_failure
+        [given] = canvas.Chain(submittable).members
+        member: Task | SubmittableContainer = canvas.as_member(given, self.raises_on_failure)
         return member
 
     def _marker(self, workflow: Any, status: str, *, forced: bool, reasons: list[str]) -> Submittable:

@@ -1,8 +1,8 @@
 """The notes of steps done, and the two activities that read and write them.
 
-A note is an object: `<prefix>/<step name>` in the bucket that the workflow names, or else in `STEP_BUCKET` of who runs
-the activity, as upstream writes it, so that what upstream did is done; `steps/<prefix>/<step name>` where the Lab keeps
-its own objects, among others. Only the names count. What is in a note says who did the step, for people.
+A note is an object: `<prefix>/<step name>` in the bucket that the workflow names, or else `STEP_BUCKET` where the
+activity runs, as upstream writes it, so that what upstream did is done; `steps/<prefix>/<step name>` where the Lab
+keeps its own objects, among others. Only the names count. What is in a note says who did the step, for people.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ a whole history with `fold`.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -58,11 +57,6 @@ class Entity:
             if row is not None and row.state == state:
                 return event
         return None
-
-    def time_of(self, state: str) -> datetime.datetime | None:
-        """When it came into this state, or `None`."""
-        event = self.at(state)
-        return None if event is None else event.timestamp
 
     def attribute(self, name: str) -> Any:
         """The latest value of an attribute in its events, or `None`."""

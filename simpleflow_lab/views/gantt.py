@@ -14,14 +14,14 @@ from __future__ import annotations
 import datetime
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
-from simpleflow_lab.swf.event_types import TIMER
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, Attempts, DecisionTask, Moment, fold_attempts
 from simpleflow_lab.views.facts import ExecutionFacts, execution_facts
@@ -45,6 +45,9 @@ MAX_STEPS: Final = 240
 """Steps in time of that last drawing."""
 MAX_NAMES: Final = 16
 """Task names of that last drawing; the others share a row."""
+
+NARROW_PLOT: Final = 640
+"""Pixels of time axis that there are at least; labels are given room by it."""
 
 _INK, _GRID, _BAND = "#888", "rgba(128,128,128,.22)", "rgba(128,128,128,.06)"
 _THICK, _THIN = 0.66, 0.16
@@ -224,9 +227,22 @@ def _draw_rows(folded: Attempts) -> _Drawing:
     for attempt in attempts:
         key = attempt.kind, attempt.id
         if key not in rows:
-            rows[key] = drawing.add_row(_row_label(attempt))
+            row = _row_of_the_retried(attempt, rows)
+            rows[key] = drawing.add_row(_row_label(attempt)) if row is None else row
         _draw_attempt(drawing, attempt, rows[key], folded.until, tries[key], HOVER_LIMIT, labelled=True)
     return drawing
+
+
+def _row_of_the_retried(attempt: Attempt, rows: Mapping[tuple[str, str], int]) -> int | None:
+    """The row of the task that waits for its next attempt, if this is the timer by which it does."""
+    if attempt.kind != TIMER or not attempt.id.startswith(_RETRY_TIMER):
+        return None
+    task_id = attempt.id.removeprefix(_RETRY_TIMER)
+    return next((rows[kind, task_id] for kind in (ACTIVITY, CHILD) if (kind, task_id) in rows), None)
+
+
+_RETRY_TIMER: Final = "__simpleflow_task_"
+"""Upstream's id of the timer before a retry, and ours: this, then the id of the task."""
 
 
 def _draw_attempt(
@@ -568,7 +584,6 @@ def _layout(
     status = STATUSES[facts.status]
     subtitle = f"{status.sign} {status.word} · {duration(facts.duration)} · {drawing.note}"
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
-    labelled = any(point.label for points in drawing.points.values() for point in points)
     rows = max(drawing.rows, 1)
     top = 82 + 21 * drawing.legend_rows()
     return {
@@ -596,7 +611,7 @@ def _layout(
         "showlegend": True,
         "xaxis": {
             "type": "date",
-            "range": [_plain(start, -margin), _plain(end, margin * 10 if labelled else margin)],
+            "range": [_plain(start, -margin), _plain(end, max(margin, _room_for_labels(drawing, start, end)))],
             "gridcolor": _GRID,
             "zeroline": False,
             "title": {"text": "time (UTC)", "font": {"size": 11}},
@@ -615,6 +630,19 @@ def _layout(
         "shapes": [_band(first, last) for first, last in drawing.bands[::2]],
         "annotations": _annotations(folded, top),
     }
+
+
+def _room_for_labels(drawing: _Drawing, start: datetime.datetime, end: datetime.datetime) -> datetime.timedelta:
+    """How much longer than the execution the axis must be, so that labels at the right of their symbols are not cut."""
+    room = datetime.timedelta(0)
+    for point in (point for points in drawing.points.values() for point in points if point.label):
+        share = min((len(point.label) * _CHARACTER + _SYMBOL) / NARROW_PLOT, 0.5)
+        room = max(room, (point.at - start) / (1 - share) - (end - start))
+    return room
+
+
+_CHARACTER, _SYMBOL = 6, 10
+"""Pixels that a character of a label takes, and a symbol."""
 
 
 def _plain(when: datetime.datetime, shift: datetime.timedelta) -> str:

@@ -50,6 +50,27 @@ def bounded(value: Any, limit: int = VALUE_LIMIT) -> str:
     return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
 
 
+def described(input: Any) -> Any:
+    """The input of a task with what is said of large values in the place of the references to them."""
+    if not isinstance(input, dict) or _PATHS not in input:
+        return input
+    return {name: _described(value) for name, value in input.items() if name != _PATHS}
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, str):
+        return describe(value) if is_reference(value) else value
+    if isinstance(value, list):
+        return [_described(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _described(item) for name, item in value.items()}
+    return value
+
+
+_PATHS: Final = "__jumbo"
+"""Key of an input that says where in it references stand."""
+
+
 def traceback_text(details: str) -> str:
     """The traceback in the details of a failed task, if they are the JSON that our workers and upstream's write.
 

@@ -41,6 +41,7 @@ def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None, objects: bool
             with Lab("aws://us-east-1/lab", activity_threads=4, notice=lambda _: None) as opened:
                 if objects and isinstance(opened.storage.default, NoObjects):
                     opened.storage.default = MemoryObjects()  # instead of a bucket
+                opened.service.release_polls = engine.release_polls  # or closing waits a moment for them, each time
                 yield opened
         finally:
             endpoint.close()

@@ -189,6 +189,7 @@ def test_the_context_says_what_upstreams_says(lab):
         "workflow_id": execution.workflow_id,
         "run_id": execution.run_id,
         "activity_id": "activity-activities.all_of_it-1",
+        "started_event_id": 6,
         "input": {"args": [1], "kwargs": {"y": 2}},
         "activity_task_list": "activities.forms",
     }
@@ -285,6 +286,31 @@ def test_the_last_words_of_an_activity_that_times_out_are_in_the_history(lab):
     gate.open()
     timed_out = next(event for event in execution.history() if event.type == "ActivityTaskTimedOut")
     assert json.loads(timed_out.attributes["details"]) == {"progress": 41, "details": "of 99"}
+
+
+def test_a_workflow_may_go_on_from_the_last_words_of_an_activity_that_timed_out(lab):
+    gate = Gate()
+
+    def counts(first=0):
+        if not first:
+            activity.heartbeat(41, "of 99")
+            gate.wait_here()
+        return first
+
+    counts = made(counts, start_to_close_timeout=1)
+    said = []
+
+    class GoesOn(One):
+        name = "activities.goes_on"
+
+        def on_task_failure(self, failure_context):
+            said.append(failure_context.exception.details)
+            failure_context.a_task.kwargs["first"] = failure_context.details["progress"]
+            return failure_context.decide_retry()
+
+    assert lab.start(GoesOn, counts.name).result(30) == 41
+    gate.open()
+    assert {text and tuple(json.loads(text).items()) for text in said} == {(("details", "of 99"), ("progress", 41))}
 
 
 # -- being asked to stop -----------------------------------------------------------------------------------------------

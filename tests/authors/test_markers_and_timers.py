@@ -50,6 +50,23 @@ def test_markers_are_listed_the_latest_of_a_name_or_all(virtual_lab):
     assert recorded(execution, "MarkerRecorded", "details") == ['{"n":[1,2]}', '"two"', None]
 
 
+def test_markers_and_signals_are_a_table_of_the_execution(virtual_lab):
+    def run(self):
+        self.submit(self.record_marker("phase", "two"))
+        self.submit(self.signal("go", 1, propagate=False))
+        self.submit(self.wait_signal("go")).wait()
+
+    execution = virtual_lab.start(one_off(run, name="marks.table"))
+    execution.result(30)
+    moments = execution.moments()
+    assert set(zip(moments["kind"], moments["name"], strict=True)) == {
+        ("marker", "phase"),
+        ("external_signal", "go"),
+        ("signal", "go"),
+    }
+    assert moments.set_index("name")["text"]["phase"] == '"two"'
+
+
 def test_the_same_name_and_details_are_one_marker(virtual_lab):
     """MK-03."""
 

@@ -12,7 +12,9 @@ import pytest
 from simpleflow_lab import Lab, Workflow, activity, metrology, settings, storage
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow, StepIO
+from simpleflow_lab.running import running
 from simpleflow_lab.storage import MemoryObjects, Storage
+from tests.running import task_of
 
 tries: dict[str, int] = {}
 
@@ -160,7 +162,7 @@ def test_figures_go_to_the_bucket_that_is_configured():
     with (
         settings.override(metrology_bucket="figures", metrology_path_prefix="etl/"),
         storage.using(Storage(MemoryObjects(), at)),
-        activity.running(context),
+        running(task_of(context)),
         metrology.step("s"),
     ):
         pass

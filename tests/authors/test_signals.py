@@ -208,7 +208,7 @@ def test_a_signal_to_nobody_fails_with_the_reason_and_the_sender_goes_on(virtual
     assert virtual_lab.start(one_off(run, name="signals.to_nobody")).result(30) == [
         None,
         "go",
-        "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION: no execution 'signals-nobody' is open to get the signal",
+        "SWF refused it: UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION, no execution 'signals-nobody' is open to get the signal",
     ]
 
 

@@ -13,13 +13,12 @@ from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, RecordedExecution, Workflow, activity, storage
 from simpleflow_lab.exceptions import UsageError, WorkflowExecutionFailed
-from simpleflow_lab.running import RunningTask
-from simpleflow_lab.runtime.coroutines import finished
 from simpleflow_lab.step import rules
 from simpleflow_lab.step.submittable import Step
 from simpleflow_lab.step.tasks import GetStepsDoneTask, MarkStepDoneTask, step_activity
 from simpleflow_lab.step.workflow import WorkflowStepMixin
 from simpleflow_lab.storage import MemoryObjects, Storage
+from tests.running import task_of
 from tests.test_properties import replays_as_recorded
 
 ATTRIBUTES = {"task_list": "steps.test", "version": "1"}
@@ -489,9 +488,8 @@ class Bucket:
 def run_activity(kind: type[Any], *args: Any, bucket: Bucket) -> Any:
     places = {"my-bucket": bucket}
     context = {"run_id": "r", "workflow_id": "w", "version": "1.0"}
-    task = RunningTask(context, report=lambda text: None, finish=finished)
     with storage.using(Storage(MemoryObjects(), places.__getitem__)):
-        return step_activity(kind, version="1.0").execute(args, {}, task)
+        return step_activity(kind, version="1.0").execute(args, {}, task_of(context))
 
 
 @pytest.mark.parametrize("path", ["w/steps/", "w/steps"])

@@ -22,8 +22,6 @@ class Program(NamedTuple):
     """It is meant to fail."""
     upstream: bool = True
     """Upstream gives the same."""
-    needs: str | None = None
-    """What is not there yet."""
 
 
 PROGRAMS: Sequence[Program] = (
@@ -71,12 +69,7 @@ PROGRAMS: Sequence[Program] = (
     Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True]),
     Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True),
     Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None]),
-    Program(
-        "jumbo.JumboWorkflow",
-        ["a"],
-        50_000,
-        upstream=False,
-    ),
+    Program("jumbo.JumboWorkflow", ["a"], 50_000, upstream=False),
     Program("steps.StepWorkflow", [], ["aloud", "forced", "numbers"], upstream=False),
 )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import logging
 import os
+import re
 import select
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +23,7 @@ from examples.failing import Failing
 from examples.steps import Import
 from examples.values import Sales
 from simpleflow_lab import History, Lab
+from simpleflow_lab.cli.main import main as simpleflow
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,3 +165,186 @@ def test_quickstart_shares_the_store_that_a_notebook_has_open(tmp_path: Path) ->
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
         assert list(lab.executions()["status"]) == ["COMPLETED"]
+
+
+# -- what a docstring says to type -------------------------------------------------------------------------------------
+
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py"))
+
+RUN_ABOVE = {"survivor", "quickstart"}
+"""One is to be killed in the middle, the other types commands itself."""
+
+PRINTED = {
+    "basic": ["(1 + 1) * 2 = 4", "4"],
+    "canvas": ['[["be", 3], ["to", 2], ["it", 1]]'],
+    "failing": [
+        "caught: ZeroDivisionError: division by zero",
+        '{"mail": null, "quotient": null, "tries": 3}',
+        "caught: ZeroDivisionError: division by zero",
+    ],
+    "retries": [
+        "corner shop: activity-examples.retries.ask-2: SoldOut: no lamp left",
+        "market: 19.9, … seconds later",
+        '{"corner shop": null, "label": "label for Ada", "market": 19.9}',
+    ],
+    "recovery": [
+        "examples.recovery.encode, attempt 1: MemoryError: 4320 lines don't fit",
+        "examples.recovery.encode, attempt 2: MemoryError: 2160 lines don't fit",
+        "examples.recovery.upload, attempt 1: ConnectionError: video.example is down",
+        "examples.recovery.tweet, attempt 1: PermissionError: the password has expired",
+        '"https://mirror.example/holiday.mov-1080p.mp4"',
+    ],
+    "steps": [
+        '"done before: nothing"',
+        '"done before: clean.names, clean.rows, load"',
+    ],
+    "signals": [
+        "press …",
+        '"a press is ordered, signed Ada"',
+        '"a press is not ordered: nobody approved it in 3 days"',
+        "till …",
+        "tea: 4",
+        "milk: 2",
+        '{"paid": "cash", "total": 6}',
+    ],
+    "timers": [
+        '["day 11: Ada: three days left", "day 14: Ada: month 1 paid", '
+        '"day 44: Ada: month 2 paid", "day 74: Ada: month 3 paid"]',
+        '["day 2: Bob: goodbye"]',
+    ],
+    "markers": [
+        "rule: below 500",
+        "checked: 4",
+        "odd: {'amount': 990, 'number': 3}",
+        '{"notes": 6, "odd": {"amount": 990, "number": 3}}',
+    ],
+    "children": [
+        "no invoices for xx: TaskFailed: activity-examples.children.customers-1: KeyError: 'xx'",
+        '{"fr": 2, "it": 1, "xx": null}',
+        "lab … children-country … invoices-may-it … may,it …",
+    ],
+    "continue_as_new": [
+        "day 11: the history has 124 events",
+        "day 22: the history has 124 events",
+        '{"days": 30, "runs": 3, "total": 385}',
+        "meter … COMPLETED",
+        "meter … CONTINUED_AS_NEW",
+        "meter … CONTINUED_AS_NEW",
+    ],
+    "cancellation": [
+        '"CANCELLED: the file is removed"',
+        "hotel booked and given back",
+        "flight booked and given back",
+        "the execution is CANCELED",
+    ],
+    "heartbeats": [
+        "START_TO_CLOSE timeout of 2 s at file 2",
+        '["20 files of photos", "20 files of letters", "18 files of 20 checked"]',
+    ],
+    "coroutines": [
+        "3 answers, side by side",
+        "first: sun in Oslo",
+        '["sun in Oslo", "sun in Rome", "sun in Lima"]',
+    ],
+    "processes": ["crash: … was killed by SIGKILL…", '{"primes": 6057, "processes": 3}'],
+    "programs": [
+        "activity-examples.programs.cat-1: ProgramError: cat ended with return code 1: … /no/such/file…",
+        '"BE NOT OR TO"',
+    ],
+    "middleware": [
+        "begin activity-examples.middleware.multiply-1",
+        "end   activity-examples.middleware.multiply-1: 16",
+        "16",
+        "begin …",
+        "end …: 16",
+        "begin …",
+        "end …: 16",
+        "begin …",
+        "end …: OverflowError('5000 is too large')",
+        "{'computed': 2, 'known': 1}",
+    ],
+    "priorities": ["treated: a heart attack, a broken arm, a cold, a prescription"],
+    "large_values": [
+        '{"A": 50188, "C": 49908, "G": 49781, "T": 50123}',
+        "1,000,000 letters counted",
+        "the history is small",
+        "simpleflow+store://jumbo/…",
+        "simpleflow+store://jumbo/…",
+        '{"A":250306,"C":250135,"G"',
+    ],
+    "measured": [
+        "2997 pieces",
+        "… name … step … read_bytes … read_records … write_bytes … write_records",
+        "…load generate … 11889 … 0",
+        "…load … parse … 11889 … 1000",
+        "…Total … sum … 1000 … 0 … 0",
+    ],
+    "patches": ["from before: bill, ship", "from after: ship, bill"],
+    "task_lists": [
+        '["battle, rendered by machines-large", "titles, rendered by machines-small"]',
+        "task-lists-scene  completed …",
+        "task-lists-scene  completed …",
+    ],
+    "values": ['"30 kg in 3 days, most of it on Saturday"'],
+}
+"""What the commands of an example's docstring print to stdout, one after the other; `…` is anything."""
+
+FAILS = {'simpleflow workflow.start --local examples.failing.Failing --input \'{"kwargs": {"strict": true}}\''}
+"""Commands that end with exit code 1, as their docstring says."""
+
+
+def docstring(example: str) -> str:
+    return ast.get_docstring(ast.parse((ROOT / "examples" / f"{example}.py").read_text())) or ""
+
+
+def commands(example: str) -> list[str]:
+    """The command lines that stand by themselves in the docstring."""
+    text = docstring(example).replace("\\\n", " ")
+    return [" ".join(line.split()) for line in text.splitlines() if re.match(r"    (simpleflow|python) ", line)]
+
+
+@pytest.fixture
+def from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if typed at the root of the clone, with a store of its own; logging is as before afterwards."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "lab.sqlite"))
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.mark.parametrize("example", sorted(PRINTED))
+def test_each_command_of_a_docstring_does_what_it_says(
+    example: str, from_the_root: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = commands(example)
+    assert typed
+    lines: list[str] = []
+    for command in typed:
+        program, *words = shlex.split(command)
+        if program == "simpleflow":
+            code = simpleflow(words)
+            out, err = capsys.readouterr()
+        else:
+            done = python(*words, environment={})
+            code, out, err = done.returncode, done.stdout, done.stderr
+        assert code == (command in FAILS), (command, out, err)
+        lines += out.splitlines()
+    assert len(lines) == len(PRINTED[example]), lines
+    for line, expected in zip(lines, PRINTED[example], strict=True):
+        assert re.fullmatch(".*".join(map(re.escape, expected.split("…"))), line), (line, expected)
+
+
+def test_no_example_is_left_out() -> None:
+    assert sorted(PRINTED.keys() | RUN_ABOVE) == EXAMPLES
+
+
+def test_the_table_of_examples_has_them_all_with_their_first_lines() -> None:
+    rows = re.findall(
+        r"^\| .+ \| \[(\w+)\.py\]\((\w+)\.py\) \| (.+) \|$", (ROOT / "examples/README.md").read_text(), re.M
+    )
+    assert sorted(name for name, _, _ in rows) == EXAMPLES
+    for name, link, says in rows:
+        assert (name, says) == (link, docstring(name).splitlines()[0])

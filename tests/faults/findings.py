@@ -176,7 +176,9 @@ def replays(each: Found) -> list[str]:
         recorded = [
             (event.attributes.get("activityId"), event.attributes.get("input"))
             for event in each.history[completed.id :]
-            if event.attributes.get("decisionTaskCompletedEventId") == completed.id and event.type in RECORDED
+            if event.attributes.get("decisionTaskCompletedEventId") == completed.id
+            and event.type in RECORDED
+            and not event.attributes.get("initiatedEventId")  # what became of a decision later
         ]
         if asked != recorded:
             wrong.append(f"{each.workflow_id}: event {completed.id} decided {recorded}, its replay {asked}")

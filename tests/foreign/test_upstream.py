@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.endpoint import Endpoint
@@ -28,11 +29,13 @@ ENVIRONMENT = ROOT / ".benchmarks" / f"upstream-{VERSION}"
 def simpleflow() -> str:
     """Upstream's command, installed once."""
     made = ENVIRONMENT / "made"
-    if not made.exists():
-        venv.create(ENVIRONMENT, with_pip=True, clear=True)
-        pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, f"simpleflow=={VERSION}"], check=True, capture_output=True, text=True)
-        made.touch()
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with FileLock(ENVIRONMENT.parent / "upstream.lock"):  # tests may run in several processes
+        if not made.exists():
+            venv.create(ENVIRONMENT, with_pip=True, clear=True)
+            pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+            subprocess.run([*pip, f"simpleflow=={VERSION}"], check=True, capture_output=True, text=True)
+            made.touch()
     return str(ENVIRONMENT / "bin" / "simpleflow")
 
 

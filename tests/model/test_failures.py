@@ -6,7 +6,8 @@ import types
 
 import pytest
 
-from simpleflow_lab.failures import MAX_DETAILS, details_of, loaded_error_class, read_details
+from simpleflow_lab.constants import MAX_DETAILS_LENGTH
+from simpleflow_lab.failures import details_of, loaded_error_class, read_details
 
 
 class Odd(ConnectionError):
@@ -32,14 +33,14 @@ def test_details_have_upstreams_keys_and_what_the_class_derives_from():
 def test_details_fit_whatever_the_message(message):
     """T27's kind of edge: JSON writes an emoji with twelve characters."""
     text = details_of(ValueError(message))
-    assert len(text) <= MAX_DETAILS
+    assert len(text) <= MAX_DETAILS_LENGTH
     assert json.loads(text)["error"] == "ValueError"
 
 
 def test_details_fit_whatever_the_class_is_called():
     kind = type("E" * 100_000, (ValueError,), {})
     text = details_of(kind("x"))
-    assert len(text) <= MAX_DETAILS
+    assert len(text) <= MAX_DETAILS_LENGTH
     assert json.loads(text)["message"] == "x"
 
 

@@ -15,7 +15,6 @@ from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, Ju
 from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.jumbo import (
     MAX_JUMBO,
-    JumboValue,
     Reference,
     bucket_location,
     describe,
@@ -331,18 +330,19 @@ def test_a_replay_writes_nothing_and_hands_out_each_object_once():
     objects = Watched()
     late = LateFields(Fields(Storage(objects, MemoryObjects)), lambda call: call())
     one, other = late.encode("x" * 50_000, "input"), late.encode("y" * 50_000, "input")
-    late.recorded([one])
+    late.take_unwritten([one])  # the history has it
     assert [text[1] for _, text in late.take_unwritten([one, None, other, "short"])] == ["y"]
     assert late.take_unwritten([one, other]) == []
     assert objects.keys("jumbo/") == []
 
 
 def test_an_input_of_another_shape_holds_its_large_values():
-    late = LateFields(Fields(), lambda call: call())
-    value = JumboValue("simpleflow+store://jumbo/x", lambda: "large")
+    fields = Fields(Storage(MemoryObjects(), MemoryObjects))
+    late = LateFields(fields, lambda call: call())
+    value = late.decode_later(fields.store('"large"', "result", limit=2))
     assert late.encode_input([value, {"x": value}], "input") == '["large",{"x":"large"}]'
     assert late.encode_input({"args": [value], "kwargs": {}}, "input") == (
-        '{"__jumbo":[["args",0]],"args":["simpleflow+store://jumbo/x"],"kwargs":{}}'
+        f'{{"__jumbo":[["args",0]],"args":["{value.field}"],"kwargs":{{}}}}'
     )
 
 

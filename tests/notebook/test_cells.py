@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from simpleflow_lab import Lab, activity, workflow
+import simpleflow_lab.step.tasks  # noqa: F401  there to be imported again
+from simpleflow_lab import Lab, activity, step, workflow
 
 BODY = """%%simpleflow
 from simpleflow_lab import Workflow, activity
@@ -101,6 +104,31 @@ def test_without_a_cell_id_nothing_is_unregistered(shell: InteractiveShell) -> N
     run(shell, "%%simpleflow\npass", None)
 
     assert ("basic", "example") in workflow.registry
+
+
+def test_what_an_imported_module_defines_outlives_the_cell(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run again, the cell imports nothing anew: its definitions are still needed."""
+    (tmp_path / "definitions_of_a_module.py").write_text(BODY.partition("\n")[2])
+    monkeypatch.syspath_prepend(tmp_path)
+    for change in ("new", None):
+        run(shell, "%%simpleflow\nimport definitions_of_a_module")
+        assert [row[1] for row in report(capsys)] == ([change, change] if change else [])
+
+    assert ("basic", "example") in workflow.registry
+    assert ("definitions_of_a_module.increment", "example") in activity.registry
+
+
+def test_activities_of_this_package_are_not_the_cells(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "tasks", step.tasks)  # put back afterwards, as is what `delitem` takes out
+    monkeypatch.delitem(sys.modules, "simpleflow_lab.step.tasks")
+    run(shell, "%%simpleflow\nimport simpleflow_lab.step.tasks")
+
+    assert report(capsys) == []
+    assert len(activity.registry) == 2
 
 
 def test_the_source_of_functions_and_classes_is_found(shell: InteractiveShell) -> None:

@@ -134,6 +134,33 @@ def test_a_table_shows_what_is_read_and_holds_everything(defined: InteractiveShe
     assert type(tasks[["name", "scheduled_event_id"]]) is pd.DataFrame
 
 
+def test_a_large_argument_is_shown_by_its_size(shell: InteractiveShell) -> None:
+    shell.run_cell(
+        """%%simpleflow
+from simpleflow_lab import Workflow, activity
+
+@activity.with_attributes(task_list="magics", version="example")
+def text(length):
+    return "x" * length
+
+@activity.with_attributes(task_list="magics", version="example")
+def length_of(text):
+    return len(text)
+
+class Large(Workflow):
+    name = "large"
+    task_list = "magics"
+
+    def run(self):
+        return self.submit(length_of, self.submit(text, 100_000)).result
+"""
+    ).raise_error()
+    magic(shell, "workflow.start Large")
+    shown = magic(shell, "workflow.tasks")._repr_html_()
+    assert shown.count("97.7 kB in the store, not fetched") == 2
+    assert "__jumbo" not in shown
+
+
 def test_resume_goes_on_with_what_is_open(defined: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     magic(defined, "workflow.start Waiting --detach --workflow-id waits")
     defined.extension_manager.reload_extension("simpleflow_lab")  # the Lab is closed, and nobody decides any more

@@ -93,7 +93,7 @@ def test_what_is_refused_for_good_has_failed(kind, cause):
     story.refuse(asked, cause)
     [close] = story.decide()
     assert close["decisionType"] in ("CompleteWorkflowExecution", "FailWorkflowExecution")
-    assert f"SWF refused it: {cause}" in str(attributes(close))
+    assert cause in str(attributes(close))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_type_that_swf_does_not_know_is_asked_for_a_few_times_and_then_has_fai
         assert attributes(again) == attributes(asked)
     story.refuse(asked, cause)
     [close] = story.decide()
-    assert f"SWF refused it: {cause}" in str(attributes(close))
+    assert cause in str(attributes(close))
 
 
 class Retried(Steps):

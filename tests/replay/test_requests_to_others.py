@@ -103,7 +103,8 @@ def test_a_cancel_request_that_came_too_fast_is_made_again():
         cause="REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_RATE_EXCEEDED",
     )
     story.started()
-    assert [kind for kind, _ in story.decisions(CancelsEarly)] == ["RequestCancelExternalWorkflowExecution"]
+    ((kind, timer),) = story.decisions(CancelsEarly)
+    assert (kind, timer["startToFireTimeout"]) == ("StartTimer", "1")  # and then it is made again
 
 
 class SignalsTwo(Workflow):
@@ -129,8 +130,9 @@ def test_a_signal_that_came_too_fast_is_sent_again():
     story.tell("SignalExternalWorkflowExecutionFailed", workflowId="two", initiatedEventId=0, **refused)
     story.tell("SignalExternalWorkflowExecutionFailed", workflowId="one", initiatedEventId=first, **refused)
     story.started()
-    asked = [(kind, found["workflowId"]) for kind, found in story.decisions(SignalsTwo)]
-    assert asked == [("SignalExternalWorkflowExecution", name) for name in ("two", "one")]
+    timers = story.decisions(SignalsTwo)
+    assert [kind for kind, _ in timers] == ["StartTimer"] * 2
+    assert [found["timerId"].rpartition("-")[2] for _, found in timers] == ["two", "one"]
 
 
 def test_a_signal_that_may_not_be_sent_fails_with_the_cause():

@@ -12,7 +12,9 @@ import pytest
 from simpleflow_lab import activity, storage
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ThrottlingException, ValidationException
+from simpleflow_lab.fields import Fields
 from simpleflow_lab.runtime.serving import Serving
+from simpleflow_lab.runtime.site import Site
 
 LIST = {"name": "answers"}
 WORKFLOW = {"name": "answers", "version": "1"}
@@ -46,7 +48,8 @@ class Bench:
         self.flaky = Flaky(service)
         service.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
         service.register_workflow_type(domain="lab", **WORKFLOW)
-        self.serving = Serving(self.flaky, "lab", activity_threads=1, storage=storage.in_memory())
+        site = Site(service=self.flaky, domain="lab", storage=storage.in_memory(), fields=Fields())
+        self.serving = Serving(site, activity_threads=1)
 
     def schedule(self, function, heartbeat_timeout="NONE"):
         """Start an execution that asks for this activity, and serve it."""

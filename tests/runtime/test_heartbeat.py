@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from simpleflow_lab import activity
 from simpleflow_lab.exceptions import ActivityCanceled, ThrottlingException, UnknownResourceFault
-from simpleflow_lab.running import MAX_HEARTBEAT, RunningTask, heartbeat_details, running
+from simpleflow_lab.running import RunningTask, heartbeat_details, running
 from simpleflow_lab.runtime.coroutines import finished
 from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
 from simpleflow_lab.swf.limits import MAX_HEARTBEAT_DETAILS
@@ -210,7 +210,7 @@ def test_no_progress_and_no_details_are_too_much(progress, details):
         assert progress is None
         assert details is None
     else:
-        assert len(text) <= MAX_HEARTBEAT == MAX_HEARTBEAT_DETAILS
+        assert len(text) <= MAX_HEARTBEAT_DETAILS
         assert set(json.loads(text)) <= {"progress", "details"}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from simpleflow_lab import Lab
 from simpleflow_lab.connect import connect
 from simpleflow_lab.disk_cache import DiskCache
 from simpleflow_lab.exceptions import (
@@ -343,5 +344,14 @@ def test_the_cache_is_on_unless_a_word_for_no_turns_it_off(bucket, monkeypatch, 
 def test_another_word_is_refused(bucket, monkeypatch):
     monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", bucket.name)
     monkeypatch.setenv("SIMPLEFLOW_ENABLE_DISK_CACHE", "maybe")
-    with pytest.raises(UsageError, match="SIMPLEFLOW_ENABLE_DISK_CACHE=maybe"):
+    with pytest.raises(UsageError, match="SIMPLEFLOW_ENABLE_DISK_CACHE is 'maybe'"):
         connect(":memory:")
+
+
+def test_a_host_that_is_configured_is_for_locations_that_name_none(monkeypatch):
+    """ENV-04, JF-11."""
+    monkeypatch.setenv("SIMPLEFLOW_S3_HOST", "s3.eu-west-3.amazonaws.com")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    with Lab(":memory:") as lab:
+        hosts = [lab.storage.at(location).client.meta.endpoint_url for location in ("mine", "s3.amazonaws.com/mine")]
+    assert hosts == ["https://s3.eu-west-3.amazonaws.com", "https://s3.amazonaws.com"]

@@ -12,7 +12,7 @@ import pytest
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.export import gantt_html
-from simpleflow_lab.views.gantt import MAX_LANES, gantt
+from simpleflow_lab.views.gantt import MAX_LANES, NARROW_PLOT, gantt
 from simpleflow_lab.views.looks import STATES
 from tests.views.story import Story, eventful, large, when
 
@@ -70,6 +70,36 @@ def test_retries_stay_on_the_row_of_their_task() -> None:
         "completed",
     }
     assert "attempt 2 of 3" in trace(figure, "timed out").hovertext[0]
+
+
+def test_the_wait_before_a_retry_is_on_the_row_of_its_task_too() -> None:
+    story = Story()
+    timer = {"timerId": "__simpleflow_task_a-1"}
+    failed = story.at(1).schedule("a-1")
+    story.start(failed)
+    story.at(2).fail(failed)
+    started = story.add("TimerStarted", startToFireTimeout="60", decisionTaskCompletedEventId=story.decided, **timer)
+    story.at(62).add("TimerFired", startedEventId=started, **timer)
+    story.at(62).run("a-1", start=63, end=64)
+    figure = gantt(story.history())
+
+    assert list(rows(figure)) == ["a-1"]
+    assert list(trace(figure, "timer fired").y) == [rows(figure)["a-1"]]
+
+
+@pytest.mark.parametrize("end", [2.1, 1000])
+def test_labels_beside_bars_have_room(end: float) -> None:
+    story = Story()
+    for task_id, closed in (("a-1", 2), ("a-2", end)):
+        task = story.at(1).schedule(task_id)
+        story.start(task)
+        story.at(closed).fail(task, reason="ValueError: something went rather wrong")
+    figure = gantt(story.history())
+
+    (label, *_) = trace(figure, "failed", "scatter").text
+    first, last = (np.datetime64(moment) for moment in figure.layout.xaxis.range)
+    right_of_it = (last - trace(figure, "failed", "scatter").x[-1]) / (last - first)
+    assert right_of_it * NARROW_PLOT > 5.5 * len(label)
 
 
 def test_rows_are_in_the_order_of_scheduling_below_signals_and_decisions() -> None:
