@@ -416,6 +416,18 @@ on_registered: Final[list[Callable[[type[Workflow]], None]]] = []
 """Called with each workflow class as it is defined, so that deciders can take up what waits for it."""
 
 
+def forget(workflow: type[Workflow]) -> None:
+    """Take a definition back: executions that began with it are run by the latest other class of its type, if any."""
+    kind = workflow.type_name(), workflow.type_version()
+    same = same_type.get(kind, {})
+    if same.get(workflow.class_name()) is workflow:
+        del same[workflow.class_name()]
+    if registry.get(kind) is workflow:
+        del registry[kind]
+        if same:
+            registry[kind] = next(reversed(same.values()))
+
+
 def input_of(workflow: type[Workflow], args: Any, kwargs: Any) -> dict[str, Any]:
     """The input of an execution. It names the class where another one has the same type, as upstream's does."""
     given = {"args": args, "kwargs": kwargs}

@@ -67,6 +67,8 @@ class Cells:
         self._raw_cell = ""
         self._cell_id: str | None = None
         self._defined: dict[str, dict[Key, Any]] = {}
+        self._classes: dict[str, set[type[workflow.Workflow]]] = {}
+        """Every workflow class of a cell: several may have one type, and its name in Python may change."""
 
     def begin(self, info: Any) -> None:
         """IPython's `pre_run_cell`: which cell is about to run. A front end that names no cells gives no id."""
@@ -75,16 +77,19 @@ class Cells:
     def run(self, body: str) -> list[Definition]:
         """Run the body of the current cell; gives what it defined: activities, then workflows.
 
-        What the same cell defined when it ran before, and no longer defines, is unregistered.
+        What the same cell defined when it ran before, and no longer defines, is unregistered. So is a class that has
+        another name now: executions that began with it go on with what has its type now.
         """
-        before = _registered()
+        before, classes = _registered(), _classes()
         try:
             self._execute(body)
         except BaseException:
             self._remember(_changed(before), complete=False)
+            self._replace_classes(_classes() - classes, complete=False)
             raise
         defined = _changed(before)
         removed = self._remember(defined, complete=True)
+        self._replace_classes(_classes() - classes, complete=True)
         return [
             *(_definition(key, thing, _change(before.get(key), thing)) for key, thing in defined.items()),
             *(_definition(key, thing, "removed") for key, thing in removed.items()),
@@ -103,10 +108,22 @@ class Cells:
                 for key, thing in earlier.items()
                 if key not in defined and _registered().get(key) is thing and _module(thing) == "__main__"
             }
-            for kind, name, version in gone:
-                del _REGISTRIES[kind][name, version]
+            for (kind, name, version), thing in gone.items():
+                if kind == "workflow":
+                    workflow.forget(thing)
+                else:
+                    del _REGISTRIES[kind][name, version]
         self._defined[self._cell_id] = defined if complete else {**earlier, **defined}
         return gone
+
+    def _replace_classes(self, defined: set[type[workflow.Workflow]], *, complete: bool) -> None:
+        """Note the classes that the cell defined; forget those that it defined before."""
+        if self._cell_id is None:
+            return
+        earlier = self._classes.get(self._cell_id, set())
+        for cls in earlier if complete else ():
+            workflow.forget(cls)
+        self._classes[self._cell_id] = defined if complete else earlier | defined
 
     # -- running --
 
@@ -168,6 +185,12 @@ def _registered() -> dict[Key, Any]:
         for kind, registry in _REGISTRIES.items()
         for (name, version), thing in list(registry.items())
     }
+
+
+def _classes() -> set[type[workflow.Workflow]]:
+    """Every workflow class of a cell that is defined now, also those that share their types."""
+    every = (definition for same in list(workflow.same_type.values()) for definition in list(same.values()))
+    return {definition for definition in every if _module(definition) == "__main__"}
 
 
 def _changed(before: Mapping[Key, Any]) -> dict[Key, Any]:

@@ -10,7 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import simpleflow_lab.step.tasks  # noqa: F401  there to be imported again
-from simpleflow_lab import activity, step, workflow
+from simpleflow_lab import Lab, activity, step, workflow
 
 BODY = """%%simpleflow
 from simpleflow_lab import Workflow, activity
@@ -215,3 +215,45 @@ def test_names_that_cells_give_are_escaped(shell: InteractiveShell) -> None:
     )._repr_html_()
     assert "<script>" not in shown
     assert shown.count("&lt;script&gt;") == 4
+
+
+ONE_TYPE = """%%simpleflow
+from simpleflow_lab import Workflow
+
+class {name}(Workflow):
+    name = "cells.renamed"
+    task_list = "cells.renamed"
+
+    def run(self):
+        self.submit(self.wait_signal("go on")).wait()
+        return "{name}"
+"""
+
+
+def test_a_class_that_got_another_name_runs_nothing_any_more(shell: InteractiveShell) -> None:
+    run(shell, ONE_TYPE.format(name="First"))
+    run(shell, ONE_TYPE.format(name="Another"), cell_id="another cell")
+    with Lab(":memory:") as lab:
+        # Two classes of one type: the input says which.
+        executions = [lab.start(shell.user_ns[name]) for name in ("First", "Another")]
+        run(shell, ONE_TYPE.format(name="Second"))
+        executions += [lab.start(shell.user_ns[name]) for name in ("Second", "Another")]
+        for execution in executions:
+            execution.signal("go on")
+        assert [execution.result(30) for execution in executions] == ["Second", "Another", "Second", "Another"]
+        run(shell, "%%simpleflow\npass", cell_id="another cell")
+        alone = lab.start("cells.renamed")
+        alone.signal("go on")
+        assert alone.result(30) == "Second"
+
+
+def test_two_classes_of_one_type_in_one_cell_both_run(shell: InteractiveShell) -> None:
+    first = ONE_TYPE.format(name="First")
+    both = first + ONE_TYPE.format(name="Second").partition("Workflow\n")[2]
+    for _ in range(2):
+        run(shell, both)
+        with Lab(":memory:") as lab:
+            executions = [lab.start(shell.user_ns[name]) for name in ("First", "Second")]
+            for execution in executions:
+                execution.signal("go on")
+            assert [execution.result(30) for execution in executions] == ["First", "Second"]
