@@ -257,3 +257,10 @@ def test_two_classes_of_one_type_in_one_cell_both_run(shell: InteractiveShell) -
             for execution in executions:
                 execution.signal("go on")
             assert [execution.result(30) for execution in executions] == ["First", "Second"]
+
+
+def test_a_class_that_a_cell_imports_stays_when_the_cell_runs_again(shell: InteractiveShell) -> None:
+    for _ in range(2):
+        run(shell, "%%simpleflow\nfrom tests.authors.programs.children import OneOfAType, OtherOfAType")
+        same = workflow.same_type["programs-of-one-type", "example"]
+        assert [definition.__name__ for definition in same.values()] == ["OneOfAType", "OtherOfAType"]
