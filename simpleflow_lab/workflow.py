@@ -129,8 +129,9 @@ class Workflow:
         same = same_type.setdefault(kind, {})
         if kind not in registry:
             same.clear()  # a notebook's cell took its definitions back
+        registry.pop(kind, None)  # the definition that comes last stands last
         registry[kind] = cls
-        same.pop(cls.class_name(), None)  # the definition that comes last stands last
+        same.pop(cls.class_name(), None)
         same[cls.class_name()] = cls
         for listener in list(on_registered):
             listener(cls)

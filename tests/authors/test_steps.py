@@ -537,7 +537,7 @@ def s3_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     try:
-        client = boto3.client("s3")
+        client = boto3.session.Session().client("s3")  # the default session keeps the first keys that it had
         client.create_bucket(Bucket="my-bucket")
         yield client
         client.close()

@@ -35,7 +35,7 @@ def test_its_variables_are_all_that_boto3_needs(served, monkeypatch):
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    client = boto3.client("swf")
+    client = boto3.session.Session().client("swf")  # the default session keeps the first keys that it had
     assert client.list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "lab"
     client.close()
 
