@@ -15,8 +15,6 @@ from typing import Any
 
 from tests.faults import programs
 
-# A process of pytest-xdist has a main module that multiprocessing does not know how to look at.
-sys.modules["__main__"].__dict__.setdefault("__spec__", None)
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.faults.programs"])
 
@@ -34,6 +32,8 @@ class Process:
         self.told: list[tuple[Any, ...]] = []
         """What it told so far."""
         self.started_at = time.monotonic()
+        # multiprocessing looks for it; the main modules of pytest-xdist, and of a shell of IPython in a test, have none.
+        sys.modules["__main__"].__dict__.setdefault("__spec__", None)
         self._process.start()
         its.close()
 
