@@ -32,7 +32,7 @@ class Process:
         self.told: list[tuple[Any, ...]] = []
         """What it told so far."""
         self.started_at = time.monotonic()
-        # multiprocessing looks for it; the main modules of pytest-xdist, and of a shell of IPython in a test, have none.
+        # multiprocessing looks for it; the main modules of pytest-xdist and of an IPython shell in a test have none.
         sys.modules["__main__"].__dict__.setdefault("__spec__", None)
         self._process.start()
         its.close()
