@@ -77,12 +77,12 @@ class Fields:
 
     # -- to fields --
 
-    def fit(self, text: str, what: str, *, limit: int = MAX_FIELD) -> Fitted:
-        """A text as it goes into a field of at most `limit` characters; nothing is written yet.
+    def fit(self, text: str, what: str) -> Fitted:
+        """A text as it goes into a field; nothing is written yet.
 
         `what` names it in the error. Raises `JumboTooLargeError`.
         """
-        if len(text) <= limit:
+        if len(text) <= MAX_FIELD:
             return Fitted(text, None)
         if len(text) > MAX_JUMBO:
             raise JumboTooLargeError(
@@ -91,7 +91,7 @@ class Fields:
             )
         if self._bucket is None and not self._in_store:
             raise JumboTooLargeError(
-                f"the {what} has {len(text)} characters, SWF takes {limit}: name a bucket for large fields in "
+                f"the {what} has {len(text)} characters, SWF takes {MAX_FIELD}: name a bucket for large fields in "
                 "SIMPLEFLOW_JUMBO_FIELDS_BUCKET, or store it elsewhere and pass its name"
             )
         scheme, location = (jumbo.S3, self._bucket) if self._bucket is not None else (jumbo.STORE, jumbo.STORE_LOCATION)
@@ -103,27 +103,27 @@ class Fields:
         objects, key = self._place(reference)
         objects.put(key, text.encode("utf-8"))
 
-    def store(self, text: str, what: str, *, limit: int = MAX_FIELD) -> str:
+    def store(self, text: str, what: str) -> str:
         """A text as a field, its object written if it needs one. Raises `JumboTooLargeError` or `StoreError`."""
-        field, large = self.fit(text, what, limit=limit)
+        field, large = self.fit(text, what)
         if large is not None:
             self.keep(*large)
         return field
 
-    def encode(self, value: Any, what: str, *, limit: int = MAX_FIELD) -> str:
+    def encode(self, value: Any, what: str) -> str:
         """A value as a field of JSON, its object written if it needs one.
 
         Raises `EncodingError` for what JSON can't hold, `JumboTooLargeError` or `StoreError`.
         """
-        return self.store(encode(value), what, limit=limit)
+        return self.store(encode(value), what)
 
-    def told(self, text: str, what: str, cut: Callable[[str], str], *, limit: int = MAX_FIELD) -> str:
+    def told(self, text: str, what: str, cut: Callable[[str], str]) -> str:
         """A text about a failure as a field: whole if it can be kept, cut if not. It raises nothing.
 
         `cut` makes it fit; a failure must be told whatever else fails.
         """
         try:
-            return self.store(text, what, limit=limit)
+            return self.store(text, what)
         except (JumboTooLargeError, StoreError, UnicodeEncodeError) as error:
             logger.warning("the %s is cut: %s", what, error)
             return cut(text)

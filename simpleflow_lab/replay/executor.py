@@ -28,12 +28,13 @@ from simpleflow_lab.replay.asked_before import AskedBefore
 from simpleflow_lab.replay.fibers import Fibers, Line
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.propagation import Propagation
-from simpleflow_lab.replay.requests import DEADLINE_TIMER, Asked, Request
+from simpleflow_lab.replay.requests import Asked, Request
 from simpleflow_lab.replay.signals import Signals
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
 from simpleflow_lab.replay.task_requests import Asks
 from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.timers import DEADLINE_TIMER
 from simpleflow_lab.task import (
     ActivityTask,
     CancelTimerTask,

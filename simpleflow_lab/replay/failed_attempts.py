@@ -35,10 +35,8 @@ from simpleflow_lab.replay.requests import Request
 from simpleflow_lab.replay.task_ids import within_limit
 from simpleflow_lab.retry import FailedAttempt, policy_of
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.timers import RETRY_TIMER
 from simpleflow_lab.task import ActivityTask, TaskFailureContext, TimerTask, WorkflowTask
-
-RETRY_TIMER: Final = "__simpleflow_task_"
-"""Begins the id of the timer that waits for a task's next attempt; upstream's name."""
 
 _HOOK: Final = "on_task_failure"
 

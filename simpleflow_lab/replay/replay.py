@@ -43,7 +43,7 @@ from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.quiet import quiet
-from simpleflow_lab.replay.requests import WAKE_UP_TIMER, Request
+from simpleflow_lab.replay.requests import Request
 from simpleflow_lab.replay.resolution import resolve
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf import event_types
@@ -51,6 +51,7 @@ from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DATA, MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REASON, MAX_REQUEST_BYTES
+from simpleflow_lab.swf.timers import WAKE_UP_TIMER
 from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"

@@ -32,12 +32,6 @@ MARKER: Final = "marker"
 SIGNAL: Final = "signal"
 CLOSE: Final = "close"
 
-WAKE_UP_TIMER: Final = "_simpleflow_wake_up_timer"
-"""A timer of 0 s that brings the next decision task when more was asked than one answer may hold; upstream's name."""
-
-DEADLINE_TIMER: Final = "_simpleflow_deadline"
-"""Timers of this name and a number are the timeouts of `futures.wait` and `futures.as_completed`."""
-
 
 class Attempts:
     """How one task fared so far."""

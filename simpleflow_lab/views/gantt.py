@@ -23,6 +23,7 @@ import plotly.graph_objects as go
 
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.swf.timers import RETRY_TIMER
 from simpleflow_lab.views.attempts import Attempt, Attempts, DecisionTask, Moment, fold_attempts
 from simpleflow_lab.views.facts import ExecutionFacts, execution_facts
 from simpleflow_lab.views.looks import MOMENTS, STATUSES, WAITING, Look, look
@@ -235,14 +236,10 @@ def _draw_rows(folded: Attempts) -> _Drawing:
 
 def _row_of_the_retried(attempt: Attempt, rows: Mapping[tuple[str, str], int]) -> int | None:
     """The row of the task that waits for its next attempt, if this is the timer by which it does."""
-    if attempt.kind != TIMER or not attempt.id.startswith(_RETRY_TIMER):
+    if attempt.kind != TIMER or not attempt.id.startswith(RETRY_TIMER):
         return None
-    task_id = attempt.id.removeprefix(_RETRY_TIMER)
+    task_id = attempt.id.removeprefix(RETRY_TIMER)
     return next((rows[kind, task_id] for kind in (ACTIVITY, CHILD) if (kind, task_id) in rows), None)
-
-
-_RETRY_TIMER: Final = "__simpleflow_task_"
-"""Upstream's id of the timer before a retry, and ours: this, then the id of the task."""
 
 
 def _draw_attempt(
