@@ -188,10 +188,11 @@ def _plain(value: Any) -> Any:
     try:
         return decode(encode(value))
     except Exception:
-        return _shown(value)
+        return shown(value)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as Python shows it, in characters that can be written; it raises nothing."""
     try:
         return str(value).encode("utf-8", "replace").decode()
     except Exception:

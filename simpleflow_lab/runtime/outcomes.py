@@ -14,7 +14,7 @@ from typing import Any
 from simpleflow_lab.codec import encode
 from simpleflow_lab.exceptions import ActivityCanceled
 from simpleflow_lab.failures import details_of, reason_of
-from simpleflow_lab.running import RunningTask
+from simpleflow_lab.running import RunningTask, shown
 from simpleflow_lab.swf.limits import MAX_DATA
 
 
@@ -96,9 +96,7 @@ def _as_text(details: Any) -> str | None:
     if details is None:
         return None
     try:
-        text = encode(details)
-        if isinstance(details, str):
-            text = details
-    except Exception:
-        text = ascii(details)
+        text = shown(details) if isinstance(details, str) else encode(details)
+    except Exception:  # of a type that somebody registered, say
+        text = shown(details)
     return text if len(text) <= MAX_DATA else text[: MAX_DATA - 4] + " ..."

@@ -1,0 +1,39 @@
+"""What became of an activity task can always be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simpleflow_lab.exceptions import ActivityCanceled
+from simpleflow_lab.runtime.outcomes import Canceled, outcome_of
+from tests.running import task_of
+
+
+class Unshowable:
+    """A value that not even Python can show."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        (None, None),
+        ("half done", "half done"),
+        ({"rows": 3}, '{"rows":3}'),
+        ("a lone \ud800 surrogate", "a lone ? surrogate"),
+        (Unshowable(), "<Unshowable>"),
+    ],
+    ids=["nothing", "a text", "JSON", "a surrogate", "unshowable"],
+)
+def test_whatever_a_canceled_activity_says_of_itself_it_is_canceled(details: Any, told: str | None) -> None:
+    task = task_of({"activity_id": "a"})
+    task.cancel("asked")
+
+    def stops() -> str:
+        raise ActivityCanceled(details=details)
+
+    assert outcome_of(stops, task) == Canceled(details=told)
