@@ -2,10 +2,10 @@
 
     simpleflow workflow.start --local examples.values.Sales --input '[3]'
 
-JSON has no data frames. `simpleflow_lab.values` registers those of pandas, and numpy's arrays: they come back from a
-history with their dtypes and index. `Quantity` is registered here, with two functions: one that makes JSON of it and
-one that makes it again. Whoever reads such a value must have registered its type, too; nothing is ever imported because
-a history names it.
+JSON has no data frames. `simpleflow_lab.data.numpy_pandas` registers those of pandas, and numpy's arrays: they come
+back from a history with their dtypes and index. `Quantity` is registered here, with two functions: one that makes JSON
+of it and one that makes it again. Whoever reads such a value must have registered its type, too; nothing is ever
+imported because a history names it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-import simpleflow_lab.values  # noqa: F401  registers the types of numpy and pandas
-from simpleflow_lab import Workflow, activity, codec
+import simpleflow_lab.data.numpy_pandas  # noqa: F401  registers the types of numpy and pandas
+from simpleflow_lab import Workflow, activity
+from simpleflow_lab.data import codec
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,16 @@ from typing import Any
 
 from simpleflow_lab import (
     activity,
-    base,
     canvas,
     constants,
     exceptions,
     futures,
-    history,
-    local,
     log,
     marker,
-    registry,
     signal,
     swf,
     task,
+    upstream,
     workflow,
 )
 from simpleflow_lab.activity import Activity
@@ -38,10 +35,10 @@ from simpleflow_lab.lab import Lab
 from simpleflow_lab.log import logger
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.signal import WaitForSignal
-from simpleflow_lab.swf import executor as _executor  # noqa: F401  so that swf.executor.Executor is there
-from simpleflow_lab.swf import task as _task  # noqa: F401
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
+
+upstream.install()
 
 __version__ = "0.1.0"
 
@@ -60,18 +57,14 @@ __all__ = [
     "Workflow",
     "__version__",
     "activity",
-    "base",
     "canvas",
     "constants",
     "exceptions",
     "futures",
-    "history",
-    "local",
     "log",
     "logger",
     "marker",
     "open_history",
-    "registry",
     "signal",
     "swf",
     "task",

@@ -19,7 +19,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from simpleflow_lab import running
+from simpleflow_lab import activity_context
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import Around, through
@@ -120,7 +120,7 @@ class Activity:
         self,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
-        task: running.RunningTask,
+        task: activity_context.RunningTask,
         middleware: Sequence[Around] = (),
     ) -> Any:
         """Run it as this activity task, through these middleware: what an activity worker does.
@@ -129,10 +129,10 @@ class Activity:
         class with an `execute` method is instantiated with the arguments, then its `execute()` is called, then its
         `post_execute()` if it has one; the instance has the context as `self.context`. What is awaitable is awaited.
         """
-        with running.running(task):
+        with activity_context.running(task):
             return through(middleware, task.context, functools.partial(self._call, task), args, kwargs)
 
-    def _call(self, task: running.RunningTask, /, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, task: activity_context.RunningTask, /, *args: Any, **kwargs: Any) -> Any:
         if getattr(self.callable, "add_context_in_kwargs", False) or self.__dict__.get("add_context_in_kwargs"):
             kwargs["context"] = task.context
         made = self.callable(*args, **kwargs)
@@ -217,7 +217,7 @@ def current_context() -> Mapping[str, Any]:
     Each thread, coroutine and process that runs an activity sees its own. In a thread that the activity starts itself,
     run the code in `contextvars.copy_context()`.
     """
-    task = running.current()
+    task = activity_context.current()
     return task.context if task is not None else {}
 
 
@@ -231,7 +231,7 @@ def heartbeat(progress: Any = None, details: Any = None) -> None:
     Raises `ActivityCanceled` if somebody asked to cancel the task, or nobody waits for it any more: clean up and raise
     it again. Outside an activity task it does nothing.
     """
-    task = running.current()
+    task = activity_context.current()
     if task is not None:
         task.heartbeat(progress, details)
 

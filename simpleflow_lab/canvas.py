@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeGuard
 
 from simpleflow_lab.activity import Activity
+from simpleflow_lab.data.references import fetched, listed
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import FINISHED, FIRST_COMPLETED, Future, wait
-from simpleflow_lab.jumbo import fetched, listed
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
 
 

@@ -40,12 +40,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
-from simpleflow_lab import activity, codec, portable, settings
-from simpleflow_lab.child_processes import END_SECONDS, PR_SET_PDEATHSIG, Take, run
-from simpleflow_lab.codec import decode, encode
+from simpleflow_lab import activity, settings
+from simpleflow_lab.activity_context import RunningTask, running
+from simpleflow_lab.data import codec
+from simpleflow_lab.data.codec import decode, encode
+from simpleflow_lab.data.failure_details import details_of, read_details
 from simpleflow_lab.exceptions import ExecutionError, ExecutionTimeoutError
-from simpleflow_lab.failures import details_of, read_details
-from simpleflow_lab.running import RunningTask, running
+from simpleflow_lab.programs import function_source
+from simpleflow_lab.programs.child_processes import END_SECONDS, PR_SET_PDEATHSIG, Take, run
 
 __all__ = [
     "ExecutionError",
@@ -63,7 +65,7 @@ T = TypeVar("T")
 
 MAX_STDERR: Final = 32_768
 """Bytes of a program's stderr that its error has: the last ones."""
-VALUES: Final = "simpleflow_lab.values"
+VALUES: Final = "simpleflow_lab.data.numpy_pandas"
 """Imported by the child where the parent has it, for it registers types."""
 
 _SHIM: Final = (
@@ -257,9 +259,9 @@ def python(
             context: Mapping[str, Any] = activity.current_context()
             if "context" in kwargs and "context" not in _parameters(function):
                 context = kwargs.pop("context") or context  # type: ignore[assignment]
-            name, packed = portable.dotted_name(function), None
+            name, packed = function_source.dotted_name(function), None
             if name is None:
-                name, packed = function.__qualname__, portable.pack(function)
+                name, packed = function.__qualname__, function_source.pack(function)
             own = interpreter == "python"
             request = {
                 "function": packed,
@@ -277,7 +279,7 @@ def python(
                 kill_children=kill_children,
             )
 
-        setattr(call, portable.RUN_ELSEWHERE, function)
+        setattr(call, function_source.RUN_ELSEWHERE, function)
         return call
 
     return decorate
@@ -377,7 +379,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 kill_children=options.kill_children,
             )
         else:
-            function, sent = portable.innermost(portable.find(options.funcname)), _arguments(options)
+            function, sent = function_source.innermost(function_source.find(options.funcname)), _arguments(options)
         result = encode(_call(function, sent))
     except BaseException as error:  # sys.exit() included: it ends the function, and the parent must know
         logging.getLogger(options.logger_name or __name__).error("%s: %s", options.funcname, error)
@@ -472,7 +474,9 @@ def _request(fd: int, others: Sequence[int], name: str, *, kill_children: bool) 
     for module in request["modules"]:
         importlib.import_module(module)
     packed = request["function"]
-    function = portable.unpack(packed) if packed is not None else portable.innermost(portable.find(name))
+    function = (
+        function_source.unpack(packed) if packed is not None else function_source.innermost(function_source.find(name))
+    )
     return function, decode(line.decode())
 
 

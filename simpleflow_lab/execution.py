@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.exceptions import (
     DecisionTaskError,
     HistoryError,
@@ -24,8 +25,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTimedOut,
 )
 from simpleflow_lab.metrology import records_of
-from simpleflow_lab.running import ActivityProgress
-from simpleflow_lab.runtime.serving import Serving
+from simpleflow_lab.runtime.pool import Serving
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
@@ -97,7 +97,7 @@ class Looks:
 
     def steps(self) -> pd.DataFrame:
         """One row per step of a workflow with steps; see `views.steps.steps_table`."""
-        from simpleflow_lab.views.steps import steps_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.step_tables import steps_table  # noqa: PLC0415  pandas
 
         return steps_table(self.history())
 
@@ -215,7 +215,7 @@ class Execution(Looks):
         One row per step of each attempt; `by="activity"` sums them up, one row per activity and step. See
         `views.metrology`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
         """
-        from simpleflow_lab.views.metrology import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.metrology_tables import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas
 
         if by not in ("step", "activity"):
             raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")

@@ -18,9 +18,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
-from simpleflow_lab.codec import is_registered
+from simpleflow_lab.data.codec import is_registered
+from simpleflow_lab.data.references import fetched
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError
-from simpleflow_lab.jumbo import fetched
 
 PENDING: Final = "PENDING"
 """Submitted, and not scheduled yet: it waits for its arguments, or for its turn."""

@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from simpleflow_lab import settings
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.activity import EXECUTORS
-from simpleflow_lab.codec import arguments_of, encode
-from simpleflow_lab.connect import Endpoint, connect, serve, virtual_clock
+from simpleflow_lab.data.codec import arguments_of, encode
 from simpleflow_lab.exceptions import (
     EncodingError,
     JumboTooLargeError,
@@ -37,8 +36,9 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.middleware import around_of
-from simpleflow_lab.runtime.serving import DEFAULT_ACTIVITY_THREADS, Serving
-from simpleflow_lab.runtime.site import Site
+from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
+from simpleflow_lab.runtime.context import Site
+from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, Serving
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.workflow import Workflow

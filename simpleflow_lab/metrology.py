@@ -29,10 +29,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from simpleflow_lab import activity, settings, storage
-from simpleflow_lab.codec import encode, parse
+from simpleflow_lab import activity, settings
+from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.codec import encode, parse
+from simpleflow_lab.data.objects import Objects, Storage
 from simpleflow_lab.exceptions import SimpleflowLabError
-from simpleflow_lab.storage import Objects, Storage
 from simpleflow_lab.workflow import Workflow
 
 logger = logging.getLogger(__name__)

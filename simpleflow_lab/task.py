@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Any
 
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
-from simpleflow_lab.codec import decode_or_text
+from simpleflow_lab.data.codec import decode_or_text
+from simpleflow_lab.data.failure_details import leading_name, loaded_error_class
 from simpleflow_lab.exceptions import TaskFailed, UsageError
-from simpleflow_lab.failures import leading_name, loaded_error_class
 from simpleflow_lab.futures import Future
 
 WorkflowClass = type[Any]

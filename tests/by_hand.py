@@ -12,12 +12,12 @@ from typing import Any
 
 from simpleflow_lab import activity
 from simpleflow_lab import workflow as workflows
-from simpleflow_lab.codec import arguments_of, decode, encode
+from simpleflow_lab.data.codec import arguments_of, decode, encode
+from simpleflow_lab.data.failure_details import details_of, reason_of
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.failures import details_of, reason_of
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime.registration import Registration
+from simpleflow_lab.runtime.type_registration import Registration
 from simpleflow_lab.swf.history import History, event_from_wire
 from simpleflow_lab.workflow import Workflow
 from tests.running import task_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simpleflow_lab.running import RunningTask
+from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.runtime.coroutines import finished
 
 

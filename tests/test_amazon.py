@@ -21,9 +21,9 @@ from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Group, Lab, Workflow, activity, futures
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.engine.endpoint import Endpoint
 from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, ThrottlingException, UsageError
-from simpleflow_lab.runtime.registration import Registration
+from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.runtime.type_registration import Registration
 from simpleflow_lab.service import aws
 from tests.engine.invariants import violations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from simpleflow_lab.jumbo import is_reference, parse
-from simpleflow_lab.storage import FolderObjects
+from simpleflow_lab.data.objects import FolderObjects
+from simpleflow_lab.data.references import is_reference, parse
 from simpleflow_lab.swf.history import History
 
 PROGRAM = '''
@@ -19,7 +19,7 @@ import os, signal, sys
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.storage import FolderObjects
+from simpleflow_lab.data.objects import FolderObjects
 
 store, when, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
 

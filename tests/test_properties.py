@@ -20,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simpleflow_lab import Chain, Execution, FuncGroup, Group, Lab, Workflow, activity
-from simpleflow_lab.codec import decode
+from simpleflow_lab.data.codec import decode
 from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.replay import Replay

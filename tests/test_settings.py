@@ -90,7 +90,7 @@ def test_what_can_not_be_read_is_one_line_that_names_the_variable(monkeypatch, n
 
 def test_the_package_is_imported_whatever_the_environment_says():
     odd = {variable.name: "\x01odd" for variable in settings.variables()} | {settings.MODULE_VARIABLE: "no.such"}
-    code = "import simpleflow_lab, simpleflow_lab.settings, simpleflow_lab.runtime.serving"
+    code = "import simpleflow_lab, simpleflow_lab.settings, simpleflow_lab.runtime.pool"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **odd}, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import Lab
-from simpleflow_lab.swf.recovery import is_worker_lost
+from simpleflow_lab.swf.lost_workers import is_worker_lost
 
 PROGRAM = Path(__file__).with_name("survivor_program.py")
 LENGTH = 12

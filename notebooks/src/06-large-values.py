@@ -137,14 +137,14 @@ watched.start(Curious, 45_000).result()
 # %% [markdown]
 # ## May a result be a DataFrame?
 #
-# JSON has none. `simpleflow_lab.values` teaches the Lab those of pandas and the arrays of numpy; import it where they
-# are written or read. A frame comes back as it was, with dtypes, index and names.
+# JSON has none. `simpleflow_lab.data.numpy_pandas` teaches the Lab those of pandas and the arrays of numpy; import it
+# where they are written or read. A frame comes back as it was, with dtypes, index and names.
 
 # %%
 # %%simpleflow
 import pandas as pd
 
-import simpleflow_lab.values
+import simpleflow_lab.data.numpy_pandas
 
 
 @activity.with_attributes(name="by_shop", **TASKS)
@@ -215,7 +215,7 @@ except WorkflowExecutionFailed as error:
 # stands in histories, so choose one that stays. Nothing is ever imported because a history names it.
 
 # %%
-from simpleflow_lab import codec
+from simpleflow_lab.data import codec
 
 codec.register(
     Money,

@@ -59,8 +59,8 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.execution import Execution, RecordedExecution
 from simpleflow_lab.views import listings
 from simpleflow_lab.views.attempts import attempts_of
+from simpleflow_lab.views.formatting import count
 from simpleflow_lab.views.listings import Listing
-from simpleflow_lab.views.text import count
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _BROKEN_PIPE: Final = 1

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from simpleflow_lab.cli.formats import visible
 from simpleflow_lab.execution import Execution, Progress
-from simpleflow_lab.views.text import count, duration, share, shortened
+from simpleflow_lab.views.formatting import count, duration, share, shortened
 
 _INTERVAL: Final = 0.15
 """Seconds between two drawings, at least."""

@@ -14,7 +14,9 @@ from typing import Any, Final
 import click
 
 from simpleflow_lab import settings
-from simpleflow_lab.commands import engine, info, look, workflow
+from simpleflow_lab.commands import engine, workflow
+from simpleflow_lab.commands import environment as info
+from simpleflow_lab.commands import inspection as look
 from simpleflow_lab.commands.parameters import Word, import_module
 from simpleflow_lab.commands.records import Help, Record, Version
 from simpleflow_lab.commands.session import Output, Session

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import click
 
-from simpleflow_lab.codec import decode_input
 from simpleflow_lab.commands.parameters import (
     Name,
     Seconds,
@@ -23,6 +22,7 @@ from simpleflow_lab.commands.parameters import (
 )
 from simpleflow_lab.commands.records import Asked, Outcome, Resumed, Started
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.data.codec import decode_input
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.lab import check_input
 from simpleflow_lab.middleware import After, Before

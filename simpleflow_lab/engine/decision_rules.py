@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from simpleflow_lab.engine.executions import Execution
 from simpleflow_lab.engine.open_questions import CONTINUE_AS_NEW_INHERITS, FAILED_DECISION_FAILS_CLOSE
-from simpleflow_lab.engine.registration import DEPRECATED, Kind, Type
-from simpleflow_lab.engine.requests import ACTIVITY_DEFAULTS, EXECUTION_DEFAULTS, Request, chosen, resolve
+from simpleflow_lab.engine.registered_types import DEPRECATED, Kind, Type
+from simpleflow_lab.engine.validation import ACTIVITY_DEFAULTS, EXECUTION_DEFAULTS, Request, chosen, resolve
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.decisions import attributes_key
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER

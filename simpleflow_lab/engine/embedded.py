@@ -16,24 +16,24 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from simpleflow_lab.engine import requests, task_lists, tokens, visibility
-from simpleflow_lab.engine.answers import copied, description, domain_info, page_of, page_size, type_info
+from simpleflow_lab.engine import task_lists, tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, decided
 from simpleflow_lab.engine.executions import Execution, Heartbeat, Run, cancel_request, started_event
-from simpleflow_lab.engine.host import MEMORY, Host
+from simpleflow_lab.engine.liveness import outlives
 from simpleflow_lab.engine.open_questions import (
     PAGE_TOKEN_SECONDS,
     REPEATED_CANCEL_REQUESTS_ARE_RECORDED,
     STARTED_ALREADY_MESSAGE,
 )
-from simpleflow_lab.engine.registration import ACTIVITY, DEPRECATED, WORKFLOW, Kind, type_text
-from simpleflow_lab.engine.requests import EXECUTION_DEFAULTS, Request, chosen, resolve
+from simpleflow_lab.engine.registered_types import ACTIVITY, DEPRECATED, WORKFLOW, Kind, type_text
+from simpleflow_lab.engine.responses import copied, description, domain_info, page_of, page_size, type_info
 from simpleflow_lab.engine.state import EngineState
 from simpleflow_lab.engine.task_lists import Poll, Task
 from simpleflow_lab.engine.tokens import Tokens
-from simpleflow_lab.engine.waiting import Watcher
-from simpleflow_lab.engine.workers import outlives
+from simpleflow_lab.engine.transactions import MEMORY, Host
+from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, chosen, resolve
+from simpleflow_lab.engine.waiters import Watcher
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
@@ -56,7 +56,7 @@ def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
 
     @functools.wraps(method)
     def call(self: EmbeddedSWF, **request: Any) -> T:
-        requests.check(name, request)
+        validation.check(name, request)
         answer: T = self._host.away(lambda: method(self, request))
         return answer
 
@@ -69,7 +69,7 @@ def _poll(method: Callable[[EmbeddedSWF, Request, Poll], T]) -> Callable[..., T]
 
     @functools.wraps(method)
     def call(self: EmbeddedSWF, **request: Any) -> T:
-        requests.check(name, request)
+        validation.check(name, request)
         poll = Poll(request.get("identity"))
         answer: T = self._host.away(lambda: method(self, request, poll), lambda: self._abandon(poll))
         return answer
@@ -507,7 +507,7 @@ class EmbeddedSWF:
 
     def answer_decision_task(self, **request: Any) -> Answer:
         """`respond_decision_task_completed` for deciders of this process; see `WatchableService`."""
-        requests.check("RespondDecisionTaskCompleted", request)
+        validation.check("RespondDecisionTaskCompleted", request)
         answer: Answer = self._host.away(lambda: self._respond_decision(request, wait=False))
         return answer
 
@@ -518,7 +518,7 @@ class EmbeddedSWF:
             execution = open_of_token(state, key)
             if execution.started != (scheduled_id, started_id):
                 raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
-            requests.check_close_is_last(request.get("decisions", ()))
+            validation.check_close_is_last(request.get("decisions", ()))
             state.transact(execution, decided(execution, scheduled_id, started_id, request, state))
 
         return self._host.write(change, wait=wait)
@@ -625,7 +625,7 @@ class EmbeddedSWF:
         that somebody still waits, and answered only when the task's start is on disk: who has the task may answer it
         to the engine that comes after this one. It waits for `seconds`, by default as long as any poll.
         """
-        requests.check(operation, request)
+        validation.check(operation, request)
         poll = Poll(request.get("identity"), is_there, seconds)
         method = (
             EmbeddedSWF.poll_for_decision_task

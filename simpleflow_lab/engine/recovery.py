@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 
-from simpleflow_lab.engine import follow_ups
+from simpleflow_lab.engine import effects
 from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.executions import Execution, Run, cancel_request, started_event
 from simpleflow_lab.engine.state import EngineState
@@ -21,7 +21,7 @@ from simpleflow_lab.engine.timeouts import activity_timed_out, decision_timed_ou
 from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.recovery import WORKER_LOST
+from simpleflow_lab.swf.lost_workers import WORKER_LOST
 
 HistoryOf = Callable[[Run], list[HistoryEvent]]
 Outlives = Callable[[str | None], bool]
@@ -107,9 +107,9 @@ def _carry_out_rest(state: EngineState, execution: Execution, history_of: Histor
         elif entity.kind in (EXTERNAL_SIGNAL, EXTERNAL_CANCEL):
             _external(state, execution, entity)
         elif entity.kind == LAMBDA:
-            follow_ups.refuse_lambda(state, execution, entity.first)
+            effects.refuse_lambda(state, execution, entity.first)
         elif entity.kind == ACTIVITY and (request := cancel_request(entity)) is not None:
-            follow_ups.cancel_unstarted_activity(state, execution, request)
+            effects.cancel_unstarted_activity(state, execution, request)
     _parent_closed(state, execution, history_of)
 
 
@@ -119,7 +119,7 @@ def _next_runs(state: EngineState, runs: Sequence[Run], history_of: HistoryOf) -
     for (domain, workflow_id), run in latest.items():
         if run.close_status == "CONTINUED_AS_NEW" and state.open_execution(domain, workflow_id, None) is None:
             closed = Execution.fold(run, history_of(run))
-            follow_ups.start_next_run(state, closed, closed.events[-1])
+            effects.start_next_run(state, closed, closed.events[-1])
 
 
 def _child(state: EngineState, parent: Execution, entity: Entity, history_of: HistoryOf) -> None:
@@ -130,14 +130,14 @@ def _child(state: EngineState, parent: Execution, entity: Entity, history_of: Hi
     child = _child_run(state, parent, entity)
     if child is None:
         if entity.at("started") is None:
-            follow_ups.start_child(state, parent, entity.first)
+            effects.start_child(state, parent, entity.first)
         return
     if entity.at("started") is None:
-        follow_ups.record_child_started(state, parent, entity.id, child.execution, child.workflow_type)
+        effects.record_child_started(state, parent, entity.id, child.execution, child.workflow_type)
     if child.closed_at is not None:
         closed = Execution.fold(child, history_of(child))
         # A run that continued as new says nothing; the next one is started elsewhere.
-        follow_ups.notify_parent(state, closed, closed.events[-1])
+        effects.notify_parent(state, closed, closed.events[-1])
 
 
 def _child_run(state: EngineState, parent: Execution, entity: Entity) -> Run | None:
@@ -173,9 +173,9 @@ def _external(state: EngineState, source: Execution, entity: Entity) -> None:
         attributes = {"workflowExecution": target.run.execution, "initiatedEventId": entity.id}
         state.transact(source, [(outcome, attributes)])
     elif signal:
-        follow_ups.signal_external(state, source, entity.first)
+        effects.signal_external(state, source, entity.first)
     else:
-        follow_ups.cancel_external(state, source, entity.first)
+        effects.cancel_external(state, source, entity.first)
 
 
 def _delivered(source: Execution, target: Execution, initiated_id: int) -> bool:
@@ -200,4 +200,4 @@ def _parent_closed(state: EngineState, child: Execution, history_of: HistoryOf) 
         return
     events = history_of(run)
     policy = events[-1].attributes.get("childPolicy", events[0].attributes["childPolicy"])
-    follow_ups.apply_policy_to(state, child, policy)
+    effects.apply_policy_to(state, child, policy)

@@ -11,13 +11,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.engine import registration, task_lists
+from simpleflow_lab.engine import registered_types, task_lists
 from simpleflow_lab.engine.decision_rules import NewEvent
+from simpleflow_lab.engine.effects import FOLLOW_UPS
 from simpleflow_lab.engine.executions import Execution, Run, to_datetime
-from simpleflow_lab.engine.follow_ups import FOLLOW_UPS
-from simpleflow_lab.engine.heaps import LazyHeap
+from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
-from simpleflow_lab.engine.registration import Kind, Registry, Type
+from simpleflow_lab.engine.registered_types import Kind, Registry, Type
 from simpleflow_lab.engine.task_lists import Poll, Task, TaskList
 from simpleflow_lab.engine.timeouts import ARMING, Deadline, armed_by, put_off
 from simpleflow_lab.swf import limits
@@ -45,7 +45,7 @@ class RunDeleted(NamedTuple):
     """The execution's number."""
 
 
-Change = NewEvents | Run | RunDeleted | registration.Change
+Change = NewEvents | Run | RunDeleted | registered_types.Change
 
 
 class EngineState:

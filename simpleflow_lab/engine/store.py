@@ -35,7 +35,7 @@ from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.executions import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, Ownership, is_new
-from simpleflow_lab.engine.registration import Domain, Type, TypeDeleted
+from simpleflow_lab.engine.registered_types import Domain, Type, TypeDeleted
 from simpleflow_lab.engine.state import Change, NewEvents, RunDeleted
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.swf.history import HistoryEvent

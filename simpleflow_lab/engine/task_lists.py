@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from simpleflow_lab.engine.executions import Execution, started_event
-from simpleflow_lab.engine.heaps import LazyHeap
-from simpleflow_lab.engine.waiting import Waiter
+from simpleflow_lab.engine.lazy_heap import LazyHeap
+from simpleflow_lab.engine.waiters import Waiter
 from simpleflow_lab.exceptions import LimitExceededFault
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.history import HistoryEvent

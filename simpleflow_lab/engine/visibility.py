@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from simpleflow_lab.engine.executions import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.open_questions import CANCEL_REQUESTED_AFTER_CLOSE
-from simpleflow_lab.engine.requests import Request
+from simpleflow_lab.engine.validation import Request
 from simpleflow_lab.exceptions import ValidationException
 
 _FILTERS: Final = ("executionFilter", "typeFilter", "tagFilter", "closeStatusFilter")

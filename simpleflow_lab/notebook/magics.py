@@ -19,17 +19,17 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from IPython.display import display
 from traitlets import Float, Unicode, observe
 
-from simpleflow_lab.codec import encode
 from simpleflow_lab.commands import table
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.table import CommandSpec, ParameterSpec
+from simpleflow_lab.data.codec import encode
 from simpleflow_lab.exceptions import EncodingError, SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
-from simpleflow_lab.notebook import live
-from simpleflow_lab.notebook.answers import Commands, answer, said
+from simpleflow_lab.notebook import live_status
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.display import Definitions
+from simpleflow_lab.notebook.renderers import Commands, answer, said
 from simpleflow_lab.settings import default_store
 
 CONNECT: Final = CommandSpec(
@@ -60,7 +60,7 @@ class SimpleflowMagics(Magics):
     """Workflows in notebook cells."""
 
     store = Unicode(help="Store of the embedded engine; empty for your own.").tag(config=True)
-    refresh = Float(live.FASTEST, help="Seconds between two updates of a live status.").tag(config=True)
+    refresh = Float(live_status.FASTEST, help="Seconds between two updates of a live status.").tag(config=True)
 
     shell: Any
 
@@ -155,7 +155,7 @@ class SimpleflowMagics(Magics):
 
     def _wait(self, execution: Execution) -> None:
         try:
-            live.wait(execution, shell=self.shell, refresh=self.refresh)
+            live_status.wait(execution, shell=self.shell, refresh=self.refresh)
         except KeyboardInterrupt:
             raise StillRunning(execution) from None
 

@@ -10,7 +10,7 @@ import copy
 from types import NoneType
 from typing import Any, Final
 
-from simpleflow_lab.codec import is_registered
+from simpleflow_lab.data.codec import is_registered
 from simpleflow_lab.futures import Future, nested, resolved
 
 _SCALARS: Final = frozenset({NoneType, bool, int, float, str})

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.codec import parse
+from simpleflow_lab.data.codec import parse
+from simpleflow_lab.data.references import is_reference, same_text
 from simpleflow_lab.exceptions import NondeterminismError
-from simpleflow_lab.jumbo import is_reference, same_text
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.requests import Asked, Request, describe, line_of_control, line_text
 from simpleflow_lab.swf.history import HistoryEvent

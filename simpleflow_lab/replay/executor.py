@@ -15,12 +15,11 @@ from typing import Any, Final
 
 import greenlet
 
-from simpleflow_lab.codec import decode, encode
+from simpleflow_lab.data.codec import decode, encode
+from simpleflow_lab.data.fields import Fields, LateFields
+from simpleflow_lab.data.references import all_fetched, is_reference
 from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, StoreError, TaskCanceled, WorkflowCanceled
-from simpleflow_lab.fields import Fields, LateFields
 from simpleflow_lab.futures import PENDING, Canceler, Future, end_as
-from simpleflow_lab.history import History
-from simpleflow_lab.jumbo import all_fetched, is_reference
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests, task_requests
 from simpleflow_lab.replay.arguments import Given
@@ -31,10 +30,11 @@ from simpleflow_lab.replay.propagation import Propagation
 from simpleflow_lab.replay.requests import Asked, Request
 from simpleflow_lab.replay.signals import Signals
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
+from simpleflow_lab.replay.task_records import History
 from simpleflow_lab.replay.task_requests import Asks
 from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.timers import DEADLINE_TIMER
+from simpleflow_lab.swf.timer_names import DEADLINE_TIMER
 from simpleflow_lab.task import (
     ActivityTask,
     CancelTimerTask,

@@ -14,7 +14,10 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from simpleflow_lab.codec import encode
+from simpleflow_lab.data.codec import encode
+from simpleflow_lab.data.failure_details import error_names
+from simpleflow_lab.data.fields import PATHS_KEY
+from simpleflow_lab.data.references import all_fetched
 from simpleflow_lab.exceptions import (
     EncodingError,
     ExecutionBlocked,
@@ -25,17 +28,14 @@ from simpleflow_lab.exceptions import (
     WorkflowCanceled,
     WorkflowException,
 )
-from simpleflow_lab.failures import error_names
-from simpleflow_lab.fields import PATHS_KEY
 from simpleflow_lab.futures import Future, end_as
-from simpleflow_lab.jumbo import all_fetched
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.requests import Request
 from simpleflow_lab.replay.task_ids import within_limit
 from simpleflow_lab.retry import FailedAttempt, policy_of
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.timers import RETRY_TIMER
+from simpleflow_lab.swf.timer_names import RETRY_TIMER
 from simpleflow_lab.task import ActivityTask, TaskFailureContext, TimerTask, WorkflowTask
 
 _HOOK: Final = "on_task_failure"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from simpleflow_lab.codec import decode, encode
+from simpleflow_lab.data.codec import decode, encode
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.fibers import Line
 from simpleflow_lab.replay.requests import Asked, Request

@@ -21,7 +21,10 @@ from typing import Any, Final, NamedTuple
 
 import greenlet
 
-from simpleflow_lab.codec import arguments_of, parse_or_text
+from simpleflow_lab.data.codec import arguments_of, parse_or_text
+from simpleflow_lab.data.failure_details import format_traceback, read_details, reason_of
+from simpleflow_lab.data.fields import Fields, LateFields
+from simpleflow_lab.data.references import Reference
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
@@ -34,9 +37,6 @@ from simpleflow_lab.exceptions import (
     WorkflowCanceled,
     WorkflowException,
 )
-from simpleflow_lab.failures import format_traceback, read_details, reason_of
-from simpleflow_lab.fields import Fields, LateFields
-from simpleflow_lab.jumbo import Reference
 from simpleflow_lab.replay import determinism, patches, requests
 from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.executor import ReplayExecutor
@@ -51,7 +51,7 @@ from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DATA, MAX_DECISIONS, MAX_OPEN_ACTIVITIES, MAX_REASON, MAX_REQUEST_BYTES
-from simpleflow_lab.swf.timers import WAKE_UP_TIMER
+from simpleflow_lab.swf.timer_names import WAKE_UP_TIMER
 from simpleflow_lab.workflow import Workflow
 
 IDENTITY_KEY: Final = "simpleflow_lab"

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from simpleflow_lab.codec import parse
+from simpleflow_lab.data.codec import parse
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.fibers import Line
 from simpleflow_lab.swf import decisions

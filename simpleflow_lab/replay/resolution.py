@@ -19,7 +19,7 @@ from simpleflow_lab.replay.requests import Request
 from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.recovery import is_worker_lost
+from simpleflow_lab.swf.lost_workers import is_worker_lost
 
 Resolve = Callable[[ReplayExecutor, Request, HistoryEvent], None]
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from simpleflow_lab.codec import encode
+from simpleflow_lab.data.codec import encode
 from simpleflow_lab.replay.fibers import Path
 from simpleflow_lab.swf.limits import MAX_ID
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simpleflow_lab.fields import LateFields
-from simpleflow_lab.jumbo import all_fetched
+from simpleflow_lab.data.fields import LateFields
+from simpleflow_lab.data.references import all_fetched
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.task import ActivityTask, ContinueAsNewWorkflowTask, WorkflowTask
 from simpleflow_lab.workflow import Workflow, input_of, priority_of

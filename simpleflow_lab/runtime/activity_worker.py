@@ -16,10 +16,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from simpleflow_lab import activity, storage
+from simpleflow_lab import activity
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.codec import arguments_of, encode
-from simpleflow_lab.download import refuse_binaries
+from simpleflow_lab.activity_context import RunningTask
+from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.codec import arguments_of, encode
+from simpleflow_lab.data.objects import Storage
+from simpleflow_lab.data.references import MAX_FIELD
 from simpleflow_lab.exceptions import (
     ActivityCanceled,
     EncodingError,
@@ -31,16 +34,14 @@ from simpleflow_lab.exceptions import (
     UnknownResourceFault,
     ValidationException,
 )
-from simpleflow_lab.jumbo import MAX_FIELD
 from simpleflow_lab.middleware import Around
-from simpleflow_lab.running import RunningTask
+from simpleflow_lab.programs.downloads import refuse_binaries
+from simpleflow_lab.runtime.context import Site
 from simpleflow_lab.runtime.coroutines import finished
+from simpleflow_lab.runtime.forked.parent import Processes
 from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
 from simpleflow_lab.runtime.poller import Poller
-from simpleflow_lab.runtime.processes import Processes
-from simpleflow_lab.runtime.site import Site
-from simpleflow_lab.storage import Storage
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.exceptions import ActivityCanceled
-from simpleflow_lab.running import RunningTask
 
 
 def finished(awaitable: Awaitable[Any], task: RunningTask) -> Any:

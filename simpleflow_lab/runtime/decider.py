@@ -25,9 +25,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from simpleflow_lab import codec
 from simpleflow_lab import workflow as workflows
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
+from simpleflow_lab.data import codec
+from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.data.objects import using
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
@@ -41,14 +43,12 @@ from simpleflow_lab.exceptions import (
     ValidationException,
     WorkflowNotRegisteredError,
 )
-from simpleflow_lab.fields import Fields
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Answer, Replay
+from simpleflow_lab.runtime.context import Site
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, Watched, limit_of
 from simpleflow_lab.runtime.poller import Poller
-from simpleflow_lab.runtime.registration import Registration
-from simpleflow_lab.runtime.site import Site
-from simpleflow_lab.storage import using
+from simpleflow_lab.runtime.type_registration import Registration
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow

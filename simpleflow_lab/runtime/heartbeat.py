@@ -18,8 +18,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.exceptions import UnknownResourceFault
-from simpleflow_lab.running import RunningTask
 from simpleflow_lab.service.protocol import SWFService
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simpleflow_lab.codec import encode
+from simpleflow_lab.activity_context import RunningTask, shown
+from simpleflow_lab.data.codec import encode
+from simpleflow_lab.data.failure_details import details_of, reason_of
 from simpleflow_lab.exceptions import ActivityCanceled
-from simpleflow_lab.failures import details_of, reason_of
-from simpleflow_lab.running import RunningTask, shown
 from simpleflow_lab.swf.limits import MAX_DATA
 
 

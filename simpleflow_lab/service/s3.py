@@ -18,9 +18,9 @@ import botocore.config
 import botocore.exceptions
 import urllib3.exceptions
 
+from simpleflow_lab.data.objects import MAX_KEY
 from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.service.aws import CONNECT_TIMEOUT, MAX_ATTEMPTS
-from simpleflow_lab.storage import MAX_KEY
 
 READ_TIMEOUT: Final = 30
 """Seconds without a byte."""

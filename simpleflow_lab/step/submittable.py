@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from simpleflow_lab import canvas
 from simpleflow_lab.canvas import GroupFuture, Submittable, SubmittableContainer, Submitter
+from simpleflow_lab.data.references import listed
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import FINISHED, Future
-from simpleflow_lab.jumbo import listed
 from simpleflow_lab.step import rules
 from simpleflow_lab.step.constants import STEP_MARKER
 from simpleflow_lab.step.tasks import MarkStepDoneTask, note_key, step_activity

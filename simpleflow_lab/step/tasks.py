@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from simpleflow_lab import settings, storage
+from simpleflow_lab import settings
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.codec import encode
+from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.codec import encode
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.step.constants import STEP_ACTIVITY_PARAMS_DEFAULT, UNKNOWN_CONTEXT
 

@@ -29,7 +29,7 @@ from simpleflow_lab.swf.event_types import (
     UNKNOWN,
 )
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.text import well_formed
+from simpleflow_lab.views.formatting import well_formed
 
 TASKS: Final = frozenset({ACTIVITY, CHILD, LAMBDA})
 """Kinds of attempts that do work; a timer only waits."""

@@ -12,10 +12,10 @@ from typing import Final
 import plotly.io
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.facts import execution_facts
+from simpleflow_lab.views.formatting import LABEL_LIMIT, escape
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.html import execution_summary, task_rows
-from simpleflow_lab.views.text import LABEL_LIMIT, escape
+from simpleflow_lab.views.summary import execution_facts
 
 MAX_ROWS: Final = 1_000
 """Rows of the task table."""

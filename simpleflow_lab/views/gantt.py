@@ -23,11 +23,9 @@ import plotly.graph_objects as go
 
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.swf.timers import RETRY_TIMER
+from simpleflow_lab.swf.timer_names import RETRY_TIMER
 from simpleflow_lab.views.attempts import Attempt, Attempts, DecisionTask, Moment, fold_attempts
-from simpleflow_lab.views.facts import ExecutionFacts, execution_facts
-from simpleflow_lab.views.looks import MOMENTS, STATUSES, WAITING, Look, look
-from simpleflow_lab.views.text import (
+from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
     bounded,
@@ -37,6 +35,8 @@ from simpleflow_lab.views.text import (
     moment,
     shortened,
 )
+from simpleflow_lab.views.style import MOMENTS, STATUSES, WAITING, Look, look
+from simpleflow_lab.views.summary import ExecutionFacts, execution_facts
 
 MAX_ROWS: Final = 60
 """More tasks than this are drawn in lanes."""

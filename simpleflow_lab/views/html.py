@@ -13,9 +13,7 @@ from typing import Any, Final
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt, attempts_of, last_attempts
-from simpleflow_lab.views.facts import ExecutionFacts, execution_facts
-from simpleflow_lab.views.looks import STATUSES, Look, look
-from simpleflow_lab.views.text import (
+from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
     VALUE_LIMIT,
@@ -26,6 +24,8 @@ from simpleflow_lab.views.text import (
     shortened,
     traceback_text,
 )
+from simpleflow_lab.views.style import STATUSES, Look, look
+from simpleflow_lab.views.summary import ExecutionFacts, execution_facts
 
 __all__ = ["STYLE", "escape", "execution_summary", "piece", "table", "task_rows"]
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, attempts_of, last_attempts
-from simpleflow_lab.views.facts import OPEN, execution_facts
-from simpleflow_lab.views.text import well_formed
+from simpleflow_lab.views.formatting import well_formed
+from simpleflow_lab.views.summary import OPEN, execution_facts
 
 
 class Listing(NamedTuple):

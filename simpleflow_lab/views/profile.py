@@ -15,8 +15,8 @@ import pandas as pd
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt, attempts_of
-from simpleflow_lab.views.facts import execution_facts
 from simpleflow_lab.views.listings import percentage
+from simpleflow_lab.views.summary import execution_facts
 from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts, times
 
 _PROFILE: Final[dict[str, Column]] = {

@@ -18,8 +18,8 @@ from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, fold_attempts
 from simpleflow_lab.views.attempts import attempts_of as _attempts_of
-from simpleflow_lab.views.facts import OPEN
-from simpleflow_lab.views.text import well_formed
+from simpleflow_lab.views.formatting import well_formed
+from simpleflow_lab.views.summary import OPEN
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _NEVER: Final = np.datetime64("NaT", "ms")

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab
-from simpleflow_lab.connect import virtual_clock
+from simpleflow_lab.data.objects import MemoryObjects, NoObjects
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.engine.endpoint import Endpoint
-from simpleflow_lab.storage import MemoryObjects, NoObjects
+from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.runtime.connection import virtual_clock
 from tests.authors.replayed import replay_everything
 
 OpenLab = Callable[..., Any]

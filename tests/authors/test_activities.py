@@ -16,7 +16,7 @@ import pytest
 from simpleflow_lab import Workflow, activity
 from simpleflow_lab.cli.progress import live_text
 from simpleflow_lab.exceptions import ActivityCanceled, UsageError
-from simpleflow_lab.notebook.live import status_html
+from simpleflow_lab.notebook.live_status import status_html
 from tests.runtime import by_hand
 
 TASKS = {"task_list": "activities.forms", "version": "1", "raises_on_failure": True}

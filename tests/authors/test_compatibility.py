@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from simpleflow_lab.base import SubmittableContainer
+from simpleflow_lab.local.executor import Executor
+from simpleflow_lab.swf.task import NonPythonicActivityTask
 
 from simpleflow_lab import Lab, Workflow, activity, canvas, futures, swf, task
-from simpleflow_lab.base import SubmittableContainer
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.local.executor import Executor
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.swf.task import NonPythonicActivityTask
 
 ROOT = Path(__file__).parents[2]
 TASKS: Mapping[str, str] = {"task_list": "compatibility", "version": "1"}

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from simpleflow_lab import Chain, FuncGroup, Group, Lab, Workflow, activity, futures
+from simpleflow_lab.data.objects import MemoryObjects
+from simpleflow_lab.data.references import MAX_JUMBO, is_reference, parse
 from simpleflow_lab.exceptions import (
     JumboTooLargeError,
     NondeterminismError,
@@ -21,9 +23,7 @@ from simpleflow_lab.exceptions import (
     UsageError,
     WorkflowExecutionFailed,
 )
-from simpleflow_lab.jumbo import MAX_JUMBO, is_reference, parse
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.storage import MemoryObjects
 from tests.authors.conftest import here, over_the_wire
 from tests.s3 import Bucket
 

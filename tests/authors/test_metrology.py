@@ -9,11 +9,12 @@ from typing import ClassVar
 
 import pytest
 
-from simpleflow_lab import Lab, Workflow, activity, metrology, settings, storage
+from simpleflow_lab import Lab, Workflow, activity, metrology, settings
+from simpleflow_lab.activity_context import running
+from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.objects import MemoryObjects, Storage
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow, StepIO
-from simpleflow_lab.running import running
-from simpleflow_lab.storage import MemoryObjects, Storage
 from tests.running import task_of
 
 tries: dict[str, int] = {}

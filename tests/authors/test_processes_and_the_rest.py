@@ -11,13 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import simpleflow_lab.values
-from simpleflow_lab import Group, Workflow, activity, metrology, storage
+import simpleflow_lab.data.numpy_pandas
+from simpleflow_lab import Group, Workflow, activity, metrology
+from simpleflow_lab.data import objects as storage
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 from simpleflow_lab.metrology import MetrologyTask
 from tests.notebook.kernel import Kernel
 
-assert simpleflow_lab.values
+assert simpleflow_lab.data.numpy_pandas
 
 TASKS = {"task_list": "processes-and", "version": "1", "executor": "processes", "raises_on_failure": True}
 HERE = os.getpid()
@@ -174,8 +175,9 @@ def test_middleware_goes_around_it_in_its_process_and_what_it_says_is_seen_here(
 CELL = """
 import logging, os, sys
 import pandas as pd
-import simpleflow_lab.values
-from simpleflow_lab import Lab, Workflow, activity, metrology, storage
+import simpleflow_lab.data.numpy_pandas
+from simpleflow_lab import Lab, Workflow, activity, metrology
+from simpleflow_lab.data import objects as storage
 
 logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
 kernel_pid = os.getpid()

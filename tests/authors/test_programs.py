@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-import simpleflow_lab.values
+import simpleflow_lab.data.numpy_pandas
 from simpleflow_lab import Workflow, activity, download, execute, settings
 from simpleflow_lab.exceptions import (
     EncodingError,
@@ -30,7 +30,7 @@ from simpleflow_lab.exceptions import (
 )
 from tests.authors import program_functions as functions
 
-assert simpleflow_lab.values
+assert simpleflow_lab.data.numpy_pandas
 
 ROOT = Path(__file__).resolve().parents[2]
 

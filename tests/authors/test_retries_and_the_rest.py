@@ -8,14 +8,14 @@ import threading
 import pandas as pd
 import pytest
 
-import simpleflow_lab.values
+import simpleflow_lab.data.numpy_pandas
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 from simpleflow_lab.retry import Retry
 from tests.authors.replaying import replay_all, timers_of, types_of
 from tests.test_properties import replays_as_recorded
 
-assert simpleflow_lab.values
+assert simpleflow_lab.data.numpy_pandas
 
 TASKS = {"task_list": "retries-and", "version": "1"}
 tried: list[str] = []

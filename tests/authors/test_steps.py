@@ -11,13 +11,14 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, RecordedExecution, Workflow, activity, storage
+from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, RecordedExecution, Workflow, activity
+from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.objects import MemoryObjects, Storage
 from simpleflow_lab.exceptions import UsageError, WorkflowExecutionFailed
 from simpleflow_lab.step import rules
 from simpleflow_lab.step.submittable import Step
 from simpleflow_lab.step.tasks import GetStepsDoneTask, MarkStepDoneTask, step_activity
 from simpleflow_lab.step.workflow import WorkflowStepMixin
-from simpleflow_lab.storage import MemoryObjects, Storage
 from tests.running import task_of
 from tests.test_properties import replays_as_recorded
 

@@ -11,7 +11,7 @@ import pytest
 from examples.basic import BasicWorkflow
 from simpleflow_lab import Lab, RecordedExecution, Workflow
 from simpleflow_lab.commands import records
-from simpleflow_lab.commands.info import REDACTED, environment
+from simpleflow_lab.commands.environment import REDACTED, environment
 from simpleflow_lab.commands.parameters import workflow_named
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.table import FORMATS, describe, run, table

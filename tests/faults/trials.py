@@ -22,7 +22,7 @@ from simpleflow_lab.engine import store as stores
 from simpleflow_lab.engine.crash_points import POINTS
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
-from simpleflow_lab.service.endpoint import owners_service
+from simpleflow_lab.http.client import owners_service
 from tests.faults import programs
 from tests.faults.findings import Figures, Found, check_results, check_store
 from tests.faults.processes import PATIENCE, Process

@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.engine.endpoint import Endpoint
+from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.history import History
 from tests.engine.invariants import violations
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from simpleflow_lab.fields import Fields
-from simpleflow_lab.jumbo import parse
+from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.data.objects import MemoryObjects, Storage
+from simpleflow_lab.data.references import parse
 from simpleflow_lab.service.s3 import open_objects
-from simpleflow_lab.storage import MemoryObjects, Storage
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 from tests.s3 import Bucket
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.engine.endpoint import Endpoint
+from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.history import History
 from tests.authors.upstream_programs import PROGRAMS, Program
 from tests.engine.invariants import violations

@@ -6,7 +6,7 @@ from simpleflow_lab import constants
 from simpleflow_lab.step.constants import STEP_MARKER
 from simpleflow_lab.step.submittable import _MAX_NAME, SIGNAL_PREFIX
 from simpleflow_lab.swf import limits
-from simpleflow_lab.views import steps
+from simpleflow_lab.views import step_tables
 
 DATA = ("DETAILS", "EXECUTION_CONTEXT", "INPUT", "RESULT", "CONTROL")
 
@@ -20,4 +20,4 @@ def test_limits_of_fields_are_swfs():
 
 
 def test_the_table_of_steps_looks_for_the_markers_that_steps_leave():
-    assert steps.STEP_MARKER == STEP_MARKER
+    assert step_tables.STEP_MARKER == STEP_MARKER

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from simpleflow_lab import Retry, Workflow, activity
+from simpleflow_lab.data.failure_details import details_of, error_names
 from simpleflow_lab.exceptions import TaskFailed, TimeoutError, UsageError
-from simpleflow_lab.failures import details_of, error_names
 from simpleflow_lab.retry import FailedAttempt, back_off, policy_of
 
 

@@ -52,8 +52,9 @@ def test_upstreams_swf_package_has_its_executor_as_soon_as_the_package_is_import
 
 
 def test_an_activity_is_found_by_its_name_in_upstreams_registry() -> None:
-    from simpleflow_lab import activity
     from simpleflow_lab.registry import registry
+
+    from simpleflow_lab import activity
 
     @activity.with_attributes(name="upstream_names.found")
     def found():

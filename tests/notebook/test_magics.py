@@ -395,7 +395,7 @@ def test_an_execution_that_nobody_can_decide_is_told_and_stays_open(shell: Inter
 
 
 def test_values_are_escaped_wherever_they_are_shown(defined: InteractiveShell) -> None:
-    from simpleflow_lab.notebook.live import status_html
+    from simpleflow_lab.notebook.live_status import status_html
 
     evil = "<img src=x onerror=alert(1)>"
     defined.user_ns["evil"] = [evil]

@@ -13,7 +13,7 @@ from typing import Any
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.codec import encode
+from simpleflow_lab.data.codec import encode
 from simpleflow_lab.exceptions import TypeAlreadyExistsFault
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from simpleflow_lab import activity, storage
+from simpleflow_lab import activity
+from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ThrottlingException, ValidationException
-from simpleflow_lab.fields import Fields
-from simpleflow_lab.runtime.serving import Serving
-from simpleflow_lab.runtime.site import Site
+from simpleflow_lab.runtime.context import Site
+from simpleflow_lab.runtime.pool import Serving
 
 LIST = {"name": "answers"}
 WORKFLOW = {"name": "answers", "version": "1"}

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab import activity
+from simpleflow_lab.activity_context import RunningTask, heartbeat_details, running
 from simpleflow_lab.exceptions import ActivityCanceled, ThrottlingException, UnknownResourceFault
-from simpleflow_lab.running import RunningTask, heartbeat_details, running
 from simpleflow_lab.runtime.coroutines import finished
 from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
 from simpleflow_lab.swf.limits import MAX_HEARTBEAT_DETAILS

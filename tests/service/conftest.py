@@ -25,10 +25,10 @@ from moto import mock_aws
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.engine.endpoint import Endpoint
+from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.service import aws
+from simpleflow_lab.service.history_polling import Watching
 from simpleflow_lab.service.protocol import WatchableService
-from simpleflow_lab.service.watching import Watching
 from tests.engine.invariants import violations
 from tests.service.amazon import AmazonScenario, NoClock
 from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, Scenario

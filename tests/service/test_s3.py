@@ -11,8 +11,10 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from simpleflow_lab import Lab
-from simpleflow_lab.connect import connect
-from simpleflow_lab.disk_cache import DiskCache
+from simpleflow_lab.data.disk_cache import DiskCache
+from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.data.objects import MemoryObjects, Storage
+from simpleflow_lab.data.references import MAX_JUMBO, Reference, name_of
 from simpleflow_lab.exceptions import (
     JumboContentError,
     JumboReferenceError,
@@ -20,11 +22,9 @@ from simpleflow_lab.exceptions import (
     StoreError,
     UsageError,
 )
-from simpleflow_lab.fields import Fields
-from simpleflow_lab.jumbo import MAX_JUMBO, Reference, name_of
+from simpleflow_lab.runtime.connection import connect
 from simpleflow_lab.service import aws, s3
 from simpleflow_lab.service.s3 import S3Objects, open_objects
-from simpleflow_lab.storage import MemoryObjects, Storage
 from tests.s3 import Bucket
 
 TEXT = '"' + "jumbo " * 10_000 + '"'

@@ -13,7 +13,7 @@ import pytest
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.gantt import MAX_LANES, NARROW_PLOT, gantt
-from simpleflow_lab.views.looks import STATES
+from simpleflow_lab.views.style import STATES
 from tests.views.story import Story, eventful, large, when
 
 RECORDED = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))

@@ -10,11 +10,11 @@ import pytest
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.export import gantt_html
+from simpleflow_lab.views.formatting import VALUE_LIMIT, escape
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.html import execution_summary, table, task_rows
 from simpleflow_lab.views.listings import workflow_info, workflow_profile, workflow_tasks
 from simpleflow_lab.views.tables import tasks_table
-from simpleflow_lab.views.text import VALUE_LIMIT, escape
 from tests.views.story import Story, when
 
 PAYLOADS = [

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.formatting import bounded, duration, escape, moment, shortened, traceback_text
 from simpleflow_lab.views.html import execution_summary, table, task_rows
-from simpleflow_lab.views.text import bounded, duration, escape, moment, shortened, traceback_text
 from tests.views.story import Story, eventful, when
 
 

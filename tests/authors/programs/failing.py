@@ -1,10 +1,11 @@
 """Failures: unnoticed, raised, tried again later with other arguments."""
 
+from simpleflow_lab.swf.task import WorkflowTask
+
 from simpleflow_lab import Workflow, activity, futures
 from simpleflow_lab.canvas import Group
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.log import END, GREEN
-from simpleflow_lab.swf.task import WorkflowTask
 from simpleflow_lab.task import TaskFailureContext
 
 

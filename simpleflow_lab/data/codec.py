@@ -1,0 +1,396 @@
+"""Values to SWF's strings and back: JSON, strict both ways.
+
+What an activity takes and gives must come back from a history as it went in. JSON's own types do. A few others are
+common enough to be written as what they become, always the same way:
+
+    ======================  =====================================================================
+    Python                  JSON
+    ======================  =====================================================================
+    tuple, generator        array
+    set, frozenset          array, in the order of the elements' own JSON (so ids don't depend on hashing)
+    datetime, date, time    string, ISO 8601, microseconds kept
+    UUID                    string
+    bytes                   string, if they are UTF-8
+    ======================  =====================================================================
+
+Other types are registered, in every process that writes or reads them:
+
+    codec.register(Point, name="geo.Point", encode=lambda point: [point.x, point.y], decode=lambda xy: Point(*xy))
+
+and come back as they were: `{"__simpleflow__": "geo.Point", "value": [1, 2]}`. Reading calls the function that was
+registered under that name and nothing else: no name in a history is ever imported. `simpleflow_lab.data.numpy_pandas`
+registers those of numpy and pandas.
+
+Everything else is refused with the place where it stands: NaN and infinities, mapping keys that are not strings (JSON
+would turn them into strings), bytes that are not UTF-8, lone surrogates, nesting deeper than `MAX_DEPTH`, and objects.
+Text is compact, with sorted keys and ASCII only: equal values have equal text, and characters are bytes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from types import GeneratorType, NoneType
+from typing import Any, Final, NamedTuple, NoReturn
+
+from simpleflow_lab.exceptions import EncodingError, UnreadableValueError, UsageError
+
+MAX_DEPTH = 100
+"""Deepest nesting of arrays and objects, written or read."""
+
+TAG: Final = "__simpleflow__"
+"""The key of an object that stands for a value of a registered type: its name; the other key is `VALUE`."""
+VALUE: Final = "value"
+OBJECT: Final = "object"
+"""Tag of a mapping of the author's own that has the key `TAG`."""
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
+)
+
+
+def encode(value: Any) -> str:
+    """JSON text of a value. Raises `EncodingError` naming the place of what JSON can't hold unchanged."""
+    plain = _plain(value, None, 0)
+    try:
+        return _ENCODER.encode(plain)
+    except ValueError as error:  # Python writes whole numbers of up to 4,300 digits
+        raise EncodingError(f"JSON can't hold this value ({error}): convert it first") from None
+
+
+def decode(text: str) -> Any:
+    """The value of JSON text, with those of registered types as they were.
+
+    Raises `ValueError` for text that is not JSON, NaN, or nesting beyond `MAX_DEPTH`; `UnreadableValueError` for a
+    value of a type that nobody registered.
+    """
+    value = parse(text)
+    # "\\u" may be how somebody else wrote the tag.
+    return _revived(value) if TAG in text or "\\u" in text else value
+
+
+def parse(text: str) -> Any:
+    """The value of JSON text in JSON's own types, as it stands there. Raises `ValueError` as `decode` does."""
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError(f"JSON nested deeper than {MAX_DEPTH} levels") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def canonical(value: Any) -> str:
+    """The text of what `parse` gave: equal values have equal text."""
+    return _ENCODER.encode(value)
+
+
+def decode_or_text(text: str | None) -> Any:
+    """The value of a field that any worker, in any language, may have written: JSON if it is JSON, else the text.
+
+    Raises `UnreadableValueError` for a value of a type that nobody registered.
+    """
+    if text is None:
+        return None
+    try:
+        return decode(text)
+    except ValueError:
+        return text
+
+
+def parse_or_text(text: str | None) -> Any:
+    """The same in JSON's own types: for what is no value of an author."""
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError:
+        return text
+
+
+def decode_input(text: str, *, where: str) -> tuple[list[Any], dict[str, Any]]:
+    """Arguments from what a person typed: an array is the positional ones, `{"args": …, "kwargs": …}` both, else one.
+
+    `where` names the source in the error. Raises `UsageError` in one line.
+    """
+    try:
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_refuse_duplicates
+        )
+    except RecursionError:
+        raise UsageError(f"{where}: JSON nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise UsageError(
+            f"{where} is not JSON ({error}): write it as in '[1, 5]' or '{{\"kwargs\": {{\"x\": 1}}}}'"
+        ) from None
+    try:
+        return arguments_of(_revived(value), where=where)
+    except UnreadableValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def arguments_of(value: Any, *, where: str) -> tuple[list[Any], dict[str, Any]]:
+    """`(args, kwargs)` of an input value, by upstream's rule (SD-14). Raises `UsageError`."""
+    if isinstance(value, list | tuple):
+        return list(value), {}
+    if isinstance(value, Mapping) and value and set(value) <= {"args", "kwargs"}:
+        args, kwargs = value.get("args", []), value.get("kwargs", {})
+        if not isinstance(args, list | tuple):
+            raise UsageError(f'{where}: "args" must be an array, not {type(args).__name__}')
+        if not isinstance(kwargs, Mapping):
+            raise UsageError(f'{where}: "kwargs" must be an object, not {type(kwargs).__name__}')
+        return list(args), dict(kwargs)
+    if isinstance(value, Mapping) and {"args", "kwargs"} & set(value):
+        odd = ", ".join(sorted(set(value) - {"args", "kwargs"}))
+        raise UsageError(f'{where}: beside "args" and "kwargs" there is {odd}: put it inside "kwargs"')
+    return [value], {}
+
+
+# -- other types -------------------------------------------------------------------------------------------------------
+
+
+class Registered(NamedTuple):
+    """How values of a type are written and read."""
+
+    type: type
+    name: str | None
+    """The tag; `None` for a type whose values come back as what they became."""
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any] | None
+
+
+_by_type: Final[dict[type, Registered]] = {}
+_by_name: Final[dict[str, Registered]] = {}
+
+on_registered: Final[list[Callable[[type], None]]] = []
+"""Called with each type as it is registered: what could not be read may be read now."""
+
+_OWN: Final = frozenset({NoneType, bool, int, float, str, list, tuple, dict})
+"""The types that JSON has itself, and that stay as they are."""
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,199}")
+
+
+def register(
+    type: type,
+    *,
+    encode: Callable[[Any], Any],
+    decode: Callable[[Any], Any] | None = None,
+    name: str | None = None,
+) -> None:
+    """Let values of this type be arguments and results.
+
+    `encode` gives something that can be encoded: values of other registered types are fine in it. `decode` takes that
+    and gives the value again. It is found by `name`, which stands in histories and so must never change its meaning;
+    both must be registered wherever such a value is read. Values of subclasses are not taken: `decode` would make
+    something else of them.
+
+    Without `name` and `decode` a value comes back as what `encode` made of it, as a set comes back as a list; this is
+    for types whose values are equal to that, and holds for subclasses, too.
+
+    Registering a type again replaces how it was registered. Raises `UsageError` for a type of JSON's own, for a name
+    that is no name or is another type's.
+    """
+    if type in _OWN:
+        raise UsageError(f"{type.__name__} is JSON's own: it is written as it is")
+    if (name is None) != (decode is None):
+        raise UsageError(f"codec.register({type.__name__}): give name and decode, or neither of them")
+    if name is not None:
+        if not _NAME.fullmatch(name) or name == OBJECT:
+            raise UsageError(f"{name!r} can't be the name of a type: write it as in 'geo.Point'")
+        other = _by_name.get(name)
+        # A class of the same name is the same cell, run again.
+        if other is not None and _qualified(other.type) != _qualified(type):
+            raise UsageError(f"{name!r} is registered for {_qualified(other.type)}: choose another name")
+    registered = Registered(type, name, encode, decode)
+    _by_type[type] = registered
+    if name is not None:
+        _by_name[name] = registered
+    for listener in list(on_registered):
+        listener(type)
+
+
+def is_registered(type: type) -> bool:
+    """Somebody called `register` for it."""
+    return type in _by_type
+
+
+def _qualified(type: type) -> str:
+    return f"{type.__module__}.{type.__qualname__}"
+
+
+def _written(registered: Registered, value: Any, where: _Where, depth: int) -> Any:
+    """The value of a registered type in JSON's own types."""
+    try:
+        encoded = registered.encode(value)
+    except EncodingError as error:
+        raise EncodingError(f"{error}{f' (at {_place(where)})' if where else ''}") from None
+    except Exception as error:
+        name = registered.name or _qualified(registered.type)
+        _refuse(f"this {name} ({type(error).__name__}: {error})", where)
+    plain = _plain(encoded, where, depth + 1)
+    return plain if registered.name is None else {TAG: registered.name, VALUE: plain}
+
+
+def _revived(value: Any) -> Any:
+    """The parsed value, with those of registered types as they were."""
+    if isinstance(value, list):
+        return [_revived(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if TAG not in value:
+        return {key: _revived(item) for key, item in value.items()}
+    name, inner = value[TAG], value.get(VALUE)
+    if value.keys() != {TAG, VALUE} or not isinstance(name, str):
+        raise UnreadableValueError(str(name)[:200], f"it is not written as {{{TAG!r}: name, {VALUE!r}: …}}")
+    if name == OBJECT:
+        if not isinstance(inner, dict):
+            raise UnreadableValueError(name, "it is no object")
+        return {key: _revived(item) for key, item in inner.items()}
+    registered = _by_name.get(name)
+    if registered is None or registered.decode is None:
+        raise UnreadableValueError(name[:200])
+    inner = _revived(inner)
+    try:
+        return registered.decode(inner)
+    except Exception as error:  # of the registered function, on what anybody may have written
+        raise UnreadableValueError(name, f"{type(error).__name__}: {error}"[:500]) from error
+
+
+_Where = tuple[Any, object] | None
+"""The place of a value: that of what holds it, and the index or key there. Put into words only for an error."""
+_ELEMENT: Final = object()
+"""The step to an element of a set."""
+
+
+# -- JSON's own types --------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any, where: _Where, depth: int) -> Any:
+    """The value in JSON's own types."""
+    kind = type(value)
+    if value is None or kind is bool or kind is int:
+        return value
+    if kind is str:
+        return value if value.isascii() else _text(value, where)
+    if kind is float:
+        if not math.isfinite(value):
+            _refuse(f"the number {value}", where)
+        return value
+    if depth >= MAX_DEPTH:
+        _refuse(f"more than {MAX_DEPTH} levels", where)
+    if kind is list or kind is tuple:
+        return [_plain(item, (where, i), depth + 1) for i, item in enumerate(value)]
+    if kind is dict:
+        if TAG in value:
+            return {TAG: OBJECT, VALUE: _members(value, where, depth + 1)}
+        return _members(value, where, depth)
+    return _other(value, where, depth)
+
+
+def _members(value: Mapping[Any, Any], where: _Where, depth: int) -> dict[str, Any]:
+    if depth >= MAX_DEPTH:
+        _refuse(f"more than {MAX_DEPTH} levels", where)
+    return {_key(key, where): _plain(item, (where, key), depth + 1) for key, item in value.items()}
+
+
+def _other(value: Any, where: _Where, depth: int) -> Any:
+    """The value of a type that JSON does not have, or of a subclass of one that it has."""
+    if _by_type:
+        for kind in type(value).__mro__:
+            registered = _by_type.get(kind)
+            if registered is not None and (registered.name is None or kind is type(value)):
+                return _written(registered, value, where, depth)
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, bytes | bytearray):
+        try:
+            return bytes(value).decode("utf-8")
+        except UnicodeDecodeError:
+            _refuse("bytes that are not UTF-8", where)
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item, (where, _ELEMENT), depth + 1) for item in value), key=_ENCODER.encode)
+    if isinstance(value, Mapping):
+        return _plain(dict(value), where, depth)
+    if isinstance(value, list | tuple | GeneratorType):
+        return _plain(list(value), where, depth)
+    if isinstance(value, str):
+        return _text(str.__str__(value), where)
+    if isinstance(value, bool | int):
+        return int(value)
+    if isinstance(value, float):
+        return _plain(float(value), where, depth)
+    _refuse(f"a {type(value).__module__}.{type(value).__qualname__}", where)
+
+
+def _text(value: str, where: _Where) -> str:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        _refuse("text with a lone surrogate", where)
+    return value
+
+
+def _key(key: Any, where: _Where) -> str:
+    if type(key) is str and key.isascii():
+        return key
+    if not isinstance(key, str):
+        _refuse(f"the key {key!r}: only strings can be keys", where)
+    return _text(key, where)
+
+
+def _place(where: _Where) -> str:
+    steps = []
+    while where is not None:
+        where, step = where
+        steps.append("{…}" if step is _ELEMENT else f"[{step!r}]")
+    return "".join(reversed(steps))
+
+
+def _refuse(what: str, where: _Where) -> NoReturn:
+    place = f" at {_place(where)}" if where else ""
+    raise EncodingError(f"JSON can't hold {what}{place}: convert it first, or store it elsewhere and pass its name")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {key!r} stands twice")
+            seen.add(key)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH + 1:
+            raise ValueError(f"JSON nested deeper than {MAX_DEPTH} levels")
+        level = [
+            child
+            for item in level
+            if isinstance(item, list | dict)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]

@@ -1,0 +1,182 @@
+"""What a failed task leaves in a history: a reason for people, details for tools.
+
+The reason is `Type: message`, cut to SWF's 256 characters. The details are the JSON object that upstream writes too:
+`{"error", "error_type", "message", "traceback"}`, the traceback as a list of lines, and `error_bases`, the classes that
+the error's class derives from: a retry policy that says `on=[OSError]` must know a `ConnectionError` without importing
+it. Cutting can never fail, whatever the exception says of itself. Reading imports nothing that a history names.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Final
+
+from simpleflow_lab.constants import MAX_DETAILS_LENGTH, MAX_REASON_LENGTH
+from simpleflow_lab.data.codec import parse
+from simpleflow_lab.exceptions import TaskFailed
+
+_MAX_MESSAGE: Final = 4_096
+_MAX_NAME: Final = 512
+_MAX_BASES: Final = 32
+_PACKAGE_FOLDER: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureDetails:
+    """A recorded failure, as far as its details can be read."""
+
+    error_type: str
+    """Qualified name of the exception's class, or "" if the worker did not say."""
+    message: str
+    """The exception's message."""
+    traceback: str
+    """The traceback's lines, or the raw details of a worker that writes something else."""
+    error: str = ""
+    """Name of the exception's class without its module, or ""."""
+    bases: tuple[str, ...] = ()
+    """Qualified names of the classes that it derives from, nearest first, if the worker said them."""
+
+
+def reason_of(error: BaseException) -> str:
+    """`Type: message` within SWF's limit."""
+    return _cut(f"{type(error).__name__}: {_message(error)}".rstrip(": "), MAX_REASON_LENGTH)
+
+
+def details_of(error: BaseException, *, skip_package: bool = True, whole: bool = False) -> str:
+    """The JSON details of an exception, within SWF's limit; with `whole`, however long they are.
+
+    With `skip_package` the frames of this package are left out: they are not the author's.
+    """
+    kind = type(error)
+    lines = [line.rstrip("\n") for line in format_traceback(error, skip_package=skip_package)]
+    record = {
+        "error": _cut(kind.__name__, _MAX_NAME),
+        "error_type": _qualified(kind),
+        "error_bases": [_qualified(base) for base in kind.__mro__[1:-1]][:_MAX_BASES],
+        "message": _message(error) if whole else _cut(_message(error), _MAX_MESSAGE),
+        "traceback": lines,
+    }
+    text = json.dumps(record)
+    if whole:
+        return text
+    while len(text) > MAX_DETAILS_LENGTH and len(lines) > 2:
+        # Keep both ends: where it was called from, and what happened.
+        middle = len(lines) // 2
+        lines[middle - len(lines) // 4 - 1 : middle + 1] = ["    [...]"]
+        text = json.dumps(record)
+    # What is left is too much by itself, as a message of 4,000 emoji is: JSON needs twelve characters for each.
+    for name, less in (("traceback", []), ("error_bases", []), ("message", _cut(_message(error), _MAX_NAME))):
+        if len(text) > MAX_DETAILS_LENGTH:
+            record[name] = less
+            text = json.dumps(record)
+    return text
+
+
+def read_details(details: str | None) -> FailureDetails | None:
+    """The details of a failed task; whatever a foreign worker wrote becomes the traceback."""
+    if not details:
+        return None
+    try:
+        record = parse(details)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or "message" not in record:
+        return FailureDetails(error_type="", message="", traceback=details)
+    lines = record.get("traceback")
+    text = "\n".join(str(line) for line in lines) if isinstance(lines, list) else str(lines or "")
+    name = str(record.get("error") or "")
+    bases = record.get("error_bases")
+    return FailureDetails(
+        error_type=str(record.get("error_type") or name),
+        message=str(record["message"]),
+        traceback=text,
+        error=name,
+        bases=tuple(str(base) for base in bases[:_MAX_BASES]) if isinstance(bases, list) else (),
+    )
+
+
+def error_names(error: BaseException) -> frozenset[str]:
+    """Names of what an attempt failed with, for a retry policy to match: only what the history itself says.
+
+    The class of the task's own error and those it derives from, where the worker recorded them; of Python's own
+    exceptions those are known anyway. Of a child workflow, and of workers that record no details, the name that begins
+    the reason. And always the class of ours that stands for the failure, such as `TaskFailed` or `TimeoutError`.
+    """
+    names = {_qualified(kind) for kind in type(error).__mro__[:-1]}
+    if isinstance(error, TaskFailed):
+        details = read_details(error.details)
+        recorded = details.error_type if details is not None else ""
+        recorded = recorded or leading_name(error.reason)
+        if recorded:
+            names.add(recorded)
+            names.update(details.bases if details is not None else ())
+            names.update(_bases_of_builtin(recorded))
+    return frozenset(names)
+
+
+def loaded_error_class(name: str) -> type[BaseException] | None:
+    """The exception class of this qualified name, if its module is loaded in this process: nothing is imported."""
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:end]))
+        if isinstance(module, ModuleType):
+            # Not by `getattr`: a module's own __getattr__, or a lazy module, may import.
+            found: object = ModuleType.__getattribute__(module, "__dict__").get(parts[end])
+            for part in parts[end + 1 :]:
+                found = type.__getattribute__(found, "__dict__").get(part) if isinstance(found, type) else None
+            return found if isinstance(found, type) and issubclass(found, BaseException) else None
+    return None
+
+
+def _bases_of_builtin(name: str) -> list[str]:
+    """Of one of Python's own exceptions, named with or without its module."""
+    module, _, short = name.rpartition(".")
+    kind = getattr(builtins, short, None) if module in ("", "builtins") else None
+    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        return []
+    return [_qualified(base) for base in kind.__mro__[:-1]]
+
+
+def leading_name(reason: str | None) -> str:
+    """`KeyError` of `KeyError: 'x'`, or "" of any other words."""
+    name = (reason or "").partition(":")[0].strip()
+    return name if name.isidentifier() else ""
+
+
+def _qualified(kind: type) -> str:
+    return _cut(f"{kind.__module__}.{kind.__qualname__}", _MAX_NAME)
+
+
+def format_traceback(error: BaseException, *, skip_package: bool = True) -> list[str]:
+    """The lines of an exception's traceback, without the frames of this package: they are not the author's."""
+    found = traceback.TracebackException.from_exception(error)
+    if skip_package:
+        _leave_out_ours(found)
+    return list(found.format())
+
+
+def _leave_out_ours(found: traceback.TracebackException | None) -> None:
+    """Of the exception and of those that led to it."""
+    while found is not None:
+        authors = [frame for frame in found.stack if not frame.filename.startswith(_PACKAGE_FOLDER)]
+        if authors:
+            found.stack = traceback.StackSummary.from_list(authors)
+        _leave_out_ours(found.__context__)
+        found = found.__cause__
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # an author's __str__ may do anything; the failure it describes must still be told
+        return f"<{type(error).__name__}.__str__ raised {type(failure).__name__}>"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 4] + " ..."

@@ -1,0 +1,298 @@
+"""Values to SWF's fields and back, with the large ones kept as objects.
+
+What fits into a field stands in it. What does not is kept where the Lab keeps large fields, in a bucket or beside its
+store, and the field holds a reference (`jumbo`). An object is there before anybody records its reference: whoever has
+the history can read it.
+
+References come from histories, and histories from anybody: only the Lab's own place and those that the user trusts are
+ever read, nothing longer than announced is taken, and what is read is checked against its name, each time and wherever
+it comes from. An object that can't be had raises `StoreError`: the world's fault, not the workflow's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from simpleflow_lab.data import references
+from simpleflow_lab.data.codec import decode, decode_or_text, encode
+from simpleflow_lab.data.objects import Objects, Storage
+from simpleflow_lab.data.references import MAX_FIELD, MAX_JUMBO, JumboValue, Reference
+from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, JumboTooLargeError, StoreError
+
+logger = logging.getLogger(__name__)
+
+PATHS_KEY: Final = "__jumbo"
+"""Beside `args` and `kwargs` of an input: where in them a reference stands for a value."""
+
+
+class Cache(Protocol):
+    """Contents of objects that were read before; it may forget and lose everything, and raises nothing."""
+
+    def get(self, key: str) -> bytes | None:
+        """The content under this key, if it is there unchanged."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keep this content for a while."""
+
+    def drop(self, key: str) -> None:
+        """Forget this content."""
+
+
+class Fitted(NamedTuple):
+    """A text as it goes into a field."""
+
+    field: str
+    """The text, or a reference to it."""
+    large: tuple[Reference, str] | None
+    """What has to be kept as an object before the field is recorded."""
+
+
+class Fields:
+    """The large fields of one Lab."""
+
+    def __init__(
+        self,
+        storage: Storage | None = None,
+        *,
+        bucket: str | None = None,
+        trusted: Sequence[str] = (),
+        in_store: bool = True,
+        cache: Cache | None = None,
+    ):
+        """`bucket` is the "bucket/prefix" to which large fields are written; without one they go into the storage's
+        default place, unless `in_store` says that it must not be. `trusted` are further places that may be read.
+        Without a storage references are made and compared, and nothing can be read.
+        """
+        self._storage = storage
+        self._bucket = bucket
+        self._trusted = [bucket, *trusted] if bucket is not None else list(trusted)
+        self._in_store = in_store
+        self._cache = cache
+
+    def __repr__(self) -> str:
+        place = f"s3://{self._bucket}" if self._bucket is not None else "in the store" if self._in_store else "refused"
+        return f"<Fields {place}>"
+
+    # -- to fields --
+
+    def fit(self, text: str, what: str) -> Fitted:
+        """A text as it goes into a field; nothing is written yet.
+
+        `what` names it in the error. Raises `JumboTooLargeError`.
+        """
+        if len(text) <= MAX_FIELD:
+            return Fitted(text, None)
+        if len(text) > MAX_JUMBO:
+            raise JumboTooLargeError(
+                f"the {what} has {len(text)} characters, at most {MAX_JUMBO} can be kept: "
+                "store it elsewhere and pass its name"
+            )
+        if self._bucket is None and not self._in_store:
+            raise JumboTooLargeError(
+                f"the {what} has {len(text)} characters, SWF takes {MAX_FIELD}: name a bucket for large fields in "
+                "SIMPLEFLOW_JUMBO_FIELDS_BUCKET, or store it elsewhere and pass its name"
+            )
+        scheme, location = (
+            (references.S3, self._bucket) if self._bucket is not None else (references.STORE, references.STORE_LOCATION)
+        )
+        reference = Reference(scheme, location, references.name_of(text), len(text))
+        return Fitted(str(reference), (reference, text))
+
+    def keep(self, reference: Reference, text: str) -> None:
+        """Keep the text of a reference; when it returns, the object is durable. Raises `StoreError`."""
+        objects, key = self._place(reference)
+        objects.put(key, text.encode("utf-8"))
+
+    def store(self, text: str, what: str) -> str:
+        """A text as a field, its object written if it needs one. Raises `JumboTooLargeError` or `StoreError`."""
+        field, large = self.fit(text, what)
+        if large is not None:
+            self.keep(*large)
+        return field
+
+    def encode(self, value: Any, what: str) -> str:
+        """A value as a field of JSON, its object written if it needs one.
+
+        Raises `EncodingError` for what JSON can't hold, `JumboTooLargeError` or `StoreError`.
+        """
+        return self.store(encode(value), what)
+
+    def told(self, text: str, what: str, cut: Callable[[str], str]) -> str:
+        """A text about a failure as a field: whole if it can be kept, cut if not. It raises nothing.
+
+        `cut` makes it fit; a failure must be told whatever else fails.
+        """
+        try:
+            return self.store(text, what)
+        except (JumboTooLargeError, StoreError, UnicodeEncodeError) as error:
+            logger.warning("the %s is cut: %s", what, error)
+            return cut(text)
+
+    # -- from fields --
+
+    def text(self, field: str | None) -> str | None:
+        """The text that a field holds or refers to. Raises `StoreError`."""
+        return self.read(references.parse(field)) if field is not None and references.is_reference(field) else field
+
+    def text_or_field(self, field: str | None) -> str | None:
+        """The same for a field that holds any text: what only looks like a reference is text. Raises `StoreError`."""
+        try:
+            return self.text(field)
+        except JumboReferenceError:
+            return field
+
+    def text_if_there(self, field: str | None) -> str | None:
+        """The same; the reference itself if what it refers to can't be read."""
+        try:
+            return self.text(field)
+        except StoreError as error:
+            logger.warning("a large field was not read: %s", error)
+            return field
+
+    def decode(self, field: str | None) -> Any:
+        """The value of a field that any worker, in any language, may have written. Raises `StoreError`."""
+        return decode_or_text(self.text(field))
+
+    def decode_later(self, field: str | None) -> Any:
+        """The same, but a large value is a `JumboValue`, which nobody has read yet."""
+        if field is None or not references.is_reference(field):
+            return decode_or_text(field)
+        return JumboValue(field, lambda: self.decode(field))
+
+    def decode_input(self, field: str) -> Any:
+        """The value of a task's or execution's input, with what its references stand for.
+
+        Raises `ValueError` if it is not JSON, `StoreError` if it can't be read.
+        """
+        value = decode(self.read(references.parse(field)) if references.is_reference(field) else field)
+        if _has_arguments(value) and PATHS_KEY in value:
+            self._put_in(value, value.pop(PATHS_KEY))
+        return value
+
+    def read(self, reference: Reference) -> str:
+        """The text of a reference. Raises `JumboReferenceError`, `JumboContentError` or another `StoreError`."""
+        objects, key = self._place(reference)
+        cached = (
+            self._cache.get(reference.key) if self._cache is not None and reference.scheme == references.S3 else None
+        )
+        if cached is not None:
+            try:
+                return reference.text_of(cached)
+            except JumboContentError:
+                assert self._cache is not None
+                self._cache.drop(reference.key)
+        content = objects.get(key, max_bytes=reference.max_bytes)
+        text = reference.text_of(content)
+        if self._cache is not None and reference.scheme == references.S3:
+            self._cache.put(reference.key, content)
+        return text
+
+    def _put_in(self, value: Any, paths: Any) -> None:
+        """Put values where their references stand. Raises `StoreError`, also for a path that leads to none."""
+        try:
+            for *way, last in paths:
+                place = value
+                for step in way:
+                    place = place[step]
+                place[last] = decode_or_text(self.read(references.parse(place[last])))
+        except (LookupError, TypeError, ValueError) as error:
+            raise JumboReferenceError(str(paths), f"no reference stands there ({error})") from error
+
+    def _place(self, reference: Reference) -> tuple[Objects, str]:
+        """Where this object is, if that is a place that may be read. Raises `JumboReferenceError`."""
+        if self._storage is None:
+            raise JumboReferenceError(str(reference), "no objects can be read here")
+        if reference.scheme == references.STORE:
+            if self._in_store:
+                return self._storage.default, reference.key
+            raise JumboReferenceError(str(reference), "it is in the store of an embedded engine, and this is none")
+        for location in self._trusted:
+            if f"{reference.location}/".startswith(f"{location}/"):
+                return self._storage.at(location), reference.key.removeprefix(f"{location}/")
+        raise JumboReferenceError(
+            str(reference),
+            "its place is neither SIMPLEFLOW_JUMBO_FIELDS_BUCKET nor one of SIMPLEFLOW_LAB_TRUSTED_BUCKETS",
+        )
+
+
+class LateFields:
+    """The fields of one execution while its history is replayed.
+
+    Nothing is written: the objects of what is asked for are handed out with the decisions, for the decider to keep
+    before it answers. What is read is read by `outside`, where no code of the workflow's can meet the error.
+    """
+
+    def __init__(self, fields: Fields, outside: Callable[[Callable[[], Any]], Any]):
+        self._fields = fields
+        self._outside = outside
+        self._unwritten: dict[str, tuple[Reference, str]] = {}
+        self._gave_large = False
+        """A `JumboValue` was given to the workflow: what it passes on may hold it."""
+
+    def encode(self, value: Any, what: str) -> str:
+        """A value as a field of JSON. Raises `EncodingError`, and, of it, `JumboTooLargeError`."""
+        return self.fit(encode(references.all_fetched(value) if self._gave_large else value), what)
+
+    def encode_input(self, given: Any, what: str) -> str:
+        """Arguments as an input; large results in `args` and `kwargs` stay where they are. Raises as `encode`."""
+        if not self._gave_large or not _has_arguments(given):
+            return self.encode(given, what)
+        paths: list[list[str | int]] = []
+        members: dict[str, Any] = references.lifted(given, (), paths)
+        return self.fit(encode({**members, PATHS_KEY: paths} if paths else members), what)
+
+    def fit(self, text: str, what: str) -> str:
+        """A text as a field. Raises `JumboTooLargeError`."""
+        if len(text) <= MAX_FIELD:
+            return text
+        field, large = self._fields.fit(text, what)
+        if large is not None:
+            self._unwritten[field] = large
+        return field
+
+    def told(self, text: str, what: str, cut: Callable[[str], str]) -> str:
+        """A text about a failure as a field: whole if there is a place for it, else cut."""
+        try:
+            return self.fit(text, what)
+        except (JumboTooLargeError, UnicodeEncodeError):
+            return cut(text)
+
+    def decode_later(self, field: str | None) -> Any:
+        """The value of a field; a large one is read when the workflow's code reads it."""
+        if not references.is_reference(field):
+            return decode_or_text(field)
+        value = self._fields.decode_later(field)
+        self._gave_large = True
+        return JumboValue(field, lambda: self._outside(value.get))
+
+    def decode(self, field: str | None) -> Any:
+        """The value of a field that anybody may have sent; what only looks like a reference is text.
+
+        Raises `StoreError`.
+        """
+        return decode_or_text(self.text(field))
+
+    def text(self, field: str | None) -> str | None:
+        """The text of a field that anybody may have sent. Raises `StoreError`."""
+        return self._fields.text_or_field(field)
+
+    def decode_input(self, field: str) -> Any:
+        """See `Fields.decode_input`."""
+        return self._outside(lambda: self._fields.decode_input(field))
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Some fields refer to objects that nobody has kept yet."""
+        return bool(self._unwritten)
+
+    def take_unwritten(self, members: Iterable[Any]) -> list[tuple[Reference, str]]:
+        """The objects to be kept before these fields are recorded; nobody is given them again."""
+        found = (self._unwritten.pop(field, None) for field in members if isinstance(field, str))
+        return [large for large in found if large is not None]
+
+
+def _has_arguments(value: Any) -> bool:
+    """The value is an input as we write it."""
+    return type(value) is dict and {"args", "kwargs"} <= value.keys()

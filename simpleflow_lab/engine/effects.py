@@ -1,0 +1,238 @@
+"""What follows from an event, in transactions of its own: children, external signals and cancel requests, the end.
+
+Rule: SWF does these asynchronously, 20 to 100 ms later; here they are done right after the transaction that caused
+them, in the order of the events. A follow-up looks at the executions as they stand when its turn comes. After a crash
+it must be possible to tell from the histories alone what has not followed yet: see `recovery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from simpleflow_lab.engine.executions import Execution, cancel_request, started_event
+from simpleflow_lab.engine.open_questions import (
+    CHILD_OF_CLOSED_PARENT_STARTS,
+    CONTINUE_AS_NEW_APPLIES_CHILD_POLICY,
+    EXTERNAL_REQUESTS_OUTLIVE_SOURCE,
+)
+from simpleflow_lab.engine.validation import chosen
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS
+from simpleflow_lab.swf.history import HistoryEvent
+
+if TYPE_CHECKING:
+    from simpleflow_lab.engine.state import EngineState
+
+_STARTED: Final = (
+    "input",
+    "executionStartToCloseTimeout",
+    "taskStartToCloseTimeout",
+    "childPolicy",
+    "taskList",
+    "taskPriority",
+    "workflowType",
+    "tagList",
+    "lambdaRole",
+)
+"""What a new execution takes from the event that asks for it."""
+
+
+# -- children ----------------------------------------------------------------------------------------------------------
+
+
+def start_child(state: EngineState, parent: Execution, initiated: HistoryEvent) -> None:
+    """Start the child that was initiated, or record that its id is in use."""
+    if parent.closed and not CHILD_OF_CLOSED_PARENT_STARTS:
+        return
+    asked = initiated.attributes
+    workflow_id = asked["workflowId"]
+    if state.open_execution(parent.run.domain, workflow_id, None) is not None:
+        about = chosen(asked, "workflowType", "workflowId", "control", "decisionTaskCompletedEventId")
+        failed = {**about, "cause": "WORKFLOW_ALREADY_RUNNING", "initiatedEventId": initiated.id}
+        _record(state, parent, "StartChildWorkflowExecutionFailed", failed)
+        return
+    attributes = {
+        **chosen(asked, *_STARTED),
+        "parentWorkflowExecution": parent.run.execution,
+        "parentInitiatedEventId": initiated.id,
+    }
+    child = state.start(parent.run.domain, workflow_id, state.new_run_id(), attributes)
+    record_child_started(state, parent, initiated.id, child.run.execution, child.run.workflow_type)
+
+
+def record_child_started(
+    state: EngineState, parent: Execution, initiated_id: int, child: dict[str, str], workflow_type: dict[str, str]
+) -> None:
+    """Tell the parent that its child runs."""
+    attributes = {"workflowExecution": child, "workflowType": workflow_type, "initiatedEventId": initiated_id}
+    _record(state, parent, "ChildWorkflowExecutionStarted", attributes)
+
+
+_CHILD_CLOSED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "WorkflowExecutionCompleted": ("ChildWorkflowExecutionCompleted", ("result",)),
+    "WorkflowExecutionFailed": ("ChildWorkflowExecutionFailed", ("reason", "details")),
+    "WorkflowExecutionCanceled": ("ChildWorkflowExecutionCanceled", ("details",)),
+    "WorkflowExecutionTerminated": ("ChildWorkflowExecutionTerminated", ()),
+    "WorkflowExecutionTimedOut": ("ChildWorkflowExecutionTimedOut", ("timeoutType",)),
+}
+"""What the parent records when its child closes, and what it takes over. A run that continues as new says nothing."""
+
+
+def notify_parent(state: EngineState, child: Execution, closing: HistoryEvent) -> None:
+    """Tell the parent, if it is still open, how its child closed."""
+    told = _CHILD_CLOSED.get(closing.type)
+    if told is None or child.run.parent is None:
+        return
+    parent = state.open_execution(child.run.domain, *child.run.parent)
+    initiated_id = child.configuration["parentInitiatedEventId"]
+    entity = parent.entities.get(initiated_id) if parent is not None else None
+    if parent is None or entity is None:
+        return
+    started = entity.at("started")
+    if started is None:
+        return
+    event_type, taken = told
+    attributes = {
+        **chosen(closing.attributes, *taken),
+        "workflowExecution": child.run.execution,
+        "workflowType": child.run.workflow_type,
+        "initiatedEventId": initiated_id,
+        "startedEventId": started.id,
+    }
+    _record(state, parent, event_type, attributes)
+
+
+def apply_child_policy(state: EngineState, parent: Execution, closing: HistoryEvent) -> None:
+    """Do with each open child what the policy says, however its parent closed."""
+    if closing.type == "WorkflowExecutionContinuedAsNew" and not CONTINUE_AS_NEW_APPLIES_CHILD_POLICY:
+        return
+    policy = closing.attributes.get("childPolicy", parent.configuration["childPolicy"])
+    for entity in parent.entities.of(CHILD):
+        child = state.open_execution(parent.run.domain, str(entity.name), None)
+        if child is not None and child.run.parent == (parent.run.workflow_id, parent.run.run_id):
+            apply_policy_to(state, child, policy)
+
+
+def apply_policy_to(state: EngineState, child: Execution, policy: str) -> None:
+    """Terminate one child, ask it to cancel, or leave it alone."""
+    if policy == "TERMINATE":
+        attributes = {"cause": "CHILD_POLICY_APPLIED", "childPolicy": child.configuration["childPolicy"]}
+        _record(state, child, "WorkflowExecutionTerminated", attributes)
+    elif policy == "REQUEST_CANCEL" and child.run.parent is not None:
+        workflow_id, run_id = child.run.parent
+        attributes = {
+            "cause": "CHILD_POLICY_APPLIED",
+            "externalWorkflowExecution": {"workflowId": workflow_id, "runId": run_id},
+            "externalInitiatedEventId": 0,
+        }
+        _record(state, child, "WorkflowExecutionCancelRequested", attributes)
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def close(state: EngineState, execution: Execution, closing: HistoryEvent) -> None:
+    """Start the next run, tell the parent, apply the child policy."""
+    if closing.type == "WorkflowExecutionContinuedAsNew":
+        start_next_run(state, execution, closing)
+    notify_parent(state, execution, closing)
+    apply_child_policy(state, execution, closing)
+
+
+def start_next_run(state: EngineState, execution: Execution, closing: HistoryEvent) -> None:
+    """Start the run that a closed one continues as; it has the same parent."""
+    attributes = {
+        **chosen(closing.attributes, *_STARTED),
+        **chosen(execution.configuration, "parentWorkflowExecution", "parentInitiatedEventId"),
+        "continuedExecutionRunId": execution.run.run_id,
+    }
+    run = execution.run
+    state.start(run.domain, run.workflow_id, closing.attributes["newExecutionRunId"], attributes)
+
+
+# -- other executions --------------------------------------------------------------------------------------------------
+
+
+def signal_external(state: EngineState, source: Execution, initiated: HistoryEvent) -> None:
+    """Deliver a signal to another execution, or to this one."""
+    attributes = {
+        **chosen(initiated.attributes, "signalName", "input"),
+        "externalWorkflowExecution": source.run.execution,
+        "externalInitiatedEventId": initiated.id,
+    }
+    _deliver(state, source, initiated, ("WorkflowExecutionSignaled", attributes), _SIGNALED)
+
+
+def cancel_external(state: EngineState, source: Execution, initiated: HistoryEvent) -> None:
+    """Deliver a cancel request to another execution."""
+    attributes = {"externalWorkflowExecution": source.run.execution, "externalInitiatedEventId": initiated.id}
+    _deliver(state, source, initiated, ("WorkflowExecutionCancelRequested", attributes), _CANCEL_REQUESTED)
+
+
+_SIGNALED: Final = ("ExternalWorkflowExecutionSignaled", "SignalExternalWorkflowExecutionFailed")
+_CANCEL_REQUESTED: Final = ("ExternalWorkflowExecutionCancelRequested", "RequestCancelExternalWorkflowExecutionFailed")
+
+
+def _deliver(
+    state: EngineState,
+    source: Execution,
+    initiated: HistoryEvent,
+    message: tuple[str, dict[str, Any]],
+    outcomes: tuple[str, str],
+) -> None:
+    if source.closed and not EXTERNAL_REQUESTS_OUTLIVE_SOURCE:
+        return
+    asked = initiated.attributes
+    target = state.open_execution(source.run.domain, asked["workflowId"], asked.get("runId"))
+    if target is not None:
+        state.transact(target, [message])
+        execution = target.run.execution
+        _record(state, source, outcomes[0], {"workflowExecution": execution, "initiatedEventId": initiated.id})
+    else:
+        about = chosen(asked, "workflowId", "runId", "control", "decisionTaskCompletedEventId")
+        failed = {**about, "cause": "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION", "initiatedEventId": initiated.id}
+        _record(state, source, outcomes[1], failed)
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------------
+
+
+def cancel_unstarted_activity(state: EngineState, execution: Execution, requested: HistoryEvent) -> None:
+    """Cancel an activity task that no worker has started."""
+    if execution.closed:
+        return
+    scheduled = execution.entities.open(ACTIVITY, requested.attributes["activityId"])
+    if scheduled is None or started_event(scheduled) is not None:
+        return
+    latest = cancel_request(scheduled)
+    attributes = {"scheduledEventId": scheduled.id, "startedEventId": 0}
+    attributes["latestCancelRequestedEventId"] = latest.id if latest else 0
+    _record(state, execution, "ActivityTaskCanceled", attributes)
+
+
+NO_ROLE: Final = "No IAM role is attached to the current workflow execution."
+NO_LAMBDA: Final = "The embedded engine runs no AWS Lambda functions."
+
+
+def refuse_lambda(state: EngineState, execution: Execution, scheduled: HistoryEvent) -> None:
+    """Lambda functions end as they do on SWF when their role can't be assumed."""
+    message = NO_LAMBDA if "lambdaRole" in execution.configuration else NO_ROLE
+    attributes = {"scheduledEventId": scheduled.id, "cause": "ASSUME_ROLE_FAILED", "message": message}
+    _record(state, execution, "StartLambdaFunctionFailed", attributes)
+
+
+def _record(state: EngineState, execution: Execution, event_type: str, attributes: dict[str, Any]) -> None:
+    """Record an event, unless the execution has closed meanwhile."""
+    if not execution.closed:
+        state.transact(execution, [(event_type, attributes)])
+
+
+FOLLOW_UPS: Final[dict[str, Callable[[EngineState, Execution, HistoryEvent], None]]] = {
+    "StartChildWorkflowExecutionInitiated": start_child,
+    "SignalExternalWorkflowExecutionInitiated": signal_external,
+    "RequestCancelExternalWorkflowExecutionInitiated": cancel_external,
+    "ActivityTaskCancelRequested": cancel_unstarted_activity,
+    "LambdaFunctionScheduled": refuse_lambda,
+    **dict.fromkeys(CLOSE_STATUS, close),
+}
+"""By the type of the event that causes them."""

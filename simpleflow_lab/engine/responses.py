@@ -1,0 +1,101 @@
+"""What the engine knows, as boto3's answers.
+
+Rule: an answer is the caller's own: nothing in it is shared with the engine's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from simpleflow_lab.engine import visibility
+from simpleflow_lab.engine.executions import Execution, to_datetime
+from simpleflow_lab.engine.registered_types import ARN_PREFIX, WORKFLOW, Domain, Type
+from simpleflow_lab.engine.validation import Request, chosen
+from simpleflow_lab.service.protocol import Answer, Structure
+from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER, attributes_key
+from simpleflow_lab.swf.history import HistoryEvent
+
+
+def page_size(request: Request) -> int:
+    return request.get("maximumPageSize") or limits.MAX_PAGE_SIZE
+
+
+def page_of(
+    events: Sequence[HistoryEvent], start: int, first: int, last: int, size: int, backwards: bool
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Events from id `start` on, within `first` to `last`, and the id at which the next page begins."""
+    if backwards:
+        end = max(first, start - size + 1)
+        page, following = [wire(events[i - 1]) for i in range(start, end - 1, -1)], end - 1
+        return page, (following if following >= first else None)
+    end = min(last, start + size - 1)
+    page, following = [wire(event) for event in events[start - 1 : end]], end + 1
+    return page, (following if following <= last else None)
+
+
+def wire(event: HistoryEvent) -> dict[str, Any]:
+    """An event as boto3 gives it, and the caller's own."""
+    return {
+        "eventTimestamp": event.timestamp,
+        "eventType": event.type,
+        "eventId": event.id,
+        attributes_key(event.type): copied(event.attributes),
+    }
+
+
+def copied(attributes: Structure) -> dict[str, Any]:
+    return {
+        name: dict(value) if type(value) is dict else list(value) if type(value) is list else value
+        for name, value in attributes.items()
+    }
+
+
+def domain_info(domain: Domain) -> dict[str, Any]:
+    info = {"name": domain.name, "status": domain.status, "arn": ARN_PREFIX + domain.name}
+    return info if domain.description is None else {**info, "description": domain.description}
+
+
+def type_info(found: Type) -> dict[str, Any]:
+    kind = "workflowType" if found.kind == WORKFLOW else "activityType"
+    info: dict[str, Any] = {
+        kind: {"name": found.name, "version": found.version},
+        "status": found.status,
+        "creationDate": to_datetime(found.created_at),
+    }
+    if found.description is not None:
+        info["description"] = found.description
+    if found.deprecated_at is not None:
+        info["deprecationDate"] = to_datetime(found.deprecated_at)
+    return info
+
+
+_CONFIGURATION: Final = (
+    "taskStartToCloseTimeout",
+    "executionStartToCloseTimeout",
+    "taskList",
+    "taskPriority",
+    "childPolicy",
+    "lambdaRole",
+)
+
+
+def description(execution: Execution) -> Answer:
+    counts = execution.open_counts
+    answer: Answer = {
+        "executionInfo": visibility.execution_info(execution.run, cancel_requested=execution.cancel_requested),
+        "executionConfiguration": chosen(execution.configuration, *_CONFIGURATION),
+        "openCounts": {
+            "openActivityTasks": counts[ACTIVITY],
+            "openDecisionTasks": int(bool(execution.queued or execution.started)),
+            "openTimers": counts[TIMER],
+            "openChildWorkflowExecutions": counts[CHILD],
+            "openLambdaFunctions": counts[LAMBDA],
+        },
+    }
+    if execution.latest_activity is not None:
+        answer["latestActivityTaskTimestamp"] = execution.latest_activity
+    if execution.context is not None:
+        answer["latestExecutionContext"] = execution.context
+    return answer

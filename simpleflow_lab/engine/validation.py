@@ -1,0 +1,294 @@
+"""Requests against SWF's service model, and what they leave out filled in from the registered type.
+
+Rule: pure, and before anything happens: a request that breaks the model is refused with all its problems in SWF's
+words, and nothing has changed. The checks are made from the tables of `shapes` once, at import.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.exceptions import ValidationException
+from simpleflow_lab.swf import limits, shapes
+from simpleflow_lab.swf.decisions import CLOSING_DECISIONS, attributes_key
+
+Request = Mapping[str, Any]
+_Check = Callable[[Any, str, list[str]], None]
+"""`check(value, path, problems)` adds what is wrong with the value to the problems."""
+
+
+def check(operation: str, request: Request) -> None:
+    """Raises `ValidationException` with all that is wrong with a request for this operation."""
+    problems: list[str] = []
+    _OPERATIONS[operation](request, "", problems)
+    if not problems and operation == "RespondDecisionTaskCompleted":
+        _check_decisions(request.get("decisions", ()), problems)
+    if problems:
+        plural = "s" if len(problems) > 1 else ""
+        raise ValidationException(f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}")
+
+
+def check_close_is_last(decisions: Sequence[Mapping[str, Any]]) -> None:
+    """Raises `ValidationException` if a decision follows one that closes the execution."""
+    for decision in decisions[:-1]:
+        if decision["decisionType"] in CLOSING_DECISIONS:
+            raise ValidationException("Close must be last decision in list")
+
+
+# -- one check per shape -----------------------------------------------------------------------------------------------
+
+
+def _failed(value: Any, path: str, constraint: str) -> str:
+    shown = "null" if value is None else f"'{value}'"
+    return f"Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"
+
+
+def _string(least: int, greatest: int | None) -> _Check:
+    longest = greatest if greatest is not None else 1 << 62
+
+    def check_string(value: Any, path: str, problems: list[str]) -> None:
+        if not isinstance(value, str):
+            problems.append(_failed(value, path, "be a string" if value is not None else "not be null"))
+        elif len(value) > longest:
+            problems.append(_failed(value, path, f"have length less than or equal to {greatest}"))
+        elif len(value) < least:
+            problems.append(_failed(value, path, f"have length greater than or equal to {least}"))
+
+    return check_string
+
+
+_REMEMBERED: Final = 500
+"""Strings of one shape that are known to be good: names and timeouts are said again and again."""
+
+
+def _pattern(pattern: str, plain: _Check, also: Callable[[str], bool] | None = None) -> _Check:
+    match = re.compile(pattern).fullmatch
+    good: set[str] = set()
+
+    def check_pattern(value: Any, path: str, problems: list[str]) -> None:
+        if type(value) is str and value in good:
+            return
+        before = len(problems)
+        plain(value, path, problems)
+        if len(problems) > before:
+            return
+        if not (match(value) and (also is None or also(value))):
+            problems.append(_failed(value, path, f"satisfy regular expression pattern: {pattern}"))
+        elif len(good) < _REMEMBERED:
+            good.add(str(value))
+
+    return check_pattern
+
+
+def _enum(values: Sequence[str]) -> _Check:
+    allowed = frozenset(values)
+    listed = ", ".join(values)
+
+    def check_enum(value: Any, path: str, problems: list[str]) -> None:
+        if value is None:
+            problems.append(_failed(value, path, "not be null"))
+        elif not isinstance(value, str) or value not in allowed:
+            problems.append(_failed(value, path, f"satisfy enum value set: [{listed}]"))
+
+    return check_enum
+
+
+def _integer(least: int | None, greatest: int | None) -> _Check:
+    def check_integer(value: Any, path: str, problems: list[str]) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            problems.append(_failed(value, path, "be an integer" if value is not None else "not be null"))
+        elif greatest is not None and value > greatest:
+            problems.append(_failed(value, path, f"have value less than or equal to {greatest}"))
+        elif least is not None and value < least:
+            problems.append(_failed(value, path, f"have value greater than or equal to {least}"))
+
+    return check_integer
+
+
+def _list(item: str, least: int | None, greatest: int | None) -> _Check:
+    def check_list(value: Any, path: str, problems: list[str]) -> None:
+        if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+            problems.append(_failed(value, path, "be a list" if value is not None else "not be null"))
+            return
+        if greatest is not None and len(value) > greatest:
+            problems.append(_failed(value, path, f"have length less than or equal to {greatest}"))
+        check_item = _SHAPES[item]
+        for position, each in enumerate(value, start=1):
+            check_item(each, f"{path}.{position}.member", problems)
+
+    return check_list
+
+
+def _structure(members: str) -> _Check:
+    table: dict[str, tuple[bool, str]] = {}
+    for member in members.split():
+        name, shape = member.split(":")
+        table[name.rstrip("*")] = (name.endswith("*"), shape)
+    required = tuple(name for name, (needed, _) in table.items() if needed)
+    checks: dict[str, _Check] = {}
+
+    def check_structure(value: Any, path: str, problems: list[str]) -> None:
+        # `type(…) is dict` first: asking an abstract class takes ten times as long.
+        if type(value) is not dict and not isinstance(value, Mapping):
+            problems.append(_failed(value, path, "be a structure" if value is not None else "not be null"))
+            return
+        if not checks:
+            checks.update({name: _SHAPES[shape] for name, (_, shape) in table.items()})
+        within = f"{path}." if path else ""
+        for name in required:
+            if name not in value:
+                problems.append(_failed(None, within + name, "not be null"))
+        for name, member in value.items():
+            check_member = checks.get(name)
+            if check_member is None:
+                problems.append(f'Unknown parameter in input: "{within}{name}", must be one of: {", ".join(table)}')
+            else:
+                check_member(member, within + name, problems)
+
+    return check_structure
+
+
+def _boolean(value: Any, path: str, problems: list[str]) -> None:
+    if not isinstance(value, bool):
+        problems.append(_failed(value, path, "be a boolean" if value is not None else "not be null"))
+
+
+def _timestamp(value: Any, path: str, problems: list[str]) -> None:
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if not numeric and not (isinstance(value, datetime.datetime) and value.tzinfo is not None):
+        problems.append(_failed(value, path, "be a timestamp with a time zone" if value is not None else "not be null"))
+
+
+# What the model's documentation says in prose. Names: no `:`, `/`, `|`, no control characters, not the word `arn`;
+# lone surrogates can't be sent over the wire either.
+_NAME: Final = r"(?!\s)(?!arn\Z)[^\x00-\x1f\x7f-\x9f:/|\ud800-\udfff]+(?<!\s)"
+_NAMES: Final = frozenset(
+    {"DomainName", "Name", "Version", "WorkflowId", "ActivityId", "TimerId", "MarkerName", "SignalName"}
+)
+_PROSE: Final[dict[str, tuple[str, Callable[[str], bool] | None]]] = {
+    **dict.fromkeys(_NAMES, (_NAME, None)),
+    "DurationInSeconds": (r"[0-9]+", None),
+    "DurationInSecondsOptional": (r"NONE|[0-9]+", None),
+    "DurationInDays": (
+        r"NONE|[0-9]+",
+        lambda days: days == "NONE" or int(days) <= limits.MAX_RETENTION_DAYS,
+    ),
+    "TaskPriority": (r"-?[0-9]{1,10}", lambda priority: -(1 << 31) <= int(priority) < 1 << 31),
+}
+# Where the model says "optional" and its documentation forbids NONE.
+_NEVER_NONE: Final = re.compile(
+    r"(executionStartToCloseTimeout|defaultExecutionStartToCloseTimeout):DurationInSecondsOptional"
+)
+
+
+def _scalar(name: str, bounds: tuple[int, int | None]) -> _Check:
+    plain = _string(*bounds)
+    prose = _PROSE.get(name)
+    return plain if prose is None else _pattern(prose[0], plain, prose[1])
+
+
+def _finite(members: str) -> str:
+    return _NEVER_NONE.sub(r"\1:DurationInSeconds", members)
+
+
+_SHAPES: Final[dict[str, _Check]] = {
+    **{name: _scalar(name, bounds) for name, bounds in shapes.STRINGS.items()},
+    **{name: _enum(values) for name, values in shapes.ENUMS.items()},
+    **{name: _integer(*bounds) for name, bounds in shapes.INTEGERS.items()},
+    **{name: _list(*row) for name, row in shapes.LISTS.items()},
+    **{name: _boolean if kind == "boolean" else _timestamp for name, kind in shapes.OTHERS.items()},
+    **{name: _structure(_finite(members)) for name, members in shapes.STRUCTURES.items()},
+}
+_OPERATIONS: Final[dict[str, _Check]] = {
+    name: _structure(_finite(members)) for name, members in shapes.OPERATIONS.items()
+}
+
+_ATTRIBUTES_REQUIRED: Final[dict[str, str]] = {
+    decision_type: attributes_key(decision_type)
+    for decision_type in shapes.ENUMS["DecisionType"]
+    if "*:" in shapes.STRUCTURES[f"{decision_type}DecisionAttributes"]
+}
+
+
+def _check_decisions(decisions: Sequence[Mapping[str, Any]], problems: list[str]) -> None:
+    for position, decision in enumerate(decisions, start=1):
+        key = _ATTRIBUTES_REQUIRED.get(decision["decisionType"])
+        if key is not None and key not in decision:
+            problems.append(_failed(None, f"decisions.{position}.member.{key}", "not be null"))
+
+
+# -- defaults ----------------------------------------------------------------------------------------------------------
+
+
+class Default(NamedTuple):
+    """A member that a request may leave to the registered type."""
+
+    member: str
+    """Its name in requests and events."""
+    default: str
+    """Its name in the type's configuration."""
+    cause: str | None
+    """What SWF calls its absence in both; `None` for members that nobody needs."""
+
+
+EXECUTION_DEFAULTS: Final = (
+    Default(
+        "executionStartToCloseTimeout",
+        "defaultExecutionStartToCloseTimeout",
+        "DEFAULT_EXECUTION_START_TO_CLOSE_TIMEOUT_UNDEFINED",
+    ),
+    Default("taskList", "defaultTaskList", "DEFAULT_TASK_LIST_UNDEFINED"),
+    Default(
+        "taskStartToCloseTimeout", "defaultTaskStartToCloseTimeout", "DEFAULT_TASK_START_TO_CLOSE_TIMEOUT_UNDEFINED"
+    ),
+    Default("childPolicy", "defaultChildPolicy", "DEFAULT_CHILD_POLICY_UNDEFINED"),
+    Default("taskPriority", "defaultTaskPriority", None),
+    Default("lambdaRole", "defaultLambdaRole", None),
+)
+"""Of an execution, in the order in which SWF misses them."""
+
+ACTIVITY_DEFAULTS: Final = (
+    Default("taskList", "defaultTaskList", "DEFAULT_TASK_LIST_UNDEFINED"),
+    Default(
+        "scheduleToStartTimeout", "defaultTaskScheduleToStartTimeout", "DEFAULT_SCHEDULE_TO_START_TIMEOUT_UNDEFINED"
+    ),
+    Default("startToCloseTimeout", "defaultTaskStartToCloseTimeout", "DEFAULT_START_TO_CLOSE_TIMEOUT_UNDEFINED"),
+    Default(
+        "scheduleToCloseTimeout", "defaultTaskScheduleToCloseTimeout", "DEFAULT_SCHEDULE_TO_CLOSE_TIMEOUT_UNDEFINED"
+    ),
+    Default("heartbeatTimeout", "defaultTaskHeartbeatTimeout", "DEFAULT_HEARTBEAT_TIMEOUT_UNDEFINED"),
+    Default("taskPriority", "defaultTaskPriority", None),
+)
+"""Of an activity task, in the order in which SWF misses them."""
+
+
+def resolve(
+    given: Mapping[str, Any], defaults: Mapping[str, Any], table: Sequence[Default]
+) -> tuple[dict[str, Any], Default | None]:
+    """The members of `table` from the request or else from the type, and the first one that neither has."""
+    resolved: dict[str, Any] = {}
+    for row in table:
+        value = given.get(row.member)
+        if value is None:
+            value = defaults.get(row.default)
+        if value is not None:
+            resolved[row.member] = _copied(value)
+        elif row.cause is not None:
+            return resolved, row
+    return resolved, None
+
+
+def chosen(given: Mapping[str, Any], *members: str) -> dict[str, Any]:
+    """The members that are given, copied."""
+    return {name: _copied(given[name]) for name in members if name in given}
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is str:
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, list | tuple) else value

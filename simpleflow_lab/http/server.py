@@ -1,0 +1,294 @@
+"""The engine for other processes: SWF's JSON protocol over HTTP, on loopback only.
+
+Any SWF client in any language can use it: `POST /`, the operation in `X-Amz-Target`, JSON in and out, faults as SWF
+writes them. Who may is decided by a signature made with the key of the connection file, which only the user can read.
+What a browser would send is refused whatever it says: an `Origin`, a foreign `Host`, another content type, any method
+but POST. There are no CORS headers and no redirects.
+
+Rule: this module speaks HTTP and decides nothing about workflows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import http.server
+import json
+import logging
+import os
+import re
+import secrets
+import select
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.exceptions import (
+    SerializationException,
+    SimpleflowLabError,
+    StoreError,
+    SWFFault,
+    ThrottlingException,
+    UnknownOperationException,
+    ValidationException,
+)
+from simpleflow_lab.http.signature import Refused, check
+from simpleflow_lab.swf import shapes
+from simpleflow_lab.swf.history import epoch_seconds
+
+logger = logging.getLogger(__name__)
+
+HOST: Final = "127.0.0.1"
+REGION: Final = "us-east-1"
+"""What clients are told; any region that a client signs with is as good."""
+MAX_BODY: Final = 1 << 20
+"""SWF's limit for a request."""
+IDLE_SECONDS: Final = 120.0
+"""How long a connection may stay open without a request."""
+
+_TARGET: Final = re.compile(
+    r"(?:SimpleWorkflowService|com\.amazonaws\.swf\.service\.model\.SimpleWorkflowService)\.(\w+)"
+)
+_CONTENT_TYPES: Final = frozenset({"application/x-amz-json-1.0", "application/json"})
+_OPERATIONS: Final[Mapping[str, str]] = {
+    name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in shapes.OPERATIONS
+}
+"""SWF's operations and the methods that carry them out."""
+_POLLS: Final = frozenset({"PollForDecisionTask", "PollForActivityTask"})
+
+_TYPES: Final[Mapping[type[SWFFault], str]] = {
+    ValidationException: "com.amazon.coral.validate#ValidationException",
+    SerializationException: "com.amazon.coral.service#SerializationException",
+    UnknownOperationException: "com.amazon.coral.service#UnknownOperationException",
+    ThrottlingException: "com.amazon.coral.availability#ThrottlingException",
+}
+"""How SWF writes the faults that are not in its own model."""
+
+
+class Endpoint:
+    """Serves one engine on loopback, from construction to `close`."""
+
+    def __init__(
+        self,
+        engine: EmbeddedSWF,
+        *,
+        port: int = 0,
+        connection_file: str | None = None,
+        poll_seconds: float | None = None,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ):
+        """`port` 0 takes a free one. The connection file, if named, holds URL and key; only the user can read it.
+        An empty poll is answered after `poll_seconds`, by default when the engine's own are.
+
+        Raises `StoreError` if the port or the file can't be had.
+        """
+        self.engine = engine
+        self.access_key = "LAB" + secrets.token_hex(8).upper()
+        self.secret_key = secrets.token_urlsafe(30)
+        self.now = now
+        self.closing = False
+        self.poll_seconds = poll_seconds
+        try:
+            self._server = _Server((HOST, port), self)
+        except OSError as error:
+            raise StoreError(f"no endpoint on {HOST}:{port}: {error.strerror or error}; name another port") from None
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://{HOST}:{self.port}"
+        self.hosts = frozenset({f"{name}:{self.port}" for name in (HOST, "localhost")})
+        self._connection_file = connection_file
+        if connection_file is not None:
+            _write_connection_file(connection_file, self.environment | {"pid": os.getpid()})
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.2},
+            name="simpleflow-lab endpoint",
+            daemon=True,
+        )
+        self._thread.start()
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """The variables with which every AWS SDK finds this endpoint."""
+        return {
+            "AWS_ENDPOINT_URL_SWF": self.url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def close(self) -> None:
+        """Serve no more. Polls that wait are the engine's to release."""
+        self.closing = True
+        if self._connection_file is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._connection_file)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], endpoint: Endpoint):
+        self.endpoint = endpoint
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that went away in the middle is no event; anything else is a bug of ours.
+        logger.debug("a connection of %s ended badly", client_address, exc_info=True)
+
+
+class _Rejected(Exception):
+    """A request that is not answered as SWF: an HTTP status and words."""
+
+    def __init__(self, status: int, code: str, message: str):
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "simpleflow_lab"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+    wbufsize = 1 << 16  # an answer is one write, and not held back for another
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_POST(self) -> None:
+        """An operation of SWF."""
+        try:
+            body = self._body()
+            self._check_sender(body)
+            operation, request = self._operation(body)
+            answer = self._carry_out(operation, request)
+        except _Rejected as error:
+            self.close_connection = True
+            self._send(error.status, {"__type": error.code, "message": str(error)})
+        except SWFFault as fault:
+            kind = _TYPES.get(type(fault), f"com.amazonaws.swf.base.model#{fault.code}")
+            self._send(400, {"__type": kind, "message": fault.message} if fault.message else {"__type": kind})
+        except SimpleflowLabError as error:
+            if self.server.endpoint.closing:
+                # Who gets no answer from an owner that goes looks for the next one.
+                self.close_connection = True
+                return
+            self._send(500, {"__type": "com.amazon.coral.service#InternalFailure", "message": str(error)})
+        else:
+            self._send(200, answer or None)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Any other method, and broken HTTP: refused without a page."""
+        self.close_connection = True
+        self._send(
+            400 if code == 400 else 405 if code == 501 else code, {"__type": "BadRequest", "message": message or ""}
+        )
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are logged at DEBUG, without their bodies."""
+        logger.debug(format, *args)
+
+    # -- what came --
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") is not None:
+            raise _Rejected(411, "MissingContentLength", "send a Content-Length")
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit():
+            raise _Rejected(411, "MissingContentLength", "send a Content-Length")
+        if int(length) > MAX_BODY:
+            raise _Rejected(413, "RequestEntityTooLarge", f"a request has at most {MAX_BODY} bytes")
+        return self.rfile.read(int(length))
+
+    def _check_sender(self, body: bytes) -> None:
+        """Raise unless a program with our key sent this, and no page in a browser."""
+        endpoint, headers = self.server.endpoint, self.headers
+        if headers.get("Host", "") not in endpoint.hosts:
+            raise _Rejected(403, "AccessDeniedException", "this endpoint is for programs on this machine")
+        if headers.get("Origin") is not None or headers.get("Sec-Fetch-Site", "none") != "none":
+            raise _Rejected(403, "AccessDeniedException", "this endpoint is not for web pages")
+        if self.path != "/":
+            raise _Rejected(404, "UnknownOperationException", "there is only /")
+        if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
+            raise _Rejected(403, "AccessDeniedException", "send application/x-amz-json-1.0")
+        try:
+            check(
+                method="POST",
+                path="/",
+                headers={name.lower(): value for name, value in headers.items()},
+                body=body,
+                access_key=endpoint.access_key,
+                secret_key=endpoint.secret_key,
+                now=endpoint.now(),
+            )
+        except Refused as error:
+            raise _Rejected(403, "InvalidSignatureException", str(error)) from None
+
+    def _operation(self, body: bytes) -> tuple[str, dict[str, Any]]:
+        found = _TARGET.fullmatch(self.headers.get("X-Amz-Target", ""))
+        if found is None or found[1] not in _OPERATIONS:
+            raise UnknownOperationException
+        try:
+            request = json.loads(body or b"{}")
+        except (ValueError, RecursionError):
+            raise SerializationException("the request is not JSON") from None
+        if not isinstance(request, dict):
+            raise SerializationException("the request is no JSON object")
+        # SWF takes null for a member that is not there.
+        return found[1], {name: value for name, value in request.items() if value is not None}
+
+    # -- what is done --
+
+    def _carry_out(self, operation: str, request: dict[str, Any]) -> Mapping[str, Any]:
+        engine = self.server.endpoint.engine
+        if operation in _POLLS:
+            # A task is handed only to a connection that is still there, and only when its start is on disk.
+            return engine.poll_from_afar(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
+        method: Callable[..., Mapping[str, Any]] = getattr(engine, _OPERATIONS[operation])
+        return method(**request)
+
+    def _is_connected(self) -> bool:
+        """The client has not closed its end. A client that waits for an answer sends nothing."""
+        try:
+            readable, _, broken = select.select([self.connection], [], [self.connection], 0)
+            return not broken and (not readable or bool(self.connection.recv(1, socket.MSG_PEEK)))
+        except (OSError, ValueError):
+            return False
+
+    def _send(self, status: int, answer: Mapping[str, Any] | None) -> None:
+        body = b"" if answer is None else json.dumps(answer, default=_json).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        return epoch_seconds(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+def _write_connection_file(path: str, record: Mapping[str, Any]) -> None:
+    """Readable by the user alone from its first moment, whatever the umask; never through a link."""
+    beside = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(beside)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(record, file)
+        os.replace(beside, path)
+    except OSError as error:
+        raise StoreError(f"the connection file {path} can't be written: {error.strerror or error}") from None

@@ -1,5 +1,0 @@
-"""Running a workflow in this process, by upstream's names."""
-
-from simpleflow_lab.local.executor import Executor
-
-__all__ = ["Executor"]

@@ -1,0 +1,113 @@
+"""The status of an execution while a cell waits for it.
+
+The loop that waits also draws: one widget, made when the waiting has lasted `DELAY` seconds, written only by this
+thread and gone at the end, so that a notebook keeps the execution itself and nothing of the way there. An interrupt of
+the kernel ends the waiting and leaves the execution alone.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import DisplayHandle
+
+from simpleflow_lab.execution import Execution, Progress
+from simpleflow_lab.views.formatting import LABEL_LIMIT, duration, share
+from simpleflow_lab.views.html import escape, piece
+from simpleflow_lab.views.style import STATUSES, Look, look
+
+DELAY: Final = 0.4
+"""Seconds of waiting before anything is shown: what takes less would only flicker."""
+FASTEST: Final = 0.25
+"""Least seconds between two looks."""
+_SHARE: Final = 5
+"""Looking may take one part in so many of the time: a long history is not folded four times a second."""
+
+
+def wait(execution: Execution, *, shell: InteractiveShell | None, refresh: float = FASTEST) -> None:
+    """Wait until the execution has closed, showing how far it is, at most every `refresh` seconds.
+
+    Raises `DecisionTaskError` if no decision can be made for now, `KeyboardInterrupt` if the kernel is interrupted; the
+    execution stays open then.
+    """
+    if execution.wait(DELAY):
+        return
+    status = _Status(execution) if hasattr(shell, "kernel") else None
+    try:
+        pause = 0.0
+        while not execution.wait(pause):
+            looked = time.monotonic()
+            if status is not None:
+                status.show(execution.progress())
+            pause = max(refresh, FASTEST, _SHARE * (time.monotonic() - looked))
+    finally:
+        if status is not None:
+            status.close()
+
+
+class _Status:
+    """The widget, and the place in the cell's output where it stands."""
+
+    def __init__(self, execution: Execution):
+        from ipywidgets import HTML  # noqa: PLC0415  a tenth of a second, and only what runs longer shows it
+
+        self._execution = execution
+        self._widget = HTML()
+        handle: Any = DisplayHandle  # IPython is typed in part
+        self._handle = handle()
+        # Only the live form: where no widgets are drawn, in a saved notebook for one, there is nothing to see.
+        bundle: Any = self._widget._repr_mimebundle_()
+        self._handle.display({_WIDGET_VIEW: bundle[_WIDGET_VIEW]}, raw=True)
+
+    def show(self, progress: Progress) -> None:
+        text = status_html(self._execution, progress)
+        if self._widget.value != text:
+            self._widget.value = text
+
+    def close(self) -> None:
+        self._handle.update({}, raw=True)
+        self._widget.close()
+
+
+_WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
+
+
+def status_html(execution: Execution, progress: Progress) -> str:
+    """How far an execution is, as a small piece of HTML."""
+    status = STATUSES[progress.status]
+    parts = (
+        (progress.completed, look("completed")),
+        (progress.failed, look("failed")),
+        (progress.running, look("started")),
+        (progress.waiting, look("scheduled")),
+    )
+    total = max(progress.total, 1)
+    bar = "".join(
+        f'<div style="width: {100 * number / total:.2f}%; background: {of.colour}"></div>'
+        for number, of in parts
+        if number
+    )
+    words = ", ".join(f"{of.sign} {number:,} {of.word}" for number, of in parts if number) or "no tasks yet"
+    names = ", ".join(escape(name, LABEL_LIMIT) for name in progress.running_names[:_MAX_NAMES])
+    more = ", …" if len(progress.running_names) > _MAX_NAMES else ""
+    far = [
+        f"<div>{escape(activity.activity_id, LABEL_LIMIT)} {escape(share(activity.progress), LABEL_LIMIT)}</div>"
+        for activity in progress.activities
+        if activity.said
+    ]
+    return piece(
+        f"<div>{_badge(status)} <strong>{escape(execution.workflow_id, LABEL_LIMIT)}</strong> "
+        f'<span class="sfl-quiet">{duration(progress.seconds)}</span></div>',
+        f'<div class="sfl-bar" role="img" aria-label="{escape(words)}">{bar}</div>',
+        f'<div>{escape(words)}<span class="sfl-quiet">{f": {names}{more}" if names else ""}</span></div>',
+        *far[:_MAX_NAMES],
+    )
+
+
+_MAX_NAMES: Final = 4
+
+
+def _badge(of: Look) -> str:
+    return f'<span class="sfl-badge" style="color: {of.colour}">{of.sign} {of.word}</span>'

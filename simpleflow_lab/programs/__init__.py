@@ -1,0 +1,1 @@
+"""Programs run for an activity: command lines, and functions in other interpreters."""

@@ -1,0 +1,150 @@
+"""How a value of a history becomes text: well-formed, bounded, escaped.
+
+Everything that shows a history shows it through these functions. The one rule: bound first, escape last, and never
+twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import html
+import json
+from typing import Any, Final
+
+from simpleflow_lab.data.references import describe, is_reference
+
+VALUE_LIMIT: Final = 2_000
+"""Characters of an input, result or traceback that a page or a notebook shows."""
+HOVER_LIMIT: Final = 300
+"""Characters of a value that a hover box shows."""
+LABEL_LIMIT: Final = 80
+"""Characters of a name, an id or a tag that stands beside other things."""
+
+_UNSEEN: Final = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: 0x2421,
+    # What changes the direction of the text around it could make a value read as something else.
+    **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C), 0xFFFD),
+    **dict.fromkeys((*range(0x80, 0xA0), 0xFFFE, 0xFFFF), 0xFFFD),
+    0x2028: 0x0A,
+    0x2029: 0x0A,
+}
+"""Characters that can't be seen, and what stands for them."""
+
+
+def well_formed(value: Any) -> str | None:
+    """A recorded value as text, `None` if there is none. Half a surrogate pair, which no encoding takes, becomes �."""
+    if value is None or (type(value) is str and value.isascii()):
+        return value
+    text = str(value)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def bounded(value: Any, limit: int = VALUE_LIMIT) -> str:
+    """At most `limit` characters of it, and how many were left out; of a large field, where it is."""
+    text = well_formed(value) or ""
+    if is_reference(text):
+        text = describe(text)
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+
+
+def described(input: Any) -> Any:
+    """The input of a task with what is said of large values in the place of the references to them."""
+    if not isinstance(input, dict) or _PATHS not in input:
+        return input
+    return {name: _described(value) for name, value in input.items() if name != _PATHS}
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, str):
+        return describe(value) if is_reference(value) else value
+    if isinstance(value, list):
+        return [_described(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _described(item) for name, item in value.items()}
+    return value
+
+
+_PATHS: Final = "__jumbo"
+"""Key of an input that says where in it references stand."""
+
+
+def traceback_text(details: str) -> str:
+    """The traceback in the details of a failed task, if they are the JSON that our workers and upstream's write.
+
+    Anything else is given as it stands. Reading JSON runs no code.
+    """
+    try:
+        record = json.loads(details)
+    except (ValueError, RecursionError):
+        return details
+    lines = record.get("traceback") if isinstance(record, dict) else None
+    if not isinstance(lines, list) or not lines:
+        return details
+    return "\n".join(str(line) for line in lines)
+
+
+def shortened(value: Any, limit: int = LABEL_LIMIT) -> str:
+    """A name or an id in at most `limit` characters on one line: its beginning and its end."""
+    text = " ".join((well_formed(value) or "").split())
+    if len(text) <= limit:
+        return text
+    tail = limit // 2
+    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def escape(value: Any, limit: int = VALUE_LIMIT) -> str:
+    """Text for HTML content, a quoted HTML attribute, or plotly's pseudo-HTML.
+
+    Quotes become numbers, the one way to write them that plotly reads too; `$` becomes an entity, so that no MathJax
+    looking at the source takes it for a formula. A page that MathJax reads after parsing also needs the class
+    `mathjax_ignore`.
+    """
+    text = bounded(value, limit)
+    if not text.isprintable():
+        text = text.translate(_UNSEEN)
+    return html.escape(text, quote=True).replace("&quot;", "&#34;").replace("$", "&#36;")
+
+
+def duration(seconds: float | None) -> str:
+    """A duration as people say it: `0 s`, `45 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`, `3 d 4 h`; `–` for `None`."""
+    if seconds is None or seconds != seconds:
+        return "–"
+    if seconds == 0:
+        return "0 s"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for unit, size, smaller, part in _UNITS:
+        if whole >= size:
+            count, rest = divmod(whole, size)
+            return f"{count:,} {unit} {rest // part} {smaller}" if rest // part else f"{count:,} {unit}"
+    return f"{whole} s"
+
+
+_UNITS: Final = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
+
+
+def share(progress: Any) -> str:
+    """How far something says that it is: `40 %` for the fraction 0.4, `1,204` for a number of items, or its words."""
+    if isinstance(progress, float) and 0 <= progress <= 1:
+        return f"{int(100 * progress)} %"
+    if isinstance(progress, int | float):
+        return f"{progress:,}"
+    return shortened(progress)
+
+
+def moment(when: datetime.datetime | None) -> str:
+    """A time as `2026-11-23 14:05:06.789 UTC`; `–` for `None`."""
+    if when is None:
+        return "–"
+    return f"{when.isoformat(' ', 'milliseconds').removesuffix('+00:00')} UTC"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 task`, `2 tasks`, `1,200 tasks`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,76 @@
+"""What became of a workflow's steps, from the `log.step` markers that ours and upstream's leave in a history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.views.formatting import well_formed
+from simpleflow_lab.views.tables import Column, flags, frame, numbers, objects, texts, times
+
+STEP_MARKER: Final = "log.step"
+"""Name of the markers."""
+_STATUSES: Final = ("scheduled", "completed", "skipped")
+
+
+_COLUMNS: Final[dict[str, Column]] = {
+    "step": texts,
+    "status": texts,
+    "forced": flags,
+    "reasons": objects,
+    "scheduled": times,
+    "ended": times,
+    "running": numbers,
+}
+
+
+def steps_table(history: History) -> pd.DataFrame:
+    """One row per step, in the order in which their turns came.
+
+    Columns: `step` (text), `status` (text: `scheduled`, also of one that failed; `completed`; `skipped`), `forced`
+    (`bool`: somebody forced it, or forced it to be skipped), `reasons` (a tuple of texts), `scheduled ended`
+    (`datetime64[ms, UTC]`; `NaT` for what did not happen), `running` (`float64`, seconds between the two).
+    """
+    rows: list[dict[str, Any]] = []
+    running: dict[str, dict[str, Any]] = {}
+    for event, step in _markers(history):
+        begun = running.pop(step["step"], None) if step["status"] == "completed" else None
+        row = begun if begun is not None else {**dict.fromkeys(_COLUMNS), **step}
+        row["status"] = step["status"]
+        if step["status"] == "scheduled":
+            running[step["step"]] = row
+        row["scheduled" if step["status"] == "scheduled" else "ended"] = event.timestamp
+        if begun is not None:
+            row["running"] = max((event.timestamp - begun["scheduled"]).total_seconds(), 0.0)
+        else:
+            rows.append(row)
+    return frame(_COLUMNS, [tuple(row.values()) for row in rows])
+
+
+def _markers(history: History) -> Iterator[tuple[HistoryEvent, Mapping[str, Any]]]:
+    """The step markers with what they say. A marker of this name that says something else is not one."""
+    for event in history:
+        if event.type == "MarkerRecorded" and event.attributes.get("markerName") == STEP_MARKER:
+            step = _step(event.attributes.get("details"))
+            if step is not None:
+                yield event, step
+
+
+def _step(details: Any) -> Mapping[str, Any] | None:
+    try:
+        said = json.loads(details)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("step"), str) or said.get("status") not in _STATUSES:
+        return None
+    reasons = said.get("reasons")
+    return {
+        "step": well_formed(said["step"]),
+        "status": said["status"],
+        "forced": bool(said.get("forced")),
+        "reasons": tuple(well_formed(reason) or "" for reason in reasons) if isinstance(reasons, list) else (),
+    }

@@ -1,0 +1,88 @@
+"""What a history says of its execution as a whole.
+
+Ids and the domain are not in a history: who knows them passes them on, everybody else leaves them empty.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.formatting import well_formed
+
+OPEN: Final = "OPEN"
+"""The status of an execution that has not closed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionFacts:
+    """One execution."""
+
+    workflow_type: str
+    """Name of its workflow type."""
+    version: str
+    """Version of its workflow type."""
+    task_list: str
+    """The task list of its decision tasks."""
+    tag_list: tuple[str, ...]
+    """Its tags."""
+    status: str
+    """`OPEN`, or SWF's close status."""
+    started: datetime.datetime | None
+    """Time of its first event; `None` for a history without events."""
+    closed: datetime.datetime | None
+    """When it closed."""
+    duration: float
+    """Seconds from its start to its close, or up to now (`until`)."""
+    input: str | None
+    """The execution's input, as recorded."""
+    result: str | None
+    """Its result, as recorded."""
+    reason: str | None
+    """Why it failed or was terminated, or which timeout it ran into."""
+    details: str | None
+    """The details of that, as recorded: a traceback."""
+    cancel_requested: bool
+    """Somebody asked for it to be canceled."""
+    parent: str | None
+    """Workflow id of its parent execution."""
+    continued_as: str | None
+    """Run id of the execution that continues it."""
+    events: int
+    """Number of events so far."""
+
+
+def execution_facts(history: History, *, until: datetime.datetime | None = None) -> ExecutionFacts:
+    """The facts of an execution; while it is open, `duration` counts up to `until` or the last event."""
+    first: Mapping[str, Any] = history[0].attributes if history else {}
+    last: Mapping[str, Any] = history[-1].attributes if history and history.close_status else {}
+    started = history[0].timestamp if history else None
+    closed = history[-1].timestamp if history.close_status else None
+    end = closed or until or (history[-1].timestamp if history else None)
+    tags = first.get("tagList")
+    return ExecutionFacts(
+        workflow_type=well_formed(history.workflow_type) or "?",
+        version=_inner(first, "workflowType", "version") or "",
+        task_list=_inner(first, "taskList", "name") or "",
+        tag_list=tuple(well_formed(tag) or "" for tag in tags) if isinstance(tags, list) else (),
+        status=history.close_status or OPEN,
+        started=started,
+        closed=closed,
+        duration=max((end - started).total_seconds(), 0.0) if started and end else 0.0,
+        input=well_formed(first.get("input")),
+        result=well_formed(last.get("result")),
+        reason=well_formed(last.get("reason") or last.get("cause") or last.get("timeoutType")),
+        details=well_formed(last.get("details")),
+        cancel_requested=any(event.type == "WorkflowExecutionCancelRequested" for event in history),
+        parent=_inner(first, "parentWorkflowExecution", "workflowId"),
+        continued_as=well_formed(last.get("newExecutionRunId")),
+        events=len(history),
+    )
+
+
+def _inner(attributes: Mapping[str, Any], outer: str, inner: str) -> str | None:
+    value = attributes.get(outer)
+    return well_formed(value.get(inner)) if isinstance(value, Mapping) else None
