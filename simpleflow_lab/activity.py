@@ -85,7 +85,7 @@ class Activity:
         self.task_schedule_to_close_timeout = _timeout(schedule_to_close_timeout, self.name)
         self.task_schedule_to_start_timeout = _timeout(schedule_to_start_timeout, self.name)
         self.task_heartbeat_timeout = _timeout(heartbeat_timeout, self.name)
-        self.unsaid = frozenset(
+        self.unset = frozenset(
             name
             for name, given in (
                 ("task_list", task_list),
@@ -173,7 +173,7 @@ def with_attributes(
     :param retry: how often it is tried *again* after a failure or timeout, at once: 1 means two attempts. A
         `retry.Retry` says more: waits that grow, which errors, how often after which timeout.
     :param raises_on_failure: reading the result of a task that failed for good raises. If not, the result is `None`,
-        the workflow goes on, and the failure is shown as unnoticed unless the workflow reads `future.exception`.
+        the workflow goes on, and the failure is shown as unhandled unless the workflow reads `future.exception`.
     :param start_to_close_timeout: seconds from a worker taking it to its end; 300 by default, like the next three.
     :param schedule_to_close_timeout: seconds from being scheduled to its end.
     :param schedule_to_start_timeout: seconds it may wait for a worker.

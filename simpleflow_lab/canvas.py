@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeGuard
 
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.data.references import fetched, listed
+from simpleflow_lab.data.references import listed, loaded
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import FINISHED, FIRST_COMPLETED, Future, wait
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
@@ -113,16 +113,16 @@ class GroupFuture(Future):
         """The results of the members so far, `None` for those that failed or are not done; does not wait."""
         return listed(_value(future) for future in self.futures)
 
-    def notice(self) -> None:
+    def mark_handled(self) -> None:
         """Somebody is told of the failure, and so of its members'."""
-        super().notice()
+        super().mark_handled()
         for future in self.futures:
-            future.notice()
+            future.mark_handled()
 
     def _outcome(self) -> Any:
         self.wait()
         if self.raises and self.peek_exception() is not None:
-            self.notice()
+            self.mark_handled()
         return super()._outcome()
 
     @property
@@ -130,7 +130,7 @@ class GroupFuture(Future):
         """See `Future.exception`."""
         self.wait()
         if self.peek_exception() is not None:
-            self.notice()
+            self.mark_handled()
         return super().exception
 
     def settle(self, *, bubbles: bool) -> None:
@@ -254,13 +254,13 @@ class _Members(SubmittableContainer):
         def settle(_: Future) -> None:
             error = strand.peek_exception()
             if strand.cancelled:  # with the execution, while it stood still; `run` is told, too
-                strand.notice()
-                future.notice()
+                strand.mark_handled()
+                future.mark_handled()
                 future.set_cancelled(error)
             elif error is None:
                 future.settle(bubbles=self.bubbles_exception_on_failure)
             else:  # not a member's: what made the members failed, such as the function of a FuncGroup
-                strand.notice()
+                strand.mark_handled()
                 future.set_exception(error, raises=True)
 
         strand.add_done_callback(settle)
@@ -364,7 +364,7 @@ def as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
     if more and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
         member = copy.copy(member)
         read = isinstance(member, FuncGroup)  # its function looks at what it gets
-        member.args = [*member.args, *(map(fetched, more) if read else more)]
+        member.args = [*member.args, *(map(loaded, more) if read else more)]
     return member
 
 

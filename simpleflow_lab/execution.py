@@ -25,7 +25,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTimedOut,
 )
 from simpleflow_lab.metrology import records_of
-from simpleflow_lab.runtime.pool import Serving
+from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
@@ -101,11 +101,11 @@ class Looks:
 
         return steps_table(self.history())
 
-    def unnoticed_failures(self) -> pd.DataFrame:
+    def unhandled_failures(self) -> pd.DataFrame:
         """The tasks that failed for good while the execution completed and nobody looked at the error."""
-        from simpleflow_lab.views.tables import unnoticed_failures  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import unhandled_failures  # noqa: PLC0415  pandas
 
-        return unnoticed_failures(self.history())
+        return unhandled_failures(self.history())
 
     def gantt(self, **options: Any) -> go.Figure:
         """A Gantt chart; see `views.gantt.gantt`."""
@@ -182,13 +182,13 @@ class Execution(Looks):
     """
 
     def __init__(
-        self, serving: Serving, workflow_id: str, run_id: str, *, domain: str | None = None, attached: bool = False
+        self, pool: WorkerPool, workflow_id: str, run_id: str, *, domain: str | None = None, attached: bool = False
     ):
-        """`serving` is what this process does for its service; `domain` is another one than is served there."""
-        self._serving = serving
-        self._service = serving.site.service
-        self._fields = serving.site.fields
-        self.domain = domain or serving.site.domain
+        """`pool` is what this process does for its service; `domain` is another one than is served there."""
+        self._pool = pool
+        self._service = pool.site.service
+        self._fields = pool.site.fields
+        self.domain = domain or pool.site.domain
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.attached = attached
@@ -219,7 +219,7 @@ class Execution(Looks):
 
         if by not in ("step", "activity"):
             raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
-        records = records_of(self._serving.site.storage, self.workflow_id, self.run_id)
+        records = records_of(self._pool.site.storage, self.workflow_id, self.run_id)
         table = metrology_table(self.history(), records)
         return table if by == "step" else metrology_by_activity(table)
 
@@ -230,15 +230,15 @@ class Execution(Looks):
         return str(info.get("closeStatus", "OPEN"))
 
     @property
-    def stuck(self) -> Exception | None:
+    def decision_error(self) -> Exception | None:
         """Why no decision can be made for now, or `None`. It goes on when the cause is mended."""
-        return self._serving.stuck(self.run_id)
+        return self._pool.decision_error(self.run_id)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the author of its workflow should know: lines that read a clock, draw by chance or take long, a history
         that has become long. Of what was decided in this process."""
-        return self._serving.warnings(self.run_id)
+        return self._pool.warnings(self.run_id)
 
     def describe(self) -> Mapping[str, Any]:
         """What SWF says of it: boto3's `describe_workflow_execution`."""
@@ -246,7 +246,7 @@ class Execution(Looks):
 
     def progress(self) -> Progress:
         """How far it is."""
-        activities = tuple(self._serving.activity_progress(self.run_id))
+        activities = tuple(self._pool.activity_progress(self.run_id))
         return progress(self.history(), self._until())._replace(activities=activities)
 
     def _until(self) -> datetime.datetime | None:
@@ -306,7 +306,7 @@ class Execution(Looks):
                 timeout=max(left, 0),
                 until_closed=until_closed,
             )
-            stuck = self.stuck
+            stuck = self.decision_error
             if isinstance(stuck, DecisionTaskError | ValidationException | HistoryError) and not self._is_closed:
                 raise stuck
             if last > seen:
@@ -328,7 +328,7 @@ class Execution(Looks):
             return self._fields.decode(last.attributes.get("result"))
         if status == "CONTINUED_AS_NEW":
             next_run = last.attributes["newExecutionRunId"]
-            following = Execution(self._serving, self.workflow_id, next_run, domain=self.domain)
+            following = Execution(self._pool, self.workflow_id, next_run, domain=self.domain)
             return following.result(timeout)
         reason = self._fields.text_if_there(last.attributes.get("reason")) or last.attributes.get("cause")
         details = self._fields.text_if_there(last.attributes.get("details"))

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
 from simpleflow_lab.data.codec import is_registered
-from simpleflow_lab.data.references import fetched
+from simpleflow_lab.data.references import loaded
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError
 
 PENDING: Final = "PENDING"
@@ -120,7 +120,7 @@ class Future:
 
         A task that failed raises its error if it was submitted with `raises_on_failure`, and gives `None` if not.
         """
-        return fetched(self._outcome())
+        return loaded(self._outcome())
 
     @property
     def exception(self) -> BaseException | None:
@@ -191,7 +191,7 @@ class Future:
         return self._outcome() if type(self).result is Future.result else self.result
 
     @property
-    def unnoticed_failure(self) -> bool:
+    def unhandled_failure(self) -> bool:
         """It failed, and nothing raised or read the error."""
         return self._exception is not None and not self._looked_at
 
@@ -204,7 +204,7 @@ class Future:
         """It has an exception, and was not canceled; does not wait and does not count as somebody who noticed."""
         return self._state == FINISHED and self._exception is not None
 
-    def notice(self) -> None:
+    def mark_handled(self) -> None:
         """Somebody is told of the failure by other means."""
         self._looked_at = True
 
@@ -421,7 +421,7 @@ def _flat(fs: Iterable[Any]) -> Iterable[Future]:
             raise TypeError(f"one waits for futures, or lists of them, not for a {type(item).__name__}{hint}")
 
 
-def end_as(first: Future, second: Future) -> None:
+def copy_outcome(first: Future, second: Future) -> None:
     """Let the second future end as the first one does, be that done or not; unless it is done otherwise before."""
 
     def end(done: Future) -> None:

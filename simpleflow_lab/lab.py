@@ -38,7 +38,7 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.runtime.context import Site
-from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, Serving
+from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, WorkerPool
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.workflow import Workflow
@@ -121,7 +121,7 @@ class Lab:
         """Where objects are kept beside the histories: large values, notes of steps."""
         self.fields = connection.fields
         """Values to SWF's fields and back, with the large ones kept as objects."""
-        self._serving = Serving(
+        self._pool = WorkerPool(
             Site(
                 service=self.service,
                 domain=self.domain,
@@ -135,7 +135,7 @@ class Lab:
             longest_heartbeat=connection.longest_heartbeat,
         )
         try:
-            self._serving.registration.domain()
+            self._pool.registration.domain()
         except BaseException:
             self.service.close()
             raise
@@ -165,7 +165,7 @@ class Lab:
         _open_labs.discard(self)
         for endpoint in self._endpoints:
             endpoint.close()
-        self._serving.stop(release=self.service.release_polls)
+        self._pool.stop(release=self.service.release_polls)
         self.service.close()
 
     def serve(self, *, port: int = 0, poll_seconds: float | None = None) -> Served:
@@ -204,11 +204,11 @@ class Lab:
             raise UsageError(str(error)) from None
         request = _start_request(definition, options, self.settings)
         name, version = definition.type_name(), definition.type_version()
-        self._serving.registration.workflow_type(name, version)
+        self._pool.registration.workflow_type(name, version)
         # Deciders first: an execution of milliseconds should not wait for its own thread.
-        self._serving.decisions(request["taskList"]["name"])
+        self._pool.decisions(request["taskList"]["name"])
         # What the workflow prints belongs to whoever started it.
-        self._serving.surround(request["workflowId"], contextvars.copy_context())
+        self._pool.surround(request["workflowId"], contextvars.copy_context())
         attached = False
         try:
             run_id = self.service.start_workflow_execution(
@@ -219,7 +219,7 @@ class Lab:
             attached = True
         execution = self._execution(request["workflowId"], run_id, attached=attached)
         if attached:
-            self._serving.history(execution.history())
+            self._pool.history(execution.history())
         return execution
 
     def execution(self, workflow_id: str, run_id: str | None = None, *, domain: str | None = None) -> Execution:
@@ -288,8 +288,8 @@ class Lab:
         resumed = []
         for info in self.execution_infos(open_only=True, workflow_id=workflow_id):
             execution = self._execution(info["execution"]["workflowId"], info["execution"]["runId"], attached=True)
-            self._serving.surround(execution.workflow_id, context)
-            self._serving.history(execution.history())
+            self._pool.surround(execution.workflow_id, context)
+            self._pool.history(execution.history())
             resumed.append(execution)
         if workflow_id is not None and not resumed:
             resumed.append(self.execution(workflow_id))
@@ -304,20 +304,20 @@ class Lab:
         """
         for one in middleware:
             around = around_of(one)
-            if around not in self._serving.middleware:
-                self._serving.middleware.append(around)
+            if around not in self._pool.middleware:
+                self._pool.middleware.append(around)
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
         """The decision task lists and the activity task lists that this process serves."""
-        return self._serving.task_lists
+        return self._pool.task_lists
 
     # -- inside --
 
     def _execution(
         self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
     ) -> Execution:
-        return Execution(self._serving, workflow_id, run_id, domain=domain, attached=attached)
+        return Execution(self._pool, workflow_id, run_id, domain=domain, attached=attached)
 
     def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:
         infos = self.execution_infos(workflow_id=workflow_id, domain=domain)

@@ -452,11 +452,11 @@ Priority = int | str | NotSet | property | None
 def priority_of(*candidates: Priority) -> int | str | None:
     """The first priority that was said, `None` included; upstream's precedence is submit, activity, workflow."""
     for candidate in candidates:
-        if says_priority(candidate) and not isinstance(candidate, NotSet | property):
+        if has_priority(candidate) and not isinstance(candidate, NotSet | property):
             return candidate
     return None
 
 
-def says_priority(candidate: Priority) -> bool:
+def has_priority(candidate: Priority) -> bool:
     """It is a priority, or `None` for none. `False` says nothing, as upstream's examples have it."""
     return not isinstance(candidate, NotSet | property) and candidate is not False

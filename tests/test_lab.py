@@ -303,15 +303,15 @@ def test_a_task_is_tried_as_often_again_as_it_says(lab):
 def test_a_failure_nobody_looked_at_is_shown_and_the_result_is_none(lab):
     def run(self):
         noticed = self.submit(fail_quietly, "seen")
-        unnoticed = self.submit(fail_quietly, "unseen")
+        unhandled = self.submit(fail_quietly, "unseen")
         assert noticed.exception.reason == "ValueError: seen"
-        return [noticed.result, unnoticed.result]
+        return [noticed.result, unhandled.result]
 
-    execution = lab.start(one_off(run, name="lab.unnoticed"))
+    execution = lab.start(one_off(run, name="lab.unhandled"))
     assert execution.result(30) == [None, None]
-    unnoticed = execution.unnoticed_failures()
-    assert list(unnoticed["reason"]) == ["ValueError: unseen"]
-    assert "unnoticed" in execution._repr_html_()
+    unhandled = execution.unhandled_failures()
+    assert list(unhandled["reason"]) == ["ValueError: unseen"]
+    assert "unhandled" in execution._repr_html_()
 
 
 def test_a_failure_that_is_to_raise_fails_the_workflow_even_if_nobody_reads_it(lab):
@@ -391,7 +391,7 @@ def test_an_error_of_the_world_around_fails_the_decision_and_not_the_execution(l
         execution.result(30)
     assert execution.status == "OPEN"
     deadline = time.monotonic() + 10
-    while execution.stuck and time.monotonic() < deadline:
+    while execution.decision_error and time.monotonic() < deadline:
         threading.Event().wait(0.05)
     assert execution.result(10) == "went on"
 
@@ -426,7 +426,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
     assert execution.status == "OPEN"
     define(increment)
     deadline = time.monotonic() + 10
-    while execution.stuck and time.monotonic() < deadline:
+    while execution.decision_error and time.monotonic() < deadline:
         threading.Event().wait(0.02)
     assert execution.result(10) == 8
 
@@ -603,6 +603,6 @@ def test_looking_at_a_store_runs_nothing_and_resuming_waits_for_what_is_not_defi
             execution.result(10)
         one_off(run, name="lab.later")
         deadline = time.monotonic() + 10
-        while execution.stuck and time.monotonic() < deadline:
+        while execution.decision_error and time.monotonic() < deadline:
             threading.Event().wait(0.02)
         assert execution.result(10) == 1

@@ -213,11 +213,11 @@ def test_what_a_workflow_and_its_activities_do_not_say_comes_from_the_settings(m
         execution = lab.start(TwoActivities)
         execution.result(timeout=30)
         started = events_of(execution, "WorkflowExecutionStarted")[0]
-        unsaid, given = events_of(execution, "ActivityTaskScheduled")
+        unset, given = events_of(execution, "ActivityTaskScheduled")
     assert started["taskList"] == {"name": "decisions-of-tests"}
     assert (started["executionStartToCloseTimeout"], started["taskStartToCloseTimeout"]) == ("1234", "55")
-    assert unsaid["taskList"] == {"name": "activities-of-tests"}
-    assert (unsaid["startToCloseTimeout"], unsaid["heartbeatTimeout"]) == ("66", "9")
+    assert unset["taskList"] == {"name": "activities-of-tests"}
+    assert (unset["startToCloseTimeout"], unset["heartbeatTimeout"]) == ("66", "9")
     assert (given["taskList"], given["startToCloseTimeout"]) == ({"name": "settings-said"}, "7")
 
 

@@ -61,7 +61,7 @@ careless.result()
 # The `None` travels on, into a report perhaps. The lab counts failures that nobody looked at; here is what it found:
 
 # %%
-careless.unnoticed_failures()[["id", "state", "reason"]]
+careless.unhandled_failures()[["id", "state", "reason"]]
 
 # %% [markdown]
 # To look at an error is to read `future.exception`. It waits as `result` does, and never raises. To be told instead,
@@ -495,7 +495,7 @@ class Nightly(Workflow):
 
 
 # %%
-while nightly.stuck:
+while nightly.decision_error:
     time.sleep(0.02)
 
 print("old:", nightly.result())

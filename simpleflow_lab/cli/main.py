@@ -278,7 +278,7 @@ def _outcome_row(outcome: Outcome, output: Output) -> tuple[Any, ...]:
 
 
 def _warn_of_unnoticed(execution: Execution) -> None:
-    missed = [attempt for attempt in attempts_of(execution.history()) if attempt.unnoticed]
+    missed = [attempt for attempt in attempts_of(execution.history()) if attempt.unhandled]
     if not missed:
         return
     shown = "; ".join(

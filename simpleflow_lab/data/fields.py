@@ -119,7 +119,7 @@ class Fields:
         """
         return self.store(encode(value), what)
 
-    def told(self, text: str, what: str, cut: Callable[[str], str]) -> str:
+    def store_or_truncate(self, text: str, what: str, cut: Callable[[str], str]) -> str:
         """A text about a failure as a field: whole if it can be kept, cut if not. It raises nothing.
 
         `cut` makes it fit; a failure must be told whatever else fails.
@@ -217,7 +217,7 @@ class Fields:
         )
 
 
-class LateFields:
+class DeferredFields:
     """The fields of one execution while its history is replayed.
 
     Nothing is written: the objects of what is asked for are handed out with the decisions, for the decider to keep
@@ -233,7 +233,7 @@ class LateFields:
 
     def encode(self, value: Any, what: str) -> str:
         """A value as a field of JSON. Raises `EncodingError`, and, of it, `JumboTooLargeError`."""
-        return self.fit(encode(references.all_fetched(value) if self._gave_large else value), what)
+        return self.fit(encode(references.all_loaded(value) if self._gave_large else value), what)
 
     def encode_input(self, given: Any, what: str) -> str:
         """Arguments as an input; large results in `args` and `kwargs` stay where they are. Raises as `encode`."""
@@ -252,7 +252,7 @@ class LateFields:
             self._unwritten[field] = large
         return field
 
-    def told(self, text: str, what: str, cut: Callable[[str], str]) -> str:
+    def store_or_truncate(self, text: str, what: str, cut: Callable[[str], str]) -> str:
         """A text about a failure as a field: whole if there is a place for it, else cut."""
         try:
             return self.fit(text, what)

@@ -134,20 +134,20 @@ def listed(values: Iterable[Any]) -> list[Any]:
     return JumboList(found) if any(isinstance(value, JumboValue | JumboList) for value in found) else found
 
 
-def fetched(value: Any) -> Any:
+def loaded(value: Any) -> Any:
     """A result as the workflow's code sees it. Raises `StoreError` if a large one can't be read."""
     if isinstance(value, JumboValue):
         return value.get()
-    return [fetched(item) for item in value] if isinstance(value, JumboList) else value
+    return [loaded(item) for item in value] if isinstance(value, JumboList) else value
 
 
-def all_fetched(value: Any) -> Any:
+def all_loaded(value: Any) -> Any:
     """The value with every `JumboValue` inside lists, tuples and dicts read; subclasses of these are left alone."""
     if isinstance(value, JumboValue):
         return value.get()
     if type(value) is dict:
-        return {key: all_fetched(item) for key, item in value.items()}
-    return [all_fetched(item) for item in value] if type(value) in _ARRAYS else value
+        return {key: all_loaded(item) for key, item in value.items()}
+    return [all_loaded(item) for item in value] if type(value) in _ARRAYS else value
 
 
 def lifted(value: Any, path: tuple[str | int, ...], paths: list[list[str | int]]) -> Any:

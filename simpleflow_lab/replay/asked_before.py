@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import NondeterminismError
-from simpleflow_lab.futures import Future, end_as
+from simpleflow_lab.futures import Future, copy_outcome
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.requests import Asked, Request, describe, line_text
 
@@ -96,6 +96,6 @@ class AskedBefore:
 def _tell(known: Future, future: Future) -> None:
     """Bring a future to where another one is."""
     if known.done:
-        end_as(known, future)
+        copy_outcome(known, future)
     elif known.running:
         future.set_running()

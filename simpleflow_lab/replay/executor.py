@@ -16,10 +16,10 @@ from typing import Any, Final
 import greenlet
 
 from simpleflow_lab.data.codec import decode, encode
-from simpleflow_lab.data.fields import Fields, LateFields
-from simpleflow_lab.data.references import all_fetched, is_reference
+from simpleflow_lab.data.fields import DeferredFields, Fields
+from simpleflow_lab.data.references import all_loaded, is_reference
 from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, StoreError, TaskCanceled, WorkflowCanceled
-from simpleflow_lab.futures import PENDING, Canceler, Future, end_as
+from simpleflow_lab.futures import PENDING, Canceler, Future, copy_outcome
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay import requests, task_requests
 from simpleflow_lab.replay.arguments import Given
@@ -45,7 +45,7 @@ from simpleflow_lab.task import (
     TimerTask,
     WorkflowTask,
 )
-from simpleflow_lab.workflow import Workflow, priority_of, says_priority
+from simpleflow_lab.workflow import Workflow, has_priority, priority_of
 
 
 class _Waiter:
@@ -78,7 +78,7 @@ class ReplayExecutor:
         fields: Fields,
     ):
         self.fibers = Fibers(context)
-        self.fields = LateFields(fields, lambda call: self.fibers.outside(call))
+        self.fields = DeferredFields(fields, lambda call: self.fibers.outside(call))
         self.asked = Asked()
         """Requests that the history has not recorded yet."""
         self.events: list[HistoryEvent] = []
@@ -287,7 +287,7 @@ class ReplayExecutor:
         if cause == "ACTIVITY_ID_UNKNOWN":
             # Its latest attempt has failed and the next one is not made yet; now it never will.
             assert task.future is not None
-            task.future.notice()
+            task.future.mark_handled()
             task.future.set_cancelled(TaskCanceled())
         elif cause != "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
             task.given_up = False  # it goes on, and may be canceled again
@@ -337,15 +337,15 @@ class ReplayExecutor:
         self._failed.clear()
         self._pass_signals_on_soon()
 
-    def unnoticed_failures(self) -> list[str]:
+    def unhandled_failures(self) -> list[str]:
         """Ids of the tasks that failed for good without anybody reading or raising their errors."""
-        return [future.task_id for future in self._failed if future.unnoticed_failure and future.task_id]
+        return [future.task_id for future in self._failed if future.unhandled_failure and future.task_id]
 
     def unraised_failure(self) -> BaseException | None:
         """The first error that was to be raised, had anybody read the result."""
         for future in self._failed:
-            if future.raises and future.unnoticed_failure:
-                future.notice()
+            if future.raises and future.unhandled_failure:
+                future.mark_handled()
                 return future.peek_exception()
         return None
 
@@ -412,7 +412,7 @@ class ReplayExecutor:
         for dependency in given.futures:
             error = dependency.peek_exception()
             if error is not None and dependency.raises:
-                dependency.notice()
+                dependency.mark_handled()
                 future.set_exception(error, raises=True)
                 return
         go_on()
@@ -431,10 +431,10 @@ class ReplayExecutor:
             args, kwargs = given.value
             if get_task_id is not None:
                 future.task_id = self._ids.task_id(
-                    task.name, str(get_task_id(self._workflow, *all_fetched(args), **all_fetched(kwargs)))
+                    task.name, str(get_task_id(self._workflow, *all_loaded(args), **all_loaded(kwargs)))
                 )
             task_id = future.task_id or self._ids.task_id(
-                task.name, arguments_hash(all_fetched(args), all_fetched(kwargs))
+                task.name, arguments_hash(all_loaded(args), all_loaded(kwargs))
             )
             self._ask_once(
                 requests.ACTIVITY, task_id, future, line, lambda: self._of_activity(task, args, kwargs, priority)
@@ -445,7 +445,7 @@ class ReplayExecutor:
 
     def _priority_of(self, task: ActivityTask) -> int | str | None:
         own = (task.task_priority, task.activity.task_priority)
-        if self._workflow is None or any(says_priority(candidate) for candidate in own):
+        if self._workflow is None or any(has_priority(candidate) for candidate in own):
             return priority_of(*own)
         return priority_of(self._workflow.task_priority)
 
@@ -468,9 +468,9 @@ class ReplayExecutor:
             args, kwargs = given.value
             child_id = (
                 future.task_id
-                or task.workflow_id(all_fetched(args), all_fetched(kwargs))
+                or task.workflow_id(all_loaded(args), all_loaded(kwargs))
                 or numbered
-                or self._ids.child_id(task.name, arguments_hash(all_fetched(args), all_fetched(kwargs)))
+                or self._ids.child_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
             )
             self._ask_once(requests.CHILD, child_id, future, line, lambda: self._of_child(task, args, kwargs))
 
@@ -488,7 +488,7 @@ class ReplayExecutor:
             self._by_id[task_id] = self.ask(Request(kind, task_id, future=future, line=line, **asks()))
         else:
             assert same.future is not None
-            end_as(same.future, future)
+            copy_outcome(same.future, future)
 
     def _submit_timer(self, task: TimerTask, line: Line | None) -> Future:
         same = self._timers.get(task.timer_id)
@@ -531,10 +531,10 @@ class ReplayExecutor:
             text = None if value is None else self.fields.encode(value, f"details of marker {task.name}")
             same = self._marked.get((task.name, text))
             if same is not None:
-                end_as(same, future)
+                copy_outcome(same, future)
                 return
             # As the history gives it back: in JSON's types, and not to be changed by the author.
-            marker = Marker(task.name, None if value is None else decode(encode(all_fetched(value))))
+            marker = Marker(task.name, None if value is None else decode(encode(all_loaded(value))))
             # SWF refuses a marker only for want of permission, so it counts as recorded when it is asked for.
             self._marked[task.name, text] = future
             future.set_finished(marker.details)
@@ -625,7 +625,7 @@ class ReplayExecutor:
         request = self._by_id.get(future.task_id or "")
         if request is not None and request.future is not None and request.future is not future:
             return request.future.cancel()  # the same task, submitted before
-        future.notice()
+        future.mark_handled()
         if request is None:
             future.set_cancelled(TaskCanceled())  # it waits for its arguments
         elif request in self.asked:
@@ -644,7 +644,7 @@ class ReplayExecutor:
             if request.given_up or request.future is None or request.closed:
                 continue
             request.given_up = True
-            request.future.notice()
+            request.future.mark_handled()
             if request in self.asked:
                 self.asked.remove(request)
                 request.future.set_cancelled(TaskCanceled())

@@ -17,7 +17,7 @@ from typing import Any, Final
 from simpleflow_lab.data.codec import encode
 from simpleflow_lab.data.failure_details import error_names
 from simpleflow_lab.data.fields import PATHS_KEY
-from simpleflow_lab.data.references import all_fetched
+from simpleflow_lab.data.references import all_loaded
 from simpleflow_lab.exceptions import (
     EncodingError,
     ExecutionBlocked,
@@ -28,7 +28,7 @@ from simpleflow_lab.exceptions import (
     WorkflowCanceled,
     WorkflowException,
 )
-from simpleflow_lab.futures import Future, end_as
+from simpleflow_lab.futures import Future, copy_outcome
 from simpleflow_lab.replay import requests
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.requests import Request
@@ -169,8 +169,8 @@ def _become(executor: ReplayExecutor, request: Request, other: Future) -> None:
         if future is None or future.done:
             return
         executor.settled_by_hook += 1
-        done.notice()  # whoever looks at the task's future sees to its error
-        end_as(done, future)
+        done.mark_handled()  # whoever looks at the task's future sees to its error
+        copy_outcome(done, future)
 
     other.add_done_callback(close)
 
@@ -200,7 +200,7 @@ def _as_it_was(given: Any, was: list[Any]) -> Any:
     """The argument that was there, large and maybe not to be written again, if this one is equal to it."""
     for value in was:
         try:
-            if encode(given) == encode(all_fetched(value)):
+            if encode(given) == encode(all_loaded(value)):
                 return value
         except EncodingError:  # a future, or nonsense: whoever asks for it will say so
             pass
@@ -227,7 +227,7 @@ def _context(
 ) -> TaskFailureContext:
     task = copy.copy(_task_of(request))
     # Copies, for the hook may change them in place, however deep; and large values themselves.
-    args, kwargs = copy.deepcopy(all_fetched(request.arguments))
+    args, kwargs = copy.deepcopy(all_loaded(request.arguments))
     task.args, task.kwargs = tuple(args), kwargs
     attempt = _as_upstream(executor, request, event)
     if isinstance(attempt.get("input"), dict) and attempt["input"].pop(PATHS_KEY, None):

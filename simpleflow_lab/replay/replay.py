@@ -23,7 +23,7 @@ import greenlet
 
 from simpleflow_lab.data.codec import arguments_of, parse_or_text
 from simpleflow_lab.data.failure_details import format_traceback, read_details, reason_of
-from simpleflow_lab.data.fields import Fields, LateFields
+from simpleflow_lab.data.fields import DeferredFields, Fields
 from simpleflow_lab.data.references import Reference
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
@@ -478,7 +478,9 @@ class Replay:
         executor.close_with(
             "FailWorkflowExecution",
             reason=reason[:MAX_REASON],
-            details=None if details is None else executor.fields.told(details, "details of the failure", _both_ends),
+            details=None
+            if details is None
+            else executor.fields.store_or_truncate(details, "details of the failure", _both_ends),
         )
 
     # -- the answer --
@@ -530,7 +532,7 @@ class Replay:
         if waited_for:
             context["waiting_signals"] = waited_for
         if executor.closing is not None and executor.failures:
-            context[IDENTITY_KEY] = {"unnoticed_failures": executor.unnoticed_failures()}
+            context[IDENTITY_KEY] = {"unhandled_failures": executor.unhandled_failures()}
         text = json.dumps(context) if context else ""
         try:
             text = executor.fields.fit(text, "execution context")
@@ -585,7 +587,7 @@ def _size(decision: Mapping[str, Any]) -> int:
     return 400 + sum(len(value) for value in attributes.values() if isinstance(value, str))
 
 
-def _input_of(started: HistoryEvent, fields: LateFields) -> tuple[list[Any], dict[str, Any]]:
+def _input_of(started: HistoryEvent, fields: DeferredFields) -> tuple[list[Any], dict[str, Any]]:
     """The arguments that the execution was started with, by upstream's rule (SD-14)."""
     text = started.attributes.get("input")
     if not text:

@@ -97,7 +97,7 @@ def _child_canceled(executor: ReplayExecutor, request: Request, event: HistoryEv
 def _activity_canceled(executor: ReplayExecutor, request: Request, event: HistoryEvent) -> None:
     assert request.future is not None
     if request.given_up:
-        request.future.notice()
+        request.future.mark_handled()
     request.future.set_cancelled(TaskCanceled(executor.fields.text(event.attributes.get("details"))))
 
 

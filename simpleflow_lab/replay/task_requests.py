@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simpleflow_lab.data.fields import LateFields
-from simpleflow_lab.data.references import all_fetched
+from simpleflow_lab.data.fields import DeferredFields
+from simpleflow_lab.data.references import all_loaded
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.task import ActivityTask, ContinueAsNewWorkflowTask, WorkflowTask
 from simpleflow_lab.workflow import Workflow, input_of, priority_of
@@ -26,9 +26,9 @@ def of_activity(
     *,
     priority: int | str | None,
     defaults: Mapping[str, str],
-    fields: LateFields,
+    fields: DeferredFields,
 ) -> Asks:
-    """An activity task; `defaults` are for what its activity leaves unsaid."""
+    """An activity task; `defaults` are for what its activity leaves unset."""
     activity = task.activity
     return {
         "task": task,
@@ -42,13 +42,13 @@ def of_activity(
             "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
             "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
             "heartbeat_timeout": activity.task_heartbeat_timeout,
-            **{name: defaults[name] for name in activity.unsaid if name in defaults},
+            **{name: defaults[name] for name in activity.unset if name in defaults},
         },
     }
 
 
 def of_child(
-    task: WorkflowTask, args: list[Any], kwargs: dict[str, Any], *, started: Mapping[str, Any], fields: LateFields
+    task: WorkflowTask, args: list[Any], kwargs: dict[str, Any], *, started: Mapping[str, Any], fields: DeferredFields
 ) -> Asks:
     """A child workflow; `started` are the attributes with which its parent was started."""
     workflow = task.workflow
@@ -58,7 +58,7 @@ def of_child(
         "alias": workflow.class_name(),
         "input": fields.encode_input(input_of(workflow, args, kwargs), f"input of {workflow.type_name()}"),
         "arguments": (args, kwargs),
-        "members": _child_members(task, all_fetched(args), all_fetched(kwargs), started),
+        "members": _child_members(task, all_loaded(args), all_loaded(kwargs), started),
     }
 
 
@@ -91,7 +91,7 @@ def of_next_run(
     kwargs: dict[str, Any],
     *,
     started: Mapping[str, Any],
-    fields: LateFields,
+    fields: DeferredFields,
 ) -> Asks:
     """To continue as new. SWF falls back to the type's defaults, not to this run's values: so they are all given."""
     return {

@@ -125,7 +125,7 @@ class ActivityWorker:
     def _heartbeat_timeout_of(self, registered: Activity | None) -> str:
         if registered is None:
             return "NONE"
-        if "heartbeat_timeout" in registered.unsaid:
+        if "heartbeat_timeout" in registered.unset:
             return self._site.activity_defaults["heartbeat_timeout"]  # as deciders ask for it
         return registered.task_heartbeat_timeout
 
@@ -247,7 +247,7 @@ class ActivityWorker:
             case Completed(result=result):
                 self._service.respond_activity_task_completed(taskToken=token, result=result)
             case Failed(reason=reason, details=details, cut=cut):
-                details = self._fields.told(details, "details of a failure", lambda _: cut)
+                details = self._fields.store_or_truncate(details, "details of a failure", lambda _: cut)
                 self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)
             case Canceled(details=None):
                 self._service.respond_activity_task_canceled(taskToken=token)

@@ -62,7 +62,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stuck:
+class BlockedDecision:
     """A decision task that can't be answered for now."""
 
     task: Mapping[str, Any]
@@ -81,7 +81,7 @@ class Listener(Protocol):
     def decided(self, run_id: str, decisions: Sequence[Mapping[str, Any]]) -> None:
         """These decisions are about to be answered."""
 
-    def got_stuck(self, run_id: str, error: Exception | None) -> None:
+    def decision_blocked(self, run_id: str, error: Exception | None) -> None:
         """The execution can't be decided for now; with `None` it goes on."""
 
     def warned(self, run_id: str, message: str) -> None:
@@ -99,7 +99,7 @@ class Decider:
         self._listener = listener
         self._too_long: dict[str, DecisionTooLongError] = {}
         self._watch = DecisionWatch(f"watch of {task_list}", on_slow=listener.warned, on_given_up=self._given_up)
-        self._stuck: dict[str, Stuck] = {}
+        self._stuck: dict[str, BlockedDecision] = {}
         self._stuck_changed = threading.Condition()
         self._stopped = False
         self._retrier: threading.Thread | None = None
@@ -275,7 +275,7 @@ class Decider:
             kept.pop(run_id, None)
             self._hold_back(task, error, tries=tries)
         else:
-            self._listener.got_stuck(run_id, None)
+            self._listener.decision_blocked(run_id, None)
         if run_id not in kept:
             replay.close()
 
@@ -321,7 +321,7 @@ class Decider:
     def _hold_back(self, task: Mapping[str, Any], error: Exception, *, tries: int) -> None:
         execution = task["workflowExecution"]
         if isinstance(error, DecisionTaskError | ValidationException | HistoryError):
-            # Whoever waits for the execution is told; see `Execution.stuck`.
+            # Whoever waits for the execution is told; see `Execution.decision_error`.
             logger.info("execution %s is stuck: %s", execution["workflowId"], error)
         else:
             logger.error("execution %s is stuck", execution["workflowId"], exc_info=error)
@@ -331,11 +331,13 @@ class Decider:
             first, longest = max(first, error.seconds), max(longest, 8 * error.seconds)
         pause = min(first * 2 ** max(tries - 1, 0), longest)
         with self._stuck_changed:
-            self._stuck[execution["runId"]] = Stuck(task=task, error=error, tries=tries, due=time.monotonic() + pause)
+            self._stuck[execution["runId"]] = BlockedDecision(
+                task=task, error=error, tries=tries, due=time.monotonic() + pause
+            )
             if self._retrier is None:
                 self._start_retrier()
             self._stuck_changed.notify()
-        self._listener.got_stuck(execution["runId"], error)
+        self._listener.decision_blocked(execution["runId"], error)
 
     def _start_retrier(self) -> None:
         self._retrier = threading.Thread(target=self._try_again, name=f"retries of {self._task_list}", daemon=True)
@@ -344,7 +346,7 @@ class Decider:
     def _given_up(self, watched: Watched) -> None:
         """Code can't be interrupted: its thread ends when it comes back, and another takes its place."""
         self._too_long[watched.run_id] = error = watched.error()
-        self._listener.got_stuck(watched.run_id, error)
+        self._listener.decision_blocked(watched.run_id, error)
         with self._stuck_changed:
             if self._stopped:
                 return
@@ -361,7 +363,7 @@ class Decider:
         self._too_long.clear()
         with self._stuck_changed:
             for run_id, stuck in self._stuck.items():
-                self._stuck[run_id] = Stuck(task=stuck.task, error=stuck.error, tries=0, due=time.monotonic())
+                self._stuck[run_id] = BlockedDecision(task=stuck.task, error=stuck.error, tries=0, due=time.monotonic())
             self._stuck_changed.notify()
 
     def _try_again(self) -> None:
@@ -376,7 +378,7 @@ class Decider:
                 stuck = self._stuck.pop(run_id)
             self._try_once_more(stuck)
 
-    def _try_once_more(self, stuck: Stuck) -> None:
+    def _try_once_more(self, stuck: BlockedDecision) -> None:
         task = stuck.task
         if self._watch.is_at_hand(task["workflowExecution"]["runId"]):
             self._hold_back(task, stuck.error, tries=stuck.tries + 1)  # another thread stands in this very code

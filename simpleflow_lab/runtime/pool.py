@@ -35,7 +35,7 @@ PROCESS_END_SECONDS = 0.3
 """How long the threads of processes that are killed may need to notice."""
 
 
-class Serving:
+class WorkerPool:
     """The deciders and activity workers of this process for one domain of a service."""
 
     def __init__(
@@ -111,7 +111,7 @@ class Serving:
 
     # -- what to know --
 
-    def stuck(self, run_id: str) -> Exception | None:
+    def decision_error(self, run_id: str) -> Exception | None:
         """Why this execution can't be decided for now, or `None`."""
         return self._stuck.get(run_id)
 
@@ -176,7 +176,7 @@ class Serving:
             ):
                 self.decisions(task_list)
 
-    def got_stuck(self, run_id: str, error: Exception | None) -> None:
+    def decision_blocked(self, run_id: str, error: Exception | None) -> None:
         """What `stuck` says from now on."""
         if error is not None:
             self._stuck[run_id] = error

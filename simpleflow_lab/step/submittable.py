@@ -57,9 +57,9 @@ class StepFuture(GroupFuture):
         ]
         return listed([*values[:1], listed(values[1:])])
 
-    def notice(self) -> None:
+    def mark_handled(self) -> None:
         """Whoever is told of the step's failure is told of all in it."""
-        super().notice()
+        super().mark_handled()
         for part in self.futures:
             _notice(part)
 
@@ -125,10 +125,10 @@ class Step(SubmittableContainer):
             if error is None:
                 future.settle(bubbles=self.bubbles_exception_on_failure)
             elif strand.cancelled:  # with the execution, while it stood still; `run` is told, too
-                future.notice()
+                future.mark_handled()
                 future.set_cancelled(error)
             else:  # not of a part: what makes the parts failed, such as the function of a FuncGroup
-                strand.notice()
+                strand.mark_handled()
                 future.set_exception(error, raises=True)
 
         strand.add_done_callback(settle)
@@ -220,7 +220,7 @@ def _failure_of_steps(future: Future) -> AggregateException | None:
 
 def _notice(future: Future) -> None:
     """Somebody is told of its failure, and of those in it."""
-    future.notice()
+    future.mark_handled()
     if isinstance(future, GroupFuture) and not isinstance(future, StepFuture):
         for member in future.futures:
             _notice(member)

@@ -84,7 +84,7 @@ class Attempt(NamedTuple):
     """Somebody asked for it to be canceled."""
     retried: bool
     """It failed, and there is a later attempt."""
-    unnoticed: bool
+    unhandled: bool
     """It failed for good, the execution completed all the same, and nobody looked at the failure."""
     run_id: str | None
     """The run of a child execution."""
@@ -185,18 +185,20 @@ def fold_attempts(history: History, *, until: datetime.datetime | None = None) -
     )
 
 
-def unnoticed_ids(history: History) -> frozenset[str] | None:
+def unhandled_ids(history: History) -> frozenset[str] | None:
     """Ids of the failures that nobody looked at, as the last decider wrote them down; `None` if none did.
 
     Our replay records them in the `executionContext` of its decision tasks: `{"simpleflow_lab":
-    {"unnoticed_failures": [id, …]}}`.
+    {"unhandled_failures": [id, …]}}`.
     """
     for event in reversed(history):
         if event.type == "DecisionTaskCompleted":
             context = event.attributes.get("executionContext")
             if isinstance(context, str) and '"simpleflow_lab"' in context:
                 ours = _json_object(context).get("simpleflow_lab")
-                ids = ours.get("unnoticed_failures") if isinstance(ours, dict) else None
+                # "unnoticed_failures" is how version 0.1.0 spelled it.
+                found = ours if isinstance(ours, dict) else {}
+                ids = found.get("unhandled_failures", found.get("unnoticed_failures"))
                 if isinstance(ids, list):
                     return frozenset(item for item in ids if isinstance(item, str))
     return None
@@ -241,11 +243,11 @@ def _attempts(history: History, entities: Entities, until: datetime.datetime) ->
 
 
 class _LookedAway:
-    """Whether a final failure of this history went unnoticed."""
+    """Whether a final failure of this history went unhandled."""
 
     def __init__(self, history: History):
         self._completed = history.close_status == "COMPLETED"
-        self._ids = unnoticed_ids(history) if self._completed else frozenset()
+        self._ids = unhandled_ids(history) if self._completed else frozenset()
 
     def __contains__(self, task_id: str) -> bool:
         return self._completed and (self._ids is None or task_id in self._ids)

@@ -667,11 +667,11 @@ def _band(first: int, last: int) -> dict[str, Any]:
 
 
 def _annotations(folded: Attempts, top: int) -> list[dict[str, Any]]:
-    unnoticed = sum(attempt.unnoticed for attempt in folded.attempts)
-    if unnoticed:
+    unhandled = sum(attempt.unhandled for attempt in folded.attempts)
+    if unhandled:
         # On the line of the title, left of where plotly's buttons appear.
         shift = {"xanchor": "right", "xshift": -205, "yshift": top - 36}
-        return [_annotation(f"⚠ unnoticed failures: {unnoticed:,}", x=1, y=1, **shift)]
+        return [_annotation(f"⚠ unhandled failures: {unhandled:,}", x=1, y=1, **shift)]
     if not folded.attempts:
         return [_annotation("nothing was scheduled", x=0.5, y=0.5, xanchor="center")]
     return []

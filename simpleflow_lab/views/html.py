@@ -144,7 +144,7 @@ _ORDER: Final = ("completed", "fired", "started", "scheduled", "initiated", "can
 
 
 def _unnoticed(attempts: Sequence[Attempt]) -> str:
-    missed = [attempt for attempt in attempts if attempt.unnoticed]
+    missed = [attempt for attempt in attempts if attempt.unhandled]
     if not missed:
         return ""
     items = "".join(
@@ -153,7 +153,7 @@ def _unnoticed(attempts: Sequence[Attempt]) -> str:
     )
     return (
         f'<div class="sfl-banner" role="alert" style="border-color: {look("timed_out").colour}">'
-        f"<strong>⚠ {count(len(missed), 'failure')} unnoticed:</strong> the execution completed, and nothing in the "
+        f"<strong>⚠ {count(len(missed), 'failure')} unhandled:</strong> the execution completed, and nothing in the "
         f"workflow looked at what became of {'it' if len(missed) == 1 else 'them'}."
         f"<ul>{items}</ul>{_more(len(missed) - _MAX_UNNOTICED, 'failure')}</div>"
     )
@@ -229,7 +229,7 @@ def _task_row(attempt: Attempt) -> str:
     outcome = (
         attempt.result if attempt.result is not None else attempt.reason or attempt.timeout_type or attempt.details
     )
-    flag = " ⚠ unnoticed" if attempt.unnoticed else ""
+    flag = " ⚠ unhandled" if attempt.unhandled else ""
     return (
         f'<tr><td class="sfl-value">{escape(shortened(attempt.id))}</td>'
         f'<td class="sfl-number">{attempt.attempt}</td>'

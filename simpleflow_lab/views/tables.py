@@ -105,7 +105,7 @@ _ATTEMPT: Final[dict[str, Column]] = {
     "priority": optional_integers,
     "cancel_requested": flags,
     "retried": flags,
-    "unnoticed": flags,
+    "unhandled": flags,
     "run_id": texts,
     "scheduled_event_id": integers,
     "closed_event_id": optional_integers,
@@ -118,7 +118,7 @@ def tasks_table(history: History, *, until: datetime.datetime | None = None) -> 
 
     The columns are the fields of `views.attempts.Attempt`, which says what each means: `kind name version id state
     task_list worker input result reason details timeout_type run_id` (text), `attempt scheduled_event_id` (`int64`),
-    `priority closed_event_id` (`Int64`), `open cancel_requested retried unnoticed` (`bool`), `scheduled started
+    `priority closed_event_id` (`Int64`), `open cancel_requested retried unhandled` (`bool`), `scheduled started
     closed` (`datetime64[ms, UTC]`), `waiting running` (`float64`, seconds). What is open counts up to `until`, by
     default the time of the last event.
 
@@ -127,9 +127,9 @@ def tasks_table(history: History, *, until: datetime.datetime | None = None) -> 
     return frame(_ATTEMPT, _attempts_of(history, until=until))
 
 
-def unnoticed_failures(history: History) -> pd.DataFrame:
+def unhandled_failures(history: History) -> pd.DataFrame:
     """The rows of `tasks_table` that failed for good in an execution that completed without looking at them."""
-    return frame(_ATTEMPT, [attempt for attempt in _attempts_of(history) if attempt.unnoticed])
+    return frame(_ATTEMPT, [attempt for attempt in _attempts_of(history) if attempt.unhandled])
 
 
 def moments_table(history: History) -> pd.DataFrame:

@@ -245,7 +245,7 @@ def test_a_hook_that_waits_goes_on_when_the_workflow_begins_again(virtual_lab, k
         len(timers) == len([*filter(None, timers)]) == 2 + echoed + 2 * (how != "handled") + echoed * (how == "by hand")
     )
     assert len(types_of(execution, "ActivityTaskScheduled")) == echoed + (2 if how == "handled" else 4)
-    assert execution.unnoticed_failures().empty
+    assert execution.unhandled_failures().empty
 
 
 # -- cancel ------------------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def test_ub_03_a_running_activity_is_canceled_when_its_worker_says_so(lab, gate,
     result = execution.result(30)
     assert result[:2] == [ASKED, ["CANCELLED", "TaskCanceled", False]]
     assert len(recorded(execution, "ActivityTaskCancelRequested")) == 1
-    assert execution.unnoticed_failures().empty
+    assert execution.unhandled_failures().empty
 
 
 def test_an_activity_that_completes_first_is_finished(lab, gate):

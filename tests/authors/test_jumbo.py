@@ -525,8 +525,8 @@ def test_a_result_that_can_not_be_read_holds_the_decision_up_and_no_code_of_the_
     """Reliability K3, F29: upstream failed the execution."""
     lab, objects = broken(error, reads=True)
     execution = lab.start(Swallows, 50_000)
-    until(lambda: execution.stuck is not None)
-    assert type(execution.stuck) is error
+    until(lambda: execution.decision_error is not None)
+    assert type(execution.decision_error) is error
     assert execution.status == "OPEN"
     objects.mend()
     assert execution.result(60) == 50_000
@@ -536,7 +536,7 @@ def test_an_object_that_can_not_be_written_holds_the_decision_up_and_nothing_ref
     """Reliability F29: put before the event is recorded."""
     lab, objects = broken(StoreError, writes=True)
     execution = lab.start(Marks, 50_000)
-    until(lambda: execution.stuck is not None)
+    until(lambda: execution.decision_error is not None)
     assert execution.status == "OPEN"
     assert large_fields(execution) == []
     objects.mend()

@@ -106,7 +106,7 @@ def test_an_ignored_failure_is_a_task_that_completed(shared_lab, workflow, resul
     execution = shared_lab.start(workflow)
     assert execution.result(30) == result
     assert len(types_of(execution, "ActivityTaskScheduled")) == 1
-    assert len(execution.unnoticed_failures()) == 0
+    assert len(execution.unhandled_failures()) == 0
     replay_all(execution, workflow)
 
 

@@ -65,7 +65,7 @@ def test_a_task_that_waits_for_its_next_attempt_is_canceled_and_not_tried_again(
     execution = virtual_lab.start(CancelsWaiting)
     assert execution.result(30) == [True, True, "CANCELLED"]
     assert len(types_of(execution, "ActivityTaskScheduled")) == 1
-    assert execution.unnoticed_failures().empty
+    assert execution.unhandled_failures().empty
     replays(execution, CancelsWaiting, virtual_lab)
 
 

@@ -494,4 +494,4 @@ def test_a_relative_that_has_closed_is_no_failure(virtual_lab):
     child = children(virtual_lab, execution)["signals.left_alone"]
     assert child.result(30) == "alive"
     assert [event.type for event in child.history()].count("SignalExternalWorkflowExecutionFailed") == 1
-    assert child.unnoticed_failures().empty
+    assert child.unhandled_failures().empty

@@ -252,10 +252,10 @@ def test_a_step_of_which_anything_failed_is_not_done(lab: Lab, how: str) -> None
 
 def test_a_step_keeps_a_failure_to_itself_and_the_failure_shows_as_unnoticed(lab: Lab) -> None:
     fails_for.add("bad")
-    first = lab.start(Failing, "activity", False, workflow_id="steps-unnoticed")
+    first = lab.start(Failing, "activity", False, workflow_id="steps-unhandled")
     marker = {"step": "outer", "status": "scheduled", "forced": False, "reasons": []}
     assert first.result(30) == {"error": None, "raises": False, "result": [[], [marker, None]]}
-    assert list(first.unnoticed_failures()["name"]) == ["steps.work"]
+    assert list(first.unhandled_failures()["name"]) == ["steps.work"]
 
 
 @pytest.mark.parametrize("how", ["activity", "step"])
@@ -265,7 +265,7 @@ def test_a_step_that_bubbles_tells_of_the_failure(lab: Lab, how: str) -> None:
     told = first.result(30)
     assert "no bad today" in told["error"]
     assert not told["raises"]
-    assert first.unnoticed_failures().empty
+    assert first.unhandled_failures().empty
 
 
 @pytest.mark.parametrize("how", ["group", "chain", "func"])
@@ -275,7 +275,7 @@ def test_an_activity_that_raises_raises_through_its_step(lab: Lab, how: str) -> 
     told = first.result(30)
     assert told["raises"]
     assert "no bad today" in told["error"]
-    assert first.unnoticed_failures().empty
+    assert first.unhandled_failures().empty
 
 
 class Bubbling(Stepped):

@@ -246,9 +246,9 @@ def test_ub_09_timeouts_and_tags_of_the_class_are_those_of_its_executions(lab: L
 
 
 def test_ub_10_a_failure_that_nobody_noticed_is_shown(lab: Lab) -> None:
-    execution = lab.start(defined(lambda self: self.submit(fails).result, "unnoticed"))
+    execution = lab.start(defined(lambda self: self.submit(fails).result, "unhandled"))
     assert execution.result(30) is None
-    [failure] = execution.unnoticed_failures().to_dict("records")
+    [failure] = execution.unhandled_failures().to_dict("records")
     assert failure["name"] == "bugs.fails"
     assert failure["reason"] == "ValueError: in vain"
 

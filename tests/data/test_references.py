@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simpleflow_lab.data import references
-from simpleflow_lab.data.fields import Fields, LateFields
+from simpleflow_lab.data.fields import DeferredFields, Fields
 from simpleflow_lab.data.objects import MemoryObjects, Storage
 from simpleflow_lab.data.references import (
     MAX_JUMBO,
@@ -329,7 +329,7 @@ def test_a_hostile_list_of_references_is_refused_and_reads_nothing(paths):
 
 def test_a_replay_writes_nothing_and_hands_out_each_object_once():
     objects = Watched()
-    late = LateFields(Fields(Storage(objects, MemoryObjects)), lambda call: call())
+    late = DeferredFields(Fields(Storage(objects, MemoryObjects)), lambda call: call())
     one, other = late.encode("x" * 50_000, "input"), late.encode("y" * 50_000, "input")
     late.take_unwritten([one])  # the history has it
     assert [text[1] for _, text in late.take_unwritten([one, None, other, "short"])] == ["y"]
@@ -339,7 +339,7 @@ def test_a_replay_writes_nothing_and_hands_out_each_object_once():
 
 def test_an_input_of_another_shape_holds_its_large_values():
     fields = Fields(Storage(MemoryObjects(), MemoryObjects))
-    late = LateFields(fields, lambda call: call())
+    late = DeferredFields(fields, lambda call: call())
     text = json.dumps("x" * 40_000)
     value = late.decode_later(fields.store(text, "result"))
     read = late.encode_input([value, {"x": value}], "input")

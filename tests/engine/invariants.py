@@ -96,6 +96,6 @@ def _decision_tasks(events: Sequence[Mapping[str, Any]]) -> Iterable[str]:
             yield f"event {event['eventId']}: {event_type}, and no decision task is queued"
 
 
-def stuck(description: Mapping[str, Any]) -> bool:
+def stalled(description: Mapping[str, Any]) -> bool:
     """I9: an open execution on which nothing works and that waits for nothing but a signal or its timeout."""
     return description["executionInfo"]["executionStatus"] == "OPEN" and not any(description["openCounts"].values())

@@ -14,7 +14,7 @@ import pytest
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from tests.engine.crashing import ACTIVITIES
-from tests.engine.invariants import stuck, violations
+from tests.engine.invariants import stalled, violations
 from tests.service.scenario import Handle, Scenario, attributes
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def look(path: Path, told: list[list[str]]) -> None:
         for handle in handles:
             events = lab.events(handle)
             assert violations(events) == []
-            assert not stuck(lab.describe(handle))
+            assert not stalled(lab.describe(handle))
         (run_id,) = {words[1] for words in told if words[0] == "started"}
         events = lab.events(Handle("w", run_id))
         scheduled = {

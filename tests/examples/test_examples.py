@@ -66,7 +66,7 @@ def test_canvas_maps_and_reduces(lab: Lab) -> None:
 def test_failing_completes_with_one_failure_that_nobody_noticed(lab: Lab) -> None:
     execution = lab.start(Failing)
     assert execution.result(timeout=30) == {"tries": 3, "quotient": None, "mail": None}
-    assert list(execution.unnoticed_failures()["name"]) == ["examples.failing.forgotten"]
+    assert list(execution.unhandled_failures()["name"]) == ["examples.failing.forgotten"]
     assert list(execution.tasks().query("name == 'examples.failing.flaky'")["state"]) == [
         "failed",
         "failed",

@@ -358,8 +358,8 @@ def worker(tell: Teller, store: str, decides: bool) -> None:
     with opened(tell, store) as lab:
         tell("open")
         if decides:
-            lab._serving.decisions("faults")
-        lab._serving.activities("faults")
+            lab._pool.decisions("faults")
+        lab._pool.activities("faults")
         tell.asked()
 
 

@@ -15,7 +15,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ThrottlingException, ValidationException
 from simpleflow_lab.runtime.context import Site
-from simpleflow_lab.runtime.pool import Serving
+from simpleflow_lab.runtime.pool import WorkerPool
 
 LIST = {"name": "answers"}
 WORKFLOW = {"name": "answers", "version": "1"}
@@ -50,7 +50,7 @@ class Bench:
         service.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
         service.register_workflow_type(domain="lab", **WORKFLOW)
         site = Site(service=self.flaky, domain="lab", storage=storage.in_memory(), fields=Fields())
-        self.serving = Serving(site, activity_threads=1)
+        self.serving = WorkerPool(site, activity_threads=1)
 
     def schedule(self, function, heartbeat_timeout="NONE"):
         """Start an execution that asks for this activity, and serve it."""

@@ -1,4 +1,4 @@
-"""One record per attempt: states, times, attempts, what went unnoticed."""
+"""One record per attempt: states, times, attempts, what went unhandled."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_timer_that_is_started_again_is_not_retried_and_canceling_it_is_no_fai
     attempts = attempts_of(story.history())
 
     assert [attempt.attempt for attempt in attempts] == [1, 2]
-    assert not any(attempt.retried or attempt.failed or attempt.unnoticed for attempt in attempts)
+    assert not any(attempt.retried or attempt.failed or attempt.unhandled for attempt in attempts)
 
 
 @pytest.mark.parametrize(
@@ -154,24 +154,24 @@ def failing(status: str | None = "Completed", context: str | None = None) -> His
     story.complete(story.schedule("mended"))
     story.complete(story.schedule("fine"))
     story.cancel(story.schedule("canceled"))
-    story.decide(context='{"simpleflow_lab": {"unnoticed_failures": ["mended", "fine"]}}' if context else None)
+    story.decide(context='{"simpleflow_lab": {"unhandled_failures": ["mended", "fine"]}}' if context else None)
     story.decide(context=context)
     if status is not None:
         story.end(status)
     return story.history()
 
 
-def unnoticed(history: History) -> list[tuple[str, int]]:
-    return [(attempt.id, attempt.attempt) for attempt in attempts_of(history) if attempt.unnoticed]
+def unhandled(history: History) -> list[tuple[str, int]]:
+    return [(attempt.id, attempt.attempt) for attempt in attempts_of(history) if attempt.unhandled]
 
 
 def test_final_failures_of_a_completed_execution_went_unnoticed_if_no_decider_says_otherwise() -> None:
-    assert unnoticed(failing()) == [("retried", 2), ("canceled", 1)]
+    assert unhandled(failing()) == [("retried", 2), ("canceled", 1)]
 
 
 @pytest.mark.parametrize("status", [None, "Failed", "Canceled", "Terminated", "TimedOut", "ContinuedAsNew"])
 def test_nothing_is_unnoticed_unless_the_execution_completed(status: str | None) -> None:
-    assert unnoticed(failing(status)) == []
+    assert unhandled(failing(status)) == []
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_nothing_is_unnoticed_unless_the_execution_completed(status: str | None)
     [([], []), (["canceled"], [("canceled", 1)]), (["retried", "fine", 7, None], [("retried", 2)])],
 )
 def test_the_latest_decider_decides_what_went_unnoticed(ids: list[object], expected: list[tuple[str, int]]) -> None:
-    assert unnoticed(failing(context=json.dumps({"simpleflow_lab": {"unnoticed_failures": ids}}))) == expected
+    assert unhandled(failing(context=json.dumps({"simpleflow_lab": {"unhandled_failures": ids}}))) == expected
 
 
 @pytest.mark.parametrize(
@@ -187,13 +187,13 @@ def test_the_latest_decider_decides_what_went_unnoticed(ids: list[object], expec
     [
         '"simpleflow_lab"',
         '{"simpleflow_lab": []}',
-        '{"simpleflow_lab": {"unnoticed_failures": {}}}',
+        '{"simpleflow_lab": {"unhandled_failures": {}}}',
         '{"simpleflow_lab"',
     ],
 )
 def test_a_context_of_somebody_else_is_passed_over(context: str) -> None:
     """The decision task before it says what counts; both ids in there are of tasks that went well in the end."""
-    assert unnoticed(failing(context=context)) == []
+    assert unhandled(failing(context=context)) == []
 
 
 # -- decision tasks and moments ----------------------------------------------------------------------------------------

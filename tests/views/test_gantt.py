@@ -154,7 +154,7 @@ def test_unnoticed_failures_stand_above_the_chart() -> None:
     story.fail(story.schedule("a-1"))
     story.end()
 
-    assert gantt(story.history()).layout.annotations[0].text == "<b>⚠ unnoticed failures: 1</b>"
+    assert gantt(story.history()).layout.annotations[0].text == "<b>⚠ unhandled failures: 1</b>"
     assert not gantt(eventful()).layout.annotations
 
 

@@ -36,10 +36,10 @@ def test_unnoticed_failures_get_a_banner() -> None:
 
     page = execution_summary(story.history())
 
-    assert "⚠ 12 failures unnoticed" in page
+    assert "⚠ 12 failures unhandled" in page
     assert "<li>a-9: failed: OSError: disk full</li>" in page
     assert "and 2 more failures" in page
-    assert "unnoticed" not in execution_summary(eventful())
+    assert "unhandled" not in execution_summary(eventful())
 
 
 def test_warnings_to_the_author_get_a_banner() -> None:

@@ -17,12 +17,12 @@ from simpleflow_lab.views.tables import (
     executions_table,
     moments_table,
     tasks_table,
-    unnoticed_failures,
+    unhandled_failures,
 )
 from tests.views.story import Story, eventful, large, when
 
 RECORDED = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
-TABLES = (tasks_table, events_table, decisions_table, moments_table, unnoticed_failures, profile_table, task_profile)
+TABLES = (tasks_table, events_table, decisions_table, moments_table, unhandled_failures, profile_table, task_profile)
 UTC_MS = "datetime64[ms, UTC]"
 
 
@@ -56,9 +56,9 @@ def test_the_basic_example_of_amazon_swf() -> None:
 def test_a_recorded_failure_that_nobody_looked_at() -> None:
     history = History.from_file(RECORDED[0].with_name("failing_activity_output.json"))
 
-    (row,) = unnoticed_failures(history).to_dict("records")
+    (row,) = unhandled_failures(history).to_dict("records")
 
-    assert (row["state"], row["unnoticed"]) == ("failed", True)
+    assert (row["state"], row["unhandled"]) == ("failed", True)
     assert row["reason"] == "JumboTooLargeError: Message too long (10485762 chars)"
 
 
@@ -68,7 +68,7 @@ def test_tasks_are_typed() -> None:
     types = tasks.dtypes.astype(str).to_dict()
     assert {types[name] for name in ("scheduled", "started", "closed")} == {UTC_MS}
     assert {types[name] for name in ("waiting", "running")} == {"float64"}
-    assert {types[name] for name in ("open", "cancel_requested", "retried", "unnoticed")} == {"bool"}
+    assert {types[name] for name in ("open", "cancel_requested", "retried", "unhandled")} == {"bool"}
     assert {types[name] for name in ("attempt", "scheduled_event_id")} == {"int64"}
     assert {types[name] for name in ("priority", "closed_event_id")} == {"Int64"}
     assert len(tasks) == 11

@@ -1,4 +1,4 @@
-"""Failures: unnoticed, raised, tried again later with other arguments."""
+"""Failures: unhandled, raised, tried again later with other arguments."""
 
 from simpleflow_lab.swf.task import WorkflowTask
 
