@@ -60,6 +60,7 @@ class AskedBefore:
         if first.future is not None and request.future is not None:
             _tell(first.future, request.future)
         first.future, first.task, first.line = request.future, request.task, request.line
+        first.dependencies = request.dependencies
         return first
 
     def requests(self, kind: str) -> Iterator[Request]:

@@ -14,7 +14,8 @@ from simpleflow_lab.data.codec import parse
 from simpleflow_lab.data.references import is_reference, same_text
 from simpleflow_lab.exceptions import NondeterminismError
 from simpleflow_lab.replay import requests
-from simpleflow_lab.replay.requests import Asked, Request, describe, line_of_control, line_text
+from simpleflow_lab.replay.requests import Asked, Request, describe, line_text
+from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.history import HistoryEvent
 
 
@@ -142,6 +143,6 @@ def _error(event: HistoryEvent, request: Request | None) -> NondeterminismError:
         event_id=event.id,
         recorded=what,
         requested=request.describe() if request is not None else None,
-        recorded_line=line_of_control(attributes.get("control")),
+        recorded_line=read_control(attributes.get("control")).line,
         requested_line=line_text(request.line) if request is not None and request.line else None,
     )

@@ -437,7 +437,7 @@ class ReplayExecutor:
                 task.name, arguments_hash(all_loaded(args), all_loaded(kwargs))
             )
             self._ask_once(
-                requests.ACTIVITY, task_id, future, line, lambda: self._of_activity(task, args, kwargs, priority)
+                requests.ACTIVITY, task_id, future, line, given, lambda: self._of_activity(task, args, kwargs, priority)
             )
 
         self._when_arguments_are_there(given, future, go_on)
@@ -472,7 +472,7 @@ class ReplayExecutor:
                 or numbered
                 or self._ids.child_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
             )
-            self._ask_once(requests.CHILD, child_id, future, line, lambda: self._of_child(task, args, kwargs))
+            self._ask_once(requests.CHILD, child_id, future, line, given, lambda: self._of_child(task, args, kwargs))
 
         self._when_arguments_are_there(given, future, go_on)
         return future
@@ -480,12 +480,16 @@ class ReplayExecutor:
     def _of_child(self, task: WorkflowTask, args: list[Any], kwargs: dict[str, Any]) -> Asks:
         return task_requests.of_child(task, args, kwargs, started=self._started.attributes, fields=self.fields)
 
-    def _ask_once(self, kind: str, task_id: str, future: Future, line: Line | None, asks: Callable[[], Asks]) -> None:
+    def _ask_once(
+        self, kind: str, task_id: str, future: Future, line: Line | None, given: Given, asks: Callable[[], Asks]
+    ) -> None:
         """Ask for an activity or a child; one that has this id already has the same outcome for both."""
         future.task_id = task_id
         same = self._by_id.get(task_id)
         if same is None:
-            self._by_id[task_id] = self.ask(Request(kind, task_id, future=future, line=line, **asks()))
+            self._by_id[task_id] = self.ask(
+                Request(kind, task_id, future=future, line=line, dependencies=given.futures, **asks())
+            )
         else:
             assert same.future is not None
             copy_outcome(same.future, future)
@@ -559,6 +563,7 @@ class ReplayExecutor:
                     future=future,
                     input=self.fields.encode(sent, f"input of signal {task.name}"),
                     line=line,
+                    dependencies=given.futures,
                     members={
                         "workflow_id": task.workflow_id or self._workflow_id,
                         # A signal to this execution is meant for this run; one to another for whichever is open.

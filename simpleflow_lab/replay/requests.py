@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import datetime
 import functools
-import json
 import linecache
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from simpleflow_lab.data.codec import parse
 from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.dependencies import task_ids
 from simpleflow_lab.replay.fibers import Line
 from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.control import write_control
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.task import Task
 
@@ -62,6 +62,7 @@ class Request:
         "alias",
         "arguments",
         "attempts",
+        "dependencies",
         "future",
         "given_up",
         "id",
@@ -90,6 +91,7 @@ class Request:
         line: Line | None = None,
         members: dict[str, Any] | None = None,
         of: Request | None = None,
+        dependencies: Sequence[Future] = (),
     ):
         self.kind = kind
         self.id = id
@@ -108,6 +110,8 @@ class Request:
         """Of an activity or child workflow: what `input` was made of."""
         self.line = line
         """The author's line that asked."""
+        self.dependencies = dependencies
+        """The futures among the arguments; all of them are done."""
         self.members = members or {}
         """Further arguments of the decision's builder."""
         self.sent = False
@@ -187,20 +191,10 @@ def describe(kind: str, id: str, type: tuple[str, str] | None, input: str | None
     return " ".join(parts)
 
 
-def control_of(line: Line | None) -> str | None:
-    """The `control` of a decision: where the author's code asked for it, so that a later replay can show both lines."""
-    return None if line is None else json.dumps({"at": line_text(line)})
-
-
-def line_of_control(control: str | None) -> str | None:
-    """The line that `control_of` recorded, if this is one."""
-    if not control:
-        return None
-    try:
-        found = parse(control)
-    except ValueError:
-        return None
-    return str(found["at"]) if isinstance(found, dict) and "at" in found else None
+def control_of(request: Request) -> str | None:
+    """The `control` of a decision, so that a later replay can show both lines, and a table what depended on what."""
+    line = None if request.line is None else line_text(request.line)
+    return write_control(line, task_ids(request.dependencies) if request.dependencies else ())
 
 
 def line_text(line: Line) -> str:
@@ -228,7 +222,7 @@ def _schedule_activity(request: Request) -> Decision:
         name=request.type[0],
         version=request.type[1],
         input=request.input,
-        control=control_of(request.line),
+        control=control_of(request),
         **request.members,
     )
 
@@ -240,7 +234,7 @@ def _start_child(request: Request) -> Decision:
         name=request.type[0],
         version=request.type[1],
         input=request.input,
-        control=control_of(request.line),
+        control=control_of(request),
         **request.members,
     )
 
@@ -248,13 +242,13 @@ def _start_child(request: Request) -> Decision:
 def _start_timer(request: Request) -> Decision:
     control = request.members.get("control")
     return decisions.start_timer(
-        timer_id=request.id, start_to_fire_timeout=request.input or "0", control=control or control_of(request.line)
+        timer_id=request.id, start_to_fire_timeout=request.input or "0", control=control or control_of(request)
     )
 
 
 def _signal(request: Request) -> Decision:
     return decisions.signal_external_workflow_execution(
-        signal_name=request.id, input=request.input, control=control_of(request.line), **request.members
+        signal_name=request.id, input=request.input, control=control_of(request), **request.members
     )
 
 
@@ -271,7 +265,7 @@ _DECISIONS: Final[dict[str, Callable[[Request], Decision]]] = {
     TIMER: _start_timer,
     CANCEL_ACTIVITY: lambda request: decisions.request_cancel_activity_task(activity_id=request.id),
     CANCEL_CHILD: lambda request: decisions.request_cancel_external_workflow_execution(
-        workflow_id=request.id, control=control_of(request.line)
+        workflow_id=request.id, control=control_of(request)
     ),
     CANCEL_TIMER: lambda request: decisions.cancel_timer(timer_id=request.id),
     MARKER: lambda request: decisions.record_marker(name=request.id, details=request.input),

@@ -1,0 +1,85 @@
+"""What our deciders write into the `control` of a decision: which line of the author's code made the command, and on
+which tasks it depends.
+
+SWF stores `control` with a task and returns it in the history, without reading it. So a later replay can show the line
+that made a command then, and a table of tasks can show what depended on what, without the workflow's code.
+
+Rule: a history may come from anybody. What is read here is bounded and of the declared types; a `control` that
+somebody else wrote reads as an empty `Control`, and never raises.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+MAX_DEPENDENCIES: Final = 100
+"""Most ids that one `control` names."""
+MAX_DEPENDENCIES_LENGTH: Final = 4_000
+"""Most characters of JSON that these ids take. SWF limits the whole field to 32,768 characters."""
+
+_LINE: Final = "at"
+_DEPENDENCIES: Final = "after"
+_LEFT_OUT: Final = "more"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Control:
+    """What one `control` says."""
+
+    line: str | None = None
+    """The line of the author's code that made the command, as `basic.py:25, z = self.submit(double, y)`."""
+    depends_on: tuple[str, ...] = ()
+    """Ids of the tasks whose futures were among the task's arguments, in order, each once; at most 100."""
+    left_out: int = 0
+    """How many more ids there were than `depends_on` names."""
+
+
+_EMPTY: Final = Control()
+
+
+def write_control(line: str | None, depends_on: Iterable[str] = ()) -> str | None:
+    """The text for `control`, or `None` if there is nothing to say.
+
+    Ids are written once each, in order, and no more than 100 of them or 4,000 characters; the rest are only counted.
+    """
+    written: dict[str, Any] = {} if line is None else {_LINE: line}
+    ids = list(dict.fromkeys(depends_on))
+    if ids:
+        kept = _within_limits(ids)
+        written[_DEPENDENCIES] = kept
+        if len(kept) < len(ids):
+            written[_LEFT_OUT] = len(ids) - len(kept)
+    return json.dumps(written) if written else None
+
+
+def _within_limits(ids: list[str]) -> list[str]:
+    length = 0
+    for number, id in enumerate(ids[:MAX_DEPENDENCIES]):
+        length += len(json.dumps(id)) + 2
+        if length > MAX_DEPENDENCIES_LENGTH:
+            return ids[:number]
+    return ids[:MAX_DEPENDENCIES]
+
+
+@functools.lru_cache(maxsize=256)  # tasks of one line without dependencies share their control
+def read_control(text: str | None) -> Control:
+    """What this `control` says; an empty `Control` if a decider of ours didn't write it."""
+    if not text:
+        return _EMPTY
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return _EMPTY
+    if not isinstance(found, dict):
+        return _EMPTY
+    line, ids, left_out = found.get(_LINE), found.get(_DEPENDENCIES), found.get(_LEFT_OUT)
+    named = tuple(id for id in ids[:MAX_DEPENDENCIES] if isinstance(id, str)) if isinstance(ids, list) else ()
+    return Control(
+        line=line if isinstance(line, str) else None,
+        depends_on=named,
+        left_out=left_out if isinstance(left_out, int) and left_out > 0 and named else 0,
+    )
