@@ -37,9 +37,9 @@ MOMENT_SECONDS: Final = 0.005
 class CrashPoint:
     """The passage at which the process ends."""
 
-    def __init__(self, point: str, passages: int):
+    def __init__(self, point: str, hits: int):
         self._point = point
-        self._left = passages
+        self._left = hits
         self._lock = threading.Lock()
 
     def at(self, point: str) -> None:
@@ -60,10 +60,10 @@ def planned() -> CrashPoint | None:
     if not text:
         return None
     if text not in _planned:
-        point, _, passages = text.partition(":")
-        if point not in POINTS or not passages.isdigit() or not int(passages):
+        point, _, hits = text.partition(":")
+        if point not in POINTS or not hits.isdigit() or not int(hits):
             raise UsageError(f"{VARIABLE}={text}: write <point>:<n>, n from 1, with one of {', '.join(POINTS)}")
-        _planned[text] = CrashPoint(point, int(passages))
+        _planned[text] = CrashPoint(point, int(hits))
     return _planned[text]
 
 

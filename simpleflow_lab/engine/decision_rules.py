@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from simpleflow_lab.engine.executions import Execution
+from simpleflow_lab.engine.domains_and_types import DEPRECATED, Kind, Type
+from simpleflow_lab.engine.execution_state import ExecutionState
 from simpleflow_lab.engine.open_questions import CONTINUE_AS_NEW_INHERITS, FAILED_DECISION_FAILS_CLOSE
-from simpleflow_lab.engine.registered_types import DEPRECATED, Kind, Type
 from simpleflow_lab.engine.validation import ACTIVITY_DEFAULTS, EXECUTION_DEFAULTS, Request, chosen, resolve
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.decisions import attributes_key
@@ -27,7 +27,7 @@ MAX_OPEN_LAMBDAS: Final = 1_000
 """Not among SWF's published quotas; by analogy with the others."""
 
 
-class Facts(Protocol):
+class Lookup(Protocol):
     """What rules may ask about the rest of the engine."""
 
     def find_type(self, domain: str, kind: Kind, name: str, version: str) -> Type | None:
@@ -43,21 +43,21 @@ class Facts(Protocol):
         ...
 
 
-class Situation(NamedTuple):
+class DecisionContext(NamedTuple):
     """Where a decision is taken."""
 
-    execution: Execution
+    execution: ExecutionState
     """As it stands after the decisions before this one."""
     completed_id: int
     """Id of the DecisionTaskCompleted event."""
     failed_before: bool
     """A decision before this one in the same list failed."""
-    facts: Facts
+    lookup: Lookup
     """Types, counts, run ids."""
 
 
-def decided(
-    execution: Execution, scheduled_id: int, started_id: int, request: Request, facts: Facts
+def events_of_decisions(
+    execution: ExecutionState, scheduled_id: int, started_id: int, request: Request, lookup: Lookup
 ) -> Iterator[NewEvent]:
     """The events of RespondDecisionTaskCompleted. Each must be applied before the next one is asked for."""
     completed = {"scheduledEventId": scheduled_id, "startedEventId": started_id}
@@ -68,7 +68,7 @@ def decided(
     for decision in request.get("decisions", ()):
         decision_type = decision["decisionType"]
         attributes = decision.get(attributes_key(decision_type)) or {}
-        event = _RULES[decision_type](attributes, Situation(execution, completed_id, failed, facts))
+        event = _RULES[decision_type](attributes, DecisionContext(execution, completed_id, failed, lookup))
         failed = failed or "cause" in event[1]
         yield event
 
@@ -76,10 +76,10 @@ def decided(
 # -- activity tasks ----------------------------------------------------------------------------------------------------
 
 
-def _schedule_activity_task(decision: Attributes, at: Situation) -> NewEvent:
+def _schedule_activity_task(decision: Attributes, at: DecisionContext) -> NewEvent:
     execution = at.execution
     named = decision["activityType"]
-    found = at.facts.find_type(execution.run.domain, "ActivityType", named["name"], named["version"])
+    found = at.lookup.find_type(execution.run.domain, "ActivityType", named["name"], named["version"])
     resolved, missing = resolve(decision, found.defaults if found else {}, ACTIVITY_DEFAULTS)
     cause = None
     if found is None:
@@ -98,7 +98,7 @@ def _schedule_activity_task(decision: Attributes, at: Situation) -> NewEvent:
     return _recorded("ActivityTaskScheduled", at, resolved)
 
 
-def _request_cancel_activity_task(decision: Attributes, at: Situation) -> NewEvent:
+def _request_cancel_activity_task(decision: Attributes, at: DecisionContext) -> NewEvent:
     activity_id = decision["activityId"]
     if at.execution.entities.open(ACTIVITY, activity_id) is None:
         return _failed("RequestCancelActivityTaskFailed", "ACTIVITY_ID_UNKNOWN", at, {"activityId": activity_id})
@@ -108,7 +108,7 @@ def _request_cancel_activity_task(decision: Attributes, at: Situation) -> NewEve
 # -- timers and markers ------------------------------------------------------------------------------------------------
 
 
-def _start_timer(decision: Attributes, at: Situation) -> NewEvent:
+def _start_timer(decision: Attributes, at: DecisionContext) -> NewEvent:
     cause = None
     if at.execution.entities.open(TIMER, decision["timerId"]) is not None:
         cause = "TIMER_ID_ALREADY_IN_USE"
@@ -119,24 +119,24 @@ def _start_timer(decision: Attributes, at: Situation) -> NewEvent:
     return _recorded("TimerStarted", at, chosen(decision, "timerId", "startToFireTimeout", "control"))
 
 
-def _cancel_timer(decision: Attributes, at: Situation) -> NewEvent:
+def _cancel_timer(decision: Attributes, at: DecisionContext) -> NewEvent:
     timer = at.execution.entities.open(TIMER, decision["timerId"])
     if timer is None:
         return _failed("CancelTimerFailed", "TIMER_ID_UNKNOWN", at, chosen(decision, "timerId"))
     return _recorded("TimerCanceled", at, {"timerId": decision["timerId"], "startedEventId": timer.id})
 
 
-def _record_marker(decision: Attributes, at: Situation) -> NewEvent:
+def _record_marker(decision: Attributes, at: DecisionContext) -> NewEvent:
     return _recorded("MarkerRecorded", at, chosen(decision, "markerName", "details"))
 
 
 # -- other executions --------------------------------------------------------------------------------------------------
 
 
-def _start_child_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+def _start_child_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
     execution = at.execution
     named = decision["workflowType"]
-    found = at.facts.find_type(execution.run.domain, "WorkflowType", named["name"], named["version"])
+    found = at.lookup.find_type(execution.run.domain, "WorkflowType", named["name"], named["version"])
     resolved, missing = resolve(decision, found.defaults if found else {}, EXECUTION_DEFAULTS)
     cause = None
     if found is None:
@@ -147,7 +147,7 @@ def _start_child_workflow_execution(decision: Attributes, at: Situation) -> NewE
         cause = missing.cause
     elif execution.open_counts[CHILD] >= limits.MAX_OPEN_CHILDREN:
         cause = "OPEN_CHILDREN_LIMIT_EXCEEDED"
-    elif at.facts.count_open(execution.run.domain) >= limits.MAX_OPEN_EXECUTIONS:
+    elif at.lookup.count_open(execution.run.domain) >= limits.MAX_OPEN_EXECUTIONS:
         cause = "OPEN_WORKFLOWS_LIMIT_EXCEEDED"
     if cause is not None:
         about = chosen(decision, "workflowType", "workflowId", "control")
@@ -156,17 +156,17 @@ def _start_child_workflow_execution(decision: Attributes, at: Situation) -> NewE
     return _recorded("StartChildWorkflowExecutionInitiated", at, resolved)
 
 
-def _signal_external_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+def _signal_external_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
     about = chosen(decision, "workflowId", "runId", "signalName", "input", "control")
     return _recorded("SignalExternalWorkflowExecutionInitiated", at, about)
 
 
-def _request_cancel_external_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+def _request_cancel_external_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
     about = chosen(decision, "workflowId", "runId", "control")
     return _recorded("RequestCancelExternalWorkflowExecutionInitiated", at, about)
 
 
-def _schedule_lambda_function(decision: Attributes, at: Situation) -> NewEvent:
+def _schedule_lambda_function(decision: Attributes, at: DecisionContext) -> NewEvent:
     cause = None
     if at.execution.entities.open(LAMBDA, decision["id"]) is not None:
         cause = "ID_ALREADY_IN_USE"
@@ -182,33 +182,33 @@ def _schedule_lambda_function(decision: Attributes, at: Situation) -> NewEvent:
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def _unhandled(at: Situation) -> bool:
+def _unhandled(at: DecisionContext) -> bool:
     """Something happened that the decider has not seen: SWF refuses to close."""
     return bool(at.execution.queued) or (FAILED_DECISION_FAILS_CLOSE and at.failed_before)
 
 
-def _complete_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+def _complete_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
     if _unhandled(at):
         return _failed("CompleteWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
     return _recorded("WorkflowExecutionCompleted", at, chosen(decision, "result"))
 
 
-def _fail_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+def _fail_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
     if _unhandled(at):
         return _failed("FailWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
     return _recorded("WorkflowExecutionFailed", at, chosen(decision, "reason", "details"))
 
 
-def _cancel_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+def _cancel_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
     if _unhandled(at):
         return _failed("CancelWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
     return _recorded("WorkflowExecutionCanceled", at, chosen(decision, "details"))
 
 
-def _continue_as_new_workflow_execution(decision: Attributes, at: Situation) -> NewEvent:
+def _continue_as_new_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
     run = at.execution.run
     version = decision.get("workflowTypeVersion", run.type_version)
-    found = at.facts.find_type(run.domain, "WorkflowType", run.type_name, version)
+    found = at.lookup.find_type(run.domain, "WorkflowType", run.type_name, version)
     given = {**_inherited(at.execution), **decision} if CONTINUE_AS_NEW_INHERITS else decision
     resolved, missing = resolve(given, found.defaults if found else {}, EXECUTION_DEFAULTS)
     cause = None
@@ -224,24 +224,24 @@ def _continue_as_new_workflow_execution(decision: Attributes, at: Situation) -> 
         return _failed("ContinueAsNewWorkflowExecutionFailed", cause, at, {})
     resolved.update(chosen(decision, "input", "tagList"))
     resolved["workflowType"] = {"name": run.type_name, "version": version}
-    resolved["newExecutionRunId"] = at.facts.new_run_id()
+    resolved["newExecutionRunId"] = at.lookup.new_run_id()
     return _recorded("WorkflowExecutionContinuedAsNew", at, resolved)
 
 
-def _inherited(execution: Execution) -> dict[str, Any]:
+def _inherited(execution: ExecutionState) -> dict[str, Any]:
     return chosen(execution.configuration, *(row.member for row in EXECUTION_DEFAULTS), "tagList")
 
 
-def _recorded(event_type: str, at: Situation, attributes: dict[str, Any]) -> NewEvent:
+def _recorded(event_type: str, at: DecisionContext, attributes: dict[str, Any]) -> NewEvent:
     attributes["decisionTaskCompletedEventId"] = at.completed_id
     return event_type, attributes
 
 
-def _failed(event_type: str, cause: str, at: Situation, attributes: dict[str, Any]) -> NewEvent:
+def _failed(event_type: str, cause: str, at: DecisionContext, attributes: dict[str, Any]) -> NewEvent:
     return event_type, {**attributes, "cause": cause, "decisionTaskCompletedEventId": at.completed_id}
 
 
-_RULES: Final[dict[str, Callable[[Attributes, Situation], NewEvent]]] = {
+_RULES: Final[dict[str, Callable[[Attributes, DecisionContext], NewEvent]]] = {
     "ScheduleActivityTask": _schedule_activity_task,
     "RequestCancelActivityTask": _request_cancel_activity_task,
     "CompleteWorkflowExecution": _complete_workflow_execution,

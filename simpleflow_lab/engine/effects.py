@@ -7,10 +7,11 @@ it must be possible to tell from the histories alone what has not followed yet: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from simpleflow_lab.engine.executions import Execution, cancel_request, started_event
+from simpleflow_lab.engine.engine_state import Effect, EngineState
+from simpleflow_lab.engine.execution_state import ExecutionState, cancel_request, started_event
 from simpleflow_lab.engine.open_questions import (
     CHILD_OF_CLOSED_PARENT_STARTS,
     CONTINUE_AS_NEW_APPLIES_CHILD_POLICY,
@@ -19,9 +20,6 @@ from simpleflow_lab.engine.open_questions import (
 from simpleflow_lab.engine.validation import chosen
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
-
-if TYPE_CHECKING:
-    from simpleflow_lab.engine.state import EngineState
 
 _STARTED: Final = (
     "input",
@@ -40,7 +38,7 @@ _STARTED: Final = (
 # -- children ----------------------------------------------------------------------------------------------------------
 
 
-def start_child(state: EngineState, parent: Execution, initiated: HistoryEvent) -> None:
+def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEvent) -> None:
     """Start the child that was initiated, or record that its id is in use."""
     if parent.closed and not CHILD_OF_CLOSED_PARENT_STARTS:
         return
@@ -61,7 +59,7 @@ def start_child(state: EngineState, parent: Execution, initiated: HistoryEvent) 
 
 
 def record_child_started(
-    state: EngineState, parent: Execution, initiated_id: int, child: dict[str, str], workflow_type: dict[str, str]
+    state: EngineState, parent: ExecutionState, initiated_id: int, child: dict[str, str], workflow_type: dict[str, str]
 ) -> None:
     """Tell the parent that its child runs."""
     attributes = {"workflowExecution": child, "workflowType": workflow_type, "initiatedEventId": initiated_id}
@@ -78,7 +76,7 @@ _CHILD_CLOSED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 """What the parent records when its child closes, and what it takes over. A run that continues as new says nothing."""
 
 
-def notify_parent(state: EngineState, child: Execution, closing: HistoryEvent) -> None:
+def notify_parent(state: EngineState, child: ExecutionState, closing: HistoryEvent) -> None:
     """Tell the parent, if it is still open, how its child closed."""
     told = _CHILD_CLOSED.get(closing.type)
     if told is None or child.run.parent is None:
@@ -102,7 +100,7 @@ def notify_parent(state: EngineState, child: Execution, closing: HistoryEvent) -
     _record(state, parent, event_type, attributes)
 
 
-def apply_child_policy(state: EngineState, parent: Execution, closing: HistoryEvent) -> None:
+def apply_child_policy(state: EngineState, parent: ExecutionState, closing: HistoryEvent) -> None:
     """Do with each open child what the policy says, however its parent closed."""
     if closing.type == "WorkflowExecutionContinuedAsNew" and not CONTINUE_AS_NEW_APPLIES_CHILD_POLICY:
         return
@@ -113,7 +111,7 @@ def apply_child_policy(state: EngineState, parent: Execution, closing: HistoryEv
             apply_policy_to(state, child, policy)
 
 
-def apply_policy_to(state: EngineState, child: Execution, policy: str) -> None:
+def apply_policy_to(state: EngineState, child: ExecutionState, policy: str) -> None:
     """Terminate one child, ask it to cancel, or leave it alone."""
     if policy == "TERMINATE":
         attributes = {"cause": "CHILD_POLICY_APPLIED", "childPolicy": child.configuration["childPolicy"]}
@@ -131,7 +129,7 @@ def apply_policy_to(state: EngineState, child: Execution, policy: str) -> None:
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def close(state: EngineState, execution: Execution, closing: HistoryEvent) -> None:
+def close(state: EngineState, execution: ExecutionState, closing: HistoryEvent) -> None:
     """Start the next run, tell the parent, apply the child policy."""
     if closing.type == "WorkflowExecutionContinuedAsNew":
         start_next_run(state, execution, closing)
@@ -139,7 +137,7 @@ def close(state: EngineState, execution: Execution, closing: HistoryEvent) -> No
     apply_child_policy(state, execution, closing)
 
 
-def start_next_run(state: EngineState, execution: Execution, closing: HistoryEvent) -> None:
+def start_next_run(state: EngineState, execution: ExecutionState, closing: HistoryEvent) -> None:
     """Start the run that a closed one continues as; it has the same parent."""
     attributes = {
         **chosen(closing.attributes, *_STARTED),
@@ -153,7 +151,7 @@ def start_next_run(state: EngineState, execution: Execution, closing: HistoryEve
 # -- other executions --------------------------------------------------------------------------------------------------
 
 
-def signal_external(state: EngineState, source: Execution, initiated: HistoryEvent) -> None:
+def signal_external(state: EngineState, source: ExecutionState, initiated: HistoryEvent) -> None:
     """Deliver a signal to another execution, or to this one."""
     attributes = {
         **chosen(initiated.attributes, "signalName", "input"),
@@ -163,7 +161,7 @@ def signal_external(state: EngineState, source: Execution, initiated: HistoryEve
     _deliver(state, source, initiated, ("WorkflowExecutionSignaled", attributes), _SIGNALED)
 
 
-def cancel_external(state: EngineState, source: Execution, initiated: HistoryEvent) -> None:
+def cancel_external(state: EngineState, source: ExecutionState, initiated: HistoryEvent) -> None:
     """Deliver a cancel request to another execution."""
     attributes = {"externalWorkflowExecution": source.run.execution, "externalInitiatedEventId": initiated.id}
     _deliver(state, source, initiated, ("WorkflowExecutionCancelRequested", attributes), _CANCEL_REQUESTED)
@@ -175,7 +173,7 @@ _CANCEL_REQUESTED: Final = ("ExternalWorkflowExecutionCancelRequested", "Request
 
 def _deliver(
     state: EngineState,
-    source: Execution,
+    source: ExecutionState,
     initiated: HistoryEvent,
     message: tuple[str, dict[str, Any]],
     outcomes: tuple[str, str],
@@ -185,7 +183,7 @@ def _deliver(
     asked = initiated.attributes
     target = state.open_execution(source.run.domain, asked["workflowId"], asked.get("runId"))
     if target is not None:
-        state.transact(target, [message])
+        state.record(target, [message])
         execution = target.run.execution
         _record(state, source, outcomes[0], {"workflowExecution": execution, "initiatedEventId": initiated.id})
     else:
@@ -197,7 +195,7 @@ def _deliver(
 # -- tasks -------------------------------------------------------------------------------------------------------------
 
 
-def cancel_unstarted_activity(state: EngineState, execution: Execution, requested: HistoryEvent) -> None:
+def cancel_unstarted_activity(state: EngineState, execution: ExecutionState, requested: HistoryEvent) -> None:
     """Cancel an activity task that no worker has started."""
     if execution.closed:
         return
@@ -214,20 +212,20 @@ NO_ROLE: Final = "No IAM role is attached to the current workflow execution."
 NO_LAMBDA: Final = "The embedded engine runs no AWS Lambda functions."
 
 
-def refuse_lambda(state: EngineState, execution: Execution, scheduled: HistoryEvent) -> None:
+def refuse_lambda(state: EngineState, execution: ExecutionState, scheduled: HistoryEvent) -> None:
     """Lambda functions end as they do on SWF when their role can't be assumed."""
     message = NO_LAMBDA if "lambdaRole" in execution.configuration else NO_ROLE
     attributes = {"scheduledEventId": scheduled.id, "cause": "ASSUME_ROLE_FAILED", "message": message}
     _record(state, execution, "StartLambdaFunctionFailed", attributes)
 
 
-def _record(state: EngineState, execution: Execution, event_type: str, attributes: dict[str, Any]) -> None:
+def _record(state: EngineState, execution: ExecutionState, event_type: str, attributes: dict[str, Any]) -> None:
     """Record an event, unless the execution has closed meanwhile."""
     if not execution.closed:
-        state.transact(execution, [(event_type, attributes)])
+        state.record(execution, [(event_type, attributes)])
 
 
-FOLLOW_UPS: Final[dict[str, Callable[[EngineState, Execution, HistoryEvent], None]]] = {
+EFFECTS: Final[Mapping[str, Effect]] = {
     "StartChildWorkflowExecutionInitiated": start_child,
     "SignalExternalWorkflowExecutionInitiated": signal_external,
     "RequestCancelExternalWorkflowExecutionInitiated": cancel_external,

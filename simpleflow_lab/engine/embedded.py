@@ -18,22 +18,22 @@ from typing import Any, TypeVar
 
 from simpleflow_lab.engine import task_lists, tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
-from simpleflow_lab.engine.decision_rules import NewEvent, decided
-from simpleflow_lab.engine.executions import Execution, Heartbeat, Run, cancel_request, started_event
-from simpleflow_lab.engine.liveness import outlives
+from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
+from simpleflow_lab.engine.domains_and_types import ACTIVITY, DEPRECATED, WORKFLOW, Kind, type_text
+from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState
+from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, Run, cancel_request, started_event
+from simpleflow_lab.engine.liveness import is_worker_alive
 from simpleflow_lab.engine.open_questions import (
     PAGE_TOKEN_SECONDS,
     REPEATED_CANCEL_REQUESTS_ARE_RECORDED,
     STARTED_ALREADY_MESSAGE,
 )
-from simpleflow_lab.engine.registered_types import ACTIVITY, DEPRECATED, WORKFLOW, Kind, type_text
 from simpleflow_lab.engine.responses import copied, description, domain_info, page_of, page_size, type_info
-from simpleflow_lab.engine.state import EngineState
 from simpleflow_lab.engine.task_lists import Poll, Task
 from simpleflow_lab.engine.tokens import Tokens
-from simpleflow_lab.engine.transactions import MEMORY, Host
+from simpleflow_lab.engine.transactions import MEMORY, DurableState
 from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, chosen, resolve
-from simpleflow_lab.engine.waiters import Watcher
+from simpleflow_lab.engine.waiters import HistoryWaiter
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
@@ -57,7 +57,7 @@ def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
     @functools.wraps(method)
     def call(self: EmbeddedSWF, **request: Any) -> T:
         validation.check(name, request)
-        answer: T = self._host.away(lambda: method(self, request))
+        answer: T = self._durable.run_off_main_thread(lambda: method(self, request))
         return answer
 
     return call
@@ -71,7 +71,7 @@ def _poll(method: Callable[[EmbeddedSWF, Request, Poll], T]) -> Callable[..., T]
     def call(self: EmbeddedSWF, **request: Any) -> T:
         validation.check(name, request)
         poll = Poll(request.get("identity"))
-        answer: T = self._host.away(lambda: method(self, request, poll), lambda: self._abandon(poll))
+        answer: T = self._durable.run_off_main_thread(lambda: method(self, request, poll), lambda: self._abandon(poll))
         return answer
 
     return call
@@ -88,18 +88,20 @@ class EmbeddedSWF:
         poll_seconds: float = 50.0,
         entropy: Callable[[int], bytes] = os.urandom,
         takes_over: bool = False,
+        cached_events: int = CACHED_EVENTS,
     ):
         """Open the store at `path`, or make it; `:memory:` is the same engine without a file.
 
         `poll_seconds` is how long a poll waits for a task. Run ids are made from `entropy`. `takes_over` says that
-        workers of this process may have tasks of the engine that had the store before. Raises `StoreInUseError`,
+        workers of this process may have tasks of the engine that had the store before. Closed executions stay in memory
+        up to `cached_events` events, and are read from the store otherwise. Raises `StoreInUseError`,
         `NotAStoreError`, `StoreVersionError`, `StoreError`.
         """
         self.path = os.fspath(path)
         self._poll_seconds = poll_seconds
-        alive = functools.partial(outlives, this_process=takes_over)
-        self._host = Host(self.path, clock or SystemClock(), entropy, alive)
-        self._tokens = Tokens(self._host.secret)
+        alive = functools.partial(is_worker_alive, in_this_process=takes_over)
+        self._durable = DurableState(self.path, clock or SystemClock(), entropy, alive, cached_events)
+        self._tokens = Tokens(self._durable.secret)
 
     # -- the engine itself
 
@@ -111,11 +113,11 @@ class EmbeddedSWF:
 
     def close(self) -> None:
         """Let the store go. Polls that wait return empty; open executions go on when the store is opened again."""
-        self._host.close()
+        self._durable.close()
 
     def release_polls(self) -> None:
         """Every poll that waits now returns empty at once, so that pollers can stop."""
-        self._host.away(self._host.release_polls)
+        self._durable.run_off_main_thread(self._durable.release_polls)
 
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
@@ -129,40 +131,40 @@ class EmbeddedSWF:
 
         def wait() -> int:
             while True:
-                watcher = Watcher(until_closed)
-                with self._host.turn(urgent=False) as state:
+                waiter = HistoryWaiter(until_closed)
+                with self._durable.transaction(urgent=False) as state:
                     run = run_named(state, domain, execution)
                     found = state.open.get(run.key)
                     last = run.event_count if found is None else len(found.events)
                     ticket = self._ticket(state, run.key)
                     if found is None or (last > after_event_id and not until_closed) or time.monotonic() >= end:
                         break
-                    self._host.watchers.add(run.key, watcher)
-                watcher.sleep(end - time.monotonic())
-                self._host.stop_watching(run.key, watcher)
-            self._host.store.wait(ticket)
+                    self._durable.history_waiters.add(run.key, waiter)
+                waiter.sleep(end - time.monotonic())
+                self._durable.stop_waiting(run.key, waiter)
+            self._durable.store.wait(ticket)
             return last
 
-        result: int = self._host.away(wait)
+        result: int = self._durable.run_off_main_thread(wait)
         return result
 
     # -- domains
 
     @_operation
     def register_domain(self, request: Request) -> Answer:
-        return self._host.write(lambda state: state.registry.register_domain(request))
+        return self._durable.write(lambda state: state.registry.register_domain(request))
 
     @_operation
     def deprecate_domain(self, request: Request) -> Answer:
-        return self._host.write(lambda state: state.registry.deprecate_domain(request["name"], state.now()))
+        return self._durable.write(lambda state: state.registry.deprecate_domain(request["name"], state.now()))
 
     @_operation
     def undeprecate_domain(self, request: Request) -> Answer:
-        return self._host.write(lambda state: state.registry.undeprecate_domain(request["name"]))
+        return self._durable.write(lambda state: state.registry.undeprecate_domain(request["name"]))
 
     @_operation
     def describe_domain(self, request: Request) -> Answer:
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             domain = state.registry.domain(request["name"])
         return {
             "domainInfo": domain_info(domain),
@@ -171,22 +173,22 @@ class EmbeddedSWF:
 
     @_operation
     def list_domains(self, request: Request) -> Answer:
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             domains = sorted(state.registry.domains.values(), key=lambda domain: domain.name)
         listed = [domain for domain in domains if domain.status == request["registrationStatus"]]
         return self._named_page("Domain", "domainInfos", listed, request, domain_info)
 
     @_operation
     def tag_resource(self, request: Request) -> Answer:
-        return self._host.write(lambda state: state.registry.tag(request))
+        return self._durable.write(lambda state: state.registry.tag(request))
 
     @_operation
     def untag_resource(self, request: Request) -> Answer:
-        return self._host.write(lambda state: state.registry.untag(request))
+        return self._durable.write(lambda state: state.registry.untag(request))
 
     @_operation
     def list_tags_for_resource(self, request: Request) -> Answer:
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             domain = state.registry.domain_of_arn(request["resourceArn"])
         return {"tags": [{"key": k} if v is None else {"key": k, "value": v} for k, v in domain.tags.items()]}
 
@@ -194,41 +196,41 @@ class EmbeddedSWF:
 
     @_operation
     def register_workflow_type(self, request: Request) -> Answer:
-        return self._host.write(lambda state: state.registry.register_type(WORKFLOW, request, state.now()))
+        return self._durable.write(lambda state: state.registry.register_type(WORKFLOW, request, state.now()))
 
     @_operation
     def register_activity_type(self, request: Request) -> Answer:
-        return self._host.write(lambda state: state.registry.register_type(ACTIVITY, request, state.now()))
+        return self._durable.write(lambda state: state.registry.register_type(ACTIVITY, request, state.now()))
 
     @_operation
     def deprecate_workflow_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["workflowType"]
-        return self._host.write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, named, state.now()))
+        return self._durable.write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, named, state.now()))
 
     @_operation
     def deprecate_activity_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["activityType"]
-        return self._host.write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, named, state.now()))
+        return self._durable.write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, named, state.now()))
 
     @_operation
     def undeprecate_workflow_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["workflowType"]
-        return self._host.write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, named))
+        return self._durable.write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, named))
 
     @_operation
     def undeprecate_activity_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["activityType"]
-        return self._host.write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, named))
+        return self._durable.write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, named))
 
     @_operation
     def delete_workflow_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["workflowType"]
-        return self._host.write(lambda state: state.registry.delete_type(WORKFLOW, domain, named))
+        return self._durable.write(lambda state: state.registry.delete_type(WORKFLOW, domain, named))
 
     @_operation
     def delete_activity_type(self, request: Request) -> Answer:
         domain, named = request["domain"], request["activityType"]
-        return self._host.write(lambda state: state.registry.delete_type(ACTIVITY, domain, named))
+        return self._durable.write(lambda state: state.registry.delete_type(ACTIVITY, domain, named))
 
     @_operation
     def describe_workflow_type(self, request: Request) -> Answer:
@@ -247,13 +249,13 @@ class EmbeddedSWF:
         return self._list_types(ACTIVITY, request)
 
     def _describe_type(self, kind: Kind, domain: str, named: Structure) -> Answer:
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             found = state.registry.type(domain, kind, named)
         return {"typeInfo": type_info(found), "configuration": copied(found.defaults)}
 
     def _list_types(self, kind: Kind, request: Request) -> Answer:
         status, name = request["registrationStatus"], request.get("name")
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             domain = state.registry.domain(request["domain"]).name
             types = list(state.registry.types[domain].values())
         listed = [t for t in types if t.kind == kind and t.status == status and name in (None, t.name)]
@@ -275,7 +277,7 @@ class EmbeddedSWF:
     # -- page tokens
 
     def _page_token(self, kind: int, asked: int, *numbers: int) -> str:
-        return self._tokens.write(kind, asked, self._host.state.now(), *numbers)
+        return self._tokens.write(kind, asked, self._durable.state.now(), *numbers)
 
     def _read_page_token(self, kind: int, request: Request, asked: int) -> tuple[int, ...] | None:
         """The numbers of the request's page token, if it has one."""
@@ -284,7 +286,7 @@ class EmbeddedSWF:
         question, given_at, *numbers = self._tokens.read(kind, request["nextPageToken"])
         if question != asked:
             raise ValidationException("Invalid token")
-        if self._host.state.now() > given_at + PAGE_TOKEN_SECONDS * 1000:
+        if self._durable.state.now() > given_at + PAGE_TOKEN_SECONDS * 1000:
             raise ValidationException("Specified token has exceeded its maximum lifetime")
         return tuple(numbers)
 
@@ -293,8 +295,8 @@ class EmbeddedSWF:
     @_operation
     def start_workflow_execution(self, request: Request) -> Answer:
         domain, workflow_id, named = request["domain"], request["workflowId"], request["workflowType"]
-        turn = self._host.turn()
-        with turn as state:
+        transaction = self._durable.transaction()
+        with transaction as state:
             state.registry.active_domain(domain)
             found = state.registry.type(domain, WORKFLOW, named)
             if found.status == DEPRECATED:
@@ -312,7 +314,7 @@ class EmbeddedSWF:
                 "parentInitiatedEventId": 0,
             }
             run_id = state.start(domain, workflow_id, state.new_run_id(), attributes).run.run_id
-        self._host.store.wait(turn.ticket, patience=turn.patience)
+        self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
         return {"runId": run_id}
 
     @_operation
@@ -322,7 +324,7 @@ class EmbeddedSWF:
 
     @_operation
     def request_cancel_workflow_execution(self, request: Request) -> Answer:
-        def requested(execution: Execution) -> NewEvent | None:
+        def requested(execution: ExecutionState) -> NewEvent | None:
             if execution.cancel_requested and not REPEATED_CANCEL_REQUESTS_ARE_RECORDED:
                 return None
             return "WorkflowExecutionCancelRequested", {"externalInitiatedEventId": 0}
@@ -331,14 +333,14 @@ class EmbeddedSWF:
 
     @_operation
     def terminate_workflow_execution(self, request: Request) -> Answer:
-        def terminated(execution: Execution) -> NewEvent:
+        def terminated(execution: ExecutionState) -> NewEvent:
             policy = request.get("childPolicy", execution.configuration["childPolicy"])
             attributes = {**chosen(request, "reason", "details"), "childPolicy": policy, "cause": "OPERATOR_INITIATED"}
             return "WorkflowExecutionTerminated", attributes
 
         return self._record(request, terminated)
 
-    def _record(self, request: Request, event: Callable[[Execution], NewEvent | None]) -> Answer:
+    def _record(self, request: Request, event: Callable[[ExecutionState], NewEvent | None]) -> Answer:
         """Record an event in the open execution that the request names."""
 
         def change(state: EngineState) -> None:
@@ -349,56 +351,56 @@ class EmbeddedSWF:
                 raise UnknownResourceFault(unknown_execution(workflow_id, run_id))
             new = event(execution)
             if new is not None:
-                state.transact(execution, [new])
+                state.record(execution, [new])
 
-        return self._host.write(change)
+        return self._durable.write(change)
 
     @_operation
     def describe_workflow_execution(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         # One turn, so that what is told fits together.
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             answer = description(execution)
             ticket = self._ticket(state, execution.run.key)
-        self._host.store.wait(ticket)
+        self._durable.store.wait(ticket)
         return answer
 
     @_operation
     def get_workflow_execution_history(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         asked = visibility.question("history", request)
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             events, last = execution.events, len(execution.events)
             ticket = self._ticket(state, execution.run.key)
         backwards = request.get("reverseOrder", False)
         start, *_ = self._read_page_token(tokens.HISTORY_PAGE, request, asked) or (last if backwards else 1,)
         page, following = page_of(events, start, 1, last, page_size(request), backwards)
-        self._host.store.wait(ticket)
+        self._durable.store.wait(ticket)
         answer: Answer = {"events": page}
         if following is not None:
             answer["nextPageToken"] = self._page_token(tokens.HISTORY_PAGE, asked, following)
         return answer
 
-    def _execution(self, domain: str, named: Structure) -> Execution:
+    def _execution(self, domain: str, named: Structure) -> ExecutionState:
         """An open or closed execution, read from the store if need be. Raises `UnknownResourceFault`, `StoreError`."""
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             run = run_named(state, domain, named)
-            found = state.recall(run.key)
+            found = state.in_memory(run.key)
             if run.key in state.damaged:
                 raise StoreError(state.damaged[run.key])
         if found is not None:
             return found
-        read = Execution.fold(run, self._host.store.history(run))
-        with self._host.turn() as state:
-            found = state.recall(run.key)
+        read = ExecutionState.fold(run, self._durable.store.history(run))
+        with self._durable.transaction() as state:
+            found = state.in_memory(run.key)
             if found is None:
                 state.cache(read)
         return found or read
 
     def _ticket(self, state: EngineState, key: int) -> int:
         """What must be on disk before the execution's events may be shown."""
-        found = state.recall(key)
-        return self._host.last_ticket if found is None else found.ticket
+        found = state.in_memory(key)
+        return self._durable.last_ticket if found is None else found.ticket
 
     @_operation
     def list_open_workflow_executions(self, request: Request) -> Answer:
@@ -419,7 +421,7 @@ class EmbeddedSWF:
     def _select(self, request: Request, *, closed: bool) -> tuple[list[Run], set[int]]:
         """The executions that the request asks for, and which open ones are asked to cancel; all of it on disk."""
         visibility.check_filters(request, closed=closed)
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             domain = state.registry.domain(request["domain"]).name
             if closed:
                 runs = [run for run in state.runs.values() if run.closed_at is not None and run.domain == domain]
@@ -427,8 +429,8 @@ class EmbeddedSWF:
             else:
                 runs = [execution.run for execution in state.open.values() if execution.run.domain == domain]
                 canceling = {key for key, execution in state.open.items() if execution.cancel_requested}
-            ticket = self._host.last_ticket
-        self._host.store.wait(ticket)
+            ticket = self._durable.last_ticket
+        self._durable.store.wait(ticket)
         return visibility.selected(runs, request), canceling
 
     def _list_executions(self, request: Request, *, closed: bool) -> Answer:
@@ -464,7 +466,7 @@ class EmbeddedSWF:
         numbers = self._read_page_token(tokens.DECISION_PAGE, request, asked)
         assert numbers is not None
         key, scheduled_id, started_id, first, following, backwards = numbers
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             execution = open_of_token(state, key)
             if execution.started != (scheduled_id, started_id):
                 raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
@@ -474,7 +476,7 @@ class EmbeddedSWF:
 
     def _decision_answer(
         self,
-        execution: Execution,
+        execution: ExecutionState,
         scheduled_id: int,
         started_id: int,
         previous: int,
@@ -508,7 +510,7 @@ class EmbeddedSWF:
     def answer_decision_task(self, **request: Any) -> Answer:
         """`respond_decision_task_completed` for deciders of this process; see `WatchableService`."""
         validation.check("RespondDecisionTaskCompleted", request)
-        answer: Answer = self._host.away(lambda: self._respond_decision(request, wait=False))
+        answer: Answer = self._durable.run_off_main_thread(lambda: self._respond_decision(request, wait=False))
         return answer
 
     def _respond_decision(self, request: Request, *, wait: bool) -> Answer:
@@ -519,9 +521,9 @@ class EmbeddedSWF:
             if execution.started != (scheduled_id, started_id):
                 raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
             validation.check_close_is_last(request.get("decisions", ()))
-            state.transact(execution, decided(execution, scheduled_id, started_id, request, state))
+            state.record(execution, events_of_decisions(execution, scheduled_id, started_id, request, state))
 
-        return self._host.write(change, wait=wait)
+        return self._durable.write(change, wait=wait)
 
     @_operation
     def count_pending_decision_tasks(self, request: Request) -> Answer:
@@ -535,7 +537,7 @@ class EmbeddedSWF:
         if given is None:
             return {"startedEventId": 0}
         task, started_id = given
-        self._host.store.wait(poll.ticket)
+        self._durable.store.wait(poll.ticket)
         run, scheduled = task.execution.run, task.scheduled
         return {
             "taskToken": self._tokens.write(tokens.ACTIVITY_TASK, run.key, scheduled.id, started_id),
@@ -546,7 +548,7 @@ class EmbeddedSWF:
 
     @_operation
     def record_activity_task_heartbeat(self, request: Request) -> Answer:
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             execution, activity = self._activity_of_token(state, request["taskToken"])
             heartbeat = execution.heartbeats.get(activity.id)
             details = request.get("details", heartbeat.details if heartbeat else None)
@@ -574,11 +576,11 @@ class EmbeddedSWF:
             attributes["startedEventId"] = started.id if started else 0
             if event_type == "ActivityTaskCanceled" and (latest := cancel_request(activity)) is not None:
                 attributes["latestCancelRequestedEventId"] = latest.id
-            state.transact(execution, [(event_type, attributes)])
+            state.record(execution, [(event_type, attributes)])
 
-        return self._host.write(change)
+        return self._durable.write(change)
 
-    def _activity_of_token(self, state: EngineState, token: str) -> tuple[Execution, Entity]:
+    def _activity_of_token(self, state: EngineState, token: str) -> tuple[ExecutionState, Entity]:
         """The activity task that a worker has. Raises `ValidationException`, `UnknownResourceFault`."""
         key, scheduled_id, started_id = self._tokens.read(tokens.ACTIVITY_TASK, token)
         execution = open_of_token(state, key)
@@ -597,52 +599,52 @@ class EmbeddedSWF:
     def _wait_for_task(self, kind: str, request: Request, poll: Poll) -> tuple[Task, int] | None:
         """The next task of a list and its startedEventId, or nothing after the time that a poll waits."""
         end = time.monotonic() + (self._poll_seconds if poll.seconds is None else poll.seconds)
-        with self._host.turn(urgent=False) as state:
+        with self._durable.transaction(urgent=False) as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             task_list = state.task_list(*key)
             task = task_list.take()
             if task is not None:
                 poll.over = True
                 poll.ticket = task.execution.ticket
-                state.begin(task, poll)
+                state.start_task(task, poll)
                 state.forget_unused(key)
             else:
                 task_list.wait(poll)
         if task is None:
             poll.sleep(end - time.monotonic())
-            with self._host.lock:
-                self._host.state.task_list(*key).leave(poll)
-                self._host.state.forget_unused(key)
+            with self._durable.lock:
+                self._durable.state.task_list(*key).leave(poll)
+                self._durable.state.forget_unused(key)
         given: tuple[Task, int] | None = poll.given
         return given
 
-    def poll_from_afar(
-        self, operation: str, request: Request, is_there: Callable[[], bool], seconds: float | None = None
+    def remote_poll(
+        self, operation: str, request: Request, is_connected: Callable[[], bool], seconds: float | None = None
     ) -> Answer:
-        """A poll for somebody in another process, who outlives this engine.
+        """The answer to a poll of another process, which may outlive this engine.
 
-        `operation` is `PollForDecisionTask` or `PollForActivityTask`. It is given a task only if `is_there()` says then
-        that somebody still waits, and answered only when the task's start is on disk: who has the task may answer it
-        to the engine that comes after this one. It waits for `seconds`, by default as long as any poll.
+        `operation` is `PollForDecisionTask` or `PollForActivityTask`. The poll is given a task only if `is_connected()`
+        says at that moment that its client still waits, and it returns only when the task's start is on disk, for the
+        client may complete the task at the next owner of the store. It waits `seconds`, by default as long as any poll.
         """
         validation.check(operation, request)
-        poll = Poll(request.get("identity"), is_there, seconds)
+        poll = Poll(request.get("identity"), is_connected, seconds)
         method = (
             EmbeddedSWF.poll_for_decision_task
             if operation == "PollForDecisionTask"
             else EmbeddedSWF.poll_for_activity_task
         )
         answer: Answer = method.__wrapped__(self, request, poll)  # type: ignore[attr-defined]
-        self._host.store.wait(self._host.last_ticket)
+        self._durable.store.wait(self._durable.last_ticket)
         return answer
 
     def _abandon(self, poll: Poll) -> None:
         """Nobody waits for this poll's answer any more."""
-        with self._host.lock:
+        with self._durable.lock:
             poll.wake()
 
     def _count_pending(self, kind: str, request: Request) -> Answer:
-        with self._host.turn() as state:
+        with self._durable.transaction() as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             count = state.task_list(*key).count()
             state.forget_unused(key)
@@ -666,7 +668,7 @@ def unknown_execution(workflow_id: str, run_id: str | None) -> str:
     return f"Unknown execution, workflowId = {workflow_id}"
 
 
-def open_of_token(state: EngineState, key: int) -> Execution:
+def open_of_token(state: EngineState, key: int) -> ExecutionState:
     found = state.open.get(key)
     if found is None:
         run = state.run_of_key.get(key)

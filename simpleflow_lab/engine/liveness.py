@@ -12,10 +12,10 @@ import os
 import socket
 
 
-def outlives(identity: str | None, *, this_process: bool = False) -> bool:
+def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> bool:
     """The worker with this identity is alive. Who can't be told apart from the dead is not.
 
-    `this_process` says whether threads of this very process may have started tasks of the engine before.
+    `in_this_process` says whether threads of this very process may have started tasks of the engine before.
     """
     try:
         worker = json.loads(identity or "")
@@ -27,7 +27,7 @@ def outlives(identity: str | None, *, this_process: bool = False) -> bool:
         # container that is no more.
         return False
     if pid == os.getpid():
-        return this_process
+        return in_this_process
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

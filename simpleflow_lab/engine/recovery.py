@@ -11,26 +11,26 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from simpleflow_lab.engine import effects
+from simpleflow_lab.engine.deadlines import activity_timed_out, decision_timed_out, open_deadlines
 from simpleflow_lab.engine.decision_rules import NewEvent
-from simpleflow_lab.engine.executions import Execution, Run, cancel_request, started_event
-from simpleflow_lab.engine.state import EngineState
+from simpleflow_lab.engine.engine_state import EngineState
+from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event
 from simpleflow_lab.engine.store import Contents
 from simpleflow_lab.engine.task_lists import ACTIVITY as ACTIVITY_TASK
 from simpleflow_lab.engine.task_lists import Task
-from simpleflow_lab.engine.timeouts import activity_timed_out, decision_timed_out, open_deadlines
 from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.lost_workers import WORKER_LOST
 
 HistoryOf = Callable[[Run], list[HistoryEvent]]
-Outlives = Callable[[str | None], bool]
+IsWorkerAlive = Callable[[str | None], bool]
 
 
-def recover(state: EngineState, contents: Contents, history_of: HistoryOf, outlives: Outlives) -> None:
-    """Take in what a store holds and go on from there.
+def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_worker_alive: IsWorkerAlive) -> None:
+    """Rebuild the state from the contents of a store, and record what the previous engine left undone.
 
-    `history_of` reads the history of a closed execution; `outlives` says of a worker's identity whether it is alive.
+    `history_of` reads the history of a closed execution; `is_worker_alive` takes the identity that a worker gave.
     """
     for domain in contents.domains:
         state.registry.put_domain(domain)
@@ -38,7 +38,7 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, outli
         state.registry.put_type(each)
     state.registry.changes.clear()
     for run in contents.runs:
-        state.note(run)
+        state.put_run(run)
         state.next_key = max(state.next_key, run.key + 1)
     for key, what in contents.damaged.items():
         # The others go on. What is left of this one can be looked at with SQLite, and only there.
@@ -47,19 +47,19 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, outli
     now = state.now()
     recovered = []
     for key, events in contents.histories.items():
-        execution = Execution.fold(state.run_of_key[key], events)
-        state.adopt(execution)
+        execution = ExecutionState.fold(state.run_of_key[key], events)
+        state.add_open(execution)
         recovered.append(execution)
-        for armed_at, deadline in open_deadlines(execution):
-            down = 0 if deadline.wall_clock else downtime(contents.sessions, armed_at, now)
-            state.arm(deadline, armed_at + down)
+        for since, deadline in open_deadlines(execution):
+            down = 0 if deadline.wall_clock else downtime(contents.sessions, since, now)
+            state.schedule(deadline, since + down)
     for execution in recovered:
-        resume_tasks(state, execution, outlives)
-        state.count(execution)
+        resume_tasks(state, execution, is_worker_alive)
+        state.update_open_tasks(execution)
     for execution in recovered:
         _carry_out_rest(state, execution, history_of)
     _next_runs(state, contents.runs, history_of)
-    state.settle()
+    state.dispatch()
 
 
 def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
@@ -72,25 +72,25 @@ def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
     return down
 
 
-def resume_tasks(state: EngineState, execution: Execution, outlives: Outlives) -> None:
-    """Tasks whose worker died time out, tasks that waited are offered again."""
+def resume_tasks(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> None:
+    """Tasks whose worker died time out, tasks that waited are enqueued again."""
     for entity in execution.entities.of(ACTIVITY):
         if started_event(entity) is None:
-            state.offer(Task(ACTIVITY_TASK, execution, entity.first), entity.first.attributes["taskList"]["name"])
-    lost = list(_lost_tasks(execution, outlives))
+            state.enqueue(Task(ACTIVITY_TASK, execution, entity.first), entity.first.attributes["taskList"]["name"])
+    lost = list(_lost_tasks(execution, is_worker_alive))
     if lost:
-        state.transact(execution, lost)
-    state.offer_decision(execution)
+        state.record(execution, lost)
+    state.enqueue_decision_task(execution)
 
 
-def _lost_tasks(execution: Execution, outlives: Outlives) -> Iterator[NewEvent]:
+def _lost_tasks(execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> Iterator[NewEvent]:
     if execution.started is not None:
         started = execution.events[execution.started[1] - 1]
-        if not outlives(started.attributes.get("identity")):
+        if not is_worker_alive(started.attributes.get("identity")):
             yield decision_timed_out(execution, "START_TO_CLOSE", execution.started[0])
     for entity in execution.entities.of(ACTIVITY):
         started_task = started_event(entity)
-        if started_task is not None and not outlives(started_task.attributes.get("identity")):
+        if started_task is not None and not is_worker_alive(started_task.attributes.get("identity")):
             event_type, attributes = activity_timed_out(execution, "START_TO_CLOSE", entity.id)
             yield event_type, {**attributes, "details": WORKER_LOST}
 
@@ -98,7 +98,7 @@ def _lost_tasks(execution: Execution, outlives: Outlives) -> Iterator[NewEvent]:
 # -- what should have followed -----------------------------------------------------------------------------------------
 
 
-def _carry_out_rest(state: EngineState, execution: Execution, history_of: HistoryOf) -> None:
+def _carry_out_rest(state: EngineState, execution: ExecutionState, history_of: HistoryOf) -> None:
     for entity in list(execution.entities):
         if execution.closed:
             return
@@ -118,11 +118,11 @@ def _next_runs(state: EngineState, runs: Sequence[Run], history_of: HistoryOf) -
     latest = {(run.domain, run.workflow_id): run for run in runs}
     for (domain, workflow_id), run in latest.items():
         if run.close_status == "CONTINUED_AS_NEW" and state.open_execution(domain, workflow_id, None) is None:
-            closed = Execution.fold(run, history_of(run))
+            closed = ExecutionState.fold(run, history_of(run))
             effects.start_next_run(state, closed, closed.events[-1])
 
 
-def _child(state: EngineState, parent: Execution, entity: Entity, history_of: HistoryOf) -> None:
+def _child(state: EngineState, parent: ExecutionState, entity: Entity, history_of: HistoryOf) -> None:
     """The child was not started; or the parent was not told that it started; or not, how it closed."""
     running = state.open_execution(parent.run.domain, str(entity.name), None)
     if running is not None and entity.at("started") is not None:
@@ -135,12 +135,12 @@ def _child(state: EngineState, parent: Execution, entity: Entity, history_of: Hi
     if entity.at("started") is None:
         effects.record_child_started(state, parent, entity.id, child.execution, child.workflow_type)
     if child.closed_at is not None:
-        closed = Execution.fold(child, history_of(child))
+        closed = ExecutionState.fold(child, history_of(child))
         # A run that continued as new says nothing; the next one is started elsewhere.
         effects.notify_parent(state, closed, closed.events[-1])
 
 
-def _child_run(state: EngineState, parent: Execution, entity: Entity) -> Run | None:
+def _child_run(state: EngineState, parent: ExecutionState, entity: Entity) -> Run | None:
     """The latest run of this child, if it has any."""
     me = (parent.run.workflow_id, parent.run.run_id)
     runs = [
@@ -155,7 +155,7 @@ def _child_run(state: EngineState, parent: Execution, entity: Entity) -> Run | N
     return max(runs, key=lambda run: run.key, default=None)
 
 
-def _told_of(parent: Execution, run: Run) -> bool:
+def _told_of(parent: ExecutionState, run: Run) -> bool:
     """The parent's history knows this run: it belongs to an earlier child of the same id."""
     return any(
         event.type == "ChildWorkflowExecutionStarted" and event.attributes["workflowExecution"]["runId"] == run.run_id
@@ -163,7 +163,7 @@ def _told_of(parent: Execution, run: Run) -> bool:
     )
 
 
-def _external(state: EngineState, source: Execution, entity: Entity) -> None:
+def _external(state: EngineState, source: ExecutionState, entity: Entity) -> None:
     """The message was not delivered; or it was, and the sender was not told."""
     asked = entity.first.attributes
     target = state.open_execution(source.run.domain, asked["workflowId"], asked.get("runId"))
@@ -171,14 +171,14 @@ def _external(state: EngineState, source: Execution, entity: Entity) -> None:
     if target is not None and _delivered(source, target, entity.id):
         outcome = "ExternalWorkflowExecutionSignaled" if signal else "ExternalWorkflowExecutionCancelRequested"
         attributes = {"workflowExecution": target.run.execution, "initiatedEventId": entity.id}
-        state.transact(source, [(outcome, attributes)])
+        state.record(source, [(outcome, attributes)])
     elif signal:
         effects.signal_external(state, source, entity.first)
     else:
         effects.cancel_external(state, source, entity.first)
 
 
-def _delivered(source: Execution, target: Execution, initiated_id: int) -> bool:
+def _delivered(source: ExecutionState, target: ExecutionState, initiated_id: int) -> bool:
     return any(
         event.attributes.get("externalInitiatedEventId") == initiated_id
         and event.attributes.get("externalWorkflowExecution") == source.run.execution
@@ -186,7 +186,7 @@ def _delivered(source: Execution, target: Execution, initiated_id: int) -> bool:
     )
 
 
-def _parent_closed(state: EngineState, child: Execution, history_of: HistoryOf) -> None:
+def _parent_closed(state: EngineState, child: ExecutionState, history_of: HistoryOf) -> None:
     """The parent closed, and its child policy has not reached this child."""
     if child.run.parent is None:
         return

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from simpleflow_lab.engine import visibility
-from simpleflow_lab.engine.executions import Execution, to_datetime
-from simpleflow_lab.engine.registered_types import ARN_PREFIX, WORKFLOW, Domain, Type
+from simpleflow_lab.engine.domains_and_types import ARN_PREFIX, WORKFLOW, Domain, Type
+from simpleflow_lab.engine.execution_state import ExecutionState, to_datetime
 from simpleflow_lab.engine.validation import Request, chosen
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.swf import limits
@@ -81,7 +81,7 @@ _CONFIGURATION: Final = (
 )
 
 
-def description(execution: Execution) -> Answer:
+def description(execution: ExecutionState) -> Answer:
     counts = execution.open_counts
     answer: Answer = {
         "executionInfo": visibility.execution_info(execution.run, cancel_requested=execution.cancel_requested),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from simpleflow_lab.engine.executions import Run
+from simpleflow_lab.engine.domains_and_types import Domain
+from simpleflow_lab.engine.execution_state import Run
 from simpleflow_lab.engine.open_questions import UNRETAINED_GRACE_SECONDS
-from simpleflow_lab.engine.registered_types import Domain
 
 SWEEP_MILLISECONDS: Final = 600_000
 """How often the engine looks for what to delete."""

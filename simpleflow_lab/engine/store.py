@@ -32,11 +32,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from simpleflow_lab.engine import crash_points
-from simpleflow_lab.engine.executions import Run, to_datetime, to_milliseconds
+from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
+from simpleflow_lab.engine.engine_state import Change, NewEvents, RunDeleted
+from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, Ownership, is_new
-from simpleflow_lab.engine.registered_types import Domain, Type, TypeDeleted
-from simpleflow_lab.engine.state import Change, NewEvents, RunDeleted
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-ALIVE_SECONDS: Final = 2.0
+UPTIME_SECONDS: Final = 2.0
 """How often the store notes that its engine is up."""
 RETRY_SECONDS: Final = 0.5
 """How often a store whose disk is full looks whether there is room."""
@@ -91,14 +91,14 @@ class Store(Protocol):
         """Queue changes to be written in one transaction; gives the ticket to wait for. Raises `StoreError`."""
         ...
 
-    def wait(self, ticket: int, *, patience: float = 0.0) -> None:
+    def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
         """Return when everything up to this ticket is on disk. Raises `StoreError`.
 
-        For `patience` seconds it waits for somebody else to make it urgent.
+        For `flush_delay` seconds it waits for somebody else to make it urgent.
         """
         ...
 
-    def open_when_flushed(self, ticket: int, lock: threading.Lock) -> None:
+    def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
         """Release the lock when everything up to this ticket is on disk, or never will be."""
         ...
 
@@ -127,10 +127,10 @@ class MemoryStore:
         """Changes are forgotten."""
         return 0
 
-    def wait(self, ticket: int, *, patience: float = 0.0) -> None:
+    def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
         """There is nothing to wait for."""
 
-    def open_when_flushed(self, ticket: int, lock: threading.Lock) -> None:
+    def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
         """At once."""
         lock.release()
 
@@ -142,7 +142,7 @@ class MemoryStore:
         """Nothing to do."""
 
 
-class _Errand(NamedTuple):
+class _QueuedCall(NamedTuple):
     """Something to be read with the connection, after what was queued before; while the store is paused, at once."""
 
     function: Callable[[sqlite3.Connection], Any]
@@ -165,7 +165,7 @@ class SQLiteStore:
         is_new(self.path)
         self._ownership = Ownership(self.path)
         self._condition = threading.Condition(threading.Lock())
-        self._queue: list[Sequence[Change] | _Errand] = []
+        self._queue: list[Sequence[Change] | _QueuedCall] = []
         self._urgent = False
         self._closing = False
         self._error: str | None = None
@@ -174,7 +174,7 @@ class SQLiteStore:
         self._waiters: list[tuple[int, threading.Lock]] = []
         self._chains: dict[int, bytes] = {}
         self._session = 0
-        self._alive_at = 0.0
+        self._uptime_recorded_at = 0.0
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simpleflow-lab store", daemon=True)
         self._thread.start()
@@ -217,7 +217,7 @@ class SQLiteStore:
             self._urgent = True
             self._condition.notify()
 
-    def wait(self, ticket: int, *, patience: float = 0.0) -> None:
+    def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
         """Return when everything up to this ticket is on disk. Raises `StoreError`."""
         if self._flushed >= ticket:
             return
@@ -228,17 +228,17 @@ class SQLiteStore:
                 return
             self._check()
             self._waiters.append((ticket, flushed))
-            if not patience:
+            if not flush_delay:
                 self._make_urgent()
-        if not (patience and flushed.acquire(timeout=patience)):
-            if patience:
+        if not (flush_delay and flushed.acquire(timeout=flush_delay)):
+            if flush_delay:
                 with self._condition:
                     self._make_urgent()
             flushed.acquire()
         if self._flushed < ticket:
             raise StoreError(self._error or f"the store {self.path} is closed")
 
-    def open_when_flushed(self, ticket: int, lock: threading.Lock) -> None:
+    def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
         """Release the lock when everything up to this ticket is on disk, or never will be."""
         with self._condition:
             if self._flushed < ticket and self._error is None and not self._closing:
@@ -276,16 +276,16 @@ class SQLiteStore:
 
     def _ask(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """The result of a function of the connection, after everything queued before is on disk."""
-        errand = _Errand(function, threading.Event(), [])
+        call = _QueuedCall(function, threading.Event(), [])
         with self._condition:
             self._check()
-            self._queue.append(errand)
+            self._queue.append(call)
             self._urgent = True
             self._condition.notify()
-        errand.done.wait()
-        if not errand.outcome:
+        call.done.wait()
+        if not call.outcome:
             raise StoreError(self._error or f"the store {self.path} is closed")
-        result, error = errand.outcome[0]
+        result, error = call.outcome[0]
         if error is not None:
             raise StoreError(f"the store {self.path} can't be read: {error}; restore the file from a copy") from error
         found: T = result
@@ -294,12 +294,12 @@ class SQLiteStore:
     # -- the store's thread
 
     def _run(self) -> None:
-        taken: list[Sequence[Change] | _Errand] = []
+        taken: list[Sequence[Change] | _QueuedCall] = []
         connection = None
         try:
             connection = _open(self.path, self._now())
             self._session = _begin_session(connection, self._now())
-            self._alive_at = time.monotonic()
+            self._uptime_recorded_at = time.monotonic()
             self._opened.set()
             while True:
                 taken, flushed = self._take()
@@ -328,11 +328,11 @@ class SQLiteStore:
             self._release(taken)
             self._opened.set()
 
-    def _take(self) -> tuple[list[Sequence[Change] | _Errand], int]:
+    def _take(self) -> tuple[list[Sequence[Change] | _QueuedCall], int]:
         """What there is to write, once something is urgent or it is time for a sign of life."""
         with self._condition:
             while not (self._urgent or self._closing):
-                left = self._alive_at + ALIVE_SECONDS - time.monotonic()
+                left = self._uptime_recorded_at + UPTIME_SECONDS - time.monotonic()
                 if left <= 0:
                     break
                 self._condition.wait(left)
@@ -340,7 +340,7 @@ class SQLiteStore:
             self._urgent = False
             return taken, self._appended
 
-    def _written(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Errand]) -> bool:
+    def _written(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _QueuedCall]) -> bool:
         """Write what was taken in one transaction; `False` if there is no room, and then nothing of it counts."""
         try:
             self._write(connection, taken)
@@ -355,16 +355,16 @@ class SQLiteStore:
             self.paused = None
         return True
 
-    def _write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Errand]) -> None:
-        alive = self._closing or time.monotonic() >= self._alive_at + ALIVE_SECONDS
-        if not alive and all(isinstance(each, _Errand) for each in taken):
+    def _write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _QueuedCall]) -> None:
+        alive = self._closing or time.monotonic() >= self._uptime_recorded_at + UPTIME_SECONDS
+        if not alive and all(isinstance(each, _QueuedCall) for each in taken):
             return
         crash = self._crash
         if crash is not None:
             crash.at("before_begin")
         connection.execute("BEGIN IMMEDIATE")
         for each in taken:
-            if not isinstance(each, _Errand):
+            if not isinstance(each, _QueuedCall):
                 for change in each:
                     _WRITERS[type(change)](connection, self._chains, change)
                 if crash is not None:
@@ -375,17 +375,17 @@ class SQLiteStore:
             crash.at("before_commit")
         connection.execute("COMMIT")
         if alive:
-            self._alive_at = time.monotonic()
+            self._uptime_recorded_at = time.monotonic()
 
-    def _read(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _Errand]) -> None:
+    def _read(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _QueuedCall]) -> None:
         """Answer those who ask for what is on disk."""
         for each in taken:
-            if isinstance(each, _Errand) and not each.done.is_set():
+            if isinstance(each, _QueuedCall) and not each.done.is_set():
                 each.outcome.append(_outcome(each.function, connection))
                 each.done.set()
 
     def _pause(
-        self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Errand], error: sqlite3.Error
+        self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _QueuedCall], error: sqlite3.Error
     ) -> None:
         """Leave the disk as it was before the transaction that found no room, and the chains too."""
         if connection.in_transaction:
@@ -393,7 +393,7 @@ class SQLiteStore:
         for key in {
             change.key
             for each in taken
-            if not isinstance(each, _Errand)
+            if not isinstance(each, _QueuedCall)
             for change in each
             if isinstance(change, NewEvents | Run)
         }:
@@ -415,15 +415,15 @@ class SQLiteStore:
         again_at = time.monotonic() + RETRY_SECONDS
         while True:
             with self._condition:
-                errands = [each for each in self._queue if isinstance(each, _Errand)]
+                calls = [each for each in self._queue if isinstance(each, _QueuedCall)]
                 left = again_at - time.monotonic()
-                if not errands:
+                if not calls:
                     if self._closing or left <= 0:
                         return
                     self._condition.wait(left)
                     continue
-                self._queue = [each for each in self._queue if not isinstance(each, _Errand)]
-            self._read(connection, errands)
+                self._queue = [each for each in self._queue if not isinstance(each, _QueuedCall)]
+            self._read(connection, calls)
 
     def _wake(self, flushed: int) -> None:
         with self._condition:
@@ -444,14 +444,14 @@ class SQLiteStore:
                 told = f"can't be opened ({error}): restore the file from a copy, or open another store"
             self._error = f"the store {self.path} {told}"
 
-    def _release(self, taken: list[Sequence[Change] | _Errand]) -> None:
+    def _release(self, taken: list[Sequence[Change] | _QueuedCall]) -> None:
         """Nothing more is written: everybody who waits is told."""
         with self._condition:
             self._closing = True
             waiters, self._waiters = self._waiters, []
             left, self._queue = self._queue, []
         for each in (*taken, *left):
-            if isinstance(each, _Errand):
+            if isinstance(each, _QueuedCall):
                 each.done.set()
         for _, woken in waiters:
             woken.release()

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from simpleflow_lab.engine.executions import Execution, started_event
+from simpleflow_lab.engine.execution_state import ExecutionState, started_event
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.waiters import Waiter
 from simpleflow_lab.exceptions import LimitExceededFault
@@ -26,7 +26,7 @@ class Task(NamedTuple):
 
     kind: str
     """`decision` or `activity`."""
-    execution: Execution
+    execution: ExecutionState
     """Whose task it is."""
     scheduled: HistoryEvent
     """DecisionTaskScheduled or ActivityTaskScheduled."""
@@ -44,13 +44,15 @@ class Task(NamedTuple):
 class Poll(Waiter):
     """One call that waits for a task."""
 
-    __slots__ = ("given", "identity", "is_there", "seconds", "ticket")
+    __slots__ = ("given", "identity", "is_connected", "seconds", "ticket")
 
-    def __init__(self, identity: str | None, is_there: Callable[[], bool] = lambda: True, seconds: float | None = None):
+    def __init__(
+        self, identity: str | None, is_connected: Callable[[], bool] = lambda: True, seconds: float | None = None
+    ):
         super().__init__()
         self.seconds = seconds
         """How long it waits; `None` for as long as the engine's polls do."""
-        self.is_there = is_there
+        self.is_connected = is_connected
         """Somebody still waits for this poll's answer; asked before a task is given to it."""
         self.identity = identity
         """What the poller says it is."""
@@ -93,7 +95,7 @@ class TaskList:
     def match(self) -> tuple[Task, Poll] | None:
         """The next task and the poll that has waited longest, if there are both."""
         while self._polls:
-            if self._polls[0].over or not self._polls[0].is_there():
+            if self._polls[0].over or not self._polls[0].is_connected():
                 self._polls.popleft().wake()
                 continue
             task = self._tasks.pop()

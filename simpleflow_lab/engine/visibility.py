@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from simpleflow_lab.engine.executions import Run, to_datetime, to_milliseconds
+from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.open_questions import CANCEL_REQUESTED_AFTER_CLOSE
 from simpleflow_lab.engine.validation import Request
 from simpleflow_lab.exceptions import ValidationException

@@ -30,14 +30,14 @@ class Waiter:
             self.over = True
             self._woken.release()
 
-    def leave_to(self, waker: Callable[[threading.Lock], None]) -> None:
+    def wake_later(self, waker: Callable[[threading.Lock], None]) -> None:
         """Let somebody else end its sleep, by releasing the lock. Under the engine's lock."""
         if not self.over:
             self.over = True
             waker(self._woken)
 
 
-class Watcher(Waiter):
+class HistoryWaiter(Waiter):
     """One thread that waits for something to happen to an execution."""
 
     __slots__ = ("until_closed",)
@@ -48,36 +48,36 @@ class Watcher(Waiter):
         """Nothing but the execution's end concerns it."""
 
 
-class Watchers:
+class HistoryWaiters:
     """Who watches which execution. Used under the engine's lock."""
 
     def __init__(self) -> None:
-        self._of: dict[int, list[Watcher]] = {}
+        self._of: dict[int, list[HistoryWaiter]] = {}
 
-    def add(self, key: int, watcher: Watcher) -> None:
+    def add(self, key: int, waiter: HistoryWaiter) -> None:
         """Let it watch the execution of this number."""
-        self._of.setdefault(key, []).append(watcher)
+        self._of.setdefault(key, []).append(waiter)
 
-    def tell(self, key: int, *, closed: bool) -> None:
+    def notify(self, key: int, *, closed: bool) -> None:
         """Something happened to the execution: wake whom it concerns. Who is woken watches no longer."""
         if key in self._of:
             rest = []
-            for watcher in self._of.pop(key):
-                if closed or not watcher.until_closed:
-                    watcher.wake()
-                elif not watcher.over:
-                    rest.append(watcher)
+            for waiter in self._of.pop(key):
+                if closed or not waiter.until_closed:
+                    waiter.wake()
+                elif not waiter.over:
+                    rest.append(waiter)
             if rest:
                 self._of[key] = rest
 
-    def forget(self, key: int, watcher: Watcher) -> None:
+    def forget(self, key: int, waiter: HistoryWaiter) -> None:
         """It gave up."""
-        watcher.over = True
-        rest = [other for other in self._of.pop(key, ()) if other is not watcher]
+        waiter.over = True
+        rest = [other for other in self._of.pop(key, ()) if other is not waiter]
         if rest:
             self._of[key] = rest
 
     def wake_all(self) -> None:
         """Nothing will happen any more."""
         for key in list(self._of):
-            self.tell(key, closed=True)
+            self.notify(key, closed=True)

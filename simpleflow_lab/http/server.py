@@ -249,7 +249,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         engine = self.server.endpoint.engine
         if operation in _POLLS:
             # A task is handed only to a connection that is still there, and only when its start is on disk.
-            return engine.poll_from_afar(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
+            return engine.remote_poll(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
         method: Callable[..., Mapping[str, Any]] = getattr(engine, _OPERATIONS[operation])
         return method(**request)
 

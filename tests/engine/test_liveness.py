@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from simpleflow_lab.engine.liveness import outlives
+from simpleflow_lab.engine.liveness import is_worker_alive
 
 
 def identity(**record: object) -> str:
@@ -18,12 +18,12 @@ def identity(**record: object) -> str:
 
 
 def test_a_worker_of_another_living_process_does():
-    assert outlives(identity(pid=os.getppid()))
+    assert is_worker_alive(identity(pid=os.getppid()))
 
 
 def test_a_worker_of_this_process_does_if_this_process_goes_on_with_it():
-    assert outlives(identity(pid=os.getpid()), this_process=True)
-    assert not outlives(identity(pid=os.getpid()))
+    assert is_worker_alive(identity(pid=os.getpid()), in_this_process=True)
+    assert not is_worker_alive(identity(pid=os.getpid()))
 
 
 def test_a_worker_whose_process_has_ended_does_not_even_before_its_parent_looked():
@@ -31,9 +31,9 @@ def test_a_worker_whose_process_has_ended_does_not_even_before_its_parent_looked
     assert process.stdout is not None
     process.stdout.read()  # to its end
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert not outlives(identity(pid=process.pid))
+    assert not is_worker_alive(identity(pid=process.pid))
     process.communicate()
-    assert not outlives(identity(pid=process.pid))
+    assert not is_worker_alive(identity(pid=process.pid))
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_a_worker_whose_process_has_ended_does_not_even_before_its_parent_looked
     ],
 )
 def test_who_can_not_be_told_from_the_dead_does_not(said):
-    assert not outlives(said, this_process=True)
+    assert not is_worker_alive(said, in_this_process=True)

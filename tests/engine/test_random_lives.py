@@ -142,8 +142,8 @@ def test_whatever_callers_do_the_histories_are_right_and_kept(tmp_path: Path, se
         described = {handle: lab.describe(handle) for handle in seen}
         for handle, events in seen.items():
             assert violations(events) == [], handle
-        open_executions = engine._host.state.open.values()
-        assert engine._host.state.open_tasks == sum(execution.open_tasks for execution in open_executions)
+        open_executions = engine._durable.state.open.values()
+        assert engine._durable.state.open_tasks == sum(execution.open_tasks for execution in open_executions)
     with EmbeddedSWF(path, clock=clock, poll_seconds=0.0) as engine:
         lab = Scenario(engine, clock)
         assert sorted(map(repr, lab.everything())) == sorted(map(repr, seen))

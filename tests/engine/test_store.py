@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from simpleflow_lab.engine import state
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.ownership import APPLICATION_ID
 from simpleflow_lab.exceptions import (
@@ -60,20 +59,17 @@ def test_what_was_acknowledged_is_there_when_the_store_is_opened_again(opened: O
     assert again.describe(handle) == description
 
 
-def test_closed_executions_are_read_from_the_store_when_they_are_asked_for(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(state, "CACHED_EVENTS", 10)
-    lab = opened()
+def test_closed_executions_are_read_from_the_store_when_they_are_asked_for(opened: Open) -> None:
+    lab = opened(cached_events=10)
     known = {}
     for n in range(8):
         handle = lab.start(f"w{n}")
         lab.decide(decisions.complete_workflow_execution(result=str(n)))
         known[handle] = (lab.events(handle), lab.describe(handle))
-    assert len(lab.service._host.state.closed) < 8
+    assert len(lab.service._durable.state.closed) < 8
     for handle, seen in known.items():
         assert (lab.events(handle), lab.describe(handle)) == seen
-    again = opened()
+    again = opened(cached_events=10)
     for handle, seen in known.items():
         assert (again.events(handle), again.describe(handle)) == seen
 
@@ -289,8 +285,8 @@ def test_a_store_that_can_not_be_written_any_more_says_so_to_everybody(path: Pat
     engine = EmbeddedSWF(path)
     engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
     # The next insert fails in the store's own thread, as it would on a full disk.
-    engine._host.store._ask(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
-    engine._host.store._ask(lambda connection: connection.execute("DROP TABLE type"))
+    engine._durable.store._ask(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+    engine._durable.store._ask(lambda connection: connection.execute("DROP TABLE type"))
     register = {"domain": "d", "name": "t", "version": "1"}
     with pytest.raises(StoreError, match="what was acknowledged is safe"):
         engine.register_activity_type(**register)

@@ -32,7 +32,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedS
 
 @pytest.fixture
 def lab(engine: EmbeddedSWF) -> Scenario:
-    scenario = Scenario(engine, engine._host._clock)  # type: ignore[arg-type]
+    scenario = Scenario(engine, engine._durable._clock)  # type: ignore[arg-type]
     scenario.prepare()
     return scenario
 
@@ -53,7 +53,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def waiting(engine: EmbeddedSWF, count: int) -> None:
     """Return when so many polls wait."""
-    until(lambda: len(engine._host.state.waiting_polls()) == count)
+    until(lambda: len(engine._durable.state.waiting_polls()) == count)
 
 
 def activity(activity_id: str, **options: Any) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def test_a_deadline_that_comes_while_a_poll_waits_wakes_it(
 
 
 def test_a_thousand_polls_of_one_list_are_enough(lab: Scenario, engine: EmbeddedSWF) -> None:
-    task_list = engine._host.state.task_list("decision", DOMAIN, "decisions")
+    task_list = engine._durable.state.task_list("decision", DOMAIN, "decisions")
     task_list._polls.extend([None] * 1000)  # type: ignore[list-item]
     with pytest.raises(LimitExceededFault):
         task_list.wait(None)  # type: ignore[arg-type]
@@ -174,7 +174,7 @@ def test_who_watches_an_execution_learns_of_its_next_event(
     watch = {"domain": DOMAIN, "execution": handle.ids, "timeout": SOON}
     assert engine.wait_for_history(**watch, after_event_id=0) == 2
     future = threads.submit(engine.wait_for_history, **watch, after_event_id=2)
-    until(lambda: bool(engine._host.watchers._of))
+    until(lambda: bool(engine._durable.history_waiters._of))
     lab.signal()
     assert future.result(SOON) == 3
 
@@ -185,7 +185,7 @@ def test_who_waits_for_the_end_is_woken_by_nothing_else(
     handle = lab.start()
     watch = {"domain": DOMAIN, "execution": handle.ids, "timeout": SOON, "after_event_id": 0, "until_closed": True}
     future = threads.submit(engine.wait_for_history, **watch)
-    until(lambda: bool(engine._host.watchers._of))
+    until(lambda: bool(engine._durable.history_waiters._of))
     lab.signal()
     assert not future.done()
     lab.decide(decisions.complete_workflow_execution())
@@ -196,7 +196,7 @@ def test_who_waits_for_the_end_is_woken_by_nothing_else(
 def test_watching_ends_after_its_time_and_fails_for_nobody(lab: Scenario, engine: EmbeddedSWF) -> None:
     handle = lab.start()
     assert engine.wait_for_history(domain=DOMAIN, execution=handle.ids, after_event_id=99, timeout=0.01) == 2
-    assert not engine._host.watchers._of
+    assert not engine._durable.history_waiters._of
     with pytest.raises(UnknownResourceFault):
         engine.wait_for_history(domain=DOMAIN, execution={"workflowId": "w", "runId": "x"}, after_event_id=0, timeout=0)
 
@@ -205,7 +205,7 @@ def test_closing_the_engine_ends_watching(lab: Scenario, engine: EmbeddedSWF, th
     handle = lab.start()
     watch = {"domain": DOMAIN, "execution": handle.ids, "timeout": SOON, "after_event_id": 9}
     future = threads.submit(engine.wait_for_history, **watch)
-    until(lambda: bool(engine._host.watchers._of))
+    until(lambda: bool(engine._durable.history_waiters._of))
     engine.close()
     with pytest.raises(StoreError, match="is closed"):
         future.result(SOON)

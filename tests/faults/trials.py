@@ -233,7 +233,7 @@ def full_disk(folder: Path, outages: int) -> Figures:
     try:
         with Lab(path, activity_threads=programs.THREADS) as lab:
             lab.start(Sum, 1, 1, 0.0).result(PATIENCE)
-            host = lab.service._backend._host
+            host = lab.service._backend._durable
             for number in range(outages):
                 warnings.came.clear()
                 before = len(warnings.texts)
@@ -277,7 +277,7 @@ def closed_without_room(folder: Path) -> Figures:
 
     try:
         with EmbeddedSWF(path) as engine:
-            engine._host.store._ask(_pages(0))
+            engine._durable.store._ask(_pages(0))
             calls = [threading.Thread(target=register, args=(engine, number)) for number in range(50)]
             for call in calls:
                 call.start()

@@ -221,7 +221,7 @@ def test_a_poll_whose_connection_is_gone_is_handed_no_task(endpoint, engine):
         f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{endpoint.port}\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode()
         + body
     )
-    while not engine._host.state.waiting_polls():
+    while not engine._durable.state.waiting_polls():
         threading.Event().wait(0.01)
     gone.close()
     threading.Event().wait(0.05)

@@ -92,7 +92,7 @@ class Heartbeat:
         """What the worker said."""
 
 
-class Execution:
+class ExecutionState:
     """An execution as it stands."""
 
     def __init__(self, run: Run):
@@ -124,13 +124,13 @@ class Execution:
         """A cancel request is in the history."""
         self.heartbeats: dict[int, Heartbeat] = {}
         """By scheduledEventId of the activity task. Not in the history."""
-        self.offered = 0
+        self.enqueued = 0
         """scheduledEventId of the decision task that is in a task list. The engine's own note."""
         self.ticket = 0
         """When the store has come this far, all events are on disk. The engine's own note."""
 
     @classmethod
-    def fold(cls, run: Run, events: Iterable[HistoryEvent]) -> Execution:
+    def fold(cls, run: Run, events: Iterable[HistoryEvent]) -> ExecutionState:
         """The execution with this history. Raises `HistoryError`."""
         execution = cls(run)
         for event in events:
@@ -196,20 +196,20 @@ def cancel_request(entity: Entity) -> HistoryEvent | None:
 # -- what an event does to the execution itself ------------------------------------------------------------------------
 
 
-def _execution_started(execution: Execution, event: HistoryEvent) -> None:
+def _execution_started(execution: ExecutionState, event: HistoryEvent) -> None:
     execution.configuration = dict(event.attributes)
 
 
-def _decision_scheduled(execution: Execution, event: HistoryEvent) -> None:
+def _decision_scheduled(execution: ExecutionState, event: HistoryEvent) -> None:
     execution.queued = event.id
 
 
-def _decision_started(execution: Execution, event: HistoryEvent) -> None:
+def _decision_started(execution: ExecutionState, event: HistoryEvent) -> None:
     execution.queued = 0
     execution.started = (event.attributes["scheduledEventId"], event.id)
 
 
-def _decision_completed(execution: Execution, event: HistoryEvent) -> None:
+def _decision_completed(execution: ExecutionState, event: HistoryEvent) -> None:
     attributes = event.attributes
     execution.started = None
     execution.previous_started = attributes["startedEventId"]
@@ -218,7 +218,7 @@ def _decision_completed(execution: Execution, event: HistoryEvent) -> None:
         execution.override = Override(attributes["taskList"]["name"], attributes.get("taskListScheduleToStartTimeout"))
 
 
-def _decision_timed_out(execution: Execution, event: HistoryEvent) -> None:
+def _decision_timed_out(execution: ExecutionState, event: HistoryEvent) -> None:
     if event.attributes["startedEventId"]:
         execution.started = None
     else:
@@ -228,11 +228,11 @@ def _decision_timed_out(execution: Execution, event: HistoryEvent) -> None:
         execution.override = None
 
 
-def _cancel_requested(execution: Execution, event: HistoryEvent) -> None:
+def _cancel_requested(execution: ExecutionState, event: HistoryEvent) -> None:
     execution.cancel_requested = True
 
 
-def _closed(execution: Execution, event: HistoryEvent) -> None:
+def _closed(execution: ExecutionState, event: HistoryEvent) -> None:
     execution.closed = True
     execution.queued = 0
     execution.started = None
@@ -245,7 +245,7 @@ def _closed(execution: Execution, event: HistoryEvent) -> None:
     )
 
 
-_FOLDS: Final[dict[str, Callable[[Execution, HistoryEvent], None]]] = {
+_FOLDS: Final[dict[str, Callable[[ExecutionState, HistoryEvent], None]]] = {
     "WorkflowExecutionStarted": _execution_started,
     "WorkflowExecutionCancelRequested": _cancel_requested,
     "DecisionTaskScheduled": _decision_scheduled,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class _Errand:
+class _QueuedCall:
     """A call that another thread makes for the main thread."""
 
     __slots__ = ("done", "error", "function", "result")
@@ -24,12 +24,12 @@ class _Errand:
         self.error: BaseException | None = None
 
 
-class Errands:
+class OffMainThread:
     """Runs calls for the main thread."""
 
     def __init__(self, name: str):
         self._name = name
-        self._idle: list[queue.SimpleQueue[_Errand | None]] = []
+        self._idle: list[queue.SimpleQueue[_QueuedCall | None]] = []
 
     def run(self, function: Callable[[], Any], on_interrupt: Callable[[], None]) -> Any:
         """The result of `function()`, run in a daemon thread if this is the main thread.
@@ -38,37 +38,37 @@ class Errands:
         """
         if threading.current_thread() is not threading.main_thread():
             return function()
-        errand = self._start(function)
+        call = self._start(function)
         try:
-            errand.done.wait()
+            call.done.wait()
         except BaseException:
             self._start(on_interrupt)
             raise
-        if errand.error is not None:
-            raise errand.error
-        return errand.result
+        if call.error is not None:
+            raise call.error
+        return call.result
 
-    def _start(self, function: Callable[[], Any]) -> _Errand:
-        errand = _Errand(function)
+    def _start(self, function: Callable[[], Any]) -> _QueuedCall:
+        call = _QueuedCall(function)
         try:
-            errands = self._idle.pop()
+            calls = self._idle.pop()
         except IndexError:
-            errands = queue.SimpleQueue[_Errand | None]()
-            threading.Thread(target=self._serve, args=(errands,), name=self._name, daemon=True).start()
-        errands.put(errand)
-        return errand
+            calls = queue.SimpleQueue[_QueuedCall | None]()
+            threading.Thread(target=self._serve, args=(calls,), name=self._name, daemon=True).start()
+        calls.put(call)
+        return call
 
     def close(self) -> None:
         """Let idle threads end."""
         while self._idle:
             self._idle.pop().put(None)
 
-    def _serve(self, errands: queue.SimpleQueue[_Errand | None]) -> None:
-        while (errand := errands.get()) is not None:
+    def _serve(self, calls: queue.SimpleQueue[_QueuedCall | None]) -> None:
+        while (call := calls.get()) is not None:
             try:
-                errand.result = errand.function()
+                call.result = call.function()
             except BaseException as error:
-                errand.error = error
-            self._idle.append(errands)
-            errand.done.set()
-            del errand
+                call.error = error
+            self._idle.append(calls)
+            call.done.set()
+            del call

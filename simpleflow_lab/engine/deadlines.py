@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine.decision_rules import NewEvent
-from simpleflow_lab.engine.executions import Execution, started_event, to_milliseconds
+from simpleflow_lab.engine.execution_state import ExecutionState, started_event, to_milliseconds
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.history import HistoryEvent
@@ -20,7 +20,7 @@ from simpleflow_lab.swf.history import HistoryEvent
 class Deadline(NamedTuple):
     """A moment at which something may happen to an execution."""
 
-    execution: Execution
+    execution: ExecutionState
     """The execution."""
     kind: str
     """A row of the table of kinds."""
@@ -44,13 +44,13 @@ class Deadline(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    alive: Callable[[Execution, int], bool]
-    due: Callable[[Execution, int], NewEvent]
+    alive: Callable[[ExecutionState, int], bool]
+    due: Callable[[ExecutionState, int], NewEvent]
 
 
-def armed_by(execution: Execution, event: HistoryEvent) -> Iterator[Deadline]:
+def deadlines_started_by(execution: ExecutionState, event: HistoryEvent) -> Iterator[Deadline]:
     """The deadlines that begin to run with this event, which is the last one of its entity."""
-    for kind, attribute, owner in ARMING.get(event.type, ()):
+    for kind, attribute, owner in DEADLINES.get(event.type, ()):
         source, entity_id = event, event.id
         if owner is not None:
             entity_id = event.attributes[owner]
@@ -63,7 +63,7 @@ def armed_by(execution: Execution, event: HistoryEvent) -> Iterator[Deadline]:
             yield Deadline(execution, kind, entity_id, min(int(duration), limits.MAX_SECONDS) * 1000)
 
 
-ARMING: Final[dict[str, tuple[tuple[str, str, str | None], ...]]] = {
+DEADLINES: Final[dict[str, tuple[tuple[str, str, str | None], ...]]] = {
     "WorkflowExecutionStarted": (("EXECUTION", "executionStartToCloseTimeout", None),),
     "DecisionTaskScheduled": (("DECISION_SCHEDULE_TO_START", "scheduleToStartTimeout", None),),
     "DecisionTaskStarted": (("DECISION_START_TO_CLOSE", "startToCloseTimeout", "scheduledEventId"),),
@@ -84,46 +84,46 @@ first event of the entity to which this attribute leads."""
 # -- what the kinds mean -----------------------------------------------------------------------------------------------
 
 
-def _always(execution: Execution, event_id: int) -> bool:
+def _always(execution: ExecutionState, event_id: int) -> bool:
     return True
 
 
-def _is_open(execution: Execution, event_id: int) -> bool:
+def _is_open(execution: ExecutionState, event_id: int) -> bool:
     return execution.entities.get(event_id) is not None
 
 
-def _activity_waits(execution: Execution, event_id: int) -> bool:
+def _activity_waits(execution: ExecutionState, event_id: int) -> bool:
     entity = execution.entities.get(event_id)
     return entity is not None and started_event(entity) is None
 
 
-def _decision_waits(execution: Execution, event_id: int) -> bool:
+def _decision_waits(execution: ExecutionState, event_id: int) -> bool:
     return execution.queued == event_id
 
 
-def _decision_runs(execution: Execution, event_id: int) -> bool:
+def _decision_runs(execution: ExecutionState, event_id: int) -> bool:
     return execution.started is not None and execution.started[0] == event_id
 
 
-def _execution_timed_out(execution: Execution, event_id: int) -> NewEvent:
+def _execution_timed_out(execution: ExecutionState, event_id: int) -> NewEvent:
     attributes = {"timeoutType": "START_TO_CLOSE", "childPolicy": execution.configuration["childPolicy"]}
     return "WorkflowExecutionTimedOut", attributes
 
 
-def _timer_fired(execution: Execution, event_id: int) -> NewEvent:
+def _timer_fired(execution: ExecutionState, event_id: int) -> NewEvent:
     timer = execution.entities.get(event_id)
     assert timer is not None
     return "TimerFired", {"timerId": timer.first.attributes["timerId"], "startedEventId": event_id}
 
 
-def decision_timed_out(execution: Execution, timeout_type: str, scheduled_id: int) -> NewEvent:
+def decision_timed_out(execution: ExecutionState, timeout_type: str, scheduled_id: int) -> NewEvent:
     """DecisionTaskTimedOut of the decision task."""
     started_id = execution.started[1] if execution.started and execution.started[0] == scheduled_id else 0
     attributes = {"timeoutType": timeout_type, "scheduledEventId": scheduled_id, "startedEventId": started_id}
     return "DecisionTaskTimedOut", attributes
 
 
-def activity_timed_out(execution: Execution, timeout_type: str, scheduled_id: int) -> NewEvent:
+def activity_timed_out(execution: ExecutionState, timeout_type: str, scheduled_id: int) -> NewEvent:
     """ActivityTaskTimedOut of the activity task, with what its last heartbeat said."""
     entity = execution.entities.get(scheduled_id)
     assert entity is not None
@@ -139,11 +139,11 @@ def activity_timed_out(execution: Execution, timeout_type: str, scheduled_id: in
     return "ActivityTaskTimedOut", attributes
 
 
-def _activity(timeout_type: str, alive: Callable[[Execution, int], bool] = _is_open) -> _Kind:
+def _activity(timeout_type: str, alive: Callable[[ExecutionState, int], bool] = _is_open) -> _Kind:
     return _Kind(alive, lambda execution, event_id: activity_timed_out(execution, timeout_type, event_id))
 
 
-def _decision(timeout_type: str, alive: Callable[[Execution, int], bool]) -> _Kind:
+def _decision(timeout_type: str, alive: Callable[[ExecutionState, int], bool]) -> _Kind:
     return _Kind(alive, lambda execution, event_id: decision_timed_out(execution, timeout_type, event_id))
 
 
@@ -159,7 +159,7 @@ _KINDS: Final[dict[str, _Kind]] = {
 }
 
 
-def put_off(deadline: Deadline, when: int) -> int | None:
+def postponed_to(deadline: Deadline, when: int) -> int | None:
     """When it really is: a heartbeat puts the heartbeat timeout off. `None` if it is now."""
     if deadline.kind != "ACTIVITY_HEARTBEAT":
         return None
@@ -169,7 +169,7 @@ def put_off(deadline: Deadline, when: int) -> int | None:
     return heartbeat.at + deadline.milliseconds
 
 
-def open_deadlines(execution: Execution) -> Iterator[tuple[int, Deadline]]:
+def open_deadlines(execution: ExecutionState) -> Iterator[tuple[int, Deadline]]:
     """All deadlines of an execution that was read from disk, with the moments at which they were armed."""
     entities: list[Entity] = [entity for entity in execution.entities if not entity.closed]
     if execution.entities.execution is not None:
@@ -177,7 +177,7 @@ def open_deadlines(execution: Execution) -> Iterator[tuple[int, Deadline]]:
     seen = set()
     for entity in entities:
         for event in entity.events:
-            for deadline in armed_by(execution, event):
+            for deadline in deadlines_started_by(execution, event):
                 if deadline.alive() and (deadline.kind, deadline.event_id) not in seen:
                     seen.add((deadline.kind, deadline.event_id))
                     yield to_milliseconds(event.timestamp), deadline

@@ -1,25 +1,24 @@
 """All that the engine knows: domains, types, executions, task lists, deadlines; and how it changes.
 
 Rule: no threads, no locks, no disk, no clock of its own: whoever calls holds the engine's lock. Events come into being
-in `transact` and nowhere else: one transaction, one timestamp, consecutive ids. What the store must write is collected
+in `record` and nowhere else: one transaction, one timestamp, consecutive ids. What the store must write is collected
 in `outbox`, in order.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.engine import registered_types, task_lists
+from simpleflow_lab.engine import domains_and_types, task_lists
+from simpleflow_lab.engine.deadlines import DEADLINES, Deadline, deadlines_started_by, postponed_to
 from simpleflow_lab.engine.decision_rules import NewEvent
-from simpleflow_lab.engine.effects import FOLLOW_UPS
-from simpleflow_lab.engine.executions import Execution, Run, to_datetime
+from simpleflow_lab.engine.domains_and_types import Kind, Registry, Type
+from simpleflow_lab.engine.execution_state import ExecutionState, Run, to_datetime
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
-from simpleflow_lab.engine.registered_types import Kind, Registry, Type
 from simpleflow_lab.engine.task_lists import Poll, Task, TaskList
-from simpleflow_lab.engine.timeouts import ARMING, Deadline, armed_by, put_off
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES
@@ -45,14 +44,27 @@ class RunDeleted(NamedTuple):
     """The execution's number."""
 
 
-Change = NewEvents | Run | RunDeleted | registered_types.Change
+Change = NewEvents | Run | RunDeleted | domains_and_types.Change
+Effect = Callable[["EngineState", ExecutionState, HistoryEvent], None]
+"""What follows from an event: a function that records further events, in this execution or in others."""
 
 
 class EngineState:
     """The engine's memory."""
 
-    def __init__(self, *, now: Callable[[], int], new_run_id: Callable[[], str], keep_closed: bool):
-        """`keep_closed`: nothing can be read again, so closed executions stay in memory whole."""
+    def __init__(
+        self,
+        *,
+        now: Callable[[], int],
+        new_run_id: Callable[[], str],
+        effects: Mapping[str, Effect],
+        cached_events: int | None,
+    ):
+        """Make an empty state.
+
+        `now` gives milliseconds since 1970. `effects` holds, by event type, what is run after an event of that type.
+        Closed executions stay in memory up to `cached_events` events; all of them if it is `None`.
+        """
         self.now = now
         self.new_run_id = new_run_id
         self.registry = Registry()
@@ -60,33 +72,34 @@ class EngineState:
         """Every execution by domain, workflowId and runId."""
         self.run_of_key: dict[int, Run] = {}
         """Every execution by its number in the store."""
-        self.open: dict[int, Execution] = {}
+        self.open: dict[int, ExecutionState] = {}
         """Open executions by their numbers."""
-        self.open_by_id: dict[tuple[str, str], Execution] = {}
+        self.open_by_id: dict[tuple[str, str], ExecutionState] = {}
         """Open executions by domain and workflowId."""
-        self.closed: OrderedDict[int, Execution] = OrderedDict()
+        self.closed: OrderedDict[int, ExecutionState] = OrderedDict()
         """Closed executions that are still in memory, by their numbers, least recently used first."""
         self.deadlines: LazyHeap[Deadline] = LazyHeap(Deadline.alive)
         self.outbox: list[Change] = []
         """What the store must write, in order."""
-        self.changed: dict[int, Execution] = {}
+        self.changed: dict[int, ExecutionState] = {}
         """Executions with events in the outbox."""
-        self.answered: list[Poll] = []
+        self.served_polls: list[Poll] = []
         """Polls that were given a task and must be woken once the outbox is with the store."""
         self.damaged: dict[int, str] = {}
         """Open executions that can't go on, for their histories are not what was written, and what is wrong."""
         self.next_key = 1
         self.open_tasks = 0
         """Queued and running tasks of all executions."""
-        self._keep_closed = keep_closed
+        self._effects = effects
+        self._max_cached_events = cached_events
         self._cached_events = 0
         self._open_in: dict[str, int] = {}
         self._counted: dict[int, int] = {}
         self._task_lists: dict[tuple[str, str, str], TaskList] = {}
         self._to_match: dict[tuple[str, str, str], TaskList] = {}
-        self._follow_ups: deque[tuple[Execution, HistoryEvent]] = deque()
+        self._pending_effects: deque[tuple[ExecutionState, HistoryEvent]] = deque()
 
-    # -- facts for decision rules
+    # -- lookup for decision rules
 
     def find_type(self, domain: str, kind: Kind, name: str, version: str) -> Type | None:
         """A registered or deprecated type."""
@@ -96,14 +109,14 @@ class EngineState:
         """How many executions of a domain are open."""
         return self._open_in.get(domain, 0)
 
-    def open_execution(self, domain: str, workflow_id: str, run_id: str | None) -> Execution | None:
+    def open_execution(self, domain: str, workflow_id: str, run_id: str | None) -> ExecutionState | None:
         """The open execution of this id; with a run id, only if it is that run."""
         found = self.open_by_id.get((domain, workflow_id))
         return None if found is None or (run_id and found.run.run_id != run_id) else found
 
     # -- change
 
-    def start(self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any]) -> Execution:
+    def start(self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any]) -> ExecutionState:
         """A new execution, whose first event has these attributes. Nobody else has its id open."""
         parent = attributes.get("parentWorkflowExecution")
         tags = attributes.get("tagList")
@@ -119,27 +132,27 @@ class EngineState:
             tags=None if tags is None else tuple(tags),
         )
         self.next_key += 1
-        execution = Execution(run)
+        execution = ExecutionState(run)
         self.outbox.append(run)
-        self.adopt(execution)
-        self.transact(execution, [("WorkflowExecutionStarted", attributes)])
+        self.add_open(execution)
+        self.record(execution, [("WorkflowExecutionStarted", attributes)])
         return execution
 
-    def adopt(self, execution: Execution) -> None:
+    def add_open(self, execution: ExecutionState) -> None:
         """Take an open execution in."""
         run = execution.run
-        self.note(run)
+        self.put_run(run)
         self.open[run.key] = execution
         self.open_by_id[run.domain, run.workflow_id] = execution
         self._open_in[run.domain] = self._open_in.get(run.domain, 0) + 1
         self._counted[run.key] = 0
 
-    def note(self, run: Run) -> None:
+    def put_run(self, run: Run) -> None:
         """Take the record of an execution in, or a later version of it."""
         self.runs[run.domain, run.workflow_id, run.run_id] = run
         self.run_of_key[run.key] = run
 
-    def transact(self, execution: Execution, new: Iterable[NewEvent]) -> None:
+    def record(self, execution: ExecutionState, new: Iterable[NewEvent]) -> None:
         """Record events, all at one moment, and a decision task if one of them asks for it.
 
         `new` may be a generator that looks at the execution: each event is applied before the next one is asked for.
@@ -160,30 +173,30 @@ class EngineState:
             raise
         self._recorded(execution, execution.events[first:], moment)
 
-    def _undo(self, execution: Execution, length: int) -> None:
+    def _undo(self, execution: ExecutionState, length: int) -> None:
         """Something is wrong with our rules: leave the execution as it was."""
-        before = Execution.fold(self.run_of_key[execution.run.key], execution.events[:length])
-        before.heartbeats, before.offered, before.ticket = execution.heartbeats, execution.offered, execution.ticket
+        before = ExecutionState.fold(self.run_of_key[execution.run.key], execution.events[:length])
+        before.heartbeats, before.enqueued, before.ticket = execution.heartbeats, execution.enqueued, execution.ticket
         vars(execution).update(vars(before))
 
-    def _recorded(self, execution: Execution, events: list[HistoryEvent], moment: int) -> None:
+    def _recorded(self, execution: ExecutionState, events: list[HistoryEvent], moment: int) -> None:
         key = execution.run.key
         self.outbox.append(NewEvents(key, events))
         self.changed[key] = execution
         for event in events:
-            if event.type in ARMING:
-                for deadline in armed_by(execution, event):
-                    self.arm(deadline, moment)
+            if event.type in DEADLINES:
+                for deadline in deadlines_started_by(execution, event):
+                    self.schedule(deadline, moment)
             if event.type == "ActivityTaskScheduled":
-                self.offer(Task(task_lists.ACTIVITY, execution, event), event.attributes["taskList"]["name"])
-            if event.type in FOLLOW_UPS:
-                self._follow_ups.append((execution, event))
-        self.offer_decision(execution)
+                self.enqueue(Task(task_lists.ACTIVITY, execution, event), event.attributes["taskList"]["name"])
+            if event.type in self._effects:
+                self._pending_effects.append((execution, event))
+        self.enqueue_decision_task(execution)
         if execution.closed:
             self._close(execution)
-        self.count(execution)
+        self.update_open_tasks(execution)
 
-    def count(self, execution: Execution) -> None:
+    def update_open_tasks(self, execution: ExecutionState) -> None:
         """Bring the number of open tasks up to date."""
         tasks = execution.open_tasks
         self.open_tasks += tasks - self._counted.get(execution.run.key, 0)
@@ -192,9 +205,9 @@ class EngineState:
         else:
             self._counted[execution.run.key] = tasks
 
-    def _close(self, execution: Execution) -> None:
+    def _close(self, execution: ExecutionState) -> None:
         run = execution.run
-        self.note(run)
+        self.put_run(run)
         self.outbox.append(run)
         del self.open[run.key]
         del self.open_by_id[run.domain, run.workflow_id]
@@ -203,47 +216,47 @@ class EngineState:
 
     # -- follow-ups and polls
 
-    def settle(self) -> None:
+    def dispatch(self) -> None:
         """Do what follows from what was recorded, each in a transaction of its own, and give tasks to waiting polls."""
-        while self._follow_ups:
-            execution, event = self._follow_ups.popleft()
-            FOLLOW_UPS[event.type](self, execution, event)
+        while self._pending_effects:
+            execution, event = self._pending_effects.popleft()
+            self._effects[event.type](self, execution, event)
             if event.type in CLOSE_STATUS:
                 execution.entities = Entities(keep_closed=False)
         while self._to_match:
             name, task_list = self._to_match.popitem()
             while (found := task_list.match()) is not None:
                 task, poll = found
-                self.begin(task, poll)
-                self.answered.append(poll)
+                self.start_task(task, poll)
+                self.served_polls.append(poll)
             self.forget_unused(name)
 
-    def begin(self, task: Task, poll: Poll) -> None:
+    def start_task(self, task: Task, poll: Poll) -> None:
         """The task is started by the poll, which is given it unless that was one event too many for the execution."""
         attributes: dict[str, Any] = {"scheduledEventId": task.scheduled.id}
         if poll.identity is not None:
             attributes["identity"] = poll.identity
         event_type = "DecisionTaskStarted" if task.kind == task_lists.DECISION else "ActivityTaskStarted"
-        self.transact(task.execution, [(event_type, attributes)])
+        self.record(task.execution, [(event_type, attributes)])
         if not task.execution.closed:
             poll.given = (task, len(task.execution.events))
 
-    def offer(self, task: Task, list_name: str) -> None:
+    def enqueue(self, task: Task, list_name: str) -> None:
         """Put a task into its list."""
         key = (task.kind, task.execution.run.domain, list_name)
         task_list = self.task_list(*key)
         task_list.push(task)
         self._to_match[key] = task_list
 
-    def offer_decision(self, execution: Execution) -> None:
+    def enqueue_decision_task(self, execution: ExecutionState) -> None:
         """Put the queued decision task into its list, unless another one is being decided."""
         queued = execution.queued
-        if queued and execution.started is None and execution.offered != queued:
-            execution.offered = queued
+        if queued and execution.started is None and execution.enqueued != queued:
+            execution.enqueued = queued
             entity = execution.entities.get(queued)
             assert entity is not None
             task = Task(task_lists.DECISION, execution, entity.first)
-            self.offer(task, entity.first.attributes["taskList"]["name"])
+            self.enqueue(task, entity.first.attributes["taskList"]["name"])
 
     def task_list(self, kind: str, domain: str, name: str) -> TaskList:
         """The task list of this name, which needs no registration."""
@@ -264,7 +277,7 @@ class EngineState:
 
     # -- time
 
-    def arm(self, deadline: Deadline, moment: int) -> None:
+    def schedule(self, deadline: Deadline, moment: int) -> None:
         """Let a deadline run from this moment on."""
         self.deadlines.push((moment + deadline.milliseconds,), deadline)
 
@@ -278,24 +291,25 @@ class EngineState:
         while (found := self.deadlines.first()) is not None and found[0][0] <= self.now():
             self.deadlines.pop()
             deadline = found[1]
-            later = put_off(deadline, found[0][0])
+            later = postponed_to(deadline, found[0][0])
             if later is not None:
                 self.deadlines.push((later,), deadline)
                 continue
-            self.transact(deadline.execution, [deadline.due()])
-            self.settle()
+            self.record(deadline.execution, [deadline.due()])
+            self.dispatch()
 
     # -- closed executions
 
-    def cache(self, execution: Execution) -> None:
+    def cache(self, execution: ExecutionState) -> None:
         """Keep a closed execution in memory for a while."""
         self.closed[execution.run.key] = execution
         self._cached_events += len(execution.events)
-        while not self._keep_closed and self._cached_events > CACHED_EVENTS and len(self.closed) > 1:
+        limit = self._max_cached_events
+        while limit is not None and self._cached_events > limit and len(self.closed) > 1:
             _, oldest = self.closed.popitem(last=False)
             self._cached_events -= len(oldest.events)
 
-    def recall(self, key: int) -> Execution | None:
+    def in_memory(self, key: int) -> ExecutionState | None:
         """An execution that is in memory."""
         found = self.open.get(key)
         if found is None:
@@ -314,7 +328,7 @@ class EngineState:
         self.outbox.append(RunDeleted(run.key))
 
 
-def _with_decision_task(execution: Execution, new: Iterable[NewEvent]) -> Iterator[NewEvent]:
+def _with_decision_task(execution: ExecutionState, new: Iterable[NewEvent]) -> Iterator[NewEvent]:
     wakes = False
     for event in new:
         wakes = wakes or EVENT_TYPES[event[0]].wakes
@@ -332,7 +346,7 @@ def _with_decision_task(execution: Execution, new: Iterable[NewEvent]) -> Iterat
         yield "DecisionTaskScheduled", attributes
 
 
-def _event_limit_exceeded(execution: Execution) -> NewEvent:
+def _event_limit_exceeded(execution: ExecutionState) -> NewEvent:
     """The last event that SWF records in a history is the one that ends it."""
     attributes = {"cause": "EVENT_LIMIT_EXCEEDED", "childPolicy": execution.configuration["childPolicy"]}
     return "WorkflowExecutionTerminated", attributes
