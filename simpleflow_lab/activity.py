@@ -8,8 +8,8 @@ An activity is a function, an `async def` function, or a class with an `execute`
 like what it wraps. Decorating registers it by `(name, version)`: an activity worker runs only what is registered in its
 process, never something named by a history. Defining it again replaces it.
 
-While it runs as a task, its code may ask for `current_context()`, and say with `heartbeat(0.4)` how far it is; that is
-also where it learns that it should stop.
+While it runs as a task, its code may call `current_context()`, and report its progress with `heartbeat(0.4)`, which
+also raises when the activity should stop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from simpleflow_lab.retry import Retry, check_retry
 
 
 class NotSet:
-    """The type of `NOT_SET` and `PRIORITY_NOT_SET`: nothing was said, where `None` says something."""
+    """The type of `NOT_SET` and `PRIORITY_NOT_SET`: no value was given, where `None` is a value."""
 
     def __init__(self, name: str):
         self._name = name
@@ -96,7 +96,7 @@ class Activity:
             )
             if isinstance(given, NotSet)
         )
-        """Which of these nobody gave: there a decider's settings may have another default."""
+        """The options among these that were not given: a decider's settings may have other defaults for them."""
         self.task_priority = task_priority
         self.idempotent = bool(idempotent)
         self.meta = dict(meta) if meta else {}
@@ -113,7 +113,7 @@ class Activity:
 
     @property
     def context(self) -> Mapping[str, Any]:
-        """What the running activity task says of itself; see `current_context`."""
+        """The context of the running activity task; see `current_context`."""
         return current_context()
 
     def execute(
@@ -181,8 +181,8 @@ def with_attributes(
     :param task_priority: higher goes first; `None` takes none even if the workflow has one.
     :param idempotent: the task's id comes from its arguments, so that the same call twice is one task.
     :param meta: goes with the input of each task.
-    :param executor: "threads" or "processes"; by default what the Lab says. A process may crash, run out of memory or
-        be killed without harm to others; it is made by a fork, see `runtime.processes`.
+    :param executor: "threads" or "processes"; by default as configured in the Lab. A process may crash, run out of
+        memory or be killed without harm to others; it is made by a fork, see `runtime.forked`.
     """
 
     def decorate(callable: Callable[..., Any]) -> Activity:
@@ -226,10 +226,11 @@ def heartbeat(progress: Any = None, details: Any = None) -> None:
 
     `progress` is a fraction from 0 to 1, a number of items or a text, and `details` anything more; both are shown while
     it runs, and recorded if it times out. They are cut to SWF's 2,048 characters. Call it as often as you like: the
-    first goes out at once, then the newest every now and then. Heartbeats that keep the task alive are sent anyway.
+    first is sent at once, then the newest at most three times in a third of the heartbeat timeout. Heartbeats that keep
+    the task alive are sent anyway.
 
-    Raises `ActivityCanceled` if somebody asked to cancel the task, or nobody waits for it any more: clean up and raise
-    it again. Outside an activity task it does nothing.
+    Raises `ActivityCanceled` if a cancel request came for the task, or its execution has closed: clean up and raise it
+    again. Outside an activity task it does nothing.
     """
     task = activity_context.current()
     if task is not None:

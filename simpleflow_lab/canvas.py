@@ -1,11 +1,11 @@
 """Groups and chains: tasks side by side, and tasks in a row.
 
 A container is submitted like a task and has one future. It is ordinary sequential code: a chain submits, waits, and
-submits the next, in a strand of its own beside `run` (`Submitter.spawn`). Options of a container never change what is
+submits the next, in a fiber of its own beside `run` (`Submitter.spawn`). Options of a container never change what is
 in it: members are copied before they are submitted, so that an activity, a task or a container may stand in several
 containers, and be submitted several times.
 
-What becomes of failures is upstream's, and stands in `docs/failures.md`: `raises_on_failure` says whether reading the
+Failures are handled as upstream does; see `docs/failures.md`. `raises_on_failure` decides whether reading the
 result raises, for everything in the container; `bubbles_exception_on_failure` says whether the container has an
 exception at all, for a chain around it to break on.
 """
@@ -31,7 +31,7 @@ class Submitter(Protocol):
         """Take a task; gives its future at once."""
 
     def spawn(self, future: Future, body: Callable[[], Any]) -> None:
-        """Run `body` in a strand of its own, now until it first waits; its result or error closes the future."""
+        """Run `body` in a fiber of its own, now until it first waits; its result or error closes the future."""
 
     def new_future(self, future_class: type[Future], *, raises: bool) -> Future:
         """A future of a container, which waits as a task's does."""
@@ -76,12 +76,12 @@ class GroupFuture(Future):
     Its exception is an `AggregateException` with one slot for each member.
     """
 
-    __slots__ = ("futures", "given_up")
+    __slots__ = ("cancel_requested", "futures")
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.given_up = False
-        """It was canceled: no more members are submitted, and it is done when those that are have closed."""
+        self.cancel_requested = False
+        """`cancel` was called: no more members are submitted, and it is done when the submitted ones have closed."""
         self.futures: list[Future] = []
         """The futures of its members, as far as they are submitted."""
 
@@ -97,13 +97,13 @@ class GroupFuture(Future):
         """
         if self.done:
             return False
-        self.given_up = True
+        self.cancel_requested = True
         for member in self.futures:
             member.cancel()
         return True
 
     def set_exception(self, exception: BaseException, *, raises: bool | None = None) -> None:
-        if self.given_up:
+        if self.cancel_requested:
             self.set_cancelled()
         else:
             super().set_exception(exception, raises=raises)
@@ -114,7 +114,7 @@ class GroupFuture(Future):
         return listed(_value(future) for future in self.futures)
 
     def mark_handled(self) -> None:
-        """Somebody is told of the failure, and so of its members'."""
+        """Mark the failure as handled, and with it those of the members."""
         super().mark_handled()
         for future in self.futures:
             future.mark_handled()
@@ -133,9 +133,9 @@ class GroupFuture(Future):
             self.mark_handled()
         return super().exception
 
-    def settle(self, *, bubbles: bool) -> None:
+    def close_as_members(self, *, bubbles: bool) -> None:
         """Close it as its members have closed."""
-        if self.given_up:
+        if self.cancel_requested:
             self.set_cancelled()
             return
         errors = [future.peek_exception() for future in self.futures]
@@ -155,7 +155,7 @@ class ChainFuture(GroupFuture):
 
 
 class FuncGroup(SubmittableContainer):
-    """A container, or a task, made when its turn comes: `FuncGroup(func, *args)` submits what `func(*args)` gives.
+    """A container, or a task, made when it is submitted: `FuncGroup(func, *args)` submits what `func(*args)` gives.
 
     In a chain it sees, with `send_result`, the result before it, and so can fan out over it. With `_allow_none` the
     function may give `None`, for an empty group.
@@ -247,24 +247,24 @@ class _Members(SubmittableContainer):
         assert isinstance(future, GroupFuture)
         return future
 
-    def _in_strand(self, executor: Submitter, future: GroupFuture, body: Callable[[], None]) -> None:
-        """Run the body beside `run`, then settle the future."""
-        strand = executor.new_future(Future, raises=False)
+    def _in_fiber(self, executor: Submitter, future: GroupFuture, body: Callable[[], None]) -> None:
+        """Run the body in a fiber beside `run`, then close the future."""
+        finished = executor.new_future(Future, raises=False)
 
-        def settle(_: Future) -> None:
-            error = strand.peek_exception()
-            if strand.cancelled:  # with the execution, while it stood still; `run` is told, too
-                strand.mark_handled()
+        def close(_: Future) -> None:
+            error = finished.peek_exception()
+            if finished.cancelled:  # with the execution, while it waited; `run` gets the error, too
+                finished.mark_handled()
                 future.mark_handled()
                 future.set_cancelled(error)
             elif error is None:
-                future.settle(bubbles=self.bubbles_exception_on_failure)
+                future.close_as_members(bubbles=self.bubbles_exception_on_failure)
             else:  # not a member's: what made the members failed, such as the function of a FuncGroup
-                strand.mark_handled()
+                finished.mark_handled()
                 future.set_exception(error, raises=True)
 
-        strand.add_done_callback(settle)
-        executor.spawn(strand, body)
+        finished.add_done_callback(close)
+        executor.spawn(finished, body)
 
 
 class Group(_Members):
@@ -280,9 +280,9 @@ class Group(_Members):
         future = self._new_future(executor)
         if self.max_parallel is None or self.max_parallel >= len(self.members):
             future.futures = [submit(executor, as_member(each, self.raises_on_failure)) for each in self.members]
-            _when_all_done(future.futures, lambda: future.settle(bubbles=self.bubbles_exception_on_failure))
+            _when_all_done(future.futures, lambda: future.close_as_members(bubbles=self.bubbles_exception_on_failure))
         else:
-            self._in_strand(executor, future, lambda: self._few_at_a_time(executor, future))
+            self._in_fiber(executor, future, lambda: self._few_at_a_time(executor, future))
         return future
 
     def _few_at_a_time(self, executor: Submitter, future: GroupFuture) -> None:
@@ -291,7 +291,7 @@ class Group(_Members):
         for member in list(self.members):
             while len(at_work) >= self.max_parallel:
                 at_work = wait(at_work, return_when=FIRST_COMPLETED).not_done
-            if future.given_up:
+            if future.cancel_requested:
                 break
             current = submit(executor, as_member(member, self.raises_on_failure))
             future.futures.append(current)
@@ -339,13 +339,13 @@ class Chain(_Members):
 
     def submit(self, executor: Submitter) -> Future:
         future = self._new_future(executor)
-        self._in_strand(executor, future, lambda: self._one_by_one(executor, future))
+        self._in_fiber(executor, future, lambda: self._one_by_one(executor, future))
         return future
 
     def _one_by_one(self, executor: Submitter, future: GroupFuture) -> None:
         previous: tuple[Any, ...] = ()
         for member in list(self.members):
-            if future.given_up:
+            if future.cancel_requested:
                 return
             current = submit(executor, as_member(member, self.raises_on_failure, *previous))
             future.futures.append(current)
@@ -357,14 +357,14 @@ class Chain(_Members):
 
 
 def as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
-    """The member as its container submits it: a copy, with the container's say, and more arguments if it takes any."""
+    """A copy of the member with its container's options, and with more arguments if it takes any."""
     if raises_on_failure is not None and hasattr(member, "raises_on_failure"):
         member = copy.copy(member)
         member.raises_on_failure = raises_on_failure
     if more and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
         member = copy.copy(member)
-        read = isinstance(member, FuncGroup)  # its function looks at what it gets
-        member.args = [*member.args, *(map(loaded, more) if read else more)]
+        is_read = isinstance(member, FuncGroup)  # its function gets values, not references
+        member.args = [*member.args, *(map(loaded, more) if is_read else more)]
     return member
 
 

@@ -2,31 +2,31 @@
 
     BaseException
     ├── ExecutionBlocked                an unfinished future was read where nothing can wait for it; or raised by hand
-    ├── ActivityCanceled                the running activity was asked to stop
+    ├── ActivityCanceled                the running activity should stop
     ├── WorkflowCanceled                raised where `run` waits when it is canceled, if the workflow asks for that
     └── DecisionInterrupted             ends code that ran too long without waiting; not to be caught
 
     Exception
     └── SimpleflowLabError              catch this to catch all of ours
-        ├── UsageError                  what was asked for can't be done as asked: exit code 2
+        ├── UsageError                  a request that can't be carried out as it is: exit code 2
         ├── EncodingError               a value that JSON can't hold unchanged
         │   ├── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
         │   └── JumboTooLargeError      a field longer than SWF takes, and no place for what is too long
         ├── HistoryError                a history that is not one
         ├── StoreError                  a store of the embedded engine that can't be opened or written
         │   ├── StoreInUseError         another process owns it
-        │   ├── NotAStoreError          a file of somebody else
+        │   ├── NotAStoreError          a file that is not a store
         │   ├── StoreVersionError       written by a newer version of this package
         │   ├── ObjectNotFoundError     an object beside the histories that is not there
         │   ├── JumboReferenceError     a reference to a large field that is none, or leads elsewhere
         │   └── JumboContentError       a large field that is not what was written
-        ├── TaskException               a task that closed otherwise than completed; upstream's names
+        ├── TaskException               a task that did not complete; upstream's names
         │   ├── TaskFailed
         │   ├── TimeoutError
         │   ├── TaskCanceled
         │   └── TaskTerminated
         ├── ActivityProcessDied         the process of an activity ended before the activity did
-        ├── WorkflowException           the workflow asked to fail (Workflow.fail)
+        ├── WorkflowException           the workflow failed itself (Workflow.fail)
         ├── AggregateException          several tasks of one group failed
         ├── ExecutionError              a program run by an activity failed; upstream's name
         │   └── ExecutionTimeoutError
@@ -36,17 +36,17 @@
         │   ├── WorkflowExecutionCanceled
         │   └── WorkflowExecutionTerminated
         ├── DecisionTaskError           a decision that could not be made; the execution stays open
-        │   ├── NondeterminismError     the code asks for something else than the history recorded
-        │   ├── ImpureWorkflowError     the code reads a clock, draws by chance or sleeps, where that is forbidden
+        │   ├── NondeterminismError     the code's commands are not those that the history recorded
+        │   ├── ImpureWorkflowError     the code reads a clock, draws random numbers or sleeps, where that is forbidden
         │   ├── DecisionTooLongError    the code ran too long without waiting
         │   └── WorkflowNotRegisteredError
-        ├── ServiceUnreachableError     nobody answers at the service's address
+        ├── ServiceUnreachableError     no service answers at the address
         └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
 
     Warning
     └── DeterminismWarning              code of a workflow that may do something else when it runs again
 
-A class builds its message from its facts and says what to do. Nothing here imports anything of ours.
+Each class builds its message from its arguments and names the way out. Nothing here imports anything of ours.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class ExecutionBlocked(BaseException):
 
     `run` may raise it by hand to wait for whatever comes next, as in
     `if not (a.finished or b.finished): raise ExecutionBlocked`: then it runs again from its start, in a new instance of
-    the workflow, at the next decision. It must come to the same tasks again; those are not asked for twice.
+    the workflow, at the next decision. The rerun must submit the same tasks again; they are not scheduled twice.
     """
 
 
 class WorkflowCanceled(BaseException):
-    """The execution was asked to cancel, and its workflow has `cancellation = "raise"`.
+    """A cancel request came for the execution, and its workflow has `cancellation = "raise"`.
 
     It is raised once, where `run` waits. `run` may submit tasks that clean up, wait for them and raise it again: then
     the execution closes as canceled. It derives from `BaseException`, so that an `except Exception` around a task can't
@@ -90,23 +90,23 @@ class DeterminismWarning(UserWarning):
 
 
 class ActivityCanceled(BaseException):
-    """Raised inside an activity that should stop: somebody asked to cancel it, or nobody waits for it any more.
+    """Raised inside an activity that should stop: a cancel request came, or its execution has closed.
 
     Clean up and raise it again, or another one with `details`: the task closes as canceled, with these details. An
     activity that goes on and returns is completed all the same.
 
-    It derives from `BaseException`, like `asyncio.CancelledError`, because it is no error of what the activity does: an
+    It derives from `BaseException`, like `asyncio.CancelledError`, because it is no error of the activity: an
     `except Exception` around one step of a long loop must not swallow the request to stop.
     """
 
     def __init__(self, message: str = "", *, details: Any = None):
         super().__init__(message)
         self.details = details
-        """What the history should say: a text, or anything that JSON holds."""
+        """The details for the history: a text, or any JSON value."""
 
 
 class UsageError(SimpleflowLabError):
-    """What was asked for can't be done as asked; the message is one line and names the way out."""
+    """A request that can't be carried out as it is; the message is one line and names the way out."""
 
 
 class EncodingError(SimpleflowLabError, TypeError):
@@ -169,7 +169,7 @@ class ObjectNotFoundError(StoreError):
 
 
 class JumboReferenceError(StoreError):
-    """A field that claims to refer to a large one, and must not be followed."""
+    """A reference to a large value that must not be followed."""
 
     def __init__(self, reference: str, why: str):
         super().__init__(f"the reference {reference[:200]!r} was not followed: {why}")
@@ -188,14 +188,14 @@ class JumboContentError(StoreError):
 
 
 class TaskException(SimpleflowLabError):
-    """A task that closed otherwise than completed."""
+    """A task that did not complete: it failed, timed out, or was canceled or terminated."""
 
 
 class TaskFailed(TaskException):
     """A task that failed, and why.
 
     `details` is what the activity worker recorded: a JSON object with `error`, `error_type`, `message` and `traceback`
-    when the worker was one of ours or of upstream's; anything at all when it was somebody else's.
+    when the worker was one of ours or of upstream's; any text when it was another program's.
     """
 
     def __init__(self, name: str, reason: str | None, details: str | None = None):
@@ -211,8 +211,8 @@ class TaskFailed(TaskException):
 class TimeoutError(TaskException):
     """A task that ran into one of its timeouts.
 
-    `details` is what an activity said with its last heartbeat, as recorded: JSON with `progress` and `details` when it
-    was one of ours; `None` if it said nothing.
+    `details` are those of the activity's last heartbeat, as recorded: JSON with `progress` and `details` when the
+    worker was one of ours; `None` without any.
     """
 
     def __init__(self, timeout_type: str, timeout_value: str | int | None = None, details: str | None = None):
@@ -252,7 +252,7 @@ class ActivityProcessDied(SimpleflowLabError):
 
 
 class WorkflowException(SimpleflowLabError):
-    """The workflow asked to fail, with this reason and these details."""
+    """The workflow failed itself, with this reason and these details."""
 
     def __init__(self, message: str, reason: str, details: str | None = None):
         super().__init__(message, reason, details)
@@ -264,7 +264,7 @@ class WorkflowException(SimpleflowLabError):
 
 
 class AggregateException(SimpleflowLabError):
-    """Several tasks of one group failed: one slot a task, `None` for those that went well."""
+    """Several tasks of one group failed: one slot a task, `None` for those that completed."""
 
     def __init__(self, exceptions: Iterable[BaseException | None]):
         self.exceptions = list(exceptions)
@@ -297,7 +297,7 @@ class AggregateException(SimpleflowLabError):
 class ExecutionError(SimpleflowLabError):
     """A program that an activity ran ended with an error.
 
-    `details` is what it said: of a Python function JSON with `error`, `error_type`, `message` and `traceback`.
+    `details` is the program's output: of a Python function JSON with `error`, `error_type`, `message` and `traceback`.
     """
 
     def __init__(self, details: str = ""):
@@ -329,7 +329,7 @@ class ExecutionTimeoutError(ExecutionError):
 
 
 class WorkflowExecutionError(SimpleflowLabError):
-    """An execution that closed otherwise than completed.
+    """An execution that did not complete: it failed, timed out, or was canceled or terminated.
 
     The message names the execution and what closed it; where a task or the workflow's own code failed, it ends with the
     traceback that was recorded there.
@@ -355,7 +355,7 @@ def _both_ends(text: str, limit: int = 40_000) -> str:
 
 
 class WorkflowExecutionFailed(WorkflowExecutionError):
-    """The workflow failed: its code raised, or it asked to fail."""
+    """The workflow failed: its code raised, or it called `fail`."""
 
     closed = "failed"
 
@@ -367,13 +367,13 @@ class WorkflowExecutionTimedOut(WorkflowExecutionError):
 
 
 class WorkflowExecutionCanceled(WorkflowExecutionError):
-    """The workflow was asked to cancel and did."""
+    """The execution was canceled by request."""
 
     closed = "was canceled"
 
 
 class WorkflowExecutionTerminated(WorkflowExecutionError):
-    """Somebody, a child policy or a limit ended the execution."""
+    """A terminate request, a child policy or a limit ended the execution."""
 
     closed = "was terminated"
 
@@ -382,14 +382,14 @@ class WorkflowExecutionTerminated(WorkflowExecutionError):
 
 
 class DecisionTaskError(SimpleflowLabError):
-    """A decision that could not be made. The execution stays open and goes on when the cause is mended."""
+    """A decision that could not be made. The execution stays open and goes on when the cause is fixed."""
 
 
 class NondeterminismError(DecisionTaskError):
-    """The workflow's code asks for something else than what its history recorded.
+    """The workflow's code makes other decisions than its history recorded.
 
     Its code changed since the execution started, or it depends on time, randomness or the world outside. It fails the
-    decision task and not the execution: put the code right, and the execution goes on.
+    decision task and not the execution: fix the code, and the execution goes on.
     """
 
     def __init__(
@@ -420,7 +420,7 @@ class NondeterminismError(DecisionTaskError):
 
 
 class ImpureWorkflowError(DecisionTaskError):
-    """The code of a workflow with `determinism = "raise"` reads a clock, draws by chance or sleeps."""
+    """The code of a workflow with `determinism = "raise"` reads a clock, draws random numbers or sleeps."""
 
 
 class DecisionTooLongError(DecisionTaskError):
@@ -436,7 +436,7 @@ class DecisionTooLongError(DecisionTaskError):
 
 
 class WorkflowNotRegisteredError(DecisionTaskError):
-    """A decision task of a workflow that nobody defined in this process."""
+    """A decision task of a workflow that is not defined in this process."""
 
     def __init__(self, name: str, version: str):
         super().__init__(
@@ -448,9 +448,9 @@ class WorkflowNotRegisteredError(DecisionTaskError):
 
 
 class UnreadableValueError(DecisionTaskError, EncodingError):
-    """A recorded value of a type that this process can't read: nobody registered it, or reading it failed.
+    """A recorded value of a type that this process can't read: it is not registered, or reading it failed.
 
-    Where a workflow waits for it, the decision is tried again, and at once when a type is registered.
+    A decision that needs it is blocked and retried, at once when a type is registered.
     """
 
     def __init__(self, name: str, why: str | None = None):
@@ -460,7 +460,7 @@ class UnreadableValueError(DecisionTaskError, EncodingError):
 
 
 class ServiceUnreachableError(SimpleflowLabError):
-    """Nobody answers at the service's address, or who does is not who should."""
+    """No service answers at the address, or the one that answers is not the expected one."""
 
 
 # -- what the service refuses, by SWF's names --------------------------------------------------------------------------

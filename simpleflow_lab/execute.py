@@ -8,12 +8,12 @@
     @execute.python(timeout=600, kill_children=True)
     def resize(image, width): ...              # runs in a process of its own, and may crash there
 
-Both give ordinary functions. What a Python function takes and gives, and what it knows of its task, goes through pipes
-as JSON: on a command line it could be read by everybody on the machine, as a program's own arguments can.
+Both give ordinary functions. A Python function's arguments, result and task context go through pipes as JSON: on a
+command line every user of the machine could read them, as they can read a program's own arguments.
 
     python -m simpleflow_lab.execute os.path.exists '{"args": ["/tmp"]}'
 
-is the other end, and works by hand, too.
+runs in the other interpreter; it works by hand, too.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_STDERR: Final = 32_768
-"""Bytes of a program's stderr that its error has: the last ones."""
+"""Bytes of a program's standard error that its error keeps: the last ones."""
 VALUES: Final = "simpleflow_lab.data.numpy_pandas"
 """Imported by the child where the parent has it, for it registers types."""
 
@@ -74,22 +74,22 @@ _SHIM: Final = (
     "os.getppid() == int(sys.argv[1]) or os._exit(1)\n"
     "os.execv(sys.argv[2], sys.argv[3:])\n"
 )
-"""Ends with its parent, and becomes a program that does, too. Linux keeps that over `exec`."""
+"""Dies with its parent, then executes the program, which dies with the parent, too: Linux keeps that over `exec`."""
 
 
 # -- programs ----------------------------------------------------------------------------------------------------------
 
 
 class ProgramError(ExecutionError, subprocess.CalledProcessError):
-    """A program ended with another return code than 0; the message has what it wrote to stderr."""
+    """A program ended with another return code than 0; the message holds its standard error."""
 
     def __init__(self, returncode: int, command: Sequence[str], output: str, stderr: str):
         subprocess.CalledProcessError.__init__(self, returncode, list(command), output, stderr)
 
     def __str__(self) -> str:
         how = _how_it_ended(self.returncode)
-        said = self.stderr.strip()
-        return f"{self.cmd[0]} {how}" + (f": {said}" if said else "")
+        errors = self.stderr.strip()
+        return f"{self.cmd[0]} {how}" + (f": {errors}" if errors else "")
 
 
 def format_arguments(*args: Any, **kwargs: Any) -> list[str]:

@@ -1,14 +1,14 @@
 """Futures: results that are not there yet.
 
 `Workflow.submit` gives a future at once. Passing it on as an argument, however deep inside lists and dicts, makes the
-next task wait for it. Reading `future.result` waits: the workflow's code stands still at that line until the task has
-closed, be it for days. How it stands still is not known here; whoever makes a future says how (`Waiter`).
+next task wait for it. Reading `future.result` waits: the workflow's code is suspended at that line until the task has
+closed, be it for days. The `Waiter` that a future is made with suspends the code.
 
 A future is upstream's: `result`, `exception`, `done`, … are properties.
 
-Of several futures one waits for all (`wait`), for the first (`wait` with `return_when`), for each as it comes
-(`as_completed`), and each with a deadline if need be. Where `concurrent.futures` gives sets, lists are given here: a
-set's order changes from run to run, and a workflow must do the same in each replay.
+`wait` waits for all of several futures, or with `return_when` for the first; `as_completed` gives each as it closes.
+Both take a timeout. Where `concurrent.futures` gives sets, these functions give lists: a set's order changes from run
+to run, and a workflow must do the same in each replay.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simpleflow_lab.data.references import loaded
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError
 
 PENDING: Final = "PENDING"
-"""Submitted, and not scheduled yet: it waits for its arguments, or for its turn."""
+"""Submitted, and not scheduled yet: an argument is not known yet, or too many tasks are open."""
 RUNNING: Final = "RUNNING"
 """Scheduled: SWF knows of it."""
 CANCELLED: Final = "CANCELLED"
@@ -42,21 +42,21 @@ ALL_COMPLETED: Final = "ALL_COMPLETED"
 ReturnWhen = Literal["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"]
 
 Waiter = Callable[["Future"], None]
-"""Returns when the future is done, and not before."""
+"""A function that returns when the future is done, and not before."""
 
 Canceler = Callable[["Future"], bool]
-"""Gives up the task of a future that is not done; `False` if that can't be asked."""
+"""A function that cancels the task of a future that is not done; `False` if the task can't be canceled."""
 
 
 @runtime_checkable
 class TimedWaiter(Protocol):
-    """A waiter that has a clock: SWF's timers."""
+    """A waiter that can also limit the wait, by an SWF timer."""
 
     def __call__(self, future: Future, /) -> None:
-        """Return when the future is done, and not before."""
+        """Suspend the calling code until the future is done."""
 
     def start_deadline(self, seconds: int) -> Future:
-        """A future that is done after so many seconds. Canceling it stops the clock."""
+        """A future that is done after so many seconds. Canceling it cancels the timer."""
 
 
 class DoneAndNotDone(NamedTuple):
@@ -76,7 +76,7 @@ class Future:
         "_callbacks",
         "_canceler",
         "_exception",
-        "_looked_at",
+        "_handled",
         "_raises",
         "_result",
         "_state",
@@ -100,7 +100,7 @@ class Future:
         self._state = PENDING
         self._result: Any = None
         self._exception: BaseException | None = None
-        self._looked_at = False
+        self._handled = False
         self._callbacks: list[Callable[[Future], None]] = []
 
     def __repr__(self) -> str:
@@ -124,9 +124,12 @@ class Future:
 
     @property
     def exception(self) -> BaseException | None:
-        """The error of a task that failed, timed out or was canceled, else `None`; waits for the task to close."""
+        """The error of a task that failed, timed out or was canceled, else `None`; waits for the task to close.
+
+        Reading it marks the failure as handled.
+        """
         self.wait()
-        self._looked_at = True
+        self._handled = True
         return self._exception
 
     @property
@@ -160,11 +163,11 @@ class Future:
         return self._state in (CANCELLED, CANCELLED_AND_NOTIFIED)
 
     def cancel(self) -> bool:
-        """Give up the task; `False` if it is done, or is nothing that can be canceled.
+        """Cancel the task; `False` if it is done, or can't be canceled.
 
-        A task that SWF does not know of yet is canceled at once, and so is a timer. Of a running activity or child
-        workflow the cancellation is *asked*: it is canceled when its worker or its workflow says so, and finished as
-        any other if that comes first; in neither case is it tried again. A group or chain cancels its members.
+        A task that SWF does not know of yet is canceled at once, and so is a timer. A running activity or child
+        workflow gets a cancel *request*: it is canceled when its worker or its workflow closes it so, and finished if
+        it completes or fails first; in neither case is it retried. A group or chain cancels its members.
         """
         if self.done:
             return False
@@ -183,7 +186,7 @@ class Future:
             raise ExecutionBlocked(f"{self!r} is not done, and outside Workflow.run nothing can wait for it")
         self._waiter(self)
 
-    # -- what makes it --
+    # -- for what makes and closes futures --
 
     def passed_on(self) -> Any:
         """`result` as it goes on to the next task: a large one that nobody read stays a `JumboValue`."""
@@ -192,21 +195,21 @@ class Future:
 
     @property
     def unhandled_failure(self) -> bool:
-        """It failed, and nothing raised or read the error."""
-        return self._exception is not None and not self._looked_at
+        """The task failed, and no code raised or read the error."""
+        return self._exception is not None and not self._handled
 
     def peek_exception(self) -> BaseException | None:
-        """The error, without waiting for it and without counting as somebody who noticed."""
+        """The error, without waiting for it and without marking it as handled."""
         return self._exception
 
     @property
     def failed(self) -> bool:
-        """It has an exception, and was not canceled; does not wait and does not count as somebody who noticed."""
+        """It has an exception, and was not canceled; does not wait and does not mark the failure as handled."""
         return self._state == FINISHED and self._exception is not None
 
     def mark_handled(self) -> None:
-        """Somebody is told of the failure by other means."""
-        self._looked_at = True
+        """Mark the failure as handled: it reached the author's code in another way than by this future."""
+        self._handled = True
 
     @property
     def raises(self) -> bool:
@@ -221,13 +224,13 @@ class Future:
             self._callbacks.append(callback)
 
     def discard_done_callback(self, callback: Callable[[Future], None]) -> None:
-        """Call it no more."""
+        """Do not call `callback` any more."""
         if callback in self._callbacks:
             self._callbacks.remove(callback)
 
     @property
     def waiter(self) -> Waiter | None:
-        """Who knows how to stand still for it."""
+        """What suspends the code that waits for this future, or `None` outside of a workflow."""
         return self._waiter
 
     def set_running(self) -> None:
@@ -252,7 +255,7 @@ class Future:
     def _outcome(self) -> Any:
         self.wait()
         if self._exception is not None and self._raises:
-            self._looked_at = True
+            self._handled = True
             raise self._exception
         return self._result
 
@@ -264,7 +267,7 @@ class Future:
 
 
 class AnyOf(Future):
-    """What code stands still for when it waits for several futures at once: done when whoever waits has enough."""
+    """What code waits for when it waits for several futures: `set` closes it when enough of them are done."""
 
     __slots__ = ("futures",)
 
@@ -277,8 +280,8 @@ class AnyOf(Future):
         names = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
         return f"<AnyOf {len(self.futures)} futures: {self.state}, not done are {names or 'none'}>"
 
-    def ring(self, *_: Future) -> None:
-        """It is enough."""
+    def set(self, *_: Future) -> None:
+        """Close it: enough of the futures are done."""
         if not self.done:
             self.set_finished(None)
 
@@ -310,7 +313,7 @@ def wait(
     With `return_when` or `timeout` it gives which futures are done and which are not (`DoneAndNotDone`), and raises no
     task's error: read the results of those that are done. `return_when` is `FIRST_COMPLETED`, `FIRST_EXCEPTION` or
     `ALL_COMPLETED`, as in `concurrent.futures`. `timeout` is in seconds, counted by an SWF timer and so in whole ones
-    (rounded up); 0 only looks.
+    (rounded up); 0 does not wait.
     """
     every = list(_flat(fs))
     if return_when is None and timeout is None:
@@ -336,11 +339,11 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
     """
     every = list(dict.fromkeys(_flat([fs])))
     came: deque[Future] = deque()
-    bell = AnyOf(every)
+    event = AnyOf(every)
 
     def one_done(future: Future) -> None:
         came.append(future)
-        bell.ring()
+        event.set()
 
     for future in every:
         future.add_done_callback(one_done)
@@ -348,12 +351,12 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
     if timeout is not None:
         deadline = _start_deadline(every, timeout, needed=len(came) < len(every))
     if deadline is not None:
-        deadline.add_done_callback(lambda _: bell.ring())
+        deadline.add_done_callback(lambda _: event.set())
     for given in range(len(every)):
         if not came and not (deadline is not None and deadline.done):
-            # A bell rings once; the callbacks, one for each future, ring the one that hangs there.
-            bell = AnyOf(every)
-            bell.wait()
+            # An event is set once; the callbacks, one for each future, set the one that is waited for.
+            event = AnyOf(every)
+            event.wait()
         if not came:
             raise TimeoutError(f"{len(every) - given} of {len(every)} futures are not done after {timeout} s")
         yield came.popleft()
@@ -362,7 +365,7 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
 
 
 def _is_enough(return_when: str, every: list[Future]) -> bool:
-    """There is nothing to wait for."""
+    """Whether enough of the futures are done."""
     if return_when == FIRST_COMPLETED and any(future.done for future in every):
         return True
     if return_when == FIRST_EXCEPTION and any(future.failed for future in every):
@@ -371,15 +374,15 @@ def _is_enough(return_when: str, every: list[Future]) -> bool:
 
 
 def _wait_until(return_when: str, every: list[Future], timeout: float | None) -> None:
-    """Stand still until enough are done, or the time is over."""
+    """Wait until enough futures are done, or the timeout is over."""
     enough = _is_enough(return_when, every)
-    # Also if there is nothing to wait for: code that runs again finds each deadline under the number that it had.
+    # Also if there is nothing to wait for: a rerun of the code finds each deadline under the number that it had.
     deadline = None if timeout is None else _start_deadline(every, timeout, needed=not enough)
     if enough:
         if deadline is not None:
             deadline.cancel()
         return
-    bell = AnyOf(every)
+    event = AnyOf(every)
     waited_for = [future for future in every if not future.done]
     left = len(waited_for)
 
@@ -387,13 +390,13 @@ def _wait_until(return_when: str, every: list[Future], timeout: float | None) ->
         nonlocal left
         left -= 1
         if not left or return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and future.failed):
-            bell.ring()
+            event.set()
 
     for future in waited_for:
         future.add_done_callback(one_done)
     if deadline is not None:
-        deadline.add_done_callback(bell.ring)
-    bell.wait()
+        deadline.add_done_callback(event.set)
+    event.wait()
     for future in waited_for:
         future.discard_done_callback(one_done)
     if deadline is not None:
@@ -401,7 +404,7 @@ def _wait_until(return_when: str, every: list[Future], timeout: float | None) ->
 
 
 def _start_deadline(every: list[Future], timeout: float, *, needed: bool) -> Future | None:
-    """A timer; `None` if nobody has one, and it is not needed."""
+    """A future that an SWF timer closes; `None` if there are no timers here, and none is needed."""
     waiter = AnyOf(every).waiter
     if not isinstance(waiter, TimedWaiter):
         if not needed:
@@ -422,7 +425,7 @@ def _flat(fs: Iterable[Any]) -> Iterable[Future]:
 
 
 def copy_outcome(first: Future, second: Future) -> None:
-    """Let the second future end as the first one does, be that done or not; unless it is done otherwise before."""
+    """Close the second future as the first one closes, now or later, unless the second is closed before."""
 
     def end(done: Future) -> None:
         if second.done:
@@ -453,7 +456,7 @@ def nested(value: Any) -> Iterable[Future]:
 
 
 def resolved(value: Any) -> Any:
-    """The value with every nested future replaced by its result, as it is passed on."""
+    """The value with every nested future replaced by its result, as `Future.passed_on` gives it."""
     if isinstance(value, Future):
         return value.passed_on()
     if is_registered(type(value)):

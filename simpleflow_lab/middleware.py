@@ -1,4 +1,4 @@
-"""What runs around each activity of a Lab: to time it, to log it, to change what goes in and what comes out.
+"""Middleware runs around each activity of a Lab: to time it, to log it, to change its arguments and its result.
 
     def timed(context, call, args, kwargs):
         began = time.monotonic()
@@ -54,7 +54,7 @@ class After:
 
 
 def around_of(middleware: Any) -> Around:
-    """A middleware, whatever its form. Raises `UsageError` for what is none."""
+    """A middleware, whatever its form. Raises `UsageError` for an object of no such form."""
     if not inspect.isclass(middleware):
         if any(callable(getattr(middleware, name, None)) for name in ("around", "pre", "post")):
             return _Methods(middleware)

@@ -1,4 +1,4 @@
-"""Retry policies: which failed attempts of a task are followed by another one, and after how long.
+"""Retry policies: which failed attempts of a task are retried, and after how long.
 
     @activity.with_attributes(retry=Retry(maximum_attempts=5, initial_interval=2, not_on=[ValueError]))
     def fetch(url): ...
@@ -35,7 +35,7 @@ ErrorKind = type[BaseException] | str
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailedAttempt:
-    """What is known of an attempt that failed, and of those before it."""
+    """An attempt that failed, and the counts of those before it."""
 
     error_names: frozenset[str] = frozenset()
     """Names of the error's class and of those it derives from, as far as they were recorded."""
@@ -46,7 +46,7 @@ class FailedAttempt:
     elapsed: float = 0.0
     """Seconds from when the first attempt was scheduled to when this one ended."""
     seed: str = ""
-    """What the jitter is drawn from: the same in every replay, another for each run, task and attempt."""
+    """The seed of the jitter: the same in every replay, another for each run, task and attempt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,19 +67,19 @@ class Retry:
     maximum_interval: float | None = None
     """Longest wait, in seconds; by default a hundred times the first."""
     jitter: float = 0.0
-    """Part of the wait, 0 to 1, that is left to chance: 0.1 makes it up to a tenth shorter or longer."""
+    """Part of the wait, 0 to 1, that is random: 0.1 makes it up to a tenth shorter or longer."""
     expiration: float | None = None
     """Seconds after the task was first scheduled in which the last attempt must begin; `None` for no limit."""
     on: Iterable[ErrorKind] = ()
-    """Only these errors are tried again, and those that derive from them; empty for all."""
+    """Only these errors are retried, and those that derive from them; empty for all."""
     not_on: Iterable[ErrorKind] = ()
-    """These errors are not tried again, whatever `on` says."""
+    """These errors are not retried, even if `on` names them."""
     timeouts: Mapping[str, int] = field(default_factory=dict)
     """Retries after each type of timeout, counted apart from all else: `{"HEARTBEAT": 5, "START_TO_CLOSE": 0}`.
     A type that is not named is an error like any other."""
 
     def __post_init__(self) -> None:
-        """Raises `UsageError` for what makes no sense."""
+        """Raise `UsageError` for values that contradict each other."""
         _check(
             self.maximum_attempts is None or _is_count(self.maximum_attempts, at_least=1),
             f"maximum_attempts must be a whole number, 1 or more, or None, not {self.maximum_attempts!r}",
@@ -136,14 +136,14 @@ class Retry:
 
 
 def policy_of(retry: Retry | int) -> Retry:
-    """The policy that `retry=` says: a number of retries is that many, at once, whatever the error."""
+    """The policy of a `retry=` argument: a number means that many retries, at once, whatever the error."""
     if isinstance(retry, Retry):
         return retry
     return Retry(maximum_attempts=retry + 1, initial_interval=0)
 
 
 def check_retry(retry: object, of: str) -> None:
-    """Raise `UsageError` unless this can be somebody's `retry`."""
+    """Raise `UsageError` unless this is a valid `retry=` argument."""
     _check(
         isinstance(retry, Retry) or _is_count(retry, at_least=0),
         f"{of}: retry must be a number of retries, 0 or more, or a Retry(...), not {retry!r}",
@@ -151,7 +151,7 @@ def check_retry(retry: object, of: str) -> None:
 
 
 def back_off(times: int, *, longest: int = 60) -> int:
-    """Seconds to wait when something was refused so many times in a row: 1, 2, 4, … `longest`."""
+    """Seconds to wait after so many refusals in a row: 1, 2, 4, … `longest`."""
     return min(1 << min(times - 1, 20), longest)
 
 
@@ -180,7 +180,7 @@ def _kinds(name: str, kinds: object) -> tuple[str, ...]:
 
 
 def _chance(seed: str) -> float:
-    """A number from 0 to 1 that looks like chance and is the same for the same seed."""
+    """A pseudo-random number from 0 to 1, the same for the same seed."""
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") / 2**64
 
 

@@ -1,7 +1,7 @@
 """Signals as a workflow gets them, and waiting for them.
 
-A signal has a name and an input. What `Workflow.signal` sends is `{"args": …, "kwargs": …, "__propagate": …}`, as
-upstream writes it; what others send is whatever they wrote. Waiting for a name gives its latest occurrence; taking
+A signal has a name and an input. `Workflow.signal` sends the input `{"args": …, "kwargs": …, "__propagate": …}`, as
+upstream does; other senders may send any text. Waiting for a name gives its latest occurrence; taking
 (`WaitForNextSignal`) gives each occurrence once, in the order of the history.
 """
 
@@ -15,7 +15,7 @@ from simpleflow_lab.futures import Future
 from simpleflow_lab.task import Task
 
 PROPAGATE: Final = "__propagate"
-"""Key in a signal's input: it is to be passed on to the receiver's parent and children."""
+"""Key in a signal's input: the receiver passes the signal on to its parent and children."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +25,7 @@ class Signal:
     name: str
     """The signal's name."""
     input: Any
-    """What came with it: JSON's value, or the text if it is not JSON."""
+    """Its input: the decoded JSON value, or the text if it is not JSON."""
     event_id: int
     """Id of its event in the history."""
     workflow_id: str | None = None
@@ -51,7 +51,7 @@ class Signal:
 
     @property
     def propagates(self) -> bool:
-        """It is to be passed on to the receiver's parent and children."""
+        """Whether the receiver passes it on to its parent and children."""
         return isinstance(self.input, Mapping) and bool(self.input.get(PROPAGATE))
 
 
@@ -73,7 +73,7 @@ class SignalFuture(Future):
         return self._signal
 
     def set_signal(self, signal: Signal) -> None:
-        """It came."""
+        """Close the future with this signal."""
         self._signal = signal
         self.set_finished(signal.input)
 

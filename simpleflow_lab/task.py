@@ -1,7 +1,7 @@
-"""Tasks: what a workflow asks for. Each is a request with its arguments; submitting it gives a future.
+"""Tasks: units of work that a workflow submits. Each holds its arguments; submitting it gives a future.
 
 Authors rarely make them by hand: `workflow.submit(double, x)` makes an `ActivityTask`, `workflow.submit(Child, x)` a
-`ChildWorkflowTask`, `workflow.start_timer(…)` a `TimerTask`. Nothing here knows SWF: the replay turns requests into
+`ChildWorkflowTask`, `workflow.start_timer(…)` a `TimerTask`. Nothing here knows SWF: the replay turns tasks into
 decisions.
 """
 
@@ -27,7 +27,7 @@ class Task:
     """Root of all tasks."""
 
     name: str
-    """What it is called in ids and messages."""
+    """Its name in ids and messages."""
 
 
 class ActivityTask(Task):
@@ -48,7 +48,7 @@ class ActivityTask(Task):
         return f"<{type(self).__name__} {self.activity.name}>"
 
     def input_of(self, args: Any, kwargs: Any) -> Any:
-        """What is recorded as the task's input, from its arguments with their futures resolved."""
+        """The value recorded as the task's input, from its arguments with their futures resolved."""
         given = {"args": args, "kwargs": kwargs}
         return {**given, "meta": self.activity.meta} if self.activity.meta else given
 
@@ -97,23 +97,23 @@ class WorkflowTask(Task):
         return f"<{type(self).__name__} {self.workflow.type_name()}>"
 
     def workflow_id(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
-        """What the class's `get_workflow_id` says for these arguments, or `None`."""
-        found: str | None = _asked(self.workflow, "get_workflow_id", args, kwargs)
+        """The workflow id that the class's `get_workflow_id` gives for these arguments, or `None`."""
+        found: str | None = _computed(self.workflow, "get_workflow_id", args, kwargs)
         return found
 
     def task_list(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """The task list given, that of the class's `get_task_list` for these arguments, or the class's own."""
-        asked = self.workflow_task_list or _asked(self.workflow, "get_task_list", args, kwargs)
-        found: str | None = asked or self.workflow.task_list
+        computed = self.workflow_task_list or _computed(self.workflow, "get_task_list", args, kwargs)
+        found: str | None = computed or self.workflow.task_list
         return found
 
     def tag_list(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """The tags of the class's `get_tag_list` for these arguments, or the class's own."""
-        return _asked(self.workflow, "get_tag_list", args, kwargs) or self.workflow.tag_list
+        return _computed(self.workflow, "get_tag_list", args, kwargs) or self.workflow.tag_list
 
 
 class ChildWorkflowTask(WorkflowTask):
-    """`WorkflowTask` without the argument that nobody needs."""
+    """`WorkflowTask` without the unused `executor` argument."""
 
     def __init__(self, workflow: WorkflowClass, *args: Any, **kwargs: Any):
         super().__init__(None, workflow, *args, **kwargs)
@@ -191,13 +191,13 @@ class ContinueAsNewWorkflowTask(Task):
 
 @dataclass
 class TaskFailureContext:
-    """What `Workflow.on_task_failure` is told of a failed attempt, and what it answers.
+    """A failed attempt, as `Workflow.on_task_failure` gets it, and the hook's decision.
 
-    Answer with one of the `decide_…` methods, or set `decision` and its fields, and return the context.
+    Call one of the `decide_…` methods, or set `decision` and its fields, and return the context.
     """
 
     class Decision(Enum):
-        """What becomes of the task; upstream's names."""
+        """How the task goes on; upstream's names."""
 
         none = 0
         """The task's own `retry` and `raises_on_failure` decide."""
@@ -212,7 +212,7 @@ class TaskFailureContext:
         cancel = 5
         """Its future is canceled."""
         handled = 6
-        """Its future becomes as `future`; without one the task is tried again at once."""
+        """Its future closes as `future` does; without one the task is tried again at once."""
 
     a_task: ActivityTask | WorkflowTask
     """The task. Its own copy: change `args` and `kwargs`, or put another task here, before a retry."""
@@ -220,19 +220,19 @@ class TaskFailureContext:
     """The attempt as upstream describes it: `type`, `id`, `name`, `version`, `state`, `retry`, `input`, `scheduled_id`,
     `started_id`, `failed_id` or `timed_out_id`, `timeout_type`, `timeout_value`, …"""
     future: Future | None
-    """How the attempt ended. A future of its own: to close it otherwise changes the task's only with a decision."""
+    """The attempt's outcome, as a future of its own: what is set on it reaches the task only with a decision."""
     exception_class: type[Exception]
     """`TaskException` for an activity, `WorkflowException` for a child workflow."""
     history: Any = None
     """The history so far, as a sequence of events."""
     decision: Decision | None = Decision.none
-    """The answer."""
+    """The hook's decision."""
     retry_wait_timeout: int | None = None
     """Seconds to wait, with `retry_later`."""
     reason: str | None = None
     """Why the attempt failed, in a line."""
     details: Any = None
-    """What the worker recorded of it, read from JSON if it is."""
+    """The details that the worker recorded, decoded if they are JSON."""
     task_error: str | None = None
     """Name of the exception's class in the task, such as `"ValueError"`."""
     task_message: str | None = None
@@ -240,12 +240,12 @@ class TaskFailureContext:
     task_error_type: type[BaseException] | None = None
     """Its class, if that is loaded in this process; nothing is imported to find it."""
     current_started_decision_id: int | None = None
-    """Id of the `DecisionTaskStarted` event of the decision that is made here."""
+    """Id of the `DecisionTaskStarted` event of the current decision task."""
     last_completed_decision_id: int | None = None
     """Id of the `DecisionTaskCompleted` event before it, if there is one."""
 
     def __post_init__(self) -> None:
-        """Read what the exception says of itself."""
+        """Fill in the fields that come from the exception."""
         error = self.exception
         if not isinstance(error, TaskFailed):
             self.reason = str(error)
@@ -298,7 +298,7 @@ class TaskFailureContext:
         return self
 
     def decide_ignore(self) -> TaskFailureContext:
-        """Go on as if the task had completed with `None`, or with what `future.set_finished(…)` says."""
+        """Go on as if the task had completed with `None`, or with the result given to `future.set_finished(…)`."""
         self.decision = self.Decision.ignore
         return self
 
@@ -314,15 +314,15 @@ class TaskFailureContext:
         return self
 
     def decide_handled(self, a_task: ActivityTask | WorkflowTask, future: Future | None = None) -> TaskFailureContext:
-        """Let the task's future become as this one, be it done or not; without one, try `a_task` at once."""
+        """Close the task's future as this one closes, now or later; without one, try `a_task` at once."""
         self.a_task = a_task
         self.future = future
         self.decision = self.Decision.handled
         return self
 
 
-def _asked(workflow: WorkflowClass, hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What `get_task_list`, `get_tag_list` or `get_workflow_id` of a child's class says of these arguments, or `None`.
+def _computed(workflow: WorkflowClass, hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The value that `get_task_list`, `get_tag_list` or `get_workflow_id` of a child's class computes, or `None`.
 
     A class method gets the task's arguments; a static method or plain function gets the class first, as upstream does.
     """

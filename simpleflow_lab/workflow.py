@@ -10,9 +10,9 @@
             z = self.submit(double, y)
             return z.result
 
-`run` is executed by a decider. It stands still where it reads a result that is not there yet. After a restart it runs
-again from its start, getting the results that the history has: so it must do the same each time. Time, chance and new
-ids are taken from `now()`, `random` and `uuid4()`, which give the same each time.
+A decider executes `run`. The code is suspended where it reads a result that is not there yet. After a restart it is
+replayed from its start and gets the results that the history has: so it must do the same each time. Take the time,
+random numbers and new ids from `now()`, `random` and `uuid4()`, which give the same in every replay.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from simpleflow_lab.task import (
 
 @runtime_checkable
 class Executor(canvas.Submitter, Protocol):
-    """What runs a workflow: the replay. The workflow asks, the executor answers with futures."""
+    """The interface between a workflow and its replay: the workflow submits tasks, the executor gives futures."""
 
     @property
     def workflow(self) -> Workflow | None:
-        """The workflow that asks."""
+        """The workflow that runs on this executor."""
 
     @property
     def history(self) -> Any:
@@ -58,7 +58,7 @@ class Executor(canvas.Submitter, Protocol):
 
     @property
     def is_replaying(self) -> bool:
-        """The code runs again to get where it stood; what it does now was done before."""
+        """Whether the code is being replayed: what it does now was done before."""
 
     def now(self) -> datetime.datetime:
         """When the current decision task was started."""
@@ -110,11 +110,11 @@ class Workflow:
     idempotent: ClassVar[bool | None] = None
     """As a child: its id comes from its arguments."""
     cancellation: ClassVar[Literal["close", "raise"]] = "close"
-    """What a cancel request does that `should_cancel` lets pass: "close" closes the execution as canceled at once;
-    "raise" raises `WorkflowCanceled` where `run` waits, so that it can clean up."""
+    """The effect of a cancel request that `should_cancel` does not refuse: "close" closes the execution as canceled at
+    once; "raise" raises `WorkflowCanceled` where `run` waits, so that it can clean up."""
     determinism: ClassVar[Literal["warn", "raise", "off"]] = "warn"
-    """What becomes of lines of `run`, and of the functions it calls, that read a clock, draw by chance or sleep:
-    "warn" warns once for each line, "raise" lets no decision be made, "off" does not look."""
+    """The check of `run`, and of the functions it calls, for lines that read a clock, draw random numbers or sleep:
+    "warn" warns once for each line, "raise" fails every decision, "off" does not check."""
     continue_as_new_after: ClassVar[int] = 10_000
     """Length of the history, in events, from which on `continue_as_new_suggested`. SWF ends a run at 25,000."""
 
@@ -143,10 +143,10 @@ class Workflow:
         """The workflow. What it returns is the execution's result."""
         raise UsageError(f"{type(self).__name__} has no run method")
 
-    # -- asking for tasks --
+    # -- submitting tasks --
 
     def submit(self, submittable: Any, *args: Any, **kwargs: Any) -> Future:
-        """Ask for a task; gives its future at once.
+        """Submit a task; gives its future at once.
 
         Takes an activity or a workflow class with the arguments, a task, a signal to wait for, or a group or chain of
         such. A future among the arguments, at any depth, makes the task wait for it.
@@ -179,7 +179,7 @@ class Workflow:
     ) -> SignalTask:
         """A signal to submit: to the execution named, or to this one.
 
-        With `propagate`, whoever gets it passes it on to its parent and to the children that it started. Without a
+        With `propagate`, the execution that gets it passes it on to its parent and to its own children. Without a
         `run_id` it goes to the run of that workflow id that is open. Its future is done when it was delivered, and has
         a `TaskFailed` as its exception if no such execution is open.
         """
@@ -188,15 +188,15 @@ class Workflow:
     def wait_signal(self, name: str) -> WaitForSignal:
         """Submit it for a future of the signal's input; of the latest one, if several came.
 
-        What `signal` sent is `{"args": …, "kwargs": …, "__propagate": …}`. The future's `signal` says who sent it.
+        What `signal` sent is `{"args": …, "kwargs": …, "__propagate": …}`. The future's `signal` holds the sender.
         """
         return WaitForSignal(name)
 
     def next_signal(self, name: str) -> WaitForNextSignal:
         """Submit it to take the next signal of this name: each is given once, in the order they came.
 
-        Those that came before count too. Its future is like that of `wait_signal`; `cancel` one that is waited for no
-        longer, or it takes the next signal.
+        Signals that came before it was submitted count, too. Its future is like that of `wait_signal`; cancel a future
+        that is no longer needed, or it takes the next signal.
         """
         return WaitForNextSignal(name)
 
@@ -231,7 +231,7 @@ class Workflow:
         """Submit it to end this run and start the next one with these arguments and an empty history."""
         return ContinueAsNewWorkflowTask(type(self), *args, **kwargs)
 
-    # -- what a workflow may know --
+    # -- the run, the same in every replay --
 
     def now(self) -> datetime.datetime:
         """The time, the same in every replay: when the current decision task was started. Timezone-aware, UTC."""
@@ -244,7 +244,7 @@ class Workflow:
 
     @property
     def continue_as_new_suggested(self) -> bool:
-        """The history has become long: it is time to `continue_as_new`. The same in every replay."""
+        """Whether the history is so long that the run should `continue_as_new`. The same in every replay."""
         return self.history_length >= self.continue_as_new_after
 
     def patched(self, patch: str) -> bool:
@@ -255,20 +255,20 @@ class Workflow:
             else:
                 ...  # the old way, for executions that have taken it already
 
-        Executions that come here for the first time get `True`, and a marker in their history says so; those that
-        passed here before the patch was get `False`. What an execution got first it gets each time. A patch lives
-        three lives:
+        An execution that reaches this line for the first time gets `True`, and its history gets a marker; one that ran
+        past it before the patch existed gets `False`. An execution always gets what it got first. A patch goes
+        through three stages:
 
         1. `if self.patched(name): new … else: old …`, while executions are open that took the old way;
         2. `self.deprecate_patch(name)` and the new way alone, when those have closed;
-        3. nothing but the new way, when also those have closed whose history has a marker of the first life.
+        3. the new way without a call, when also the executions with a marker of the first stage have closed.
 
         A name is never used again for another change.
         """
         return self.executor.patched(str(patch), deprecated=False)
 
     def deprecate_patch(self, patch: str) -> None:
-        """The second life of a patch: no open execution takes its old way any more. See `patched`."""
+        """The second stage of a patch: no open execution takes its old way any more. See `patched`."""
         self.executor.patched(str(patch), deprecated=True)
 
     @property
@@ -286,13 +286,13 @@ class Workflow:
 
     @property
     def is_replaying(self) -> bool:
-        """The code runs again to get where it stood. For what must happen once, such as a notice to people."""
+        """Whether the code is being replayed. For side effects that must happen once, such as a message to people."""
         return self.executor.is_replaying
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger that is silent while replaying, so that each line appears once."""
-        return _QuietInReplay(
+        return _MutedInReplay(
             logging.getLogger(f"simpleflow_lab.workflow.{self.type_name()}"), {"executor": self.executor}
         )
 
@@ -331,22 +331,22 @@ class Workflow:
         """Deprecated: `after_closed`. Called before it."""
 
     def on_task_failure(self, failure_context: TaskFailureContext) -> TaskFailureContext | None:
-        """Called when an attempt of an activity or child workflow failed or timed out; says what becomes of the task.
+        """Called when an attempt of an activity or child workflow failed or timed out; decides how the task goes on.
 
         Set the context's decision, as in `return failure_context.decide_retry(60)`; `None` leaves the task to its
-        `retry` and `raises_on_failure`. It is called once for each failure, and again in each replay, so it must say
-        the same each time. It runs in a strand of its own: it may submit tasks and wait for them. An exception that it
-        raises fails the workflow.
+        `retry` and `raises_on_failure`. It is called once for each failure, and again in each replay, so it must
+        decide the same each time. It runs in a fiber of its own: it may submit tasks and wait for them. An exception
+        that it raises fails the workflow.
         """
         return None
 
     def should_cancel(self, history: Any) -> bool:
-        """Asked once when somebody requests that the execution be canceled; `False` refuses, and it goes on."""
+        """Called once for each cancel request; `False` refuses it, and the execution goes on."""
         return True
 
-    # Those of the close are called once, when it is decided, and again only if the answer is lost on its way; a close
-    # that SWF refuses, for something happened meanwhile, is asked for again without them. What they submit is not asked
-    # for.
+    # The hooks of the close are called when the close is decided, and again only if the response is lost. SWF refuses a
+    # close when a new event came meanwhile; it is then sent again without calling them. Tasks that they submit are not
+    # scheduled.
 
     def on_completed(self, history: Any) -> None:
         """Called when the execution is about to complete."""
@@ -374,7 +374,7 @@ class Workflow:
 
     @classmethod
     def class_name(cls) -> str:
-        """`module.Class`: upstream's type name of child executions, and what tells two classes of one type apart."""
+        """`module.Class`: upstream's type name of child executions, which also tells two classes of one type apart."""
         return f"{cls.__module__}.{cls.__qualname__}"
 
 
@@ -385,7 +385,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def _check_definition(workflow: type[Workflow]) -> None:
-    """Raises `UsageError` for an attribute that has no such value; warns of hooks by their old names."""
+    """Raise `UsageError` for an attribute with an unknown value; warn of hooks with their old names."""
     for name, choices in _CHOICES.items():
         value = getattr(workflow, name)
         if value not in choices:
@@ -395,7 +395,7 @@ def _check_definition(workflow: type[Workflow]) -> None:
             warnings.warn(f"{workflow.__name__}.{old}: call it {new}", DeprecationWarning, stacklevel=3)
 
 
-class _QuietInReplay(logging.LoggerAdapter[logging.Logger]):
+class _MutedInReplay(logging.LoggerAdapter[logging.Logger]):
     def isEnabledFor(self, level: int) -> bool:
         executor: Any = (self.extra or {})["executor"]
         return not executor.is_replaying and super().isEnabledFor(level)
@@ -410,15 +410,15 @@ registry: Final[dict[tuple[str, str], type[Workflow]]] = {}
 same_type: Final[dict[tuple[str, str], dict[str, type[Workflow]]]] = {}
 """Every workflow defined in this process, by its type and then by `class_name`, the latest definition last.
 
-Two classes may have one type: upstream's own examples do. Such an execution says in its input which of them runs it.
+Two classes may have one type: upstream's own examples do. The input of such an execution names its class.
 """
 
 on_registered: Final[list[Callable[[type[Workflow]], None]]] = []
-"""Called with each workflow class as it is defined, so that deciders can take up what waits for it."""
+"""Called with each workflow class as it is defined, so that deciders retry the decisions that it blocked."""
 
 
 def forget(workflow: type[Workflow]) -> None:
-    """Take a definition back: executions that began with it are run by the latest other class of its type, if any."""
+    """Remove a definition: the latest other class of its type, if any, runs the executions that began with it."""
     kind = workflow.type_name(), workflow.type_version()
     same = same_type.get(kind, {})
     if same.get(workflow.class_name()) is workflow:
@@ -446,11 +446,11 @@ def defined(name: str, version: str, input: Any = None) -> type[Workflow] | None
 
 
 Priority = int | str | NotSet | property | None
-"""What an author may say of a task's priority; a property is what a class gives that leaves it to its instances."""
+"""A task's priority as an author gives it; a class may have a property that computes it for each instance."""
 
 
 def priority_of(*candidates: Priority) -> int | str | None:
-    """The first priority that was said, `None` included; upstream's precedence is submit, activity, workflow."""
+    """The first priority that is set, `None` included; upstream's precedence is submit, activity, workflow."""
     for candidate in candidates:
         if has_priority(candidate) and not isinstance(candidate, NotSet | property):
             return candidate
@@ -458,5 +458,5 @@ def priority_of(*candidates: Priority) -> int | str | None:
 
 
 def has_priority(candidate: Priority) -> bool:
-    """It is a priority, or `None` for none. `False` says nothing, as upstream's examples have it."""
+    """Whether a priority is set, be it `None` for no priority. `False` means unset, as in upstream's examples."""
     return not isinstance(candidate, NotSet | property) and candidate is not False

@@ -24,7 +24,7 @@ Idempotent: the notes are read once in a run, at its first step.
 """
 
 UNKNOWN_CONTEXT: Final[Mapping[str, str]] = {"run_id": "unknown", "workflow_id": "unknown", "version": "unknown"}
-"""What a note says of who did the step, where nobody knows."""
+"""The user in a note, where the name is not known."""
 
 STEP_MARKER: Final = "log.step"
-"""Name of the markers that tell what became of each step."""
+"""Name of the markers that record the status of each step."""

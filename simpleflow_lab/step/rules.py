@@ -12,28 +12,28 @@ EVERY_STEP = "*"
 """Covers every step."""
 
 Reasons = Mapping[str, Iterable[str]]
-"""From the name of a step, as it was forced or skipped, to why."""
+"""The reasons, by the name with which a step was forced or skipped."""
 
 
-def covers(said: str, step_name: str) -> bool:
-    """Forcing or skipping `said` means this step."""
-    return said in (EVERY_STEP, step_name) or step_name.startswith(f"{said}.")
+def covers(name: str, step_name: str) -> bool:
+    """Whether forcing or skipping `name` covers this step."""
+    return name in (EVERY_STEP, step_name) or step_name.startswith(f"{name}.")
 
 
-def covered(step_name: str, said: Iterable[str]) -> bool:
-    """One of these means this step."""
-    return any(covers(one, step_name) for one in said)
+def covered(step_name: str, names: Iterable[str]) -> bool:
+    """Whether one of these names covers this step."""
+    return any(covers(name, step_name) for name in names)
 
 
 def will_run(
     step_name: str, *, forced: Iterable[str], skipped: Iterable[str], done: Collection[str], force: bool = False
 ) -> bool:
-    """The step's activities run."""
+    """Whether the step's activities run."""
     if force or covered(step_name, forced):
         return True
     return not covered(step_name, skipped) and step_name not in done
 
 
 def reasons_of(step_name: str, reasons: Reasons) -> list[str]:
-    """Why this step is forced or skipped: in the order in which it was said, each once."""
-    return list(dict.fromkeys(reason for said in reasons if covers(said, step_name) for reason in reasons[said]))
+    """The reasons why this step is forced or skipped, oldest first, each once."""
+    return list(dict.fromkeys(reason for name in reasons if covers(name, step_name) for reason in reasons[name]))

@@ -1,8 +1,8 @@
 """A step as something to submit: what it holds runs unless it is done already.
 
-It is ordinary sequential code in a strand of its own: read what is done, decide, and submit one after the other. The
-decision falls when its turn comes, from what the history has and what the workflow said until then, so it is the same
-in every replay.
+A step is ordinary sequential code in a fiber of its own: it reads which steps are done, decides whether it runs, and
+submits its parts one after the other. It decides when it is reached, from the history and from the steps that the
+workflow forced or skipped until then, so the decision is the same in every replay.
 """
 
 from __future__ import annotations
@@ -31,14 +31,17 @@ class StepFuture(GroupFuture):
     __slots__ = ("failure",)
 
     failure: AggregateException | None
-    """What failed in it, whether or not it tells: one slot for each part."""
+    """The failures in it, whether or not it raises them: one slot for each part."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.failure = None
 
-    def settle(self, *, bubbles: bool) -> None:
-        """Close it as its parts have closed: with an exception if one failed that is to raise, or any if it bubbles."""
+    def close_as_members(self, *, bubbles: bool) -> None:
+        """Close it as its parts have closed.
+
+        It has an exception if a part with `raises_on_failure` failed, and with `bubbles` if any part failed.
+        """
         if self.done:
             return  # canceled by the author meanwhile
         errors = [_failure(part) for part in self.futures]
@@ -58,10 +61,10 @@ class StepFuture(GroupFuture):
         return listed([*values[:1], listed(values[1:])])
 
     def mark_handled(self) -> None:
-        """Whoever is told of the step's failure is told of all in it."""
+        """Mark the failure as handled, and with it every failure in the step."""
         super().mark_handled()
         for part in self.futures:
-            _notice(part)
+            _mark_handled(part)
 
 
 class Step(SubmittableContainer):
@@ -82,9 +85,9 @@ class Step(SubmittableContainer):
         bubbles_exception_on_failure: bool = False,
     ):
         """
-        :param step_name: names it for ever. "a.b" is a step of "a" for those who force or skip "a".
-        :param activities: what to do: anything that can be submitted, or a tuple of it and its arguments; for several,
-            a `Group` or `Chain`.
+        :param step_name: its name, which must never change. Forcing or skipping "a" covers "a.b", too.
+        :param activities: anything that can be submitted, or a tuple of it and its arguments; for several, a `Group`
+            or `Chain`.
         :param force: do it even if it is done.
         :param activities_if_step_already_done: what to do if the step is skipped.
         :param emit_signal: when the step ends, done or skipped, send this execution the signal `step.<step_name>`.
@@ -114,25 +117,25 @@ class Step(SubmittableContainer):
         if not hasattr(workflow, "get_steps_done_activity"):
             kind = type(workflow).__name__
             raise UsageError(f"{kind} has no steps: write class {kind}(Workflow, WorkflowStepMixin)")
-        # Now, and not when the work of hours is done and can't be noted.
+        # Checked here, not after hours of work whose completion then can't be recorded.
         note_key(workflow.get_step_bucket(), workflow.get_step_path_prefix(), self.step_name)
         future = executor.new_future(StepFuture, raises=False)
         assert isinstance(future, StepFuture)
-        strand = executor.new_future(Future, raises=False)
+        finished = executor.new_future(Future, raises=False)
 
-        def settle(_: Future) -> None:
-            error = strand.peek_exception()
+        def close(_: Future) -> None:
+            error = finished.peek_exception()
             if error is None:
-                future.settle(bubbles=self.bubbles_exception_on_failure)
-            elif strand.cancelled:  # with the execution, while it stood still; `run` is told, too
+                future.close_as_members(bubbles=self.bubbles_exception_on_failure)
+            elif finished.cancelled:  # with the execution, while it waited; `run` gets the error, too
                 future.mark_handled()
                 future.set_cancelled(error)
             else:  # not of a part: what makes the parts failed, such as the function of a FuncGroup
-                strand.mark_handled()
+                finished.mark_handled()
                 future.set_exception(error, raises=True)
 
-        strand.add_done_callback(settle)
-        executor.spawn(strand, lambda: self._one_by_one(executor, workflow, future))
+        finished.add_done_callback(close)
+        executor.spawn(finished, lambda: self._one_by_one(executor, workflow, future))
         return future
 
     def _one_by_one(self, executor: Submitter, workflow: Any, future: StepFuture) -> None:
@@ -173,8 +176,8 @@ class Step(SubmittableContainer):
             )
         else:
             is_forced = rules.covered(self.step_name, skipped)
-            said = rules.reasons_of(self.step_name, workflow.steps_skipped_reasons)
-            reasons = said if is_forced else ["Step was already played"]
+            skip_reasons = rules.reasons_of(self.step_name, workflow.steps_skipped_reasons)
+            reasons = skip_reasons if is_forced else ["Step was already played"]
             if self.activities_if_step_already_done is not None:
                 parts.append(self._authors(self.activities_if_step_already_done))
             parts.append(self._marker(workflow, "skipped", forced=is_forced, reasons=reasons))
@@ -183,7 +186,7 @@ class Step(SubmittableContainer):
         return parts.members
 
     def _authors(self, submittable: Submittable) -> Task | SubmittableContainer:
-        """What the author gave, with what a container around the step says of failures."""
+        """The author's activities, with the `raises_on_failure` of a container around the step."""
         [given] = canvas.Chain(submittable).members
         member: Task | SubmittableContainer = canvas.as_member(given, self.raises_on_failure)
         return member
@@ -194,7 +197,7 @@ class Step(SubmittableContainer):
 
 
 def _check_name(step_name: object, *, emit_signal: bool) -> None:
-    """Raises `UsageError` for what can't name a step."""
+    """Raise `UsageError` for a value that can't be the name of a step."""
     if not isinstance(step_name, str) or not step_name or not step_name.isprintable():
         raise UsageError(f"{step_name!r} can't name a step: write it in printable characters, in one line")
     if emit_signal and len(step_name) > _MAX_NAME:
@@ -205,22 +208,22 @@ def _check_name(step_name: object, *, emit_signal: bool) -> None:
 
 
 def _failure(future: Future) -> BaseException | None:
-    """Why it failed, or a step in it did; without counting as somebody who noticed."""
+    """The error of a future or of a step in it, without marking it as handled."""
     error = future.peek_exception()
     return error if error is not None else _failure_of_steps(future)
 
 
 def _failure_of_steps(future: Future) -> AggregateException | None:
-    """What failed in the steps in it: one that keeps its failure to itself is not done, and so what holds it isn't."""
+    """The failures of the steps in it: one that failed without raising keeps its container from being done, too."""
     if isinstance(future, StepFuture):
         return future.failure
     inner = [_failure_of_steps(member) for member in future.futures] if isinstance(future, GroupFuture) else []
     return AggregateException(inner) if any(error is not None for error in inner) else None
 
 
-def _notice(future: Future) -> None:
-    """Somebody is told of its failure, and of those in it."""
+def _mark_handled(future: Future) -> None:
+    """Mark a failure as handled, and with it those of the members."""
     future.mark_handled()
     if isinstance(future, GroupFuture) and not isinstance(future, StepFuture):
         for member in future.futures:
-            _notice(member)
+            _mark_handled(member)

@@ -1,4 +1,4 @@
-"""What a workflow with steps has: `class Import(Workflow, WorkflowStepMixin)`."""
+"""The mixin of workflows with steps: `class Import(Workflow, WorkflowStepMixin)`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simpleflow_lab.task import ActivityTask
 class WorkflowStepMixin:
     """Steps for a workflow, as its second base class.
 
-    Say what to force or skip before the steps are submitted: a step decides when its turn comes.
+    Force or skip steps before they are submitted: a step decides whether it runs when it is reached.
     """
 
     # -- where and how the notes of steps done are kept: for subclasses to override --
@@ -24,12 +24,12 @@ class WorkflowStepMixin:
     def get_step_bucket(self) -> str | None:
         """The S3 bucket of the notes, as "bucket" or "host/bucket".
 
-        `None` is for `STEP_BUCKET` of who runs the activities, or else where the Lab keeps its objects.
+        `None` means the activity worker's setting `STEP_BUCKET`, or without that the Lab's own object storage.
         """
         return None
 
     def get_step_path_prefix(self) -> str:
-        """Where in the bucket the notes are.
+        """The prefix of the notes' keys in the bucket.
 
         By default it is made from the workflow id, so a later execution with the same id skips what this one did.
         """
@@ -40,18 +40,18 @@ class WorkflowStepMixin:
         """Attributes of the two activities that read and write the notes; the others keep their defaults."""
         return {}
 
-    # -- what to do and what not --
+    # -- forced and skipped steps --
 
     def add_forced_steps(self, steps: Iterable[str] | str, reason: str | None = None) -> None:
         """Do these steps even if they are done or skipped.
 
         :param steps: names, or one name; "a" covers "a.b" too, and "*" covers all.
-        :param reason: why; it is told in the steps' markers.
+        :param reason: why; it is recorded in the steps' markers.
         """
         _add(self.steps_forced_reasons, steps, reason)
 
     def get_forced_steps(self) -> list[str]:
-        """What is forced, as it was said, in that order."""
+        """The names of forced steps, in the order they were forced."""
         return list(self.steps_forced_reasons)
 
     def add_skipped_steps(self, steps: Iterable[str] | str, reason: str | None = None) -> None:
@@ -59,17 +59,17 @@ class WorkflowStepMixin:
         _add(self.steps_skipped_reasons, steps, reason)
 
     def get_skipped_steps(self) -> list[str]:
-        """What is skipped, as it was said, in that order."""
+        """The names of skipped steps, in the order they were skipped."""
         return list(self.steps_skipped_reasons)
 
     @cached_property
     def steps_forced_reasons(self) -> dict[str, list[str]]:
-        """From what is forced to the reasons given."""
+        """The reasons, by the name of the forced step."""
         return {}
 
     @cached_property
     def steps_skipped_reasons(self) -> dict[str, list[str]]:
-        """From what is skipped to the reasons given."""
+        """The reasons, by the name of the skipped step."""
         return {}
 
     # -- steps --
@@ -98,12 +98,12 @@ class WorkflowStepMixin:
         }
 
 
-def _add(said: dict[str, list[str]], steps: Iterable[str] | str, reason: str | None) -> None:
-    """A string is one step: its characters are none."""
+def _add(reasons_by_step: dict[str, list[str]], steps: Iterable[str] | str, reason: str | None) -> None:
+    """Add steps and a reason; a string is the name of one step, not a sequence of names."""
     names = [steps] if isinstance(steps, str) else list(steps)
     for name in names:
         if not isinstance(name, str):
             raise UsageError(f"{name!r} is no name of a step: force or skip names, as in ['load', 'clean.rows']")
-        reasons = said.setdefault(name, [])
+        reasons = reasons_by_step.setdefault(name, [])
         if reason and reason not in reasons:
             reasons.append(reason)
