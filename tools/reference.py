@@ -64,6 +64,7 @@ PAGES: Final = (
             "upstream.registry",
             "upstream.local",
             "upstream.local.executor",
+            "upstream.swf",
             "upstream.swf.executor",
             "upstream.swf.task",
         ),
