@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "simpleflow_lab"
 
 RUN_CODE = {"pickle", "dill", "marshal", "shelve", "yaml", "multiprocess", "cloudpickle", "joblib", "jsonpickle"}
-KNOWN_TO = {"diskcache": {"disk_cache.py"}}
+KNOWN_TO = {"diskcache": {"data/disk_cache.py"}}
 
 
 def imported(path: Path) -> Iterator[str]:

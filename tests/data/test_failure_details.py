@@ -19,7 +19,7 @@ def test_details_have_upstreams_keys_and_what_the_class_derives_from():
     """EH-02."""
     record = json.loads(details_of(Odd("x")))
     assert (record["error"], record["message"]) == ("Odd", "x")
-    assert record["error_type"].endswith("test_failures.Odd")
+    assert record["error_type"].endswith("test_failure_details.Odd")
     assert record["error_bases"] == [
         "builtins.ConnectionError",
         "builtins.OSError",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from simpleflow_lab import history as views
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.replay import task_records as views
 from simpleflow_lab.swf.event_types import EVENT_TYPES
 from simpleflow_lab.swf.history import History
 from tests.views.story import eventful
