@@ -5,6 +5,7 @@ No test reaches Amazon, unless `--swf=aws` asks for just that.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="aws: run the contract suite on Amazon SWF, with the environment's credentials and region, "
         "in the domain SIMPLEFLOW_LAB_TEST_DOMAIN",
     )
+    parser.addoption(
+        "--without-trials",
+        action="store_true",
+        help="leave out the tests marked `trial`, try laws on fewer examples, and say so",
+    )
+    parser.addoption("--slow-first", action="store_true", help="begin with the files that have tests marked `slow`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--without-trials"):
+        os.environ.setdefault("HYPOTHESIS_PROFILE", "quick")  # read by tests/examples_count.py
+
+
+_trials: list[pytest.Item] = []
+"""Those that were left out."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--without-trials"):
+        _trials[:] = [item for item in items if item.get_closest_marker("trial")]
+        config.hook.pytest_deselected(items=_trials)
+        items[:] = [item for item in items if item.get_closest_marker("trial") is None]
+    if config.getoption("--slow-first"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--without-trials"):
+        count = f"{len(_trials)} trials" if _trials else "trials"
+        terminalreporter.write_line(
+            f"not run: {count}, and laws were tried on fewer examples; script/test --trials does all"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -43,7 +43,7 @@ def increment(x):
 
 @activity.with_attributes(task_list="quickstart", version="example")
 def double(x):
-    time.sleep(0.8)
+    time.sleep(1)
     return x * 2
 
 
@@ -120,7 +120,7 @@ tasks.nlargest(2, "running")[["id", "state", "task_list", "result"]]
 # %% [markdown]
 # ## When a task fails
 #
-# Invitations to three people, one of whom has no address.
+# Invitations to three people, one after the other. One of them has no address.
 
 # %%
 # %%simpleflow
@@ -140,8 +140,8 @@ class Invitations(Workflow):
 
     def run(self, names):
         answers = []
-        for invitation in self.map(invite, names):
-            answers.append(invitation.result)
+        for name in names:
+            answers.append(self.submit(invite, name).result)
         return answers
 
 
@@ -170,8 +170,9 @@ def invite(name):
 # %simpleflow workflow.start Invitations --input guests --workflow-id careful -o careful
 
 # %% [markdown]
-# Now the run has failed. In Python, asking for its result raises; the message names the task and ends with the
-# traceback from where the task ran, which was in another thread, and may have been on another machine.
+# Now the run has failed, and Edsger was not invited. In Python, asking for its result raises; the message names the
+# task and ends with the traceback from where the task ran, which was in another thread, and may have been on another
+# machine.
 
 # %%
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
@@ -197,7 +198,7 @@ from examples import survivor
 print(inspect.getsource(survivor.Survivor))
 
 # %% [markdown]
-# Another process runs it, on a store of its own. In the middle of step 3 we kill that process with `SIGKILL`, as
+# Another process runs it, on a store of its own. In the middle of step 2 we kill that process with `SIGKILL`, as
 # `kill -9` and the kernel's out-of-memory killer do: it can't say goodbye.
 
 # %%
@@ -208,10 +209,10 @@ from pathlib import Path
 folder = Path(tempfile.mkdtemp())
 notes = folder / "notes.txt"
 command = ["--store", folder / "trip.sqlite", "workflow.start", "examples.survivor.Survivor"]
-command += ["--workflow-id", "trip", "--input", json.dumps([str(notes), 6, 0.5])]
+command += ["--workflow-id", "trip", "--input", json.dumps([str(notes), 4, 1])]
 process = subprocess.Popen([sys.executable, "-m", "simpleflow_lab.cli", *command], cwd="..")
 
-while not (notes.exists() and "begin 3" in notes.read_text()):
+while not (notes.exists() and "begin 2" in notes.read_text()):
     time.sleep(0.05)
 process.kill()
 process.wait()
@@ -229,8 +230,8 @@ trip = folder / "trip.sqlite"
 # %simpleflow resume trip
 
 # %% [markdown]
-# Six steps, run by two processes. The notes show that 0, 1 and 2 were not run again. Step 3 was: nobody can know how
-# far it had come. In the chart, which counts tasks from 1, it is the one with two attempts.
+# Four steps, run by two processes. The notes show that 0 and 1 were not run again. Step 2 was: nobody can know how far
+# it had come. In the chart, which counts tasks from 1, it is the one with two attempts.
 
 # %%
 print(notes.read_text(), end="")

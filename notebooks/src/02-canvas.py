@@ -393,7 +393,7 @@ class AtEight(Workflow):
     def run(self, paths):
         shops = Group(*((takings, path) for path in paths), self.wait_signal("Hull's file is there"))
         group = self.submit(shops)
-        futures.wait(group, timeout=1)
+        futures.wait(group, timeout=3)
         taken = group.results
         group.cancel()
         return {"finished": group.count_finished_activities, "of": len(group.futures), "taken": taken}

@@ -336,7 +336,7 @@ import time
 from simpleflow_lab.exceptions import ActivityCanceled, WorkflowCanceled
 
 
-@activity.with_attributes(name="copy", task_list="day", version="tutorial", heartbeat_timeout=2)
+@activity.with_attributes(name="copy", task_list="day", version="tutorial", heartbeat_timeout=4)
 def copy(target, number):
     written = []
     try:
