@@ -17,7 +17,7 @@ task was read from recorded histories.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 # Kinds of entity.
 EXECUTION: Final = "execution"
@@ -62,6 +62,9 @@ class EventType(NamedTuple):
     """Nothing follows it for this entity."""
     wakes: bool = False
     """SWF schedules a decision task after it, unless one is scheduled already."""
+    decision: str | None = None
+    """The type of the decision that the event records, carried out or refused; `None` if it records none. For one
+    event see `HistoryEvent.decision`."""
 
 
 def _opens(name: str | None = None) -> Find:
@@ -76,53 +79,94 @@ def _follows_or_opens(attribute: str, name: str) -> Find:
     return Find(follows=attribute, opens=True, name=name)
 
 
-_CLOSES: Final = {"closes": True}
-_WAKES: Final = {"wakes": True}
-_CLOSES_AND_WAKES: Final = {"closes": True, "wakes": True}
+class _Flags(TypedDict, total=False):
+    closes: bool
+    wakes: bool
+
+
+_CLOSES: Final[_Flags] = {"closes": True}
+_WAKES: Final[_Flags] = {"wakes": True}
+_CLOSES_AND_WAKES: Final[_Flags] = {"closes": True, "wakes": True}
 _THE_EXECUTION: Final = Find()
 
 EVENT_TYPES: Final[dict[str, EventType]] = {
     "WorkflowExecutionStarted": EventType(EXECUTION, "started", _opens(), **_WAKES),
     "WorkflowExecutionCancelRequested": EventType(EXECUTION, "cancel_requested", _THE_EXECUTION, **_WAKES),
-    "WorkflowExecutionCompleted": EventType(EXECUTION, "completed", _THE_EXECUTION, **_CLOSES),
-    "CompleteWorkflowExecutionFailed": EventType(DECISION_FAILURE, "complete_failed", _opens(), **_CLOSES_AND_WAKES),
-    "WorkflowExecutionFailed": EventType(EXECUTION, "failed", _THE_EXECUTION, **_CLOSES),
-    "FailWorkflowExecutionFailed": EventType(DECISION_FAILURE, "fail_failed", _opens(), **_CLOSES_AND_WAKES),
+    "WorkflowExecutionCompleted": EventType(
+        EXECUTION, "completed", _THE_EXECUTION, **_CLOSES, decision="CompleteWorkflowExecution"
+    ),
+    "CompleteWorkflowExecutionFailed": EventType(
+        DECISION_FAILURE, "complete_failed", _opens(), **_CLOSES_AND_WAKES, decision="CompleteWorkflowExecution"
+    ),
+    "WorkflowExecutionFailed": EventType(
+        EXECUTION, "failed", _THE_EXECUTION, **_CLOSES, decision="FailWorkflowExecution"
+    ),
+    "FailWorkflowExecutionFailed": EventType(
+        DECISION_FAILURE, "fail_failed", _opens(), **_CLOSES_AND_WAKES, decision="FailWorkflowExecution"
+    ),
     "WorkflowExecutionTimedOut": EventType(EXECUTION, "timed_out", _THE_EXECUTION, **_CLOSES),
-    "WorkflowExecutionCanceled": EventType(EXECUTION, "canceled", _THE_EXECUTION, **_CLOSES),
-    "CancelWorkflowExecutionFailed": EventType(DECISION_FAILURE, "cancel_failed", _opens(), **_CLOSES_AND_WAKES),
-    "WorkflowExecutionContinuedAsNew": EventType(EXECUTION, "continued_as_new", _THE_EXECUTION, **_CLOSES),
+    "WorkflowExecutionCanceled": EventType(
+        EXECUTION, "canceled", _THE_EXECUTION, **_CLOSES, decision="CancelWorkflowExecution"
+    ),
+    "CancelWorkflowExecutionFailed": EventType(
+        DECISION_FAILURE, "cancel_failed", _opens(), **_CLOSES_AND_WAKES, decision="CancelWorkflowExecution"
+    ),
+    "WorkflowExecutionContinuedAsNew": EventType(
+        EXECUTION, "continued_as_new", _THE_EXECUTION, **_CLOSES, decision="ContinueAsNewWorkflowExecution"
+    ),
     "ContinueAsNewWorkflowExecutionFailed": EventType(
-        DECISION_FAILURE, "continue_as_new_failed", _opens(), **_CLOSES_AND_WAKES
+        DECISION_FAILURE,
+        "continue_as_new_failed",
+        _opens(),
+        **_CLOSES_AND_WAKES,
+        decision="ContinueAsNewWorkflowExecution",
     ),
     "WorkflowExecutionTerminated": EventType(EXECUTION, "terminated", _THE_EXECUTION, **_CLOSES),
     "DecisionTaskScheduled": EventType(DECISION_TASK, "scheduled", _opens()),
     "DecisionTaskStarted": EventType(DECISION_TASK, "started", _follows("scheduledEventId")),
     "DecisionTaskCompleted": EventType(DECISION_TASK, "completed", _follows("scheduledEventId"), **_CLOSES),
     "DecisionTaskTimedOut": EventType(DECISION_TASK, "timed_out", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
-    "ActivityTaskScheduled": EventType(ACTIVITY, "scheduled", _opens("activityId")),
-    "ScheduleActivityTaskFailed": EventType(ACTIVITY, "schedule_failed", _opens("activityId"), **_CLOSES_AND_WAKES),
+    "ActivityTaskScheduled": EventType(ACTIVITY, "scheduled", _opens("activityId"), decision="ScheduleActivityTask"),
+    "ScheduleActivityTaskFailed": EventType(
+        ACTIVITY, "schedule_failed", _opens("activityId"), **_CLOSES_AND_WAKES, decision="ScheduleActivityTask"
+    ),
     "ActivityTaskStarted": EventType(ACTIVITY, "started", _follows("scheduledEventId")),
     "ActivityTaskCompleted": EventType(ACTIVITY, "completed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "ActivityTaskFailed": EventType(ACTIVITY, "failed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "ActivityTaskTimedOut": EventType(ACTIVITY, "timed_out", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "ActivityTaskCanceled": EventType(ACTIVITY, "canceled", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
-    "ActivityTaskCancelRequested": EventType(ACTIVITY, "cancel_requested", Find(follows_open="activityId")),
+    "ActivityTaskCancelRequested": EventType(
+        ACTIVITY, "cancel_requested", Find(follows_open="activityId"), decision="RequestCancelActivityTask"
+    ),
     "RequestCancelActivityTaskFailed": EventType(
-        DECISION_FAILURE, "request_cancel_activity_failed", _opens("activityId"), **_CLOSES_AND_WAKES
+        DECISION_FAILURE,
+        "request_cancel_activity_failed",
+        _opens("activityId"),
+        **_CLOSES_AND_WAKES,
+        decision="RequestCancelActivityTask",
     ),
     "WorkflowExecutionSignaled": EventType(SIGNAL, "signaled", _opens("signalName"), **_CLOSES_AND_WAKES),
-    "MarkerRecorded": EventType(MARKER, "recorded", _opens("markerName"), **_CLOSES),
-    "RecordMarkerFailed": EventType(MARKER, "record_failed", _opens("markerName"), **_CLOSES_AND_WAKES),
-    "TimerStarted": EventType(TIMER, "started", _opens("timerId")),
-    "StartTimerFailed": EventType(TIMER, "start_failed", _opens("timerId"), **_CLOSES_AND_WAKES),
+    "MarkerRecorded": EventType(MARKER, "recorded", _opens("markerName"), **_CLOSES, decision="RecordMarker"),
+    "RecordMarkerFailed": EventType(
+        MARKER, "record_failed", _opens("markerName"), **_CLOSES_AND_WAKES, decision="RecordMarker"
+    ),
+    "TimerStarted": EventType(TIMER, "started", _opens("timerId"), decision="StartTimer"),
+    "StartTimerFailed": EventType(TIMER, "start_failed", _opens("timerId"), **_CLOSES_AND_WAKES, decision="StartTimer"),
     "TimerFired": EventType(TIMER, "fired", _follows("startedEventId"), **_CLOSES_AND_WAKES),
-    "TimerCanceled": EventType(TIMER, "canceled", _follows("startedEventId"), **_CLOSES),
-    "CancelTimerFailed": EventType(DECISION_FAILURE, "cancel_timer_failed", _opens("timerId"), **_CLOSES_AND_WAKES),
-    "StartChildWorkflowExecutionInitiated": EventType(CHILD, "initiated", _opens("workflowId")),
+    "TimerCanceled": EventType(TIMER, "canceled", _follows("startedEventId"), **_CLOSES, decision="CancelTimer"),
+    "CancelTimerFailed": EventType(
+        DECISION_FAILURE, "cancel_timer_failed", _opens("timerId"), **_CLOSES_AND_WAKES, decision="CancelTimer"
+    ),
+    "StartChildWorkflowExecutionInitiated": EventType(
+        CHILD, "initiated", _opens("workflowId"), decision="StartChildWorkflowExecution"
+    ),
     # Refused at once, without an Initiated event, it has initiatedEventId 0; found running later, it has the real one.
     "StartChildWorkflowExecutionFailed": EventType(
-        CHILD, "start_failed", _follows_or_opens("initiatedEventId", "workflowId"), **_CLOSES_AND_WAKES
+        CHILD,
+        "start_failed",
+        _follows_or_opens("initiatedEventId", "workflowId"),
+        **_CLOSES_AND_WAKES,
+        decision="StartChildWorkflowExecution",
     ),
     "ChildWorkflowExecutionStarted": EventType(CHILD, "started", _follows("initiatedEventId"), **_WAKES),
     "ChildWorkflowExecutionCompleted": EventType(CHILD, "completed", _follows("initiatedEventId"), **_CLOSES_AND_WAKES),
@@ -132,26 +176,40 @@ EVENT_TYPES: Final[dict[str, EventType]] = {
     "ChildWorkflowExecutionTerminated": EventType(
         CHILD, "terminated", _follows("initiatedEventId"), **_CLOSES_AND_WAKES
     ),
-    "SignalExternalWorkflowExecutionInitiated": EventType(EXTERNAL_SIGNAL, "initiated", _opens("signalName")),
+    "SignalExternalWorkflowExecutionInitiated": EventType(
+        EXTERNAL_SIGNAL, "initiated", _opens("signalName"), decision="SignalExternalWorkflowExecution"
+    ),
     "SignalExternalWorkflowExecutionFailed": EventType(
-        EXTERNAL_SIGNAL, "failed", _follows_or_opens("initiatedEventId", "workflowId"), **_CLOSES_AND_WAKES
+        EXTERNAL_SIGNAL,
+        "failed",
+        _follows_or_opens("initiatedEventId", "workflowId"),
+        **_CLOSES_AND_WAKES,
+        decision="SignalExternalWorkflowExecution",
     ),
     "ExternalWorkflowExecutionSignaled": EventType(
         EXTERNAL_SIGNAL, "signaled", _follows("initiatedEventId"), **_CLOSES_AND_WAKES
     ),
-    "RequestCancelExternalWorkflowExecutionInitiated": EventType(EXTERNAL_CANCEL, "initiated", _opens("workflowId")),
+    "RequestCancelExternalWorkflowExecutionInitiated": EventType(
+        EXTERNAL_CANCEL, "initiated", _opens("workflowId"), decision="RequestCancelExternalWorkflowExecution"
+    ),
     "RequestCancelExternalWorkflowExecutionFailed": EventType(
-        EXTERNAL_CANCEL, "failed", _follows_or_opens("initiatedEventId", "workflowId"), **_CLOSES_AND_WAKES
+        EXTERNAL_CANCEL,
+        "failed",
+        _follows_or_opens("initiatedEventId", "workflowId"),
+        **_CLOSES_AND_WAKES,
+        decision="RequestCancelExternalWorkflowExecution",
     ),
     "ExternalWorkflowExecutionCancelRequested": EventType(
         EXTERNAL_CANCEL, "cancel_requested", _follows("initiatedEventId"), **_CLOSES_AND_WAKES
     ),
-    "LambdaFunctionScheduled": EventType(LAMBDA, "scheduled", _opens("id")),
+    "LambdaFunctionScheduled": EventType(LAMBDA, "scheduled", _opens("id"), decision="ScheduleLambdaFunction"),
     "LambdaFunctionStarted": EventType(LAMBDA, "started", _follows("scheduledEventId")),
     "LambdaFunctionCompleted": EventType(LAMBDA, "completed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "LambdaFunctionFailed": EventType(LAMBDA, "failed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "LambdaFunctionTimedOut": EventType(LAMBDA, "timed_out", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
-    "ScheduleLambdaFunctionFailed": EventType(LAMBDA, "schedule_failed", _opens("id"), **_CLOSES_AND_WAKES),
+    "ScheduleLambdaFunctionFailed": EventType(
+        LAMBDA, "schedule_failed", _opens("id"), **_CLOSES_AND_WAKES, decision="ScheduleLambdaFunction"
+    ),
     "StartLambdaFunctionFailed": EventType(LAMBDA, "start_failed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
 }
 

@@ -44,6 +44,16 @@ class HistoryEvent(NamedTuple):
         """The row of the event table."""
         return EVENT_TYPES.get(self.type, UNKNOWN_EVENT_TYPE)
 
+    @property
+    def decision(self) -> str | None:
+        """The type of the decision that this event records, carried out or refused; `None` if it records none.
+
+        SWF writes these events right behind the `DecisionTaskCompleted` whose id their `decisionTaskCompletedEventId`
+        is. An event that says later what became of a request, by the request's `initiatedEventId`, records none.
+        """
+        decision = self.row.decision
+        return None if decision is None or self.attributes.get("initiatedEventId") else decision
+
     def to_wire(self) -> dict[str, Any]:
         """The event as boto3 gives it."""
         return {
