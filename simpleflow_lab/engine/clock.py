@@ -1,7 +1,7 @@
-"""Time, as an argument: milliseconds since 1970, and a way to wait for a moment.
+"""Time, as an argument: milliseconds since 1970, and a way to wait until a given time.
 
 Rule: nothing else in the engine reads a clock. Long polls are the exception: how long a thread waits for work is real
-time whatever the clock says.
+time whatever the clock shows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from typing import Final, Protocol
 
 LONGEST_WAIT_SECONDS: Final = 5.0
-"""The system's clock may be set, and it goes on while a laptop sleeps: so nobody waits longer without looking."""
+"""How long `SystemClock.wait` sleeps at most: the system's clock may be set, and it goes on while a laptop sleeps."""
 
 
 class Clock(Protocol):
@@ -24,8 +24,8 @@ class Clock(Protocol):
     def wait(self, wake: threading.Event, until: int | None, *, idle: bool) -> None:
         """Return when `wake` is set or the clock shows `until`; earlier returns are allowed. `None` is never.
 
-        `idle` says that nothing can happen before `until` by itself: no task is queued or running. A clock that is not
-        real may then jump there.
+        `idle` says that nothing can happen before `until` unless a client calls: no task is queued or running. A clock
+        that is not real may then jump there.
         """
         ...
 
@@ -38,17 +38,17 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def wait(self, wake: threading.Event, until: int | None, *, idle: bool) -> None:
-        """Sleep until `wake` is set, the moment has come, or five seconds have passed."""
+        """Sleep until `wake` is set, the time has come, or five seconds have passed."""
         seconds = LONGEST_WAIT_SECONDS if until is None else (until - self.now()) / 1000
         if seconds > 0:
             wake.wait(min(seconds, LONGEST_WAIT_SECONDS))
 
 
 class ManualClock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that shows the same time until `advance` is called."""
 
     def __init__(self, start: int = 1_700_000_000_000, *, jumps: bool = False):
-        """With `jumps` it goes to the next deadline by itself whenever the engine is idle."""
+        """`start` is in milliseconds since 1970. A clock that `jumps` goes to the next deadline of an idle engine."""
         self._now = start
         self._jumps = jumps
         self._lock = threading.Lock()
@@ -59,24 +59,24 @@ class ManualClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass. What was due in between happens before the engine's next answer."""
+        """Let time pass. Whatever is due by then happens before the engine's next response. Raises `ValueError`."""
         if seconds < 0:
             raise ValueError("time does not go back")
-        self._go_to(self._now + round(seconds * 1000))
+        self._set(self._now + round(seconds * 1000))
 
     def wait(self, wake: threading.Event, until: int | None, *, idle: bool) -> None:
-        """Sleep until `wake` is set or somebody lets time pass; or jump, if that is allowed and nothing is going on."""
+        """Sleep until `wake` is set or time passes; or jump to `until`, if the clock jumps and the engine is idle."""
         if until is not None and idle and self._jumps:
-            self._go_to(until)
+            self._set(until)
         with self._lock:
             if until is not None and until <= self._now:
                 return
             self._waiting.add(wake)
         wake.wait()
 
-    def _go_to(self, moment: int) -> None:
+    def _set(self, now: int) -> None:
         with self._lock:
-            self._now = max(self._now, moment)
+            self._now = max(self._now, now)
             for wake in self._waiting:
                 wake.set()
             self._waiting.clear()

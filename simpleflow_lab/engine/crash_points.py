@@ -1,9 +1,8 @@
-"""For tests: the process kills itself, as `kill -9` would, at the n-th passage of a named point of the engine.
+"""For tests: the process kills itself, as `kill -9` would, at the n-th hit of a named point of the engine.
 
-Rule: `SIMPLEFLOW_LAB_CRASH_AT=<point>:<n>` says where, before an engine is constructed. The points are those of
-`POINTS`; a store or an engine asks once, at construction, whether one is planned, and does not look again: without the
-variable there is nothing at a point but a comparison with `None`. Passages are counted from 1, in the whole process,
-whoever passes. A name or a number that is not one is an error, not a run without a crash.
+Rule: the environment variable `SIMPLEFLOW_LAB_CRASH_AT=<point>:<n>` names one of `POINTS` and a count. A store or an
+engine reads it once, at construction; without the variable a point costs a comparison with `None`. Hits are counted
+from 1, over all threads and stores of the process. A wrong name or number is an error, not a run without a crash.
 """
 
 from __future__ import annotations
@@ -18,24 +17,26 @@ from typing import Final
 from simpleflow_lab.exceptions import UsageError
 
 VARIABLE: Final = "SIMPLEFLOW_LAB_CRASH_AT"
+"""The environment variable that plans a crash."""
 AFTER_REPLY: Final = "after_reply"
+"""The point after which threads that were woken are given some time to run."""
 POINTS: Final[Mapping[str, str]] = {
     "before_begin": "the writer has taken what is queued and has not begun its transaction",
     "after_insert": "one of the calls of a transaction is inserted, and nothing is committed",
     "before_commit": "everything is inserted, and nothing is committed",
-    "after_commit_before_reply": "everything is on disk, and nobody was told",
-    AFTER_REPLY: "those who wait were told, and had a moment to go on",
+    "after_commit_before_reply": "everything is on disk, and no waiting thread was woken",
+    AFTER_REPLY: "the waiting threads were woken, and had a moment to run",
     "checkpoint": "before the checkpoint of a store that is closed, and once more after it",
-    "recover_before_append": "a store was opened and folded; what recovery adds is in memory alone",
-    "recover_after_append": "what recovery adds is on disk, and nobody uses the engine yet",
+    "recover_before_append": "a store was opened and folded; the events that recovery adds are in memory alone",
+    "recover_after_append": "the events that recovery adds are on disk, and the engine is not in use yet",
 }
 """The points, and what is true there."""
 MOMENT_SECONDS: Final = 0.005
-"""What those who were told are given to go on."""
+"""How long the process goes on after `AFTER_REPLY`."""
 
 
 class CrashPoint:
-    """The passage at which the process ends."""
+    """A planned crash: a point, and how often it is still to be reached."""
 
     def __init__(self, point: str, hits: int):
         self._point = point
@@ -43,7 +44,7 @@ class CrashPoint:
         self._lock = threading.Lock()
 
     def at(self, point: str) -> None:
-        """This point is passed."""
+        """Report that `point` is reached. Kills the process if this was the hit that is planned."""
         if point != self._point:
             return
         with self._lock:
@@ -55,7 +56,7 @@ class CrashPoint:
 
 
 def planned() -> CrashPoint | None:
-    """The crash that the environment asks for: the same one for all who ask. Raises `UsageError`."""
+    """The crash that the environment plans, one object for all callers; `None` without one. Raises `UsageError`."""
     text = os.environ.get(VARIABLE)
     if not text:
         return None

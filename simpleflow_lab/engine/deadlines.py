@@ -1,8 +1,8 @@
-"""Deadlines: which events arm one, and what is recorded when it comes.
+"""Deadlines of timers and timeouts: which events start one, and which event is recorded when it passes.
 
-Rule: pure, and never early. A deadline is armed by an event and names the entity it is about; nobody disarms it. When
-it comes, the execution as it stands says whether it still means anything. Timers are wall-clock; timeouts count only
-the time the engine was up, so a deadline that is armed again after a restart lies that much later.
+Rule: pure, and never early. A deadline is started by an event and names the entity that it is about; it is never
+removed. When it passes, the state of the execution says whether it still applies. Timers run by the wall clock;
+timeouts count only the time the engine was up, so a timeout that is restored after a restart lies that much later.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from simpleflow_lab.swf.history import HistoryEvent
 
 
 class Deadline(NamedTuple):
-    """A moment at which something may happen to an execution."""
+    """A time at which an event may be recorded in an execution."""
 
     execution: ExecutionState
     """The execution."""
     kind: str
-    """A row of the table of kinds."""
+    """A key of `_KINDS`."""
     event_id: int
-    """The event that opened the entity it is about."""
+    """Id of the event that opened the entity that the deadline is about."""
     milliseconds: int
-    """How long after the arming event, or after the last heartbeat."""
+    """How long after the event that starts the deadline, or after the last heartbeat."""
 
-    def alive(self) -> bool:
-        """It still means something."""
-        return not self.execution.closed and _KINDS[self.kind].alive(self.execution, self.event_id)
+    def is_pending(self) -> bool:
+        """Whether the deadline still applies."""
+        return not self.execution.closed and _KINDS[self.kind].is_pending(self.execution, self.event_id)
 
-    def due(self) -> NewEvent:
-        """What to record."""
-        return _KINDS[self.kind].due(self.execution, self.event_id)
+    def event(self) -> NewEvent:
+        """The event to record when the deadline passes."""
+        return _KINDS[self.kind].event(self.execution, self.event_id)
 
     @property
-    def wall_clock(self) -> bool:
-        """It counts the time in which the engine was down, too."""
+    def counts_downtime(self) -> bool:
+        """Whether the time in which the engine was down counts too."""
         return self.kind == "TIMER"
 
 
 class _Kind(NamedTuple):
-    alive: Callable[[ExecutionState, int], bool]
-    due: Callable[[ExecutionState, int], NewEvent]
+    is_pending: Callable[[ExecutionState, int], bool]
+    event: Callable[[ExecutionState, int], NewEvent]
 
 
 def deadlines_started_by(execution: ExecutionState, event: HistoryEvent) -> Iterator[Deadline]:
-    """The deadlines that begin to run with this event, which is the last one of its entity."""
+    """The deadlines that this event starts; it must be the latest event of its entity."""
     for kind, attribute, owner in DEADLINES.get(event.type, ()):
         source, entity_id = event, event.id
         if owner is not None:
@@ -77,11 +77,12 @@ DEADLINES: Final[dict[str, tuple[tuple[str, str, str | None], ...]]] = {
     ),
     "TimerStarted": (("TIMER", "startToFireTimeout", None),),
 }
-"""By event type: kind of deadline, the attribute with its duration, and where that is: in the event itself, or in the
-first event of the entity to which this attribute leads."""
+"""By event type, a row for each deadline that an event of that type starts: the kind of the deadline; the attribute
+with its duration in seconds; and where that attribute is. `None` stands for the event itself; otherwise it is in the
+first event of the entity, whose id is in the attribute of this name."""
 
 
-# -- what the kinds mean -----------------------------------------------------------------------------------------------
+# -- the kinds: whether a deadline still applies, and its event --------------------------------------------------------
 
 
 def _always(execution: ExecutionState, event_id: int) -> bool:
@@ -92,16 +93,16 @@ def _is_open(execution: ExecutionState, event_id: int) -> bool:
     return execution.entities.get(event_id) is not None
 
 
-def _activity_waits(execution: ExecutionState, event_id: int) -> bool:
+def _is_unstarted_activity(execution: ExecutionState, event_id: int) -> bool:
     entity = execution.entities.get(event_id)
     return entity is not None and started_event(entity) is None
 
 
-def _decision_waits(execution: ExecutionState, event_id: int) -> bool:
+def _is_queued_decision_task(execution: ExecutionState, event_id: int) -> bool:
     return execution.queued == event_id
 
 
-def _decision_runs(execution: ExecutionState, event_id: int) -> bool:
+def _is_started_decision_task(execution: ExecutionState, event_id: int) -> bool:
     return execution.started is not None and execution.started[0] == event_id
 
 
@@ -117,14 +118,14 @@ def _timer_fired(execution: ExecutionState, event_id: int) -> NewEvent:
 
 
 def decision_timed_out(execution: ExecutionState, timeout_type: str, scheduled_id: int) -> NewEvent:
-    """DecisionTaskTimedOut of the decision task."""
+    """The DecisionTaskTimedOut event of this decision task."""
     started_id = execution.started[1] if execution.started and execution.started[0] == scheduled_id else 0
     attributes = {"timeoutType": timeout_type, "scheduledEventId": scheduled_id, "startedEventId": started_id}
     return "DecisionTaskTimedOut", attributes
 
 
 def activity_timed_out(execution: ExecutionState, timeout_type: str, scheduled_id: int) -> NewEvent:
-    """ActivityTaskTimedOut of the activity task, with what its last heartbeat said."""
+    """The ActivityTaskTimedOut event of this activity task, with the details of its last heartbeat."""
     entity = execution.entities.get(scheduled_id)
     assert entity is not None
     started = started_event(entity)
@@ -139,19 +140,19 @@ def activity_timed_out(execution: ExecutionState, timeout_type: str, scheduled_i
     return "ActivityTaskTimedOut", attributes
 
 
-def _activity(timeout_type: str, alive: Callable[[ExecutionState, int], bool] = _is_open) -> _Kind:
-    return _Kind(alive, lambda execution, event_id: activity_timed_out(execution, timeout_type, event_id))
+def _activity(timeout_type: str, is_pending: Callable[[ExecutionState, int], bool] = _is_open) -> _Kind:
+    return _Kind(is_pending, lambda execution, event_id: activity_timed_out(execution, timeout_type, event_id))
 
 
-def _decision(timeout_type: str, alive: Callable[[ExecutionState, int], bool]) -> _Kind:
-    return _Kind(alive, lambda execution, event_id: decision_timed_out(execution, timeout_type, event_id))
+def _decision(timeout_type: str, is_pending: Callable[[ExecutionState, int], bool]) -> _Kind:
+    return _Kind(is_pending, lambda execution, event_id: decision_timed_out(execution, timeout_type, event_id))
 
 
 _KINDS: Final[dict[str, _Kind]] = {
     "EXECUTION": _Kind(_always, _execution_timed_out),
-    "DECISION_SCHEDULE_TO_START": _decision("SCHEDULE_TO_START", _decision_waits),
-    "DECISION_START_TO_CLOSE": _decision("START_TO_CLOSE", _decision_runs),
-    "ACTIVITY_SCHEDULE_TO_START": _activity("SCHEDULE_TO_START", _activity_waits),
+    "DECISION_SCHEDULE_TO_START": _decision("SCHEDULE_TO_START", _is_queued_decision_task),
+    "DECISION_START_TO_CLOSE": _decision("START_TO_CLOSE", _is_started_decision_task),
+    "ACTIVITY_SCHEDULE_TO_START": _activity("SCHEDULE_TO_START", _is_unstarted_activity),
     "ACTIVITY_SCHEDULE_TO_CLOSE": _activity("SCHEDULE_TO_CLOSE"),
     "ACTIVITY_START_TO_CLOSE": _activity("START_TO_CLOSE"),
     "ACTIVITY_HEARTBEAT": _activity("HEARTBEAT"),
@@ -159,18 +160,21 @@ _KINDS: Final[dict[str, _Kind]] = {
 }
 
 
-def postponed_to(deadline: Deadline, when: int) -> int | None:
-    """When it really is: a heartbeat puts the heartbeat timeout off. `None` if it is now."""
+def postponed_to(deadline: Deadline, at: int) -> int | None:
+    """The later time to which heartbeats have postponed a heartbeat timeout that was set for `at`, in milliseconds.
+
+    `None` if the deadline has not been postponed.
+    """
     if deadline.kind != "ACTIVITY_HEARTBEAT":
         return None
     heartbeat = deadline.execution.heartbeats.get(deadline.event_id)
-    if heartbeat is None or heartbeat.at + deadline.milliseconds <= when:
+    if heartbeat is None or heartbeat.at + deadline.milliseconds <= at:
         return None
     return heartbeat.at + deadline.milliseconds
 
 
 def open_deadlines(execution: ExecutionState) -> Iterator[tuple[int, Deadline]]:
-    """All deadlines of an execution that was read from disk, with the moments at which they were armed."""
+    """The deadlines of an execution that was read from disk, each with the time at which it was started."""
     entities: list[Entity] = [entity for entity in execution.entities if not entity.closed]
     if execution.entities.execution is not None:
         entities.append(execution.entities.execution)
@@ -178,6 +182,6 @@ def open_deadlines(execution: ExecutionState) -> Iterator[tuple[int, Deadline]]:
     for entity in entities:
         for event in entity.events:
             for deadline in deadlines_started_by(execution, event):
-                if deadline.alive() and (deadline.kind, deadline.event_id) not in seen:
+                if deadline.is_pending() and (deadline.kind, deadline.event_id) not in seen:
                     seen.add((deadline.kind, deadline.event_id))
                     yield to_milliseconds(event.timestamp), deadline

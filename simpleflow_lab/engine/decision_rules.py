@@ -1,9 +1,9 @@
 """Decisions to events: one function per decision type, and the events of a whole decision task.
 
-Rule: pure. A rule sees the execution as the events before it left it, the decision's attributes and what is registered,
-and gives exactly one event. Nothing here reads a clock, a database or a network, and nothing is refused: a decision
-that can't be carried out is recorded as its own `…Failed` event with SWF's cause. Causes are tried in the order of the
-code; SWF's own order where several apply is not documented.
+Rule: pure. A rule takes the state of the execution after the decisions before it, the decision's attributes and the
+registered types, and gives exactly one event. Nothing here reads a clock, a database or a network, and no decision is
+refused: one that can't be carried out is recorded as its own `…Failed` event with SWF's cause. Causes are checked in
+the order of the code; SWF's own order where several apply is not documented.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ MAX_OPEN_LAMBDAS: Final = 1_000
 
 
 class Lookup(Protocol):
-    """What rules may ask about the rest of the engine."""
+    """The rest of the engine, as far as rules depend on it."""
 
     def find_type(self, domain: str, kind: Kind, name: str, version: str) -> Type | None:
-        """A registered or deprecated type."""
+        """The type, registered or deprecated; `None` if it is unknown."""
         ...
 
     def count_open(self, domain: str) -> int:
@@ -39,27 +39,27 @@ class Lookup(Protocol):
         ...
 
     def new_run_id(self) -> str:
-        """A run id that was never given."""
+        """A run id that no execution has."""
         ...
 
 
 class DecisionContext(NamedTuple):
-    """Where a decision is taken."""
+    """What a rule depends on besides the decision."""
 
     execution: ExecutionState
-    """As it stands after the decisions before this one."""
+    """The state after the decisions before this one."""
     completed_id: int
     """Id of the DecisionTaskCompleted event."""
     failed_before: bool
-    """A decision before this one in the same list failed."""
+    """Whether an earlier decision of the same list failed."""
     lookup: Lookup
-    """Types, counts, run ids."""
+    """Types, counts and new run ids."""
 
 
 def events_of_decisions(
     execution: ExecutionState, scheduled_id: int, started_id: int, request: Request, lookup: Lookup
 ) -> Iterator[NewEvent]:
-    """The events of RespondDecisionTaskCompleted. Each must be applied before the next one is asked for."""
+    """The events of RespondDecisionTaskCompleted. Each must be applied before the next one is generated."""
     completed = {"scheduledEventId": scheduled_id, "startedEventId": started_id}
     completed.update(chosen(request, "executionContext", "taskList", "taskListScheduleToStartTimeout"))
     yield "DecisionTaskCompleted", completed
@@ -76,10 +76,10 @@ def events_of_decisions(
 # -- activity tasks ----------------------------------------------------------------------------------------------------
 
 
-def _schedule_activity_task(decision: Attributes, at: DecisionContext) -> NewEvent:
-    execution = at.execution
+def _schedule_activity_task(decision: Attributes, context: DecisionContext) -> NewEvent:
+    execution = context.execution
     named = decision["activityType"]
-    found = at.lookup.find_type(execution.run.domain, "ActivityType", named["name"], named["version"])
+    found = context.lookup.find_type(execution.run.domain, "ActivityType", named["name"], named["version"])
     resolved, missing = resolve(decision, found.defaults if found else {}, ACTIVITY_DEFAULTS)
     cause = None
     if found is None:
@@ -93,50 +93,50 @@ def _schedule_activity_task(decision: Attributes, at: DecisionContext) -> NewEve
     elif execution.open_counts[ACTIVITY] >= limits.MAX_OPEN_ACTIVITIES:
         cause = "OPEN_ACTIVITIES_LIMIT_EXCEEDED"
     if cause is not None:
-        return _failed("ScheduleActivityTaskFailed", cause, at, chosen(decision, "activityType", "activityId"))
+        return _failed("ScheduleActivityTaskFailed", cause, context, chosen(decision, "activityType", "activityId"))
     resolved.update(chosen(decision, "activityType", "activityId", "input", "control"))
-    return _recorded("ActivityTaskScheduled", at, resolved)
+    return _recorded("ActivityTaskScheduled", context, resolved)
 
 
-def _request_cancel_activity_task(decision: Attributes, at: DecisionContext) -> NewEvent:
+def _request_cancel_activity_task(decision: Attributes, context: DecisionContext) -> NewEvent:
     activity_id = decision["activityId"]
-    if at.execution.entities.open(ACTIVITY, activity_id) is None:
-        return _failed("RequestCancelActivityTaskFailed", "ACTIVITY_ID_UNKNOWN", at, {"activityId": activity_id})
-    return _recorded("ActivityTaskCancelRequested", at, {"activityId": activity_id})
+    if context.execution.entities.open(ACTIVITY, activity_id) is None:
+        return _failed("RequestCancelActivityTaskFailed", "ACTIVITY_ID_UNKNOWN", context, {"activityId": activity_id})
+    return _recorded("ActivityTaskCancelRequested", context, {"activityId": activity_id})
 
 
 # -- timers and markers ------------------------------------------------------------------------------------------------
 
 
-def _start_timer(decision: Attributes, at: DecisionContext) -> NewEvent:
+def _start_timer(decision: Attributes, context: DecisionContext) -> NewEvent:
     cause = None
-    if at.execution.entities.open(TIMER, decision["timerId"]) is not None:
+    if context.execution.entities.open(TIMER, decision["timerId"]) is not None:
         cause = "TIMER_ID_ALREADY_IN_USE"
-    elif at.execution.open_counts[TIMER] >= limits.MAX_OPEN_TIMERS:
+    elif context.execution.open_counts[TIMER] >= limits.MAX_OPEN_TIMERS:
         cause = "OPEN_TIMERS_LIMIT_EXCEEDED"
     if cause is not None:
-        return _failed("StartTimerFailed", cause, at, chosen(decision, "timerId"))
-    return _recorded("TimerStarted", at, chosen(decision, "timerId", "startToFireTimeout", "control"))
+        return _failed("StartTimerFailed", cause, context, chosen(decision, "timerId"))
+    return _recorded("TimerStarted", context, chosen(decision, "timerId", "startToFireTimeout", "control"))
 
 
-def _cancel_timer(decision: Attributes, at: DecisionContext) -> NewEvent:
-    timer = at.execution.entities.open(TIMER, decision["timerId"])
+def _cancel_timer(decision: Attributes, context: DecisionContext) -> NewEvent:
+    timer = context.execution.entities.open(TIMER, decision["timerId"])
     if timer is None:
-        return _failed("CancelTimerFailed", "TIMER_ID_UNKNOWN", at, chosen(decision, "timerId"))
-    return _recorded("TimerCanceled", at, {"timerId": decision["timerId"], "startedEventId": timer.id})
+        return _failed("CancelTimerFailed", "TIMER_ID_UNKNOWN", context, chosen(decision, "timerId"))
+    return _recorded("TimerCanceled", context, {"timerId": decision["timerId"], "startedEventId": timer.id})
 
 
-def _record_marker(decision: Attributes, at: DecisionContext) -> NewEvent:
-    return _recorded("MarkerRecorded", at, chosen(decision, "markerName", "details"))
+def _record_marker(decision: Attributes, context: DecisionContext) -> NewEvent:
+    return _recorded("MarkerRecorded", context, chosen(decision, "markerName", "details"))
 
 
 # -- other executions --------------------------------------------------------------------------------------------------
 
 
-def _start_child_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
-    execution = at.execution
+def _start_child_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
+    execution = context.execution
     named = decision["workflowType"]
-    found = at.lookup.find_type(execution.run.domain, "WorkflowType", named["name"], named["version"])
+    found = context.lookup.find_type(execution.run.domain, "WorkflowType", named["name"], named["version"])
     resolved, missing = resolve(decision, found.defaults if found else {}, EXECUTION_DEFAULTS)
     cause = None
     if found is None:
@@ -147,72 +147,72 @@ def _start_child_workflow_execution(decision: Attributes, at: DecisionContext) -
         cause = missing.cause
     elif execution.open_counts[CHILD] >= limits.MAX_OPEN_CHILDREN:
         cause = "OPEN_CHILDREN_LIMIT_EXCEEDED"
-    elif at.lookup.count_open(execution.run.domain) >= limits.MAX_OPEN_EXECUTIONS:
+    elif context.lookup.count_open(execution.run.domain) >= limits.MAX_OPEN_EXECUTIONS:
         cause = "OPEN_WORKFLOWS_LIMIT_EXCEEDED"
     if cause is not None:
         about = chosen(decision, "workflowType", "workflowId", "control")
-        return _failed("StartChildWorkflowExecutionFailed", cause, at, {**about, "initiatedEventId": 0})
+        return _failed("StartChildWorkflowExecutionFailed", cause, context, {**about, "initiatedEventId": 0})
     resolved.update(chosen(decision, "workflowId", "workflowType", "control", "input", "tagList"))
-    return _recorded("StartChildWorkflowExecutionInitiated", at, resolved)
+    return _recorded("StartChildWorkflowExecutionInitiated", context, resolved)
 
 
-def _signal_external_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
+def _signal_external_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
     about = chosen(decision, "workflowId", "runId", "signalName", "input", "control")
-    return _recorded("SignalExternalWorkflowExecutionInitiated", at, about)
+    return _recorded("SignalExternalWorkflowExecutionInitiated", context, about)
 
 
-def _request_cancel_external_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
+def _request_cancel_external_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
     about = chosen(decision, "workflowId", "runId", "control")
-    return _recorded("RequestCancelExternalWorkflowExecutionInitiated", at, about)
+    return _recorded("RequestCancelExternalWorkflowExecutionInitiated", context, about)
 
 
-def _schedule_lambda_function(decision: Attributes, at: DecisionContext) -> NewEvent:
+def _schedule_lambda_function(decision: Attributes, context: DecisionContext) -> NewEvent:
     cause = None
-    if at.execution.entities.open(LAMBDA, decision["id"]) is not None:
+    if context.execution.entities.open(LAMBDA, decision["id"]) is not None:
         cause = "ID_ALREADY_IN_USE"
-    elif at.execution.open_counts[LAMBDA] >= MAX_OPEN_LAMBDAS:
+    elif context.execution.open_counts[LAMBDA] >= MAX_OPEN_LAMBDAS:
         cause = "OPEN_LAMBDA_FUNCTIONS_LIMIT_EXCEEDED"
     if cause is not None:
-        return _failed("ScheduleLambdaFunctionFailed", cause, at, chosen(decision, "id", "name"))
+        return _failed("ScheduleLambdaFunctionFailed", cause, context, chosen(decision, "id", "name"))
     return _recorded(
-        "LambdaFunctionScheduled", at, chosen(decision, "id", "name", "control", "input", "startToCloseTimeout")
+        "LambdaFunctionScheduled", context, chosen(decision, "id", "name", "control", "input", "startToCloseTimeout")
     )
 
 
-# -- the end -----------------------------------------------------------------------------------------------------------
+# -- closing -----------------------------------------------------------------------------------------------------------
 
 
-def _unhandled(at: DecisionContext) -> bool:
-    """Something happened that the decider has not seen: SWF refuses to close."""
-    return bool(at.execution.queued) or (FAILED_DECISION_FAILS_CLOSE and at.failed_before)
+def _unhandled(context: DecisionContext) -> bool:
+    """Whether there are events that the decider has not seen, so that SWF refuses to close the execution."""
+    return bool(context.execution.queued) or (FAILED_DECISION_FAILS_CLOSE and context.failed_before)
 
 
-def _complete_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
-    if _unhandled(at):
-        return _failed("CompleteWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
-    return _recorded("WorkflowExecutionCompleted", at, chosen(decision, "result"))
+def _complete_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
+    if _unhandled(context):
+        return _failed("CompleteWorkflowExecutionFailed", "UNHANDLED_DECISION", context, {})
+    return _recorded("WorkflowExecutionCompleted", context, chosen(decision, "result"))
 
 
-def _fail_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
-    if _unhandled(at):
-        return _failed("FailWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
-    return _recorded("WorkflowExecutionFailed", at, chosen(decision, "reason", "details"))
+def _fail_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
+    if _unhandled(context):
+        return _failed("FailWorkflowExecutionFailed", "UNHANDLED_DECISION", context, {})
+    return _recorded("WorkflowExecutionFailed", context, chosen(decision, "reason", "details"))
 
 
-def _cancel_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
-    if _unhandled(at):
-        return _failed("CancelWorkflowExecutionFailed", "UNHANDLED_DECISION", at, {})
-    return _recorded("WorkflowExecutionCanceled", at, chosen(decision, "details"))
+def _cancel_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
+    if _unhandled(context):
+        return _failed("CancelWorkflowExecutionFailed", "UNHANDLED_DECISION", context, {})
+    return _recorded("WorkflowExecutionCanceled", context, chosen(decision, "details"))
 
 
-def _continue_as_new_workflow_execution(decision: Attributes, at: DecisionContext) -> NewEvent:
-    run = at.execution.run
+def _continue_as_new_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
+    run = context.execution.run
     version = decision.get("workflowTypeVersion", run.type_version)
-    found = at.lookup.find_type(run.domain, "WorkflowType", run.type_name, version)
-    given = {**_inherited(at.execution), **decision} if CONTINUE_AS_NEW_INHERITS else decision
-    resolved, missing = resolve(given, found.defaults if found else {}, EXECUTION_DEFAULTS)
+    found = context.lookup.find_type(run.domain, "WorkflowType", run.type_name, version)
+    explicit = {**_inherited(context.execution), **decision} if CONTINUE_AS_NEW_INHERITS else decision
+    resolved, missing = resolve(explicit, found.defaults if found else {}, EXECUTION_DEFAULTS)
     cause = None
-    if _unhandled(at):
+    if _unhandled(context):
         cause = "UNHANDLED_DECISION"
     elif found is None:
         cause = "WORKFLOW_TYPE_DOES_NOT_EXIST"
@@ -221,24 +221,24 @@ def _continue_as_new_workflow_execution(decision: Attributes, at: DecisionContex
     elif missing is not None:
         cause = missing.cause
     if cause is not None:
-        return _failed("ContinueAsNewWorkflowExecutionFailed", cause, at, {})
+        return _failed("ContinueAsNewWorkflowExecutionFailed", cause, context, {})
     resolved.update(chosen(decision, "input", "tagList"))
     resolved["workflowType"] = {"name": run.type_name, "version": version}
-    resolved["newExecutionRunId"] = at.lookup.new_run_id()
-    return _recorded("WorkflowExecutionContinuedAsNew", at, resolved)
+    resolved["newExecutionRunId"] = context.lookup.new_run_id()
+    return _recorded("WorkflowExecutionContinuedAsNew", context, resolved)
 
 
 def _inherited(execution: ExecutionState) -> dict[str, Any]:
     return chosen(execution.configuration, *(row.member for row in EXECUTION_DEFAULTS), "tagList")
 
 
-def _recorded(event_type: str, at: DecisionContext, attributes: dict[str, Any]) -> NewEvent:
-    attributes["decisionTaskCompletedEventId"] = at.completed_id
+def _recorded(event_type: str, context: DecisionContext, attributes: dict[str, Any]) -> NewEvent:
+    attributes["decisionTaskCompletedEventId"] = context.completed_id
     return event_type, attributes
 
 
-def _failed(event_type: str, cause: str, at: DecisionContext, attributes: dict[str, Any]) -> NewEvent:
-    return event_type, {**attributes, "cause": cause, "decisionTaskCompletedEventId": at.completed_id}
+def _failed(event_type: str, cause: str, context: DecisionContext, attributes: dict[str, Any]) -> NewEvent:
+    return event_type, {**attributes, "cause": cause, "decisionTaskCompletedEventId": context.completed_id}
 
 
 _RULES: Final[dict[str, Callable[[Attributes, DecisionContext], NewEvent]]] = {

@@ -1,8 +1,8 @@
-"""What follows from an event, in transactions of its own: children, external signals and cancel requests, the end.
+"""The effects of events on the same and on other executions: children, external signals and cancel requests, closing.
 
-Rule: SWF does these asynchronously, 20 to 100 ms later; here they are done right after the transaction that caused
-them, in the order of the events. A follow-up looks at the executions as they stand when its turn comes. After a crash
-it must be possible to tell from the histories alone what has not followed yet: see `recovery`.
+Rule: SWF carries these out asynchronously, 20 to 100 ms later; here they run right after the events that caused them
+are recorded, in the order of the events, and each records its own. An effect reads the state of the executions at the
+time it runs. After a crash the histories alone must tell which effects are missing: see `recovery`.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _STARTED: Final = (
     "tagList",
     "lambdaRole",
 )
-"""What a new execution takes from the event that asks for it."""
+"""The attributes that WorkflowExecutionStarted takes from the event that caused it."""
 
 
 # -- children ----------------------------------------------------------------------------------------------------------
 
 
 def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEvent) -> None:
-    """Start the child that was initiated, or record that its id is in use."""
+    """Start the child that was initiated, or record that its workflowId is in use."""
     if parent.closed and not CHILD_OF_CLOSED_PARENT_STARTS:
         return
-    asked = initiated.attributes
-    workflow_id = asked["workflowId"]
+    requested = initiated.attributes
+    workflow_id = requested["workflowId"]
     if state.open_execution(parent.run.domain, workflow_id, None) is not None:
-        about = chosen(asked, "workflowType", "workflowId", "control", "decisionTaskCompletedEventId")
+        about = chosen(requested, "workflowType", "workflowId", "control", "decisionTaskCompletedEventId")
         failed = {**about, "cause": "WORKFLOW_ALREADY_RUNNING", "initiatedEventId": initiated.id}
         _record(state, parent, "StartChildWorkflowExecutionFailed", failed)
         return
     attributes = {
-        **chosen(asked, *_STARTED),
+        **chosen(requested, *_STARTED),
         "parentWorkflowExecution": parent.run.execution,
         "parentInitiatedEventId": initiated.id,
     }
@@ -61,7 +61,7 @@ def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEv
 def record_child_started(
     state: EngineState, parent: ExecutionState, initiated_id: int, child: dict[str, str], workflow_type: dict[str, str]
 ) -> None:
-    """Tell the parent that its child runs."""
+    """Record in the parent that its child was started."""
     attributes = {"workflowExecution": child, "workflowType": workflow_type, "initiatedEventId": initiated_id}
     _record(state, parent, "ChildWorkflowExecutionStarted", attributes)
 
@@ -73,13 +73,14 @@ _CHILD_CLOSED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "WorkflowExecutionTerminated": ("ChildWorkflowExecutionTerminated", ()),
     "WorkflowExecutionTimedOut": ("ChildWorkflowExecutionTimedOut", ("timeoutType",)),
 }
-"""What the parent records when its child closes, and what it takes over. A run that continues as new says nothing."""
+"""By the child's closing event: the event that is recorded in the parent, and the attributes that it takes over. A
+child that continues as new is not reported."""
 
 
 def notify_parent(state: EngineState, child: ExecutionState, closing: HistoryEvent) -> None:
-    """Tell the parent, if it is still open, how its child closed."""
-    told = _CHILD_CLOSED.get(closing.type)
-    if told is None or child.run.parent is None:
+    """Record in the parent, if it is still open, how its child closed."""
+    reported = _CHILD_CLOSED.get(closing.type)
+    if reported is None or child.run.parent is None:
         return
     parent = state.open_execution(child.run.domain, *child.run.parent)
     initiated_id = child.configuration["parentInitiatedEventId"]
@@ -89,7 +90,7 @@ def notify_parent(state: EngineState, child: ExecutionState, closing: HistoryEve
     started = entity.at("started")
     if started is None:
         return
-    event_type, taken = told
+    event_type, taken = reported
     attributes = {
         **chosen(closing.attributes, *taken),
         "workflowExecution": child.run.execution,
@@ -101,7 +102,7 @@ def notify_parent(state: EngineState, child: ExecutionState, closing: HistoryEve
 
 
 def apply_child_policy(state: EngineState, parent: ExecutionState, closing: HistoryEvent) -> None:
-    """Do with each open child what the policy says, however its parent closed."""
+    """Apply the child policy to each open child of an execution that closed."""
     if closing.type == "WorkflowExecutionContinuedAsNew" and not CONTINUE_AS_NEW_APPLIES_CHILD_POLICY:
         return
     policy = closing.attributes.get("childPolicy", parent.configuration["childPolicy"])
@@ -112,7 +113,7 @@ def apply_child_policy(state: EngineState, parent: ExecutionState, closing: Hist
 
 
 def apply_policy_to(state: EngineState, child: ExecutionState, policy: str) -> None:
-    """Terminate one child, ask it to cancel, or leave it alone."""
+    """Apply a child policy to one child: terminate it, request its cancellation, or leave it alone."""
     if policy == "TERMINATE":
         attributes = {"cause": "CHILD_POLICY_APPLIED", "childPolicy": child.configuration["childPolicy"]}
         _record(state, child, "WorkflowExecutionTerminated", attributes)
@@ -126,11 +127,11 @@ def apply_policy_to(state: EngineState, child: ExecutionState, policy: str) -> N
         _record(state, child, "WorkflowExecutionCancelRequested", attributes)
 
 
-# -- the end -----------------------------------------------------------------------------------------------------------
+# -- closing -----------------------------------------------------------------------------------------------------------
 
 
 def close(state: EngineState, execution: ExecutionState, closing: HistoryEvent) -> None:
-    """Start the next run, tell the parent, apply the child policy."""
+    """Start the next run, notify the parent and apply the child policy."""
     if closing.type == "WorkflowExecutionContinuedAsNew":
         start_next_run(state, execution, closing)
     notify_parent(state, execution, closing)
@@ -138,7 +139,7 @@ def close(state: EngineState, execution: ExecutionState, closing: HistoryEvent) 
 
 
 def start_next_run(state: EngineState, execution: ExecutionState, closing: HistoryEvent) -> None:
-    """Start the run that a closed one continues as; it has the same parent."""
+    """Start the run as which a closed one continues; it has the same parent."""
     attributes = {
         **chosen(closing.attributes, *_STARTED),
         **chosen(execution.configuration, "parentWorkflowExecution", "parentInitiatedEventId"),
@@ -148,11 +149,11 @@ def start_next_run(state: EngineState, execution: ExecutionState, closing: Histo
     state.start(run.domain, run.workflow_id, closing.attributes["newExecutionRunId"], attributes)
 
 
-# -- other executions --------------------------------------------------------------------------------------------------
+# -- signals and cancel requests to other executions -------------------------------------------------------------------
 
 
 def signal_external(state: EngineState, source: ExecutionState, initiated: HistoryEvent) -> None:
-    """Deliver a signal to another execution, or to this one."""
+    """Deliver a signal to an execution, and record in its source whether it was delivered."""
     attributes = {
         **chosen(initiated.attributes, "signalName", "input"),
         "externalWorkflowExecution": source.run.execution,
@@ -162,7 +163,7 @@ def signal_external(state: EngineState, source: ExecutionState, initiated: Histo
 
 
 def cancel_external(state: EngineState, source: ExecutionState, initiated: HistoryEvent) -> None:
-    """Deliver a cancel request to another execution."""
+    """Deliver a cancel request to an execution, and record in its source whether it was delivered."""
     attributes = {"externalWorkflowExecution": source.run.execution, "externalInitiatedEventId": initiated.id}
     _deliver(state, source, initiated, ("WorkflowExecutionCancelRequested", attributes), _CANCEL_REQUESTED)
 
@@ -180,14 +181,14 @@ def _deliver(
 ) -> None:
     if source.closed and not EXTERNAL_REQUESTS_OUTLIVE_SOURCE:
         return
-    asked = initiated.attributes
-    target = state.open_execution(source.run.domain, asked["workflowId"], asked.get("runId"))
+    requested = initiated.attributes
+    target = state.open_execution(source.run.domain, requested["workflowId"], requested.get("runId"))
     if target is not None:
         state.record(target, [message])
         execution = target.run.execution
         _record(state, source, outcomes[0], {"workflowExecution": execution, "initiatedEventId": initiated.id})
     else:
-        about = chosen(asked, "workflowId", "runId", "control", "decisionTaskCompletedEventId")
+        about = chosen(requested, "workflowId", "runId", "control", "decisionTaskCompletedEventId")
         failed = {**about, "cause": "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION", "initiatedEventId": initiated.id}
         _record(state, source, outcomes[1], failed)
 
@@ -213,14 +214,14 @@ NO_LAMBDA: Final = "The embedded engine runs no AWS Lambda functions."
 
 
 def refuse_lambda(state: EngineState, execution: ExecutionState, scheduled: HistoryEvent) -> None:
-    """Lambda functions end as they do on SWF when their role can't be assumed."""
+    """Fail a Lambda function as SWF does when its role can't be assumed."""
     message = NO_LAMBDA if "lambdaRole" in execution.configuration else NO_ROLE
     attributes = {"scheduledEventId": scheduled.id, "cause": "ASSUME_ROLE_FAILED", "message": message}
     _record(state, execution, "StartLambdaFunctionFailed", attributes)
 
 
 def _record(state: EngineState, execution: ExecutionState, event_type: str, attributes: dict[str, Any]) -> None:
-    """Record an event, unless the execution has closed meanwhile."""
+    """Record an event, unless the execution is closed."""
     if not execution.closed:
         state.record(execution, [(event_type, attributes)])
 
@@ -233,4 +234,4 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "LambdaFunctionScheduled": refuse_lambda,
     **dict.fromkeys(CLOSE_STATUS, close),
 }
-"""By the type of the event that causes them."""
+"""The effects by the type of the event that causes them."""

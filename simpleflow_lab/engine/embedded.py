@@ -1,11 +1,12 @@
-"""Amazon SWF in this process: the 39 operations, thin.
+"""Amazon SWF in this process: its 39 operations, and those that a service in this process offers in addition.
 
-Rule: an operation checks its request, takes a turn with the engine's memory, and waits for the disk outside of it. What
-a call acknowledged is on disk; what a call shows is on disk. One exception, output commit: a poll's own `…TaskStarted`
-event need not be there before the poll returns, for the pollers are threads of this process and die with it, and
-recovery treats a started task like one that was lost. What came before must be there if the task may touch the world,
-so an activity task waits for it; a decision task does not, for deciding has no effects and its answer waits for the
-disk itself. (An endpoint for pollers in other processes waits for both.)
+Rule: an operation checks its request, runs one transaction on the engine's state, and waits for the disk after it.
+Changes that a call acknowledged are on disk, and so are the events that a call returned. There is one exception (output
+commit): a poll's own `…TaskStarted` event need not be on disk before the poll returns, because a poller is a thread of
+this process and dies with it, and recovery treats a started task as lost. The events before it must be on disk if the
+task may have effects outside, so a poll for an activity task waits for them. A poll for a decision task does not:
+deciding has no effects, and the completion of the task waits for the disk itself. (A poll for another process waits for
+both.)
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, Run, cancel_request, started_event
 from simpleflow_lab.engine.liveness import is_worker_alive
 from simpleflow_lab.engine.open_questions import (
-    PAGE_TOKEN_SECONDS,
     REPEATED_CANCEL_REQUESTS_ARE_RECORDED,
     STARTED_ALREADY_MESSAGE,
 )
-from simpleflow_lab.engine.responses import copied, description, domain_info, page_of, page_size, type_info
-from simpleflow_lab.engine.task_lists import Poll, Task
+from simpleflow_lab.engine.pages import PageTokens, event_page, page_size, request_digest
+from simpleflow_lab.engine.responses import copied, domain_info, execution_detail, type_info
+from simpleflow_lab.engine.task_lists import Poll, ScheduledTask
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.transactions import MEMORY, DurableState
 from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, chosen, resolve
@@ -40,7 +41,6 @@ from simpleflow_lab.exceptions import (
     StoreError,
     TypeDeprecatedFault,
     UnknownResourceFault,
-    ValidationException,
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.service.protocol import Answer, Structure
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
-    """An operation of SWF: its request is checked against the model, and it does not run on the main thread."""
+    """Make a method an operation of SWF: its request is checked, and it runs off the main thread."""
     name = "".join(word.capitalize() for word in method.__name__.split("_"))
 
     @functools.wraps(method)
@@ -64,7 +64,7 @@ def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
 
 
 def _poll(method: Callable[[EmbeddedSWF, Request, Poll], T]) -> Callable[..., T]:
-    """A poll, likewise. When the main thread is interrupted in it, it is given no task any more."""
+    """Make a method a polling operation of SWF. A poll whose caller is interrupted ends without a task."""
     name = "".join(word.capitalize() for word in method.__name__.split("_"))
 
     @functools.wraps(method)
@@ -90,20 +90,27 @@ class EmbeddedSWF:
         takes_over: bool = False,
         cached_events: int = CACHED_EVENTS,
     ):
-        """Open the store at `path`, or make it; `:memory:` is the same engine without a file.
+        """Open the store at `path`, or create it; `:memory:` is the same engine without a file.
 
-        `poll_seconds` is how long a poll waits for a task. Run ids are made from `entropy`. `takes_over` says that
-        workers of this process may have tasks of the engine that had the store before. Closed executions stay in memory
-        up to `cached_events` events, and are read from the store otherwise. Raises `StoreInUseError`,
-        `NotAStoreError`, `StoreVersionError`, `StoreError`.
+        A poll waits `poll_seconds` for a task. `entropy(n)` gives n random bytes, for run ids. `takes_over` says that
+        workers of this process may hold tasks of the previous engine of the store. Closed executions stay in memory up
+        to `cached_events` events, and are read from the store otherwise.
+
+        Raises `StoreInUseError`, `NotAStoreError`, `StoreVersionError`, `StoreError`.
         """
         self.path = os.fspath(path)
         self._poll_seconds = poll_seconds
-        alive = functools.partial(is_worker_alive, in_this_process=takes_over)
-        self._durable = DurableState(self.path, clock or SystemClock(), entropy, alive, cached_events)
+        self._durable = DurableState(
+            self.path,
+            clock or SystemClock(),
+            entropy,
+            functools.partial(is_worker_alive, in_this_process=takes_over),
+            cached_events,
+        )
         self._tokens = Tokens(self._durable.secret)
+        self._page_tokens = PageTokens(self._tokens, self._durable.state.now)
 
-    # -- the engine itself
+    # -- the engine in this process
 
     def __enter__(self) -> EmbeddedSWF:
         return self
@@ -112,11 +119,11 @@ class EmbeddedSWF:
         self.close()
 
     def close(self) -> None:
-        """Let the store go. Polls that wait return empty; open executions go on when the store is opened again."""
+        """Close the store. Waiting polls return empty; open executions continue when the store is opened again."""
         self._durable.close()
 
     def release_polls(self) -> None:
-        """Every poll that waits now returns empty at once, so that pollers can stop."""
+        """End every waiting poll without a task, so that pollers can stop."""
         self._durable.run_off_main_thread(self._durable.release_polls)
 
     def wait_for_history(
@@ -124,8 +131,8 @@ class EmbeddedSWF:
     ) -> int:
         """The id of the execution's last event on disk, as soon as it is greater than `after_event_id`.
 
-        Or after `timeout` seconds, whatever it is then. With `until_closed` it waits for the execution to close.
-        Raises `UnknownResourceFault`.
+        After `timeout` seconds it is returned whatever it is. With `until_closed` the call returns when the execution
+        closes. Raises `UnknownResourceFault`.
         """
         end = time.monotonic() + timeout
 
@@ -133,7 +140,7 @@ class EmbeddedSWF:
             while True:
                 waiter = HistoryWaiter(until_closed)
                 with self._durable.transaction(urgent=False) as state:
-                    run = run_named(state, domain, execution)
+                    run = _run_of(state, domain, execution)
                     found = state.open.get(run.key)
                     last = run.event_count if found is None else len(found.events)
                     ticket = self._ticket(state, run.key)
@@ -265,30 +272,15 @@ class EmbeddedSWF:
     def _named_page(
         self, about: str, member: str, listed: Sequence[T], request: Request, info: Callable[[T], dict[str, Any]]
     ) -> Answer:
-        asked = visibility.question(about, request)
-        skip, *_ = self._read_page_token(tokens.NAMES_PAGE, request, asked) or (0,)
+        """A page of a list that is sorted by name."""
+        digest = request_digest(about, request)
+        skip, *_ = self._page_tokens.read(tokens.NAMES_PAGE, digest, request) or (0,)
         ordered = listed[::-1] if request.get("reverseOrder") else listed
         end = skip + page_size(request)
         answer: Answer = {member: [info(each) for each in ordered[skip:end]]}
         if end < len(ordered):
-            answer["nextPageToken"] = self._page_token(tokens.NAMES_PAGE, asked, end)
+            answer["nextPageToken"] = self._page_tokens.write(tokens.NAMES_PAGE, digest, end)
         return answer
-
-    # -- page tokens
-
-    def _page_token(self, kind: int, asked: int, *numbers: int) -> str:
-        return self._tokens.write(kind, asked, self._durable.state.now(), *numbers)
-
-    def _read_page_token(self, kind: int, request: Request, asked: int) -> tuple[int, ...] | None:
-        """The numbers of the request's page token, if it has one."""
-        if "nextPageToken" not in request:
-            return None
-        question, given_at, *numbers = self._tokens.read(kind, request["nextPageToken"])
-        if question != asked:
-            raise ValidationException("Invalid token")
-        if self._durable.state.now() > given_at + PAGE_TOKEN_SECONDS * 1000:
-            raise ValidationException("Specified token has exceeded its maximum lifetime")
-        return tuple(numbers)
 
     # -- executions
 
@@ -348,7 +340,7 @@ class EmbeddedSWF:
             state.registry.domain(domain)
             execution = state.open_execution(domain, workflow_id, run_id)
             if execution is None:
-                raise UnknownResourceFault(unknown_execution(workflow_id, run_id))
+                raise UnknownResourceFault(_unknown_execution(workflow_id, run_id))
             new = event(execution)
             if new is not None:
                 state.record(execution, [new])
@@ -358,9 +350,9 @@ class EmbeddedSWF:
     @_operation
     def describe_workflow_execution(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
-        # One turn, so that what is told fits together.
+        # In one transaction, so that the parts of the response are consistent.
         with self._durable.transaction() as state:
-            answer = description(execution)
+            answer = execution_detail(execution)
             ticket = self._ticket(state, execution.run.key)
         self._durable.store.wait(ticket)
         return answer
@@ -368,23 +360,23 @@ class EmbeddedSWF:
     @_operation
     def get_workflow_execution_history(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
-        asked = visibility.question("history", request)
+        digest = request_digest("history", request)
         with self._durable.transaction() as state:
             events, last = execution.events, len(execution.events)
             ticket = self._ticket(state, execution.run.key)
         backwards = request.get("reverseOrder", False)
-        start, *_ = self._read_page_token(tokens.HISTORY_PAGE, request, asked) or (last if backwards else 1,)
-        page, following = page_of(events, start, 1, last, page_size(request), backwards)
+        start, *_ = self._page_tokens.read(tokens.HISTORY_PAGE, digest, request) or (last if backwards else 1,)
+        page, following = event_page(events, start, 1, last, page_size(request), backwards)
         self._durable.store.wait(ticket)
         answer: Answer = {"events": page}
         if following is not None:
-            answer["nextPageToken"] = self._page_token(tokens.HISTORY_PAGE, asked, following)
+            answer["nextPageToken"] = self._page_tokens.write(tokens.HISTORY_PAGE, digest, following)
         return answer
 
-    def _execution(self, domain: str, named: Structure) -> ExecutionState:
+    def _execution(self, domain: str, ids: Structure) -> ExecutionState:
         """An open or closed execution, read from the store if need be. Raises `UnknownResourceFault`, `StoreError`."""
         with self._durable.transaction() as state:
-            run = run_named(state, domain, named)
+            run = _run_of(state, domain, ids)
             found = state.in_memory(run.key)
             if run.key in state.damaged:
                 raise StoreError(state.damaged[run.key])
@@ -398,7 +390,7 @@ class EmbeddedSWF:
         return found or read
 
     def _ticket(self, state: EngineState, key: int) -> int:
-        """What must be on disk before the execution's events may be shown."""
+        """The ticket after which all events of the execution are on disk."""
         found = state.in_memory(key)
         return self._durable.last_ticket if found is None else found.ticket
 
@@ -412,37 +404,36 @@ class EmbeddedSWF:
 
     @_operation
     def count_open_workflow_executions(self, request: Request) -> Answer:
-        return {"count": len(self._select(request, closed=False)[0]), "truncated": False}
+        return self._count_executions(request, closed=False)
 
     @_operation
     def count_closed_workflow_executions(self, request: Request) -> Answer:
-        return {"count": len(self._select(request, closed=True)[0]), "truncated": False}
+        return self._count_executions(request, closed=True)
 
-    def _select(self, request: Request, *, closed: bool) -> tuple[list[Run], set[int]]:
-        """The executions that the request asks for, and which open ones are asked to cancel; all of it on disk."""
+    def _count_executions(self, request: Request, *, closed: bool) -> Answer:
         visibility.check_filters(request, closed=closed)
         with self._durable.transaction() as state:
-            domain = state.registry.domain(request["domain"]).name
-            if closed:
-                runs = [run for run in state.runs.values() if run.closed_at is not None and run.domain == domain]
-                canceling = set()
-            else:
-                runs = [execution.run for execution in state.open.values() if execution.run.domain == domain]
-                canceling = {key for key, execution in state.open.items() if execution.cancel_requested}
+            state.registry.domain(request["domain"])
+            count = visibility.count(state.runs, request, closed=closed)
             ticket = self._durable.last_ticket
         self._durable.store.wait(ticket)
-        return visibility.selected(runs, request), canceling
+        return {"count": count, "truncated": False}
 
     def _list_executions(self, request: Request, *, closed: bool) -> Answer:
-        asked = visibility.question("closed" if closed else "open", request)
-        place = self._read_page_token(tokens.EXECUTIONS_PAGE, request, asked)
+        digest = request_digest("closed" if closed else "open", request)
+        place = self._page_tokens.read(tokens.EXECUTIONS_PAGE, digest, request)
         after = None if place is None else (place[0], place[1])
-        runs, canceling = self._select(request, closed=closed)
-        page, following = visibility.page_after(runs, request, after, page_size(request))
+        visibility.check_filters(request, closed=closed)
+        with self._durable.transaction() as state:
+            state.registry.domain(request["domain"])
+            page, last = visibility.page(state.runs, request, closed=closed, after=after, size=page_size(request))
+            canceling = {run.key for run in page if not closed and state.open[run.key].cancel_requested}
+            ticket = self._durable.last_ticket
+        self._durable.store.wait(ticket)
         infos = [visibility.execution_info(run, cancel_requested=run.key in canceling) for run in page]
         answer: Answer = {"executionInfos": infos}
-        if following is not None:
-            answer["nextPageToken"] = self._page_token(tokens.EXECUTIONS_PAGE, asked, *following)
+        if last is not None:
+            answer["nextPageToken"] = self._page_tokens.write(tokens.EXECUTIONS_PAGE, digest, *last)
         return answer
 
     # -- decision tasks
@@ -451,28 +442,26 @@ class EmbeddedSWF:
     def poll_for_decision_task(self, request: Request, poll: Poll) -> Answer:
         if "nextPageToken" in request:
             return self._decision_page(request)
-        given = self._wait_for_task(task_lists.DECISION, request, poll)
-        if given is None:
+        assigned = self._wait_for_task(task_lists.DECISION, request, poll)
+        if assigned is None:
             return {"startedEventId": 0, "previousStartedEventId": 0}
-        task, started_id = given
+        task, started_id = assigned
         execution = task.execution
-        # Only the answer to this very task could change it.
+        # Only the completion of this task could change it.
         previous = execution.previous_started
         first = previous if request.get("startAtPreviousStartedEvent") and previous else 1
         return self._decision_answer(execution, task.scheduled.id, started_id, previous, first, None, request)
 
     def _decision_page(self, request: Request) -> Answer:
-        asked = visibility.question("decision", chosen(request, "domain", "taskList"))
-        numbers = self._read_page_token(tokens.DECISION_PAGE, request, asked)
+        """A further page of the history of a decision task."""
+        numbers = self._page_tokens.read(tokens.DECISION_PAGE, _decision_digest(request), request)
         assert numbers is not None
         key, scheduled_id, started_id, first, following, backwards = numbers
         with self._durable.transaction() as state:
-            execution = open_of_token(state, key)
-            if execution.started != (scheduled_id, started_id):
-                raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
+            execution = _of_decision_task(state, key, scheduled_id, started_id)
             previous = execution.previous_started
-        asking = {**request, "reverseOrder": bool(backwards)}
-        return self._decision_answer(execution, scheduled_id, started_id, previous, first, following, asking)
+        first_request = {**request, "reverseOrder": bool(backwards)}
+        return self._decision_answer(execution, scheduled_id, started_id, previous, first, following, first_request)
 
     def _decision_answer(
         self,
@@ -484,11 +473,12 @@ class EmbeddedSWF:
         start: int | None,
         request: Request,
     ) -> Answer:
+        """The response to a poll, with the events from `first` on; those of the page that begins at `start`."""
         run = execution.run
         backwards = request.get("reverseOrder", False)
         if start is None:
             start = started_id if backwards else first
-        page, following = page_of(execution.events, start, first, started_id, page_size(request), backwards)
+        page, following = event_page(execution.events, start, first, started_id, page_size(request), backwards)
         answer: Answer = {
             "taskToken": self._tokens.write(tokens.DECISION_TASK, run.key, scheduled_id, started_id),
             "startedEventId": started_id,
@@ -498,9 +488,8 @@ class EmbeddedSWF:
             "events": page,
         }
         if following is not None:
-            asked = visibility.question("decision", chosen(request, "domain", "taskList"))
             numbers = (run.key, scheduled_id, started_id, first, following, int(backwards))
-            answer["nextPageToken"] = self._page_token(tokens.DECISION_PAGE, asked, *numbers)
+            answer["nextPageToken"] = self._page_tokens.write(tokens.DECISION_PAGE, _decision_digest(request), *numbers)
         return answer
 
     @_operation
@@ -517,9 +506,7 @@ class EmbeddedSWF:
         key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK, request["taskToken"])
 
         def change(state: EngineState) -> None:
-            execution = open_of_token(state, key)
-            if execution.started != (scheduled_id, started_id):
-                raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
+            execution = _of_decision_task(state, key, scheduled_id, started_id)
             validation.check_close_is_last(request.get("decisions", ()))
             state.record(execution, events_of_decisions(execution, scheduled_id, started_id, request, state))
 
@@ -533,10 +520,10 @@ class EmbeddedSWF:
 
     @_poll
     def poll_for_activity_task(self, request: Request, poll: Poll) -> Answer:
-        given = self._wait_for_task(task_lists.ACTIVITY, request, poll)
-        if given is None:
+        assigned = self._wait_for_task(task_lists.ACTIVITY, request, poll)
+        if assigned is None:
             return {"startedEventId": 0}
-        task, started_id = given
+        task, started_id = assigned
         self._durable.store.wait(poll.ticket)
         run, scheduled = task.execution.run, task.scheduled
         return {
@@ -581,9 +568,9 @@ class EmbeddedSWF:
         return self._durable.write(change)
 
     def _activity_of_token(self, state: EngineState, token: str) -> tuple[ExecutionState, Entity]:
-        """The activity task that a worker has. Raises `ValidationException`, `UnknownResourceFault`."""
+        """The started activity task of a token. Raises `ValidationException`, `UnknownResourceFault`."""
         key, scheduled_id, started_id = self._tokens.read(tokens.ACTIVITY_TASK, token)
-        execution = open_of_token(state, key)
+        execution = _open_execution(state, key)
         activity = execution.entities.get(scheduled_id)
         started = started_event(activity) if activity is not None else None
         if activity is None or started is None or started.id != started_id:
@@ -596,27 +583,27 @@ class EmbeddedSWF:
 
     # -- polls
 
-    def _wait_for_task(self, kind: str, request: Request, poll: Poll) -> tuple[Task, int] | None:
-        """The next task of a list and its startedEventId, or nothing after the time that a poll waits."""
+    def _wait_for_task(self, kind: str, request: Request, poll: Poll) -> tuple[ScheduledTask, int] | None:
+        """The next task of a task list and its startedEventId; `None` if none came while the poll waited."""
         end = time.monotonic() + (self._poll_seconds if poll.seconds is None else poll.seconds)
         with self._durable.transaction(urgent=False) as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             task_list = state.task_list(*key)
-            task = task_list.take()
+            task = task_list.pop()
             if task is not None:
-                poll.over = True
+                poll.finished = True
                 poll.ticket = task.execution.ticket
                 state.start_task(task, poll)
-                state.forget_unused(key)
+                state.drop_if_empty(key)
             else:
-                task_list.wait(poll)
+                task_list.add_poll(poll)
         if task is None:
             poll.sleep(end - time.monotonic())
             with self._durable.lock:
-                self._durable.state.task_list(*key).leave(poll)
-                self._durable.state.forget_unused(key)
-        given: tuple[Task, int] | None = poll.given
-        return given
+                self._durable.state.task_list(*key).remove_poll(poll)
+                self._durable.state.drop_if_empty(key)
+        assigned: tuple[ScheduledTask, int] | None = poll.assigned
+        return assigned
 
     def remote_poll(
         self, operation: str, request: Request, is_connected: Callable[[], bool], seconds: float | None = None
@@ -639,7 +626,7 @@ class EmbeddedSWF:
         return answer
 
     def _abandon(self, poll: Poll) -> None:
-        """Nobody waits for this poll's answer any more."""
+        """End a poll whose caller was interrupted."""
         with self._durable.lock:
             poll.wake()
 
@@ -647,30 +634,45 @@ class EmbeddedSWF:
         with self._durable.transaction() as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             count = state.task_list(*key).count()
-            state.forget_unused(key)
+            state.drop_if_empty(key)
         return {"count": count, "truncated": False}
 
 
-# -- what a request names ----------------------------------------------------------------------------------------------
+# -- the executions that requests and tokens name ----------------------------------------------------------------------
 
 
-def run_named(state: EngineState, domain: str, named: Structure) -> Run:
+def _run_of(state: EngineState, domain: str, ids: Structure) -> Run:
+    """The run that a structure WorkflowExecution names. Raises `UnknownResourceFault`."""
     state.registry.domain(domain)
-    found = state.runs.get((domain, named["workflowId"], named["runId"]))
+    found = state.runs.find(domain, ids["workflowId"], ids["runId"])
     if found is None:
-        raise UnknownResourceFault(unknown_execution(named["workflowId"], named["runId"]))
+        raise UnknownResourceFault(_unknown_execution(ids["workflowId"], ids["runId"]))
     return found
 
 
-def unknown_execution(workflow_id: str, run_id: str | None) -> str:
+def _open_execution(state: EngineState, key: int) -> ExecutionState:
+    """The open execution with this number. Raises `UnknownResourceFault`."""
+    found = state.open.get(key)
+    if found is None:
+        run = state.runs.by_key.get(key)
+        raise UnknownResourceFault(_unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
+    return found
+
+
+def _of_decision_task(state: EngineState, key: int, scheduled_id: int, started_id: int) -> ExecutionState:
+    """The execution of a decision task that is started. Raises `UnknownResourceFault`."""
+    execution = _open_execution(state, key)
+    if execution.started != (scheduled_id, started_id):
+        raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
+    return execution
+
+
+def _unknown_execution(workflow_id: str, run_id: str | None) -> str:
     if run_id:
         return f"Unknown execution: WorkflowExecution=[workflowId={workflow_id}, runId={run_id}]"
     return f"Unknown execution, workflowId = {workflow_id}"
 
 
-def open_of_token(state: EngineState, key: int) -> ExecutionState:
-    found = state.open.get(key)
-    if found is None:
-        run = state.run_of_key.get(key)
-        raise UnknownResourceFault(unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
-    return found
+def _decision_digest(request: Request) -> int:
+    """What page tokens of a decision task are good for: polls of the same task list."""
+    return request_digest("decision", chosen(request, "domain", "taskList"))

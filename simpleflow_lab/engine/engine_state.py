@@ -1,8 +1,8 @@
-"""All that the engine knows: domains, types, executions, task lists, deadlines; and how it changes.
+"""The engine's state in memory: domains, types, executions, task lists and deadlines; and how it changes.
 
-Rule: no threads, no locks, no disk, no clock of its own: whoever calls holds the engine's lock. Events come into being
-in `record` and nowhere else: one transaction, one timestamp, consecutive ids. What the store must write is collected
-in `outbox`, in order.
+Rule: no threads, no locks, no disk, no clock of its own: the caller holds the engine's lock. Events are made in
+`record` and nowhere else; those of one call have one timestamp and consecutive ids. Changes that the store must write
+are collected in `outbox`, in order.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from simpleflow_lab.engine.domains_and_types import Kind, Registry, Type
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, to_datetime
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
-from simpleflow_lab.engine.task_lists import Poll, Task, TaskList
+from simpleflow_lab.engine.run_index import RunIndex
+from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 
 CACHED_EVENTS: Final = 100_000
-"""Closed executions stay in memory up to so many events, if they can be read again from the store."""
+"""How many events of closed executions stay in memory, unless the engine says otherwise."""
 
 
 class NewEvents(NamedTuple):
-    """Events of one transaction, for the store."""
+    """A change for the store: events were recorded."""
 
     key: int
     """The execution's number."""
     events: list[HistoryEvent]
-    """In order."""
+    """The events, in order."""
 
 
 class RunDeleted(NamedTuple):
-    """An execution whose retention is over, for the store."""
+    """A change for the store: a closed execution was deleted."""
 
     key: int
     """The execution's number."""
@@ -46,7 +47,7 @@ class RunDeleted(NamedTuple):
 
 Change = NewEvents | Run | RunDeleted | domains_and_types.Change
 Effect = Callable[["EngineState", ExecutionState, HistoryEvent], None]
-"""What follows from an event: a function that records further events, in this execution or in others."""
+"""A function that runs after an event was recorded, and records further events in the same or in other executions."""
 
 
 class EngineState:
@@ -62,62 +63,61 @@ class EngineState:
     ):
         """Make an empty state.
 
-        `now` gives milliseconds since 1970. `effects` holds, by event type, what is run after an event of that type.
-        Closed executions stay in memory up to `cached_events` events; all of them if it is `None`.
+        `now` gives milliseconds since 1970. `effects` holds the effects of events by event type. Closed executions stay
+        in memory up to `cached_events` events; all of them if it is `None`.
         """
         self.now = now
         self.new_run_id = new_run_id
         self.registry = Registry()
-        self.runs: dict[tuple[str, str, str], Run] = {}
-        """Every execution by domain, workflowId and runId."""
-        self.run_of_key: dict[int, Run] = {}
-        """Every execution by its number in the store."""
+        self.runs = RunIndex()
+        """The records of all executions."""
         self.open: dict[int, ExecutionState] = {}
         """Open executions by their numbers."""
         self.open_by_id: dict[tuple[str, str], ExecutionState] = {}
         """Open executions by domain and workflowId."""
         self.closed: OrderedDict[int, ExecutionState] = OrderedDict()
         """Closed executions that are still in memory, by their numbers, least recently used first."""
-        self.deadlines: LazyHeap[Deadline] = LazyHeap(Deadline.alive)
+        self.deadlines: LazyHeap[Deadline] = LazyHeap(Deadline.is_pending)
+        """Deadlines by the time at which they pass, in milliseconds since 1970."""
         self.outbox: list[Change] = []
-        """What the store must write, in order."""
+        """Changes that the store must write, in order."""
         self.changed: dict[int, ExecutionState] = {}
         """Executions with events in the outbox."""
         self.served_polls: list[Poll] = []
-        """Polls that were given a task and must be woken once the outbox is with the store."""
+        """Polls that were assigned a task and must be woken once the store has the outbox."""
         self.damaged: dict[int, str] = {}
-        """Open executions that can't go on, for their histories are not what was written, and what is wrong."""
+        """Open executions that can't go on, because their histories on disk are damaged, each with an explanation."""
         self.next_key = 1
+        """The number of the next execution."""
         self.open_tasks = 0
-        """Queued and running tasks of all executions."""
+        """How many tasks of all executions are scheduled or started."""
         self._effects = effects
         self._max_cached_events = cached_events
         self._cached_events = 0
-        self._open_in: dict[str, int] = {}
-        self._counted: dict[int, int] = {}
+        self._open_tasks_of: dict[int, int] = {}
         self._task_lists: dict[tuple[str, str, str], TaskList] = {}
         self._to_match: dict[tuple[str, str, str], TaskList] = {}
         self._pending_effects: deque[tuple[ExecutionState, HistoryEvent]] = deque()
 
-    # -- lookup for decision rules
+    # -- look-ups
 
     def find_type(self, domain: str, kind: Kind, name: str, version: str) -> Type | None:
-        """A registered or deprecated type."""
+        """The type, registered or deprecated; `None` if it is unknown."""
         return self.registry.find(domain, kind, name, version)
 
     def count_open(self, domain: str) -> int:
         """How many executions of a domain are open."""
-        return self._open_in.get(domain, 0)
+        return len(self.runs.open(domain))
 
     def open_execution(self, domain: str, workflow_id: str, run_id: str | None) -> ExecutionState | None:
-        """The open execution of this id; with a run id, only if it is that run."""
+        """The open execution with this workflowId; with a run id, only if it is that run."""
         found = self.open_by_id.get((domain, workflow_id))
         return None if found is None or (run_id and found.run.run_id != run_id) else found
 
-    # -- change
+    # -- changes
 
     def start(self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any]) -> ExecutionState:
-        """A new execution, whose first event has these attributes. Nobody else has its id open."""
+        """Start an execution whose first event has these attributes. No open execution may have its workflowId."""
         parent = attributes.get("parentWorkflowExecution")
         tags = attributes.get("tagList")
         run = Run(
@@ -139,27 +139,21 @@ class EngineState:
         return execution
 
     def add_open(self, execution: ExecutionState) -> None:
-        """Take an open execution in."""
+        """Add an open execution."""
         run = execution.run
-        self.put_run(run)
+        self.runs.add_open(run)
         self.open[run.key] = execution
         self.open_by_id[run.domain, run.workflow_id] = execution
-        self._open_in[run.domain] = self._open_in.get(run.domain, 0) + 1
-        self._counted[run.key] = 0
-
-    def put_run(self, run: Run) -> None:
-        """Take the record of an execution in, or a later version of it."""
-        self.runs[run.domain, run.workflow_id, run.run_id] = run
-        self.run_of_key[run.key] = run
+        self._open_tasks_of[run.key] = 0
 
     def record(self, execution: ExecutionState, new: Iterable[NewEvent]) -> None:
-        """Record events, all at one moment, and a decision task if one of them asks for it.
+        """Record events, all with the same timestamp, and a decision task if one of them calls for it.
 
-        `new` may be a generator that looks at the execution: each event is applied before the next one is asked for.
+        `new` may be a generator that reads the execution: each event is applied before the next one is generated.
         """
         first = len(execution.events)
-        moment = max(self.now(), execution.last_at)
-        timestamp = to_datetime(moment)
+        at = max(self.now(), execution.last_at)
+        timestamp = to_datetime(at)
         try:
             for event_type, attributes in _with_decision_task(execution, new):
                 event_id = len(execution.events) + 1
@@ -171,24 +165,24 @@ class EngineState:
         except BaseException:
             self._undo(execution, first)
             raise
-        self._recorded(execution, execution.events[first:], moment)
+        self._recorded(execution, execution.events[first:], at)
 
     def _undo(self, execution: ExecutionState, length: int) -> None:
-        """Something is wrong with our rules: leave the execution as it was."""
-        before = ExecutionState.fold(self.run_of_key[execution.run.key], execution.events[:length])
+        """Restore the execution to its first `length` events, after an error in the rules."""
+        before = ExecutionState.fold(self.runs.by_key[execution.run.key], execution.events[:length])
         before.heartbeats, before.enqueued, before.ticket = execution.heartbeats, execution.enqueued, execution.ticket
         vars(execution).update(vars(before))
 
-    def _recorded(self, execution: ExecutionState, events: list[HistoryEvent], moment: int) -> None:
+    def _recorded(self, execution: ExecutionState, events: list[HistoryEvent], at: int) -> None:
         key = execution.run.key
         self.outbox.append(NewEvents(key, events))
         self.changed[key] = execution
         for event in events:
             if event.type in DEADLINES:
                 for deadline in deadlines_started_by(execution, event):
-                    self.schedule(deadline, moment)
+                    self.add_deadline(deadline, at)
             if event.type == "ActivityTaskScheduled":
-                self.enqueue(Task(task_lists.ACTIVITY, execution, event), event.attributes["taskList"]["name"])
+                self.enqueue(ScheduledTask(task_lists.ACTIVITY, execution, event), event.attributes["taskList"]["name"])
             if event.type in self._effects:
                 self._pending_effects.append((execution, event))
         self.enqueue_decision_task(execution)
@@ -197,27 +191,26 @@ class EngineState:
         self.update_open_tasks(execution)
 
     def update_open_tasks(self, execution: ExecutionState) -> None:
-        """Bring the number of open tasks up to date."""
+        """Update the number of open tasks after the execution has changed."""
         tasks = execution.open_tasks
-        self.open_tasks += tasks - self._counted.get(execution.run.key, 0)
+        self.open_tasks += tasks - self._open_tasks_of.get(execution.run.key, 0)
         if execution.closed:
-            self._counted.pop(execution.run.key, None)
+            self._open_tasks_of.pop(execution.run.key, None)
         else:
-            self._counted[execution.run.key] = tasks
+            self._open_tasks_of[execution.run.key] = tasks
 
     def _close(self, execution: ExecutionState) -> None:
         run = execution.run
-        self.put_run(run)
+        self.runs.close(run)
         self.outbox.append(run)
         del self.open[run.key]
         del self.open_by_id[run.domain, run.workflow_id]
-        self._open_in[run.domain] -= 1
         self.cache(execution)
 
-    # -- follow-ups and polls
+    # -- effects, and tasks for polls
 
     def dispatch(self) -> None:
-        """Do what follows from what was recorded, each in a transaction of its own, and give tasks to waiting polls."""
+        """Run the effects of the events that were recorded, then assign tasks to the polls that wait for them."""
         while self._pending_effects:
             execution, event = self._pending_effects.popleft()
             self._effects[event.type](self, execution, event)
@@ -229,65 +222,65 @@ class EngineState:
                 task, poll = found
                 self.start_task(task, poll)
                 self.served_polls.append(poll)
-            self.forget_unused(name)
+            self.drop_if_empty(name)
 
-    def start_task(self, task: Task, poll: Poll) -> None:
-        """The task is started by the poll, which is given it unless that was one event too many for the execution."""
+    def start_task(self, task: ScheduledTask, poll: Poll) -> None:
+        """Start the task and assign it to the poll, unless that was one event too many and closed the execution."""
         attributes: dict[str, Any] = {"scheduledEventId": task.scheduled.id}
         if poll.identity is not None:
             attributes["identity"] = poll.identity
         event_type = "DecisionTaskStarted" if task.kind == task_lists.DECISION else "ActivityTaskStarted"
         self.record(task.execution, [(event_type, attributes)])
         if not task.execution.closed:
-            poll.given = (task, len(task.execution.events))
+            poll.assigned = (task, len(task.execution.events))
 
-    def enqueue(self, task: Task, list_name: str) -> None:
-        """Put a task into its list."""
+    def enqueue(self, task: ScheduledTask, list_name: str) -> None:
+        """Put a task into a task list of its execution's domain."""
         key = (task.kind, task.execution.run.domain, list_name)
         task_list = self.task_list(*key)
         task_list.push(task)
         self._to_match[key] = task_list
 
     def enqueue_decision_task(self, execution: ExecutionState) -> None:
-        """Put the queued decision task into its list, unless another one is being decided."""
+        """Put the execution's queued decision task into its task list, unless another decision task is started."""
         queued = execution.queued
         if queued and execution.started is None and execution.enqueued != queued:
             execution.enqueued = queued
             entity = execution.entities.get(queued)
             assert entity is not None
-            task = Task(task_lists.DECISION, execution, entity.first)
+            task = ScheduledTask(task_lists.DECISION, execution, entity.first)
             self.enqueue(task, entity.first.attributes["taskList"]["name"])
 
     def task_list(self, kind: str, domain: str, name: str) -> TaskList:
-        """The task list of this name, which needs no registration."""
+        """The task list with this name; it is made if there is none."""
         found = self._task_lists.get((kind, domain, name))
         if found is None:
             found = self._task_lists[kind, domain, name] = TaskList()
         return found
 
-    def forget_unused(self, key: tuple[str, str, str]) -> None:
-        """Drop a task list with neither tasks nor polls."""
+    def drop_if_empty(self, key: tuple[str, str, str]) -> None:
+        """Drop the task list if it has neither tasks nor polls."""
         found = self._task_lists.get(key)
-        if found is not None and found.unused:
+        if found is not None and found.is_empty:
             del self._task_lists[key]
 
     def waiting_polls(self) -> list[Poll]:
-        """All polls that wait."""
+        """All polls that wait for a task."""
         return [poll for task_list in self._task_lists.values() for poll in task_list.polls()]
 
     # -- time
 
-    def schedule(self, deadline: Deadline, moment: int) -> None:
-        """Let a deadline run from this moment on."""
-        self.deadlines.push((moment + deadline.milliseconds,), deadline)
+    def add_deadline(self, deadline: Deadline, since: int) -> None:
+        """Add a deadline that began to run at `since`, in milliseconds since 1970."""
+        self.deadlines.push((since + deadline.milliseconds,), deadline)
 
     def next_deadline(self) -> int | None:
-        """The earliest moment at which something is due."""
+        """The time of the earliest deadline, in milliseconds since 1970; `None` without one."""
         found = self.deadlines.first()
         return None if found is None else found[0][0]
 
-    def run_due(self) -> None:
-        """Record what is due, each in a transaction of its own, in the order of the deadlines."""
+    def record_due(self) -> None:
+        """Record the events of all deadlines that have passed, in the order of the deadlines, with their effects."""
         while (found := self.deadlines.first()) is not None and found[0][0] <= self.now():
             self.deadlines.pop()
             deadline = found[1]
@@ -295,13 +288,13 @@ class EngineState:
             if later is not None:
                 self.deadlines.push((later,), deadline)
                 continue
-            self.record(deadline.execution, [deadline.due()])
+            self.record(deadline.execution, [deadline.event()])
             self.dispatch()
 
     # -- closed executions
 
     def cache(self, execution: ExecutionState) -> None:
-        """Keep a closed execution in memory for a while."""
+        """Keep a closed execution in memory; the least recently used ones are dropped to make room."""
         self.closed[execution.run.key] = execution
         self._cached_events += len(execution.events)
         limit = self._max_cached_events
@@ -310,7 +303,7 @@ class EngineState:
             self._cached_events -= len(oldest.events)
 
     def in_memory(self, key: int) -> ExecutionState | None:
-        """An execution that is in memory."""
+        """The execution with this number if it is in memory, open or closed."""
         found = self.open.get(key)
         if found is None:
             found = self.closed.get(key)
@@ -319,9 +312,8 @@ class EngineState:
         return found
 
     def delete(self, run: Run) -> None:
-        """Forget a closed execution."""
-        del self.runs[run.domain, run.workflow_id, run.run_id]
-        del self.run_of_key[run.key]
+        """Delete a closed execution."""
+        self.runs.delete(run)
         cached = self.closed.pop(run.key, None)
         if cached is not None:
             self._cached_events -= len(cached.events)
@@ -329,6 +321,7 @@ class EngineState:
 
 
 def _with_decision_task(execution: ExecutionState, new: Iterable[NewEvent]) -> Iterator[NewEvent]:
+    """The events, and a DecisionTaskScheduled at the end if one of them wakes the decider and none is queued."""
     wakes = False
     for event in new:
         wakes = wakes or EVENT_TYPES[event[0]].wakes
@@ -347,6 +340,6 @@ def _with_decision_task(execution: ExecutionState, new: Iterable[NewEvent]) -> I
 
 
 def _event_limit_exceeded(execution: ExecutionState) -> NewEvent:
-    """The last event that SWF records in a history is the one that ends it."""
+    """The event that closes an execution whose history has reached SWF's limit."""
     attributes = {"cause": "EVENT_LIMIT_EXCEEDED", "childPolicy": execution.configuration["childPolicy"]}
     return "WorkflowExecutionTerminated", attributes

@@ -1,8 +1,8 @@
-"""One workflow execution: its history, and what the history amounts to so far.
+"""The state of one workflow execution: its history, and the state folded from it.
 
 Rule: the history is the only truth. All of an execution's state is folded from its events, one event at a time and by
-tables, so that an execution read from disk is the one that was in memory. What is not in a history (heartbeats) may be
-lost with the process.
+tables, so that an execution read from disk equals the one that was in memory. State that is not in a history
+(heartbeats) may be lost with the process.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
-def to_datetime(moment: int) -> datetime.datetime:
-    """Milliseconds since 1970 as SWF's timestamps."""
-    return _EPOCH + datetime.timedelta(milliseconds=moment)
+def to_datetime(milliseconds: int) -> datetime.datetime:
+    """The timestamp, as SWF gives it, of a time in milliseconds since 1970."""
+    return _EPOCH + datetime.timedelta(milliseconds=milliseconds)
 
 
 def to_milliseconds(timestamp: datetime.datetime) -> int:
-    """The other way round."""
+    """Milliseconds since 1970 of one of SWF's timestamps."""
     return (timestamp - _EPOCH) // _MILLISECOND
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """What lists, counts and the store need to know of an execution. Replaced when it closes."""
+    """The record of an execution that lists, counts and the store use. A new record replaces it when the run closes."""
 
     key: int
-    """Its number in the store."""
+    """The run's number in the store."""
     domain: str
-    """The domain it runs in."""
+    """Name of its domain."""
     workflow_id: str
     """Unique among the open executions of a domain."""
     run_id: str
@@ -55,33 +55,33 @@ class Run:
     closed_at: int | None = None
     """Milliseconds since 1970."""
     close_status: str | None = None
-    """SWF's word for how it closed."""
+    """SWF's close status, as `COMPLETED`."""
     event_count: int = 0
-    """Length of its history, once it is closed."""
+    """Length of its history once it is closed; 0 before."""
 
     @property
     def execution(self) -> dict[str, str]:
-        """As SWF's structure WorkflowExecution."""
+        """SWF's structure WorkflowExecution."""
         return {"workflowId": self.workflow_id, "runId": self.run_id}
 
     @property
     def workflow_type(self) -> dict[str, str]:
-        """As SWF's structure WorkflowType."""
+        """SWF's structure WorkflowType."""
         return {"name": self.type_name, "version": self.type_version}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Override:
-    """The task list that a decider chose for the next decision tasks."""
+    """The task list that a decider named for the next decision tasks."""
 
     task_list: str
-    """Its name."""
+    """The name of the list."""
     schedule_to_start: str | None
-    """How long a task waits there before it goes back to the execution's own list; `None` is for ever."""
+    """Seconds for which a task waits there before it goes back to the execution's own list; `None` is for ever."""
 
 
 class Heartbeat:
-    """The last heartbeat of an activity task that runs."""
+    """The last heartbeat of a started activity task."""
 
     __slots__ = ("at", "details")
 
@@ -89,45 +89,45 @@ class Heartbeat:
         self.at = at
         """Milliseconds since 1970."""
         self.details = details
-        """What the worker said."""
+        """The `details` that the worker recorded."""
 
 
 class ExecutionState:
-    """An execution as it stands."""
+    """One execution, folded from its history."""
 
     def __init__(self, run: Run):
         self.run = run
-        """Who it is."""
+        """The execution's record."""
         self.events: list[HistoryEvent] = []
-        """Its history; grows at the end and changes nowhere else."""
+        """The history. It only grows at the end."""
         self.entities = Entities(keep_closed=False)
-        """What is open: activity tasks, timers, children, …; empty once the execution is closed."""
+        """The open activity tasks, timers, children, …; empty once the execution is closed."""
         self.open_counts = dict.fromkeys((ACTIVITY, TIMER, CHILD, LAMBDA), 0)
-        """How many of each kind are open; as they were at its end once the execution is closed."""
+        """How many entities of each kind are open, or were when the execution closed."""
         self.closed = False
-        """Nothing follows."""
+        """Whether the execution is closed."""
         self.configuration: dict[str, Any] = {}
         """Attributes of WorkflowExecutionStarted."""
         self.queued = 0
-        """scheduledEventId of the decision task that waits, or 0."""
+        """scheduledEventId of the decision task that waits to be started, or 0."""
         self.started: tuple[int, int] | None = None
-        """scheduledEventId and startedEventId of the decision task that is being decided."""
+        """scheduledEventId and startedEventId of the decision task that is started."""
         self.previous_started = 0
         """startedEventId of the last decision task that was completed, or 0."""
         self.override: Override | None = None
-        """Another task list for decision tasks."""
+        """The task list that a decider named for decision tasks."""
         self.context: str | None = None
-        """The last executionContext that a decider gave."""
+        """The latest executionContext of a decider."""
         self.latest_activity: datetime.datetime | None = None
         """When the last ActivityTask… event was recorded."""
         self.cancel_requested = False
-        """A cancel request is in the history."""
+        """Whether a cancel request is in the history."""
         self.heartbeats: dict[int, Heartbeat] = {}
-        """By scheduledEventId of the activity task. Not in the history."""
+        """The last heartbeats, by scheduledEventId of the activity task. Not in the history."""
         self.enqueued = 0
-        """scheduledEventId of the decision task that is in a task list. The engine's own note."""
+        """scheduledEventId of the decision task that is in a task list, or 0. Not in the history."""
         self.ticket = 0
-        """When the store has come this far, all events are on disk. The engine's own note."""
+        """The store's ticket after which all events are on disk. Not in the history."""
 
     @classmethod
     def fold(cls, run: Run, events: Iterable[HistoryEvent]) -> ExecutionState:
@@ -138,7 +138,7 @@ class ExecutionState:
         return execution
 
     def apply(self, event: HistoryEvent) -> None:
-        """Append an event. Raises `HistoryError` if it refers to nothing known."""
+        """Append an event. Raises `HistoryError` if it refers to an unknown event."""
         entity = self.entities.apply(event)
         self.events.append(event)
         if entity.kind in self.open_counts:
@@ -159,28 +159,28 @@ class ExecutionState:
         if entity.closed:
             self.heartbeats.pop(entity.id, None)
 
-    # -- what rules ask
+    # -- derived
 
     @property
     def last_at(self) -> int:
-        """When its last event was recorded, in milliseconds since 1970."""
+        """When the latest event was recorded, in milliseconds since 1970; 0 before the first."""
         return to_milliseconds(self.events[-1].timestamp) if self.events else 0
 
     @property
     def task_list(self) -> str:
-        """The list of its next decision task."""
+        """Name of the task list for the next decision task."""
         return self.override.task_list if self.override else self.configuration["taskList"]["name"]
 
     @property
     def open_tasks(self) -> int:
-        """Decision and activity tasks that are queued or running."""
+        """How many decision tasks and activity tasks are scheduled or started."""
         if self.closed:
             return 0
         return self.open_counts[ACTIVITY] + bool(self.queued) + bool(self.started)
 
 
 def started_event(entity: Entity) -> HistoryEvent | None:
-    """The ActivityTaskStarted of an activity task."""
+    """The ActivityTaskStarted event of an activity task; `None` if it is not started."""
     for event in entity.events:
         if event.type == "ActivityTaskStarted":
             return event
@@ -188,12 +188,12 @@ def started_event(entity: Entity) -> HistoryEvent | None:
 
 
 def cancel_request(entity: Entity) -> HistoryEvent | None:
-    """The latest ActivityTaskCancelRequested of an activity task."""
+    """The latest ActivityTaskCancelRequested event of an activity task, if there is one."""
     found = [event for event in entity.events if event.type == "ActivityTaskCancelRequested"]
     return found[-1] if found else None
 
 
-# -- what an event does to the execution itself ------------------------------------------------------------------------
+# -- how an event changes the state of the execution itself ------------------------------------------------------------
 
 
 def _execution_started(execution: ExecutionState, event: HistoryEvent) -> None:

@@ -1,8 +1,8 @@
-"""A priority queue whose entries may die while they wait.
+"""A priority queue whose items may become obsolete while they wait.
 
-Rule: nobody looks for an entry to remove it. An entry that no longer means anything is dropped when it comes to the
-top, and when the dead may outnumber the living all of them are looked at once; so pushing and popping stay cheap
-whatever happens to what was pushed.
+Rule: no search for an item to remove. An obsolete item is dropped when it comes to the top; and when the heap has
+doubled since it was last compacted, all obsolete items are dropped at once. So pushing and popping stay cheap whatever
+becomes of the items.
 """
 
 from __future__ import annotations
@@ -13,41 +13,42 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-_SMALLEST_SWEEP: Final = 256
+_MIN_COMPACTION: Final = 256
+"""A heap of no more items than this is never compacted."""
 
 
 class LazyHeap(Generic[T]):
-    """Items by ascending key; first in, first out among equals."""
+    """Items by ascending key; first in, first out among equal keys."""
 
-    __slots__ = ("_alive", "_count", "_heap", "_sweep_at")
+    __slots__ = ("_compact_at", "_count", "_heap", "_is_pending")
 
-    def __init__(self, alive: Callable[[T], bool]):
-        """`alive(item)` says whether an item still means anything; once false it stays false."""
-        self._alive = alive
+    def __init__(self, is_pending: Callable[[T], bool]):
+        """`is_pending(item)` says whether an item is still of use; once it is false it must stay false."""
+        self._is_pending = is_pending
         self._heap: list[tuple[tuple[int, ...], int, T]] = []
         self._count = 0
-        self._sweep_at = _SMALLEST_SWEEP
+        self._compact_at = _MIN_COMPACTION
 
     def push(self, key: tuple[int, ...], item: T) -> None:
-        """Add an item. Keys of one heap have one length."""
+        """Add an item. All keys of a heap have the same length."""
         self._count += 1
         heapq.heappush(self._heap, (key, self._count, item))
-        if len(self._heap) > self._sweep_at:
-            self._heap = [entry for entry in self._heap if self._alive(entry[2])]
+        if len(self._heap) > self._compact_at:
+            self._heap = [entry for entry in self._heap if self._is_pending(entry[2])]
             heapq.heapify(self._heap)
-            self._sweep_at = max(_SMALLEST_SWEEP, 2 * len(self._heap))
+            self._compact_at = max(_MIN_COMPACTION, 2 * len(self._heap))
 
     def first(self) -> tuple[tuple[int, ...], T] | None:
-        """The living item with the smallest key, and that key."""
+        """The smallest key of a pending item, and that item; `None` if no item is pending."""
         while self._heap:
             key, _, item = self._heap[0]
-            if self._alive(item):
+            if self._is_pending(item):
                 return key, item
             heapq.heappop(self._heap)
         return None
 
     def pop(self) -> T | None:
-        """Take the living item with the smallest key."""
+        """Remove and return the pending item with the smallest key; `None` if no item is pending."""
         found = self.first()
         if found is None:
             return None
@@ -55,5 +56,5 @@ class LazyHeap(Generic[T]):
         return found[1]
 
     def __iter__(self) -> Iterator[T]:
-        """The living items, in no order."""
-        return (item for _, _, item in self._heap if self._alive(item))
+        """The pending items, in no particular order."""
+        return (item for _, _, item in self._heap if self._is_pending(item))

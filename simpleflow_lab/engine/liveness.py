@@ -1,8 +1,10 @@
-"""Who outlived an engine: whether the process that started a task is still there to answer.
+"""Whether the worker that started a task is still alive, as far as the identity that it polled with tells.
 
-An engine that takes over a store finds tasks that were started. Those of the dead engine's own threads died with it;
-those of workers in other processes go on, and their answers will come. The identity that a worker polls with mostly
-tells: ours and upstream's is JSON with its pid and host name.
+An engine that takes over a store finds tasks that were started. Those of the previous engine's own threads are lost;
+those of workers in other processes go on and will be completed. Our identities and upstream's are JSON with the
+worker's pid and host name.
+
+Rule: a worker whose identity does not tell is taken for lost.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import socket
 
 
 def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> bool:
-    """The worker with this identity is alive. Who can't be told apart from the dead is not.
+    """Whether the process of the worker with this identity is running.
 
-    `in_this_process` says whether threads of this very process may have started tasks of the engine before.
+    `in_this_process` is the answer for workers of the calling process itself: whether its threads may have started
+    tasks of the previous engine.
     """
     try:
         worker = json.loads(identity or "")
@@ -23,8 +26,8 @@ def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> b
     except (ValueError, TypeError, KeyError):
         return False
     if host != socket.gethostname() or pid <= 0:
-        # An engine serves its own machine only: a name of another one is this one's before it was renamed, or that of a
-        # container that is no more.
+        # An engine has clients on its own machine only: another host name is that of this machine before it was
+        # renamed, or of a container that is gone.
         return False
     if pid == os.getpid():
         return in_this_process
@@ -33,12 +36,12 @@ def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> b
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # it is there, and another user's
+        return True  # the process exists, and belongs to another user
     return not _is_zombie(pid)
 
 
 def _is_zombie(pid: int) -> bool:
-    """The process has ended, and only its parent has not looked yet. Where there is no /proc, nobody can say."""
+    """Whether the process has ended and its parent has not reaped it yet; false on systems without /proc."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             # The name, in parentheses, may hold anything; the state follows it.

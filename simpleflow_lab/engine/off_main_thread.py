@@ -1,7 +1,8 @@
-"""Keeps the engine's work away from the process's main thread.
+"""Runs the engine's calls off the process's main thread.
 
-Rule: `KeyboardInterrupt` is raised in the main thread only, between any two instructions. So no call changes memory
-there: the main thread hands the call to a daemon thread and waits, and an interrupt ends the waiting, not the work.
+Rule: `KeyboardInterrupt` is raised in the main thread only, between any two instructions. So no call changes the
+engine's memory there: the main thread hands the call to a daemon thread and waits for its result. An interrupt ends
+the waiting, not the call.
 """
 
 from __future__ import annotations
@@ -25,16 +26,17 @@ class _QueuedCall:
 
 
 class OffMainThread:
-    """Runs calls for the main thread."""
+    """A pool of daemon threads that make calls for the main thread. It grows as needed."""
 
-    def __init__(self, name: str):
-        self._name = name
+    def __init__(self, thread_name: str):
+        self._thread_name = thread_name
         self._idle: list[queue.SimpleQueue[_QueuedCall | None]] = []
 
     def run(self, function: Callable[[], Any], on_interrupt: Callable[[], None]) -> Any:
-        """The result of `function()`, run in a daemon thread if this is the main thread.
+        """The result of `function()`, which runs in a daemon thread if the caller is the main thread.
 
-        When the waiting is interrupted, `on_interrupt()` runs in a daemon thread too, and the call is left to itself.
+        If the main thread is interrupted while it waits, the call goes on, and `on_interrupt()` runs in a daemon thread
+        too. Raises what `function` raises.
         """
         if threading.current_thread() is not threading.main_thread():
             return function()
@@ -54,16 +56,16 @@ class OffMainThread:
             calls = self._idle.pop()
         except IndexError:
             calls = queue.SimpleQueue[_QueuedCall | None]()
-            threading.Thread(target=self._serve, args=(calls,), name=self._name, daemon=True).start()
+            threading.Thread(target=self._run_calls, args=(calls,), name=self._thread_name, daemon=True).start()
         calls.put(call)
         return call
 
     def close(self) -> None:
-        """Let idle threads end."""
+        """End the idle threads."""
         while self._idle:
             self._idle.pop().put(None)
 
-    def _serve(self, calls: queue.SimpleQueue[_QueuedCall | None]) -> None:
+    def _run_calls(self, calls: queue.SimpleQueue[_QueuedCall | None]) -> None:
         while (call := calls.get()) is not None:
             try:
                 call.result = call.function()

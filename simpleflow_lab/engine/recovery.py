@@ -1,8 +1,8 @@
-"""An engine opens a store: what was running is lost, what was to follow follows, what waited goes on.
+"""Recovery: an engine opens a store and continues from its histories.
 
-Rule: everything is derived from the histories. An execution is folded; its deadlines run again, later by the time the
-engine was down (timers excepted); then, in one transaction per execution, tasks that were running in the dead process
-time out. What should have followed from the last events and is not in the histories is carried out.
+Rule: everything is derived from the histories. An execution is folded; its deadlines are restored, later by the time
+the engine was down (timers excepted). Tasks that were started by workers that are lost time out, those of one execution
+with one timestamp; tasks that were scheduled are enqueued. Effects that are missing from the histories are carried out.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from simpleflow_lab.engine import effects
 from simpleflow_lab.engine.deadlines import activity_timed_out, decision_timed_out, open_deadlines
 from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.engine_state import EngineState
-from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event
+from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
 from simpleflow_lab.engine.store import Contents
 from simpleflow_lab.engine.task_lists import ACTIVITY as ACTIVITY_TASK
-from simpleflow_lab.engine.task_lists import Task
+from simpleflow_lab.engine.task_lists import ScheduledTask
 from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
 from simpleflow_lab.swf.history import HistoryEvent
@@ -28,7 +28,7 @@ IsWorkerAlive = Callable[[str | None], bool]
 
 
 def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_worker_alive: IsWorkerAlive) -> None:
-    """Rebuild the state from the contents of a store, and record what the previous engine left undone.
+    """Rebuild the state from the contents of a store, and record the events that the previous engine left out.
 
     `history_of` reads the history of a closed execution; `is_worker_alive` takes the identity that a worker gave.
     """
@@ -38,32 +38,36 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
         state.registry.put_type(each)
     state.registry.changes.clear()
     for run in contents.runs:
-        state.put_run(run)
+        state.runs.add(run)
         state.next_key = max(state.next_key, run.key + 1)
-    for key, what in contents.damaged.items():
-        # The others go on. What is left of this one can be looked at with SQLite, and only there.
-        state.damaged[key] = what
-        warnings.warn(what, stacklevel=2)
+    for key, damage in contents.damaged.items():
+        # The other executions go on. The remains of this one can be read with SQLite only.
+        state.damaged[key] = damage
+        warnings.warn(damage, stacklevel=2)
     now = state.now()
     recovered = []
     for key, events in contents.histories.items():
-        execution = ExecutionState.fold(state.run_of_key[key], events)
+        execution = ExecutionState.fold(state.runs.by_key[key], events)
         state.add_open(execution)
         recovered.append(execution)
         for since, deadline in open_deadlines(execution):
-            down = 0 if deadline.wall_clock else downtime(contents.sessions, since, now)
-            state.schedule(deadline, since + down)
+            down = 0 if deadline.counts_downtime else downtime(contents.sessions, since, now)
+            state.add_deadline(deadline, since + down)
     for execution in recovered:
         resume_tasks(state, execution, is_worker_alive)
         state.update_open_tasks(execution)
     for execution in recovered:
-        _carry_out_rest(state, execution, history_of)
+        _carry_out_missing_effects(state, execution, history_of)
     _next_runs(state, contents.runs, history_of)
     state.dispatch()
 
 
 def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
-    """Milliseconds between `since` and now in which no engine had the store open."""
+    """For how many milliseconds between `since` and `now` no engine had the store open.
+
+    `sessions` holds when each engine opened the store and when it was last known to have it open. All times are in
+    milliseconds since 1970.
+    """
     down, up_until = 0, None
     for opened_at, last_alive in (*sessions, (now, now)):
         if up_until is not None:
@@ -73,10 +77,11 @@ def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
 
 
 def resume_tasks(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> None:
-    """Tasks whose worker died time out, tasks that waited are enqueued again."""
+    """Time out the started tasks of lost workers, and enqueue the scheduled tasks."""
     for entity in execution.entities.of(ACTIVITY):
         if started_event(entity) is None:
-            state.enqueue(Task(ACTIVITY_TASK, execution, entity.first), entity.first.attributes["taskList"]["name"])
+            scheduled = entity.first
+            state.enqueue(ScheduledTask(ACTIVITY_TASK, execution, scheduled), scheduled.attributes["taskList"]["name"])
     lost = list(_lost_tasks(execution, is_worker_alive))
     if lost:
         state.record(execution, lost)
@@ -95,10 +100,10 @@ def _lost_tasks(execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> It
             yield event_type, {**attributes, "details": WORKER_LOST}
 
 
-# -- what should have followed -----------------------------------------------------------------------------------------
+# -- missing effects ---------------------------------------------------------------------------------------------------
 
 
-def _carry_out_rest(state: EngineState, execution: ExecutionState, history_of: HistoryOf) -> None:
+def _carry_out_missing_effects(state: EngineState, execution: ExecutionState, history_of: HistoryOf) -> None:
     for entity in list(execution.entities):
         if execution.closed:
             return
@@ -114,7 +119,7 @@ def _carry_out_rest(state: EngineState, execution: ExecutionState, history_of: H
 
 
 def _next_runs(state: EngineState, runs: Sequence[Run], history_of: HistoryOf) -> None:
-    """A run continued as new, and the new one is not there: no later run has its id."""
+    """Start the next run of each run that continued as new and is the latest of its workflowId."""
     latest = {(run.domain, run.workflow_id): run for run in runs}
     for (domain, workflow_id), run in latest.items():
         if run.close_status == "CONTINUED_AS_NEW" and state.open_execution(domain, workflow_id, None) is None:
@@ -123,7 +128,7 @@ def _next_runs(state: EngineState, runs: Sequence[Run], history_of: HistoryOf) -
 
 
 def _child(state: EngineState, parent: ExecutionState, entity: Entity, history_of: HistoryOf) -> None:
-    """The child was not started; or the parent was not told that it started; or not, how it closed."""
+    """Start the child, or record in the parent that it started, or how it closed: whichever is missing."""
     running = state.open_execution(parent.run.domain, str(entity.name), None)
     if running is not None and entity.at("started") is not None:
         return
@@ -136,27 +141,22 @@ def _child(state: EngineState, parent: ExecutionState, entity: Entity, history_o
         effects.record_child_started(state, parent, entity.id, child.execution, child.workflow_type)
     if child.closed_at is not None:
         closed = ExecutionState.fold(child, history_of(child))
-        # A run that continued as new says nothing; the next one is started elsewhere.
+        # A run that continued as new is not reported; its next run is started by `_next_runs`.
         effects.notify_parent(state, closed, closed.events[-1])
 
 
 def _child_run(state: EngineState, parent: ExecutionState, entity: Entity) -> Run | None:
-    """The latest run of this child, if it has any."""
-    me = (parent.run.workflow_id, parent.run.run_id)
-    runs = [
-        run
-        for run in state.run_of_key.values()
-        if run.parent == me and run.domain == parent.run.domain and run.workflow_id == entity.name
-    ]
-    asked_at = round(entity.first.timestamp.timestamp() * 1000)
-    started = entity.at("started")
-    if started is None:
-        runs = [run for run in runs if run.started_at >= asked_at and not _told_of(parent, run)]
+    """The latest run of this child; `None` if it was never started."""
+    ids = (parent.run.workflow_id, parent.run.run_id)
+    runs = [run for run in state.runs.of_workflow_id(parent.run.domain, str(entity.name)) if run.parent == ids]
+    if entity.at("started") is None:
+        initiated_at = to_milliseconds(entity.first.timestamp)
+        runs = [run for run in runs if run.started_at >= initiated_at and not _is_reported(parent, run)]
     return max(runs, key=lambda run: run.key, default=None)
 
 
-def _told_of(parent: ExecutionState, run: Run) -> bool:
-    """The parent's history knows this run: it belongs to an earlier child of the same id."""
+def _is_reported(parent: ExecutionState, run: Run) -> bool:
+    """Whether the parent's history has the start of this run, which then belongs to an earlier child of the same id."""
     return any(
         event.type == "ChildWorkflowExecutionStarted" and event.attributes["workflowExecution"]["runId"] == run.run_id
         for event in parent.events
@@ -164,9 +164,9 @@ def _told_of(parent: ExecutionState, run: Run) -> bool:
 
 
 def _external(state: EngineState, source: ExecutionState, entity: Entity) -> None:
-    """The message was not delivered; or it was, and the sender was not told."""
-    asked = entity.first.attributes
-    target = state.open_execution(source.run.domain, asked["workflowId"], asked.get("runId"))
+    """Deliver the signal or cancel request, or record in its source that it was delivered: whichever is missing."""
+    requested = entity.first.attributes
+    target = state.open_execution(source.run.domain, requested["workflowId"], requested.get("runId"))
     signal = entity.kind == EXTERNAL_SIGNAL
     if target is not None and _delivered(source, target, entity.id):
         outcome = "ExternalWorkflowExecutionSignaled" if signal else "ExternalWorkflowExecutionCancelRequested"
@@ -187,16 +187,16 @@ def _delivered(source: ExecutionState, target: ExecutionState, initiated_id: int
 
 
 def _parent_closed(state: EngineState, child: ExecutionState, history_of: HistoryOf) -> None:
-    """The parent closed, and its child policy has not reached this child."""
+    """Apply the child policy of a parent that closed, if it was not applied to this child."""
     if child.run.parent is None:
         return
-    run = state.runs.get((child.run.domain, *child.run.parent))
+    run = state.runs.find(child.run.domain, *child.run.parent)
     if run is None or run.closed_at is None or run.close_status == "CONTINUED_AS_NEW":
         return
     if any(event.attributes.get("cause") == "CHILD_POLICY_APPLIED" for event in child.events):
         return
     if "continuedExecutionRunId" in child.configuration and child.run.started_at >= run.closed_at:
-        # It concerned the run before.
+        # The policy was applied to the run that continued as this one.
         return
     events = history_of(run)
     policy = events[-1].attributes.get("childPolicy", events[0].attributes["childPolicy"])

@@ -1,42 +1,23 @@
-"""What the engine knows, as boto3's answers.
+"""The parts of the engine's responses, as boto3 gives them.
 
-Rule: an answer is the caller's own: nothing in it is shared with the engine's memory.
+Rule: a response belongs to the caller: it shares no mutable object with the engine's state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from simpleflow_lab.engine import visibility
 from simpleflow_lab.engine.domains_and_types import ARN_PREFIX, WORKFLOW, Domain, Type
 from simpleflow_lab.engine.execution_state import ExecutionState, to_datetime
-from simpleflow_lab.engine.validation import Request, chosen
+from simpleflow_lab.engine.validation import chosen
 from simpleflow_lab.service.protocol import Answer, Structure
-from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER, attributes_key
 from simpleflow_lab.swf.history import HistoryEvent
 
 
-def page_size(request: Request) -> int:
-    return request.get("maximumPageSize") or limits.MAX_PAGE_SIZE
-
-
-def page_of(
-    events: Sequence[HistoryEvent], start: int, first: int, last: int, size: int, backwards: bool
-) -> tuple[list[dict[str, Any]], int | None]:
-    """Events from id `start` on, within `first` to `last`, and the id at which the next page begins."""
-    if backwards:
-        end = max(first, start - size + 1)
-        page, following = [wire(events[i - 1]) for i in range(start, end - 1, -1)], end - 1
-        return page, (following if following >= first else None)
-    end = min(last, start + size - 1)
-    page, following = [wire(event) for event in events[start - 1 : end]], end + 1
-    return page, (following if following <= last else None)
-
-
 def wire(event: HistoryEvent) -> dict[str, Any]:
-    """An event as boto3 gives it, and the caller's own."""
+    """An event as boto3 gives it."""
     return {
         "eventTimestamp": event.timestamp,
         "eventType": event.type,
@@ -46,6 +27,7 @@ def wire(event: HistoryEvent) -> dict[str, Any]:
 
 
 def copied(attributes: Structure) -> dict[str, Any]:
+    """A copy of an event's attributes, whose values are nested no deeper than one list or structure."""
     return {
         name: dict(value) if type(value) is dict else list(value) if type(value) is list else value
         for name, value in attributes.items()
@@ -53,11 +35,13 @@ def copied(attributes: Structure) -> dict[str, Any]:
 
 
 def domain_info(domain: Domain) -> dict[str, Any]:
+    """SWF's structure DomainInfo."""
     info = {"name": domain.name, "status": domain.status, "arn": ARN_PREFIX + domain.name}
     return info if domain.description is None else {**info, "description": domain.description}
 
 
 def type_info(found: Type) -> dict[str, Any]:
+    """SWF's structure WorkflowTypeInfo or ActivityTypeInfo."""
     kind = "workflowType" if found.kind == WORKFLOW else "activityType"
     info: dict[str, Any] = {
         kind: {"name": found.name, "version": found.version},
@@ -81,7 +65,8 @@ _CONFIGURATION: Final = (
 )
 
 
-def description(execution: ExecutionState) -> Answer:
+def execution_detail(execution: ExecutionState) -> Answer:
+    """SWF's structure WorkflowExecutionDetail."""
     counts = execution.open_counts
     answer: Answer = {
         "executionInfo": visibility.execution_info(execution.run, cancel_requested=execution.cancel_requested),

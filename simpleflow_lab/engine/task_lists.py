@@ -1,7 +1,7 @@
 """Task lists: tasks that wait for a poll, and polls that wait for a task.
 
-Rule: a task goes to one poll, in order of priority, then of time. A waiting poll sleeps until a task is given to it,
-and one task wakes one poll. All of this runs under the engine's lock, except the sleeping.
+Rule: a task goes to one poll, in order of priority, then of time. A waiting poll sleeps until a task is assigned to it,
+and one task wakes one poll. Everything here runs under the engine's lock, except the sleeping.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ DECISION: Final = "decision"
 ACTIVITY: Final = "activity"
 
 
-class Task(NamedTuple):
-    """A decision or activity task that is scheduled."""
+class ScheduledTask(NamedTuple):
+    """A decision task or activity task that is scheduled."""
 
     kind: str
     """`decision` or `activity`."""
     execution: ExecutionState
-    """Whose task it is."""
+    """The execution that the task belongs to."""
     scheduled: HistoryEvent
     """DecisionTaskScheduled or ActivityTaskScheduled."""
 
-    def alive(self) -> bool:
-        """It may still be started."""
+    def is_pending(self) -> bool:
+        """Whether the task can still be started: it is neither started nor closed, and its execution is open."""
         if self.execution.closed:
             return False
         if self.kind == DECISION:
@@ -42,60 +42,63 @@ class Task(NamedTuple):
 
 
 class Poll(Waiter):
-    """One call that waits for a task."""
+    """One call that polls for a task."""
 
-    __slots__ = ("given", "identity", "is_connected", "seconds", "ticket")
+    __slots__ = ("assigned", "identity", "is_connected", "seconds", "ticket")
 
     def __init__(
         self, identity: str | None, is_connected: Callable[[], bool] = lambda: True, seconds: float | None = None
     ):
         super().__init__()
         self.seconds = seconds
-        """How long it waits; `None` for as long as the engine's polls do."""
+        """How long the poll waits; `None` for the engine's default."""
         self.is_connected = is_connected
-        """Somebody still waits for this poll's answer; asked before a task is given to it."""
+        """Whether the client still waits for the response; called before a task is assigned."""
         self.identity = identity
-        """What the poller says it is."""
-        self.given: tuple[Task, int] | None = None
-        """The task it was given and its startedEventId, once it was."""
+        """The `identity` member of the request."""
+        self.assigned: tuple[ScheduledTask, int] | None = None
+        """The task that was assigned to the poll, and its startedEventId."""
         self.ticket = 0
-        """When the store has come this far, the task may be worked on."""
+        """The store's ticket after which work on the task may begin."""
 
 
 class TaskList:
-    """One named list of a domain."""
+    """One named task list of a domain."""
 
     __slots__ = ("_polls", "_tasks")
 
     def __init__(self) -> None:
-        self._tasks: LazyHeap[Task] = LazyHeap(Task.alive)
+        self._tasks: LazyHeap[ScheduledTask] = LazyHeap(ScheduledTask.is_pending)
         self._polls: deque[Poll] = deque()
 
-    def push(self, task: Task) -> None:
-        """Add a task that was scheduled."""
+    def push(self, task: ScheduledTask) -> None:
+        """Add a task."""
         priority = int(task.scheduled.attributes.get("taskPriority", 0))
         self._tasks.push((-priority, round(task.scheduled.timestamp.timestamp() * 1000), task.scheduled.id), task)
 
-    def take(self) -> Task | None:
-        """The task that is next."""
+    def pop(self) -> ScheduledTask | None:
+        """Remove and return the task that is next; `None` if there is none."""
         return self._tasks.pop()
 
-    def wait(self, poll: Poll) -> None:
+    def add_poll(self, poll: Poll) -> None:
         """Let a poll wait for a task. Raises `LimitExceededFault`."""
         if len(self._polls) >= limits.MAX_POLLERS:
             raise LimitExceededFault(f"{limits.MAX_POLLERS} polls wait on this task list; SWF allows no more")
         self._polls.append(poll)
 
-    def leave(self, poll: Poll) -> None:
-        """The poll gives up."""
-        poll.over = True
+    def remove_poll(self, poll: Poll) -> None:
+        """Let a poll wait no longer."""
+        poll.finished = True
         if poll in self._polls:
             self._polls.remove(poll)
 
-    def match(self) -> tuple[Task, Poll] | None:
-        """The next task and the poll that has waited longest, if there are both."""
+    def match(self) -> tuple[ScheduledTask, Poll] | None:
+        """Remove and return the next task and the poll that has waited longest; `None` unless there are both.
+
+        Polls whose client has disconnected are removed and woken.
+        """
         while self._polls:
-            if self._polls[0].over or not self._polls[0].is_connected():
+            if self._polls[0].finished or not self._polls[0].is_connected():
                 self._polls.popleft().wake()
                 continue
             task = self._tasks.pop()
@@ -103,14 +106,14 @@ class TaskList:
         return None
 
     def count(self) -> int:
-        """Tasks that wait."""
+        """How many tasks wait."""
         return sum(1 for _ in self._tasks)
 
     def polls(self) -> list[Poll]:
-        """Polls that wait."""
+        """The polls that wait."""
         return list(self._polls)
 
     @property
-    def unused(self) -> bool:
-        """Nothing waits here."""
+    def is_empty(self) -> bool:
+        """Whether neither a task nor a poll waits."""
         return not self._polls and self._tasks.first() is None

@@ -1,10 +1,11 @@
-"""Where the engine's memory lives: one lock, one clock, one store, and the threads around them.
+"""Transactions on the engine's state: one lock, one clock, one store, and the threads around them.
 
-Rule: whoever looks at the memory or changes it has a turn. A turn begins with what is due and ends with handing the
-store what was recorded, in one piece: what follows from a call is on disk with the call, or neither is. Nobody waits
-for the disk in a turn.
+Rule: the state is read and changed in transactions only. A transaction begins with recording what is due, and ends with
+the effects of what was recorded and with handing all changes to the store, in one piece: the effects of a call are on
+disk with the call, or neither is. No transaction waits for the disk.
 
-Threads, all of them daemons: the store's writer, the timekeeper, and those that run the calls of the main thread.
+There are these threads, all of them daemons: the store's writer, the timekeeper, and those that run calls off the main
+thread.
 """
 
 from __future__ import annotations
@@ -35,22 +36,22 @@ T = TypeVar("T")
 MEMORY: Final = ":memory:"
 """The path of an engine without a file."""
 FLUSH_DELAY_SECONDS: Final = 0.001
-"""A decider that was just handed a task mostly answers within it: then the answer and what it answers to are one write
-to the disk instead of two."""
+"""How long the changes of a transaction that assigned a decision task may wait for more changes, in a group commit.
+Most deciders complete their task within it, so that the disk is written once instead of twice."""
 
 
 class Transaction:
-    """Exclusive use of the engine's memory."""
+    """Exclusive use of the engine's state, as a context."""
 
     __slots__ = ("_durable", "_urgent", "flush_delay", "ticket")
 
-    def __init__(self, host: DurableState, urgent: bool):
-        self._durable = host
+    def __init__(self, durable: DurableState, urgent: bool):
+        self._durable = durable
         self._urgent = urgent
         self.ticket = 0
-        """When the store has come this far, what happened in this turn is on disk."""
+        """The store's ticket after which the changes are on disk; known once the transaction has ended."""
         self.flush_delay = 0.0
-        """How long that may be left to others."""
+        """For how many seconds the changes may wait for more changes before they are written."""
 
     def __enter__(self) -> EngineState:
         self._durable.lock.acquire()
@@ -69,7 +70,7 @@ class Transaction:
 
 
 class DurableState:
-    """The engine's memory, and who may use it when."""
+    """The engine's state with the store that it is written to, and the transactions on it."""
 
     def __init__(
         self,
@@ -79,21 +80,21 @@ class DurableState:
         is_worker_alive: Callable[[str | None], bool],
         cached_events: int,
     ):
-        """Open the store at `path` and go on from what it holds. Raises `StoreError`s."""
+        """Open the store at `path` and recover its state. For the parameters see `EmbeddedSWF`. Raises `StoreError`."""
         self.path = path
         self.lock = threading.Lock()
         self.history_waiters = HistoryWaiters()
         self.last_ticket = 0
-        """When the store has come this far, all that was recorded is on disk."""
+        """The store's ticket after which everything recorded so far is on disk."""
         self._clock = clock
         self._entropy = entropy
         self.forked = False
-        """This is the copy of an engine in a process that was forked from the engine's own."""
+        """Whether this is the copy of an engine in a process that was forked from the engine's own."""
         self._closed = False
         self._sweep_at = 0
         self._wake = threading.Event()
         self._sleeping_until: int | None = None
-        self._slept_busy = False
+        self._sleeping_busy = False
         self._off_main_thread = OffMainThread("simpleflow-lab call")
         self.store: Store = MemoryStore() if path == MEMORY else SQLiteStore(os.path.abspath(path), clock.now)
         in_memory = isinstance(self.store, MemoryStore)
@@ -129,22 +130,26 @@ class DurableState:
 
     @property
     def paused(self) -> str | None:
-        """Why nothing is written for now, though calls wait for it, in words; `None` as long as all is well."""
+        """A sentence that says why nothing is written for now, while calls wait; `None` if the store is written."""
         return self.store.paused
 
     def run_off_main_thread(self, function: Callable[[], T], on_interrupt: Callable[[], None] | None = None) -> T:
-        """The result of a call, which does not run on the main thread. Raises `StoreError` in a forked process."""
+        """The result of `function()`, which does not run on the main thread.
+
+        `on_interrupt` runs if the main thread is interrupted while it waits. Raises `StoreError` in a forked process,
+        and what `function` raises.
+        """
         if self.forked:
             raise StoreError("this engine belongs to the process that this one was forked from: open another one here")
         result: T = self._off_main_thread.run(function, on_interrupt or _nothing)
         return result
 
     def transaction(self, *, urgent: bool = True) -> Transaction:
-        """A turn, to be used as a context. What is not urgent may stay in memory for a moment."""
+        """A transaction, to be used as a context. Changes that are not `urgent` are written with the next that are."""
         return Transaction(self, urgent)
 
     def write(self, change: Callable[[EngineState], None], *, wait: bool = True) -> dict[str, Any]:
-        """A turn that changes something, and an empty answer: when that is on disk, or at once without `wait`."""
+        """Run a transaction and give an empty response, once the changes are on disk; without `wait` at once."""
         transaction = self.transaction()
         with transaction as state:
             change(state)
@@ -154,19 +159,19 @@ class DurableState:
         return {}
 
     def release_polls(self) -> None:
-        """Every poll that waits now returns empty."""
+        """End every waiting poll without a task."""
         with self.lock:
             for poll in self.state.waiting_polls():
                 poll.wake()
 
     def stop_waiting(self, key: int, waiter: HistoryWaiter) -> None:
-        """The waiter slept long enough, or was woken."""
+        """Unregister a waiter whose sleep has ended."""
         with self.lock:
-            if not waiter.over:
-                self.history_waiters.forget(key, waiter)
+            if not waiter.finished:
+                self.history_waiters.remove(key, waiter)
 
     def close(self) -> None:
-        """Let the store go, and whoever waits. Twice is once; in a forked process it is nothing."""
+        """Close the store and wake every waiting thread. A second call, or a call in a forked process, does nothing."""
         if not self.forked:
             self.run_off_main_thread(self._close)
             self._off_main_thread.close()
@@ -184,31 +189,31 @@ class DurableState:
         _OPEN.discard(self)
 
     def close_at_exit(self) -> None:
-        """Like `close`, when no thread can be started any more."""
+        """Close as `close` does, when no thread can be started any more."""
         if not self.forked:
             self._close()
 
-    # -- turns
+    # -- the two ends of a transaction
 
     def begin_transaction(self) -> None:
-        """Do what is due. Raises `StoreError` if the engine is closed or its store is broken."""
+        """Record what is due. Raises `StoreError` if the engine is closed or its store has failed."""
         if self._closed:
             raise StoreError(f"the engine on {self.path} is closed: open it again")
         if self.store.failure is not None:
             raise StoreError(self.store.failure)
-        self.state.run_due()
+        self.state.record_due()
         self._sweep()
 
     def end_transaction(self, *, urgent: bool) -> tuple[int, float]:
-        """Do what follows, and hand all of it to the store; gives the ticket to wait for, and the flush delay."""
+        """Run effects, assign tasks and hand all changes to the store; gives the ticket and the flush delay."""
         self.state.dispatch()
         return self._flush(urgent=urgent)
 
     def _flush(self, *, urgent: bool) -> tuple[int, float]:
-        """Hand what was recorded to the store, in order, and wake whom it concerns."""
+        """Hand all changes to the store, in order, and wake the threads that wait for them."""
         state = self.state
         ticket = 0
-        deciding = any(poll.given is not None and poll.given[0].kind == DECISION for poll in state.served_polls)
+        deciding = any(poll.assigned is not None and poll.assigned[0].kind == DECISION for poll in state.served_polls)
         flush_delay = FLUSH_DELAY_SECONDS if urgent and deciding else 0.0
         changes = [*state.registry.changes, *state.outbox]
         if changes:
@@ -217,9 +222,9 @@ class DurableState:
             try:
                 ticket = self.last_ticket = self.store.append(changes, urgent=urgent and not flush_delay)
             except StoreError:
-                # Memory is ahead of the disk now; from here on every call is told so.
+                # The state is ahead of the disk now; from here on every call raises.
                 for poll in state.served_polls:
-                    poll.given = None
+                    poll.assigned = None
                 raise
             for key, execution in state.changed.items():
                 execution.ticket = ticket
@@ -227,44 +232,44 @@ class DurableState:
             state.changed.clear()
         for poll in state.served_polls:
             poll.ticket = ticket
-            if poll.given is not None and poll.given[0].kind == ACTIVITY:
-                # It may not begin before what led to it is on disk: why wake it earlier.
+            if poll.assigned is not None and poll.assigned[0].kind == ACTIVITY:
+                # The activity may not begin before the events that led to it are on disk.
                 poll.wake_later(functools.partial(self.store.release_on_flush, ticket))
             else:
                 poll.wake()
         state.served_polls.clear()
         first = state.next_deadline()
         earlier = first is not None and (self._sleeping_until is None or first < self._sleeping_until)
-        if earlier or (self._slept_busy and state.open_tasks == 0):
+        if earlier or (self._sleeping_busy and state.open_tasks == 0):
             self._wake.set()
         return ticket, flush_delay
 
     # -- time
 
     def _keep_time(self) -> None:
-        """Runs in the timekeeper: see to it that what is due happens though nobody calls."""
+        """Run transactions when deadlines pass, so that they take effect without a call. Runs in the timekeeper."""
         try:
             while True:
                 self._wake.clear()
                 with self.transaction() as state:
                     until, idle = state.next_deadline(), state.open_tasks == 0
-                    self._sleeping_until, self._slept_busy = until, not idle
+                    self._sleeping_until, self._sleeping_busy = until, not idle
                 self._clock.wait(self._wake, until, idle=idle)
         except StoreError:
-            # Closed or broken; whoever calls next is told.
+            # The engine is closed or its store has failed: the next call raises.
             return
 
     def _sweep(self) -> None:
-        """Forget closed executions whose retention is over."""
+        """Delete closed executions whose retention period is over."""
         now = self._clock.now()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_MILLISECONDS
-            for run in expired(self.state.runs.values(), self.state.registry.domains, now):
+            for run in expired(self.state.runs, self.state.registry.domains, now):
                 self.state.delete(run)
 
 
 def _nothing() -> None:
-    """What to do when nothing is to be done."""
+    """Do nothing."""
 
 
 # -- the end of the process --------------------------------------------------------------------------------------------
@@ -273,17 +278,17 @@ _OPEN: Final[weakref.WeakSet[DurableState]] = weakref.WeakSet()
 
 
 def _mark_as_forked() -> None:
-    """In a forked process: the stores are the parent's, and so are the threads that wrote to them."""
-    for host in list(_OPEN):
-        host.forked = True
+    """Mark the engines in a forked process as copies: their stores and threads are the parent's."""
+    for durable in list(_OPEN):
+        durable.forked = True
 
 
-# Asking for the process's id in each call would be a system call in each call.
+# To compare process ids instead would cost each call a system call.
 os.register_at_fork(after_in_child=_mark_as_forked)
 
 
 @atexit.register
 def _close_all() -> None:
-    """Note the time and let stores go when the interpreter ends."""
-    for host in list(_OPEN):
-        host.close_at_exit()
+    """Close all stores when the interpreter ends."""
+    for durable in list(_OPEN):
+        durable.close_at_exit()

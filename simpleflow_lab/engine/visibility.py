@@ -1,29 +1,32 @@
-"""Which executions there are: lists and counts.
+"""Lists and counts of executions: filters, order and pages.
 
-Rule: pure functions of the records of executions; filters, order and pages are SWF's.
+Rule: pure functions of the index of runs and a request; filters, order and pages are SWF's. A page reads as many runs
+as it holds, and those that a filter skips.
 """
 
 from __future__ import annotations
 
 import datetime
-import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.open_questions import CANCEL_REQUESTED_AFTER_CLOSE
+from simpleflow_lab.engine.run_index import Place, RunIndex, SortedRuns
 from simpleflow_lab.engine.validation import Request
 from simpleflow_lab.exceptions import ValidationException
 
 _FILTERS: Final = ("executionFilter", "typeFilter", "tagFilter", "closeStatusFilter")
 _TIME_FILTERS: Final = ("startTimeFilter", "closeTimeFilter")
+_NO_END: Final = 1 << 62
 
 
 def check_filters(request: Request, *, closed: bool) -> None:
-    """Raises `ValidationException` for filters that SWF does not combine."""
-    given = [name for name in _FILTERS if name in request]
-    if len(given) > 1:
-        raise ValidationException(f"Cannot specify both a {given[0]} and a {given[1]}")
+    """Refuse filters that SWF does not combine. Raises `ValidationException`."""
+    filters = [name for name in _FILTERS if name in request]
+    if len(filters) > 1:
+        raise ValidationException(f"Cannot specify both a {filters[0]} and a {filters[1]}")
     times = [name for name in _TIME_FILTERS if name in request]
     if len(times) > 1:
         raise ValidationException(f"Cannot specify both a {times[0]} and a {times[1]}")
@@ -31,67 +34,76 @@ def check_filters(request: Request, *, closed: bool) -> None:
         raise ValidationException("Must specify time filter")
 
 
-def selected(runs: Iterable[Run], request: Request) -> list[Run]:
-    """Those that match the request's filters."""
-    tests = [_MATCHES[name](request[name]) for name in (*_TIME_FILTERS, *_FILTERS) if name in request]
-    return [run for run in runs if all(test(run) for test in tests)]
+def page(
+    runs: RunIndex, request: Request, *, closed: bool, after: Place | None, size: int
+) -> tuple[list[Run], Place | None]:
+    """The next `size` runs that the request selects, after the place `after`, and where they end if more follow."""
+    latest_first = not request.get("reverseOrder")
+    found = list(itertools.islice(_selected(runs, request, closed, after, latest_first), size + 1))
+    return found[:size], (_place(found[size - 1], request) if len(found) > size else None)
 
 
-Test = Callable[[Run], bool]
+def count(runs: RunIndex, request: Request, *, closed: bool) -> int:
+    """How many runs the request selects."""
+    return sum(1 for _ in _selected(runs, request, closed, None, False))
 
 
-def _in_time(moment: Callable[[Run], int]) -> Callable[[Mapping[str, Any]], Test]:
-    def matching(given: Mapping[str, Any]) -> Test:
-        oldest = _milliseconds(given["oldestDate"])
-        latest = _milliseconds(given["latestDate"]) if "latestDate" in given else 1 << 62
-        return lambda run: oldest <= moment(run) <= latest
+def _selected(runs: RunIndex, request: Request, closed: bool, after: Place | None, latest_first: bool) -> Iterator[Run]:
+    domain = request["domain"]
+    index = runs.closed(domain, by_start="closeTimeFilter" not in request) if closed else runs.open(domain)
+    if "executionFilter" in request:
+        index = _with_workflow_id(runs, index, request)
+    matches = [_MATCHES[name](request[name]) for name in _MATCHES if name in request]
+    for run in index.between(*_period(request), after=after, latest_first=latest_first):
+        if all(match(run) for match in matches):
+            yield run
 
-    return matching
+
+def _with_workflow_id(runs: RunIndex, index: SortedRuns, request: Request) -> SortedRuns:
+    """The runs of an index that have the workflowId of the request's execution filter."""
+    found = SortedRuns()
+    for run in runs.of_workflow_id(request["domain"], request["executionFilter"]["workflowId"]):
+        time, _ = _place(run, request)
+        if index.holds(time, run):
+            found.add(time, run)
+    return found
 
 
-def _of_type(given: Mapping[str, Any]) -> Test:
-    name, version = given["name"], given.get("version")
+def _period(request: Request) -> tuple[int, int]:
+    """The oldest and the latest time that the request selects, in milliseconds."""
+    for name in _TIME_FILTERS:
+        if name in request:
+            period = request[name]
+            return _milliseconds(period["oldestDate"]), _milliseconds(period.get("latestDate"))
+    return 0, _NO_END
+
+
+def _milliseconds(date: Any) -> int:
+    if date is None:
+        return _NO_END
+    return to_milliseconds(date) if isinstance(date, datetime.datetime) else round(date * 1000)
+
+
+def _place(run: Run, request: Request) -> Place:
+    """Where a list has the run: lists are sorted by the time that their time filter is about."""
+    if "closeTimeFilter" in request:
+        return run.closed_at or 0, run.key
+    return run.started_at, run.key
+
+
+Match = Callable[[Run], bool]
+
+
+def _of_type(wanted: Mapping[str, Any]) -> Match:
+    name, version = wanted["name"], wanted.get("version")
     return lambda run: run.type_name == name and (not version or run.type_version == version)
 
 
-_MATCHES: Final[dict[str, Callable[[Mapping[str, Any]], Test]]] = {
-    "startTimeFilter": _in_time(lambda run: run.started_at),
-    "closeTimeFilter": _in_time(lambda run: run.closed_at or 0),
-    "executionFilter": lambda given: lambda run: run.workflow_id == given["workflowId"],
+_MATCHES: Final[dict[str, Callable[[Mapping[str, Any]], Match]]] = {
     "typeFilter": _of_type,
-    "tagFilter": lambda given: lambda run: given["tag"] in (run.tags or ()),
-    "closeStatusFilter": lambda given: lambda run: run.close_status == given["status"],
+    "tagFilter": lambda wanted: lambda run: wanted["tag"] in (run.tags or ()),
+    "closeStatusFilter": lambda wanted: lambda run: run.close_status == wanted["status"],
 }
-
-
-def _milliseconds(moment: Any) -> int:
-    return to_milliseconds(moment) if isinstance(moment, datetime.datetime) else round(moment * 1000)
-
-
-def order(request: Request) -> Callable[[Run], tuple[int, int]]:
-    """What a list is sorted by: the moment that its time filter is about, then age. Latest first, unless reversed."""
-    sign = 1 if request.get("reverseOrder") else -1
-    if "closeTimeFilter" in request:
-        return lambda run: (sign * (run.closed_at or 0), sign * run.key)
-    return lambda run: (sign * run.started_at, sign * run.key)
-
-
-def page_after(
-    runs: Sequence[Run], request: Request, after: tuple[int, int] | None, size: int
-) -> tuple[list[Run], tuple[int, int] | None]:
-    """The page that begins after the place `after`, and the place where the next one does, if there is more."""
-    place = order(request)
-    rest = sorted((run for run in runs if after is None or place(run) > after), key=place)
-    page = rest[:size]
-    return page, (place(page[-1]) if len(rest) > size else None)
-
-
-def question(about: str, request: Request) -> int:
-    """A number for what is asked, whatever the page: a page token is good for that question only."""
-    asked = sorted(
-        (name, str(value)) for name, value in request.items() if name not in ("nextPageToken", "maximumPageSize")
-    )
-    return zlib.crc32(repr((about, asked)).encode("utf-8", "backslashreplace"))
 
 
 def execution_info(run: Run, *, cancel_requested: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Threads that wait for the engine: a sleep that another thread ends.
+"""Threads that wait for the engine: each sleeps until another thread wakes it.
 
-Rule: nobody looks again and again. Who waits sleeps on a lock of its own; who has something for it opens it, once.
+Rule: no polling. A waiting thread sleeps on a lock of its own, and the thread that has something for it releases that
+lock, once.
 """
 
 from __future__ import annotations
@@ -10,74 +11,83 @@ from collections.abc import Callable
 
 
 class Waiter:
-    """One thread's sleep."""
+    """The sleep of one thread. It ends once, and can't begin again."""
 
-    __slots__ = ("_woken", "over")
+    __slots__ = ("_lock", "finished")
 
     def __init__(self) -> None:
-        self.over = False
-        """It was woken, or gave up."""
-        self._woken = threading.Lock()
-        self._woken.acquire()
+        self.finished = False
+        """The thread was woken, or its time was over."""
+        self._lock = threading.Lock()
+        self._lock.acquire()
 
     def sleep(self, seconds: float) -> None:
-        """Wait until it is woken, or for so long. Not under the engine's lock."""
-        self._woken.acquire(timeout=max(0.0, seconds))
+        """Block the calling thread until `wake`, or for `seconds`. Not to be called under the engine's lock."""
+        self._lock.acquire(timeout=max(0.0, seconds))
 
     def wake(self) -> None:
-        """End its sleep, once. Under the engine's lock."""
-        if not self.over:
-            self.over = True
-            self._woken.release()
+        """End the sleep. A second call does nothing. To be called under the engine's lock."""
+        if not self.finished:
+            self.finished = True
+            self._lock.release()
 
-    def wake_later(self, waker: Callable[[threading.Lock], None]) -> None:
-        """Let somebody else end its sleep, by releasing the lock. Under the engine's lock."""
-        if not self.over:
-            self.over = True
-            waker(self._woken)
+    def wake_later(self, schedule: Callable[[threading.Lock], None]) -> None:
+        """Hand the lock on which the thread sleeps to `schedule`, which sees to it that the lock is released.
+
+        To be called under the engine's lock.
+        """
+        if not self.finished:
+            self.finished = True
+            schedule(self._lock)
 
 
 class HistoryWaiter(Waiter):
-    """One thread that waits for something to happen to an execution."""
+    """A thread that waits for an execution's history to grow."""
 
     __slots__ = ("until_closed",)
 
     def __init__(self, until_closed: bool):
         super().__init__()
         self.until_closed = until_closed
-        """Nothing but the execution's end concerns it."""
+        """Only the event that closes the execution wakes the thread."""
 
 
 class HistoryWaiters:
-    """Who watches which execution. Used under the engine's lock."""
+    """All threads that wait for histories, by the number of the execution. Used under the engine's lock."""
 
     def __init__(self) -> None:
-        self._of: dict[int, list[HistoryWaiter]] = {}
+        self._by_key: dict[int, list[HistoryWaiter]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_key)
 
     def add(self, key: int, waiter: HistoryWaiter) -> None:
-        """Let it watch the execution of this number."""
-        self._of.setdefault(key, []).append(waiter)
+        """Register a thread that waits for the execution with this number."""
+        self._by_key.setdefault(key, []).append(waiter)
 
     def notify(self, key: int, *, closed: bool) -> None:
-        """Something happened to the execution: wake whom it concerns. Who is woken watches no longer."""
-        if key in self._of:
-            rest = []
-            for waiter in self._of.pop(key):
+        """Wake the threads that wait for the execution, for its history has grown, and unregister them.
+
+        Those that wait for its end are woken only if it is `closed`.
+        """
+        if key in self._by_key:
+            remaining = []
+            for waiter in self._by_key.pop(key):
                 if closed or not waiter.until_closed:
                     waiter.wake()
-                elif not waiter.over:
-                    rest.append(waiter)
-            if rest:
-                self._of[key] = rest
+                elif not waiter.finished:
+                    remaining.append(waiter)
+            if remaining:
+                self._by_key[key] = remaining
 
-    def forget(self, key: int, waiter: HistoryWaiter) -> None:
-        """It gave up."""
-        waiter.over = True
-        rest = [other for other in self._of.pop(key, ()) if other is not waiter]
-        if rest:
-            self._of[key] = rest
+    def remove(self, key: int, waiter: HistoryWaiter) -> None:
+        """Unregister a thread whose time is over."""
+        waiter.finished = True
+        remaining = [other for other in self._by_key.pop(key, ()) if other is not waiter]
+        if remaining:
+            self._by_key[key] = remaining
 
     def wake_all(self) -> None:
-        """Nothing will happen any more."""
-        for key in list(self._of):
+        """Wake every thread, for no history will grow any more."""
+        for key in list(self._by_key):
             self.notify(key, closed=True)

@@ -137,7 +137,7 @@ def test_a_thousand_polls_of_one_list_are_enough(lab: Scenario, engine: Embedded
     task_list = engine._durable.state.task_list("decision", DOMAIN, "decisions")
     task_list._polls.extend([None] * 1000)  # type: ignore[list-item]
     with pytest.raises(LimitExceededFault):
-        task_list.wait(None)  # type: ignore[arg-type]
+        task_list.add_poll(None)  # type: ignore[arg-type]
     task_list._polls.clear()
 
 
@@ -174,7 +174,7 @@ def test_who_watches_an_execution_learns_of_its_next_event(
     watch = {"domain": DOMAIN, "execution": handle.ids, "timeout": SOON}
     assert engine.wait_for_history(**watch, after_event_id=0) == 2
     future = threads.submit(engine.wait_for_history, **watch, after_event_id=2)
-    until(lambda: bool(engine._durable.history_waiters._of))
+    until(lambda: bool(engine._durable.history_waiters))
     lab.signal()
     assert future.result(SOON) == 3
 
@@ -185,7 +185,7 @@ def test_who_waits_for_the_end_is_woken_by_nothing_else(
     handle = lab.start()
     watch = {"domain": DOMAIN, "execution": handle.ids, "timeout": SOON, "after_event_id": 0, "until_closed": True}
     future = threads.submit(engine.wait_for_history, **watch)
-    until(lambda: bool(engine._durable.history_waiters._of))
+    until(lambda: bool(engine._durable.history_waiters))
     lab.signal()
     assert not future.done()
     lab.decide(decisions.complete_workflow_execution())
@@ -196,7 +196,7 @@ def test_who_waits_for_the_end_is_woken_by_nothing_else(
 def test_watching_ends_after_its_time_and_fails_for_nobody(lab: Scenario, engine: EmbeddedSWF) -> None:
     handle = lab.start()
     assert engine.wait_for_history(domain=DOMAIN, execution=handle.ids, after_event_id=99, timeout=0.01) == 2
-    assert not engine._durable.history_waiters._of
+    assert not engine._durable.history_waiters
     with pytest.raises(UnknownResourceFault):
         engine.wait_for_history(domain=DOMAIN, execution={"workflowId": "w", "runId": "x"}, after_event_id=0, timeout=0)
 
@@ -205,7 +205,7 @@ def test_closing_the_engine_ends_watching(lab: Scenario, engine: EmbeddedSWF, th
     handle = lab.start()
     watch = {"domain": DOMAIN, "execution": handle.ids, "timeout": SOON, "after_event_id": 9}
     future = threads.submit(engine.wait_for_history, **watch)
-    until(lambda: bool(engine._durable.history_waiters._of))
+    until(lambda: bool(engine._durable.history_waiters))
     engine.close()
     with pytest.raises(StoreError, match="is closed"):
         future.result(SOON)
