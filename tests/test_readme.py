@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simpleflow_lab.commands.table import describe
+from simpleflow_lab.commands.command_specs import describe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import simpleflow_lab
-from simpleflow_lab.commands.records import Help
+from simpleflow_lab.commands.command_specs import describe
+from simpleflow_lab.commands.command_table import Help, run
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.commands.table import describe, run
 
 PACKAGE: Final = "simpleflow_lab"
 FOLDER: Final = Path(simpleflow_lab.__file__).parent
@@ -149,7 +149,7 @@ def _commands_page() -> Iterator[str]:
         record = run(words, Session())
         assert isinstance(record, Help)
         yield from _title(f"simpleflow {command.name}".rstrip(), "-")
-        yield from ("::", "", *(f"   {line}" for line in record.text.splitlines()), "")
+        yield from ("::", "", *(f"   {line}" for line in record.help.splitlines()), "")
 
 
 def _title(text: str, line: str) -> tuple[str, ...]:

@@ -1,24 +1,23 @@
-"""Tables and values as text for a terminal, a file or a pipe.
+"""Listings and values as text for a terminal, a file or a pipe.
 
-Values come from histories, and a history may come from anybody. So what can't be seen is written as Python writes it
-(`\\x1b`, `\\u202e`), one line a row; and what a spreadsheet would take for a formula gets an apostrophe in front. `raw`
-leaves both out. JSON needs neither: its own escapes do.
+Values come from histories, and a history may come from anybody. So a character that can't be seen is written as Python
+writes it (`\\x1b`, `\\u202e`), a row takes one line, and a cell that a spreadsheet would take for a formula gets an
+apostrophe in front. `raw` leaves all that out. JSON does without: its own escapes do.
 """
 
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from simpleflow_lab.views.listings import Listing
+from simpleflow_lab.views.listings import Kind, Listing, json_text, plain
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet runs."""
+"""A spreadsheet runs a cell that begins with one of these."""
 
 _COLORS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("completed", "COMPLETED", "fired"), "32"),
@@ -27,17 +26,16 @@ _COLORS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("canceled", "CANCELED", "terminated", "TERMINATED"), "35"),
     **dict.fromkeys(("started", "OPEN", "scheduled", "initiated"), "36"),
 }
-"""By state, where a state stands in a column of states."""
-_STATES: Final = frozenset({"Status", "Last State", "status"})
+"""The terminal's color of each state in a column of states."""
 
 
 def render(listing: Listing, format: str, *, header: bool = False, color: bool = False, raw: bool = False) -> str:
-    """A table as text, without the last line's end. `format` is one of the command table's."""
+    """A listing as text, without the end of its last line. `format` is one of the command table's `FORMATS`."""
     return _FORMATS[format](listing, header, color, raw)
 
 
 def visible(text: str) -> str:
-    """The text on one line, with what can't be seen, or changes how the rest is seen, as Python escapes it."""
+    """The text on one line; Python's escapes stand for what can't be seen or changes how the rest is seen."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
@@ -49,8 +47,11 @@ def visible_lines(text: str) -> str:
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:
-    """A value as JSON that can be shown: what can't be seen is escaped, as JSON does it."""
-    text = json.dumps(value, ensure_ascii=False, default=_plain, indent=indent)
+    """A value as JSON that can be shown; JSON's escapes stand for what can't be seen."""
+    return _visible_json(json_text(value, indent=indent))
+
+
+def _visible_json(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
@@ -59,59 +60,54 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 # -- cells -------------------------------------------------------------------------------------------------------------
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return str(value)
-
-
-def _shown(value: Any, raw: bool) -> str:
+def _shown(kind: Kind, value: Any, raw: bool) -> str:
     """A cell for people."""
-    match value:
-        case None:
-            return ""
-        case float():
-            return f"{value:.3f}"
-        case bool() | int():
-            return str(value)
-        case _:
-            return _plain(value) if raw else visible(_plain(value))
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return _text(kind, value, raw)
 
 
-def _exact(value: Any, raw: bool) -> str:
+def _exact(kind: Kind, value: Any, raw: bool) -> str:
     """A cell for programs. A number is a number, and no formula."""
     if value is None:
         return ""
-    if isinstance(value, bool | int | float):
+    if isinstance(value, int | float):
         return str(value)
-    text = _plain(value)
-    if raw:
-        return text
-    return ("'" if text.startswith(FORMULA) else "") + visible(text)
+    text = _text(kind, value, raw)
+    return text if raw or not plain(value).startswith(FORMULA) else "'" + text
+
+
+def _text(kind: Kind, value: Any, raw: bool) -> str:
+    # What a cell holds decides whether it is safe to print, whatever its column announces.
+    text = _visible_json(plain(value)) if kind is Kind.JSON else plain(value)
+    return text if raw else visible(text)
+
+
+def _value(kind: Kind, value: Any) -> Any:
+    """A cell as a value of JSON."""
+    return json.loads(value) if kind is Kind.JSON and value is not None else value
 
 
 # -- formats -----------------------------------------------------------------------------------------------------------
 
 
 def _tabular(listing: Listing, header: bool, color: bool, raw: bool) -> str:
-    cells = [[_shown(value, raw) for value in row] for row in listing.rows]
-    lines = [list(listing.headers), *cells] if header else cells
+    kinds = list(listing.columns.values())
+    lines = [[_shown(kind, value, raw) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows]
+    to_the_right = [bool(lines) and kind.is_number for kind in kinds]
+    if header:
+        lines.insert(0, list(listing.headers))
     if not lines:
         return ""
-    widths = [max(_width(line[column]) for line in lines) for column in range(len(listing.headers))]
-    numbers = [
-        bool(listing.rows) and all(isinstance(row[column], int | float | None) for row in listing.rows)
-        for column in range(len(listing.headers))
-    ]
-    states = {column for column, title in enumerate(listing.headers) if color and title in _STATES}
-    return "\n".join(
-        "  ".join(
-            _painted(cell, _padded(cell, widths[column], numbers[column])) if column in states
-            else _padded(cell, widths[column], numbers[column])
-            for column, cell in enumerate(line)
-        ).rstrip()
-        for line in lines
-    )  # fmt: skip
+    widths = [max(_width(cell) for cell in column) for column in zip(*lines, strict=True)]
+
+    def cell(column: int, text: str) -> str:
+        padded = _padded(text, widths[column], to_the_right[column])
+        return _painted(text, padded) if color and kinds[column] is Kind.STATE else padded
+
+    return "\n".join("  ".join(cell(column, text) for column, text in enumerate(line)).rstrip() for line in lines)
 
 
 def _painted(state: str, text: str) -> str:
@@ -135,11 +131,11 @@ def _width(text: str) -> int:
 
 
 def _human(listing: Listing, header: bool, color: bool, raw: bool) -> str:
-    width = max(len(title) for title in listing.headers)
+    width = max(len(title) for title in listing.columns)
     return "\n\n".join(
         "\n".join(
-            f"{title:<{width}}  {_shown(value, raw)}".rstrip()
-            for title, value in zip(listing.headers, row, strict=True)
+            f"{title:<{width}}  {_shown(kind, value, raw)}".rstrip()
+            for (title, kind), value in zip(listing.columns.items(), row, strict=True)
         )
         for row in listing.rows
     )
@@ -151,7 +147,10 @@ def _separated(delimiter: str) -> Callable[[Listing, bool, bool, bool], str]:
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         if header:
             writer.writerow(listing.headers)
-        writer.writerows([_exact(value, raw) for value in row] for row in listing.rows)
+        writer.writerows(
+            [_exact(kind, value, raw) for kind, value in zip(listing.columns.values(), row, strict=True)]
+            for row in listing.rows
+        )
         return text.getvalue().removesuffix("\n")
 
     return render_separated
@@ -159,10 +158,11 @@ def _separated(delimiter: str) -> Callable[[Listing, bool, bool, bool], str]:
 
 def _json(indent: int | None) -> Callable[[Listing, bool, bool, bool], str]:
     def render_json(listing: Listing, header: bool, color: bool, raw: bool) -> str:
-        rows: list[Any] = [
-            dict(zip(listing.headers, row, strict=True)) if header else list(row) for row in listing.rows
+        rows = [
+            {title: _value(kind, value) for (title, kind), value in zip(listing.columns.items(), row, strict=True)}
+            for row in listing.rows
         ]
-        return as_json(rows, indent=indent)
+        return as_json(rows if header else [list(row.values()) for row in rows], indent=indent)
 
     return render_json
 

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import click
 
-from simpleflow_lab.commands.records import EngineStarted
+from simpleflow_lab.commands.records import Record
 from simpleflow_lab.commands.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineStarted(Record):
+    """`engine.start`."""
+
+    store: str
+    """The address of the store that is served."""
+    domain: str
+    """A domain that is registered there."""
+    url: str
+    """The URL at which it is served."""
+    environment: Mapping[str, str]
+    """The variables with which AWS SDKs find it."""
+
+    def __repr__(self) -> str:
+        # Without the key: what is shown in a notebook is saved with it.
+        return f"<EngineStarted: {self.store} at {self.url}, for programs with the variables in .environment>"
 
 
 @click.command("engine.start")

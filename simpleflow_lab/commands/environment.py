@@ -1,4 +1,4 @@
-"""`info`: what is installed, what is configured. Secrets are redacted, the store is not opened."""
+"""`info`: versions, settings and environment variables. Secrets are redacted, and the store is not opened."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 import platform
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import click
 
 from simpleflow_lab import settings
-from simpleflow_lab.commands.records import About
+from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.views.listings import Kind, Listing
 
 PACKAGES: Final = (
     "simpleflow-lab",
@@ -32,14 +34,29 @@ _SECRET: Final = re.compile(r"SECRET|TOKEN|PASSW|KEY|CREDENTIAL|AUTH", re.IGNORE
 _IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
 REDACTED: Final = "********"
 
+_INFO: Final = {"section": Kind.TEXT, "name": Kind.TEXT, "value": Kind.TEXT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentInfo(ListingRecord):
+    """`info`: sections of names and values, secrets redacted."""
+
+    sections: Mapping[str, Mapping[str, str]]
+    """Values by name in each section: `versions`, `settings`, `environment`."""
+
+    def listing(self) -> Listing:
+        """One row per name."""
+        rows = [(section, name, value) for section, values in self.sections.items() for name, value in values.items()]
+        return Listing(columns=_INFO, rows=rows)
+
 
 @click.command("info")
 @click.argument("section", required=False, type=click.Choice(["versions", "settings", "environment"]))
 @click.pass_obj
-def info(session: Session, section: str | None) -> About:
+def info(session: Session, section: str | None) -> EnvironmentInfo:
     """Versions, settings and environment; secrets are redacted."""
-    asked = _SECTIONS if section is None else {section: _SECTIONS[section]}
-    return About(sections={name: read(session) for name, read in asked.items()})
+    chosen = _SECTIONS if section is None else {section: _SECTIONS[section]}
+    return EnvironmentInfo(sections={name: read(session) for name, read in chosen.items()})
 
 
 def version() -> str:
@@ -58,7 +75,7 @@ def _versions() -> dict[str, str]:
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that concern us, without what is secret."""
+    """The variables that concern SWF, AWS and this package; secrets are redacted."""
     return {
         name: REDACTED if _SECRET.search(name) else _IN_URL.sub(f"{REDACTED}@", value)
         for name, value in sorted(variables.items())
@@ -67,7 +84,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _settings(session: Session) -> dict[str, str]:
-    """What this session goes by, then every variable with its value."""
+    """The settings of this session, then every variable of `settings` with its value."""
     found = settings.current()
     here = {
         "store": session.address,

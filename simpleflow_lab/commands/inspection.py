@@ -1,23 +1,45 @@
-"""Commands that look: at the executions of a store, at one of them, at a history in a file. Looking runs nothing."""
+"""Commands that read: the executions of a store, one of them, or a history in a file. None of them runs a workflow."""
 
 from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from simpleflow_lab.commands.parameters import Function, Word, target, written
-from simpleflow_lab.commands.records import Executions, Gantt, HistoryShown, Info, Opened, Profile, Tasks
+from simpleflow_lab.commands.files import write_file
+from simpleflow_lab.commands.parameters import Function, Target, Word, one_domain, target_or_file_parameters
+from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import HistoryError, UsageError
 from simpleflow_lab.execution import Execution, RecordedExecution, open_history
+from simpleflow_lab.views import listings
+from simpleflow_lab.views.listings import Listing
+
+AnyExecution = Execution | RecordedExecution
+
+# -- the executions of a store -----------------------------------------------------------------------------------------
 
 DEFAULT_DAYS: Final = 30
-"""`workflow.list` shows executions started since so many days."""
+"""`workflow.list` shows the executions that were started in so many days."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executions(ListingRecord):
+    """`workflow.list`."""
+
+    domain: str
+    """The domain of the executions."""
+    infos: tuple[Mapping[str, Any], ...]
+    """SWF's `executionInfos`, latest first."""
+
+    def listing(self) -> Listing:
+        """One row per execution."""
+        return listings.workflow_list(self.infos)
 
 
 @click.command("workflow.list")
@@ -39,9 +61,7 @@ DEFAULT_DAYS: Final = 30
 @click.pass_obj
 def list_executions(session: Session, domain: str | None, named: str | None, status: str, days: float) -> Executions:
     """The executions of a domain, latest first."""
-    if domain is not None and named is not None and domain != named:
-        raise UsageError(f"two domains were given, {domain!r} and {named!r}: leave one out")
-    found = session.known_domain(domain or named)
+    found = session.known_domain(one_domain(domain, named))
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
     infos = [
         info
@@ -51,28 +71,73 @@ def list_executions(session: Session, domain: str | None, named: str | None, sta
     return Executions(domain=found, infos=tuple(infos))
 
 
-def _looked_at(function: Function) -> Function:
-    """The target, or `--file`."""
-    return target(
-        click.option("--file", "file", type=click.Path(), metavar="FILE", help="Look at a history in a file.")(function)
-    )
+# -- one execution -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection(Record):
+    """An answer about one execution."""
+
+    execution: AnyExecution
+    """The execution, of a store or from a file."""
+
+    def _until(self) -> datetime.datetime | None:
+        """The time up to which an open execution has lasted; `None` for the time of its last event."""
+        return datetime.datetime.now(datetime.UTC) if isinstance(self.execution, Execution) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionInfo(Inspection, ListingRecord):
+    """`workflow.info`."""
+
+    def listing(self) -> Listing:
+        """One row."""
+        return listings.workflow_info(
+            self.execution.history(),
+            domain=self.execution.domain,
+            workflow_id=self.execution.workflow_id,
+            run_id=self.execution.run_id,
+            until=self._until(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionTasks(Inspection, ListingRecord):
+    """`workflow.tasks`."""
+
+    nb_tasks: int | None = None
+    """The most tasks to be shown."""
+
+    def listing(self) -> Listing:
+        """One row per task."""
+        return listings.workflow_tasks(self.execution.history(), self.nb_tasks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionProfile(Inspection, ListingRecord):
+    """`workflow.profile`."""
+
+    nb_tasks: int | None = None
+    """The most tasks to be shown."""
+
+    def listing(self) -> Listing:
+        """One row per attempt."""
+        return listings.workflow_profile(self.execution.history(), self.nb_tasks, until=self._until())
 
 
 def _nb_tasks(function: Function) -> Function:
     return click.option("-n", "--nb-tasks", type=click.IntRange(min=1), help="At most so many tasks.")(function)
 
 
-def _execution(
-    session: Session, words: tuple[str, ...], domain: str | None, file: str | None
-) -> Execution | RecordedExecution:
-    """What to look at: a file, the execution that is named, or the last one."""
-    if file is not None:
-        if words:
+def _execution(session: Session, target: Target) -> AnyExecution:
+    """The execution of the target: of a file, of the store, or the last one."""
+    if target.file is not None:
+        if target.words:
             raise UsageError("an execution of the store and --file: give one of them")
-        return _opened(file)
-    if not words and isinstance(session.last, RecordedExecution):
+        return _opened(target.file)
+    if not target.words and isinstance(session.last, RecordedExecution):
         return session.last
-    return session.execution(words, domain)
+    return session.execution(target)
 
 
 def _opened(file: str) -> RecordedExecution:
@@ -83,37 +148,53 @@ def _opened(file: str) -> RecordedExecution:
 
 
 @click.command("workflow.info")
-@_looked_at
+@target_or_file_parameters
 @click.pass_obj
-def info(session: Session, words: tuple[str, ...], domain: str | None, file: str | None) -> Info:
+def info(session: Session, target: Target) -> ExecutionInfo:
     """What an execution is: its workflow, ids, tags, time and input."""
-    return Info(execution=_execution(session, words, domain, file))
+    return ExecutionInfo(execution=_execution(session, target))
 
 
 @click.command("workflow.tasks")
-@_looked_at
+@target_or_file_parameters
 @_nb_tasks
 @click.pass_obj
-def tasks(
-    session: Session, words: tuple[str, ...], domain: str | None, file: str | None, nb_tasks: int | None
-) -> Tasks:
+def tasks(session: Session, target: Target, nb_tasks: int | None) -> ExecutionTasks:
     """The tasks of an execution and their last state, latest first."""
-    return Tasks(execution=_execution(session, words, domain, file), nb_tasks=nb_tasks)
+    return ExecutionTasks(execution=_execution(session, target), nb_tasks=nb_tasks)
 
 
 @click.command("workflow.profile")
-@_looked_at
+@target_or_file_parameters
 @_nb_tasks
 @click.pass_obj
-def profile(
-    session: Session, words: tuple[str, ...], domain: str | None, file: str | None, nb_tasks: int | None
-) -> Profile:
+def profile(session: Session, target: Target, nb_tasks: int | None) -> ExecutionProfile:
     """Where the time of an execution went: its tasks by the time they ran."""
-    return Profile(execution=_execution(session, words, domain, file), nb_tasks=nb_tasks)
+    return ExecutionProfile(execution=_execution(session, target), nb_tasks=nb_tasks)
+
+
+# -- its history and its chart -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionHistory(Inspection, ListingRecord):
+    """`workflow.history`."""
+
+    form: str
+    """`events`, `raw` or `cooked`."""
+    text: str
+    """The history as JSON: an array of events, the JSON of `aws swf get-workflow-execution-history`, or an array of
+    attempts."""
+    file: Path | None = None
+    """The file that the text was written to."""
+
+    def listing(self) -> Listing:
+        """One row per event."""
+        return listings.workflow_history(self.execution.history())
 
 
 @click.command("workflow.history")
-@_looked_at
+@target_or_file_parameters
 @click.option(
     "-o",
     "--of",
@@ -126,17 +207,19 @@ def profile(
 )
 @click.option("--output-file", "output_file", type=click.Path(), metavar="FILE", help="Write it as JSON to FILE.")
 @click.pass_obj
-def history(
-    session: Session, words: tuple[str, ...], domain: str | None, file: str | None, form: str, output_file: str | None
-) -> HistoryShown:
+def history(session: Session, target: Target, form: str, output_file: str | None) -> ExecutionHistory:
     """The history of an execution, all of it."""
-    execution = _execution(session, words, domain, file)
+    execution = _execution(session, target)
     text = _FORMS[form](execution)
-    written_to = None if output_file is None else written(output_file, text + "\n")
-    return HistoryShown(execution=execution, form=form, text=text, file=written_to)
+    file = None if output_file is None else write_file(output_file, text + "\n")
+    return ExecutionHistory(execution=execution, form=form, text=text, file=file, message=_written(file))
 
 
-def _events(execution: Execution | RecordedExecution) -> str:
+def _written(file: Path | None) -> str | None:
+    return None if file is None else f"written to {file}"
+
+
+def _events(execution: AnyExecution) -> str:
     events = [
         {"id": event.id, "type": event.type, "timestamp": event.timestamp, "attributes": dict(event.attributes)}
         for event in execution.history()
@@ -144,17 +227,17 @@ def _events(execution: Execution | RecordedExecution) -> str:
     return _json(events)
 
 
-def _raw(execution: Execution | RecordedExecution) -> str:
+def _raw(execution: AnyExecution) -> str:
     return execution.history().to_json(indent=1)
 
 
-def _cooked(execution: Execution | RecordedExecution) -> str:
+def _cooked(execution: AnyExecution) -> str:
     # pandas' own JSON knows its missing values.
     attempts = json.loads(execution.tasks().to_json(orient="records", date_format="iso", date_unit="ms"))
     return _json(attempts)
 
 
-_FORMS: Final[dict[str, Callable[[Execution | RecordedExecution], str]]] = {
+_FORMS: Final[dict[str, Callable[[AnyExecution], str]]] = {
     "events": _events,
     "raw": _raw,
     "cooked": _cooked,
@@ -169,26 +252,43 @@ def _isoformat(value: Any) -> str:
     return str(value.isoformat()) if isinstance(value, datetime.datetime) else str(value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExecutionGantt(Inspection):
+    """`gantt`."""
+
+    file: Path | None = None
+    """The HTML page that it was written to."""
+
+
 @click.command("gantt")
-@_looked_at
+@target_or_file_parameters
 @click.option("-o", "--output", "output", type=click.Path(), metavar="FILE.html", help="Write it as one HTML page.")
 @click.pass_obj
-def gantt(session: Session, words: tuple[str, ...], domain: str | None, file: str | None, output: str | None) -> Gantt:
+def gantt(session: Session, target: Target, output: str | None) -> ExecutionGantt:
     """The Gantt chart of an execution, with its task table; a page that needs nothing else."""
-    execution = _execution(session, words, domain, file)
-    return Gantt(execution=execution, file=None if output is None else written(output, execution.gantt_html()))
+    execution = _execution(session, target)
+    file = None if output is None else write_file(output, execution.gantt_html())
+    return ExecutionGantt(execution=execution, file=file, message=_written(file))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedHistory(ExecutionInfo):
+    """`open`: an execution from a file."""
+
+    file: Path
+    """The file."""
 
 
 @click.command("open")
 @click.argument("file", type=click.Path())
 @click.pass_obj
-def open_file(session: Session, file: str) -> Opened:
+def open_file(session: Session, file: str) -> OpenedHistory:
     """Open a history in a FILE.
 
     It is what `aws swf get-workflow-execution-history` prints, or `workflow.history -o raw`.
     """
     session.last = opened = _opened(file)
-    return Opened(execution=opened, file=Path(file))
+    return OpenedHistory(execution=opened, file=Path(file))
 
 
 COMMANDS: Final = (list_executions, info, tasks, profile, history, gantt, open_file)

@@ -1,27 +1,24 @@
-"""What options and arguments may be: the words that people type, checked before anything happens.
+"""The options and arguments that several commands share, and the click types that check what people type.
 
-Their click types have names by which a completion knows what to offer: `workflow`, `execution`, `domain`, `module`.
+A value is checked before a command does anything. The name of a click type tells a completion what to offer:
+`workflow`, `execution`, `domain`, `module`.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import functools
 import re
-import sys
-from collections.abc import Callable
-from pathlib import Path
+import urllib.parse
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import click
 
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.lab import find_workflow
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-MAX_INPUT_FILE: Final = 1_000_000
-"""Bytes of an input file that are read; an execution takes fewer."""
 _MAX_SECONDS: Final = 31_536_000
 """SWF's limit on every timeout: one year."""
 _MAX_NAME: Final = 256
@@ -35,14 +32,14 @@ class _Type(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 
 
 class Word(_Type):
-    """Any text; its name tells a completion what to offer."""
+    """Any text; the name of the type tells a completion what to offer."""
 
     def __init__(self, name: str):
         self.name = name
 
 
 class Name(_Type):
-    """What SWF takes as an id or a name of something new."""
+    """An id or a name for something new, as SWF takes it."""
 
     name = "name"
 
@@ -67,7 +64,7 @@ class Seconds(_Type):
         self._none = none
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """As SWF writes it."""
+        """The timeout as SWF writes it."""
         if self._none and value == "NONE":
             return "NONE"
         if isinstance(value, str) and value.isascii() and value.isdigit() and 0 < int(value[:10]) <= _MAX_SECONDS:
@@ -91,15 +88,62 @@ class Tags(_Type):
         return tags
 
 
-# -- shared by several commands --
+# -- the execution that a command is about -----------------------------------------------------------------------------
 
 
-def target(function: Function) -> Function:
-    """`[DOMAIN] [WORKFLOW_ID] [RUN_ID]` and `--domain`: one execution, by default the session's last."""
-    function = click.argument("words", nargs=-1, metavar="[DOMAIN] [WORKFLOW_ID] [RUN_ID]", type=Word("execution"))(
-        function
-    )
-    return domain_option(function)
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The execution that a command is about, as it was typed: `[DOMAIN] [WORKFLOW_ID] [RUN_ID]`, options beside it."""
+
+    words: tuple[str, ...] = ()
+    """The words `[DOMAIN] [WORKFLOW_ID] [RUN_ID]`; none for the session's last execution."""
+    domain: str | None = None
+    """`--domain`."""
+    file: str | None = None
+    """`--file`: a recorded history instead of an execution of the store."""
+
+    def parse(self, domains: Callable[[], Collection[str]]) -> tuple[str | None, str, str | None]:
+        """Domain, workflow id and run id that the words name, `None` where they name none.
+
+        Of two words the first is a domain if `domains`, the names that the store has, contains it and there was no
+        `--domain`. Raises `UsageError` for too many words and for two domains.
+        """
+        words = list(self.words)
+        if not 1 <= len(words) <= 3:
+            raise UsageError(f"{len(words)} words where [DOMAIN] WORKFLOW_ID [RUN_ID] is expected")
+        domain = self.domain
+        if len(words) == 3 or (len(words) == 2 and domain is None and words[0] in domains()):
+            domain = one_domain(words.pop(0), domain)
+        return domain, words[0], urllib.parse.unquote(words[1]) if len(words) > 1 else None
+
+
+def one_domain(argument: str | None, option: str | None) -> str | None:
+    """The domain that was given as argument or as option. Raises `UsageError` if both were given and differ."""
+    if argument is not None and option is not None and argument != option:
+        raise UsageError(f"two domains were given, {argument!r} and {option!r}: leave one out")
+    return argument if argument is not None else option
+
+
+def target_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`[DOMAIN] [WORKFLOW_ID] [RUN_ID]` and `--domain`, which the command gets as its `target`."""
+
+    @functools.wraps(function)
+    def with_target(
+        *args: Any, words: tuple[str, ...], domain: str | None, file: str | None = None, **rest: Any
+    ) -> Any:
+        return function(*args, target=Target(words=words, domain=domain, file=file), **rest)
+
+    words = click.argument("words", nargs=-1, metavar="[DOMAIN] [WORKFLOW_ID] [RUN_ID]", type=Word("execution"))
+    return domain_option(words(with_target))
+
+
+def target_or_file_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`target_parameters`, and `--file` for a recorded history."""
+    file = click.option("--file", "file", type=click.Path(), metavar="FILE", help="Look at a history in a file.")
+    return target_parameters(file(function))
+
+
+# -- options that several commands share -------------------------------------------------------------------------------
 
 
 def domain_option(function: Function) -> Function:
@@ -115,115 +159,6 @@ def wait_option(function: Function) -> Function:
         "--wait/--detach",
         default=True,
         show_default=True,
-        help="Wait for its end. Detached in a shell, it stands still until `simpleflow resume`; "
+        help="Wait for its end. Detached in a shell, it stays open until `simpleflow resume`; "
         "in a notebook it goes on in the kernel.",
     )(function)
-
-
-# -- names to things --
-
-
-def import_module(name: str) -> Any:
-    """A module that the user named. Raises `UsageError` in one line, whatever the module does when it is imported."""
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{name!r} is no name of a module: write it with dots, as in examples.basic")
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UsageError(f"no module {error.name!r}: is it installed, or in the current directory?") from error
-        raise UsageError(f"module {name!r} can't be imported: {_in_one_line(error)}") from error
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"module {name!r} can't be imported: {_in_one_line(error)}") from error
-
-
-def workflow_named(name: str) -> Any:
-    """A workflow class: one that is defined in this process, or `module.Class`, imported. Raises `UsageError`."""
-    try:
-        return find_workflow(name)
-    except UsageError as error:
-        module_name, _, class_name = name.rpartition(".")
-        if not module_name:
-            raise UsageError(f"{error}; one of a module is named module.Class") from None
-    module = import_module(module_name)
-    found = getattr(module, class_name, None)
-    if found is None:
-        raise UsageError(f"module {module_name!r} has no {class_name!r}")
-    try:
-        if inspect.isclass(found):
-            return find_workflow(f"{found.__module__}.{found.__qualname__}")
-    except UsageError:
-        pass
-    raise UsageError(f"{name} is no workflow: name a subclass of simpleflow_lab.Workflow")
-
-
-def function_named(name: str) -> Any:
-    """A function that the user named as `module.function`, imported. Raises `UsageError`."""
-    module_name, _, function_name = name.rpartition(".")
-    if not module_name:
-        raise UsageError(f"{name!r} is no function: one of a module is named module.function")
-    found = getattr(import_module(module_name), function_name, None)
-    if not callable(found):
-        raise UsageError(f"module {module_name!r} has no function {function_name!r}")
-    return found
-
-
-def text_of(given: str | None, file: str | None) -> tuple[str, str] | None:
-    """The text of `--input` or `--input-file` and the name of its source; `None` if there is neither.
-
-    `-` is what is piped in. Raises `UsageError`.
-    """
-    if given is not None and file is not None:
-        raise UsageError("--input and --input-file: give one of them")
-    if "-" in (given, file):
-        return _standard_input(), "the standard input"
-    if given is not None:
-        return given, "--input"
-    return None if file is None else (_read(Path(file)), f"--input-file {file}")
-
-
-def _read(path: Path) -> str:
-    try:
-        if not path.is_file():
-            if path.exists():
-                raise UsageError(f"--input-file {path} is no regular file: pipe it in as --input-file -")
-            raise UsageError(f"--input-file {path}: there is no such file")
-        with path.open("rb") as file:
-            return _decoded(file.read(MAX_INPUT_FILE + 1), f"--input-file {path}")
-    except OSError as error:
-        raise UsageError(f"--input-file {path}: {error.strerror or error}") from None
-    except ValueError:
-        raise UsageError(f"--input-file {str(path)!r} is no name of a file") from None
-
-
-def _standard_input() -> str:
-    if sys.stdin is None or sys.stdin.closed:
-        raise UsageError("the standard input is closed: pipe the input in, or give it as --input")
-    if sys.stdin.isatty():
-        raise UsageError("the standard input is this terminal: pipe the input in, or give it as --input")
-    try:
-        return _decoded(sys.stdin.buffer.read(MAX_INPUT_FILE + 1), "the standard input")
-    except (OSError, AttributeError) as error:
-        raise UsageError(f"the standard input can't be read: {error}") from None
-
-
-def _decoded(data: bytes, where: str) -> str:
-    if len(data) > MAX_INPUT_FILE:
-        raise UsageError(f"{where} has more than {MAX_INPUT_FILE} bytes: pass the name of a file instead")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{where} is not UTF-8 text") from None
-
-
-def written(path: str, text: str) -> Path:
-    """A file that the user named, written. Raises `UsageError`."""
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror or error}") from None
-    return Path(path)
-
-
-def _in_one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

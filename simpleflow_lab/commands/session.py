@@ -1,67 +1,66 @@
-"""Where commands act: a Lab, opened when the first command needs it, and what the last ones were about.
+"""A session: the Lab that commands act on, opened when the first command needs it, and the last execution.
 
 A shell has a session for one command; a notebook has one for as long as its kernel lives.
 """
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simpleflow_lab.commands.records import Outcome
-from simpleflow_lab.exceptions import DecisionTaskError, UsageError, ValidationException, WorkflowExecutionError
+from simpleflow_lab.commands.parameters import Target
+from simpleflow_lab.exceptions import UsageError, ValidationException
 from simpleflow_lab.execution import Execution, RecordedExecution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.settings import default_store
 
 OpenLab = Callable[[str | None, str | None], Lab]
-"""From the address of a store and a domain to the Lab there, the one that is open if it is; `None` is the default."""
+"""From the address of a store and a domain to the Lab there, which may be open already; `None` is the default."""
 Watch = Callable[[Execution], None]
-"""Called with an execution that a command waits for; returns when it has closed, raises `DecisionTaskError` if it is
-stuck."""
+"""Called with an execution that a command waits for. It returns when the execution has closed, and raises
+`DecisionTaskError` if no decision can be made for now."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """How the command line asks for its answer to be shown; faces that show things their own way ignore it."""
+    """The options of the command line on how to show an answer; the notebook has its own ways and ignores them."""
 
     format: str = "tabular"
-    """One of `table.FORMATS`."""
+    """One of `command_table.FORMATS`."""
     header: bool = False
-    """Titles of columns, too."""
+    """The titles of columns are shown, too."""
     color: str = "auto"
     """`auto`, `always` or `never`."""
     raw: bool = False
-    """Values as they are: control characters not made visible, formulas in CSV not made harmless."""
+    """Values stay as they are: control characters are not made visible, formulas in CSV not made harmless."""
     debug: bool = False
-    """Errors with their Python traceback."""
+    """Errors are shown with their Python traceback."""
 
 
 def wait(execution: Execution) -> None:
-    """The simplest `Watch`."""
+    """The simplest `Watch`: it shows nothing."""
     execution.wait()
 
 
 class Session:
-    """What commands share."""
+    """What the commands of a shell or a notebook share."""
 
     def __init__(self, open_lab: OpenLab | None = None, *, watch: Watch = wait):
         """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`."""
         self._open_lab = open_lab or self.open
-        self._watch = watch
+        self.watch = watch
         self._opened: dict[str | None, Lab] = {}
         self.store: str | None = None
         """The store that the command line names; `None` for the default."""
         self.virtual_time = False
-        """The command line asks for a clock that jumps to the next deadline."""
+        """Whether the Lab is opened with a clock that jumps to the next deadline."""
         self.output = Output()
-        """What the command line said last of how to show its answer."""
+        """How the answer of the command is shown."""
         self.modules: list[str] = []
         """Modules that were imported because the command line named them."""
         self.last: Execution | RecordedExecution | None = None
-        """The execution that was started, resumed or opened last: the one that is meant where none is named."""
+        """The execution that was started, resumed or opened last: commands that name none are about this one."""
 
     def close(self) -> None:
         """Close the Labs that this session opened."""
@@ -69,8 +68,8 @@ class Session:
         for lab in opened.values():
             lab.close()
 
-    def came_from(self, module: str) -> None:
-        """Remember a module, to be named where it is said how to go on."""
+    def remember_module(self, module: str) -> None:
+        """Remember a module of definitions, for the command line with which an execution is resumed."""
         if module != "__main__" and module not in self.modules:
             self.modules.append(module)
 
@@ -84,7 +83,7 @@ class Session:
 
     @property
     def address(self) -> str:
-        """Where the Lab is, or would be opened."""
+        """The address of the store: of the Lab that is open, or would be opened."""
         opened = self._opened.get(self.store)
         return opened.address if opened is not None else self.store or default_store()
 
@@ -112,49 +111,25 @@ class Session:
 
     # -- executions --
 
-    def execution(self, words: Sequence[str], domain: str | None = None) -> Execution:
-        """The execution that `[DOMAIN] WORKFLOW_ID [RUN_ID]` names, or the last one. Raises `UsageError`.
-
-        Of two words the first is a domain if the store has one of that name, and `domain` was not given.
-        """
-        if not words:
+    def execution(self, target: Target) -> Execution:
+        """The execution that the target names, by default the last one. Raises `UsageError`."""
+        if not target.words:
             if isinstance(self.last, Execution):
                 return self.last
             if self.last is not None:
                 raise UsageError("the last execution was opened from a file: give the WORKFLOW_ID of another one")
             raise UsageError("which execution? give its WORKFLOW_ID; workflow.list shows them")
         lab = self.lab()
-        rest = list(words)
-        if len(rest) == 3 or (len(rest) == 2 and domain is None and rest[0] in lab.domains()):
-            named = rest.pop(0)
-            if domain is not None and domain != named:
-                raise UsageError(f"two domains were given, {named!r} and {domain!r}: leave one out")
-            domain = named
-        if len(rest) > 2:
-            raise UsageError(f"{len(words)} words where [DOMAIN] WORKFLOW_ID [RUN_ID] is expected")
-        domain = self.known_domain(domain)
-        run_id = urllib.parse.unquote(rest[1]) if len(rest) > 1 else None
-        if not any(run_id in (None, info["execution"]["runId"]) for info in self._runs(rest[0], domain)):
+        named_domain, workflow_id, run_id = target.parse(lab.domains)
+        domain = self.known_domain(named_domain)
+        if not any(run_id in (None, info["execution"]["runId"]) for info in self._runs(workflow_id, domain)):
             run = "" if run_id is None else f" with run id {run_id!r}"
-            raise UsageError(f"no execution {rest[0]!r}{run} in domain {domain!r}: workflow.list lists them")
-        return lab.execution(rest[0], run_id, domain=domain)
+            raise UsageError(f"no execution {workflow_id!r}{run} in domain {domain!r}: workflow.list lists them")
+        return lab.execution(workflow_id, run_id, domain=domain)
 
     def _runs(self, workflow_id: str, domain: str) -> Sequence[Mapping[str, Any]]:
         try:
             return self.lab().execution_infos(workflow_id=workflow_id, domain=domain)
         except ValidationException:
-            # SWF refuses to look for what can be nobody's id.
+            # SWF refuses a filter by a text that can't be an id.
             return ()
-
-    def outcome(self, execution: Execution, *, wait: bool) -> Outcome:
-        """What becomes of an execution, waited for if `wait`. An interrupt goes through, and leaves it open."""
-        self.last = execution
-        if not wait:
-            return Outcome(execution=execution, finished=False)
-        try:
-            self._watch(execution)
-            return Outcome(execution=execution, finished=True, result=execution.result())
-        except WorkflowExecutionError as error:
-            return Outcome(execution=execution, finished=True, error=error)
-        except DecisionTaskError as error:
-            return Outcome(execution=execution, finished=False, error=error)

@@ -1,31 +1,107 @@
-"""Commands that act on executions: start, resume, signal, cancel, terminate."""
+"""Commands that act on executions: start, resume, signal, cancel, terminate.
+
+Commands that only read executions are in `inspection`.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
+from simpleflow_lab.commands.definitions import function_named, import_module, workflow_named
+from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.parameters import (
     Name,
     Seconds,
     Tags,
+    Target,
     Word,
     domain_option,
-    function_named,
-    import_module,
-    target,
-    text_of,
+    target_parameters,
     wait_option,
-    workflow_named,
 )
-from simpleflow_lab.commands.records import Asked, Outcome, Resumed, Started
+from simpleflow_lab.commands.records import Done, ListingRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.data.codec import decode_input
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
+from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import check_input
 from simpleflow_lab.middleware import After, Before
+from simpleflow_lab.views.listings import Kind, Listing, json_text
+
+# -- what became of executions -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(ListingRecord):
+    """`workflow.start`, and each execution of `resume`: what became of it."""
+
+    execution: Execution
+    """The execution."""
+    finished: bool
+    """Whether it closed. If not, the command did not wait for it, or its decision is blocked (`error` says why)."""
+    result: Any = None
+    """What its `run` returned, if it completed."""
+    error: SimpleflowLabError | None = None
+    """Why there is no result: a `WorkflowExecutionError` of a closed execution, a `DecisionTaskError` of a blocked
+    decision."""
+
+    @property
+    def completed(self) -> bool:
+        """Whether there is a result."""
+        return self.finished and self.error is None
+
+    def listing(self) -> Listing:
+        """One row: ids, status and result."""
+        return _outcomes((self,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(ListingRecord):
+    """`resume`."""
+
+    outcomes: tuple[Outcome, ...]
+    """One for each execution that was open, latest first."""
+
+    def listing(self) -> Listing:
+        """One row per execution: ids, status and result."""
+        return _outcomes(self.outcomes)
+
+
+_OUTCOMES: Final = {"workflow_id": Kind.TEXT, "run_id": Kind.TEXT, "status": Kind.STATE, "result": Kind.JSON}
+
+
+def _outcomes(outcomes: Sequence[Outcome]) -> Listing:
+    rows = [
+        (
+            outcome.execution.workflow_id,
+            outcome.execution.run_id,
+            outcome.execution.status,
+            json_text(outcome.result) if outcome.completed else None,
+        )
+        for outcome in outcomes
+    ]
+    return Listing(columns=_OUTCOMES, rows=rows)
+
+
+def _outcome(session: Session, execution: Execution, *, wait: bool) -> Outcome:
+    """What becomes of an execution, after it has closed if `wait`. An interrupt goes through, and leaves it open."""
+    session.last = execution
+    if not wait:
+        return Outcome(execution=execution, finished=False)
+    try:
+        session.watch(execution)
+        return Outcome(execution=execution, finished=True, result=execution.result())
+    except WorkflowExecutionError as error:
+        return Outcome(execution=execution, finished=True, error=error)
+    except DecisionTaskError as error:
+        return Outcome(execution=execution, finished=False, error=error)
+
+
+# -- start and resume --------------------------------------------------------------------------------------------------
 
 _PRE_HELP: Final = "module.function, called with its context before each activity; more than one is fine."
 _POST_HELP: Final = "module.function, called with its context and result= after each activity that went well."
@@ -61,7 +137,7 @@ def start(
     post: tuple[str, ...],
     wait: bool,
     **options: Any,
-) -> Started:
+) -> Outcome:
     """Start a WORKFLOW, and wait for its result.
 
     WORKFLOW is the name of a workflow of this process, or module.Class. An open execution with the same id, workflow
@@ -72,7 +148,7 @@ def start(
     session.virtual_time = virtual_time
     definition = workflow_named(workflow)
     middleware = [*(Before(function_named(name)) for name in pre), *(After(function_named(name)) for name in post)]
-    source = text_of(given, file)
+    source = input_text(given, file)
     args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
     check_input(definition, args, kwargs)
     members = {
@@ -82,16 +158,12 @@ def start(
         "execution_start_to_close_timeout": options["execution_timeout"],
         "task_start_to_close_timeout": options["decision_tasks_timeout"],
     }
-    asked = {name: value for name, value in members.items() if value is not None}
+    given_members = {name: value for name, value in members.items() if value is not None}
     lab = session.lab(domain)
     lab.use(*middleware)
-    execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **asked)
-    session.came_from(definition.__module__)
-    return Started(**_fields(session.outcome(execution, wait=wait)))
-
-
-def _fields(outcome: Outcome) -> dict[str, Any]:
-    return {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
+    execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)
+    session.remember_module(definition.__module__)
+    return _outcome(session, execution, wait=wait)
 
 
 @click.command("resume")
@@ -110,53 +182,64 @@ def resume(
     """
     for module in modules:
         import_module(module)
-        session.came_from(module)
+        session.remember_module(module)
     executions = session.lab(domain).resume(workflow_id)
-    outcomes = [session.outcome(execution, wait=wait) for execution in executions]
+    outcomes = [_outcome(session, execution, wait=wait) for execution in executions]
     if executions:
         session.last = executions[0]
-    return Resumed(outcomes=tuple(outcomes))
+    nothing = None if executions else "nothing to resume: no execution of this store is open"
+    return Resumed(outcomes=tuple(outcomes), message=nothing)
+
+
+# -- requests to an execution ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestSent(Done):
+    """`workflow.signal`, `workflow.cancel`, `workflow.terminate`: the service took the request."""
+
+    execution: Execution
+    """The execution that the request is for."""
 
 
 @click.command("workflow.signal")
 @click.argument("name", metavar="SIGNAL", type=Name())
-@target
+@target_parameters
 @click.option("-i", "--input", "given", metavar="JSON", help="What the workflow gets with it.")
 @click.pass_obj
-def signal(session: Session, name: str, words: tuple[str, ...], domain: str | None, given: str | None) -> Asked:
+def signal(session: Session, name: str, target: Target, given: str | None) -> RequestSent:
     """Send SIGNAL to an execution."""
-    source = text_of(given, None)
+    source = input_text(given, None)
     if source is not None:
         decode_input(source[0], where=source[1])
-    execution = session.execution(words, domain)
+    execution = session.execution(target)
     execution.signal(name, None if source is None else source[0])
-    return Asked(execution=execution, message=f"signal {name!r} was sent to {execution.workflow_id}")
+    return RequestSent(execution=execution, message=f"signal {name!r} was sent to {execution.workflow_id}")
 
 
 @click.command("workflow.cancel")
-@target
+@target_parameters
 @click.pass_obj
-def cancel(session: Session, words: tuple[str, ...], domain: str | None) -> Asked:
+def cancel(session: Session, target: Target) -> RequestSent:
     """Ask an execution to cancel; its workflow decides, when it runs."""
-    execution = session.execution(words, domain)
+    execution = session.execution(target)
     if execution.status != "OPEN":
         raise UsageError(f"execution {execution.workflow_id} is closed already: {execution.status}")
     execution.request_cancel()
-    return Asked(execution=execution, message=f"{execution.workflow_id} was asked to cancel: its workflow decides")
+    message = f"{execution.workflow_id} was asked to cancel: its workflow decides"
+    return RequestSent(execution=execution, message=message)
 
 
 @click.command("workflow.terminate")
-@target
+@target_parameters
 @click.option("--reason", metavar="TEXT", help="Why, for its history.")
 @click.option("--details", metavar="TEXT", help="More on that.")
 @click.pass_obj
-def terminate(
-    session: Session, words: tuple[str, ...], domain: str | None, reason: str | None, details: str | None
-) -> Asked:
+def terminate(session: Session, target: Target, reason: str | None, details: str | None) -> RequestSent:
     """End an execution now, without asking its workflow."""
-    execution = session.execution(words, domain)
+    execution = session.execution(target)
     execution.terminate(reason, details)
-    return Asked(execution=execution, message=f"{execution.workflow_id} is terminated")
+    return RequestSent(execution=execution, message=f"{execution.workflow_id} is terminated")
 
 
 COMMANDS: Final = (start, resume, signal, cancel, terminate)

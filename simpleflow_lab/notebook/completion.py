@@ -14,7 +14,7 @@ from typing import Final
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
-from simpleflow_lab.commands.table import CommandSpec, ParameterSpec
+from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.cells import workflow_names

@@ -19,9 +19,9 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from IPython.display import display
 from traitlets import Float, Unicode, observe
 
-from simpleflow_lab.commands import table
+from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec, describe
+from simpleflow_lab.commands.command_table import run
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.commands.table import CommandSpec, ParameterSpec
 from simpleflow_lab.data.codec import encode
 from simpleflow_lab.exceptions import EncodingError, SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
@@ -29,7 +29,8 @@ from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook import live_status
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.display import Definitions
-from simpleflow_lab.notebook.renderers import Commands, answer, said
+from simpleflow_lab.notebook.renderers import cell_value
+from simpleflow_lab.notebook.tables import Commands
 from simpleflow_lab.settings import default_store
 
 CONNECT: Final = CommandSpec(
@@ -105,10 +106,10 @@ class SimpleflowMagics(Magics):
             case ["connect", *rest]:
                 found = self._connect(rest, variables)
             case _:
-                record = table.run(_with_variables(words, variables), self._session, prog_name="%simpleflow")
-                if (line := said(record)) is not None:
-                    print(line)  # noqa: T201  what a command did is said below the cell
-                found = answer(record)
+                record = run(_with_variables(words, variables), self._session, prog_name="%simpleflow")
+                if record.message is not None:
+                    print(record.message)  # noqa: T201  it belongs below the cell
+                found = cell_value(record)
         if name is not None:
             self.shell.push({name: found})
         return found
@@ -162,7 +163,7 @@ class SimpleflowMagics(Magics):
 
 def commands() -> tuple[CommandSpec, ...]:
     """The commands of a notebook: those of the shell, and `connect`."""
-    options, *rest = table.describe()
+    options, *rest = describe()
     return (options, *sorted((*rest, CONNECT), key=lambda spec: spec.name))
 
 

@@ -1,213 +1,158 @@
-"""From the record of a command to what a cell shows and hands on.
+"""The notebook's renderings: from the record of a command to the value of a cell.
 
-One case a record: executions, histories and figures as they are, tables as pandas. A table that is too wide to read is
-shown in part and handed on whole.
+Executions, histories and figures are handed on as they are, listings as pandas tables. A table that is too wide to read
+shows its most read columns and is handed on whole. Any listing and any text has a rendering; a record that the notebook
+shows otherwise has a function of its own here.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+import functools
 from typing import Any, Final
 
-import pandas as pd
-
-from simpleflow_lab.commands.records import (
-    About,
-    Asked,
-    EngineStarted,
+from simpleflow_lab.commands.command_table import Version
+from simpleflow_lab.commands.engine import EngineStarted
+from simpleflow_lab.commands.inspection import (
+    AnyExecution,
+    ExecutionGantt,
+    ExecutionHistory,
+    ExecutionInfo,
+    ExecutionProfile,
     Executions,
-    Gantt,
-    Help,
-    HistoryShown,
-    Info,
-    Opened,
-    Outcome,
-    Profile,
-    Record,
-    Resumed,
-    Tasks,
-    Version,
+    ExecutionTasks,
+    OpenedHistory,
 )
-from simpleflow_lab.commands.table import CommandSpec
+from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
+from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.data.codec import canonical, parse
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.execution import Execution, RecordedExecution
-from simpleflow_lab.views import html
-from simpleflow_lab.views.formatting import described, duration
-from simpleflow_lab.views.listings import workflow_info
-from simpleflow_lab.views.style import look
+from simpleflow_lab.notebook.tables import Table, Text, table_of_frame, table_of_listing
+from simpleflow_lab.views.formatting import described
+from simpleflow_lab.views.listings import Kind
 from simpleflow_lab.views.tables import executions_table
 
 
-class Table(pd.DataFrame):
-    """A DataFrame that shows the part of it that is read; what is made of it is a plain DataFrame."""
-
-    _metadata: Final = ["_shown", "_html"]
-
-    def __init__(self, frame: pd.DataFrame, shown: Sequence[str], html_text: str):
-        super().__init__(frame)  # type: ignore[call-arg]
-        self._shown = list(shown)
-        self._html = html_text
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
-
-    def __repr__(self) -> str:
-        return repr(pd.DataFrame(self)[self._shown])
-
-    def _repr_html_(self) -> str:
-        return self._html
+@functools.singledispatch
+def cell_value(record: Record) -> Any:
+    """The value of a cell for a record. Raises `TypeError` for a record without a rendering."""
+    raise TypeError(f"the notebook has no rendering for {type(record).__name__}")
 
 
-class Text:
-    """Text in a font of fixed width."""
-
-    def __init__(self, text: str):
-        self._text = text.rstrip()
-
-    def __repr__(self) -> str:
-        return self._text
-
-    def _repr_html_(self) -> str:
-        return html.piece(f"<pre>{html.escape(self._text, _MAX_HELP)}</pre>")
+@cell_value.register
+def _table(record: ListingRecord) -> Any:
+    return table_of_listing(record.listing())
 
 
-_MAX_HELP: Final = 20_000
+@cell_value.register
+def _text(record: TextRecord) -> Any:
+    return Text(record.text())
 
 
-class Commands:
-    """Every command, as a table."""
-
-    def __init__(self, specs: Iterable[CommandSpec]):
-        self._rows = [(spec.name, spec.summary) for spec in specs if spec.name]
-
-    def __repr__(self) -> str:
-        width = max(len(name) for name, _ in self._rows)
-        lines = [f"%simpleflow {name.ljust(width)}  {summary}" for name, summary in self._rows]
-        return "\n".join([*lines, _MORE_HELP])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td><code>%simpleflow {html.escape(name)}</code></td><td>{html.escape(summary)}</td></tr>"
-            for name, summary in self._rows
-        )
-        return html.piece(
-            f"<table><thead><tr><th>command</th><th>what it does</th></tr></thead><tbody>{rows}</tbody></table>",
-            f'<div class="sfl-quiet">{html.escape(_MORE_HELP)}</div>',
-        )
-
-
-_MORE_HELP: Final = (
-    "%simpleflow help COMMAND shows its options. -o NAME keeps the result in a variable; --input takes JSON or the "
-    "name of a variable. %%simpleflow runs the definitions of a cell and says what they are."
-)
-
-
-def answer(record: Record) -> Any:
-    """What a cell gets for a record. Raises `UsageError` for an execution that can't go on for now."""
-    match record:
-        case Outcome(finished=False, error=error, execution=execution) if error is not None:
-            raise UsageError(f"{execution.workflow_id} stays open and can't go on for now: {error}")
-        case Outcome(execution=execution):
-            return execution
-        case Resumed(outcomes=outcomes):
-            return _resumed(outcomes)
-        case Executions(infos=infos):
-            return _executions(executions_table(infos))
-        case Info(execution=execution):
-            return _info(execution)
-        case Tasks(execution=execution, nb_tasks=nb_tasks):
-            return _tasks(execution, nb_tasks)
-        case Profile(execution=execution, nb_tasks=nb_tasks):
-            return _profile(execution, nb_tasks)
-        case HistoryShown(execution=execution, form=form):
-            return _tasks(execution, None) if form == "cooked" else execution.history()
-        case Gantt(execution=execution):
-            return execution.gantt()
-        case Opened(execution=execution):
-            return execution
-        case EngineStarted():
-            return record
-        case About(sections=sections):
-            rows = [(section, name, value) for section, of in sections.items() for name, value in of.items()]
-            return _table(pd.DataFrame(rows, columns=["section", "name", "value"]))
-        case Help(text=text):
-            return Text(text)
-        case Version(version=version):
-            return version
+@cell_value.register
+def _nothing(record: Done) -> Any:
     return None
 
 
-def said(record: Record) -> str | None:
-    """What a command did beside its answer, in a line."""
-    match record:
-        case Asked(message=message):
-            return message
-        case Resumed(outcomes=()):
-            return "nothing to resume: no execution of this store is open"
-        case HistoryShown(file=file) | Gantt(file=file) if file is not None:
-            return f"written to {file}"
-    return None
+@cell_value.register
+def _version(record: Version) -> Any:
+    return record.version
 
 
-# -- tables ------------------------------------------------------------------------------------------------------------
+@cell_value.register
+def _engine(record: EngineStarted) -> Any:
+    return record
 
 
-def _resumed(outcomes: Sequence[Outcome]) -> Any:
-    """The execution, if it is one; else all of them."""
-    executions = [answer(outcome) for outcome in outcomes]
+# -- executions --------------------------------------------------------------------------------------------------------
+
+
+@cell_value.register
+def _outcome(record: Outcome) -> Any:
+    """Gives the execution. Raises `UsageError` if its decision is blocked."""
+    if record.error is not None and not record.finished:
+        raise UsageError(f"{record.execution.workflow_id} stays open and can't go on for now: {record.error}")
+    return record.execution
+
+
+@cell_value.register
+def _resumed(record: Resumed) -> Any:
+    """Gives the execution, if it is one; else a list of them; `None` if there is none."""
+    executions = [cell_value(outcome) for outcome in record.outcomes]
     return executions[0] if len(executions) == 1 else executions or None
 
 
-def _executions(frame: pd.DataFrame) -> Table:
-    return _table(frame, ("workflow_id", "workflow_type", "version", "status", "started", "duration"))
+@cell_value.register
+def _opened(record: OpenedHistory) -> Any:
+    return record.execution
 
 
-def _tasks(execution: Execution | RecordedExecution, nb_tasks: int | None) -> Table:
+@cell_value.register
+def _gantt(record: ExecutionGantt) -> Any:
+    return record.execution.gantt()
+
+
+@cell_value.register
+def _history(record: ExecutionHistory) -> Any:
+    return _tasks_table(record.execution) if record.form == "cooked" else record.execution.history()
+
+
+# -- tables that are wider than what is shown --------------------------------------------------------------------------
+
+_EXECUTIONS: Final = {
+    "workflow_id": Kind.TEXT,
+    "workflow_type": Kind.TEXT,
+    "version": Kind.TEXT,
+    "status": Kind.TEXT,
+    "started": Kind.TIME,
+    "duration": Kind.SECONDS,
+}
+_TASKS: Final = {
+    "id": Kind.TEXT,
+    "attempt": Kind.COUNT,
+    "state": Kind.STATE,
+    "waiting": Kind.SECONDS,
+    "running": Kind.SECONDS,
+    "input": Kind.TEXT,
+    "result": Kind.TEXT,
+}
+_PROFILE: Final = {
+    "name": Kind.TEXT,
+    "count": Kind.COUNT,
+    "attempts": Kind.COUNT,
+    "failed": Kind.COUNT,
+    "total_running": Kind.SECONDS,
+    "mean_running": Kind.SECONDS,
+    "total_waiting": Kind.SECONDS,
+    "percentage": Kind.PERCENTAGE,
+}
+
+
+@cell_value.register
+def _executions(record: Executions) -> Any:
+    return table_of_frame(executions_table(record.infos), _EXECUTIONS)
+
+
+@cell_value.register
+def _info(record: ExecutionInfo) -> Any:
+    table = table_of_listing(record.listing())
+    return Table(table, list(table.columns), record.execution._repr_html_())
+
+
+@cell_value.register
+def _tasks(record: ExecutionTasks) -> Any:
+    return _tasks_table(record.execution, record.nb_tasks)
+
+
+@cell_value.register
+def _profile(record: ExecutionProfile) -> Any:
+    frame = record.execution.profile()
+    return table_of_frame(frame if record.nb_tasks is None else frame.head(record.nb_tasks), _PROFILE)
+
+
+def _tasks_table(execution: AnyExecution, nb_tasks: int | None = None) -> Table:
     frame = execution.tasks() if nb_tasks is None else execution.tasks().tail(nb_tasks)
-    shown = ["id", "attempt", "state", "waiting", "running", "input", "result"]
-    return _table(frame, [*shown, "reason"] if frame["reason"].notna().any() else shown)
-
-
-def _profile(execution: Execution | RecordedExecution, nb_tasks: int | None) -> Table:
-    frame = execution.profile()
-    shown = ("name", "count", "attempts", "failed", "total_running", "mean_running", "total_waiting", "percentage")
-    return _table(frame if nb_tasks is None else frame.head(nb_tasks), shown)
-
-
-def _info(execution: Execution | RecordedExecution) -> Table:
-    listing = workflow_info(
-        execution.history(), domain=execution.domain, workflow_id=execution.workflow_id, run_id=execution.run_id
-    )
-    frame = pd.DataFrame(listing.rows, columns=list(listing.headers))
-    return Table(frame, listing.headers, execution._repr_html_())
-
-
-def _table(frame: pd.DataFrame, shown: Sequence[str] = ()) -> Table:
-    columns = list(shown) or list(frame.columns)
-    rows = ([_cell(name, value) for name, value in zip(columns, row, strict=True)] for row in _values(frame[columns]))
-    headers = [column.replace("_", " ") for column in columns]
-    return Table(frame, columns, html.table(headers, rows))
-
-
-def _values(frame: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
-    return zip(*(frame[column].tolist() for column in frame), strict=True) if len(frame) else ()
-
-
-def _cell(name: str, value: Any) -> Any:
-    if isinstance(value, pd.Timestamp):
-        return value.to_pydatetime()
-    if name in _SECONDS:
-        return duration(value)
-    if name == "state":
-        return f"{look(value).sign} {look(value).word}"
-    if name == "input" and isinstance(value, str):
-        return _arguments(value)
-    if name == "percentage":
-        return f"{value:.1f} %"
-    return None if value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)) else value
+    shown = {**_TASKS, "reason": Kind.TEXT} if frame["reason"].notna().any() else _TASKS
+    return table_of_frame(frame, shown, {"input": _arguments})
 
 
 def _arguments(text: str) -> str:
@@ -222,8 +167,3 @@ def _arguments(text: str) -> str:
         case {"args": [], "kwargs": {**kwargs}} if len(value) == 2:
             return canonical(kwargs)
     return text
-
-
-_SECONDS: Final = frozenset({"duration", "waiting", "running", "total_running", "mean_running", "total_waiting"})
-
-__all__ = ["Commands", "Table", "Text", "answer", "said"]

@@ -1,15 +1,20 @@
-"""The listings of the `simpleflow` command, in upstream's columns, as plain Python values.
+"""One typed table, `Listing`, and the listings of the `simpleflow` command in upstream's columns.
 
-No pandas here: a command that prints ten lines should not wait for it. Times are timezone-aware `datetime`s, durations
-are seconds; whoever prints them decides how they look. Where upstream's figures are wrong they are right here:
-`workflow.info` gives the execution's own input and time, and `workflow.profile` keeps what is still open.
+A listing holds plain Python values and says of each column what kind of values it holds. Shell, CSV, JSON and notebook
+each have one way to write a kind, so they show any listing without knowing which command made it.
+
+No pandas here: a command that prints ten lines should not wait for it. Where upstream's figures are wrong, these are
+right: `workflow.info` gives the execution's own input and time, and `workflow.profile` keeps what is still open.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+import enum
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, attempts_of, last_attempts
@@ -17,28 +22,101 @@ from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.summary import OPEN, execution_facts
 
 
-class Listing(NamedTuple):
-    """A table of plain values."""
+class Kind(enum.Enum):
+    """What a column of a listing holds. Any cell may also be `None`: there is no value."""
 
-    headers: tuple[str, ...]
-    """One title a column."""
-    rows: list[tuple[Any, ...]]
-    """One tuple a row, as wide as the headers: `str`, `int`, `float`, `datetime` or `None`."""
+    TEXT = "text"
+    """`str`, as recorded."""
+    STATE = "state"
+    """The state of a task (`completed`) or the status of an execution (`COMPLETED`), a `str` in SWF's spelling."""
+    TIME = "time"
+    """A timezone-aware `datetime`."""
+    SECONDS = "seconds"
+    """A duration: `float` or `int`."""
+    COUNT = "count"
+    """A whole number: of things, or an event id."""
+    PERCENTAGE = "percentage"
+    """A share of a whole: `float`, 0 to 100."""
+    JSON = "json"
+    """A JSON text, made by `json_text`. Where listings are written as JSON, it becomes the value itself."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether cells are numbers, which people read from the right."""
+        return self in (Kind.SECONDS, Kind.COUNT, Kind.PERCENTAGE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A table of plain values, with the kind of each column."""
+
+    columns: Mapping[str, Kind]
+    """The kind of each column by its title, in the order of the columns."""
+    rows: Sequence[tuple[Any, ...]]
+    """One tuple a row, with one value a column."""
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The titles of the columns."""
+        return tuple(self.columns)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as a JSON text in which all alphabets stay readable; what JSON does not have becomes `plain` text."""
+    return json.dumps(value, ensure_ascii=False, default=plain, indent=indent)
+
+
+def plain(value: Any) -> str:
+    """A value that is no number as text: a time in ISO 8601, in UTC with milliseconds; anything else as its `str`."""
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value)
+
+
+# -- upstream's listings -----------------------------------------------------------------------------------------------
+
+_WORKFLOW_LIST: Final = {"Workflow ID": Kind.TEXT, "Workflow Type": Kind.TEXT, "Status": Kind.STATE}
+_WORKFLOW_INFO: Final = {
+    "domain": Kind.TEXT,
+    "workflow_type.name": Kind.TEXT,
+    "workflow_type.version": Kind.TEXT,
+    "task_list": Kind.TEXT,
+    "workflow_id": Kind.TEXT,
+    "run_id": Kind.TEXT,
+    "tag_list": Kind.TEXT,
+    "execution_time": Kind.SECONDS,
+    "input": Kind.TEXT,
+}
+_WORKFLOW_TASKS: Final = {
+    "Tasks": Kind.TEXT,
+    "Last State": Kind.STATE,
+    "Last State Time": Kind.TIME,
+    "Scheduled Time": Kind.TIME,
+}
+_WORKFLOW_PROFILE: Final = {
+    "Task": Kind.TEXT,
+    "Last State": Kind.STATE,
+    "Scheduled": Kind.TIME,
+    "Time Scheduled": Kind.SECONDS,
+    "Start": Kind.TIME,
+    "Time Running": Kind.SECONDS,
+    "End": Kind.TIME,
+    "Percentage of total time": Kind.PERCENTAGE,
+}
+_WORKFLOW_HISTORY: Final = {"Event": Kind.COUNT, "Time": Kind.TIME, "Type": Kind.TEXT, "Attributes": Kind.JSON}
 
 
 def workflow_list(execution_infos: Iterable[Mapping[str, Any]]) -> Listing:
     """`workflow.list`: one row per execution, from the `executionInfos` of boto3's `list_*_workflow_executions`."""
-    return Listing(
-        ("Workflow ID", "Workflow Type", "Status"),
-        [
-            (
-                well_formed(info["execution"]["workflowId"]),
-                well_formed(info["workflowType"]["name"]),
-                info.get("closeStatus") or info.get("executionStatus") or OPEN,
-            )
-            for info in execution_infos
-        ],
-    )
+    rows = [
+        (
+            well_formed(info["execution"]["workflowId"]),
+            well_formed(info["workflowType"]["name"]),
+            info.get("closeStatus") or info.get("executionStatus") or OPEN,
+        )
+        for info in execution_infos
+    ]
+    return Listing(columns=_WORKFLOW_LIST, rows=rows)
 
 
 def workflow_info(
@@ -51,42 +129,26 @@ def workflow_info(
 ) -> Listing:
     """`workflow.info`: one row. `execution_time` is the seconds of the whole execution, `input` is its own input."""
     facts = execution_facts(history, until=until)
-    return Listing(
-        (
-            "domain",
-            "workflow_type.name",
-            "workflow_type.version",
-            "task_list",
-            "workflow_id",
-            "run_id",
-            "tag_list",
-            "execution_time",
-            "input",
-        ),
-        [
-            (
-                domain,
-                facts.workflow_type,
-                facts.version,
-                facts.task_list,
-                workflow_id,
-                run_id,
-                ",".join(facts.tag_list),
-                facts.duration,
-                facts.input,
-            )
-        ],
+    row = (
+        domain,
+        facts.workflow_type,
+        facts.version,
+        facts.task_list,
+        workflow_id,
+        run_id,
+        ",".join(facts.tag_list),
+        facts.duration,
+        facts.input,
     )
+    return Listing(columns=_WORKFLOW_INFO, rows=[row])
 
 
 def workflow_tasks(history: History, nb_tasks: int | None = None) -> Listing:
     """`workflow.tasks`: a row per task with its last state, the task scheduled last first; `nb_tasks` rows at most."""
     tasks = [task for task in last_attempts(attempts_of(history)) if task.kind in TASKS]
     tasks.sort(key=lambda task: task.scheduled_event_id, reverse=True)
-    return Listing(
-        ("Tasks", "Last State", "Last State Time", "Scheduled Time"),
-        [(task.name, task.state, task.last_state_at, task.scheduled) for task in tasks[:nb_tasks]],
-    )
+    rows = [(task.name, task.state, task.last_state_at, task.scheduled) for task in tasks[:nb_tasks]]
+    return Listing(columns=_WORKFLOW_TASKS, rows=rows)
 
 
 def workflow_profile(
@@ -94,37 +156,32 @@ def workflow_profile(
 ) -> Listing:
     """`workflow.profile`: one row per attempt, the one that ran longest first; `nb_tasks` rows at most.
 
-    `Time Scheduled` and `Time Running` are seconds; what is open counts up to `until` or the last event and has no
-    `End`; what has not started has neither `Start` nor `Time Running`. The percentage is of the time of the execution.
+    What is open counts up to `until` or the last event and has no `End`; what has not started has neither `Start` nor
+    `Time Running`. The percentage is of the time of the execution.
     """
     tasks = [task for task in attempts_of(history, until=until) if task.kind in TASKS]
     tasks.sort(key=lambda task: -1.0 if task.running is None else task.running, reverse=True)
     whole = execution_facts(history, until=until).duration
-    return Listing(
+    rows = [
         (
-            "Task",
-            "Last State",
-            "Scheduled",
-            "Time Scheduled",
-            "Start",
-            "Time Running",
-            "End",
-            "Percentage of total time",
-        ),
-        [
-            (
-                task.id,
-                task.state,
-                task.scheduled,
-                task.waiting,
-                task.started,
-                task.running,
-                task.closed,
-                percentage(task.running, whole),
-            )
-            for task in tasks[:nb_tasks]
-        ],
-    )
+            task.id,
+            task.state,
+            task.scheduled,
+            task.waiting,
+            task.started,
+            task.running,
+            task.closed,
+            percentage(task.running, whole),
+        )
+        for task in tasks[:nb_tasks]
+    ]
+    return Listing(columns=_WORKFLOW_PROFILE, rows=rows)
+
+
+def workflow_history(history: History) -> Listing:
+    """`workflow.history`: one row per event, with its attributes by SWF's names."""
+    rows = [(event.id, event.timestamp, event.type, json_text(event.attributes)) for event in history]
+    return Listing(columns=_WORKFLOW_HISTORY, rows=rows)
 
 
 def percentage(part: float | None, whole: float) -> float | None:

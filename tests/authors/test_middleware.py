@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.commands.command_table import run
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.commands.table import run
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import After, Before
 

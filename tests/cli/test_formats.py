@@ -10,13 +10,19 @@ import json
 import pytest
 
 from simpleflow_lab.cli.formats import as_json, render, visible, visible_lines
-from simpleflow_lab.commands.table import FORMATS
-from simpleflow_lab.views.listings import Listing
+from simpleflow_lab.commands.command_table import FORMATS
+from simpleflow_lab.views.listings import Kind, Listing, json_text
 
 WHEN = datetime.datetime(2026, 11, 23, 14, 5, 6, 789000, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
 LISTING = Listing(
-    ("Task", "Last State", "Start", "Seconds"), [("a", "completed", WHEN, 1.5), ("bcd", "failed", None, 10)]
+    columns={"Task": Kind.TEXT, "Last State": Kind.STATE, "Start": Kind.TIME, "Seconds": Kind.SECONDS},
+    rows=[("a", "completed", WHEN, 1.5), ("bcd", "failed", None, 10)],
 )
+
+
+def listing_of(*cells: object, kind: Kind = Kind.TEXT) -> Listing:
+    """A listing of one row, all of its cells of one kind."""
+    return Listing(columns={chr(ord("a") + column): kind for column in range(len(cells))}, rows=[cells])
 
 
 def test_tabular_aligns_columns_and_puts_numbers_to_the_right() -> None:
@@ -28,7 +34,8 @@ def test_tabular_aligns_columns_and_puts_numbers_to_the_right() -> None:
 
 
 def test_tabular_counts_the_columns_that_wide_characters_take() -> None:
-    assert render(Listing(("a", "b"), [("任务", "x"), ("task", "y")]), "tabular") == "任务  x\ntask  y"
+    listing = Listing(columns={"a": Kind.TEXT, "b": Kind.TEXT}, rows=[("任务", "x"), ("task", "y")])
+    assert render(listing, "tabular") == "任务  x\ntask  y"
 
 
 def test_colors_are_for_states_only_and_do_not_move_the_columns() -> None:
@@ -65,7 +72,23 @@ def test_json_is_an_array_of_arrays_and_with_a_header_of_objects() -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_takes_an_empty_table(format: str) -> None:
-    assert render(Listing(("a",), []), format).strip() in ("", "[]")
+    assert render(Listing(columns={"a": Kind.TEXT}, rows=[]), format).strip() in ("", "[]")
+
+
+def test_a_column_of_json_is_text_in_a_table_and_the_value_itself_in_json() -> None:
+    values = [{"b": [1, None], "é": "x"}, None, "text"]
+    listing = Listing(columns={"result": Kind.JSON}, rows=[(json_text(value),) for value in values] + [(None,)])
+    assert render(listing, "tabular") == '{"b": [1, null], "é": "x"}\nnull\n"text"\n'
+    assert json.loads(render(listing, "json")) == [[{"b": [1, None], "é": "x"}], [None], ["text"], [None]]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_cell_is_trusted_for_the_kind_of_its_column(format: str, kind: Kind) -> None:
+    hostile = "=\x1b[2J"
+    text = render(listing_of(json_text(hostile) if kind is Kind.JSON else hostile, kind=kind), format)
+    assert "\x1b" not in text
+    assert format not in ("csv", "tsv") or not text.startswith("=")
 
 
 # -- T11: formulas -----------------------------------------------------------------------------------------------------
@@ -80,13 +103,13 @@ FORMULAS = [
 @pytest.mark.parametrize("cell", FORMULAS)
 @pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
 def test_no_cell_of_csv_begins_as_a_formula(format: str, delimiter: str, cell: str) -> None:
-    ((shown, number),) = csv.reader(io.StringIO(render(Listing(("a", "b"), [(cell, -1)]), format)), delimiter=delimiter)
+    ((shown, number),) = csv.reader(io.StringIO(render(listing_of(cell, -1), format)), delimiter=delimiter)
     assert shown.startswith("'")
     assert number == "-1"  # a number is no formula
 
 
 def test_raw_leaves_cells_as_they_are() -> None:
-    assert render(Listing(("a",), [("=1",)]), "csv", raw=True) == "=1"
+    assert render(listing_of("=1"), "csv", raw=True) == "=1"
 
 
 # -- T12: what can't be seen -------------------------------------------------------------------------------------------
@@ -100,7 +123,7 @@ UNSEEN = [
 @pytest.mark.parametrize("unseen", UNSEEN)
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_format_writes_what_can_not_be_seen(format: str, unseen: str) -> None:
-    text = render(Listing(("Tasks",), [(f"a{unseen}b",)]), format, header=True)
+    text = render(listing_of(f"a{unseen}b"), format, header=True)
     assert all(character.isprintable() or character == "\n" for character in text)
     assert "\\" in text
 

@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views import listings
-from simpleflow_lab.views.listings import workflow_info, workflow_list, workflow_profile, workflow_tasks
+from simpleflow_lab.views.listings import (
+    Kind,
+    Listing,
+    workflow_history,
+    workflow_info,
+    workflow_list,
+    workflow_profile,
+    workflow_tasks,
+)
 from tests.views.story import Story, eventful, when
 
 PACKAGE = Path(listings.__file__).parents[1]
+
+
+KINDS = {
+    Kind.TEXT: str,
+    Kind.STATE: str,
+    Kind.TIME: datetime.datetime,
+    Kind.SECONDS: float | int,
+    Kind.COUNT: int,
+    Kind.PERCENTAGE: float,
+    Kind.JSON: str,
+}
+
+
+@pytest.mark.parametrize("make", [workflow_info, workflow_tasks, workflow_profile, workflow_history])
+def test_every_cell_is_of_the_kind_of_its_column_or_none(make: Callable[[History], Listing]) -> None:
+    listing = make(eventful())
+
+    assert listing.rows
+    for row in listing.rows:
+        for (title, kind), value in zip(listing.columns.items(), row, strict=True):
+            assert value is None or isinstance(value, KINDS[kind]), title
+
+
+def test_workflow_history_has_a_row_per_event() -> None:
+    listing = workflow_history(eventful())
+
+    assert listing.headers == ("Event", "Time", "Type", "Attributes")
+    number, at, type, attributes = listing.rows[0]
+    assert (number, at, type) == (1, when(0), "WorkflowExecutionStarted")
+    assert json.loads(attributes) == eventful()[0].attributes
+    assert len(listing.rows) == len(eventful())
 
 
 def test_workflow_list() -> None:

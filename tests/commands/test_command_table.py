@@ -9,12 +9,15 @@ import click
 import pytest
 
 from examples.basic import BasicWorkflow
-from simpleflow_lab import Lab, RecordedExecution, Workflow
-from simpleflow_lab.commands import records
+from simpleflow_lab import Execution, Lab, RecordedExecution, Workflow
+from simpleflow_lab.commands.command_specs import describe
+from simpleflow_lab.commands.command_table import FORMATS, Help, run, table
+from simpleflow_lab.commands.definitions import workflow_named
 from simpleflow_lab.commands.environment import REDACTED, environment
-from simpleflow_lab.commands.parameters import workflow_named
+from simpleflow_lab.commands.inspection import Executions, ExecutionTasks, Inspection, OpenedHistory
+from simpleflow_lab.commands.parameters import Target
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.commands.table import FORMATS, describe, run, table
+from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import UsageError, WorkflowExecutionFailed, WorkflowNotRegisteredError
 
 RECORDED = Path(__file__).resolve().parents[1] / "histories" / "workflow_execution_basic.json"
@@ -44,14 +47,14 @@ def _nothing_is_printed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def test_start_gives_the_execution_and_its_result(session: Session) -> None:
     started = run(["workflow.start", "BasicWorkflow", "-i", "[1, 0]", "--workflow-id", "b1"], session)
-    assert isinstance(started, records.Started)
+    assert isinstance(started, Outcome)
     assert (started.execution.workflow_id, started.finished, started.result, started.error) == ("b1", True, 4, None)
     assert session.last is started.execution
 
 
 def test_a_failed_execution_is_a_record_with_its_error(session: Session) -> None:
     started = run(["workflow.start", "examples.failing.Failing", "-i", '{"kwargs": {"strict": true}}'], session)
-    assert isinstance(started, records.Started)
+    assert isinstance(started, Outcome)
     assert started.finished
     assert isinstance(started.error, WorkflowExecutionFailed)
 
@@ -59,7 +62,7 @@ def test_a_failed_execution_is_a_record_with_its_error(session: Session) -> None
 def test_options_of_start_are_swfs(session: Session, lab: Lab) -> None:
     words = ["--tags", "a, b", "--task-list", "mine", "--execution-timeout", "60", "--decision-tasks-timeout", "NONE"]
     started = run(["workflow.start", "basic", "-i", "[1, 0]", *words], session)
-    assert isinstance(started, records.Started)
+    assert isinstance(started, Outcome)
     attributes = started.execution.history()[0].attributes
     assert attributes["tagList"] == ["a", "b"]
     assert attributes["taskList"] == {"name": "mine"}
@@ -72,10 +75,10 @@ def test_a_workflow_is_named_by_its_class_its_type_or_its_module(name: str) -> N
     assert workflow_named(name) is BasicWorkflow
 
 
-def test_whoever_waits_is_told_of_the_execution(lab: Lab) -> None:
+def test_the_session_watches_the_execution_that_a_command_waits_for(lab: Lab) -> None:
     watched = []
 
-    def watch(execution: records.Execution) -> None:
+    def watch(execution: Execution) -> None:
         watched.append(execution.workflow_id)
         execution.wait()
 
@@ -86,7 +89,7 @@ def test_whoever_waits_is_told_of_the_execution(lab: Lab) -> None:
 
 
 def test_an_interrupt_while_waiting_leaves_the_execution_known_and_running(lab: Lab) -> None:
-    def watch(execution: records.Execution) -> None:
+    def watch(execution: Execution) -> None:
         raise KeyboardInterrupt
 
     session = Session(lambda *_: lab, watch=watch)
@@ -97,33 +100,33 @@ def test_an_interrupt_while_waiting_leaves_the_execution_known_and_running(lab: 
     assert resumed.result(timeout=30) == 4
 
 
-def test_looks_are_at_the_last_execution_unless_one_is_named(session: Session) -> None:
+def test_commands_are_about_the_last_execution_unless_one_is_named(session: Session) -> None:
     for workflow_id in ("b1", "b2"):
         run(["workflow.start", "BasicWorkflow", "-i", "[1, 0]", "--workflow-id", workflow_id], session)
     for command in ("workflow.info", "workflow.tasks", "workflow.profile", "workflow.history", "gantt"):
         for words, expected in (([], "b2"), (["b1"], "b1"), (["lab", "b1"], "b1")):
-            looked = run([command, *words], session)
-            assert isinstance(looked, records.Look)
-            assert looked.execution.workflow_id == expected
+            record = run([command, *words], session)
+            assert isinstance(record, Inspection)
+            assert record.execution.workflow_id == expected
 
 
 def test_of_two_words_the_first_is_a_domain_if_there_is_one_of_that_name(session: Session) -> None:
     run(["workflow.start", "BasicWorkflow", "-i", "[1, 0]", "--workflow-id", "lab"], session)
-    assert isinstance(session.last, records.Execution)
+    assert isinstance(session.last, Execution)
     run_id = session.last.run_id
-    assert session.execution(["lab", "lab"]).run_id == run_id
-    assert session.execution(["lab", run_id], "lab").run_id == run_id
-    assert session.execution(["lab", "lab", run_id]).run_id == run_id
+    assert session.execution(Target(words=("lab", "lab"))).run_id == run_id
+    assert session.execution(Target(words=("lab", run_id), domain="lab")).run_id == run_id
+    assert session.execution(Target(words=("lab", "lab", run_id))).run_id == run_id
     with pytest.raises(UsageError, match="no execution"):
-        session.execution(["lab", run_id])
+        session.execution(Target(words=("lab", run_id)))
 
 
 def test_a_history_in_a_file_becomes_the_last_execution(session: Session) -> None:
     opened = run(["open", str(RECORDED)], session)
-    assert isinstance(opened, records.Opened)
+    assert isinstance(opened, OpenedHistory)
     assert isinstance(opened.execution, RecordedExecution)
     tasks = run(["workflow.tasks", "-n", "3"], session)
-    assert isinstance(tasks, records.Tasks)
+    assert isinstance(tasks, ExecutionTasks)
     assert (tasks.execution, tasks.nb_tasks) == (opened.execution, 3)
     with pytest.raises(UsageError, match="opened from a file"):
         run(["workflow.terminate"], session)
@@ -147,7 +150,7 @@ def test_list_filters_by_status_and_age(session: Session) -> None:
 
     def listed(*words: str) -> list[str]:
         record = run(["workflow.list", *words], session)
-        assert isinstance(record, records.Executions)
+        assert isinstance(record, Executions)
         return [info["execution"]["workflowId"] for info in record.infos]
 
     assert sorted(listed()) == ["b1", "s1"]
@@ -172,7 +175,7 @@ def test_resume_goes_on_with_all_that_is_open_and_says_what_is_not_defined(lab: 
             **timeouts,
         )
     resumed = run(["resume", "--module", "examples.basic"], Session(lambda *_: lab))
-    assert isinstance(resumed, records.Resumed)
+    assert isinstance(resumed, Resumed)
     outcomes = {outcome.execution.workflow_id: outcome for outcome in resumed.outcomes}
     assert outcomes["known"].result == 4
     assert not outcomes["unknown"].finished
@@ -186,10 +189,10 @@ def test_a_lab_in_another_domain_is_not_used_by_mistake(session: Session) -> Non
 
 def test_help_is_a_record(session: Session) -> None:
     for words in (["--help"], ["workflow.start", "-h"], ["help", "workflow.start"], []):
-        assert isinstance(run(words, session, prog_name="%simpleflow"), records.Help)
+        assert isinstance(run(words, session, prog_name="%simpleflow"), Help)
     text = run(["workflow.start", "--help"], session, prog_name="%simpleflow")
-    assert isinstance(text, records.Help)
-    assert text.text.startswith("Usage: %simpleflow workflow.start [OPTIONS] WORKFLOW\n")
+    assert isinstance(text, Help)
+    assert text.text().startswith("Usage: %simpleflow workflow.start [OPTIONS] WORKFLOW\n")
 
 
 def test_how_to_show_is_left_to_the_face(session: Session) -> None:

@@ -14,20 +14,46 @@ from typing import Any, Final
 import click
 
 from simpleflow_lab import settings
-from simpleflow_lab.commands import engine, workflow
-from simpleflow_lab.commands import environment as info
-from simpleflow_lab.commands import inspection as look
-from simpleflow_lab.commands.parameters import Word, import_module
-from simpleflow_lab.commands.records import Help, Record, Version
+from simpleflow_lab.commands import engine, environment, inspection, workflow
+from simpleflow_lab.commands.definitions import import_module
+from simpleflow_lab.commands.parameters import Word
+from simpleflow_lab.commands.records import Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.exceptions import UsageError
 
 FORMATS: Final = ("tabular", "human", "csv", "tsv", "json", "prettyjson")
-"""How tables may be printed."""
+"""The formats in which the shell prints listings."""
 
 
-class _Answer(Exception):
-    """An option that answers instead of the command: --help, --version."""
+# -- --help and --version ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Help(TextRecord):
+    """`--help`, `help`, or no command at all."""
+
+    help: str
+    """The help as click lays it out."""
+
+    def text(self) -> str:
+        """The help."""
+        return self.help
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version(TextRecord):
+    """`--version`."""
+
+    version: str
+    """The version of simpleflow_lab."""
+
+    def text(self) -> str:
+        """The name of the program with its version."""
+        return f"simpleflow {self.version}"
+
+
+class _Answered(Exception):
+    """An option gave the answer, and the command does not run: --help, --version."""
 
     def __init__(self, record: Record):
         super().__init__(record)
@@ -35,29 +61,34 @@ class _Answer(Exception):
 
 
 def _help_option() -> click.Option:
-    def answer(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    def show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            raise _Answer(Help(text=ctx.get_help()))
+            raise _Answered(Help(help=ctx.get_help()))
 
     return click.Option(
-        ["-h", "--help"], is_flag=True, is_eager=True, expose_value=False, callback=answer, help="Show this help."
+        ["-h", "--help"], is_flag=True, is_eager=True, expose_value=False, callback=show_help, help="Show this help."
     )
 
 
-def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        raise _Answer(Version(version=info.version()))
+        raise _Answered(Version(version=environment.version()))
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
 
 
 class _Table(click.Group):
-    """The commands; an unknown one is told with those that look like it."""
+    """The commands. The error about an unknown one names those that are spelled like it."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """See click."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
-            raise UsageError(unknown("command", args[0], self.list_commands(ctx), f"{ctx.info_name} --help lists them"))
+            raise UsageError(
+                _unknown("command", args[0], self.list_commands(ctx), f"{ctx.info_name} --help lists them")
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -85,7 +116,9 @@ class _Table(click.Group):
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 @click.option("--raw", is_flag=True, help="Print values as they are, control characters and CSV formulas included.")
 @click.option("--debug", is_flag=True, help="Show errors with their Python traceback.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
 @click.pass_context
 def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **output: Any) -> Help | None:
     """Distributed dataflow as Python workflows, on an embedded Amazon SWF."""
@@ -94,8 +127,8 @@ def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **
     session.output = Output(**output)
     for module in modules:
         import_module(module)
-        session.came_from(module)
-    return Help(text=ctx.get_help()) if ctx.invoked_subcommand is None else None
+        session.remember_module(module)
+    return Help(help=ctx.get_help()) if ctx.invoked_subcommand is None else None
 
 
 @click.command("help")
@@ -106,15 +139,15 @@ def help_command(ctx: click.Context, command: str | None) -> Help:
     parent = ctx.parent
     assert parent is not None
     if command is None:
-        return Help(text=parent.get_help())
+        return Help(help=parent.get_help())
     found = table.get_command(parent, command)
     if found is None:
-        raise UsageError(unknown("command", command, table.list_commands(parent), "help alone lists them"))
-    return Help(text=found.get_help(click.Context(found, info_name=command, parent=parent)))
+        raise UsageError(_unknown("command", command, table.list_commands(parent), "help alone lists them"))
+    return Help(help=found.get_help(click.Context(found, info_name=command, parent=parent)))
 
 
 table.params.append(_help_option())
-for _command in (*workflow.COMMANDS, *look.COMMANDS, *engine.COMMANDS, *info.COMMANDS, help_command):
+for _command in (*workflow.COMMANDS, *inspection.COMMANDS, *engine.COMMANDS, *environment.COMMANDS, help_command):
     _command.add_help_option = False
     _command.params.append(_help_option())
     table.add_command(_command)
@@ -123,22 +156,22 @@ for _command in (*workflow.COMMANDS, *look.COMMANDS, *engine.COMMANDS, *info.COM
 def run(argv: Sequence[str], session: Session, *, prog_name: str = "simpleflow") -> Record:
     """Run a command; gives its record.
 
-    `prog_name` is what the help calls the program. Raises `UsageError` for what was typed wrong, in one line, and
+    `prog_name` is the name of the program in the help. Raises `UsageError` for what was typed wrong, in one line, and
     otherwise the errors of the Lab. An execution that fails is not an error here: its `Outcome` says so.
     """
     try:
         with table.make_context(prog_name, list(argv), obj=session) as ctx:
             record = table.invoke(ctx)
-    except _Answer as answer:
-        record = answer.record
+    except _Answered as answered:
+        record = answered.record
     except click.ClickException as error:
         raise UsageError(_in_one_line(error)) from None
     assert isinstance(record, Record)
     return record
 
 
-def unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
-    """A sentence on a name that is not known, with the one that looks like it."""
+def _unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
+    """A sentence on a name that is not known, with those that are spelled like it, or else `otherwise`."""
     close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f"unknown {kind} {name!r}: " + (f"did you mean {' or '.join(close)}?" if close else otherwise)
 
@@ -151,7 +184,7 @@ def _in_one_line(error: click.ClickException) -> str:
         name = error.option_name
         if command is not table and name in _options_of(table):
             return f"{of}{name} goes before the command, as in: simpleflow {name} … {command.name} …"
-        return of + unknown("option", name, _options_of(command), f"help {command.name or ''} lists them")
+        return of + _unknown("option", name, _options_of(command), f"help {command.name or ''} lists them")
     return of + " ".join(error.format_message().split())
 
 
@@ -162,64 +195,3 @@ def _options_of(command: click.Command) -> list[str]:
         if isinstance(parameter, click.Option)
         for name in (*parameter.opts, *parameter.secondary_opts)
     ]
-
-
-# -- for completion and documentation ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParameterSpec:
-    """An option or argument of a command."""
-
-    names: tuple[str, ...]
-    """`-i`, `--input`; of an argument its metavar."""
-    kind: str
-    """What it takes: `flag`, `choice`, `workflow`, `execution`, `domain`, `module`, `path`, or click's name."""
-    choices: tuple[str, ...]
-    """What it may be, of a choice."""
-    is_option: bool
-    """An option, or an argument."""
-    multiple: bool
-    """It may be given more than once."""
-    help: str
-    """What it is for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommandSpec:
-    """A command."""
-
-    name: str
-    """As it is typed; "" for the options that go before the command."""
-    summary: str
-    """What it does, in a sentence."""
-    parameters: tuple[ParameterSpec, ...]
-    """In the order of its help."""
-
-
-def describe() -> tuple[CommandSpec, ...]:
-    """Every command with its parameters; the first has no name and the options that go before the command."""
-    commands = [table, *(table.commands[name] for name in sorted(table.commands))]
-    return tuple(
-        CommandSpec(
-            name="" if command is table else str(command.name),
-            summary=command.get_short_help_str(120),
-            parameters=tuple(_parameter(parameter) for parameter in command.params),
-        )
-        for command in commands
-    )
-
-
-def _parameter(parameter: click.Parameter) -> ParameterSpec:
-    is_option = isinstance(parameter, click.Option)
-    names = (*parameter.opts, *parameter.secondary_opts) if is_option else (parameter.human_readable_name,)
-    flag = isinstance(parameter, click.Option) and parameter.is_flag
-    choices = parameter.type.choices if isinstance(parameter.type, click.Choice) else ()
-    return ParameterSpec(
-        names=tuple(names),
-        kind="flag" if flag else parameter.type.name,
-        choices=tuple(str(choice) for choice in choices),
-        is_option=is_option,
-        multiple=parameter.multiple if isinstance(parameter, click.Option) else parameter.nargs == -1,
-        help=(parameter.help or "") if isinstance(parameter, click.Option) else "",
-    )

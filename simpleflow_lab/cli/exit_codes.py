@@ -1,0 +1,24 @@
+"""The exit codes of `simpleflow`: how a command went.
+
+=====  ===========================================================================================================
+code   meaning
+=====  ===========================================================================================================
+0      done
+1      the execution failed, or its decision is blocked: the task, its error and its traceback are on stderr
+2      what was typed can't be done as typed: one line on stderr says why, and nothing was changed
+130    interrupted (Ctrl-C): the execution stays open and is resumed with `simpleflow resume`
+=====  ===========================================================================================================
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """How a command went."""
+
+    DONE = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    INTERRUPTED = 130

@@ -1,0 +1,178 @@
+"""The shell's renderings: a record is printed to stdout, what goes with it is reported on stderr.
+
+Any listing and any text is printed as it is; a record that the shell shows otherwise has a function of its own here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from simpleflow_lab.cli.exit_codes import ExitCode
+from simpleflow_lab.cli.formats import as_json, render, visible
+from simpleflow_lab.cli.messages import one_line, report, resume_command
+from simpleflow_lab.commands.engine import EngineStarted
+from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory
+from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
+from simpleflow_lab.commands.session import Output, Session
+from simpleflow_lab.commands.workflow import Outcome, RequestSent, Resumed
+from simpleflow_lab.exceptions import UsageError, WorkflowNotRegisteredError
+from simpleflow_lab.execution import Execution
+from simpleflow_lab.views.attempts import attempts_of
+from simpleflow_lab.views.formatting import count
+from simpleflow_lab.views.listings import Listing
+
+_MAX_UNHANDLED: Final = 5
+"""Unhandled failures that a warning names."""
+_JSON: Final = ("json", "prettyjson")
+
+
+@functools.singledispatch
+def show(record: Record, session: Session) -> ExitCode:
+    """Print a record; gives the exit code. Raises `TypeError` for a record without a rendering."""
+    raise TypeError(f"the shell has no rendering for {type(record).__name__}")
+
+
+@show.register
+def _show_listing(record: ListingRecord, session: Session) -> ExitCode:
+    _print(record.listing(), session.output)
+    return _show_message(record, session)
+
+
+@show.register
+def _show_text(record: TextRecord, session: Session) -> ExitCode:
+    print(record.text())
+    return _show_message(record, session)
+
+
+@show.register(Done)
+def _show_message(record: Record, session: Session) -> ExitCode:
+    if record.message is not None:
+        report(record.message)
+    return ExitCode.DONE
+
+
+def _print(listing: Listing, output: Output) -> None:
+    text = render(listing, output.format, header=output.header, color=_colored(output), raw=output.raw)
+    if text or output.format in _JSON:
+        print(text)
+
+
+def _colored(output: Output) -> bool:
+    if output.color != "auto":
+        return output.color == "always"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+# -- history and chart -------------------------------------------------------------------------------------------------
+
+
+@show.register
+def _show_history(record: ExecutionHistory, session: Session) -> ExitCode:
+    if record.file is not None:
+        print(visible(str(record.file)))
+    elif record.form != "events" or session.output.format in _JSON:
+        print(record.text)
+    else:
+        _print(record.listing(), session.output)
+    return ExitCode.DONE
+
+
+@show.register
+def _show_gantt(record: ExecutionGantt, session: Session) -> ExitCode:
+    if record.file is None:
+        raise UsageError("a terminal shows no chart: write it to a file, as with -o gantt.html")
+    print(visible(str(record.file)))
+    return ExitCode.DONE
+
+
+# -- executions that were started, resumed or asked for something ------------------------------------------------------
+
+
+@show.register
+def _show_outcome(record: Outcome, session: Session) -> ExitCode:
+    return _show_outcomes([record], record, session.output)
+
+
+@show.register
+def _show_resumed(record: Resumed, session: Session) -> ExitCode:
+    _show_message(record, session)
+    return _show_outcomes(record.outcomes, record, session.output)
+
+
+def _show_outcomes(outcomes: Sequence[Outcome], record: ListingRecord, output: Output) -> ExitCode:
+    """Print results to stdout; report errors and unhandled failures on stderr."""
+    if output.format != "tabular" or len(outcomes) > 1:
+        _print(record.listing(), output)
+    else:
+        for outcome in outcomes:
+            _print_result(outcome)
+    sys.stdout.flush()
+    return max((_report_errors(outcome) for outcome in outcomes), default=ExitCode.DONE)
+
+
+def _print_result(outcome: Outcome) -> None:
+    if outcome.completed:
+        print(as_json(outcome.result))
+    elif outcome.error is None:
+        print(f"{outcome.execution.workflow_id} {outcome.execution.run_id}")
+
+
+def _report_errors(outcome: Outcome) -> ExitCode:
+    if outcome.error is None:
+        if outcome.finished:
+            _warn_of_unhandled_failures(outcome.execution)
+        return ExitCode.DONE
+    blocked = "" if outcome.finished else f"execution {outcome.execution.workflow_id} is stuck: "
+    if isinstance(outcome.error, WorkflowNotRegisteredError):
+        report(f"{blocked}{one_line(outcome.error)}, as with --module")
+        return ExitCode.BAD_INPUT
+    report(f"{blocked}{outcome.error}")
+    return ExitCode.FAILED
+
+
+def _warn_of_unhandled_failures(execution: Execution) -> None:
+    unhandled = [attempt for attempt in attempts_of(execution.history()) if attempt.unhandled]
+    if not unhandled:
+        return
+    shown = "; ".join(
+        f"{attempt.id}: {attempt.reason or attempt.timeout_type or attempt.state}"
+        for attempt in unhandled[:_MAX_UNHANDLED]
+    )
+    more = f"; and {len(unhandled) - _MAX_UNHANDLED} more" if len(unhandled) > _MAX_UNHANDLED else ""
+    failures = count(len(unhandled), "failure")
+    report(f"warning: {failures} that nothing in the workflow looked at: {visible(shown)}{more}")
+
+
+@show.register
+def _show_request(record: RequestSent, session: Session) -> ExitCode:
+    _show_message(record, session)
+    if record.execution.status == "OPEN":
+        report(f"it goes on where it stood: {resume_command(session, record.execution)}")
+    return ExitCode.DONE
+
+
+# -- the engine --------------------------------------------------------------------------------------------------------
+
+
+@show.register
+def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
+    """Print how to find the engine, and keep it until somebody interrupts or ends this process."""
+    ended = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with contextlib.suppress(KeyboardInterrupt):
+        print(f"# {visible(record.store)} is served at {record.url}, for programs of this user on this machine")
+        for name, value in record.environment.items():
+            print(f"export {name}={shlex.quote(value)}")
+        sys.stdout.flush()
+        report("serving until interrupted (Ctrl-C)")
+        ended.wait()
+    return ExitCode.DONE
