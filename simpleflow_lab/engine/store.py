@@ -1,28 +1,24 @@
-"""Events on disk: SQLite behind one thread.
+"""Where the engine's changes go: a store in an SQLite file, written by one thread, or a store that writes nothing.
 
 Rule: one connection, in one thread, does everything: it writes, reads and checkpoints. That keeps a kernel's interrupt
 away from transactions, makes waiting for the disk interruptible, and makes WAL safe on SQLite before 3.51.3, whose
-WAL-reset bug needs two connections (https://sqlite.org/wal.html#walresetbug); the connection is exclusive, so nobody
-else can bring the second one. `journal_mode=WAL` and `synchronous=FULL`: what `wait` returned for survives the
-process, the system and, on a disk that honours fsync, the power.
+WAL-reset bug needs two connections (https://sqlite.org/wal.html#walresetbug); the connection is exclusive, so no second
+one can be opened. With `journal_mode=WAL` and `synchronous=FULL`, changes for which `wait` has returned survive the
+death of the process, of the system and, on a disk that honours fsync, a power failure.
 
-Changes are given a ticket and queued; the thread takes all that is queued and commits once. An error at COMMIT leaves
-open whether the transaction is on disk, so after an error the store takes nothing more, says so to everybody who
-waits, and must be opened again: reading it tells what is there.
+Changes are given a ticket and queued; the thread takes all that is queued and commits once (group commit). An error at
+COMMIT leaves open whether the transaction is on disk, so after an error the store takes no more changes, every waiting
+call raises, and the store must be opened again: reading it tells which changes are there.
 
-One error is another matter: SQLITE_FULL, which is ENOSPC at COMMIT too, says that nothing of the transaction counts,
-for its last frame could not be written; and room comes back. So it is rolled back and written again, the same and in
-the same order, until there is room, and meanwhile whoever waits goes on waiting. (What another error wrote or did not
-write, as EIO, EDQUOT or EFBIG, nobody knows.)
+One error is different: SQLITE_FULL, which is ENOSPC at COMMIT too, says that no part of the transaction counts, because
+its last frame could not be written; and room comes back. So the transaction is rolled back and written again, the same
+and in the same order, until there is room; meanwhile callers go on waiting. (Other errors, as EIO, EDQUOT or EFBIG,
+leave open which parts were written.)
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
-import importlib.resources
-import json
 import logging
 import os
 import sqlite3
@@ -32,11 +28,23 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from simpleflow_lab.engine import crash_points
-from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
-from simpleflow_lab.engine.engine_state import Change, NewEvents, RunDeleted
-from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
-from simpleflow_lab.engine.migrations import migrate
-from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, Ownership, is_new
+from simpleflow_lab.engine.domains_and_types import Domain, Type
+from simpleflow_lab.engine.engine_state import Change, NewEvents
+from simpleflow_lab.engine.execution_state import Run
+from simpleflow_lab.engine.ownership import Ownership, is_new
+from simpleflow_lab.engine.store_format import (
+    SECRET_BYTES,
+    begin_session,
+    damage,
+    open_file,
+    read_contents,
+    read_events,
+    restore_chain,
+    run_from_row,
+    verified_events,
+    write_change,
+    write_uptime,
+)
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -45,29 +53,28 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 UPTIME_SECONDS: Final = 2.0
-"""How often the store notes that its engine is up."""
+"""How often the store records that its engine is up."""
 RETRY_SECONDS: Final = 0.5
-"""How often a store whose disk is full looks whether there is room."""
-SECRET_BYTES: Final = 32
+"""How often a store whose disk is full tries again to write."""
 
 
 class Contents(NamedTuple):
-    """What a store holds, except the histories of closed executions."""
+    """The contents of a store, except the histories of closed executions."""
 
     secret: bytes
-    """Seals tokens."""
+    """The secret with which tokens are signed."""
     sessions: list[tuple[int, int]]
-    """When the store was opened and last known to be open, for each time but this."""
+    """When each earlier engine opened the store and was last known to have it open, in milliseconds since 1970."""
     domains: list[Domain]
     """All domains."""
     types: list[Type]
     """All types."""
     runs: list[Run]
-    """All executions, in the order of their numbers."""
+    """The records of all executions, in the order of their numbers."""
     histories: dict[int, list[HistoryEvent]]
-    """Histories of the open executions, by number."""
+    """The histories of the open executions, by number."""
     damaged: dict[int, str]
-    """Open executions whose histories are not what was written, by number, and what is wrong with them."""
+    """Explanations, by number, of the damage to open executions whose histories are not what was written."""
 
 
 class Store(Protocol):
@@ -75,75 +82,77 @@ class Store(Protocol):
 
     @property
     def failure(self) -> str | None:
-        """Why nothing can be written any more, in words; `None` as long as all is well."""
+        """A sentence that says why nothing can be written any more; `None` as long as the store works."""
         ...
 
     @property
     def paused(self) -> str | None:
-        """Why what is queued is not written for now, in words; `None` as long as it is."""
+        """A sentence that says why changes are not written for now; `None` as long as they are."""
         ...
 
     def load(self) -> Contents:
-        """What is there. Raises `StoreError` if it can't be read."""
+        """Read the contents of the store. Raises `StoreError` if it can't be read."""
         ...
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
-        """Queue changes to be written in one transaction; gives the ticket to wait for. Raises `StoreError`."""
+        """Queue changes to be written in one transaction, and return their ticket. Raises `StoreError`.
+
+        Changes that are not `urgent` are written together with the next that are, or after a few seconds.
+        """
         ...
 
     def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
-        """Return when everything up to this ticket is on disk. Raises `StoreError`.
+        """Return when all changes up to this ticket are on disk. Raises `StoreError`.
 
-        For `flush_delay` seconds it waits for somebody else to make it urgent.
+        If they are not written within `flush_delay` seconds because other changes are urgent, they become urgent.
         """
         ...
 
     def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
-        """Release the lock when everything up to this ticket is on disk, or never will be."""
+        """Release the lock when all changes up to this ticket are on disk, or can't be written any more."""
         ...
 
     def history(self, run: Run) -> list[HistoryEvent]:
-        """The history of a closed execution. Raises `StoreError` if it is damaged."""
+        """Read the history of a closed execution. Raises `StoreError` if it is damaged."""
         ...
 
     def close(self) -> None:
-        """Write what is queued and let the store go."""
+        """Write the changes that are queued, and close the store."""
         ...
 
 
 class MemoryStore:
-    """A store that writes nothing: `:memory:`."""
+    """The store of an engine without a file (`:memory:`), which writes nothing."""
 
     failure: str | None = None
-    """Never."""
     paused: str | None = None
-    """Never."""
 
     def load(self) -> Contents:
-        """Nothing."""
+        """The contents of an empty store."""
         return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {}, {})
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
-        """Changes are forgotten."""
+        """Ignore the changes."""
         return 0
 
     def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
-        """There is nothing to wait for."""
+        """Return at once."""
 
     def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
-        """At once."""
+        """Release the lock at once."""
         lock.release()
 
     def history(self, run: Run) -> list[HistoryEvent]:
-        """Never asked for: the engine keeps everything."""
+        """Raise `StoreError`: an engine without a file keeps all histories in its state."""
         raise StoreError(f"execution {run.workflow_id} is not in memory")
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
-class _QueuedCall(NamedTuple):
-    """Something to be read with the connection, after what was queued before; while the store is paused, at once."""
+class _Query(NamedTuple):
+    """A function of the connection that reads. It runs after the changes queued before it are written; at once while
+    the store is paused."""
 
     function: Callable[[sqlite3.Connection], Any]
     done: threading.Event
@@ -154,7 +163,7 @@ class SQLiteStore:
     """A store in a file."""
 
     def __init__(self, path: str, now: Callable[[], int]):
-        """Open the store, or make it. `now` is the engine's clock, in milliseconds.
+        """Open the store at `path`, or create it. `now` gives milliseconds since 1970.
 
         Raises `NotAStoreError`, `StoreVersionError`, `StoreInUseError`, `StoreError`.
         """
@@ -165,7 +174,7 @@ class SQLiteStore:
         is_new(self.path)
         self._ownership = Ownership(self.path)
         self._condition = threading.Condition(threading.Lock())
-        self._queue: list[Sequence[Change] | _QueuedCall] = []
+        self._queue: list[Sequence[Change] | _Query] = []
         self._urgent = False
         self._closing = False
         self._error: str | None = None
@@ -183,27 +192,29 @@ class SQLiteStore:
             self._ownership.release()
             raise StoreError(self.failure)
 
-    # -- any thread
+    # -- called by any thread
 
     def load(self) -> Contents:
-        """Everything but the histories of closed executions. Raises `StoreError` if it can't be read."""
-        raw = self._ask(lambda connection: _read_contents(connection, self._session))
-        runs = [_run_of(row) for row in raw.executions]
+        """Read the contents of the store. Raises `StoreError` if it can't be read."""
+        raw = self._query(lambda connection: read_contents(connection, self._session))
         histories: dict[int, list[HistoryEvent]] = {}
         rows_of: dict[int, list[tuple[Any, ...]]] = {}
         for row in raw.events:
             rows_of.setdefault(row[0], []).append(row[1:])
         damaged: dict[int, str] = {}
+        runs = [run_from_row(row) for row in raw.runs]
         for run in runs:
             if run.closed_at is None:
                 try:
-                    histories[run.key], self._chains[run.key] = _verified(run, rows_of.get(run.key, []), self.path)
+                    histories[run.key], self._chains[run.key] = verified_events(
+                        run, rows_of.get(run.key, []), self.path
+                    )
                 except StoreError as error:
                     damaged[run.key] = str(error)
         return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories, damaged)
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
-        """Queue changes; those that are not urgent are written with the next that are, or the next sign of life."""
+        """Queue changes; those that are not urgent are written with the next that are, or the next uptime record."""
         with self._condition:
             self._check()
             self._queue.append(changes)
@@ -218,7 +229,7 @@ class SQLiteStore:
             self._condition.notify()
 
     def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
-        """Return when everything up to this ticket is on disk. Raises `StoreError`."""
+        """Return when all changes up to this ticket are on disk. Raises `StoreError`."""
         if self._flushed >= ticket:
             return
         flushed = threading.Lock()
@@ -239,7 +250,7 @@ class SQLiteStore:
             raise StoreError(self._error or f"the store {self.path} is closed")
 
     def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
-        """Release the lock when everything up to this ticket is on disk, or never will be."""
+        """Release the lock when all changes up to this ticket are on disk, or can't be written any more."""
         with self._condition:
             if self._flushed < ticket and self._error is None and not self._closing:
                 self._waiters.append((ticket, lock))
@@ -247,16 +258,16 @@ class SQLiteStore:
         lock.release()
 
     def history(self, run: Run) -> list[HistoryEvent]:
-        """The history of a closed execution, checked. Raises `StoreError`."""
-        rows = self._ask(lambda connection: connection.execute(_SELECT_EVENTS, (run.key,)).fetchall())
+        """Read and verify the history of a closed execution. Raises `StoreError`."""
+        rows = self._query(lambda connection: read_events(connection, run.key))
         if len(rows) != run.event_count:
             if self.paused is not None:
                 raise StoreError(f"execution {run.workflow_id} is not on disk yet: {self.paused}")
-            raise StoreError(_damaged(run, self.path, f"{len(rows)} events instead of {run.event_count}"))
-        return _verified(run, rows, self.path)[0]
+            raise StoreError(damage(run, self.path, f"{len(rows)} events instead of {run.event_count}"))
+        return verified_events(run, rows, self.path)[0]
 
     def close(self) -> None:
-        """Write what is queued, note the time, checkpoint, and let the store go. Twice is once."""
+        """Write the changes that are queued and the uptime, checkpoint, and close. A second call does nothing."""
         with self._condition:
             self._closing = True
             self._condition.notify()
@@ -265,7 +276,7 @@ class SQLiteStore:
 
     @property
     def failure(self) -> str | None:
-        """Why nothing can be written any more, in words; `None` as long as all is well."""
+        """A sentence that says why nothing can be written any more; `None` as long as the store works."""
         return self._error
 
     def _check(self) -> None:
@@ -274,38 +285,38 @@ class SQLiteStore:
         if self._closing:
             raise StoreError(f"the store {self.path} is closed: open it again")
 
-    def _ask(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of a function of the connection, after everything queued before is on disk."""
-        call = _QueuedCall(function, threading.Event(), [])
+    def _query(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of a function of the connection, which runs when the changes queued before are on disk."""
+        query = _Query(function, threading.Event(), [])
         with self._condition:
             self._check()
-            self._queue.append(call)
+            self._queue.append(query)
             self._urgent = True
             self._condition.notify()
-        call.done.wait()
-        if not call.outcome:
+        query.done.wait()
+        if not query.outcome:
             raise StoreError(self._error or f"the store {self.path} is closed")
-        result, error = call.outcome[0]
+        result, error = query.outcome[0]
         if error is not None:
             raise StoreError(f"the store {self.path} can't be read: {error}; restore the file from a copy") from error
         found: T = result
         return found
 
-    # -- the store's thread
+    # -- called by the store's thread
 
     def _run(self) -> None:
-        taken: list[Sequence[Change] | _QueuedCall] = []
+        taken: list[Sequence[Change] | _Query] = []
         connection = None
         try:
-            connection = _open(self.path, self._now())
-            self._session = _begin_session(connection, self._now())
+            connection = open_file(self.path)
+            self._session = begin_session(connection, self._now())
             self._uptime_recorded_at = time.monotonic()
             self._opened.set()
             while True:
                 taken, flushed = self._take()
-                while not self._written(connection, taken):
+                while not self._try_to_write(connection, taken):
                     self._wait_for_room(connection)
-                self._read(connection, taken)
+                self._run_queries(connection, taken)
                 if self._crash is not None:
                     self._crash.at("after_commit_before_reply")
                 self._flushed = flushed
@@ -328,8 +339,8 @@ class SQLiteStore:
             self._release(taken)
             self._opened.set()
 
-    def _take(self) -> tuple[list[Sequence[Change] | _QueuedCall], int]:
-        """What there is to write, once something is urgent or it is time for a sign of life."""
+    def _take(self) -> tuple[list[Sequence[Change] | _Query], int]:
+        """The queue, once something in it is urgent or the uptime must be recorded, and the last ticket in it."""
         with self._condition:
             while not (self._urgent or self._closing):
                 left = self._uptime_recorded_at + UPTIME_SECONDS - time.monotonic()
@@ -340,12 +351,12 @@ class SQLiteStore:
             self._urgent = False
             return taken, self._appended
 
-    def _written(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _QueuedCall]) -> bool:
-        """Write what was taken in one transaction; `False` if there is no room, and then nothing of it counts."""
+    def _try_to_write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Query]) -> bool:
+        """Write the changes in one transaction; `False` if there is no room on the disk, and no part is written."""
         try:
             self._write(connection, taken)
         except sqlite3.Error as error:
-            # Who closes does not wait for room.
+            # A store that is being closed does not wait for room.
             if not _is_full(error) or self._closing:
                 raise
             self._pause(connection, taken, error)
@@ -355,313 +366,111 @@ class SQLiteStore:
             self.paused = None
         return True
 
-    def _write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _QueuedCall]) -> None:
-        alive = self._closing or time.monotonic() >= self._uptime_recorded_at + UPTIME_SECONDS
-        if not alive and all(isinstance(each, _QueuedCall) for each in taken):
+    def _write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Query]) -> None:
+        uptime_due = self._closing or time.monotonic() >= self._uptime_recorded_at + UPTIME_SECONDS
+        if not uptime_due and all(isinstance(each, _Query) for each in taken):
             return
         crash = self._crash
         if crash is not None:
             crash.at("before_begin")
         connection.execute("BEGIN IMMEDIATE")
         for each in taken:
-            if not isinstance(each, _QueuedCall):
+            if not isinstance(each, _Query):
                 for change in each:
-                    _WRITERS[type(change)](connection, self._chains, change)
+                    write_change(connection, self._chains, change)
                 if crash is not None:
                     crash.at("after_insert")
-        if alive:
-            connection.execute("UPDATE uptime SET last_alive = ? WHERE id = ?", (self._now(), self._session))
+        if uptime_due:
+            write_uptime(connection, self._session, self._now())
         if crash is not None:
             crash.at("before_commit")
         connection.execute("COMMIT")
-        if alive:
+        if uptime_due:
             self._uptime_recorded_at = time.monotonic()
 
-    def _read(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _QueuedCall]) -> None:
-        """Answer those who ask for what is on disk."""
+    def _run_queries(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _Query]) -> None:
         for each in taken:
-            if isinstance(each, _QueuedCall) and not each.done.is_set():
+            if isinstance(each, _Query) and not each.done.is_set():
                 each.outcome.append(_outcome(each.function, connection))
                 each.done.set()
 
     def _pause(
-        self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _QueuedCall], error: sqlite3.Error
+        self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Query], error: sqlite3.Error
     ) -> None:
-        """Leave the disk as it was before the transaction that found no room, and the chains too."""
+        """Roll back the transaction that found no room, and restore the chains to what is on disk."""
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         for key in {
             change.key
             for each in taken
-            if not isinstance(each, _QueuedCall)
+            if not isinstance(each, _Query)
             for change in each
             if isinstance(change, NewEvents | Run)
         }:
-            self._chains.pop(key, None)
-            run = connection.execute("SELECT run_id, closed_at FROM execution WHERE key = ?", (key,)).fetchone()
-            if run is not None and run[1] is None:
-                last = connection.execute(_SELECT_LAST_CHAIN, (key,)).fetchone()
-                self._chains[key] = first_chain(run[0]) if last is None else last[0]
+            restore_chain(connection, self._chains, key)
         if self.paused is None:
             self.paused = (
                 f"the store {self.path} can't be written for now ({error}): make room on its disk, and it goes on "
                 "by itself; nothing is lost"
             )
             logger.warning(self.paused)
-        self._read(connection, taken)
+        self._run_queries(connection, taken)
 
     def _wait_for_room(self, connection: sqlite3.Connection) -> None:
-        """Until it is time to try again; meanwhile, what is on disk can be read."""
+        """Wait until it is time to try again; meanwhile, run the queries that come."""
         again_at = time.monotonic() + RETRY_SECONDS
         while True:
             with self._condition:
-                calls = [each for each in self._queue if isinstance(each, _QueuedCall)]
+                queries = [each for each in self._queue if isinstance(each, _Query)]
                 left = again_at - time.monotonic()
-                if not calls:
+                if not queries:
                     if self._closing or left <= 0:
                         return
                     self._condition.wait(left)
                     continue
-                self._queue = [each for each in self._queue if not isinstance(each, _QueuedCall)]
-            self._read(connection, calls)
+                self._queue = [each for each in self._queue if not isinstance(each, _Query)]
+            self._run_queries(connection, queries)
 
     def _wake(self, flushed: int) -> None:
         with self._condition:
             ready = [woken for ticket, woken in self._waiters if ticket <= flushed]
             if ready:
                 self._waiters = [waiter for waiter in self._waiters if waiter[0] > flushed]
-        # The latest first: whoever was handed a task goes on, before those who are told that theirs is done.
+        # The latest first: a poll that was assigned a task goes on before the callers whose changes led to it.
         for woken in reversed(ready):
             woken.release()
 
     def _fail(self, error: Exception) -> None:
         with self._condition:
             if isinstance(error, sqlite3.Error) and _is_full(error) and not self._opened.is_set():
-                told = f"can't be opened ({error}): make room on its disk and open it again"
+                problem = f"can't be opened ({error}): make room on its disk and open it again"
             elif self._opened.is_set():
-                told = f"failed ({error}): what was acknowledged is safe; close it and open it again"
+                problem = f"failed ({error}): what was acknowledged is safe; close it and open it again"
             else:
-                told = f"can't be opened ({error}): restore the file from a copy, or open another store"
-            self._error = f"the store {self.path} {told}"
+                problem = f"can't be opened ({error}): restore the file from a copy, or open another store"
+            self._error = f"the store {self.path} {problem}"
 
-    def _release(self, taken: list[Sequence[Change] | _QueuedCall]) -> None:
-        """Nothing more is written: everybody who waits is told."""
+    def _release(self, taken: list[Sequence[Change] | _Query]) -> None:
+        """Take no more changes, and wake every waiting thread."""
         with self._condition:
             self._closing = True
             waiters, self._waiters = self._waiters, []
             left, self._queue = self._queue, []
         for each in (*taken, *left):
-            if isinstance(each, _QueuedCall):
+            if isinstance(each, _Query):
                 each.done.set()
         for _, woken in waiters:
             woken.release()
 
 
 def _is_full(error: sqlite3.Error) -> bool:
-    """There was no room for what was to be written, and it may come."""
+    """Whether there was no room on the disk, which may come back."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _outcome(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> tuple[Any, Any]:
-    """What a function of the connection gives, or its error: one that can't read does not stop those who write."""
+    """The result of a query, or its error: a query that fails does not stop the store."""
     try:
         return function(connection), None
     except sqlite3.Error as error:
         return None, error
-
-
-# -- the file ----------------------------------------------------------------------------------------------------------
-
-
-def _open(path: str, now: int) -> sqlite3.Connection:
-    if is_new(path):
-        _create(path)
-    else:
-        migrate(path)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def _create(path: str) -> None:
-    """Make a store beside, whole, and put it in place: whoever looks sees all of it or nothing."""
-    beside = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(beside)
-    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlite3.connect(beside, isolation_level=None)
-    try:
-        schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN; {schema} COMMIT;")
-        connection.execute("INSERT INTO meta VALUES ('secret', ?)", (os.urandom(SECRET_BYTES),))
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    finally:
-        connection.close()
-    os.replace(beside, path)
-
-
-def _begin_session(connection: sqlite3.Connection, now: int) -> int:
-    cursor = connection.execute("INSERT INTO uptime (opened_at, last_alive) VALUES (?, ?)", (now, now))
-    return int(cursor.lastrowid or 0)
-
-
-class _Raw(NamedTuple):
-    secret: bytes
-    sessions: list[tuple[int, int]]
-    domains: list[Domain]
-    types: list[Type]
-    executions: list[tuple[Any, ...]]
-    events: list[tuple[Any, ...]]
-
-
-def _read_contents(connection: sqlite3.Connection, session: int) -> _Raw:
-    def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return connection.execute(sql, parameters).fetchall()
-
-    return _Raw(
-        secret=rows("SELECT value FROM meta WHERE name = 'secret'")[0][0],
-        sessions=[
-            (a, b) for a, b in rows("SELECT opened_at, last_alive FROM uptime WHERE id != ? ORDER BY id", session)
-        ],
-        domains=[_domain(row) for row in rows("SELECT name, status, description, retention, tags FROM domain")],
-        types=[_type(row) for row in rows(f"SELECT {', '.join(_TYPE_COLUMNS)} FROM type")],
-        executions=rows(f"SELECT {', '.join(_RUN_COLUMNS)} FROM execution ORDER BY key"),
-        events=rows(
-            "SELECT execution, id, type, timestamp, attributes, chain FROM event WHERE execution IN "
-            "(SELECT key FROM execution WHERE closed_at IS NULL) ORDER BY execution, id"
-        ),
-    )
-
-
-# -- rows --------------------------------------------------------------------------------------------------------------
-
-_TYPE_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Type))
-_RUN_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Run))
-_SELECT_EVENTS: Final = "SELECT id, type, timestamp, attributes, chain FROM event WHERE execution = ? ORDER BY id"
-_SELECT_LAST_CHAIN: Final = "SELECT chain FROM event WHERE execution = ? ORDER BY id DESC LIMIT 1"
-_INSERT_EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
-_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def _placeholders(columns: Iterable[str]) -> str:
-    return ", ".join("?" for _ in columns)
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else _dumps(value)
-
-
-def _domain(row: tuple[Any, ...]) -> Domain:
-    name, status, description, retention, tags = row
-    return Domain(name=name, status=status, description=description, retention=retention, tags=json.loads(tags))
-
-
-def _type(row: tuple[Any, ...]) -> Type:
-    values = dict(zip(_TYPE_COLUMNS, row, strict=True))
-    return Type(**{**values, "defaults": json.loads(values["defaults"])})
-
-
-def _run_of(row: tuple[Any, ...]) -> Run:
-    values = dict(zip(_RUN_COLUMNS, row, strict=True))
-    for name in ("parent", "tags"):
-        values[name] = None if values[name] is None else tuple(json.loads(values[name]))
-    return Run(**values)
-
-
-def first_chain(run_id: str) -> bytes:
-    """What the first event of a history is chained to."""
-    return hashlib.sha256(run_id.encode()).digest()
-
-
-def next_chain(chain: bytes, event_id: int, event_type: str, timestamp: int, attributes: str) -> bytes:
-    """The chain after an event."""
-    return hashlib.sha256(
-        b"%b%d %b %d %b" % (chain, event_id, event_type.encode(), timestamp, attributes.encode())
-    ).digest()
-
-
-def _verified(run: Run, rows: Sequence[tuple[Any, ...]], path: str) -> tuple[list[HistoryEvent], bytes]:
-    """The events of these rows and the last chain. Raises `StoreError` if they are not what was written."""
-    events: list[HistoryEvent] = []
-    chain = first_chain(run.run_id)
-    for position, (event_id, event_type, timestamp, attributes, recorded) in enumerate(rows, start=1):
-        try:
-            chain = next_chain(chain, event_id, event_type, timestamp, attributes)
-            intact = event_id == position and chain == recorded
-        except (TypeError, AttributeError, UnicodeError):
-            intact = False
-        if not intact:
-            raise StoreError(_damaged(run, path, f"event {position} is not what was written"))
-        events.append(HistoryEvent(event_id, event_type, to_datetime(timestamp), json.loads(attributes)))
-    if not events:
-        raise StoreError(_damaged(run, path, "it has no events"))
-    return events, chain
-
-
-def _damaged(run: Run, path: str, what: str) -> str:
-    return (
-        f"the store {path} is damaged: execution {run.workflow_id} (run {run.run_id}), {what}; "
-        "restore the file from a copy"
-    )
-
-
-def _write_events(connection: sqlite3.Connection, chains: dict[int, bytes], change: NewEvents) -> None:
-    key = change.key
-    chain = chains[key]
-    rows = []
-    for event_id, event_type, timestamp, attributes in change.events:
-        text = _dumps(attributes)
-        moment = to_milliseconds(timestamp)
-        chain = next_chain(chain, event_id, event_type, moment, text)
-        rows.append((key, event_id, event_type, moment, text, chain))
-    connection.executemany(_INSERT_EVENT, rows)
-    chains[key] = chain
-
-
-def _write_run(connection: sqlite3.Connection, chains: dict[int, bytes], run: Run) -> None:
-    values = [getattr(run, name) for name in _RUN_COLUMNS]
-    for position, name in enumerate(_RUN_COLUMNS):
-        if name in ("parent", "tags"):
-            values[position] = _json(values[position])
-    connection.execute(f"INSERT OR REPLACE INTO execution VALUES ({_placeholders(_RUN_COLUMNS)})", values)
-    if run.closed_at is None:
-        chains[run.key] = first_chain(run.run_id)
-    else:
-        chains.pop(run.key, None)
-
-
-def _delete_run(connection: sqlite3.Connection, chains: dict[int, bytes], change: RunDeleted) -> None:
-    connection.execute("DELETE FROM event WHERE execution = ?", (change.key,))
-    connection.execute("DELETE FROM execution WHERE key = ?", (change.key,))
-
-
-def _write_domain(connection: sqlite3.Connection, chains: dict[int, bytes], domain: Domain) -> None:
-    row = (domain.name, domain.status, domain.description, domain.retention, _dumps(dict(domain.tags)))
-    connection.execute("INSERT OR REPLACE INTO domain VALUES (?, ?, ?, ?, ?)", row)
-
-
-def _write_type(connection: sqlite3.Connection, chains: dict[int, bytes], added: Type) -> None:
-    values = [getattr(added, name) for name in _TYPE_COLUMNS]
-    values[_TYPE_COLUMNS.index("defaults")] = _dumps(dict(added.defaults))
-    connection.execute(f"INSERT OR REPLACE INTO type VALUES ({_placeholders(_TYPE_COLUMNS)})", values)
-
-
-def _delete_type(connection: sqlite3.Connection, chains: dict[int, bytes], change: TypeDeleted) -> None:
-    gone = change.type
-    connection.execute(
-        "DELETE FROM type WHERE domain = ? AND kind = ? AND name = ? AND version = ?",
-        (gone.domain, gone.kind, gone.name, gone.version),
-    )
-
-
-_WRITERS: Final[dict[type, Callable[[sqlite3.Connection, dict[int, bytes], Any], None]]] = {
-    NewEvents: _write_events,
-    Run: _write_run,
-    RunDeleted: _delete_run,
-    Domain: _write_domain,
-    Type: _write_type,
-    TypeDeleted: _delete_type,
-}

@@ -285,8 +285,8 @@ def test_a_store_that_can_not_be_written_any_more_says_so_to_everybody(path: Pat
     engine = EmbeddedSWF(path)
     engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
     # The next insert fails in the store's own thread, as it would on a full disk.
-    engine._durable.store._ask(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
-    engine._durable.store._ask(lambda connection: connection.execute("DROP TABLE type"))
+    engine._durable.store._query(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+    engine._durable.store._query(lambda connection: connection.execute("DROP TABLE type"))
     register = {"domain": "d", "name": "t", "version": "1"}
     with pytest.raises(StoreError, match="what was acknowledged is safe"):
         engine.register_activity_type(**register)

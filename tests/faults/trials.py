@@ -237,15 +237,15 @@ def full_disk(folder: Path, outages: int) -> Figures:
             for number in range(outages):
                 warnings.came.clear()
                 before = len(warnings.texts)
-                host.store._ask(_pages(8))
+                host.store._query(_pages(8))
                 execution = lab.start(Sum, 10, 20, 0.0, 20_000, workflow_id=f"full-{number}")
                 if not warnings.came.wait(PATIENCE) or not host.paused:
                     figures.wrong.append(f"outage {number}: the store did not pause")
                 figures.faults["no room in the store"] += 1
                 # What is on disk can still be looked at.
-                host.store._ask(lambda connection: connection.execute("SELECT count(*) FROM event").fetchone())
+                host.store._query(lambda connection: connection.execute("SELECT count(*) FROM event").fetchone())
                 room = time.monotonic()
-                host.store._ask(_pages(1 << 30))
+                host.store._query(_pages(1 << 30))
                 if execution.result(PATIENCE) != sum_of(10, 20):
                     figures.wrong.append(f"outage {number}: {execution.result()}")
                 waited = time.monotonic() - room
@@ -277,7 +277,7 @@ def closed_without_room(folder: Path) -> Figures:
 
     try:
         with EmbeddedSWF(path) as engine:
-            engine._durable.store._ask(_pages(0))
+            engine._durable.store._query(_pages(0))
             calls = [threading.Thread(target=register, args=(engine, number)) for number in range(50)]
             for call in calls:
                 call.start()

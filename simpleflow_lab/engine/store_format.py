@@ -1,0 +1,270 @@
+"""The format of a store: its file, its rows, and the hash chain over the events of an execution.
+
+Rule: these functions run in the store's thread and take its connection; none of them commits, except at the creation of
+a store. Each kind of change has one function that writes it. The chain of an event is a SHA-256 over the chain of the
+event before and the event itself, so that a history that is not what was written is found out when it is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib.resources
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
+from simpleflow_lab.engine.engine_state import Change, NewEvents, RunDeleted
+from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
+from simpleflow_lab.engine.migrations import migrate
+from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, is_new
+from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.swf.history import HistoryEvent
+
+SECRET_BYTES: Final = 32
+"""Length of the secret with which tokens are signed."""
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+def open_file(path: str) -> sqlite3.Connection:
+    """Open the store at `path`, or create it, or migrate it to this version. Raises `StoreError`, `sqlite3.Error`."""
+    if is_new(path):
+        _create(path)
+    else:
+        migrate(path)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _create(path: str) -> None:
+    """Create a store under another name and rename it, so that there is never a part of a store at `path`."""
+    beside = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(beside)
+    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = sqlite3.connect(beside, isolation_level=None)
+    try:
+        schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN; {schema} COMMIT;")
+        connection.execute("INSERT INTO meta VALUES ('secret', ?)", (os.urandom(SECRET_BYTES),))
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    finally:
+        connection.close()
+    os.replace(beside, path)
+
+
+def begin_session(connection: sqlite3.Connection, now: int) -> int:
+    """Record that the store is opened at `now`, and return the number of the session."""
+    cursor = connection.execute("INSERT INTO uptime (opened_at, last_alive) VALUES (?, ?)", (now, now))
+    return int(cursor.lastrowid or 0)
+
+
+class RawContents(NamedTuple):
+    """The rows of a store, except the events of closed executions."""
+
+    secret: bytes
+    """The secret with which tokens are signed."""
+    sessions: list[tuple[int, int]]
+    """When each earlier engine opened the store and was last known to have it open, in milliseconds since 1970."""
+    domains: list[Domain]
+    """All domains."""
+    types: list[Type]
+    """All types."""
+    runs: list[tuple[Any, ...]]
+    """A row for `run_from_row` for each execution, in the order of their numbers."""
+    events: list[tuple[Any, ...]]
+    """The number of the execution and a row for `verified_events`, for each event of the open executions, in order."""
+
+
+def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
+    """Read the store. Raises `sqlite3.Error`."""
+
+    def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return connection.execute(sql, parameters).fetchall()
+
+    return RawContents(
+        secret=rows("SELECT value FROM meta WHERE name = 'secret'")[0][0],
+        sessions=[
+            (a, b) for a, b in rows("SELECT opened_at, last_alive FROM uptime WHERE id != ? ORDER BY id", session)
+        ],
+        domains=[_domain(row) for row in rows("SELECT name, status, description, retention, tags FROM domain")],
+        types=[_type(row) for row in rows(f"SELECT {', '.join(_TYPE_COLUMNS)} FROM type")],
+        runs=rows(f"SELECT {', '.join(_RUN_COLUMNS)} FROM execution ORDER BY key"),
+        events=rows(
+            "SELECT execution, id, type, timestamp, attributes, chain FROM event WHERE execution IN "
+            "(SELECT key FROM execution WHERE closed_at IS NULL) ORDER BY execution, id"
+        ),
+    )
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+_TYPE_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Type))
+_RUN_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Run))
+_SELECT_EVENTS: Final = "SELECT id, type, timestamp, attributes, chain FROM event WHERE execution = ? ORDER BY id"
+_SELECT_CLOSED_AT: Final = "SELECT run_id, closed_at FROM execution WHERE key = ?"
+_SELECT_LAST_CHAIN: Final = "SELECT chain FROM event WHERE execution = ? ORDER BY id DESC LIMIT 1"
+_INSERT_EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
+_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _placeholders(columns: Iterable[str]) -> str:
+    return ", ".join("?" for _ in columns)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else _dumps(value)
+
+
+def _domain(row: tuple[Any, ...]) -> Domain:
+    name, status, description, retention, tags = row
+    return Domain(name=name, status=status, description=description, retention=retention, tags=json.loads(tags))
+
+
+def _type(row: tuple[Any, ...]) -> Type:
+    values = dict(zip(_TYPE_COLUMNS, row, strict=True))
+    return Type(**{**values, "defaults": json.loads(values["defaults"])})
+
+
+def run_from_row(row: tuple[Any, ...]) -> Run:
+    """The record of an execution, from its row."""
+    values = dict(zip(_RUN_COLUMNS, row, strict=True))
+    for name in ("parent", "tags"):
+        values[name] = None if values[name] is None else tuple(json.loads(values[name]))
+    return Run(**values)
+
+
+def read_events(connection: sqlite3.Connection, key: int) -> list[tuple[Any, ...]]:
+    """The rows of an execution's events, in order, for `verified_events`."""
+    return connection.execute(_SELECT_EVENTS, (key,)).fetchall()
+
+
+def write_uptime(connection: sqlite3.Connection, session: int, now: int) -> None:
+    """Record that the engine of the session is up at `now`."""
+    connection.execute("UPDATE uptime SET last_alive = ? WHERE id = ?", (now, session))
+
+
+def write_change(connection: sqlite3.Connection, chains: dict[int, bytes], change: Change) -> None:
+    """Write a change. `chains` holds the last chain of each open execution by number, and is updated."""
+    _WRITERS[type(change)](connection, chains, change)
+
+
+def restore_chain(connection: sqlite3.Connection, chains: dict[int, bytes], key: int) -> None:
+    """Set an execution's last chain to that on disk, after a transaction was rolled back."""
+    chains.pop(key, None)
+    run = connection.execute(_SELECT_CLOSED_AT, (key,)).fetchone()
+    if run is not None and run[1] is None:
+        last = connection.execute(_SELECT_LAST_CHAIN, (key,)).fetchone()
+        chains[key] = first_chain(run[0]) if last is None else last[0]
+
+
+# -- the chain ---------------------------------------------------------------------------------------------------------
+
+
+def first_chain(run_id: str) -> bytes:
+    """The chain before the first event of a run."""
+    return hashlib.sha256(run_id.encode()).digest()
+
+
+def next_chain(chain: bytes, event_id: int, event_type: str, timestamp: int, attributes: str) -> bytes:
+    """The chain after an event, from the chain before it. `timestamp` is in milliseconds since 1970."""
+    return hashlib.sha256(
+        b"%b%d %b %d %b" % (chain, event_id, event_type.encode(), timestamp, attributes.encode())
+    ).digest()
+
+
+def verified_events(run: Run, rows: Sequence[tuple[Any, ...]], path: str) -> tuple[list[HistoryEvent], bytes]:
+    """The events of these rows and the last chain. Raises `StoreError` if they are not what was written."""
+    events: list[HistoryEvent] = []
+    chain = first_chain(run.run_id)
+    for position, (event_id, event_type, timestamp, attributes, recorded) in enumerate(rows, start=1):
+        try:
+            chain = next_chain(chain, event_id, event_type, timestamp, attributes)
+            intact = event_id == position and chain == recorded
+        except (TypeError, AttributeError, UnicodeError):
+            intact = False
+        if not intact:
+            raise StoreError(damage(run, path, f"event {position} is not what was written"))
+        events.append(HistoryEvent(event_id, event_type, to_datetime(timestamp), json.loads(attributes)))
+    if not events:
+        raise StoreError(damage(run, path, "it has no events"))
+    return events, chain
+
+
+def damage(run: Run, path: str, finding: str) -> str:
+    """The message about a damaged execution."""
+    return (
+        f"the store {path} is damaged: execution {run.workflow_id} (run {run.run_id}), {finding}; "
+        "restore the file from a copy"
+    )
+
+
+# -- one function per kind of change -----------------------------------------------------------------------------------
+
+
+def _write_events(connection: sqlite3.Connection, chains: dict[int, bytes], change: NewEvents) -> None:
+    key = change.key
+    chain = chains[key]
+    rows = []
+    for event_id, event_type, timestamp, attributes in change.events:
+        text = _dumps(attributes)
+        milliseconds = to_milliseconds(timestamp)
+        chain = next_chain(chain, event_id, event_type, milliseconds, text)
+        rows.append((key, event_id, event_type, milliseconds, text, chain))
+    connection.executemany(_INSERT_EVENT, rows)
+    chains[key] = chain
+
+
+def _write_run(connection: sqlite3.Connection, chains: dict[int, bytes], run: Run) -> None:
+    values = [getattr(run, name) for name in _RUN_COLUMNS]
+    for position, name in enumerate(_RUN_COLUMNS):
+        if name in ("parent", "tags"):
+            values[position] = _json(values[position])
+    connection.execute(f"INSERT OR REPLACE INTO execution VALUES ({_placeholders(_RUN_COLUMNS)})", values)
+    if run.closed_at is None:
+        chains[run.key] = first_chain(run.run_id)
+    else:
+        chains.pop(run.key, None)
+
+
+def _delete_run(connection: sqlite3.Connection, chains: dict[int, bytes], change: RunDeleted) -> None:
+    connection.execute("DELETE FROM event WHERE execution = ?", (change.key,))
+    connection.execute("DELETE FROM execution WHERE key = ?", (change.key,))
+
+
+def _write_domain(connection: sqlite3.Connection, chains: dict[int, bytes], domain: Domain) -> None:
+    row = (domain.name, domain.status, domain.description, domain.retention, _dumps(dict(domain.tags)))
+    connection.execute("INSERT OR REPLACE INTO domain VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _write_type(connection: sqlite3.Connection, chains: dict[int, bytes], added: Type) -> None:
+    values = [getattr(added, name) for name in _TYPE_COLUMNS]
+    values[_TYPE_COLUMNS.index("defaults")] = _dumps(dict(added.defaults))
+    connection.execute(f"INSERT OR REPLACE INTO type VALUES ({_placeholders(_TYPE_COLUMNS)})", values)
+
+
+def _delete_type(connection: sqlite3.Connection, chains: dict[int, bytes], change: TypeDeleted) -> None:
+    gone = change.type
+    connection.execute(
+        "DELETE FROM type WHERE domain = ? AND kind = ? AND name = ? AND version = ?",
+        (gone.domain, gone.kind, gone.name, gone.version),
+    )
+
+
+_WRITERS: Final[dict[type, Callable[[sqlite3.Connection, dict[int, bytes], Any], None]]] = {
+    NewEvents: _write_events,
+    Run: _write_run,
+    RunDeleted: _delete_run,
+    Domain: _write_domain,
+    Type: _write_type,
+    TypeDeleted: _delete_type,
+}
