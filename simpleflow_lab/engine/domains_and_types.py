@@ -1,7 +1,7 @@
-"""Domains and types: what is registered, deprecated, deleted, tagged.
+"""Domains and types: how they are registered, deprecated, deleted and tagged.
 
 Rule: records are frozen and replaced, never changed, so that the store's thread may read them at any time. Every
-change is put into `changes`, for the store. Faults and their words are SWF's.
+change is appended to `changes`, for the store. Faults and their messages are SWF's.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ class Domain:
     status: str
     """`REGISTERED` or `DEPRECATED`."""
     description: str | None
-    """What its owner says about it."""
+    """The description that it was registered with."""
     retention: str
-    """Days for which closed executions are kept, or `NONE`."""
+    """Days for which closed executions are retained, or `NONE`."""
     tags: Mapping[str, str | None]
-    """Resource tags."""
+    """Resource tags: values by keys."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,31 +75,31 @@ class Type:
     """A registered workflow type or activity type."""
 
     domain: str
-    """The domain it is registered in."""
+    """Name of the domain it is registered in."""
     kind: Kind
-    """Of workflows or of activities."""
+    """Whether it is a workflow type or an activity type."""
     name: str
-    """With the version unique in domain and kind."""
+    """Name; unique together with the version, in a domain, among the types of a kind."""
     version: str
-    """Any text."""
+    """Version; any text."""
     status: str
     """`REGISTERED` or `DEPRECATED`."""
     description: str | None
-    """What its owner says about it."""
+    """The description that it was registered with."""
     created_at: int
-    """Milliseconds since 1970."""
+    """When it was registered, in milliseconds since 1970."""
     deprecated_at: int | None
-    """Milliseconds since 1970."""
+    """When it was deprecated, in milliseconds since 1970; `None` if it is registered."""
     defaults: Mapping[str, Any]
-    """The `default…` members it was registered with."""
+    """The `default…` members that it was registered with."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TypeDeleted:
-    """A type that is gone, for the store."""
+    """A change for the store: a type was deleted."""
 
     type: Type
-    """As it was."""
+    """The type before it was deleted."""
 
 
 Change = Domain | Type | TypeDeleted
@@ -110,27 +110,30 @@ class Registry:
 
     def __init__(self) -> None:
         self.domains: dict[str, Domain] = {}
+        """Domains by name."""
         self.types: dict[str, dict[tuple[Kind, str, str], Type]] = {}
+        """The types of each domain by kind, name and version."""
         self.changes: list[Change] = []
+        """Changes that the store must write, in order."""
 
     # -- domains
 
     def domain(self, name: str) -> Domain:
-        """The domain of this name. Raises `UnknownResourceFault`."""
+        """The domain with this name. Raises `UnknownResourceFault`."""
         found = self.domains.get(name)
         if found is None:
             raise UnknownResourceFault(f"Unknown domain: {name}")
         return found
 
     def active_domain(self, name: str) -> Domain:
-        """The domain, if new things may begin in it. Raises `UnknownResourceFault`, `DomainDeprecatedFault`."""
+        """The domain, which must not be deprecated. Raises `UnknownResourceFault`, `DomainDeprecatedFault`."""
         found = self.domain(name)
         if found.status == DEPRECATED:
             raise DomainDeprecatedFault(name)
         return found
 
     def register_domain(self, request: Request) -> None:
-        """Raises `DomainAlreadyExistsFault`, `LimitExceededFault`, `TooManyTagsFault`."""
+        """Register a domain. Raises `DomainAlreadyExistsFault`, `LimitExceededFault`, `TooManyTagsFault`."""
         name = request["name"]
         if name in self.domains:
             raise DomainAlreadyExistsFault(name)
@@ -147,7 +150,7 @@ class Registry:
         )
 
     def deprecate_domain(self, name: str, now: int) -> None:
-        """Its types are deprecated with it. Raises `UnknownResourceFault`, `DomainDeprecatedFault`."""
+        """Deprecate a domain and its types. Raises `UnknownResourceFault`, `DomainDeprecatedFault`."""
         domain = self.active_domain(name)
         self.put_domain(dataclasses.replace(domain, status=DEPRECATED))
         for each in list(self.types[name].values()):
@@ -155,7 +158,7 @@ class Registry:
                 self.put_type(dataclasses.replace(each, status=DEPRECATED, deprecated_at=now))
 
     def undeprecate_domain(self, name: str) -> None:
-        """Raises `UnknownResourceFault`, `DomainAlreadyExistsFault`."""
+        """Make a deprecated domain registered again. Raises `UnknownResourceFault`, `DomainAlreadyExistsFault`."""
         domain = self.domain(name)
         if domain.status == REGISTERED:
             raise DomainAlreadyExistsFault(name)
@@ -171,40 +174,40 @@ class Registry:
         self.changes.append(domain)
 
     def domain_of_arn(self, arn: str) -> Domain:
-        """The domain that a resource ARN names. Raises `UnknownResourceFault`."""
+        """The domain with this ARN. Raises `UnknownResourceFault`."""
         found = self.domains.get(arn.removeprefix(ARN_PREFIX)) if arn.startswith(ARN_PREFIX) else None
         if found is None:
             raise UnknownResourceFault(f"Unknown resource: {arn}")
         return found
 
     def tag(self, request: Request) -> None:
-        """Raises `UnknownResourceFault`, `TooManyTagsFault`."""
+        """Add or replace tags of a domain. Raises `UnknownResourceFault`, `TooManyTagsFault`."""
         domain = self.domain_of_arn(request["resourceArn"])
         self.put_domain(dataclasses.replace(domain, tags=_with_tags(domain.tags, request["tags"])))
 
     def untag(self, request: Request) -> None:
-        """Raises `UnknownResourceFault`."""
+        """Remove tags of a domain. Raises `UnknownResourceFault`."""
         domain = self.domain_of_arn(request["resourceArn"])
-        gone = set(request["tagKeys"])
-        tags = {key: value for key, value in domain.tags.items() if key not in gone}
+        removed = set(request["tagKeys"])
+        tags = {key: value for key, value in domain.tags.items() if key not in removed}
         self.put_domain(dataclasses.replace(domain, tags=tags))
 
     # -- types
 
     def find(self, domain: str, kind: Kind, name: str, version: str) -> Type | None:
-        """The type, registered or deprecated."""
+        """The type, registered or deprecated; `None` if it is unknown."""
         return self.types.get(domain, {}).get((kind, name, version))
 
-    def type(self, domain: str, kind: Kind, named: Mapping[str, Any]) -> Type:
-        """The type of this name and version. Raises `UnknownResourceFault`."""
+    def type(self, domain: str, kind: Kind, type_ids: Mapping[str, Any]) -> Type:
+        """The type with this name and version. Raises `UnknownResourceFault`."""
         self.domain(domain)
-        found = self.find(domain, kind, named["name"], named["version"])
+        found = self.find(domain, kind, type_ids["name"], type_ids["version"])
         if found is None:
-            raise UnknownResourceFault(f"Unknown type: {type_text(kind, named)}")
+            raise UnknownResourceFault(f"Unknown type: {type_text(kind, type_ids)}")
         return found
 
     def register_type(self, kind: Kind, request: Request, now: int) -> None:
-        """Raises `DomainDeprecatedFault`, `TypeAlreadyExistsFault`, `LimitExceededFault`."""
+        """Register a type. Raises `DomainDeprecatedFault`, `TypeAlreadyExistsFault`, `LimitExceededFault`."""
         domain = self.active_domain(request["domain"]).name
         if self.find(domain, kind, request["name"], request["version"]) is not None:
             raise TypeAlreadyExistsFault(type_text(kind, request))
@@ -228,23 +231,23 @@ class Registry:
             )
         )
 
-    def deprecate_type(self, kind: Kind, domain: str, named: Mapping[str, Any], now: int) -> None:
-        """Raises `UnknownResourceFault`, `TypeDeprecatedFault`."""
-        found = self.type(domain, kind, named)
+    def deprecate_type(self, kind: Kind, domain: str, type_ids: Mapping[str, Any], now: int) -> None:
+        """Deprecate a type. Raises `UnknownResourceFault`, `TypeDeprecatedFault`."""
+        found = self.type(domain, kind, type_ids)
         if found.status == DEPRECATED:
-            raise TypeDeprecatedFault(type_text(kind, named))
+            raise TypeDeprecatedFault(type_text(kind, type_ids))
         self.put_type(dataclasses.replace(found, status=DEPRECATED, deprecated_at=now))
 
-    def undeprecate_type(self, kind: Kind, domain: str, named: Mapping[str, Any]) -> None:
-        """Raises `UnknownResourceFault`, `TypeAlreadyExistsFault`."""
-        found = self.type(domain, kind, named)
+    def undeprecate_type(self, kind: Kind, domain: str, type_ids: Mapping[str, Any]) -> None:
+        """Make a deprecated type registered again. Raises `UnknownResourceFault`, `TypeAlreadyExistsFault`."""
+        found = self.type(domain, kind, type_ids)
         if found.status == REGISTERED:
-            raise TypeAlreadyExistsFault(type_text(kind, named))
+            raise TypeAlreadyExistsFault(type_text(kind, type_ids))
         self.put_type(dataclasses.replace(found, status=REGISTERED, deprecated_at=None))
 
-    def delete_type(self, kind: Kind, domain: str, named: Mapping[str, Any]) -> None:
-        """Raises `UnknownResourceFault`, `TypeNotDeprecatedFault`."""
-        found = self.type(domain, kind, named)
+    def delete_type(self, kind: Kind, domain: str, type_ids: Mapping[str, Any]) -> None:
+        """Delete a deprecated type. Raises `UnknownResourceFault`, `TypeNotDeprecatedFault`."""
+        found = self.type(domain, kind, type_ids)
         if found.status == REGISTERED:
             raise TypeNotDeprecatedFault("The type is currently registered and cannot be deleted in its current state")
         del self.types[domain][kind, found.name, found.version]
@@ -256,9 +259,9 @@ class Registry:
         self.changes.append(added)
 
 
-def type_text(kind: Kind, named: Mapping[str, Any]) -> str:
-    """A type as SWF's messages name it."""
-    return f"{kind}=[name={named['name']}, version={named['version']}]"
+def type_text(kind: Kind, type_ids: Mapping[str, Any]) -> str:
+    """How SWF's messages name a type."""
+    return f"{kind}=[name={type_ids['name']}, version={type_ids['version']}]"
 
 
 def _with_tags(tags: Mapping[str, str | None], added: Any) -> dict[str, str | None]:

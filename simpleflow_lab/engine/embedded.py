@@ -211,33 +211,33 @@ class EmbeddedSWF:
 
     @_operation
     def deprecate_workflow_type(self, request: Request) -> Answer:
-        domain, named = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, named, state.now()))
+        domain, type_ids = request["domain"], request["workflowType"]
+        return self._durable.write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, type_ids, state.now()))
 
     @_operation
     def deprecate_activity_type(self, request: Request) -> Answer:
-        domain, named = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, named, state.now()))
+        domain, type_ids = request["domain"], request["activityType"]
+        return self._durable.write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, type_ids, state.now()))
 
     @_operation
     def undeprecate_workflow_type(self, request: Request) -> Answer:
-        domain, named = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, named))
+        domain, type_ids = request["domain"], request["workflowType"]
+        return self._durable.write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, type_ids))
 
     @_operation
     def undeprecate_activity_type(self, request: Request) -> Answer:
-        domain, named = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, named))
+        domain, type_ids = request["domain"], request["activityType"]
+        return self._durable.write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, type_ids))
 
     @_operation
     def delete_workflow_type(self, request: Request) -> Answer:
-        domain, named = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.delete_type(WORKFLOW, domain, named))
+        domain, type_ids = request["domain"], request["workflowType"]
+        return self._durable.write(lambda state: state.registry.delete_type(WORKFLOW, domain, type_ids))
 
     @_operation
     def delete_activity_type(self, request: Request) -> Answer:
-        domain, named = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.delete_type(ACTIVITY, domain, named))
+        domain, type_ids = request["domain"], request["activityType"]
+        return self._durable.write(lambda state: state.registry.delete_type(ACTIVITY, domain, type_ids))
 
     @_operation
     def describe_workflow_type(self, request: Request) -> Answer:
@@ -255,9 +255,9 @@ class EmbeddedSWF:
     def list_activity_types(self, request: Request) -> Answer:
         return self._list_types(ACTIVITY, request)
 
-    def _describe_type(self, kind: Kind, domain: str, named: Structure) -> Answer:
+    def _describe_type(self, kind: Kind, domain: str, type_ids: Structure) -> Answer:
         with self._durable.transaction() as state:
-            found = state.registry.type(domain, kind, named)
+            found = state.registry.type(domain, kind, type_ids)
         return {"typeInfo": type_info(found), "configuration": copied(found.defaults)}
 
     def _list_types(self, kind: Kind, request: Request) -> Answer:
@@ -286,13 +286,13 @@ class EmbeddedSWF:
 
     @_operation
     def start_workflow_execution(self, request: Request) -> Answer:
-        domain, workflow_id, named = request["domain"], request["workflowId"], request["workflowType"]
+        domain, workflow_id, type_ids = request["domain"], request["workflowId"], request["workflowType"]
         transaction = self._durable.transaction()
         with transaction as state:
             state.registry.active_domain(domain)
-            found = state.registry.type(domain, WORKFLOW, named)
+            found = state.registry.type(domain, WORKFLOW, type_ids)
             if found.status == DEPRECATED:
-                raise TypeDeprecatedFault(type_text(WORKFLOW, named))
+                raise TypeDeprecatedFault(type_text(WORKFLOW, type_ids))
             resolved, missing = resolve(request, found.defaults, EXECUTION_DEFAULTS)
             if missing is not None:
                 raise DefaultUndefinedFault(missing.member)

@@ -1,7 +1,7 @@
-"""Stores of older versions, brought up to date.
+"""Migration of stores of older versions to this one.
 
-Rule: a copy is kept before anything is changed, and a step is done whole or not at all. There is one step from each
-version to the next, in SQL. Newer versions are refused before it comes to this; see `ownership`.
+Rule: a copy of the store is made before anything is changed, and a step is one transaction. There is one step from each
+version to the next, in SQL. Stores of newer versions are refused beforehand; see `ownership`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from simpleflow_lab.engine.ownership import SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 
 STEPS: Final[Mapping[int, str]] = {}
-"""From a version to the SQL that makes the next one of it. Version 1 is the first."""
+"""By version, the SQL that migrates a store to the next one. Version 1 is the first."""
 
 
 def migrate(path: str, *, steps: Mapping[int, str] = STEPS, target: int = SCHEMA_VERSION) -> str | None:
-    """Bring the store at `path` to the target version; gives the path of the copy that was kept, if there was a need.
+    """Migrate the store at `path` to the target version; gives the path of the copy, or `None` if nothing was to do.
 
-    The caller owns the store. Raises `StoreError`, with the store as it was.
+    The caller owns the store. Raises `StoreError` if a step fails; the store then has the version before that step.
     """
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         found: int = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -45,7 +45,7 @@ def migrate(path: str, *, steps: Mapping[int, str] = STEPS, target: int = SCHEMA
 
 
 def _keep_copy(connection: sqlite3.Connection, path: str, version: int) -> str:
-    """A copy beside the store, for the user alone, of all that is committed. An earlier one is not overwritten."""
+    """Copy the committed contents to a new file beside the store that only the user can read; gives its path."""
     copy = f"{path}.version-{version}"
     number = 1
     while os.path.exists(copy):

@@ -1,8 +1,8 @@
-"""One owner per store: what the file is, and who holds it.
+"""One owner per store: whether a file is a store, and the lock of the process that owns it.
 
-Rule: look before touching. A file that is not ours, or is newer than we are, is told by its header alone and left as it
-was. Who owns a store holds a lock on a file beside it for as long as the process lives; the operating system lets it go
-whatever happens to the process.
+Rule: read before writing. A file that is not a store, or is of a newer version, is recognised by its header alone and
+not touched. The owner of a store holds a lock on a file beside it for as long as the process lives; the operating
+system releases it whatever happens to the process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreInUseErro
 APPLICATION_ID: Final = 0x53464C42
 """`SFLB`, in the header of every store."""
 SCHEMA_VERSION: Final = 1
-"""The version that this code reads and writes."""
+"""The version of the schema that this code reads and writes."""
 
 _HEADER_BYTES: Final = 100
 _SQLITE: Final = b"SQLite format 3\x00"
@@ -30,10 +30,10 @@ _APPLICATION_AT: Final = 68
 
 
 def is_new(path: str) -> bool:
-    """There is no store at this path yet.
+    """Whether there is no store at this path yet.
 
-    Raises `NotAStoreError` for a file of somebody else, `StoreVersionError` for a store of a newer version of this
-    package, `StoreError` for what can't be read.
+    Raises `NotAStoreError` for a file of another program, `StoreVersionError` for a store of a newer version of this
+    package, `StoreError` for a file that can't be read.
     """
     try:
         with open(path, "rb") as file:
@@ -59,7 +59,7 @@ class Ownership:
     """The lock on a store, held from construction to `release`."""
 
     def __init__(self, path: str):
-        """Raises `StoreInUseError` if another engine holds it, `StoreError` if it can't be locked."""
+        """Lock the store. Raises `StoreInUseError` if another engine owns it, `StoreError` if it can't be locked."""
         self._owner_path = f"{path}.owner"
         self._lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
         try:
@@ -72,7 +72,7 @@ class Ownership:
         _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
 
     def release(self) -> None:
-        """Let the store go."""
+        """Release the lock."""
         with contextlib.suppress(OSError):
             os.unlink(self._owner_path)
         self._lock.release()
@@ -87,7 +87,7 @@ def _write_private(path: str, text: str) -> None:
 
 
 def _read_owner(path: str) -> str:
-    """Who owns a store, in words."""
+    """The owner of a store, as error messages name it."""
     try:
         with open(path, encoding="utf-8") as file:
             owner = json.loads(file.read(4096))

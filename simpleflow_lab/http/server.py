@@ -1,9 +1,9 @@
-"""The engine for other processes: SWF's JSON protocol over HTTP, on loopback only.
+"""The loopback endpoint: an engine served to other processes in SWF's JSON protocol over HTTP.
 
-Any SWF client in any language can use it: `POST /`, the operation in `X-Amz-Target`, JSON in and out, faults as SWF
-writes them. Who may is decided by a signature made with the key of the connection file, which only the user can read.
-What a browser would send is refused whatever it says: an `Origin`, a foreign `Host`, another content type, any method
-but POST. There are no CORS headers and no redirects.
+An SWF client in any language can use it: `POST /`, the operation in `X-Amz-Target`, JSON in and out, faults as SWF
+writes them. Requests must be signed with the key of the connection file, which only the user can read. Requests that a
+browser could send are refused: those with an `Origin`, a foreign `Host`, another content type, or a method other than
+POST. There are no CORS headers and no redirects.
 
 Rule: this module speaks HTTP and decides nothing about workflows.
 """
@@ -35,7 +35,9 @@ from simpleflow_lab.exceptions import (
     UnknownOperationException,
     ValidationException,
 )
-from simpleflow_lab.http.signature import Refused, check
+from simpleflow_lab.http import connection_file as names
+from simpleflow_lab.http.connection_file import write_connection_file
+from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.swf import shapes
 from simpleflow_lab.swf.history import epoch_seconds
 
@@ -43,11 +45,11 @@ logger = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
-"""What clients are told; any region that a client signs with is as good."""
+"""The region in the connection file; requests may be signed for any region."""
 MAX_BODY: Final = 1 << 20
-"""SWF's limit for a request."""
+"""SWF's limit for the size of a request, in bytes."""
 IDLE_SECONDS: Final = 120.0
-"""How long a connection may stay open without a request."""
+"""For how many seconds a connection may stay open without a request."""
 
 _TARGET: Final = re.compile(
     r"(?:SimpleWorkflowService|com\.amazonaws\.swf\.service\.model\.SimpleWorkflowService)\.(\w+)"
@@ -56,7 +58,7 @@ _CONTENT_TYPES: Final = frozenset({"application/x-amz-json-1.0", "application/js
 _OPERATIONS: Final[Mapping[str, str]] = {
     name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in shapes.OPERATIONS
 }
-"""SWF's operations and the methods that carry them out."""
+"""The engine's methods by SWF's operations."""
 _POLLS: Final = frozenset({"PollForDecisionTask", "PollForActivityTask"})
 
 _TYPES: Final[Mapping[type[SWFFault], str]] = {
@@ -65,7 +67,7 @@ _TYPES: Final[Mapping[type[SWFFault], str]] = {
     UnknownOperationException: "com.amazon.coral.service#UnknownOperationException",
     ThrottlingException: "com.amazon.coral.availability#ThrottlingException",
 }
-"""How SWF writes the faults that are not in its own model."""
+"""The `__type` of faults that are not in SWF's own model."""
 
 
 class Endpoint:
@@ -80,10 +82,12 @@ class Endpoint:
         poll_seconds: float | None = None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
-        """`port` 0 takes a free one. The connection file, if named, holds URL and key; only the user can read it.
-        An empty poll is answered after `poll_seconds`, by default when the engine's own are.
+        """Serve `engine` on a port, by default a free one, and write the connection file if one is named.
 
-        Raises `StoreError` if the port or the file can't be had.
+        An empty poll returns after `poll_seconds`, by default as the engine's own polls. `now` gives the time against
+        which the time of signatures is checked.
+
+        Raises `StoreError` if the port is taken or the file can't be written.
         """
         self.engine = engine
         self.access_key = "LAB" + secrets.token_hex(8).upper()
@@ -100,7 +104,7 @@ class Endpoint:
         self.hosts = frozenset({f"{name}:{self.port}" for name in (HOST, "localhost")})
         self._connection_file = connection_file
         if connection_file is not None:
-            _write_connection_file(connection_file, self.environment | {"pid": os.getpid()})
+            write_connection_file(connection_file, self.environment | {"pid": os.getpid()})
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.2},
@@ -111,16 +115,16 @@ class Endpoint:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """The variables with which every AWS SDK finds this endpoint."""
+        """The environment variables with which every AWS SDK uses this endpoint."""
         return {
-            "AWS_ENDPOINT_URL_SWF": self.url,
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_DEFAULT_REGION": REGION,
+            names.URL: self.url,
+            names.ACCESS_KEY: self.access_key,
+            names.SECRET_KEY: self.secret_key,
+            names.REGION: REGION,
         }
 
     def close(self) -> None:
-        """Serve no more. Polls that wait are the engine's to release."""
+        """Stop serving, and delete the connection file. Polls that wait end when the engine releases them."""
         self.closing = True
         if self._connection_file is not None:
             with contextlib.suppress(OSError):
@@ -139,12 +143,12 @@ class _Server(http.server.ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that went away in the middle is no event; anything else is a bug of ours.
+        # A client that disconnects in the middle of a request is not worth a message; anything else is a bug.
         logger.debug("a connection of %s ended badly", client_address, exc_info=True)
 
 
 class _Rejected(Exception):
-    """A request that is not answered as SWF: an HTTP status and words."""
+    """A request that is refused before it reaches the engine: an HTTP status, a code and a message."""
 
     def __init__(self, status: int, code: str, message: str):
         super().__init__(message)
@@ -157,17 +161,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server_version = "simpleflow_lab"
     sys_version = ""
     timeout = IDLE_SECONDS
-    wbufsize = 1 << 16  # an answer is one write, and not held back for another
+    wbufsize = 1 << 16  # a response is one write
     disable_nagle_algorithm = True
     server: _Server
 
     def do_POST(self) -> None:
-        """An operation of SWF."""
+        """Carry out an operation of SWF."""
         try:
             body = self._body()
             self._check_sender(body)
             operation, request = self._operation(body)
-            answer = self._carry_out(operation, request)
+            response = self._call(operation, request)
         except _Rejected as error:
             self.close_connection = True
             self._send(error.status, {"__type": error.code, "message": str(error)})
@@ -176,25 +180,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(400, {"__type": kind, "message": fault.message} if fault.message else {"__type": kind})
         except SimpleflowLabError as error:
             if self.server.endpoint.closing:
-                # Who gets no answer from an owner that goes looks for the next one.
+                # A client that gets no response looks for the next owner.
                 self.close_connection = True
                 return
             self._send(500, {"__type": "com.amazon.coral.service#InternalFailure", "message": str(error)})
         else:
-            self._send(200, answer or None)
+            self._send(200, response or None)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Any other method, and broken HTTP: refused without a page."""
+        """Refuse another method or malformed HTTP, with JSON instead of a page."""
         self.close_connection = True
         self._send(
             400 if code == 400 else 405 if code == 501 else code, {"__type": "BadRequest", "message": message or ""}
         )
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are logged at DEBUG, without their bodies."""
+        """Log a request at DEBUG, without its body."""
         logger.debug(format, *args)
 
-    # -- what came --
+    # -- the request
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") is not None:
@@ -207,7 +211,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _check_sender(self, body: bytes) -> None:
-        """Raise unless a program with our key sent this, and no page in a browser."""
+        """Raise `_Rejected` unless a program sent the request that has the key, and not a page in a browser."""
         endpoint, headers = self.server.endpoint, self.headers
         if headers.get("Host", "") not in endpoint.hosts:
             raise _Rejected(403, "AccessDeniedException", "this endpoint is for programs on this machine")
@@ -218,7 +222,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
             raise _Rejected(403, "AccessDeniedException", "send application/x-amz-json-1.0")
         try:
-            check(
+            check_signature(
                 method="POST",
                 path="/",
                 headers={name.lower(): value for name, value in headers.items()},
@@ -227,10 +231,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 secret_key=endpoint.secret_key,
                 now=endpoint.now(),
             )
-        except Refused as error:
+        except SignatureError as error:
             raise _Rejected(403, "InvalidSignatureException", str(error)) from None
 
     def _operation(self, body: bytes) -> tuple[str, dict[str, Any]]:
+        """The operation and its request. Raises `SWFFault`."""
         found = _TARGET.fullmatch(self.headers.get("X-Amz-Target", ""))
         if found is None or found[1] not in _OPERATIONS:
             raise UnknownOperationException
@@ -240,29 +245,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise SerializationException("the request is not JSON") from None
         if not isinstance(request, dict):
             raise SerializationException("the request is no JSON object")
-        # SWF takes null for a member that is not there.
+        # SWF treats null as a member that is absent.
         return found[1], {name: value for name, value in request.items() if value is not None}
 
-    # -- what is done --
+    # -- the response
 
-    def _carry_out(self, operation: str, request: dict[str, Any]) -> Mapping[str, Any]:
+    def _call(self, operation: str, request: dict[str, Any]) -> Mapping[str, Any]:
         engine = self.server.endpoint.engine
         if operation in _POLLS:
-            # A task is handed only to a connection that is still there, and only when its start is on disk.
+            # A task is assigned only to a client that is still connected, and sent when its start is on disk.
             return engine.remote_poll(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
         method: Callable[..., Mapping[str, Any]] = getattr(engine, _OPERATIONS[operation])
         return method(**request)
 
     def _is_connected(self) -> bool:
-        """The client has not closed its end. A client that waits for an answer sends nothing."""
+        """Whether the client has not closed its end. A client that waits for a response sends nothing."""
         try:
             readable, _, broken = select.select([self.connection], [], [self.connection], 0)
             return not broken and (not readable or bool(self.connection.recv(1, socket.MSG_PEEK)))
         except (OSError, ValueError):
             return False
 
-    def _send(self, status: int, answer: Mapping[str, Any] | None) -> None:
-        body = b"" if answer is None else json.dumps(answer, default=_json).encode()
+    def _send(self, status: int, response: Mapping[str, Any] | None) -> None:
+        body = b"" if response is None else json.dumps(response, default=_json).encode()
         try:
             self.send_response(status)
             self.send_header("Content-Type", "application/x-amz-json-1.0")
@@ -278,17 +283,3 @@ def _json(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return epoch_seconds(value)
     raise TypeError(f"{type(value).__name__} has no JSON")
-
-
-def _write_connection_file(path: str, record: Mapping[str, Any]) -> None:
-    """Readable by the user alone from its first moment, whatever the umask; never through a link."""
-    beside = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(beside)
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        os.replace(beside, path)
-    except OSError as error:
-        raise StoreError(f"the connection file {path} can't be written: {error.strerror or error}") from None

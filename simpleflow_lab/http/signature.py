@@ -1,7 +1,7 @@
-"""AWS Signature Version 4, checked: who asks has the key of the connection file.
+"""The check of AWS Signature Version 4: the sender of a request has the key of the connection file.
 
-A boto3 client signs every request anyway; a web page can't. The check follows AWS's description: the canonical request
-is built from what arrived, signed with our key, and compared in constant time.
+An AWS SDK signs every request anyway; a web page can't. The check follows AWS's description: the canonical request is
+built from the request that arrived and signed with the key, and the signatures are compared in constant time.
 
 Source: "Create a signed AWS API request", https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
@@ -17,7 +17,7 @@ from typing import Final
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 MAX_SKEW: Final = datetime.timedelta(minutes=15)
-"""How far the time of a request may be from ours; AWS's own limit."""
+"""How far the time of a request may differ from this machine's; AWS's own limit."""
 _MUST_BE_SIGNED: Final = frozenset({"host", "x-amz-date"})
 
 _AUTHORIZATION: Final = re.compile(
@@ -27,11 +27,11 @@ _AUTHORIZATION: Final = re.compile(
 )
 
 
-class Refused(Exception):
-    """A request that is not signed as it must be; the message is for who runs the client."""
+class SignatureError(Exception):
+    """A request is not signed as it must be; the message is for the user of the client."""
 
 
-def check(
+def check_signature(
     *,
     method: str,
     path: str,
@@ -41,29 +41,29 @@ def check(
     secret_key: str,
     now: datetime.datetime,
 ) -> None:
-    """Raise `Refused` unless this request was signed with this key. Header names are in lower case."""
+    """Raise `SignatureError` unless this request was signed with this key. Header names are in lower case."""
     found = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
     if found is None:
-        raise Refused("the request is not signed with AWS Signature Version 4")
+        raise SignatureError("the request is not signed with AWS Signature Version 4")
     if not hmac.compare_digest(found["key"], access_key):
-        raise Refused("the access key is not the one of this engine")
+        raise SignatureError("the access key is not the one of this engine")
     signed = found["headers"].split(";")
     if not set(signed) >= _MUST_BE_SIGNED or found["service"] != "swf":
-        raise Refused("the signature does not cover the host and the date, or is for another service")
+        raise SignatureError("the signature does not cover the host and the date, or is for another service")
     stamp = headers.get("x-amz-date", "")
     try:
         signed_at = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
     except ValueError:
-        raise Refused("the request has no X-Amz-Date") from None
+        raise SignatureError("the request has no X-Amz-Date") from None
     if abs(now - signed_at) > MAX_SKEW or not stamp.startswith(found["date"]):
-        raise Refused(f"the request was signed at {stamp}: too far from the engine's time")
+        raise SignatureError(f"the request was signed at {stamp}: too far from the engine's time")
     canonical = _canonical_request(method, path, headers, signed, body)
     scope = f"{found['date']}/{found['region']}/{found['service']}/aws4_request"
     to_sign = "\n".join((ALGORITHM, stamp, scope, hashlib.sha256(canonical).hexdigest()))
     key = _signing_key(secret_key, found["date"], found["region"], found["service"])
     expected = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(found["signature"], expected):
-        raise Refused("the signature does not match: the secret key is not the one of this engine")
+        raise SignatureError("the signature does not match: the secret key is not the one of this engine")
 
 
 def _canonical_request(method: str, path: str, headers: Mapping[str, str], signed: list[str], body: bytes) -> bytes:

@@ -26,7 +26,8 @@ from simpleflow_lab.data.references import bucket_location
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, UsageError
-from simpleflow_lab.http.client import connection_file, owners_service
+from simpleflow_lab.http.client import connect_to_owner
+from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.service.history_polling import Watching
 from simpleflow_lab.service.protocol import WatchableService
@@ -256,7 +257,7 @@ class SharedStore:
         # Threads of this process may be at work for the owner that was; their answers are welcome.
         engine = EmbeddedSWF(self.path, clock=self._clock, takes_over=self._backend is not None)
         try:
-            self._endpoint = Endpoint(engine, connection_file=connection_file(self.path))
+            self._endpoint = Endpoint(engine, connection_file=connection_file_path(self.path))
         except BaseException:
             engine.close()
             raise
@@ -265,6 +266,6 @@ class SharedStore:
     def _ask_owner(self) -> None:
         if self._clock is not None:
             raise StoreError(f"the store {self.path} has an owner already, who has its clock: open it without one")
-        service = owners_service(self.path)
+        service = connect_to_owner(self.path)
         service.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
         self._backend = cast(WatchableService, Watching(service, longest_pause=LOCAL_PAUSE))

@@ -22,7 +22,7 @@ from simpleflow_lab.engine import store as stores
 from simpleflow_lab.engine.crash_points import POINTS
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
-from simpleflow_lab.http.client import owners_service
+from simpleflow_lab.http.client import connect_to_owner
 from tests.faults import programs
 from tests.faults.findings import Figures, Found, check_results, check_store
 from tests.faults.processes import PATIENCE, Process
@@ -418,7 +418,7 @@ def _moved(path: Path, dead: int, since: float) -> float:
     while (passed := time.monotonic() - since) < PATIENCE:
         if _owner(path) not in (None, dead):
             try:
-                service = owners_service(str(path))
+                service = connect_to_owner(str(path))
                 service.list_domains(registrationStatus="REGISTERED")
             except ServiceUnreachableError:
                 pass

@@ -22,7 +22,8 @@ import pytest
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
-from simpleflow_lab.http.client import connection_file, owners_service
+from simpleflow_lab.http.client import connect_to_owner
+from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.server import MAX_BODY, Endpoint
 
 DOMAIN = {"name": "lab", "workflowExecutionRetentionPeriodInDays": "1"}
@@ -242,12 +243,12 @@ def test_the_connection_file_is_the_users_alone_and_goes_with_the_endpoint(engin
     store = str(tmp_path / "store.sqlite")
     before = os.umask(0)
     try:
-        endpoint = Endpoint(engine, connection_file=connection_file(store))
+        endpoint = Endpoint(engine, connection_file=connection_file_path(store))
     finally:
         os.umask(before)
-    path = Path(connection_file(store))
+    path = Path(connection_file_path(store))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert owners_service(store).list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "lab"
+    assert connect_to_owner(store).list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "lab"
     endpoint.close()
     assert not path.exists()
 
@@ -284,11 +285,11 @@ def test_the_connection_file_is_the_users_alone_and_goes_with_the_endpoint(engin
 )
 def test_a_connection_file_that_is_not_ours_is_not_used(tmp_path, content, mode):
     store = str(tmp_path / "store.sqlite")
-    path = Path(connection_file(store))
+    path = Path(connection_file_path(store))
     path.write_text(content)
     path.chmod(mode)
     with pytest.raises(ServiceUnreachableError):
-        owners_service(store)
+        connect_to_owner(store)
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(endpoint, engine):
