@@ -33,9 +33,9 @@ from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.futures import Future
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.log import logger
+from simpleflow_lab.replay.task_records import HistoryWithRecords as History
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.signal import WaitForSignal
-from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
 
 upstream.install()

@@ -25,7 +25,7 @@ import contextvars
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -257,26 +257,13 @@ def _records(objects: Objects, folder: str) -> Iterator[Mapping[str, Any]]:
             logger.warning("the object %s has no figures of a task: it is left out", key)
 
 
-def _with_figures(history: Iterable[Any], records: Mapping[int, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every attempt of an activity task, as far as the history says, with its figures."""
-    attempts: dict[int, dict[str, Any]] = {}
-    for event in history:
-        scheduled_id = event.attributes.get("scheduledEventId")
-        if event.type == "ActivityTaskScheduled":
-            kind = event.attributes["activityType"]
-            attempts[event.id] = {
-                "type": "activity",
-                "id": event.attributes["activityId"],
-                "name": kind["name"],
-                "version": kind["version"],
-                "state": "scheduled",
-                "scheduled_timestamp": event.timestamp,
-            }
-        elif event.type.startswith("ActivityTask") and scheduled_id in attempts:
-            state = {"TimedOut": "timed_out"}.get(event.type[12:], event.type[12:].lower())
-            attempt = attempts[scheduled_id]
-            attempt["state"], attempt[f"{state}_timestamp"] = state, event.timestamp
-            if state == "started":
-                attempt["metrology"] = records.get(event.id)
-    for attempt in attempts.values():
-        yield attempt["id"], attempt
+def _with_figures(history: Any, records: Mapping[int, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The id of each attempt of an activity task with its name, version, state, times and figures."""
+    for attempt in history.attempts():
+        shown = {key: value for key, value in attempt.items() if key in _SHOWN or key.endswith("_timestamp")}
+        if "started_id" in attempt:
+            shown["metrology"] = records.get(attempt["started_id"])
+        yield attempt["id"], shown
+
+
+_SHOWN: Final = frozenset({"type", "id", "name", "version", "state"})

@@ -30,7 +30,7 @@ from simpleflow_lab.replay.propagation import Propagation
 from simpleflow_lab.replay.requests import Asked, Request
 from simpleflow_lab.replay.signals import Signals
 from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
-from simpleflow_lab.replay.task_records import History
+from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.replay.task_requests import Asks
 from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf.history import HistoryEvent
@@ -82,7 +82,7 @@ class ReplayExecutor:
         self.asked = Asked()
         """Requests that the history has not recorded yet."""
         self.events: list[HistoryEvent] = []
-        self.history = History(self.events)
+        self.history = HistoryWithRecords(self.events)
         """The events up to the decision at hand: what the workflow may know."""
         self.replaying = False
         self.decided_at: datetime.datetime = started.timestamp

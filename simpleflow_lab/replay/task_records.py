@@ -1,59 +1,50 @@
-"""What a workflow may know of its own history: one record a task, by upstream's names.
+"""A history with records: one dict for each task, signal, marker and timer, by upstream's keys.
 
     def run(self):
         if self.executor.history.last_event_id > 10_000:
             ...
         rows = [signal["input"] for signal in self.executor.history.get_signal_events("row")]
 
-A `History` is a sequence of events with records folded from them: `activities`, `child_workflows`, `signals`,
-`markers`, `timers`, …, each a dict with upstream's keys. A workflow sees the events up to the decision that is being
-made, in a replay as the first time. Each event is folded once, when somebody first asks: looking costs what is new.
+`HistoryWithRecords` is the class that users know as `simpleflow_lab.History`: a sequence of events, with records made
+from them: `activities`, `child_workflows`, `signals`, `markers`, `timers`, …. The history of a workflow's executor has
+the events up to the decision that is being made, in a replay as the first time.
 
-An activity that was tried again has one record, of its latest attempt, with `retry` counting; every attempt is a row of
-`Execution.tasks()`. Events of types that are not in here are passed over.
+An activity that is tried again has one record, of its latest attempt, in which `retry` counts. `attempts` gives one
+record for each attempt.
+
+Rule: this is the one module that knows upstream's keys. Each event is folded into the records once, when a record is
+read. Events of types that are not in the table `_EVENTS` are passed over.
 """
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, overload
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, overload
 
 from simpleflow_lab.data.codec import decode_or_text
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.history import History, HistoryEvent
 
 Record = dict[str, Any]
 """What is known of a task, by upstream's keys. Not to be changed."""
 
 
-class Event(Protocol):
-    """An event of an SWF history."""
+class HistoryWithRecords(History):
+    """The events of one execution, in order, and the records of its tasks. Slices are histories too.
 
-    @property
-    def id(self) -> int:
-        """Its `eventId`."""
+    It is immutable, except that the replay lets the history of an executor grow. A record of a slice knows only the
+    events of the slice.
+    """
 
-    @property
-    def type(self) -> str:
-        """Its `eventType`."""
-
-    @property
-    def timestamp(self) -> datetime.datetime:
-        """Its `eventTimestamp`."""
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Its attributes by SWF's names."""
-
-
-class History(Sequence[Event]):
-    """The events up to a decision, and what they say of each task."""
-
-    def __init__(self, events: Sequence[Event] = (), *, length: int | None = None):
-        """`events` may grow afterwards; what is seen of them does with `advance`. By default all are seen."""
-        self._events = events
-        self._length = len(events) if length is None else length
+    def __init__(self, events: Iterable[HistoryEvent] = (), *, length: int | None = None):
+        """With `length` only the first so many of `events` are seen, until `advance` shows more of them."""
+        super().__init__()
+        self._events = events if isinstance(events, list | tuple) else tuple(events)
+        self._length = len(self._events) if length is None else length
         self._folded = 0
+        self._folding = threading.RLock()
         self._workflow: Record = {}
         self._activities: dict[str, Record] = {}
         self._child_workflows: dict[str, Record] = {}
@@ -69,28 +60,26 @@ class History(Sequence[Event]):
         self._started_decision_id: int | None = None
         self._completed_decision_id: int | None = None
 
-    def __repr__(self) -> str:
-        return f"<History: {self._length} events>"
-
     # -- a sequence of events --
 
     @overload
-    def __getitem__(self, index: int) -> Event: ...
+    def __getitem__(self, index: int) -> HistoryEvent: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Event]: ...
-    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
-        if isinstance(index, slice):
-            return [self._events[position] for position in range(*index.indices(self._length))]
-        return self._events[range(self._length)[index]]
+    def __getitem__(self, index: slice) -> HistoryWithRecords: ...
+    def __getitem__(self, index: int | slice) -> HistoryEvent | HistoryWithRecords:
+        seen = range(self._length)[index]
+        if isinstance(seen, range):
+            return HistoryWithRecords([self._events[position] for position in seen])
+        return self._events[seen]
 
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[Event]:
-        return (self._events[position] for position in range(self._length))
+    def __iter__(self) -> Iterator[HistoryEvent]:
+        return itertools.islice(self._events, self._length)
 
     @property
-    def events(self) -> list[Event]:
+    def events(self) -> list[HistoryEvent]:
         """The events, in order."""
         return list(self)
 
@@ -100,11 +89,11 @@ class History(Sequence[Event]):
         return self._events[self._length - 1].id if self._length else None
 
     def advance(self, length: int) -> None:
-        """See the first `length` events; told by the replay."""
+        """Show the first `length` events. The replay calls it before each decision."""
         self._length = length
 
     def parse(self) -> None:
-        """Nothing is left to do: records are made when they are read. For programs that call upstream's."""
+        """Do nothing, for records are made when they are read. Programs that call upstream's method call this one."""
 
     # -- records --
 
@@ -203,76 +192,115 @@ class History(Sequence[Event]):
         recorded = [marker for marker in self.markers.get(name, []) if marker["state"] == "recorded"]
         return {**recorded[-1], "details": decode_or_text(recorded[-1]["details"])} if recorded else None
 
+    # -- attempts --
+
+    def attempts(self) -> list[Record]:
+        """One record for each attempt of an activity, in the order in which they were scheduled."""
+        events_of: dict[int, list[HistoryEvent]] = {}
+        for event in self:
+            if event.type == "ActivityTaskScheduled":
+                events_of[event.id] = [event]
+            elif event.type in _EVENTS and event.attributes.get("scheduledEventId") in events_of:
+                events_of[event.attributes["scheduledEventId"]].append(event)
+        return [self._record_from(events) for events in events_of.values()]
+
+    def attempt(self, event: HistoryEvent, *, decode: Callable[[str], Any] = decode_or_text) -> Record:
+        """The record of the attempt that this event is about, from the attempt's own events up to this one.
+
+        The event is one of an activity or a child execution. `decode` reads the attempt's `input`. There is no `retry`
+        in it, for that counts other attempts.
+        """
+        earlier = (event.attributes.get(name) for name in (_EVENTS[event.type].follows, "startedEventId"))
+        ids = sorted({id for id in earlier if id})
+        return self._record_from([*(self.event(id) for id in ids), event], decode)
+
+    def _record_from(self, events: Sequence[HistoryEvent], decode: Callable[[str], Any] = decode_or_text) -> Record:
+        """One attempt's record, from its events so far."""
+        last = events[-1]
+        row = _EVENTS[last.type]
+        record: Record = {"type": row.kind, "id": self._name(last, row)}
+        for event in events:
+            record.update(_EVENTS[event.type].keys_of(event, decode))
+        if row.state == "timed_out":
+            record["timeout_value"] = self._timeout_of(last, row)
+        return record
+
     # -- the fold --
 
-    def _fold(self) -> History:
-        """Take in the events that are seen and were not taken in yet."""
-        while self._folded < self._length:
-            event = self._events[self._folded]
-            self._folded += 1
-            row = _EVENTS.get(event.type)
-            if row is not None:
-                self._take(event, row)
+    def _fold(self) -> HistoryWithRecords:
+        """Fold the events that are seen and were not folded yet."""
+        if self._folded < self._length:
+            with self._folding:
+                while self._folded < self._length:
+                    event = self._events[self._folded]
+                    row = _EVENTS.get(event.type)
+                    if row is not None and self._has(event.attributes.get(row.follows)):
+                        self._apply(event, row)
+                    self._folded += 1
         return self
 
-    def _take(self, event: Event, row: _Row) -> None:
-        told = row.of(event)
+    def _has(self, event_id: int | None) -> bool:
+        """Whether this history has the event, or there is none to be had: a slice may start later."""
+        return not event_id or event_id >= self._events[0].id
+
+    def _apply(self, event: HistoryEvent, row: _Row) -> None:
+        keys = row.keys_of(event)
         match row.kind:
             case "activity" | "child_workflow":
                 found = self._activities if row.kind == "activity" else self._child_workflows
-                key = self._name(event, row)
-                if key not in found:
-                    self._tasks.append(found.setdefault(key, {"type": row.kind, "id": key}))
-                record = found[key]
-                record.update(told)
+                id = self._name(event, row)
+                if id not in found:
+                    self._tasks.append(found.setdefault(id, {"type": row.kind, "id": id}))
+                record = found[id]
+                record.update(keys)
                 if row.state in ("failed", "timed_out"):
                     record["retry"] = record.get("retry", -1) + 1
                 if row.state == "timed_out":
                     record["timeout_value"] = self._timeout_of(event, row)
             case "timer":
-                key = self._name(event, row)
+                id = self._name(event, row)
                 if row.state == "started":
-                    self._timers[key] = {}
+                    self._timers[id] = {}
                 latest = {"event_id": event.id, "timestamp": event.timestamp}
-                self._timers.setdefault(key, {}).update({"type": "timer", "id": key, "name": key, **latest, **told})
+                self._timers.setdefault(id, {}).update({"type": "timer", "id": id, "name": id, **latest, **keys})
             case "signal":
-                record = {"type": "signal", **told}
+                record = {"type": "signal", **keys}
                 self._signals[record["name"]] = record
                 self._signal_lists.setdefault(record["name"], []).append(record)
                 self._tasks.append(record)
             case "marker":
-                self._markers.setdefault(told["name"], []).append({"type": "marker", **told})
+                self._markers.setdefault(keys["name"], []).append({"type": "marker", **keys})
             case "external_workflow":
                 initiated = event.attributes.get("initiatedEventId") or event.id
                 record = self._external_workflows_signaling.setdefault(
                     initiated, {"type": "external_workflow", "id": event.attributes.get("workflowId")}
                 )
-                record.update(told)
+                record.update(keys)
                 if row.state == "execution_signaled":
-                    self._signaled_workflows.setdefault(record["signal_name"], []).append(record)
+                    self._signaled_workflows.setdefault(record.get("signal_name", ""), []).append(record)
             case "decision_task" if row.state == "started":
                 self._started_decision_id = event.id
             case "decision_task":
                 self._completed_decision_id = event.id
             case "cancel_requested":
-                self._cancel_requested = {"type": "cancel_requested", **told}
+                self._cancel_requested = {"type": "cancel_requested", **keys}
             case "cancel_failed":
-                self._cancel_failed = {"type": "cancel_failed", **told}
+                self._cancel_failed = {"type": "cancel_failed", **keys}
             case _:
-                self._workflow.update(told)
+                self._workflow.update(keys)
 
-    def _name(self, event: Event, row: _Row) -> str:
+    def _name(self, event: HistoryEvent, row: _Row) -> str:
         """The id by which an event's record is found: its own, or that of the event it refers to."""
         assert row.name is not None
         attributes = event.attributes if row.name in event.attributes else self._first(event, row)
         return str(attributes[row.name])
 
-    def _first(self, event: Event, row: _Row) -> Mapping[str, Any]:
+    def _first(self, event: HistoryEvent, row: _Row) -> Mapping[str, Any]:
         """The attributes of the event with which the record began."""
         first: int = event.attributes[row.follows]
-        return self._events[first - self._events[0].id].attributes
+        return self.event(first).attributes
 
-    def _timeout_of(self, event: Event, row: _Row) -> Any:
+    def _timeout_of(self, event: HistoryEvent, row: _Row) -> Any:
         """The value of the timeout that was run into, as it was recorded."""
         kind = str(event.attributes.get("timeoutType", "")).split("_")
         first = self._first(event, row)
@@ -286,48 +314,47 @@ class _Lists(dict[str, list[Record]]):
 
 
 class _Row(NamedTuple):
-    """What one type of event tells."""
+    """How one type of event changes a record."""
 
     kind: str
-    """Whose record it changes."""
+    """The kind of the record."""
     state: str
-    """Upstream's word for what it makes of it."""
+    """The state that the record has then, in upstream's words."""
     id: str
-    """The key under which the event's id is kept."""
+    """The key that holds the event's id."""
     timestamp: str
-    """The key under which its time is kept."""
+    """The key that holds the event's time."""
     copied: Mapping[str, str]
-    """From keys of the record to attributes of the event."""
+    """Keys of the record, each with the attribute of the event that it holds."""
     name: str | None
-    """The attribute that names the record, in this event or the one it refers to."""
+    """The attribute that names the record, in this event or in the one it refers to."""
     follows: str
     """The attribute that refers to the record's first event."""
 
-    def of(self, event: Event) -> Record:
-        """What the event tells, as keys of a record."""
-        told: Record = {"state": self.state}
+    def keys_of(self, event: HistoryEvent, decode: Callable[[str], Any] = decode_or_text) -> Record:
+        """The keys that this event sets. `decode` reads an `input`."""
+        keys: Record = {"state": self.state}
         if self.id:
-            told[self.id] = event.id
+            keys[self.id] = event.id
         if self.timestamp:
-            told[self.timestamp] = event.timestamp
+            keys[self.timestamp] = event.timestamp
         for key, attribute in self.copied.items():
-            found: Any = event.attributes
+            value: Any = event.attributes
             for part in attribute.split("."):
-                found = (found or {}).get(part)
-            told[key] = _READ[key](found) if key in _READ else found
-        return told
+                value = (value or {}).get(part)
+            if key == "input":
+                value = decode(value)
+            elif key == "control":
+                value = decode_or_text(value)
+            elif key == "start_to_fire_timeout":
+                value = _seconds(value)
+            keys[key] = value
+        return keys
 
 
 def _seconds(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
-
-_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "input": decode_or_text,
-    "control": decode_or_text,
-    "start_to_fire_timeout": _seconds,
-}
-"""Values that are read; the others stay as they were recorded."""
 
 _DECISION: Final = {"decision_task_completed_event_id": "decisionTaskCompletedEventId"}
 _EXTERNAL: Final = {
@@ -472,4 +499,4 @@ _EVENTS: Final[dict[str, _Row]] = {
     "WorkflowExecutionTerminated": _workflow("terminated", _same("cause", "reason", "details")),
     "WorkflowExecutionTimedOut": _workflow("timed_out", {"timeout_type": "timeoutType"}),
 }
-"""What each type of event tells a workflow. States and keys are upstream's, spelled as SWF spells them (`canceled`)."""
+"""How each type of event changes a record. States and keys are upstream's, spelled as SWF spells them (`canceled`)."""

@@ -14,7 +14,7 @@ import datetime
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple, Self, overload
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType, attributes_key
@@ -76,15 +76,15 @@ class History(Sequence[HistoryEvent]):
     __slots__ = ("_events",)
 
     def __init__(self, events: Iterable[HistoryEvent] = ()):
-        self._events = tuple(events)
+        self._events: Sequence[HistoryEvent] = tuple(events)
 
     @classmethod
-    def from_wire(cls, events: Iterable[Mapping[str, Any]]) -> History:
+    def from_wire(cls, events: Iterable[Mapping[str, Any]]) -> Self:
         """From the `events` of boto3's `get_workflow_execution_history`."""
         return cls(event_from_wire(event) for event in events)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> History:
+    def from_json(cls, text: str | bytes) -> Self:
         """From the output of `aws swf get-workflow-execution-history`, or from `to_json`.
 
         Raises `HistoryError` in one line, naming the event, for anything that is not a history.
@@ -108,7 +108,7 @@ class History(Sequence[HistoryEvent]):
         return history
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> History:
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
         """`from_json` of a file. Raises `HistoryError` with the file's name."""
         try:
             if os.path.getsize(path) > MAX_FILE_BYTES:
@@ -138,10 +138,10 @@ class History(Sequence[HistoryEvent]):
         return iter(self._events)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, History) and self._events == other._events
+        return isinstance(other, History) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash((len(self), self._events[-1].timestamp if self._events else None))
+        return hash((len(self), self[-1].timestamp if len(self) else None))
 
     def __repr__(self) -> str:
         return f"<History of {self.workflow_type}: {len(self)} events, {self.close_status or 'OPEN'}>"
@@ -149,15 +149,15 @@ class History(Sequence[HistoryEvent]):
     def event(self, event_id: int) -> HistoryEvent:
         """The event with this id. Raises `HistoryError` if there is none."""
         # Ids are 1, 2, 3, …; a slice of a history starts later.
-        index = event_id - self._events[0].id if self._events else -1
-        if not 0 <= index < len(self._events):
+        index = event_id - self._events[0].id if len(self) else -1
+        if not 0 <= index < len(self):
             raise HistoryError(f"this history has no event {event_id}")
         return self._events[index]
 
     @property
     def workflow_type(self) -> str:
         """Name of the workflow type, as event 1 has it."""
-        if not self._events:
+        if not len(self):
             return "?"
         kind = self._events[0].attributes.get("workflowType")
         return str(kind.get("name", "?")) if isinstance(kind, Mapping) else "?"
@@ -165,7 +165,7 @@ class History(Sequence[HistoryEvent]):
     @property
     def close_status(self) -> str | None:
         """SWF's close status, or `None` while the execution is open."""
-        return CLOSE_STATUS.get(self._events[-1].type) if self._events else None
+        return CLOSE_STATUS.get(self[-1].type) if len(self) else None
 
 
 def _event_from_file(data: Any, position: int) -> HistoryEvent:
