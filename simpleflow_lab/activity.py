@@ -129,7 +129,7 @@ class Activity:
         class with an `execute` method is instantiated with the arguments, then its `execute()` is called, then its
         `post_execute()` if it has one; the instance has the context as `self.context`. What is awaitable is awaited.
         """
-        with activity_context.running(task):
+        with activity_context.set_current_task(task):
             return through(middleware, task.context, functools.partial(self._call, task), args, kwargs)
 
     def _call(self, task: activity_context.RunningTask, /, *args: Any, **kwargs: Any) -> Any:
@@ -137,12 +137,12 @@ class Activity:
             kwargs["context"] = task.context
         made = self.callable(*args, **kwargs)
         if not (inspect.isclass(self.callable) and hasattr(self.callable, "execute")):
-            return task.finished(made)
+            return task.awaited(made)
         made.context = task.context
-        result = task.finished(made.execute())
+        result = task.awaited(made.execute())
         post_execute = getattr(made, "post_execute", None)
         if post_execute is not None:
-            task.finished(post_execute())
+            task.awaited(post_execute())
         return result
 
 
@@ -217,7 +217,7 @@ def current_context() -> Mapping[str, Any]:
     Each thread, coroutine and process that runs an activity sees its own. In a thread that the activity starts itself,
     run the code in `contextvars.copy_context()`.
     """
-    task = activity_context.current()
+    task = activity_context.current_task()
     return task.context if task is not None else {}
 
 
@@ -232,7 +232,7 @@ def heartbeat(progress: Any = None, details: Any = None) -> None:
     Raises `ActivityCanceled` if a cancel request came for the task, or its execution has closed: clean up and raise it
     again. Outside an activity task it does nothing.
     """
-    task = activity_context.current()
+    task = activity_context.current_task()
     if task is not None:
         task.heartbeat(progress, details)
 

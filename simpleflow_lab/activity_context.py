@@ -1,9 +1,9 @@
-"""The activity task that runs here: its context, what it says of its progress, and whether it should stop.
+"""The activity task that runs here: its context, the progress that it notes, and whether it should stop.
 
 An activity worker makes a `RunningTask` for each task it takes. The activity's code finds it through a context
 variable, so each thread, each coroutine and each process that runs an activity has its own.
 
-A request to cancel is told once to each thread of the activity: who cleans up afterwards may send heartbeats again.
+*Rule:* a cancellation is raised once in each thread of the activity, so that its clean-up may send heartbeats again.
 """
 
 from __future__ import annotations
@@ -22,31 +22,32 @@ from simpleflow_lab.data.codec import decode, encode
 from simpleflow_lab.exceptions import ActivityCanceled
 
 _NOT_AWAITABLE: Final = frozenset({NoneType, bool, int, float, str, list, tuple, dict})
-"""What most activities give: that it is no coroutine is plain."""
+"""The types of most activities' return values, none of which can be awaited."""
 _MAX_PROGRESS: Final = 100
-"""Most characters of a progress that is a text: even escaped, it leaves room."""
+"""Most characters of a progress that is a text. Even escaped, it leaves room for the details."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActivityProgress:
-    """How far an activity that runs says that it is."""
+    """The progress of an activity that runs, by its latest heartbeat."""
 
     name: str
     """Name of the activity type."""
     activity_id: str
+    """Id of the activity task."""
     progress: Any
-    """A fraction from 0 to 1, a number of items or a text; `None` if it said nothing."""
+    """A fraction from 0 to 1, a number of items or a text; `None` if it noted none."""
     details: Any
-    """What else it said."""
+    """Further details that it noted, or `None`."""
 
     @property
-    def said(self) -> bool:
-        """It said how far it is."""
+    def has_progress(self) -> bool:
+        """Whether it noted how far it is."""
         return self.progress is not None
 
 
 class RunningTask:
-    """One activity task, from being taken to being answered."""
+    """One activity task, from when a worker takes it until it is answered."""
 
     def __init__(
         self,
@@ -55,48 +56,48 @@ class RunningTask:
         report: Callable[[str | None], None],
         finish: Callable[[Awaitable[Any], RunningTask], Any],
     ):
-        """`report` is called with the details of each heartbeat that the activity sends, as SWF takes them; `finish`
-        gives the result of an awaitable, with an event loop of its own."""
+        """`report` is called with the details of each heartbeat of the activity, as text within SWF's length. `finish`
+        gives the result of an awaitable, which it runs on an event loop."""
         self.context = context
-        """What `current_context` gives."""
-        self.said: str | None = None
+        """The record that `current_context` gives."""
+        self.heartbeat_details: str | None = None
         """The details of the activity's latest heartbeat."""
         self.canceled: str | None = None
-        """Why it should stop, in words; `None` if it may go on."""
-        self.gone = False
-        """Nobody waits for its answer: it timed out, or its execution has closed."""
+        """Why it should stop, in words; `None` while it may go on."""
+        self.is_gone = False
+        """SWF takes no answer any more: the task timed out, or its execution has closed."""
         self._report = report
         self._finish = finish
         self._interrupt: Callable[[], None] | None = None
-        self._told: set[int] = set()
-        self._lock = threading.RLock()  # a signal's handler may cancel what its thread is just looking at
+        self._notified_threads: set[int] = set()
+        self._lock = threading.RLock()  # a signal's handler may cancel while its own thread holds the lock
 
     def __repr__(self) -> str:
         return f"<RunningTask {self.context.get('activity_id')}>"
 
     def heartbeat(self, progress: Any, details: Any) -> None:
-        """Say how far it is. Raises `ActivityCanceled` if it should stop."""
-        self.say(heartbeat_details(progress, details))
-        error = self.tell()
+        """Send a heartbeat with its progress. Raises `ActivityCanceled` if it should stop."""
+        self.send_heartbeat(heartbeat_details(progress, details))
+        error = self.take_cancellation()
         if error is not None:
             raise error
 
-    def say(self, text: str | None) -> None:
-        """Pass on the details of a heartbeat; `None` is a sign of life without any."""
+    def send_heartbeat(self, text: str | None) -> None:
+        """Report a heartbeat with these details; `None` is a heartbeat without any."""
         if text is not None:
-            self.said = text
+            self.heartbeat_details = text
         self._report(text)
 
-    def finished(self, value: Any) -> Any:
-        """What the activity gave, or what that is after it was awaited."""
+    def awaited(self, value: Any) -> Any:
+        """The activity's return value, or, if that can be awaited, its result."""
         if type(value) in _NOT_AWAITABLE:
             return value
         return self._finish(value, self) if inspect.isawaitable(value) else value
 
     @property
     def progress(self) -> ActivityProgress:
-        """What its latest heartbeat said."""
-        record = decode(self.said) if self.said is not None else {}
+        """The progress in its latest heartbeat."""
+        record = decode(self.heartbeat_details) if self.heartbeat_details is not None else {}
         return ActivityProgress(
             name=str(self.context.get("name")),
             activity_id=str(self.context.get("activity_id")),
@@ -104,28 +105,28 @@ class RunningTask:
             details=record.get("details"),
         )
 
-    def cancel(self, message: str, *, gone: bool = False) -> None:
-        """Let the activity know that it should stop."""
+    def cancel(self, message: str, *, is_gone: bool = False) -> None:
+        """Make the activity stop; `message` says why. `is_gone` if SWF takes no answer any more."""
         with self._lock:
-            if self.canceled is None or (gone and not self.gone):
-                self.canceled, self.gone = message, gone
+            if self.canceled is None or (is_gone and not self.is_gone):
+                self.canceled, self.is_gone = message, is_gone
             interrupt = self._interrupt
         if interrupt is not None:
             interrupt()
 
-    def tell(self) -> ActivityCanceled | None:
-        """What this thread should raise to stop, once; else `None`."""
+    def take_cancellation(self) -> ActivityCanceled | None:
+        """The exception that this thread should raise to stop: once for each thread, and only if it should stop."""
         thread = threading.get_ident()
-        if self.canceled is None or thread in self._told:
+        if self.canceled is None or thread in self._notified_threads:
             return None
-        self._told.add(thread)
+        self._notified_threads.add(thread)
         return ActivityCanceled(self.canceled)
 
     @contextmanager
     def interrupted_by(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Within it, `interrupt()` is called when the activity should stop, from any thread and maybe more than once.
+        """Within this context `interrupt()` is called when the activity should stop: at once if it should already.
 
-        It is called at once if the activity should have stopped already.
+        It is called in any thread, and maybe more than once.
         """
         with self._lock:
             before, self._interrupt = self._interrupt, interrupt
@@ -141,14 +142,14 @@ class RunningTask:
 _current: contextvars.ContextVar[RunningTask | None] = contextvars.ContextVar("activity_task", default=None)
 
 
-def current() -> RunningTask | None:
-    """The activity task that runs here, if one does."""
+def current_task() -> RunningTask | None:
+    """The activity task that this code belongs to, or `None` outside of an activity."""
     return _current.get()
 
 
 @contextmanager
-def running(task: RunningTask) -> Iterator[None]:
-    """Within it, `current()` is this task."""
+def set_current_task(task: RunningTask) -> Iterator[None]:
+    """Within this context `current_task()` is this task."""
     token = _current.set(task)
     try:
         yield
@@ -157,11 +158,9 @@ def running(task: RunningTask) -> Iterator[None]:
 
 
 def heartbeat_details(progress: Any, details: Any) -> str | None:
-    """Progress and details as SWF takes them: JSON of at most `MAX_HEARTBEAT_DETAILS_LENGTH` characters.
+    """The details of a heartbeat: JSON of at most `MAX_HEARTBEAT_DETAILS_LENGTH` characters; `None` if both are `None`.
 
-    `None` if there are neither.
-
-    It can't fail: what JSON can't hold is written as Python shows it, and what is too long is cut.
+    It raises nothing: values that JSON can't hold are written as Python shows them, and a text that is too long is cut.
     """
     given = {"progress": progress, "details": details}
     record = {name: value for name, value in given.items() if value is not None}
@@ -169,7 +168,7 @@ def heartbeat_details(progress: Any, details: Any) -> str | None:
         return None
     try:
         text = encode(record)
-    except Exception:  # whatever it is, saying how far one is must not end the work
+    except Exception:  # whatever it is: reporting progress must not end the work
         record = {name: _plain(value) for name, value in record.items()}
         text = encode(record)
     if len(text) <= MAX_HEARTBEAT_DETAILS_LENGTH:
@@ -188,11 +187,11 @@ def _plain(value: Any) -> Any:
     try:
         return decode(encode(value))
     except Exception:
-        return shown(value)
+        return as_plain_text(value)
 
 
-def shown(value: Any) -> str:
-    """A value as Python shows it, in characters that can be written; it raises nothing."""
+def as_plain_text(value: Any) -> str:
+    """A value as Python shows it, without characters that can't be encoded. It raises nothing."""
     try:
         return str(value).encode("utf-8", "replace").decode()
     except Exception:

@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 from simpleflow_lab import activity, settings
-from simpleflow_lab.activity_context import RunningTask, running
+from simpleflow_lab.activity_context import RunningTask, set_current_task
 from simpleflow_lab.data import codec
 from simpleflow_lab.data.codec import decode, encode
 from simpleflow_lab.data.failure_details import details_of, read_details
@@ -415,7 +415,7 @@ def _call(function: Any, sent: Mapping[str, Any]) -> Any:
     context = sent.get("context")
     if context is not None:
         context = {**context, "input": {"args": args, "kwargs": kwargs}}
-    with running(RunningTask(context or {}, report=_nowhere, finish=_finish)):
+    with set_current_task(RunningTask(context or {}, report=_nowhere, finish=_finish)):
         if inspect.isclass(function):
             task: Any = function(*args, **kwargs)
             task.context = context or {}

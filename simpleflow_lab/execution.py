@@ -186,9 +186,9 @@ class Execution(Looks):
     ):
         """`pool` is what this process does for its service; `domain` is another one than is served there."""
         self._pool = pool
-        self._service = pool.site.service
-        self._fields = pool.site.fields
-        self.domain = domain or pool.site.domain
+        self._service = pool.context.service
+        self._fields = pool.context.fields
+        self.domain = domain or pool.context.domain
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.attached = attached
@@ -219,7 +219,7 @@ class Execution(Looks):
 
         if by not in ("step", "activity"):
             raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
-        records = records_of(self._pool.site.storage, self.workflow_id, self.run_id)
+        records = records_of(self._pool.context.storage, self.workflow_id, self.run_id)
         table = metrology_table(self.history(), records)
         return table if by == "step" else metrology_by_activity(table)
 

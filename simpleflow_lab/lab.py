@@ -4,8 +4,9 @@
         execution = lab.start(BasicWorkflow, 1, t=0)
         execution.result(timeout=30)
 
-Starting or resuming an execution serves its task lists with deciders and activity workers, as threads of this process.
-Nothing runs before that: opening a Lab looks, and looking never runs code.
+Starting or resuming an execution starts deciders and activity workers for its task lists, as threads of this process.
+
+*Rule:* nothing runs before that: opening a Lab and viewing its executions never runs code.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from simpleflow_lab import settings
-from simpleflow_lab import workflow as workflows
+from simpleflow_lab import settings, workflow
 from simpleflow_lab.activity import EXECUTORS
 from simpleflow_lab.data.codec import arguments_of, encode
 from simpleflow_lab.exceptions import (
@@ -37,8 +37,9 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
-from simpleflow_lab.runtime.context import Site
+from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, WorkerPool
+from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.workflow import Workflow
@@ -92,6 +93,7 @@ class Lab:
         activity_executor: str = "threads",
         middleware: Iterable[Any] = (),
         clock: Any = None,
+        replay_cache_size: int = REPLAY_CACHE_SIZE,
         notice: Callable[[str], None] = _to_stderr,
     ):
         """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
@@ -99,18 +101,23 @@ class Lab:
         activity; see `use`.
 
         `clock="virtual"` is a clock that jumps to the next timer or timeout whenever nothing else can happen, so that
-        two days take milliseconds; a `simpleflow_lab.engine.clock.Clock` is used as it is. `notice` is told where
-        Amazon's account, region and domain are before anything is written there. Raises `StoreError` or `UsageError`.
+        two days take milliseconds; a `simpleflow_lab.engine.clock.Clock` is used as it is. The replays of
+        `replay_cache_size` open executions of each task list stay in memory; the others are replayed from their start
+        when they go on. `notice` is called with the account, region and domain before anything is written to Amazon.
+
+        Raises `StoreError` or `UsageError`.
         """
         if activity_threads < 1:
             raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
+        if replay_cache_size < 0:
+            raise UsageError(f"replay_cache_size must be 0 or more, not {replay_cache_size}")
         if activity_executor not in EXECUTORS:
             raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
         around = [around_of(one) for one in middleware]
         if isinstance(clock, str) and clock != VIRTUAL:
             raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or an object with now() and wait()")
         self.settings = settings.current()
-        """What was configured when it was opened."""
+        """The settings of the moment when it was opened."""
         self.address = os.fspath(address) if address is not None else default_store()
         connection = connect(self.address, clock=virtual_clock() if clock == VIRTUAL else clock)
         if connection.notice is not None:
@@ -120,9 +127,9 @@ class Lab:
         self.storage = connection.storage
         """Where objects are kept beside the histories: large values, notes of steps."""
         self.fields = connection.fields
-        """Values to SWF's fields and back, with the large ones kept as objects."""
+        """Encodes values as SWF's fields and decodes them, with the large ones kept as objects."""
         self._pool = WorkerPool(
-            Site(
+            WorkerContext(
                 service=self.service,
                 domain=self.domain,
                 storage=self.storage,
@@ -133,17 +140,18 @@ class Lab:
             activity_executor=activity_executor,
             middleware=around,
             longest_heartbeat=connection.longest_heartbeat,
+            replay_cache_size=replay_cache_size,
         )
         try:
-            self._pool.registration.domain()
+            self._pool.registration.register_domain()
         except BaseException:
             self.service.close()
             raise
         self.closed = False
-        """`close` was called."""
+        """Whether `close` was called."""
         self._endpoints: list[Endpoint] = []
         self.is_virtual = clock == VIRTUAL
-        """Its time jumps."""
+        """Whether its clock jumps."""
         _open_labs.add(self)
 
     def __repr__(self) -> str:
@@ -158,7 +166,7 @@ class Lab:
         self.close()
 
     def close(self) -> None:
-        """Stop deciders and workers and let go of the store. What is open stays open, to be resumed."""
+        """Stop deciders and activity workers, and close the store. Open executions stay open, to be resumed."""
         if self.closed:
             return
         self.closed = True
@@ -169,9 +177,10 @@ class Lab:
         self.service.close()
 
     def serve(self, *, port: int = 0, poll_seconds: float | None = None) -> Served:
-        """Serve this Lab's engine to other programs on this machine, in any language, until the Lab is closed.
+        """Serve this Lab's engine over HTTP to other programs on this machine until the Lab is closed.
 
-        They speak SWF's own protocol, and need the variables that this gives. `port` 0 takes a free one; an empty poll
+        They may be in any language: they speak SWF's own protocol, and need the variables that this gives. `port` 0
+        takes a free one; an empty poll
         is answered after `poll_seconds`, by default 50. Raises `UsageError` or `StoreError`.
         """
         endpoint = serve(self.service, port=port, poll_seconds=poll_seconds)
@@ -181,7 +190,7 @@ class Lab:
     # -- executions --
 
     def start(self, workflow: type[Workflow] | str, /, *args: Any, input: Any = None, **kwargs: Any) -> Execution:
-        """Start an execution; gives it at once, while it runs.
+        """Start an execution, and give it at once, while it runs.
 
         The arguments are those of the workflow's `run`, except the names of `START_OPTIONS`: `workflow_id`,
         `tag_list`, `task_list`, … Where a `run` has such a name itself, give its arguments as
@@ -204,11 +213,11 @@ class Lab:
             raise UsageError(str(error)) from None
         request = _start_request(definition, options, self.settings)
         name, version = definition.type_name(), definition.type_version()
-        self._pool.registration.workflow_type(name, version)
-        # Deciders first: an execution of milliseconds should not wait for its own thread.
-        self._pool.decisions(request["taskList"]["name"])
-        # What the workflow prints belongs to whoever started it.
-        self._pool.surround(request["workflowId"], contextvars.copy_context())
+        self._pool.registration.register_workflow_type(name, version)
+        # The decider first: an execution of milliseconds should not wait for its decider's thread to start.
+        self._pool.start_decider(request["taskList"]["name"])
+        # The workflow's output goes where the output of this call goes.
+        self._pool.set_output_context(request["workflowId"], contextvars.copy_context())
         attached = False
         try:
             run_id = self.service.start_workflow_execution(
@@ -219,7 +228,7 @@ class Lab:
             attached = True
         execution = self._execution(request["workflowId"], run_id, attached=attached)
         if attached:
-            self._pool.history(execution.history())
+            self._pool.start_for_history(execution.history())
         return execution
 
     def execution(self, workflow_id: str, run_id: str | None = None, *, domain: str | None = None) -> Execution:
@@ -279,24 +288,25 @@ class Lab:
         return sorted(infos, key=lambda info: info["startTimestamp"], reverse=True)
 
     def resume(self, workflow_id: str | None = None) -> list[Execution]:
-        """Go on with every open execution of this store, or with this one; gives them.
+        """Go on with every open execution of this store, or with the one of this workflow id; gives them.
 
-        Completed activities are not run again. The workflows and activities must be defined in this process; what is
-        not yet goes on as soon as it is. An execution that is named and has closed meanwhile is given as it is.
+        Completed activities are not run again. The workflows and activities must be defined in this process; an
+        execution of one that is not goes on as soon as it is defined. A named execution that has closed is given as it
+        is.
         """
         context = contextvars.copy_context()
         resumed = []
         for info in self.execution_infos(open_only=True, workflow_id=workflow_id):
             execution = self._execution(info["execution"]["workflowId"], info["execution"]["runId"], attached=True)
-            self._pool.surround(execution.workflow_id, context)
-            self._pool.history(execution.history())
+            self._pool.set_output_context(execution.workflow_id, context)
+            self._pool.start_for_history(execution.history())
             resumed.append(execution)
         if workflow_id is not None and not resumed:
             resumed.append(self.execution(workflow_id))
         return resumed
 
     def use(self, *middleware: Any) -> None:
-        """Run these around each activity that this process takes from now on, inside those that are used already.
+        """Use further middleware around each activity that this process takes from now on, inside that used already.
 
         Each is a function `(context, call, args, kwargs)` that gives the result of `call(*args, **kwargs)`, or an
         object with `around`, `pre` or `post`; see `simpleflow_lab.middleware`. One that is used already is not used
@@ -309,7 +319,7 @@ class Lab:
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
-        """The decision task lists and the activity task lists that this process serves."""
+        """The task lists for which this process has a decider, and those for which it has an activity worker."""
         return self._pool.task_lists
 
     # -- inside --
@@ -351,13 +361,13 @@ def find_workflow(name: str) -> type[Workflow]:
     """A workflow defined in this process, by the name of its type or class. Raises `UsageError`."""
     found = [
         definition
-        for type_name, version in workflows.registry
-        for definition in workflows.same_type[type_name, version].values()
+        for type_name, version in workflow.registry
+        for definition in workflow.same_type[type_name, version].values()
         if name in (type_name, definition.__name__, definition.class_name())
     ]
     if found:
         return found[-1]
-    known = sorted({definition.__name__ for definition in workflows.registry.values()})
+    known = sorted({definition.__name__ for definition in workflow.registry.values()})
     listing = f"defined here: {', '.join(known[:8])}" if known else "none is defined here yet"
     raise UsageError(f"no workflow {name!r}: {listing}")
 
@@ -374,7 +384,7 @@ def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str
     except TypeError as error:
         raise UsageError(f"{definition.__name__}.run{_signature(definition)}: {error}") from None
     try:
-        text = encode(workflows.input_of(definition, args, kwargs))
+        text = encode(workflow.input_of(definition, args, kwargs))
     except EncodingError as error:
         raise UsageError(f"the input of {definition.__name__}: {error}") from None
     return text
@@ -389,7 +399,7 @@ def _start_request(definition: type[Workflow], options: Mapping[str, Any], defau
     """The arguments of SWF's StartWorkflowExecution: what the call says, then the class, then the settings."""
     values: dict[str, Any] = {
         "task_list": definition.task_list or defaults.workflow_default_task_list,
-        "task_priority": workflows.priority_of(definition.task_priority),
+        "task_priority": workflow.priority_of(definition.task_priority),
         "tag_list": definition.tag_list,
         "execution_start_to_close_timeout": definition.execution_timeout or defaults.workflow_default_execution_time,
         "task_start_to_close_timeout": definition.decision_tasks_timeout
@@ -420,6 +430,6 @@ _open_labs: Final[weakref.WeakSet[Lab]] = weakref.WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """Let go of the stores when the process ends, so that the next one finds them closed."""
+    """Close the Labs when the process ends, so that the next process finds their stores closed."""
     for lab in list(_open_labs):
         lab.close()

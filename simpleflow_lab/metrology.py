@@ -30,9 +30,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from simpleflow_lab import activity, settings
-from simpleflow_lab.data import objects as storage
 from simpleflow_lab.data.codec import encode, parse
-from simpleflow_lab.data.objects import Objects, Storage
+from simpleflow_lab.data.objects import Objects, Storage, current_storage, has_storage
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.workflow import Workflow
 
@@ -187,11 +186,11 @@ class MetrologyWorkflow(Workflow):
 
         It is written by a decider, not by a replay that somebody looks at.
         """
-        if not storage.is_used():
+        if not has_storage():
             return
         context = self.get_run_context()
         try:
-            objects = _objects(storage.current())
+            objects = _objects(current_storage())
             folder = folder_of(context["workflow_id"], context["run_id"])
             found = {record["started_event_id"]: record for record in _records(objects, folder)}
             objects.put(f"{folder}metrology.json", encode(list(_with_figures(history, found))).encode())
@@ -225,7 +224,7 @@ def _objects(where: Storage) -> Objects:
 
 def _save(running: _Running, meta: Mapping[str, Any] | None) -> None:
     context = running.context
-    if not storage.is_used() or not all(context.get(name) for name in ("workflow_id", "run_id", "activity_id")):
+    if not has_storage() or not all(context.get(name) for name in ("workflow_id", "run_id", "activity_id")):
         return
     started = context.get("started_event_id", 0)
     record = {
@@ -240,7 +239,7 @@ def _save(running: _Running, meta: Mapping[str, Any] | None) -> None:
         + f"activity.{_part(context['activity_id'])}.{started}.json"
     )
     try:
-        _objects(storage.current()).put(key, encode(record).encode())
+        _objects(current_storage()).put(key, encode(record).encode())
     except SimpleflowLabError as error:
         logger.warning("the metrology of %s could not be kept: %s", context["activity_id"], error)
 

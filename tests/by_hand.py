@@ -17,7 +17,7 @@ from simpleflow_lab.data.failure_details import details_of, reason_of
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime.type_registration import Registration
+from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.swf.history import History, event_from_wire
 from simpleflow_lab.workflow import Workflow
 from tests.running import task_of
@@ -37,8 +37,8 @@ class ByHand:
         self._moves = 0
         self._clock = ManualClock()
         self.engine = EmbeddedSWF(":memory:", clock=self._clock, poll_seconds=0)
-        self._registration = Registration(self.engine, DOMAIN)
-        self._registration.domain()
+        self._registration = TypeRegistration(self.engine, DOMAIN)
+        self._registration.register_domain()
         self._kept: dict[str, Replay] = {}
         self._decisions: list[Mapping[str, Any]] = []
         self._activities: list[Mapping[str, Any]] = []
@@ -56,7 +56,7 @@ class ByHand:
     def run(self, workflow: type[Workflow], *args: Any) -> Any:
         """Start the workflow and do one thing after the other until it is closed; gives its result."""
         kind = {"name": workflow.type_name(), "version": workflow.type_version()}
-        self._registration.workflow_type(**kind)
+        self._registration.register_workflow_type(**kind)
         run_id = self.engine.start_workflow_execution(
             domain=DOMAIN,
             workflowId="the-one",
@@ -115,7 +115,7 @@ class ByHand:
         anew.feed(events)
         assert anew.decide(started) == answer
         anew.close()
-        self._registration.types_of(answer.decisions)
+        self._registration.register_types_of(answer.decisions)
         context = {} if answer.execution_context is None else {"executionContext": answer.execution_context}
         self.engine.respond_decision_task_completed(taskToken=task["taskToken"], decisions=answer.decisions, **context)
 

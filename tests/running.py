@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from simpleflow_lab.activity_context import RunningTask
-from simpleflow_lab.runtime.coroutines import finished
+from simpleflow_lab.runtime.coroutines import run_to_end
 
 
 def task_of(context: Mapping[str, Any]) -> RunningTask:
-    """A running task with this context; nobody hears its heartbeats."""
-    return RunningTask(dict(context), report=lambda text: None, finish=finished)
+    """A running task with this context; its heartbeats are sent nowhere."""
+    return RunningTask(dict(context), report=lambda text: None, finish=run_to_end)

@@ -23,7 +23,7 @@ from simpleflow_lab import Group, Lab, Workflow, activity, futures
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, ThrottlingException, UsageError
 from simpleflow_lab.http.server import Endpoint
-from simpleflow_lab.runtime.type_registration import Registration
+from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.service import aws
 from tests.engine.invariants import violations
 
@@ -390,11 +390,12 @@ def test_what_could_not_be_registered_is_registered_the_next_time(kind: str) -> 
         register_domain = register_workflow_type = register_activity_type = register
 
     service = Busy()
-    registration = Registration(service, "etl")  # type: ignore[arg-type]
+    registration = TypeRegistration(service, "etl")  # type: ignore[arg-type]
+    register = getattr(registration, f"register_{kind}")
     arguments = () if kind == "domain" else ("name", "1")
     with pytest.raises(ThrottlingException):
-        getattr(registration, kind)(*arguments)
-    getattr(registration, kind)(*arguments)
+        register(*arguments)
+    register(*arguments)
     assert service.calls == 2
 
 

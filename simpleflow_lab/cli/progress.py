@@ -44,7 +44,9 @@ def watch(execution: Execution) -> None:
 def live_text(workflow_id: str, progress: Progress) -> str:
     """The line while it runs: counts by state, what runs, how long."""
     names = [shortened(name.rpartition(".")[2], 30) for name in progress.running_names]
-    far = [f"{shortened(a.name.rpartition('.')[2], 30)} {share(a.progress)}" for a in progress.activities if a.said]
+    far = [
+        f"{shortened(a.name.rpartition('.')[2], 30)} {share(a.progress)}" for a in progress.activities if a.has_progress
+    ]
     more = f", {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     running = f" ({', '.join(names[:_NAMES])}{more})" if names else ""
     parts = [

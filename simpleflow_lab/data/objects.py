@@ -1,7 +1,8 @@
 """Objects beside the histories: values too large for a field, notes of steps done, metrology.
 
-An object is bytes under a key such as `jumbo/5f0c…`. Where it is kept depends on the Lab: in memory, in a folder beside
-the store file, or in S3. Whoever runs an activity says which (`using`); the activity's code asks (`current`).
+An object is bytes under a key such as `jumbo/5f0c…`. Its place depends on the Lab: in memory, in a folder beside the
+store file, or in S3. The worker that runs an activity sets the storage (`using_storage`), and the activity's code gets
+it (`current_storage`).
 
 Keys and contents may come from a history or a bucket that others write to: a key never becomes a path, and a folder
 that is not the user's own is refused.
@@ -185,7 +186,7 @@ def in_memory() -> Storage:
 _current: contextvars.ContextVar[Storage | None] = contextvars.ContextVar("storage", default=None)
 
 
-def current() -> Storage:
+def current_storage() -> Storage:
     """The storage of the Lab whose activity runs here. Raises `UsageError` outside an activity."""
     found = _current.get()
     if found is None:
@@ -193,14 +194,14 @@ def current() -> Storage:
     return found
 
 
-def is_used() -> bool:
-    """There is a `current()` one."""
+def has_storage() -> bool:
+    """There is a `current_storage()` one."""
     return _current.get() is not None
 
 
 @contextlib.contextmanager
-def using(storage: Storage) -> Iterator[None]:
-    """Within it, `current()` is this storage."""
+def using_storage(storage: Storage) -> Iterator[None]:
+    """Within it, `current_storage()` is this storage."""
     token = _current.set(storage)
     try:
         yield

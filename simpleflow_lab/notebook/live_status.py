@@ -95,7 +95,7 @@ def status_html(execution: Execution, progress: Progress) -> str:
     far = [
         f"<div>{escape(activity.activity_id, LABEL_LIMIT)} {escape(share(activity.progress), LABEL_LIMIT)}</div>"
         for activity in progress.activities
-        if activity.said
+        if activity.has_progress
     ]
     return piece(
         f"<div>{_badge(status)} <strong>{escape(execution.workflow_id, LABEL_LIMIT)}</strong> "

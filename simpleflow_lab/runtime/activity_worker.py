@@ -1,10 +1,12 @@
 """Activity workers: take activity tasks of one task list, run them, answer.
 
-Several threads poll, so several activities run at once, each in its poller's thread or in a process of its own. Only
-activities registered in this process are run. What an activity returns or raises becomes its result, or its reason and
-details. Its heartbeats go on until the answer is given; an answer that can't be given is tried again until SWF says
-that nobody waits for it, or the worker stops. So is an input or result kept elsewhere, while S3 or a disk does not
-answer: the world's errors cost no retry, only time. One that is gone, or is not what was written, fails the task.
+Several threads poll, so several activities run at once, each in its poller's thread or in a forked process. Only
+activities that this process defines are run. An activity's return value becomes its result, an exception its reason and
+details. Its heartbeats go on until the answer is given.
+
+*Rule:* an infrastructure error costs no retry of the activity, only time. An answer that can't be given is repeated
+until SWF says that the task is gone or the worker stops; so is reading an input, or writing a result, that is kept as
+an object, while S3 or the disk does not answer. An object that is missing or damaged fails the task.
 """
 
 from __future__ import annotations
@@ -19,9 +21,8 @@ from typing import Any
 from simpleflow_lab import activity
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.activity_context import RunningTask
-from simpleflow_lab.data import objects as storage
 from simpleflow_lab.data.codec import arguments_of, encode
-from simpleflow_lab.data.objects import Storage
+from simpleflow_lab.data.objects import Storage, using_storage
 from simpleflow_lab.data.references import MAX_FIELD
 from simpleflow_lab.exceptions import (
     ActivityCanceled,
@@ -36,9 +37,9 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.programs.downloads import refuse_binaries
-from simpleflow_lab.runtime.context import Site
-from simpleflow_lab.runtime.coroutines import finished
-from simpleflow_lab.runtime.forked.parent import Processes
+from simpleflow_lab.runtime.context import WorkerContext
+from simpleflow_lab.runtime.coroutines import run_to_end
+from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
 from simpleflow_lab.runtime.poller import Poller
@@ -46,15 +47,15 @@ from simpleflow_lab.runtime.poller import Poller
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before an answer, or an object, is tried again: the first, and the longest."""
+"""Seconds before an answer, or a request for an object, is repeated: the first, and the longest."""
 
 
 class UnknownActivityError(SimpleflowLabError):
-    """A task of an activity that nobody registered in this process."""
+    """The activity of a task is not defined in this process."""
 
 
-class _GivenUp(Exception):
-    """The worker stops before it has what the task needs."""
+class _Stopped(Exception):
+    """The worker stops before it could read or write an object of the task."""
 
 
 class ActivityWorker:
@@ -62,23 +63,24 @@ class ActivityWorker:
 
     def __init__(
         self,
-        site: Site,
+        context: WorkerContext,
         task_list: str,
         *,
         threads: int,
         heartbeats: Heartbeats,
         executor: str,
-        processes: Processes,
+        forked_activities: ForkedActivities,
         middleware: Sequence[Around],
     ):
-        """`executor` is for activities that say none; `middleware` may grow while the worker works."""
-        self._site = site
-        self._service = site.service
-        self._fields = site.fields
+        """`executor`, "threads" or "processes", is for activities that leave theirs unset. `middleware` may grow while
+        the worker works."""
+        self._context = context
+        self._service = context.service
+        self._fields = context.fields
         self._task_list = task_list
         self._heartbeats = heartbeats
         self._executor = executor
-        self._processes = processes
+        self._forked_activities = forked_activities
         self._middleware = middleware
         self._stopping = threading.Event()
         self.pollers = [
@@ -92,12 +94,12 @@ class ActivityWorker:
             poller.start()
 
     def stop(self) -> None:
-        """Try no answer again; the pollers are stopped by their owner."""
+        """Repeat no answer any more. The caller stops the pollers."""
         self._stopping.set()
 
     def _poll(self) -> Mapping[str, Any]:
         return self._service.poll_for_activity_task(
-            domain=self._site.domain, taskList={"name": self._task_list}, identity=self._site.identity
+            domain=self._context.domain, taskList={"name": self._task_list}, identity=self._context.identity
         )
 
     def _handle(self, task: Mapping[str, Any]) -> None:
@@ -105,16 +107,16 @@ class ActivityWorker:
         registered = activity.registry.get((kind["name"], kind["version"]))
 
         def report(text: str | None) -> None:
-            self._heartbeats.asked(token)
+            self._heartbeats.send_soon(token)
 
-        running = RunningTask(self._context_of(task), report=report, finish=finished)
+        running = RunningTask(self._activity_context(task), report=report, finish=run_to_end)
         self._heartbeats.begin(token, running, self._heartbeat_timeout_of(registered))
         try:
             try:
                 outcome = self._run(registered, task, running)
             except ActivityCanceled:
                 outcome = Canceled(details=None)
-            except _GivenUp as error:
+            except _Stopped as error:
                 outcome = Abandoned(why=str(error))
             except Exception as error:
                 outcome = Failed.of(error)
@@ -126,17 +128,17 @@ class ActivityWorker:
         if registered is None:
             return "NONE"
         if "heartbeat_timeout" in registered.unset:
-            return self._site.activity_defaults["heartbeat_timeout"]  # as deciders ask for it
+            return self._context.activity_defaults["heartbeat_timeout"]  # as deciders ask for it
         return registered.task_heartbeat_timeout
 
     # -- running --
 
-    def _context_of(self, task: Mapping[str, Any]) -> dict[str, Any]:
+    def _activity_context(self, task: Mapping[str, Any]) -> dict[str, Any]:
         kind, execution = task["activityType"], task["workflowExecution"]
         return {
             "name": kind["name"],
             "version": kind["version"],
-            "domain_name": self._site.domain,
+            "domain_name": self._context.domain,
             "workflow_id": execution["workflowId"],
             "run_id": execution["runId"],
             "activity_id": task["activityId"],
@@ -146,7 +148,7 @@ class ActivityWorker:
         }
 
     def _run(self, registered: Activity | None, task: Mapping[str, Any], running: RunningTask) -> Outcome:
-        """What becomes of it. Raises what is wrong with its input or its result."""
+        """Run the activity of this task. Raises an error for an input or a result that is wrong."""
         kind = task["activityType"]
         if registered is None:
             raise UnknownActivityError(
@@ -154,47 +156,47 @@ class ActivityWorker:
                 "run the cell or import the module that defines it"
             )
         running.context["input"], args, kwargs = self._input_of(task, running)
-        found = self._site.contexts.get(running.context["workflow_id"])
-        surroundings = found.copy() if found is not None else contextvars.copy_context()
+        found = self._context.output_contexts.get(running.context["workflow_id"])
+        output_context = found.copy() if found is not None else contextvars.copy_context()
         middleware = tuple(self._middleware)
 
-        def call(running: RunningTask, kept: Storage) -> Outcome:
+        def call(running: RunningTask, storage: Storage) -> Outcome:
             def execute() -> str:
-                with storage.using(kept):
+                with using_storage(storage):
                     return _encoded(kind["name"], registered.execute(args, kwargs, running, middleware))
 
-            return outcome_of(lambda: surroundings.run(execute), running)
+            return outcome_of(lambda: output_context.run(execute), running)
 
         def write(stream: str, text: str) -> None:
-            surroundings.run(getattr(sys, stream).write, text)
+            output_context.run(getattr(sys, stream).write, text)
 
         if (registered.executor or self._executor) == "processes":
-            outcome = self._processes.run(call, running, storage=self._site.storage, write=write)
+            outcome = self._forked_activities.run(call, running, storage=self._context.storage, write=write)
         else:
-            outcome = call(running, self._site.storage)
+            outcome = call(running, self._context.storage)
         if isinstance(outcome, Completed) and len(outcome.result) > MAX_FIELD:
             return Completed(result=self._large_result(kind["name"], outcome.result, running))
         return outcome
 
     def _input_of(self, task: Mapping[str, Any], running: RunningTask) -> tuple[Any, list[Any], dict[str, Any]]:
-        """The input of a task, and the arguments in it."""
+        """The input of a task, its positional arguments and its keyword arguments."""
         field = task.get("input")
-        value = self._patiently(running, lambda: self._fields.decode_input(field)) if field else []
+        value = self._until_available(running, lambda: self._fields.decode_input(field)) if field else []
         if isinstance(value, dict):
             refuse_binaries(value.pop("meta", None))
         return value, *arguments_of(value, where="the input of the task")
 
     def _large_result(self, name: str, text: str, running: RunningTask) -> str:
-        """The JSON of a result that is too long for SWF, as it takes it."""
+        """The reference to a result whose JSON is too long for SWF, kept as an object."""
         field, large = self._fields.fit(text, f"result of {name}")
         if large is not None:
-            self._patiently(running, lambda: self._fields.keep(*large))
+            self._until_available(running, lambda: self._fields.keep(*large))
         return field
 
-    def _patiently(self, running: RunningTask, call: Callable[[], Any]) -> Any:
-        """Read or write an object, again and again while the place does not answer and SWF waits for the task.
+    def _until_available(self, running: RunningTask, call: Callable[[], Any]) -> Any:
+        """The result of `call`, which reads or writes an object; repeated while the storage does not answer.
 
-        Raises `StoreError` for what waiting can't mend, `ActivityCanceled`, or `_GivenUp` if the worker stops.
+        Raises `StoreError` where repeating is no remedy, `ActivityCanceled`, or `_Stopped` if the worker stops.
         """
         pause = FIRST_PAUSE
         while True:
@@ -203,11 +205,11 @@ class ActivityWorker:
             except (ObjectNotFoundError, JumboReferenceError, JumboContentError):
                 raise
             except StoreError as error:
-                told = running.tell()
-                if told is not None:
-                    raise told from error
+                cancellation = running.take_cancellation()
+                if cancellation is not None:
+                    raise cancellation from error
                 if self._stopping.is_set():
-                    raise _GivenUp(str(error)) from error
+                    raise _Stopped(str(error)) from error
                 logger.warning("task %s waits %.1f s for an object: %s", running.context["activity_id"], pause, error)
             self._stopping.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -215,14 +217,14 @@ class ActivityWorker:
     # -- answering --
 
     def _answer(self, token: str, running: RunningTask, outcome: Outcome) -> None:
-        """Tell SWF, until it knows."""
+        """Answer the task, repeatedly if need be, until SWF has the answer or the task is gone."""
         pause = FIRST_PAUSE
-        while not running.gone:
+        while not running.is_gone:
             try:
                 self._respond(token, outcome)
                 return
             except UnknownResourceFault as fault:
-                running.cancel(f"nobody waits for it any more: {fault.message}", gone=True)
+                running.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
             except StoreError:
                 raise
             except ValidationException as error:
@@ -258,7 +260,7 @@ class ActivityWorker:
 
 
 def _encoded(name: str, result: Any) -> str:
-    """The JSON of what an activity returned."""
+    """The JSON of an activity's return value. Raises `EncodingError`, which names the activity."""
     try:
         return encode(result)
     except EncodingError as error:

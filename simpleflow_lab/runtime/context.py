@@ -1,4 +1,4 @@
-"""Where the deciders and activity workers of a Lab work, and with what: one record for all of them."""
+"""The context that the deciders and activity workers of one Lab share: its service, domain, storage and settings."""
 
 from __future__ import annotations
 
@@ -6,36 +6,46 @@ import contextvars
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import Storage
-from simpleflow_lab.runtime.identity import identity
+from simpleflow_lab.runtime.bounded import LatestUsed
+from simpleflow_lab.runtime.identity import poller_identity
 from simpleflow_lab.service.protocol import WatchableService
 from simpleflow_lab.settings import Settings
 
+MAX_OUTPUT_CONTEXTS: Final = 10_000
+"""Workflow ids of which the output context is remembered; the output of others goes to the process's own streams."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """One domain of a service, and what this process has for it."""
+class WorkerContext:
+    """One domain of a service, and what the workers of this process need to work for it."""
 
     service: WatchableService
+    """The service that is polled and answered."""
     domain: str
+    """The domain of all executions that are served."""
     storage: Storage
     """Where objects are kept beside the histories."""
     fields: Fields
-    """Values to SWF's fields and back."""
+    """Encodes values as SWF's fields and decodes them, with the large ones kept as objects."""
     settings: Settings = field(default_factory=Settings)
-    contexts: dict[str, contextvars.Context] = field(default_factory=dict)
-    """By workflow id: the `contextvars` in which an execution's code runs, and so where its output goes."""
+    """The settings of the moment when the Lab was opened."""
+    output_contexts: LatestUsed[str, contextvars.Context] = field(
+        default_factory=lambda: LatestUsed(MAX_OUTPUT_CONTEXTS)
+    )
+    """By workflow id: the `contextvars` in which the code of an execution runs. They say where its output goes."""
 
     @cached_property
     def identity(self) -> str:
-        """Who polls; see `runtime.identity`."""
-        return identity(self.settings.identity, max_open_activities=self.settings.swf_max_open_activity_count)
+        """The identity that SWF records with each task that is started here; see `runtime.identity`."""
+        return poller_identity(self.settings.identity, max_open_activities=self.settings.swf_max_open_activity_count)
 
     @cached_property
     def activity_defaults(self) -> Mapping[str, str]:
-        """What a decider asks for where an activity says nothing, by the arguments' names in a decision."""
+        """The task list and timeouts of activities that leave them unset, by the arguments' names in a decision."""
         return {
             "task_list": self.settings.activity_default_task_list,
             "start_to_close_timeout": self.settings.activity_start_to_close_timeout,

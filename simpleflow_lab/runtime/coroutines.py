@@ -1,6 +1,6 @@
 """Coroutines of activities: each runs to its end on an event loop of the thread that runs the activity.
 
-The loop is made for it and closed with it, so nothing of one activity is left to the next.
+*Rule:* the loop is made for one activity and closed with it, so nothing of one activity is left to the next.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.exceptions import ActivityCanceled
 
 
-def finished(awaitable: Awaitable[Any], task: RunningTask) -> Any:
-    """The result of an awaitable.
+def run_to_end(awaitable: Awaitable[Any], task: RunningTask) -> Any:
+    """The result of an awaitable, which runs to its end on an event loop of this thread.
 
-    A request to cancel reaches it as asyncio does that: `CancelledError` where it awaits. If it stops for that, this
-    raises `ActivityCanceled`.
+    A cancel request reaches the awaitable as `asyncio.CancelledError` where it awaits. If it stops for that reason,
+    `ActivityCanceled` is raised.
     """
-    import asyncio  # noqa: PLC0415  a tenth of the package's own import: only who has such activities pays for it
+    import asyncio  # noqa: PLC0415  a tenth of the package's import time, paid only by processes with such activities
 
     async def main() -> Any:
         loop, this = asyncio.get_running_loop(), asyncio.current_task()
         assert this is not None
 
         def stop() -> None:
-            if task.tell() is not None:
+            if task.take_cancellation() is not None:
                 this.cancel()
 
         def interrupt() -> None:
-            # Within `interrupted_by` the loop is open.
+            # The loop is open within `interrupted_by`.
             loop.call_soon_threadsafe(stop)
 
         with task.interrupted_by(interrupt):

@@ -1,9 +1,11 @@
-"""How long the code of a workflow runs without waiting: said when it is long, ended when it is too long.
+"""The time limit of workflow code: code that runs long without waiting is reported, and interrupted in the end.
 
-A thread of its own looks at the decisions at hand. Code that runs longer than `SLOW_AFTER` is named with its line.
-Code that comes near the decision task's timeout is interrupted: `DecisionInterrupted` is raised in its thread, wherever
-it is, and again until it ends, for the code may swallow it. What stands in a call of C code, such as `time.sleep`,
-can't be interrupted before that returns; then the decider is told, so that another thread takes its place.
+A thread checks the decisions that are being made. Code that runs longer than `SLOW_AFTER` is reported with its line.
+Code that comes near the timeout of its decision task is interrupted: `DecisionInterrupted` is raised in its thread,
+wherever it is, and again until the code ends, for the code may swallow it. A call of C code, such as `time.sleep`,
+can't be interrupted before it returns; then the decider is notified, so that another thread takes its place.
+
+*Rule:* an interrupt reaches no other code than that of the decision: `end` takes back what was not delivered.
 """
 
 from __future__ import annotations
@@ -22,111 +24,118 @@ from simpleflow_lab.replay.fibers import Line, author_frame
 from simpleflow_lab.replay.requests import line_text
 
 SLOW_AFTER: Final = 5.0
-"""Seconds after which the code is named as slow."""
+"""Seconds after which code is reported as slow."""
 _MARGIN: Final = 5.0
-"""Seconds before a decision task's timeout in which the code is ended: there must be time left to say so. Of a short
-timeout it is a quarter."""
+"""How many seconds before the timeout of its decision task code is interrupted, so that there is time left to report
+it. Of a short timeout it is a quarter."""
 _STEP: Final = 0.25
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 _GRACE: Final = 1.0
-"""Seconds in which interrupted code should have ended."""
+"""Seconds in which interrupted code should end."""
 
 
-def limit_of(timeout: float) -> float:
-    """How long code may run for a decision task of this timeout, in seconds."""
+def time_limit(timeout: float) -> float:
+    """How many seconds code may run for a decision task of this timeout, in seconds."""
     return timeout - min(_MARGIN, timeout / 4)
 
 
 @dataclass(kw_only=True, slots=True)
-class Watched:
-    """A decision at hand."""
+class WatchedDecision:
+    """A decision that is being made."""
 
     run_id: str
+    """The run that waits for it."""
     module: str
     """The module that defines the workflow."""
     thread: int
+    """The identifier of the thread that makes it."""
     began: float
+    """When the code began to run, by `time.monotonic`."""
     limit: float
+    """How many seconds the code may run."""
     line: str = ""
-    """Where it was when it was last looked at."""
+    """The author's line that ran when it was last checked."""
     slow: bool = False
-    """It was named as slow."""
+    """It was reported as slow."""
     interrupted: bool = False
-    given_up: bool = False
+    """`DecisionInterrupted` was raised in its thread."""
+    uninterruptible: bool = False
     """It did not end when it was interrupted."""
 
     def error(self) -> DecisionTooLongError:
-        """Why this decision failed."""
+        """The error of this decision."""
         return DecisionTooLongError(self.limit, self.line)
 
 
 class DecisionWatch:
     """Watches the decisions of one decider."""
 
-    def __init__(self, name: str, *, on_slow: Callable[[str, str], None], on_given_up: Callable[[Watched], None]):
-        """`on_slow(run_id, message)` and `on_given_up(watched)` are called in the watching thread."""
-        self._on_slow, self._on_given_up = on_slow, on_given_up
-        self._at_hand: dict[int, Watched] = {}
+    def __init__(
+        self, name: str, *, on_slow: Callable[[str, str], None], on_uninterruptible: Callable[[WatchedDecision], None]
+    ):
+        """`on_slow(run_id, message)` and `on_uninterruptible(watched)` are called in the thread that watches."""
+        self._on_slow, self._on_uninterruptible = on_slow, on_uninterruptible
+        self._running: dict[int, WatchedDecision] = {}
         self._changed = threading.Condition()
-        self._asleep = False
+        self._idle = False
         self._stopped = False
-        self._runs = False
+        self._has_thread = False
         self._name = name
 
     def start(self) -> None:
         """Begin to watch."""
-        self._runs = True
+        self._has_thread = True
         threading.Thread(target=self._watch, name=self._name, daemon=True).start()
 
     def stop(self) -> None:
-        """Watch what is at hand to its end, which must come within `_GRACE` seconds, and nothing more."""
+        """Watch only the decisions that are being made, and let them go on for at most `_GRACE` seconds."""
         with self._changed:
             self._stopped = True
-            for watched in self._at_hand.values():
+            for watched in self._running.values():
                 watched.limit = min(watched.limit, time.monotonic() - watched.began + _GRACE)
             self._changed.notify()
 
-    def is_at_hand(self, run_id: str) -> bool:
-        """Some thread is deciding for this run."""
-        return any(watched.run_id == run_id for watched in list(self._at_hand.values()))
+    def is_running(self, run_id: str) -> bool:
+        """Whether a thread is deciding for this run."""
+        return any(watched.run_id == run_id for watched in list(self._running.values()))
 
-    def begin(self, run_id: str, module: str, limit: float) -> Watched:
+    def begin(self, run_id: str, module: str, limit: float) -> WatchedDecision:
         """This thread's code may run for `limit` seconds from now until `end` is called."""
         thread = threading.get_ident()
-        watched = Watched(run_id=run_id, module=module, thread=thread, began=time.monotonic(), limit=limit)
+        watched = WatchedDecision(run_id=run_id, module=module, thread=thread, began=time.monotonic(), limit=limit)
         with self._changed:
-            self._at_hand[thread] = watched
+            self._running[thread] = watched
             if self._stopped:
-                # A poll had come back just before.
+                # A poll returned just before.
                 watched.limit = min(limit, _GRACE)
-                if not self._runs:
+                if not self._has_thread:
                     self.start()
-            if self._asleep:
-                self._asleep = False
+            if self._idle:
+                self._idle = False
                 self._changed.notify()
         return watched
 
-    def end(self, watched: Watched) -> None:
-        """The decision is made, or has failed. To be called in the thread that began it, and again if interrupted."""
+    def end(self, watched: WatchedDecision) -> None:
+        """Stop watching this decision. Call it in the thread that began it, and again if that call was interrupted."""
         with self._changed:
-            self._at_hand.pop(watched.thread, None)
+            self._running.pop(watched.thread, None)
             if watched.interrupted:
-                _raise_in(watched.thread, None)  # what was raised and not delivered is taken back
+                _raise_in(watched.thread, None)  # takes back an interrupt that was not delivered
 
     def _watch(self) -> None:
         while True:
             with self._changed:
-                if not self._at_hand and not self._stopped:
-                    self._asleep = True
+                if not self._running and not self._stopped:
+                    self._idle = True
                     self._changed.wait()
-                if self._stopped and all(watched.given_up for watched in self._at_hand.values()):
-                    self._runs = False
+                if self._stopped and all(watched.uninterruptible for watched in self._running.values()):
+                    self._has_thread = False
                     return
-                self._changed.wait(_STEP)  # most decisions are made by then
-            for watched in list(self._at_hand.values()):
-                self._look_at(watched)
+                self._changed.wait(_STEP)  # most decisions take less
+            for watched in list(self._running.values()):
+                self._check(watched)
 
-    def _look_at(self, watched: Watched) -> None:
+    def _check(self, watched: WatchedDecision) -> None:
         lasted = time.monotonic() - watched.began
         if lasted < min(SLOW_AFTER, watched.limit):
             return
@@ -141,17 +150,17 @@ class DecisionWatch:
         if lasted < watched.limit:
             return
         with self._changed:
-            if self._at_hand.get(watched.thread) is not watched:
+            if self._running.get(watched.thread) is not watched:
                 return
             watched.interrupted = True
             _raise_in(watched.thread, DecisionInterrupted)
-        if lasted > watched.limit + _GRACE and not watched.given_up:
-            watched.given_up = True
-            self._on_given_up(watched)
+        if lasted > watched.limit + _GRACE and not watched.uninterruptible:
+            watched.uninterruptible = True
+            self._on_uninterruptible(watched)
 
 
-def _line_in(watched: Watched) -> str:
-    """The innermost line of the workflow's module, or else of any author's."""
+def _line_in(watched: WatchedDecision) -> str:
+    """The innermost line of the workflow's module that runs, or else of any author's module; empty if there is none."""
     innermost: FrameType | None = sys._current_frames().get(watched.thread)
     frame = innermost
     while frame is not None and frame.f_globals.get("__name__") != watched.module:

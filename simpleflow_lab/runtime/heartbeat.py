@@ -1,10 +1,11 @@
-"""Heartbeats: a few threads tell SWF of all running activity tasks that they are alive, and how far.
+"""Heartbeats: a few threads tell SWF of all running activity tasks that they are alive, and how far they are.
 
-Each task is reported at a third of its heartbeat timeout, whatever the activity itself does. What the activity says of
-its progress goes along: the first at once, then the newest, at most three times in that interval. A heartbeat that
-fails is logged, and the next one is sent all the same; only SWF's word that the task is gone ends them.
+A heartbeat is sent for each task at a third of its heartbeat timeout, whatever the activity itself does. It carries the
+progress that the activity noted: the first note is sent at once, then the newest, at most three times in that interval.
+SWF's answers reach the activity: that cancellation was requested, or that its task is no longer open.
 
-SWF's answers come back to the activity: that it was asked to cancel, or that nobody waits for it any more.
+*Rule:* a heartbeat that fails is logged, and the next one is sent all the same. Only SWF's answer that the task is gone
+ends them.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from simpleflow_lab.service.protocol import SWFService
 logger = logging.getLogger(__name__)
 
 LONGEST_INTERVAL = 60.0
-"""Seconds between heartbeats of a task without a heartbeat timeout: so late it may learn that it should stop."""
+"""Seconds between the heartbeats of a task without a heartbeat timeout: it may learn so late that it should stop."""
 SHORTEST_INTERVAL = 0.3
+"""Seconds between heartbeats, at least."""
 
 _TASKS_PER_THREAD: Final = 8
-"""A call may take as long as a network does: one thread for so many tasks."""
+"""Tasks for each thread: a call may take as long as a network does."""
 _MAX_THREADS: Final = 8
 
 
@@ -41,19 +43,21 @@ def interval(heartbeat_timeout: str, longest: float = LONGEST_INTERVAL) -> float
 
 
 @dataclass(kw_only=True, slots=True)
-class _Beating:
-    """A task that is reported."""
+class _TaskHeartbeats:
+    """The heartbeats of one task."""
 
     token: str
+    """SWF's token of the task."""
     task: RunningTask
+    """The task as its activity knows it."""
     seconds: float
-    """Between two heartbeats."""
+    """Seconds between two heartbeats."""
     due: float
-    """When the next one is, by `time.monotonic`; infinite while one is under way."""
+    """When the next one is sent, by `time.monotonic`; infinite while one is being sent."""
     unsent: bool = False
-    """The activity said something since the last one."""
+    """The activity noted progress since the latest one."""
     last: float = -math.inf
-    """When the last one was sent that the activity asked for."""
+    """When the latest one was sent that the activity asked for."""
 
 
 class Heartbeats:
@@ -63,8 +67,8 @@ class Heartbeats:
         """`longest` is the interval for a task without a heartbeat timeout, in seconds."""
         self._service = service
         self.longest = longest
-        self._running: dict[str, _Beating] = {}
-        self._due: list[tuple[float, int, _Beating]] = []
+        self._running: dict[str, _TaskHeartbeats] = {}
+        self._due: list[tuple[float, int, _TaskHeartbeats]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
@@ -72,70 +76,70 @@ class Heartbeats:
 
     @property
     def tasks(self) -> list[RunningTask]:
-        """What runs."""
+        """The activity tasks that run, in the order in which they were taken."""
         with self._changed:
-            return [beating.task for beating in self._running.values()]
+            return [beat.task for beat in self._running.values()]
 
     def begin(self, token: str, task: RunningTask, heartbeat_timeout: str) -> None:
-        """Report this task from now on."""
+        """Send heartbeats for this task from now on; `heartbeat_timeout` is SWF's text."""
         seconds = interval(heartbeat_timeout, self.longest)
         with self._changed:
-            beating = self._running[token] = _Beating(token=token, task=task, seconds=seconds, due=math.inf)
-            self._schedule(beating, time.monotonic() + seconds)
+            beat = self._running[token] = _TaskHeartbeats(token=token, task=task, seconds=seconds, due=math.inf)
+            self._schedule(beat, time.monotonic() + seconds)
             if len(self._threads) < min(1 + len(self._running) // _TASKS_PER_THREAD, _MAX_THREADS):
                 thread = threading.Thread(target=self._loop, name=f"heartbeats {len(self._threads) + 1}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def asked(self, token: str) -> None:
-        """The activity itself asks for a heartbeat: soon, but not too often."""
+    def send_soon(self, token: str) -> None:
+        """Send a heartbeat with the activity's latest note soon, but not too often."""
         with self._changed:
-            beating = self._running.get(token)
-            if beating is not None:
-                beating.unsent = True
-                if beating.due != math.inf:  # else whoever sends the one under way looks again
-                    self._schedule(beating, min(beating.due, self._soon(beating)))
+            beat = self._running.get(token)
+            if beat is not None:
+                beat.unsent = True
+                if beat.due != math.inf:  # else the thread that sends one now schedules the next
+                    self._schedule(beat, min(beat.due, self._soon(beat)))
 
     def end(self, token: str) -> None:
-        """The task was answered, or never will be."""
+        """Send no more heartbeats for this task: it was answered, or never will be."""
         with self._changed:
             self._running.pop(token, None)
 
     def stop(self) -> None:
-        """Send no more."""
+        """Send no more heartbeats for any task."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
-    # -- inside; what is scheduled is scheduled under the lock --
+    # -- inside; `_schedule` is called under the lock --
 
-    def _soon(self, beating: _Beating) -> float:
-        return max(time.monotonic(), beating.last + beating.seconds / 3)
+    def _soon(self, beat: _TaskHeartbeats) -> float:
+        return max(time.monotonic(), beat.last + beat.seconds / 3)
 
-    def _schedule(self, beating: _Beating, due: float) -> None:
-        if due != beating.due:
-            beating.due = due
+    def _schedule(self, beat: _TaskHeartbeats, due: float) -> None:
+        if due != beat.due:
+            beat.due = due
             if len(self._due) > 100 + 4 * len(self._running):
                 self._due = [entry for entry in self._due if self._is_valid(entry)]
                 heapq.heapify(self._due)
-            entry = (due, next(self._order), beating)
+            entry = (due, next(self._order), beat)
             heapq.heappush(self._due, entry)
-            if self._due[0] is entry:  # else whoever waits wakes before it is due
+            if self._due[0] is entry:  # else a thread wakes earlier than this is due
                 self._changed.notify()
 
-    def _is_valid(self, entry: tuple[float, int, _Beating]) -> bool:
-        due, _, beating = entry
-        return beating.due == due and self._running.get(beating.token) is beating
+    def _is_valid(self, entry: tuple[float, int, _TaskHeartbeats]) -> bool:
+        due, _, beat = entry
+        return beat.due == due and self._running.get(beat.token) is beat
 
     def _loop(self) -> None:
-        while (beating := self._next()) is not None:
-            self._beat(beating)
+        while (beat := self._next()) is not None:
+            self._beat(beat)
 
-    def _next(self) -> _Beating | None:
+    def _next(self) -> _TaskHeartbeats | None:
         """Wait for the next heartbeat that is due; `None` at the end."""
         with self._changed:
             while not self._stopped:
-                # Until the first is due, be its task over or not: most tasks are over long before, and wake nobody.
+                # Until the first is due, even if its task has ended: most tasks end long before, and wake no thread.
                 wait = self._due[0][0] - time.monotonic() if self._due else None
                 if wait is None or wait > 0:
                     self._changed.wait(wait)
@@ -143,28 +147,28 @@ class Heartbeats:
                 entry = heapq.heappop(self._due)
                 if not self._is_valid(entry):
                     continue
-                beating = entry[2]
-                beating.due = math.inf
-                self._changed.notify()  # another thread waits for what comes next, for this call may take long
-                if beating.unsent:
-                    beating.unsent, beating.last = False, time.monotonic()
-                return beating
+                beat = entry[2]
+                beat.due = math.inf
+                self._changed.notify()  # another thread waits for the next one, for this call may take long
+                if beat.unsent:
+                    beat.unsent, beat.last = False, time.monotonic()
+                return beat
             return None
 
-    def _beat(self, beating: _Beating) -> None:
-        details = {} if beating.task.said is None else {"details": beating.task.said}
+    def _beat(self, beat: _TaskHeartbeats) -> None:
+        details = {} if beat.task.heartbeat_details is None else {"details": beat.task.heartbeat_details}
         try:
-            answer = self._service.record_activity_task_heartbeat(taskToken=beating.token, **details)
-            if answer["cancelRequested"] and beating.task.canceled is None:
-                beating.task.cancel("it was asked to cancel")
+            answer = self._service.record_activity_task_heartbeat(taskToken=beat.token, **details)
+            if answer["cancelRequested"] and beat.task.canceled is None:
+                beat.task.cancel("it was asked to cancel")
         except UnknownResourceFault as fault:
             with self._changed:
-                if self._running.pop(beating.token, None) is None:
+                if self._running.pop(beat.token, None) is None:
                     return  # it was answered meanwhile
-            beating.task.cancel(f"nobody waits for it any more: {fault.message}", gone=True)
+            beat.task.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
             return
         except Exception:
-            logger.exception("a heartbeat failed, the next follows in %.1f s", beating.seconds)
+            logger.exception("a heartbeat failed, the next follows in %.1f s", beat.seconds)
         with self._changed:
-            next_one = time.monotonic() + beating.seconds
-            self._schedule(beating, min(next_one, self._soon(beating)) if beating.unsent else next_one)
+            next_one = time.monotonic() + beat.seconds
+            self._schedule(beat, min(next_one, self._soon(beat)) if beat.unsent else next_one)

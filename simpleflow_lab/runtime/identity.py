@@ -1,7 +1,7 @@
-"""Who polls: the identity that SWF records with each task that is started.
+"""The identity of a poller, which SWF records with each task that is started.
 
 A JSON object: the package's mark, process id, host name and user, and what `SIMPLEFLOW_IDENTITY` adds or, with null,
-takes away. What is too long for SWF is left out key by key, the longest first, rather than cut: it stays JSON.
+takes away. An identity that is too long for SWF loses its longest keys, one by one, rather than its end: it stays JSON.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ MAX_KEYS: Final = 20
 """Keys that `SIMPLEFLOW_IDENTITY` may have."""
 
 
-def identity(given: str | None = None, *, max_open_activities: int = MAX_OPEN_ACTIVITIES) -> str:
-    """The identity of this process; `given` is what `SIMPLEFLOW_IDENTITY` says.
+def poller_identity(given: str | None = None, *, max_open_activities: int = MAX_OPEN_ACTIVITIES) -> str:
+    """The identity of this process as JSON text; `given` is the value of `SIMPLEFLOW_IDENTITY`.
 
-    One that is no JSON object is not used, with one warning: a poller must poll.
+    A value that is no JSON object is not used, with one warning: a poller must poll.
     """
-    # What a replay reads can't be taken away.
+    # The keys that a replay reads can't be taken away.
     marks = {IDENTITY_KEY: 1} | ({LIMIT_KEY: max_open_activities} if max_open_activities < MAX_OPEN_ACTIVITIES else {})
-    facts: dict[str, Any] = {"pid": os.getpid(), "hostname": socket.gethostname(), "user": _user()}
-    record = {key: value for key, value in (facts | _extra(given)).items() if value is not None} | marks
+    defaults: dict[str, Any] = {"pid": os.getpid(), "hostname": socket.gethostname(), "user": _user()}
+    record = {key: value for key, value in (defaults | _extra_keys(given)).items() if value is not None} | marks
     text = json.dumps(record)
     while len(text) > MAX_IDENTITY:
         longest = max(record.keys() - marks.keys(), key=lambda key: len(json.dumps({key: record[key]})))
@@ -41,8 +41,8 @@ def identity(given: str | None = None, *, max_open_activities: int = MAX_OPEN_AC
     return text
 
 
-def _extra(given: str | None) -> dict[str, Any]:
-    """What the person adds."""
+def _extra_keys(given: str | None) -> dict[str, Any]:
+    """The keys that `SIMPLEFLOW_IDENTITY` adds."""
     if not given:
         return {}
     try:

@@ -1,7 +1,7 @@
-"""What became of an activity task: completed, failed, canceled, or nothing that anybody should be told.
+"""The outcome of an activity task: completed, failed, canceled, or abandoned without an answer.
 
-An outcome is plain text, as it goes into a history; so it is the same whether the activity ran in a thread or in a
-process that sent it back.
+*Rule:* an outcome is plain text, as it goes into a history. So it is the same whether the activity ran in a thread, or
+in a process that sent it back.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simpleflow_lab.activity_context import RunningTask, shown
+from simpleflow_lab.activity_context import RunningTask, as_plain_text
 from simpleflow_lab.data.codec import encode
 from simpleflow_lab.data.failure_details import details_of, reason_of
 from simpleflow_lab.exceptions import ActivityCanceled
@@ -20,51 +20,53 @@ from simpleflow_lab.swf.limits import MAX_DATA
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completed:
-    """It returned."""
+    """The activity returned."""
 
     result: str
-    """JSON of what it returned."""
+    """JSON of its return value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """It raised, or could not be run."""
+    """The activity raised an exception, or could not be run."""
 
     reason: str
+    """The error in a line, for SWF's field."""
     details: str
-    """All that is to be said."""
+    """The error with its traceback, whole."""
     cut: str
-    """What of it fits into SWF's field, for want of a place for the whole."""
+    """The part of `details` that fits into SWF's field, for services without a place for the whole."""
 
     @classmethod
     def of(cls, error: BaseException) -> Failed:
-        """Of this error."""
+        """The failure that this error is."""
         return cls(reason=reason_of(error), details=details_of(error, whole=True), cut=details_of(error))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Canceled:
-    """It was asked to cancel, and stopped for that."""
+    """The activity stopped because its cancellation was requested."""
 
     details: str | None
-    """What the activity, or who stopped it, says of that."""
+    """A text about it, from the activity or from the worker that stopped it; `None` if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Abandoned:
-    """It was given up; nothing is answered."""
+    """The worker stopped; the task is not answered, and times out or is given out again."""
 
     why: str
+    """The reason, for the log."""
 
 
 Outcome = Completed | Failed | Canceled | Abandoned
 
 
 def outcome_of(call: Callable[[], str], task: RunningTask) -> Outcome:
-    """What becomes of a task when `call()`, which gives the JSON of its result, runs it.
+    """The outcome of a task whose activity is run by `call()`, which gives the JSON of its result.
 
-    Whatever an activity raises, `sys.exit()` included, is its failure. `ActivityCanceled` is one too unless the task
-    was asked to cancel: nobody expects a task to close as canceled by itself.
+    Every exception of an activity, `SystemExit` included, is its failure. So is `ActivityCanceled`, unless cancellation
+    was requested: a task does not close as canceled by itself.
     """
     try:
         return Completed(result=call())
@@ -77,26 +79,26 @@ def outcome_of(call: Callable[[], str], task: RunningTask) -> Outcome:
 
 
 def to_record(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON holds it."""
+    """The outcome as a JSON object, for `from_record`."""
     return {"outcome": type(outcome).__name__, **dataclasses.asdict(outcome)}
 
 
 def from_record(record: Mapping[str, Any]) -> Outcome:
-    """The outcome that `to_record` was given."""
-    facts = dict(record)
-    kind: Callable[..., Outcome] = _KINDS[facts.pop("outcome")]
-    return kind(**facts)
+    """The outcome of which `to_record` made this object."""
+    members = dict(record)
+    kind: Callable[..., Outcome] = _KINDS[members.pop("outcome")]
+    return kind(**members)
 
 
 _KINDS = {kind.__name__: kind for kind in (Completed, Failed, Canceled, Abandoned)}
 
 
 def _as_text(details: Any) -> str | None:
-    """Details of a cancellation as SWF takes them. It can't fail, for the task is to be answered."""
+    """Details of a cancellation as text within SWF's length. It raises nothing, for the task must be answered."""
     if details is None:
         return None
     try:
-        text = shown(details) if isinstance(details, str) else encode(details)
-    except Exception:  # of a type that somebody registered, say
-        text = shown(details)
+        text = as_plain_text(details) if isinstance(details, str) else encode(details)
+    except Exception:  # of a registered type's `encode`, for example
+        text = as_plain_text(details)
     return text if len(text) <= MAX_DATA else text[: MAX_DATA - 4] + " ..."

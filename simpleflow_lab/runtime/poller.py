@@ -1,7 +1,9 @@
 """Poll, handle, poll again: the loop that deciders and activity workers share.
 
-Each poller is a daemon thread. It never dies of an error: what polling raises is logged and tried again after a pause
-that doubles up to `MAX_PAUSE`; what handling raises is the handler's to deal with and only logged here.
+Each poller is a daemon thread.
+
+Rule: a poller never dies of an error. An error of the poll is logged, and the poll is repeated after a pause that
+doubles up to `MAX_PAUSE`. An error of a handler is only logged: handlers deal with their own errors.
 """
 
 from __future__ import annotations
@@ -11,14 +13,16 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 logger = logging.getLogger(__name__)
 
-MAX_PAUSE = 30.0
+FIRST_PAUSE: Final = 0.5
+"""Pause, in seconds, after the first poll that fails."""
+MAX_PAUSE: Final = 30.0
 """Longest pause, in seconds, after polls that fail."""
-RELEASED_SECONDS = 0.2
-"""How long a poll may need to come back once its service released it; all of those that stop together."""
+RELEASE_SECONDS: Final = 0.2
+"""How long a poll may need to return after its service released it; together, for all pollers that stop at once."""
 
 
 class Poller:
@@ -32,7 +36,8 @@ class Poller:
         *,
         at_end: Callable[[], None] | None = None,
     ):
-        """`at_end` is called in the thread, when it ends."""
+        """`poll` gives SWF's answer, which has a task if it has a token; `handle` takes the task. `at_end` is called in
+        the thread, when it ends."""
         self._poll, self._handle, self._at_end = poll, handle, at_end
         self._stopping = threading.Event()
         self._busy = False
@@ -45,18 +50,18 @@ class Poller:
 
     @property
     def thread_id(self) -> int | None:
-        """Identifier of its thread."""
+        """The identifier of its thread, or `None` before it starts."""
         return self._thread.ident
 
     def stop(self) -> None:
-        """Take no more tasks after the one at hand. A poll that waits must be released by its service."""
-        self._released_by = time.monotonic() + RELEASED_SECONDS
+        """Take no more tasks after the one at hand. The service must release a poll that waits."""
+        self._released_by = time.monotonic() + RELEASE_SECONDS
         self._stopping.set()
 
     def join(self, timeout: float) -> bool:
-        """Wait for its end; `False` if it still handles a task after `timeout` seconds.
+        """Wait up to `timeout` seconds for its end; `False` if it still handles a task then.
 
-        A poll that waits in another process ends when its time is over: nobody waits for that.
+        A poll that waits in another process ends when its time is over; this method does not wait for it.
         """
         if self._thread is not threading.current_thread():
             left = max(self._released_by - time.monotonic(), 0)
@@ -64,11 +69,11 @@ class Poller:
         return not (self._busy and self._thread.is_alive())
 
     def _loop(self) -> None:
-        pause = 0.5
+        pause = FIRST_PAUSE
         while not self._stopping.is_set():
             try:
                 task = self._poll()
-                pause = 0.5
+                pause = FIRST_PAUSE
             except Exception:
                 if self._stopping.is_set():
                     break
@@ -81,7 +86,7 @@ class Poller:
                 try:
                     self._handle(task)
                 except Exception:
-                    # After `stop` the service may be closed: the task is done again when it is open.
+                    # After `stop` the service may be closed: the task is given out again when it is open.
                     level = logging.DEBUG if self._stopping.is_set() else logging.ERROR
                     logger.log(level, "%s: handling a task failed", self._thread.name, exc_info=True)
                 finally:

@@ -1,7 +1,10 @@
-"""Deciders and activity workers for every task list that is named.
+"""The deciders and activity workers of one Lab, started for every task list that turns up.
 
-A notebook has no operator who starts a worker for each list. So whoever starts or resumes an execution serves its list,
-and each answer of a decider adds the lists of the activities and children it asks for.
+A notebook has no operator who starts a worker for each task list. So starting or resuming an execution starts the
+decider of its list, and each answer of a decider starts workers for the lists of the activities and children that it
+schedules.
+
+Rule: everything that a decider or worker reports about an execution comes here, and is kept within a bound.
 """
 
 from __future__ import annotations
@@ -11,126 +14,142 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
-from simpleflow_lab.runtime.context import Site
-from simpleflow_lab.runtime.decider import Decider
-from simpleflow_lab.runtime.forked.parent import Processes
+from simpleflow_lab.runtime.bounded import LatestUsed
+from simpleflow_lab.runtime.context import WorkerContext
+from simpleflow_lab.runtime.decider import REPLAY_CACHE_SIZE, Decider
+from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.poller import Poller
-from simpleflow_lab.runtime.type_registration import Registration
+from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_ACTIVITY_THREADS = min(32, (os.cpu_count() or 1) + 4)
+DEFAULT_ACTIVITY_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 """Activities that run at once for each task list; most wait for something, so more than there are processors."""
-
-PROCESS_END_SECONDS = 0.3
-"""How long the threads of processes that are killed may need to notice."""
+MAX_REPORTED_RUNS: Final = 1_000
+"""Runs of which the warnings, and the error that blocks their decisions, are remembered: the latest."""
+PROCESS_END_SECONDS: Final = 0.3
+"""How long the threads that wait for killed processes may need to end."""
 
 
 class WorkerPool:
-    """The deciders and activity workers of this process for one domain of a service."""
+    """The deciders and activity workers of this process for one domain of a service.
+
+    It is the `Listener` of its deciders.
+    """
 
     def __init__(
         self,
-        site: Site,
+        context: WorkerContext,
         *,
         activity_threads: int = DEFAULT_ACTIVITY_THREADS,
         activity_executor: str = "threads",
         middleware: Iterable[Around] = (),
         longest_heartbeat: float = LONGEST_INTERVAL,
+        replay_cache_size: int = REPLAY_CACHE_SIZE,
     ):
-        self.site = site
+        """`activity_threads` activities run at once for each task list, in threads or, with `activity_executor`
+        "processes", in forked processes. `longest_heartbeat` is in seconds. Each decider keeps the replays of
+        `replay_cache_size` open executions."""
+        self.context = context
         self._activity_threads = activity_threads
-        self.registration = Registration(site.service, site.domain, site.settings)
-        self._heartbeats = Heartbeats(site.service, longest=longest_heartbeat)
         self._activity_executor = activity_executor
-        self._processes = Processes(sigterm_wait=site.settings.activity_sigterm_wait_sec)
+        self._replay_cache_size = replay_cache_size
+        self.registration = TypeRegistration(context.service, context.domain, context.settings)
+        self._heartbeats = Heartbeats(context.service, longest=longest_heartbeat)
+        self._forked_activities = ForkedActivities(sigterm_wait=context.settings.activity_sigterm_wait_sec)
         self.middleware = list(middleware)
-        """What runs around each activity that is taken from now on, the outermost first."""
+        """The middleware of each activity that is taken from now on, the outermost first."""
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
-        self._stuck: dict[str, Exception] = {}
-        self._warnings: dict[str, dict[str, None]] = {}
+        self._decision_errors: LatestUsed[str, Exception] = LatestUsed(MAX_REPORTED_RUNS)
+        self._warnings: LatestUsed[str, dict[str, None]] = LatestUsed(MAX_REPORTED_RUNS)
         self._lock = threading.Lock()
         self._stopped = False
 
-    # -- what to serve --
+    # -- starting --
 
-    def surround(self, workflow_id: str, context: contextvars.Context) -> None:
-        """The code of this execution runs, and prints, in this context."""
-        self.site.contexts[workflow_id] = context
+    def set_output_context(self, workflow_id: str, context: contextvars.Context) -> None:
+        """Run the code of this execution in this context, which says where its output goes."""
+        self.context.output_contexts.put(workflow_id, context)
 
-    def history(self, events: Iterable[HistoryEvent]) -> None:
-        """Serve every task list that this history names."""
+    def start_for_history(self, events: Iterable[HistoryEvent]) -> None:
+        """Start deciders and activity workers for every task list that this history names."""
         for event in events:
             task_list = (event.attributes.get("taskList") or {}).get("name")
             if task_list is None:
                 continue
             if event.type == "ActivityTaskScheduled":
-                self.activities(task_list)
+                self.start_activity_worker(task_list)
             elif event.type in (
                 "WorkflowExecutionStarted",
                 "StartChildWorkflowExecutionInitiated",
                 "DecisionTaskScheduled",
             ):
-                self.decisions(task_list)
+                self.start_decider(task_list)
 
-    def decisions(self, task_list: str) -> None:
-        """Decide for this task list."""
+    def start_decider(self, task_list: str) -> None:
+        """Start a decider for this task list, unless it has one."""
         with self._lock:
             if self._stopped or task_list in self._deciders:
                 return
             decider = self._deciders[task_list] = Decider(
-                self.site, task_list, registration=self.registration, listener=self
+                self.context,
+                task_list,
+                registration=self.registration,
+                listener=self,
+                replay_cache_size=self._replay_cache_size,
             )
         decider.start()
 
-    def activities(self, task_list: str) -> None:
-        """Run the activities of this task list."""
+    def start_activity_worker(self, task_list: str) -> None:
+        """Start an activity worker for this task list, unless it has one."""
         with self._lock:
             if self._stopped or task_list in self._workers:
                 return
             worker = self._workers[task_list] = ActivityWorker(
-                self.site,
+                self.context,
                 task_list,
                 threads=self._activity_threads,
                 heartbeats=self._heartbeats,
                 executor=self._activity_executor,
-                processes=self._processes,
+                forked_activities=self._forked_activities,
                 middleware=self.middleware,
             )
         worker.start()
 
-    # -- what to know --
+    # -- the state of executions in this process --
 
     def decision_error(self, run_id: str) -> Exception | None:
-        """Why this execution can't be decided for now, or `None`."""
-        return self._stuck.get(run_id)
+        """The error that blocks the decisions of this run, or `None`."""
+        return self._decision_errors.get(run_id)
 
     def warnings(self, run_id: str) -> tuple[str, ...]:
-        """What the author of this execution's workflow should know, each once."""
-        return tuple(self._warnings.get(run_id, ()))
+        """The warnings for the author of this run's workflow, each once."""
+        return tuple(self._warnings.get(run_id) or ())
 
     def activity_progress(self, run_id: str) -> list[ActivityProgress]:
-        """How far the activities of this execution are that run in this process, in the order they were taken."""
+        """The progress of this run's activities in this process, in the order in which they were taken."""
         return [task.progress for task in self._heartbeats.tasks if task.context["run_id"] == run_id]
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
-        """The decision task lists and the activity task lists that are served."""
+        """The task lists with a decider, and those with an activity worker, in order."""
         with self._lock:
             return sorted(self._deciders), sorted(self._workers)
 
-    def stop(self, *, release: Any = None, seconds: float = 2.0) -> bool:
-        """Take no more tasks, and wait this long for those at hand; `False` if some still run.
+    # -- stopping --
+
+    def stop(self, *, release: Callable[[], object] | None = None, seconds: float = 2.0) -> bool:
+        """Take no more tasks, and wait up to `seconds` for those at hand; `False` if some still run.
 
         `release` makes the service answer the polls that wait.
         """
@@ -148,20 +167,18 @@ class WorkerPool:
             poller.stop()
         if release is not None:
             release()
-        deadline = time.monotonic() + seconds
-        ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
-        if not all(ended):
-            # A thread that runs an activity can't be ended; its process can.
-            self._processes.stop()
-            deadline = time.monotonic() + PROCESS_END_SECONDS
-            ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
+        ended = _join(pollers, seconds)
+        if not ended:
+            # A thread that runs an activity can't be ended; a forked process can.
+            self._forked_activities.stop()
+            ended = _join(pollers, PROCESS_END_SECONDS)
         self._heartbeats.stop()
-        return all(ended)
+        return ended
 
-    # -- what a decider tells: `decider.Listener` --
+    # -- reports of deciders: `decider.Listener` --
 
     def decided(self, run_id: str, decisions: Sequence[Mapping[str, Any]]) -> None:
-        """Serve the task lists that these decisions name."""
+        """Start deciders and activity workers for the task lists that these decisions name."""
         for decision in decisions:
             kind, attributes = decision["decisionType"], swf_decisions.attributes(decision)
             task_list = (attributes.get("taskList") or {}).get("name")
@@ -169,23 +186,33 @@ class WorkerPool:
                 continue
             if kind == "ScheduleActivityTask":
                 if task_list not in self._workers:
-                    self.activities(task_list)
+                    self.start_activity_worker(task_list)
             elif (
                 kind in ("StartChildWorkflowExecution", "ContinueAsNewWorkflowExecution")
                 and task_list not in self._deciders
             ):
-                self.decisions(task_list)
+                self.start_decider(task_list)
 
     def decision_blocked(self, run_id: str, error: Exception | None) -> None:
-        """What `stuck` says from now on."""
+        """Set what `decision_error` gives for this run."""
         if error is not None:
-            self._stuck[run_id] = error
-        elif run_id in self._stuck:
-            del self._stuck[run_id]
+            self._decision_errors.put(run_id, error)
+        else:
+            self._decision_errors.drop(run_id)
 
     def warned(self, run_id: str, message: str) -> None:
-        """One more of `warnings`, if it is new."""
-        known = self._warnings.setdefault(run_id, {})
+        """Add a message to the run's warnings, if it is new."""
+        known = self._warnings.get(run_id)
+        if known is None:
+            known = {}
+            self._warnings.put(run_id, known)
         if message not in known:
             known[message] = None
             logger.info("run %s: %s", run_id, message)
+
+
+def _join(pollers: Iterable[Poller], seconds: float) -> bool:
+    """Wait up to `seconds` for all of them; `True` if all have ended."""
+    deadline = time.monotonic() + seconds
+    ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
+    return all(ended)

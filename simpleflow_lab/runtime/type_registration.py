@@ -1,7 +1,7 @@
-"""Domains and types, registered when they are first needed.
+"""Domains, workflow types and activity types, registered when they are first needed.
 
-SWF knows nothing of a domain, workflow type or activity type before somebody registers it. Each is asked for until
-it is there, once per process; that it exists already is what one hopes for.
+SWF rejects a domain, workflow type or activity type that is not registered. Each is registered once per process; the
+fault that it exists already is the normal case.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf import decisions as swf_decisions
 
 RETENTION_DAYS = "30"
-"""How long a domain that is registered here keeps closed executions."""
+"""How many days a domain that is registered here keeps closed executions."""
 
 
-class Registration:
-    """Registers what is missing in one domain of a service."""
+class TypeRegistration:
+    """Registers one domain of a service, and types in it."""
 
     def __init__(self, service: SWFService, domain: str, defaults: Settings | None = None):
-        """`defaults` has the defaults of the types."""
+        """`defaults` has the task lists and timeouts that are registered as the types' defaults."""
         self._service = service
         self._defaults = defaults or Settings()
         self._domain = domain
         self._known: set[tuple[str, str, str]] = set()
 
-    def domain(self) -> None:
-        """The domain itself."""
+    def register_domain(self) -> None:
+        """Register the domain, unless it was."""
         if not self._has("domain", self._domain, ""):
             with contextlib.suppress(DomainAlreadyExistsFault):
                 self._service.register_domain(name=self._domain, workflowExecutionRetentionPeriodInDays=RETENTION_DAYS)
             self._known.add(("domain", self._domain, ""))
 
-    def workflow_type(self, name: str, version: str) -> None:
-        """A workflow type."""
+    def register_workflow_type(self, name: str, version: str) -> None:
+        """Register a workflow type, unless it was."""
         if not self._has("workflow", name, version):
             with contextlib.suppress(TypeAlreadyExistsFault):
                 self._service.register_workflow_type(
@@ -51,8 +51,8 @@ class Registration:
                 )
             self._known.add(("workflow", name, version))
 
-    def activity_type(self, name: str, version: str) -> None:
-        """An activity type."""
+    def register_activity_type(self, name: str, version: str) -> None:
+        """Register an activity type, unless it was."""
         if not self._has("activity", name, version):
             with contextlib.suppress(TypeAlreadyExistsFault):
                 self._service.register_activity_type(
@@ -67,15 +67,18 @@ class Registration:
                 )
             self._known.add(("activity", name, version))
 
-    def types_of(self, decisions: Iterable[Mapping[str, Any]]) -> None:
-        """The types that these decisions name."""
+    def register_types_of(self, decisions: Iterable[Mapping[str, Any]]) -> None:
+        """Register the types that these decisions name."""
         for decision in decisions:
             attributes = swf_decisions.attributes(decision)
             if decision["decisionType"] == "ScheduleActivityTask":
-                self.activity_type(attributes["activityType"]["name"], attributes["activityType"]["version"])
+                self.register_activity_type(attributes["activityType"]["name"], attributes["activityType"]["version"])
             elif decision["decisionType"] == "StartChildWorkflowExecution":
-                self.workflow_type(attributes["workflowType"]["name"], attributes["workflowType"]["version"])
+                self.register_workflow_type(attributes["workflowType"]["name"], attributes["workflowType"]["version"])
 
     def _has(self, kind: str, name: str, version: str) -> bool:
-        """It was registered, or found registered. Two threads may ask at once: the second is told that it exists."""
+        """Whether this process registered it, or found it registered.
+
+        Of two threads that register one at the same time, the second gets the fault that it exists.
+        """
         return (kind, name, version) in self._known

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from simpleflow_lab import settings
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.data import objects as storage
 from simpleflow_lab.data.codec import encode
+from simpleflow_lab.data.objects import MAX_KEY, current_storage
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.step.constants import STEP_ACTIVITY_PARAMS_DEFAULT, UNKNOWN_CONTEXT
 
@@ -34,7 +34,7 @@ class GetStepsDoneTask:
         """The names under this path."""
         bucket = _bucket(self.bucket)
         folder = _folder(bucket, self.path)
-        keys = storage.current().at(bucket).keys(folder)
+        keys = current_storage().at(bucket).keys(folder)
         return sorted(key[len(folder) :] for key in keys if key != folder)
 
 
@@ -53,16 +53,16 @@ class MarkStepDoneTask:
         content = {name: self.context.get(name, unknown) for name, unknown in UNKNOWN_CONTEXT.items()}
         bucket = _bucket(self.bucket)
         key = note_key(bucket, self.path, self.step_name)
-        storage.current().at(bucket).put(key, encode(content).encode())
+        current_storage().at(bucket).put(key, encode(content).encode())
 
 
 def note_key(bucket: str | None, path: str, step_name: str) -> str:
     """Key of a step's note. Raises `UsageError` for a name that is too long."""
     key = _folder(bucket, path) + step_name
     length = len(key.encode("utf-8", "surrogatepass"))
-    if length > storage.MAX_KEY:
+    if length > MAX_KEY:
         raise UsageError(
-            f"step {step_name[:40]}…: its note's key has {length} bytes, and {storage.MAX_KEY} is the most: "
+            f"step {step_name[:40]}…: its note's key has {length} bytes, and {MAX_KEY} is the most: "
             "give the step a shorter name, or its workflow another get_step_path_prefix()"
         )
     return key

@@ -18,19 +18,22 @@ from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime.connection import virtual_clock
+from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from tests.authors.replayed import replay_everything
 
 OpenLab = Callable[..., Any]
 
 
 @contextmanager
-def here(patch: pytest.MonkeyPatch, *, clock: Any = None) -> Iterator[Lab]:
-    with Lab(":memory:", activity_threads=4, clock=clock) as opened:
+def here(patch: pytest.MonkeyPatch, *, clock: Any = None, replays: int = REPLAY_CACHE_SIZE) -> Iterator[Lab]:
+    with Lab(":memory:", activity_threads=4, clock=clock, replay_cache_size=replays) as opened:
         yield opened
 
 
 @contextmanager
-def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None, objects: bool = True) -> Iterator[Lab]:
+def over_the_wire(
+    patch: pytest.MonkeyPatch, *, clock: Any = None, objects: bool = True, replays: int = REPLAY_CACHE_SIZE
+) -> Iterator[Lab]:
     engine = EmbeddedSWF(":memory:", poll_seconds=1.0, clock=virtual_clock() if clock == "virtual" else clock)
     with engine:
         endpoint = Endpoint(engine, poll_seconds=1.0)
@@ -38,7 +41,9 @@ def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None, objects: bool
         for name, value in {**endpoint.environment, **nobody}.items():
             patch.setenv(name, str(value))
         try:
-            with Lab("aws://us-east-1/lab", activity_threads=4, notice=lambda _: None) as opened:
+            with Lab(
+                "aws://us-east-1/lab", activity_threads=4, replay_cache_size=replays, notice=lambda _: None
+            ) as opened:
                 if objects and isinstance(opened.storage.default, NoObjects):
                     opened.storage.default = MemoryObjects()  # instead of a bucket
                 opened.service.release_polls = engine.release_polls  # or closing waits a moment for them, each time
@@ -50,26 +55,36 @@ def over_the_wire(patch: pytest.MonkeyPatch, *, clock: Any = None, objects: bool
 _WAYS = {"engine": here, "wire": over_the_wire}
 
 
+@pytest.fixture
+def replay_cache_size() -> int:
+    """How many replays the deciders of these Labs cache; a test may be parametrized with this name."""
+    return REPLAY_CACHE_SIZE
+
+
 @pytest.fixture(params=sorted(_WAYS))
-def lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, replay_cache_size: int) -> Iterator[Lab]:
     """A Lab on the embedded engine, and one over the wire."""
-    with _WAYS[request.param](monkeypatch) as opened:
+    with _WAYS[request.param](monkeypatch, replays=replay_cache_size) as opened:
         yield opened
 
 
 @pytest.fixture(params=sorted(_WAYS))
-def virtual_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def virtual_lab(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, replay_cache_size: int
+) -> Iterator[Lab]:
     """The same with a clock that jumps: hours of timers and timeouts take milliseconds."""
-    with _WAYS[request.param](monkeypatch, clock="virtual") as opened:
+    with _WAYS[request.param](monkeypatch, clock="virtual", replays=replay_cache_size) as opened:
         yield opened
 
 
 @pytest.fixture(params=sorted(_WAYS))
-def lab_for_large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab_for_large(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, replay_cache_size: int
+) -> Iterator[Lab]:
     """The same with a place for large fields: beside the engine's store, and over the wire in a bucket."""
     if request.param == "wire":
         monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", request.getfixturevalue("bucket").name)
-    with _WAYS[request.param](monkeypatch) as opened:
+    with _WAYS[request.param](monkeypatch, replays=replay_cache_size) as opened:
         yield opened
 
 

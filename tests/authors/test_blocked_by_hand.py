@@ -5,7 +5,6 @@ import pytest
 from simpleflow_lab import Chain, Group, Workflow, activity
 from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime import decider
 from tests.test_properties import replays_as_recorded
 
 TASKS = {"task_list": "blocked", "version": "1"}
@@ -50,9 +49,8 @@ def scheduled(execution):
     return [e.attributes["activityId"] for e in execution.history() if e.type == "ActivityTaskScheduled"]
 
 
-@pytest.mark.parametrize("kept", [0, 500])
-def test_pirates_wait_for_a_crew_and_any_ship(lab, monkeypatch, kept):
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
+@pytest.mark.parametrize("replay_cache_size", [0, 500])
+def test_pirates_wait_for_a_crew_and_any_ship(lab, replay_cache_size):
     entered.clear()
     execution = lab.start(Pirate, 150)
     assert execution.result(30) == [150, "crew"]

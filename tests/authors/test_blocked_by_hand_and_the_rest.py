@@ -1,6 +1,6 @@
 """`ExecutionBlocked` raised by hand, with all else that a workflow may wait for.
 
-The law: what is asked for is asked once, and a replay that is kept decides as one made anew.
+The law: what is asked for is asked once, and a cached replay decides as one made anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from simpleflow_lab import Workflow, activity, futures
 from simpleflow_lab.exceptions import ExecutionBlocked, WorkflowCanceled, WorkflowExecutionCanceled
 from simpleflow_lab.futures import FIRST_COMPLETED
 from simpleflow_lab.retry import Retry
-from simpleflow_lab.runtime import decider
 from tests.authors.replaying import timers_of, types_of
 from tests.test_properties import replays_as_recorded
 
@@ -53,10 +52,10 @@ def _nothing_tried():
     tried.clear()
 
 
-@pytest.fixture(params=[0, 500], ids=["anew", "kept"])
-def kept(request, monkeypatch):
-    """How many replays a decider keeps."""
-    monkeypatch.setattr(decider, "MAX_KEPT", request.param)
+@pytest.fixture(params=[0, 500], ids=["anew", "cached"])
+def replay_cache_size(request):
+    """How many replays a decider caches."""
+    return request.param
 
 
 def result_of(lab, workflow, *args):
@@ -96,7 +95,7 @@ class Deadlines(OnWorkflow):
         return [len(quick.done), len(slow.not_done), came]
 
 
-def test_deadlines_are_the_same_ones_each_time(virtual_lab, kept):
+def test_deadlines_are_the_same_ones_each_time(virtual_lab, replay_cache_size):
     result, execution = result_of(virtual_lab, Deadlines)
     assert result == [1, 0, [1, 2]]  # run again, the slow one is done by then
     started = [(name, seconds) for name, seconds in timers_of(execution) if name.startswith("_simpleflow_deadline")]
@@ -117,7 +116,7 @@ class EitherOr(OnWorkflow):
         return [future.task_id for future in first.done]
 
 
-def test_what_was_waited_for_with_a_timeout_is_looked_at_again(virtual_lab, kept):
+def test_what_was_waited_for_with_a_timeout_is_looked_at_again(virtual_lab, replay_cache_size):
     result, execution = result_of(virtual_lab, EitherOr)
     assert result == ["slow", "quick"]  # run again, it finds the slow one canceled
     assert len(types_of(execution, "TimerCanceled")) == 1
@@ -133,7 +132,7 @@ class BacksOff(OnWorkflow):
         return task.result
 
 
-def test_the_waits_between_attempts_go_on(virtual_lab, kept, request):
+def test_the_waits_between_attempts_go_on(virtual_lab, replay_cache_size, request):
     result, execution = result_of(virtual_lab, BacksOff, request.node.name)
     assert result == 3
     assert [seconds for name, seconds in timers_of(execution) if name.startswith("__simpleflow_task_")] == [60, 120]
@@ -158,7 +157,7 @@ class Inbox(OnWorkflow):
         return [got, [marker.details for marker in self.list_markers(all=True)]]
 
 
-def test_each_signal_is_had_once_in_each_run_from_the_start(lab, kept):
+def test_each_signal_is_had_once_in_each_run_from_the_start(lab, replay_cache_size):
     execution = lab.start(Inbox)
     for letter in ("one", "two", "one", "last"):
         execution.signal("letter", letter)
@@ -193,7 +192,7 @@ class Large(OnWorkflow):
         return [counted.result, len(late.result), self.submit(count, late).result]
 
 
-def test_large_results_are_passed_on_as_before(lab_for_large, kept):
+def test_large_results_are_passed_on_as_before(lab_for_large, replay_cache_size):
     execution = lab_for_large.start(Large, "x" * 40_000)
     assert execution.result(60) == [40_001, 40_001, 40_001]
     assert len(types_of(execution, "ActivityTaskScheduled")) == 3
@@ -233,7 +232,7 @@ class Asking(OnWorkflow):
 
 
 @pytest.mark.parametrize("how", ["ignored", "by hand", "handled"])
-def test_a_hook_that_waits_goes_on_when_the_workflow_begins_again(virtual_lab, kept, how):
+def test_a_hook_that_waits_goes_on_when_the_workflow_begins_again(virtual_lab, replay_cache_size, how):
     result, execution = result_of(virtual_lab, Asking, how)
     if how == "handled":
         assert [first[:2] for first in result] == [[1, 0], [2, 0]]
@@ -309,7 +308,7 @@ class AsksByHand(Asks):
 
 
 @pytest.mark.parametrize("workflow", [CleansUp, CleansUpByHand, Asks, AsksByHand])
-def test_all_that_is_open_is_canceled_with_the_execution(lab, kept, workflow, request):
+def test_all_that_is_open_is_canceled_with_the_execution(lab, replay_cache_size, workflow, request):
     gate = request.node.name
     gates[gate] = threading.Event()
     try:

@@ -7,7 +7,6 @@ import pytest
 
 from simpleflow_lab import Chain, Workflow, activity
 from simpleflow_lab.exceptions import ExecutionBlocked, WorkflowCanceled, WorkflowExecutionCanceled
-from simpleflow_lab.runtime import decider
 from tests.test_properties import replays_as_recorded
 
 TASKS = {"task_list": "cancellation", "version": "1"}
@@ -56,9 +55,8 @@ def _nothing_is_done():
     CleansUp.seen.clear()
 
 
-@pytest.mark.parametrize("kept", [0, 500])
-def test_a_workflow_cleans_up_and_is_canceled(lab, monkeypatch, kept):
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
+@pytest.mark.parametrize("replay_cache_size", [0, 500])
+def test_a_workflow_cleans_up_and_is_canceled(lab, replay_cache_size):
     execution = lab.start(CleansUp, "raise")
     stands(execution)
     execution.request_cancel()

@@ -9,7 +9,6 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionFailed,
 )
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime import decider
 
 TASKS = {"task_list": "hooks", "version": "1"}
 
@@ -70,9 +69,8 @@ class Completes(Told):
         return self.submit(echo, 1).result
 
 
-@pytest.mark.parametrize("kept", [0, 500])
-def test_hooks_of_an_execution_that_completes(lab, monkeypatch, kept):
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
+@pytest.mark.parametrize("replay_cache_size", [0, 500])
+def test_hooks_of_an_execution_that_completes(lab, replay_cache_size):
     assert lab.start(Completes).result(30) == 1
     assert names() == [
         *("before_replay", "after_replay"),
@@ -142,10 +140,8 @@ def test_hooks_of_an_execution_that_is_canceled(lab):
     assert names()[2:] == ["before_replay", "should_cancel", "after_replay", "on_canceled", "after_closed"]
 
 
-@pytest.mark.parametrize("kept", [0, 500])
-def test_a_refused_cancel_request_is_asked_once_and_the_execution_goes_on(lab, monkeypatch, kept):
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
-
+@pytest.mark.parametrize("replay_cache_size", [0, 500])
+def test_a_refused_cancel_request_is_asked_once_and_the_execution_goes_on(lab, replay_cache_size):
     class Refuses(Told):
         name = "hooks.refuses"
 
@@ -168,11 +164,10 @@ def test_a_refused_cancel_request_is_asked_once_and_the_execution_goes_on(lab, m
     assert names().count("should_cancel") == 1
 
 
-@pytest.mark.parametrize("kept", [0, 500])
+@pytest.mark.parametrize("replay_cache_size", [0, 500])
 @pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
-def test_a_close_that_is_refused_because_a_signal_came_is_asked_again_without_its_hooks(lab, monkeypatch, kept, end):
+def test_a_close_that_is_refused_because_a_signal_came_is_asked_again_without_its_hooks(lab, replay_cache_size, end):
     """F11: UnhandledDecision."""
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
 
     class Refused(Told):
         name = "hooks.refused"

@@ -5,7 +5,6 @@ import logging
 import pytest
 
 from simpleflow_lab import Workflow, activity, log, logger
-from simpleflow_lab.runtime import decider
 
 TASKS = {"task_list": "logging", "version": "1"}
 
@@ -30,9 +29,8 @@ class Talks(Workflow):
         return n
 
 
-@pytest.mark.parametrize("kept", [0, 500])
-def test_each_line_appears_once_however_often_the_code_is_replayed(lab, monkeypatch, caplog, capsys, kept):
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
+@pytest.mark.parametrize("replay_cache_size", [0, 500])
+def test_each_line_appears_once_however_often_the_code_is_replayed(lab, caplog, capsys, replay_cache_size):
     with caplog.at_level(logging.INFO, "simpleflow_lab"):
         assert lab.start(Talks, 3).result(30) == 6
     names = ("simpleflow_lab", "simpleflow_lab.workflow.logging.talks")

@@ -10,10 +10,9 @@ from typing import ClassVar
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, metrology, settings
-from simpleflow_lab.activity_context import running
-from simpleflow_lab.data import objects as storage
-from simpleflow_lab.data.objects import MemoryObjects, Storage
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.activity_context import set_current_task
+from simpleflow_lab.data.objects import MemoryObjects, Storage, using_storage
+from simpleflow_lab.exceptions import StoreError, UsageError
 from simpleflow_lab.metrology import MetrologyTask, MetrologyWorkflow, StepIO
 from tests.running import task_of
 
@@ -138,7 +137,7 @@ def test_figures_are_there_after_the_store_was_opened_again(tmp_path, request):
 
 class BrokenObjects(MemoryObjects):
     def put(self, key, content):
-        raise storage.StoreError("the disk is full")
+        raise StoreError("the disk is full")
 
 
 def test_figures_that_can_not_be_kept_fail_nothing(request, caplog):
@@ -162,8 +161,8 @@ def test_figures_go_to_the_bucket_that_is_configured():
     context = {"workflow_id": "w/../x", "run_id": "r+=", "activity_id": "a" * 256, "started_event_id": 7}
     with (
         settings.override(metrology_bucket="figures", metrology_path_prefix="etl/"),
-        storage.using(Storage(MemoryObjects(), at)),
-        running(task_of(context)),
+        using_storage(Storage(MemoryObjects(), at)),
+        set_current_task(task_of(context)),
         metrology.step("s"),
     ):
         pass

@@ -5,7 +5,6 @@ import pytest
 from simpleflow_lab import Workflow, activity
 from simpleflow_lab.exceptions import DecisionTaskError, ExecutionBlocked, NondeterminismError
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime import decider
 from tests.test_properties import replays_as_recorded
 
 TASKS = {"task_list": "patches", "version": "1"}
@@ -79,9 +78,8 @@ def test_an_execution_from_before_takes_the_old_way_and_later_patches_all_the_sa
     assert ends(goes_on(lab, original), patched) == ["bill", "ship", "old", "new"]
 
 
-@pytest.mark.parametrize("kept", [0, 500])
-def test_a_new_execution_takes_the_new_way_each_time(lab, monkeypatch, kept):
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
+@pytest.mark.parametrize("replay_cache_size", [0, 500])
+def test_a_new_execution_takes_the_new_way_each_time(lab, replay_cache_size):
     execution = goes_on(lab, patched)
     assert ends(execution, patched) == ["ship", "bill", "new", "new"]
     replays_as_recorded(define(patched), execution.history(), execution.workflow_id, execution.run_id)

@@ -13,7 +13,7 @@ import pytest
 
 import simpleflow_lab.data.numpy_pandas
 from simpleflow_lab import Group, Workflow, activity, metrology
-from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.objects import current_storage
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 from simpleflow_lab.metrology import MetrologyTask
 from tests.notebook.kernel import Kernel
@@ -103,8 +103,8 @@ class Measured(MetrologyTask):
             step.read.records = self.count
         with metrology.step("write") as step:
             step.write.bytes = 10 * self.count
-        storage.current().default.put(f"notes/{self.count}", str(os.getpid()).encode())
-        return storage.current().default.keys("notes/")
+        current_storage().default.put(f"notes/{self.count}", str(os.getpid()).encode())
+        return current_storage().default.keys("notes/")
 
 
 class Notes(Workflow):
@@ -177,7 +177,7 @@ import logging, os, sys
 import pandas as pd
 import simpleflow_lab.data.numpy_pandas
 from simpleflow_lab import Lab, Workflow, activity, metrology
-from simpleflow_lab.data import objects as storage
+from simpleflow_lab.data.objects import current_storage
 
 logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
 kernel_pid = os.getpid()
@@ -192,7 +192,7 @@ def grow(frame, times):
     logging.warning("in another process: %s", os.getpid() != kernel_pid)
     with metrology.step("grow") as step:
         step.read.records = len(frame)
-    storage.current().default.put("notes/cell", b"kept")
+    current_storage().default.put("notes/cell", b"kept")
     return pd.concat([frame] * times, ignore_index=True)
 
 class InACell(Workflow):

@@ -46,7 +46,7 @@ def test_progress_is_shown_where_it_is_known_and_nowhere_else(lab, gate, tmp_pat
                 break
         waiting = threading.Event()
         for _ in range(1_000):
-            if any(one.said for one in execution.progress().activities):
+            if any(one.has_progress for one in execution.progress().activities):
                 break
             waiting.wait(0.01)
         assert [(one.progress, one.details) for one in execution.progress().activities] == [(0.25, {"rows": 7})]

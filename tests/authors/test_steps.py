@@ -12,8 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, RecordedExecution, Workflow, activity
-from simpleflow_lab.data import objects as storage
-from simpleflow_lab.data.objects import MemoryObjects, Storage
+from simpleflow_lab.data.objects import MemoryObjects, Storage, using_storage
 from simpleflow_lab.exceptions import UsageError, WorkflowExecutionFailed
 from simpleflow_lab.step import rules
 from simpleflow_lab.step.submittable import Step
@@ -489,7 +488,7 @@ class Bucket:
 def run_activity(kind: type[Any], *args: Any, bucket: Bucket) -> Any:
     places = {"my-bucket": bucket}
     context = {"run_id": "r", "workflow_id": "w", "version": "1.0"}
-    with storage.using(Storage(MemoryObjects(), places.__getitem__)):
+    with using_storage(Storage(MemoryObjects(), places.__getitem__)):
         return step_activity(kind, version="1.0").execute(args, {}, task_of(context))
 
 

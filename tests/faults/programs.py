@@ -253,7 +253,7 @@ def dying_decider(tell: Teller, store: str, decision: int, seconds: str) -> None
 def owner(tell: Teller, store: str) -> None:
     """Owns the store and does nothing with it."""
     with opened(tell, store) as lab:
-        tell("owns", lab.service.owns)  # type: ignore[attr-defined]
+        tell("owns", lab.service.engine is not None)  # type: ignore[attr-defined]
         tell.asked()
 
 
@@ -358,8 +358,8 @@ def worker(tell: Teller, store: str, decides: bool) -> None:
     with opened(tell, store) as lab:
         tell("open")
         if decides:
-            lab._pool.decisions("faults")
-        lab._pool.activities("faults")
+            lab._pool.start_decider("faults")
+        lab._pool.start_activity_worker("faults")
         tell.asked()
 
 

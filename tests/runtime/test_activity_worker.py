@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from simpleflow_lab import activity
-from simpleflow_lab.data import objects as storage
 from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.data.objects import in_memory
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ThrottlingException, ValidationException
-from simpleflow_lab.runtime.context import Site
+from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.pool import WorkerPool
 
 LIST = {"name": "answers"}
@@ -49,15 +49,15 @@ class Bench:
         self.flaky = Flaky(service)
         service.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
         service.register_workflow_type(domain="lab", **WORKFLOW)
-        site = Site(service=self.flaky, domain="lab", storage=storage.in_memory(), fields=Fields())
-        self.serving = WorkerPool(site, activity_threads=1)
+        context = WorkerContext(service=self.flaky, domain="lab", storage=in_memory(), fields=Fields())
+        self.pool = WorkerPool(context, activity_threads=1)
 
     def schedule(self, function, heartbeat_timeout="NONE"):
-        """Start an execution that asks for this activity, and serve it."""
+        """Start an execution that schedules this activity, and a worker for it."""
         of = activity.with_attributes(
             name=f"answers.{function.__name__}", version="1", heartbeat_timeout=heartbeat_timeout
         )(function)
-        self.serving.registration.activity_type(of.name, of.version)
+        self.pool.registration.register_activity_type(of.name, of.version)
         self.execution = {"workflowId": of.name}
         self.execution["runId"] = self.service.start_workflow_execution(
             domain="lab",
@@ -77,7 +77,7 @@ class Bench:
         task = self.service.poll_for_decision_task(domain="lab", taskList=LIST)
         decision = {"decisionType": "ScheduleActivityTask", "scheduleActivityTaskDecisionAttributes": attributes}
         self.service.respond_decision_task_completed(taskToken=task["taskToken"], decisions=[decision])
-        self.serving.activities("answers")
+        self.pool.start_activity_worker("answers")
 
     def closed(self):
         """The event that closed the activity task."""
@@ -93,10 +93,10 @@ def bench() -> Iterator[Bench]:
     with EmbeddedSWF(":memory:", poll_seconds=1.0) as service:
         bench = Bench(service)
         yield bench
-        bench.serving.stop(release=service.release_polls)
+        bench.pool.stop(release=service.release_polls)
 
 
-def test_a_result_is_told_again_until_it_is_heard(bench):
+def test_a_result_is_answered_again_until_swf_accepts_it(bench):
     """P1: upstream gives up after three tries."""
     bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 4
     bench.schedule(lambda_named("result", lambda: 42))
@@ -104,14 +104,14 @@ def test_a_result_is_told_again_until_it_is_heard(bench):
     assert bench.flaky.asked.count("respond_activity_task_completed") == 5
 
 
-def test_a_failure_is_told_again_until_it_is_heard(bench):
+def test_a_failure_is_answered_again_until_swf_accepts_it(bench):
     """P2: upstream never tries a failure again."""
     bench.flaky.failing["respond_activity_task_failed"] = [ConnectionResetError("gone")] * 3
     bench.schedule(lambda_named("failure", lambda: 1 / 0))
     assert bench.closed()["activityTaskFailedEventAttributes"]["reason"] == "ZeroDivisionError: division by zero"
 
 
-def test_heartbeats_go_on_until_the_answer_is_heard(bench):
+def test_heartbeats_go_on_until_the_answer_is_accepted(bench):
     bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 4
     bench.schedule(lambda_named("patient", lambda: "kept"), heartbeat_timeout="1")
     assert bench.closed()["eventType"] == "ActivityTaskCompleted"
@@ -123,7 +123,7 @@ def test_a_result_that_the_service_refuses_is_a_failure_with_the_reason(bench):
     assert bench.closed()["activityTaskFailedEventAttributes"]["reason"].endswith("ValidationException: not like this")
 
 
-def test_nobody_is_told_what_nobody_waits_for(bench, caplog):
+def test_a_task_that_is_gone_is_not_answered(bench, caplog):
     inside, go_on = threading.Event(), threading.Event()
 
     def late():
@@ -148,7 +148,7 @@ def test_a_worker_that_stops_no_longer_tries(bench):
     deadline = time.monotonic() + 10
     while "respond_activity_task_completed" not in bench.flaky.asked and time.monotonic() < deadline:
         time.sleep(0.005)
-    assert bench.serving.stop(release=bench.service.release_polls)
+    assert bench.pool.stop(release=bench.service.release_polls)
 
 
 def lambda_named(name, function):

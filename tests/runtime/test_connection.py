@@ -18,7 +18,8 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
-from simpleflow_lab.runtime.connection import SharedStore
+from simpleflow_lab.runtime.connection import connect
+from simpleflow_lab.runtime.shared_store import SharedStore
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,7 +45,7 @@ class Sum(Workflow):
 
 store, notes = sys.argv[1:3]
 with Lab(store) as lab:
-    print(json.dumps({"owns": lab.service.owns}), flush=True)
+    print(json.dumps({"owns": lab.service.engine is not None}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         if "start" in request:
@@ -157,16 +158,13 @@ def test_when_the_worker_is_killed_the_owner_keeps_what_was_done(others, store, 
     assert first.owns
 
 
-def test_a_store_whose_owner_does_not_answer_is_said_in_one_line(store, others, monkeypatch):
-    from simpleflow_lab.runtime import connection
-
-    monkeypatch.setattr(connection, "FIND_SECONDS", 0.3)
+def test_a_store_whose_owner_does_not_answer_is_said_in_one_line(store, others):
     first = others()
     first.process.send_signal(signal.SIGSTOP)
     Path(f"{store}.endpoint").unlink()
     try:
         with pytest.raises(StoreError, match="does not answer") as refused:
-            Lab(store)
+            connect(store, owner_seconds=0.3)
         assert "\n" not in str(refused.value)
     finally:
         first.process.send_signal(signal.SIGCONT)
@@ -197,7 +195,7 @@ def test_closing_does_not_wait_for_polls_in_another_process(others, store):
 def test_a_call_in_another_thread_goes_on_with_the_new_owner(store, others):
     first = others()
     shared = SharedStore(str(store))
-    assert not shared.owns
+    assert shared.engine is None
     answers: list[Any] = []
 
     def wait_for_a_task() -> None:
@@ -210,7 +208,7 @@ def test_a_call_in_another_thread_goes_on_with_the_new_owner(store, others):
     poll.start()
     first.kill()
     assert shared.list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "lab"
-    assert shared.owns
+    assert shared.engine is not None
     shared.release_polls()
     shared.close()
     poll.join(10)

@@ -1,9 +1,9 @@
-"""Deciders: what is kept, what is made anew, what is stuck."""
+"""Deciders: cached replays, and those made anew."""
 
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
-from simpleflow_lab.runtime import decider
+from simpleflow_lab.exceptions import UsageError
 
 TASKS = {"task_list": "deciders", "version": "1"}
 
@@ -32,8 +32,8 @@ class Steps(Workflow):
 entered: list[int] = []
 
 
-def asked(execution):
-    """What was decided, in order, without times."""
+def commands(execution):
+    """The events that decisions caused, in order, without times."""
     return [
         (event.type, event.attributes.get("activityId"), event.attributes.get("input"), event.attributes.get("result"))
         for event in execution.history()
@@ -41,18 +41,28 @@ def asked(execution):
     ]
 
 
-@pytest.mark.parametrize("kept", [0, 500])
-def test_a_replay_made_anew_each_time_decides_as_one_that_is_kept(lab, monkeypatch, kept):
+def test_a_cached_replay_runs_the_code_once():
     entered.clear()
-    monkeypatch.setattr(decider, "MAX_KEPT", kept)
-    execution = lab.start(Steps, 6)
-    assert execution.result(30) == 6
-    assert len(entered) == 1 if kept else len(entered) > 6
-    if kept == 0:
-        monkeypatch.setattr(decider, "MAX_KEPT", 500)
-        other = lab.start(Steps, 6)
-        assert other.result(30) == 6
-        assert asked(other) == asked(execution)
+    with Lab(":memory:", activity_threads=4) as lab:
+        assert lab.start(Steps, 6).result(30) == 6
+    assert len(entered) == 1
+
+
+def test_a_replay_made_anew_each_time_decides_as_a_cached_one():
+    commanded = []
+    for size in (0, 500):
+        entered.clear()
+        with Lab(":memory:", activity_threads=4, replay_cache_size=size) as lab:
+            execution = lab.start(Steps, 6)
+            assert execution.result(30) == 6
+            commanded.append(commands(execution))
+        assert len(entered) > 6 if size == 0 else len(entered) == 1
+    assert commanded[0] == commanded[1]
+
+
+def test_a_cache_of_a_negative_size_is_refused():
+    with pytest.raises(UsageError, match="replay_cache_size must be 0 or more"):
+        Lab(":memory:", replay_cache_size=-1)
 
 
 def test_executions_side_by_side_are_decided_each_for_itself():

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab import activity
-from simpleflow_lab.activity_context import RunningTask, heartbeat_details, running
+from simpleflow_lab.activity_context import RunningTask, heartbeat_details, set_current_task
 from simpleflow_lab.exceptions import ActivityCanceled, ThrottlingException, UnknownResourceFault
-from simpleflow_lab.runtime.coroutines import finished
+from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.heartbeat import Heartbeats, interval
 from simpleflow_lab.swf.limits import MAX_HEARTBEAT_DETAILS
 
@@ -45,16 +45,16 @@ def service() -> Service:
 
 @pytest.fixture
 def heartbeats(service) -> Iterator[Heartbeats]:
-    beating = Heartbeats(service)
-    yield beating
-    beating.stop()
+    sender = Heartbeats(service)
+    yield sender
+    sender.stop()
 
 
 def begun(heartbeats, token="token", timeout="300"):
     task = RunningTask(
         {"activity_id": token, "name": "work", "run_id": "run"},
-        report=lambda text: heartbeats.asked(token),
-        finish=finished,
+        report=lambda text: heartbeats.send_soon(token),
+        finish=run_to_end,
     )
     heartbeats.begin(token, task, timeout)
     return task
@@ -62,7 +62,7 @@ def begun(heartbeats, token="token", timeout="300"):
 
 def until_told(task):
     """Send heartbeats until the answer is that it should stop; gives why."""
-    with running(task):
+    with set_current_task(task):
         try:
             while True:
                 activity.heartbeat("working")
@@ -88,7 +88,7 @@ def test_a_task_is_reported_whatever_it_does(heartbeats, service):
 def test_the_first_report_goes_out_at_once_and_then_the_newest_now_and_then(heartbeats, service):
     task = begun(heartbeats, timeout="3")
     began = time.monotonic()
-    with running(task):
+    with set_current_task(task):
         activity.heartbeat(0)
         assert json.loads(service.next()[2]) == {"progress": 0}
         step = 0
@@ -105,7 +105,7 @@ def test_the_first_report_goes_out_at_once_and_then_the_newest_now_and_then(hear
 
 def test_a_loop_that_says_all_the_time_how_far_it_is_costs_few_calls(heartbeats, service):
     task = begun(heartbeats, timeout="9")
-    with running(task):
+    with set_current_task(task):
         for step in range(5000):
             activity.heartbeat(step / 5000)
     assert service.next()
@@ -135,7 +135,7 @@ def test_a_request_to_cancel_is_told_once_in_each_thread(heartbeats, service):
     thread = threading.Thread(target=helper)
     thread.start()
     until_told(task)
-    with running(task):
+    with set_current_task(task):
         activity.heartbeat("cleaning up")
     thread.join(10)
     assert told == ["it was asked to cancel"]
@@ -145,7 +145,7 @@ def test_what_is_gone_is_told_in_other_words_and_reported_no_more(heartbeats, se
     service.answers["token"] = UnknownResourceFault("Unknown execution")
     task = begun(heartbeats, timeout="1")
     assert until_told(task) == "nobody waits for it any more: Unknown execution"
-    assert task.gone
+    assert task.is_gone
     assert heartbeats.tasks == []
 
 
@@ -176,7 +176,7 @@ def test_nobody_is_told_anything_outside_an_activity():
 def test_what_a_task_says_is_there_to_be_seen(heartbeats):
     task = begun(heartbeats)
     assert task.progress.progress is None
-    task.say(heartbeat_details(0.25, {"file": "a.csv"}))
+    task.send_heartbeat(heartbeat_details(0.25, {"file": "a.csv"}))
     found = heartbeats.tasks[0].progress
     assert (found.name, found.activity_id, found.progress, found.details) == ("work", "token", 0.25, {"file": "a.csv"})
 

@@ -1,1 +1,1 @@
-"""Activities in processes of their own: one is forked for each task, and ends with it."""
+"""Forked activities: each runs in a process that is forked for its task and ends with it."""

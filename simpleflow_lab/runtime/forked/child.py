@@ -1,6 +1,6 @@
-"""The process of an activity, from the inside: what happens between the fork and the end.
+"""The process of a forked activity, from the fork to its end.
 
-Rule: it never returns to the code that forked it, and touches nothing of its parent's but its memory.
+*Rule:* it never returns to the code that forked it, and touches nothing of its parent's but the memory.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.programs.child_processes import PR_SET_PDEATHSIG
-from simpleflow_lab.runtime.coroutines import finished
+from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked import locks
-from simpleflow_lab.runtime.forked.messages import Frames
+from simpleflow_lab.runtime.forked.messages import FramedMessages
 from simpleflow_lab.runtime.outcomes import Outcome, outcome_of, to_record
 
 _HEARTBEAT_SECONDS: Final = 0.1
-"""Heartbeats go to the parent at most so often."""
+"""Seconds between two heartbeats to the parent, at least."""
 _ERRORS: Final = {error.__name__: error for error in (ObjectNotFoundError, StoreError, UsageError)}
 _libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 """Loaded before any fork."""
@@ -44,42 +44,42 @@ def main(
     connection: socket.socket,
     stdout: int,
     stderr: int,
-    not_ours: Iterable[int],
+    parents_descriptors: Iterable[int],
     parent: int,
     signals: Iterable[int],
 ) -> NoReturn:
-    """Run the call and tell its outcome over the connection.
+    """Run the call, send its outcome over the connection, and end the process.
 
-    All signals are blocked when it is called; those of `signals` were before the fork.
+    All signals are blocked when this is called; those of `signals` were blocked before the fork.
     """
     code = 70
     try:
-        _die_with(parent)
-        locks.mend()
+        _end_with(parent)
+        locks.reinitialise()
         os.setsid()
-        _close(not_ours)
+        _close(parents_descriptors)
         _redirect(stdout, stderr)
-        gc.freeze()  # what the parent left unfinished is not this process's to finish
-        link = _Link(Frames(connection), context)
+        gc.freeze()  # finalizers of the parent's objects must not run in this process
+        link = _ParentLink(FramedMessages(connection), context)
         _reset_signals(link, signals)
-        os.register_at_fork(after_in_child=link.forked)
+        os.register_at_fork(after_in_child=link.forget_sigterm)
         link.start()
         outcome = link.run(call)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        link.frames.send(to_record(outcome))
+        link.messages.send(to_record(outcome))
         code = 0
     finally:
         os._exit(code)
 
 
-class _Link:
-    """The child's side of the connection: heartbeats and objects go out, answers and requests to stop come in."""
+class _ParentLink:
+    """The child's end of the connection: sends heartbeats and requests, receives answers and cancellations."""
 
-    def __init__(self, frames: Frames, context: dict[str, Any]):
-        self.frames = frames
-        self.task = RunningTask(context, report=self._report, finish=finished)
+    def __init__(self, messages: FramedMessages, context: dict[str, Any]):
+        self.messages = messages
+        self.task = RunningTask(context, report=self._report, finish=run_to_end)
         self._pid = os.getpid()
         self._main = threading.get_ident()
         self._interruptible = False
@@ -87,26 +87,26 @@ class _Link:
         self._recent = False
         """A heartbeat went out less than `_HEARTBEAT_SECONDS` ago."""
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._asking = threading.Lock()
+        self._calling = threading.Lock()
 
     def start(self) -> None:
-        """Listen to the parent."""
+        """Begin to receive messages."""
         threading.Thread(target=self._listen, name="activity's parent", daemon=True).start()
 
     def run(self, call: Callable[[RunningTask, Storage], Outcome]) -> Outcome:
-        """The outcome of the call. SIGTERM can interrupt it, and nothing else."""
+        """The outcome of the call. SIGTERM interrupts the call, and no other code of this process."""
         outcomes: list[Outcome] = []
 
         def interruptible() -> str:
             with self.task.interrupted_by(self._interrupt):
                 self._interruptible = True
                 try:
-                    outcomes.append(call(self.task, Storage(_PipedObjects(self._ask, None), self._at)))
+                    outcomes.append(call(self.task, Storage(_PipedObjects(self._call, None), self._open)))
                 finally:
                     self._interruptible = False
             return ""
 
-        # The call gives an outcome and raises nothing; but the interrupt may come just when it has one.
+        # The call gives an outcome and raises nothing; but an interrupt may come just when it has returned.
         interrupted = outcome_of(interruptible, self.task)
         return outcomes[0] if outcomes else interrupted
 
@@ -115,22 +115,22 @@ class _Link:
         if self.task.canceled is None:
             self.task.cancel("its process got SIGTERM")  # which sends the signal again, or interrupts a coroutine
         elif self._interruptible:
-            error = self.task.tell()
+            error = self.task.take_cancellation()
             if error is not None:
                 raise error
 
-    def forked(self) -> None:
-        """The activity forks in its turn: who ends that process by SIGTERM, such as a pool, means just that."""
+    def forget_sigterm(self) -> None:
+        """In a process that the activity forks: SIGTERM ends that process, as the pool that sends it expects."""
         if signal.getsignal(signal.SIGTERM) == self.terminate:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _interrupt(self) -> None:
-        """Wake the activity's own thread, wherever it waits: to it a signal does what it does to no other thread."""
+        """Wake the activity's own thread, wherever it waits: only a main thread runs the handlers of signals."""
         signal.pthread_kill(self._main, signal.SIGTERM)
 
     @contextlib.contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        """Within it the activity's thread is not interrupted: half a message would be the end of all others."""
+    def _uninterrupted(self) -> Iterator[None]:
+        """Within this context the activity's thread is not interrupted: half a message would garble all that follow."""
         here = threading.get_ident() == self._main and self._interruptible
         if here:
             self._interruptible = False
@@ -140,45 +140,45 @@ class _Link:
             if here:
                 self._interruptible = True
         if here:
-            error = self.task.tell()
+            error = self.task.take_cancellation()
             if error is not None:
                 raise error
 
-    def _ask(self, message: Mapping[str, Any]) -> Any:
-        """What the parent answers. Raises what it raised."""
+    def _call(self, message: Mapping[str, Any]) -> Any:
+        """Send a request to the parent; gives its answer, or raises its error."""
         if os.getpid() != self._pid:
             raise StoreError("the Lab's objects are for the activity's own process, not for one that it forked")
-        with self._undisturbed(), self._asking:
-            self.frames.send(message)
+        with self._uninterrupted(), self._calling:
+            self.messages.send(message)
             answer = self._answers.get()
         if "error" in answer:
             raise _ERRORS[answer["error"]](*answer["with"])
         return answer["answer"]
 
-    def _at(self, location: str) -> _PipedObjects:
-        self._ask({"objects": "open", "at": location})
-        return _PipedObjects(self._ask, location)
+    def _open(self, location: str) -> _PipedObjects:
+        self._call({"objects": "open", "at": location})
+        return _PipedObjects(self._call, location)
 
     def _report(self, text: str | None) -> None:
         if self._recent:
             self._unsent = text or self._unsent
             return
         self._recent, self._unsent = True, None
-        with self._undisturbed(), contextlib.suppress(OSError):  # a parent that is gone ends this process
-            self.frames.send({"heartbeat": text})
+        with self._uninterrupted(), contextlib.suppress(OSError):  # the end of the parent ends this process
+            self.messages.send({"heartbeat": text})
 
-    # -- the thread that listens --
+    # -- the thread that receives --
 
     def _listen(self) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self.frames, selectors.EVENT_READ)
+            selector.register(self.messages, selectors.EVENT_READ)
             while True:
                 if selector.select(_HEARTBEAT_SECONDS):
                     try:
-                        for message in self.frames.receive():
-                            self._heard(message)
+                        for message in self.messages.receive():
+                            self._handle(message)
                     except EOFError:
-                        # Nobody is there to be told anything: the activity ends, with the programs that it started.
+                        # The parent has ended: the activity ends too, with the programs that it started.
                         with contextlib.suppress(OSError):
                             os.killpg(0, signal.SIGKILL)
                         os._exit(70)
@@ -189,40 +189,42 @@ class _Link:
         unsent, self._unsent = self._unsent, None
         if unsent is not None:
             with contextlib.suppress(OSError):
-                self.frames.send({"heartbeat": unsent})
+                self.messages.send({"heartbeat": unsent})
 
-    def _heard(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         if "cancel" in message:
-            self.task.cancel(message["cancel"], gone=message["gone"])
+            self.task.cancel(message["cancel"], is_gone=message["gone"])
         else:
             self._answers.put(message)
 
 
 class _PipedObjects:
-    """Objects of the parent."""
+    """Objects that the parent reads and writes for this process."""
 
-    def __init__(self, ask: Callable[[Mapping[str, Any]], Any], location: str | None):
-        self._ask, self._location = ask, location
+    def __init__(self, call: Callable[[Mapping[str, Any]], Any], location: str | None):
+        self._call, self._location = call, location
 
     def __repr__(self) -> str:
         return f"<objects at {self._location or 'the default place'}, through the parent process>"
 
     def put(self, key: str, content: bytes) -> None:
-        self._ask({"objects": "put", "at": self._location, "key": key, "content": base64.b64encode(content).decode()})
+        self._call({"objects": "put", "at": self._location, "key": key, "content": base64.b64encode(content).decode()})
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        return base64.b64decode(self._ask({"objects": "get", "at": self._location, "key": key, "max_bytes": max_bytes}))
+        return base64.b64decode(
+            self._call({"objects": "get", "at": self._location, "key": key, "max_bytes": max_bytes})
+        )
 
     def keys(self, prefix: str) -> list[str]:
-        found: list[str] = self._ask({"objects": "keys", "at": self._location, "prefix": prefix})
+        found: list[str] = self._call({"objects": "keys", "at": self._location, "prefix": prefix})
         return found
 
 
-# -- becoming a process of its own -------------------------------------------------------------------------------------
+# -- after the fork ---------------------------------------------------------------------------------------------------
 
 
-def _die_with(parent: int) -> None:
-    """The kernel kills this process when its parent dies; where it can't, the end of the connection tells."""
+def _end_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies; where it can't, the connection's end ends this process."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -245,17 +247,17 @@ def _redirect(stdout: int, stderr: int) -> None:
             os.close(source)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  for as long as the process lives
     sys.stdout, sys.stderr = _writer(1), _writer(2)
-    _lead_logs(before)
+    _redirect_logs(before)
 
 
 def _writer(descriptor: int) -> io.TextIOWrapper:
-    """What is written is out: of a crash that follows, too."""
+    """A stream without a buffer, so that a crash loses nothing that was written."""
     raw: Any = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
-def _lead_logs(before: Mapping[int, str]) -> None:
-    """Handlers that write to the parent's streams, which are closed here or need its threads, write to ours."""
+def _redirect_logs(before: Mapping[int, str]) -> None:
+    """Let log handlers of the parent's streams, which are closed here or need its threads, write to this process's."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     for logger in loggers:
         for handler in getattr(logger, "handlers", ()):
@@ -264,8 +266,8 @@ def _lead_logs(before: Mapping[int, str]) -> None:
                 handler.stream = getattr(sys, name)
 
 
-def _reset_signals(link: _Link, signals: Iterable[int]) -> None:
-    """Signals as Python starts with them, but for SIGTERM."""
+def _reset_signals(link: _ParentLink, signals: Iterable[int]) -> None:
+    """Set the signals' handlers as Python starts with them, except for SIGTERM's."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):

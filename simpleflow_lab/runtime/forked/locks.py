@@ -1,11 +1,12 @@
-"""Forking a process that has threads: what must be at rest before, and what is mended after.
+"""Forking a process that has threads: quiescence before the fork, and reinitialisation after it.
 
 A fork copies one thread and the locks of all. A lock that another thread holds at that moment is held in the child for
-ever. Python mends most of its own; this is about the two that it does not, and that a notebook meets every day:
+ever. Python reinitialises most of its own locks; this module handles the two kinds that it does not, and that a
+notebook often holds:
 
-* An import: its module is half there, and locked. A fork waits until no import is under way, for a while; the child
-  forgets a module that was half imported all the same, and imports it anew.
-* A log: the file behind a handler is locked while it is written. A fork holds the handlers' locks, so nobody writes.
+* An import: its module is half initialised, and locked. A fork waits until no import is under way, up to a limit; the
+  child forgets modules that were half imported all the same, and imports them anew.
+* A log: the lock of a handler is held while it writes. A fork acquires the handlers' locks, so that no thread writes.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from typing import Any, Final
 _IMPORT_SECONDS: Final = 2.0
 """How long to wait for imports of other threads."""
 _LOG_SECONDS: Final = 1.0
-"""How long to wait for one line of a log."""
+"""How long to wait until a handler has written its line."""
 
 
 @contextlib.contextmanager
-def at_rest() -> Iterator[None]:
-    """Within it, fork: nobody writes to a log, and probably nobody imports."""
+def quiescent() -> Iterator[None]:
+    """Fork within this context: no other thread writes to a log, and probably none imports."""
     deadline = time.monotonic() + _IMPORT_SECONDS
     while time.monotonic() < deadline and any(True for _ in _being_imported()):
         time.sleep(0.001)
@@ -38,8 +39,8 @@ def at_rest() -> Iterator[None]:
         yield
 
 
-def mend() -> None:
-    """In the child, first of all: forget what other threads were importing."""
+def reinitialise() -> None:
+    """To be called in the child before anything else: forget the modules that other threads were importing."""
     for name in list(_being_imported()):
         _module_locks().pop(name, None)
         module = sys.modules.get(name)
@@ -48,7 +49,7 @@ def mend() -> None:
 
 
 def _being_imported() -> Iterator[str]:
-    """The modules that other threads are importing."""
+    """Names of the modules that other threads are importing."""
     me = threading.get_ident()
     for name, reference in list(_module_locks().items()):
         owner = getattr(reference(), "owner", None)
@@ -57,13 +58,13 @@ def _being_imported() -> Iterator[str]:
 
 
 def _module_locks() -> dict[str, Any]:
-    """What Python's import system has of locks: not a public name, so it may be gone one day."""
+    """The locks of Python's import system by module; it has no public name, so they may be missing one day."""
     found: dict[str, Any] = getattr(getattr(importlib, "_bootstrap", None), "_module_locks", {})
     return found
 
 
 def _log_locks() -> Iterator[Any]:
-    """The locks of logging: its own first, for whoever holds it may want a handler's."""
+    """The locks of logging: its own first, for its holder may acquire a handler's next."""
     own = getattr(logging, "_lock", None)
     if own is not None:
         yield own

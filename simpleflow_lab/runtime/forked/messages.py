@@ -1,6 +1,6 @@
-"""Messages between an activity worker and the process of an activity: JSON objects, each with its length before it.
+"""Framed messages between an activity worker and a forked activity: JSON objects, each with its length before it.
 
-JSON and nothing else: reading a message runs no code.
+*Rule:* JSON and nothing else, so that reading a message runs no code.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _LENGTH: Final = struct.Struct(">Q")
 _CHUNK: Final = 1 << 20
 
 
-class Frames:
-    """One end of a connected socket."""
+class FramedMessages:
+    """One end of a connected socket, which sends and receives whole messages."""
 
     def __init__(self, connection: socket.socket):
         self._connection = connection
@@ -25,17 +25,17 @@ class Frames:
         self._received = bytearray()
 
     def fileno(self) -> int:
-        """For `select`."""
+        """The descriptor of the socket, for `select`."""
         return self._connection.fileno()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message whole. Raises `OSError` if the other side is gone."""
+        """Send a message. Raises `OSError` if the other process has ended."""
         body = json.dumps(message).encode()
         with self._sending:
             self._connection.sendall(_LENGTH.pack(len(body)) + body)
 
     def receive(self) -> Iterator[dict[str, Any]]:
-        """Read once, which may wait; gives the messages that are complete then. Raises `EOFError` at the end."""
+        """Read once, which may wait, and give the messages that are complete then. Raises `EOFError` at the end."""
         try:
             chunk = self._connection.recv(_CHUNK)
         except ConnectionError:
@@ -55,5 +55,5 @@ class Frames:
             yield json.loads(body)
 
     def close(self) -> None:
-        """Let the socket go."""
+        """Close the socket."""
         self._connection.close()

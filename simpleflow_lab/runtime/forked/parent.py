@@ -1,21 +1,21 @@
-"""Activities in processes of their own: one is forked for each task, and ends with it.
+"""Forked activities, seen from the worker: a process is forked for each task, and ends with it.
 
-A process may crash, be killed, or eat all memory: its task fails with the cause, and nothing else is harmed. It can be
+A process may crash, be killed, or use all memory: its task fails with the cause, and nothing else is harmed. It can be
 stopped, too, where a thread can't.
 
-Why a fork: only a copy of this process has what a cell's function needs, the names of other cells, as they are at that
-moment. Nothing is pickled; what comes back is JSON over a socket. A fork copies one thread and the locks of all, so:
+Why a fork: only a copy of this process has the names of other cells that a cell's function needs, as they are at that
+moment. Nothing is pickled; the outcome is JSON over a socket. A fork copies one thread and the locks of all, so:
 
-* Python's own locks are put right by Python, and those of imports and logs by `runtime.forks`.
-* The engine refuses to work in a forked process, and the child has no connection of ours: what it puts into the Lab's
-  storage goes through this process.
-* The child leaves by `os._exit`: nothing of the parent is closed, flushed or collected in it.
+* Python reinitialises its own locks, and `runtime.forked.locks` those of imports and logs.
+* The engine refuses to work in a forked process, and the child has no connection to the service: its requests to the
+  Lab's storage are handled by this process.
+* The child ends by `os._exit`: nothing of the parent is closed, flushed or collected in it.
 * A library with threads of its own (OpenMP, gRPC, some of macOS) may not survive a fork, nor a lock of the author's
   that another thread holds: such activities run in threads. One that hangs is killed when its task times out.
 
-The child is the leader of a session of its own, so an interrupt of the kernel does not reach it; its signals are as
-Python starts with them, and SIGTERM raises `ActivityCanceled`. It dies with its parent. What it and its programs write
-to standard output and error goes where the activity's output would go in a thread.
+The child leads a session of its own, so an interrupt of the kernel does not reach it; its signals are as Python starts
+with them, and SIGTERM raises `ActivityCanceled`. It dies with its parent. Its standard output and error, and those of
+its programs, go where the activity's output would go in a thread.
 """
 
 from __future__ import annotations
@@ -40,43 +40,44 @@ from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.exceptions import ActivityProcessDied, ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.runtime.forked import child, locks
-from simpleflow_lab.runtime.forked.messages import Frames
+from simpleflow_lab.runtime.forked.messages import FramedMessages
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Failed, Outcome, from_record
 
 logger = logging.getLogger(__name__)
 
 Write = Callable[[str, str], None]
-"""Called with "stdout" or "stderr", and what the activity wrote there."""
+"""Called with "stdout" or "stderr" and the text that the activity wrote there."""
 
 _TICK: Final = 0.1
-"""Seconds between two looks at whether the activity should stop."""
+"""Seconds between two checks whether the activity should stop."""
 
 _forking: Final = threading.Lock()
-_parents_ends: Final[set[int]] = set()
-"""File descriptors that no child may keep: one that is open in a sibling is never at its end."""
+_parents_descriptors: Final[set[int]] = set()
+"""File descriptors that every child closes: a pipe that a sibling keeps open never ends."""
 
 
-class Processes:
-    """The processes of the activities of one Lab."""
+class ForkedActivities:
+    """The forked activities of one Lab."""
 
     def __init__(self, *, sigterm_wait: float):
-        """`sigterm_wait` is how many seconds an activity has to clean up when it should stop."""
+        """`sigterm_wait` is how many seconds an activity has for its clean-up when it should stop."""
         self._sigterm_wait = sigterm_wait
         self._stopping = threading.Event()
         if sys.version_info >= (3, 12):
-            # Python warns of what the module's docstring says.
+            # Python warns of the risk that the module's docstring describes.
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=re.escape(__name__), message=".*fork")
 
     def stop(self) -> None:
-        """Kill what runs, and start no more."""
+        """Kill the processes, and fork no more."""
         self._stopping.set()
 
     def run(
         self, call: Callable[[RunningTask, Storage], Outcome], task: RunningTask, *, storage: Storage, write: Write
     ) -> Outcome:
-        """The outcome of `call`, made in a process of its own; this thread waits for it.
+        """The outcome of `call`, which runs in a forked process; this thread waits for it.
 
-        The call is given its own `RunningTask`, whose heartbeats arrive at `task`, and a `Storage` that is `storage`.
+        The call gets a `RunningTask` of its own, whose heartbeats arrive at `task`, and a `Storage` that stands for
+        `storage`. `write` is called with the output.
         """
         if not hasattr(os, "fork"):
             raise UsageError("processes are made by a fork, which this system does not have: use executor='threads'")
@@ -85,7 +86,7 @@ class Processes:
         child = _fork(call, task)
         try:
             try:
-                outcome = self._attend(child, task, storage, write)
+                outcome = self._serve_child(child, task, storage, write)
             finally:
                 if task.canceled is not None or self._stopping.is_set():
                     child.kill_group()
@@ -97,16 +98,16 @@ class Processes:
         if outcome is None and task.canceled is not None:
             return Canceled(details=f"its process {child.pid} {child.how}")
         if outcome is None or (isinstance(outcome, Canceled) and task.canceled is None):
-            # Whoever sent it SIGTERM was not SWF.
+            # SIGTERM came from somebody else: SWF has not requested cancellation.
             how = child.how if outcome is None else "was asked to end by SIGTERM"
             return Failed.of(ActivityProcessDied(str(task.context["activity_id"]), child.pid, how))
         return outcome
 
-    def _attend(self, child: _Child, task: RunningTask, storage: Storage, write: Write) -> Outcome | None:
-        """Serve the child until it has told its outcome; `None` if it died without."""
+    def _serve_child(self, child: _Child, task: RunningTask, storage: Storage, write: Write) -> Outcome | None:
+        """Handle the child's messages and output until its outcome, which is `None` if it ended without."""
         kill_at: float | None = None
         with selectors.DefaultSelector() as selector:
-            for source in (child.frames, *child.outputs):
+            for source in (child.messages, *child.outputs):
                 selector.register(source, selectors.EVENT_READ)
             while True:
                 for key, _ in selector.select(_TICK):
@@ -115,7 +116,7 @@ class Processes:
                             selector.unregister(key.fileobj)
                         continue
                     try:
-                        outcome = _hear(child, task, storage)
+                        outcome = _receive(child, task, storage)
                     except EOFError:
                         return None
                     if outcome is not None:
@@ -125,13 +126,13 @@ class Processes:
                 if task.canceled is not None:
                     if kill_at is None:
                         kill_at = time.monotonic() + self._sigterm_wait
-                        child.tell({"cancel": task.canceled, "gone": task.gone})
+                        child.send({"cancel": task.canceled, "gone": task.is_gone})
                     elif time.monotonic() >= kill_at:
                         child.how = f"was killed, for it had not stopped after {self._sigterm_wait:g} s"
                         return None
                 if child.has_ended():
-                    # A program that it left behind may keep its socket open: what it said before it died is read.
-                    return _last_words(child, task, storage)
+                    # A program that it left behind may keep its socket open: its messages are read all the same.
+                    return _receive_the_rest(child, task, storage)
 
 
 class _Child:
@@ -139,27 +140,27 @@ class _Child:
 
     def __init__(self, pid: int, connection: socket.socket, stdout: int, stderr: int):
         self.pid = pid
-        self.frames = Frames(connection)
+        self.messages = FramedMessages(connection)
         self.outputs = (_Output("stdout", stdout), _Output("stderr", stderr))
         self.how = "ended"
         """How it ended, in words."""
         self._ended = False
 
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Send it a message, if it lives."""
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send it a message, unless it has ended."""
         with contextlib.suppress(OSError):
-            self.frames.send(message)
+            self.messages.send(message)
 
     def has_ended(self, *, wait: bool = False) -> bool:
         if not self._ended:
             try:
                 found, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
-            except ChildProcessError:  # somebody else in this process waited for it
+            except ChildProcessError:  # other code in this process waited for it
                 found, status = self.pid, 0
             if found:
                 self._ended = True
                 if self.how == "ended":
-                    self.how = _how(status)
+                    self.how = _describe_end(status)
         return self._ended
 
     def kill_group(self) -> None:
@@ -168,9 +169,9 @@ class _Child:
             os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """It has told all that it had to tell, or will not: it ends now."""
+        """Wait a moment for its end, and kill it if it has not ended then."""
         if not self._ended:
-            # Its socket may be at its end a moment before it is: then it has a cause of its own.
+            # Its socket may end a moment before the process: then the process ends by itself, with its own cause.
             deadline = time.monotonic() + _TICK
             while not self.has_ended() and time.monotonic() < deadline:
                 time.sleep(0.001)
@@ -180,15 +181,15 @@ class _Child:
                 self.has_ended(wait=True)
 
     def close(self) -> None:
-        """Close our ends."""
+        """Close this process's ends of its connection and pipes."""
         with _forking:
-            for end in (self.frames, *self.outputs):
-                _parents_ends.discard(end.fileno())
+            for end in (self.messages, *self.outputs):
+                _parents_descriptors.discard(end.fileno())
                 end.close()
 
 
 class _Output:
-    """What a child writes to one of its standard streams."""
+    """One of a child's standard streams, read by its parent."""
 
     def __init__(self, name: str, descriptor: int):
         self.name = name
@@ -199,7 +200,7 @@ class _Output:
         return self._descriptor
 
     def pass_on(self, write: Write) -> bool:
-        """Read once; `False` at the end."""
+        """Read once and call `write` with the text; `False` at the end of the stream."""
         chunk = os.read(self._descriptor, 1 << 16)
         text = self._decoder.decode(chunk, final=not chunk)
         if text:
@@ -207,7 +208,7 @@ class _Output:
         return bool(chunk)
 
     def pass_on_the_rest(self, write: Write) -> None:
-        """What is there when the process has ended; a program that it left behind may go on writing."""
+        """Read the rest after the process has ended, without waiting for programs that it left behind."""
         os.set_blocking(self._descriptor, False)
         with contextlib.suppress(BlockingIOError):
             while self.pass_on(write):
@@ -217,24 +218,24 @@ class _Output:
         os.close(self._descriptor)
 
 
-def _hear(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
-    """Read what the child says, and do what it asks for; gives the outcome if it told it. Raises `EOFError`."""
-    for message in child.frames.receive():
+def _receive(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
+    """Read the child's messages and handle them; gives the outcome if it is among them. Raises `EOFError`."""
+    for message in child.messages.receive():
         if "outcome" in message:
             return from_record(message)
         if "heartbeat" in message:
-            task.say(message["heartbeat"])
+            task.send_heartbeat(message["heartbeat"])
         elif "objects" in message:
-            child.tell(_objects(message, storage))
+            child.send(_objects(message, storage))
     return None
 
 
-def _last_words(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
+def _receive_the_rest(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
     with selectors.DefaultSelector() as selector:
-        selector.register(child.frames, selectors.EVENT_READ)
+        selector.register(child.messages, selectors.EVENT_READ)
         while selector.select(0):
             try:
-                outcome = _hear(child, task, storage)
+                outcome = _receive(child, task, storage)
             except EOFError:
                 break
             if outcome is not None:
@@ -243,7 +244,7 @@ def _last_words(child: _Child, task: RunningTask, storage: Storage) -> Outcome |
 
 
 def _objects(message: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
-    """The answer to a child that wants something of the storage."""
+    """The answer to a child's request to the storage."""
     try:
         objects = storage.at(message["at"])
         match message["objects"]:
@@ -272,12 +273,12 @@ def _objects(message: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
 
 
 def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) -> _Child:
-    with _forking, locks.at_rest():
+    with _forking, locks.quiescent():
         ours, its = socket.socketpair()
         (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
-        _parents_ends.update((ours.fileno(), stdout, stderr))
+        _parents_descriptors.update((ours.fileno(), stdout, stderr))
         parent = os.getpid()
-        # In the child this thread is the only one, and so gets every signal: not before it is ready for them.
+        # In the child this thread is the only one, so it gets every signal: block them until it is ready.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
@@ -288,12 +289,12 @@ def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) ->
                     connection=its,
                     stdout=its_stdout,
                     stderr=its_stderr,
-                    not_ours=frozenset(_parents_ends),
+                    parents_descriptors=frozenset(_parents_descriptors),
                     parent=parent,
                     signals=before,
                 )
-        except OSError:  # no process can be made: there are too many
-            _parents_ends.difference_update((ours.fileno(), stdout, stderr))
+        except OSError:  # there are too many processes
+            _parents_descriptors.difference_update((ours.fileno(), stdout, stderr))
             ours.close()
             os.close(stdout)
             os.close(stderr)
@@ -306,8 +307,8 @@ def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) ->
     return _Child(pid, ours, stdout, stderr)
 
 
-def _how(status: int) -> str:
-    """How a process ended, in words."""
+def _describe_end(status: int) -> str:
+    """How a process ended, in words, from its wait status."""
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return f"ended with exit code {code} before the activity did"

@@ -23,8 +23,8 @@ import psutil
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
-from simpleflow_lab.data import objects as storage
-from simpleflow_lab.exceptions import ActivityCanceled, UsageError
+from simpleflow_lab.data.objects import current_storage
+from simpleflow_lab.exceptions import ActivityCanceled, ObjectNotFoundError, StoreError, UsageError
 from tests.notebook.kernel import Kernel
 from tests.runtime import by_hand
 
@@ -402,14 +402,14 @@ def test_it_keeps_objects_in_the_storage_of_its_lab(lab):
     lab.storage.default.put("notes/given", b"\x00given")
 
     def keeps():
-        objects = storage.current().default
+        objects = current_storage().default
         objects.put("notes/made", b"\xffmade")
-        with pytest.raises(storage.ObjectNotFoundError, match="notes/none"):
+        with pytest.raises(ObjectNotFoundError, match="notes/none"):
             objects.get("notes/none")
-        with pytest.raises(storage.StoreError, match="is no key"):
+        with pytest.raises(StoreError, match="is no key"):
             objects.put("none", b"")
         with pytest.raises(UsageError):
-            storage.current().at("no/bucket//at all")
+            current_storage().at("no/bucket//at all")
         return [objects.get("notes/given").decode("latin-1"), objects.keys("notes/")]
 
     assert lab.start(One, made(keeps).name).result(30) == ["\x00given", ["notes/given", "notes/made"]]

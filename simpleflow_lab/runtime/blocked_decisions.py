@@ -1,0 +1,116 @@
+"""Decision tasks that can't be answered for now, and the thread that retries them.
+
+Rule: a blocked decision is retried after a pause that doubles with each attempt, and at once when something was defined
+that may be the remedy. Retries run in a thread of their own, so that they hold up no other execution.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simpleflow_lab.exceptions import DecisionTooLongError
+
+FIRST_PAUSE: Final = 1.0
+"""Seconds before the first retry of a decision."""
+LONGEST_PAUSE: Final = 60.0
+"""Longest pause between two retries, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockedDecision:
+    """A decision task that can't be answered for now."""
+
+    task: Mapping[str, Any]
+    """The task as it was polled."""
+    error: Exception
+    """The error of the latest attempt."""
+    attempts: int
+    """How often it was attempted, since something was last defined."""
+    due: float
+    """When to retry, by `time.monotonic`."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that waits for the decision."""
+        return str(self.task["workflowExecution"]["runId"])
+
+
+class BlockedDecisions:
+    """The blocked decisions of one decider, at most one for each run."""
+
+    def __init__(self, name: str, retry: Callable[[BlockedDecision], None]):
+        """`retry` is called in a thread of this name; it puts back the decision if it is still blocked."""
+        self._name = name
+        self._retry = retry
+        self._blocked: dict[str, BlockedDecision] = {}
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, task: Mapping[str, Any], error: Exception, *, attempts: int) -> None:
+        """Retry this decision task later; it was attempted `attempts` times and failed with `error`."""
+        due = time.monotonic() + pause_before_retry(error, attempts)
+        blocked = BlockedDecision(task=task, error=error, attempts=attempts, due=due)
+        with self._changed:
+            self._blocked[blocked.run_id] = blocked
+            if self._thread is None:
+                self._start_thread()
+            self._changed.notify()
+
+    def attempts(self, run_id: str) -> int:
+        """How often the blocked decision of this run was attempted; 1 if the run has none."""
+        blocked = self._blocked.get(run_id)
+        return blocked.attempts if blocked is not None else 1
+
+    def retry_all_now(self) -> None:
+        """Retry all of them at once, as if for the first time."""
+        with self._changed:
+            for run_id, blocked in self._blocked.items():
+                self._blocked[run_id] = BlockedDecision(
+                    task=blocked.task, error=blocked.error, attempts=0, due=time.monotonic()
+                )
+            self._changed.notify()
+
+    def replace_thread(self, thread_id: int) -> None:
+        """Start another thread if this one makes the retries: it is held up, and ends when it comes back."""
+        with self._changed:
+            if not self._stopped and self._thread is not None and self._thread.ident == thread_id:
+                self._start_thread()
+
+    def stop(self) -> None:
+        """Retry nothing any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+        self._thread.start()
+
+    def _loop(self) -> None:
+        while (blocked := self._next_due()) is not None:
+            self._retry(blocked)
+
+    def _next_due(self) -> BlockedDecision | None:
+        """Wait for the next decision that is due; `None` at the end of this thread."""
+        with self._changed:
+            while not self._stopped and not any(each.due <= time.monotonic() for each in self._blocked.values()):
+                due = min((each.due for each in self._blocked.values()), default=None)
+                self._changed.wait(None if due is None else max(due - time.monotonic(), 0))
+            if self._stopped or threading.current_thread() is not self._thread:
+                return None
+            return self._blocked.pop(min(self._blocked.values(), key=lambda each: each.due).run_id)
+
+
+def pause_before_retry(error: Exception, attempts: int) -> float:
+    """Seconds to wait before a decision that failed with this error is attempted again."""
+    first, longest = FIRST_PAUSE, LONGEST_PAUSE
+    if isinstance(error, DecisionTooLongError):
+        # An attempt occupies a processor for that long.
+        first, longest = max(first, error.seconds), max(longest, 8 * error.seconds)
+    doublings = min(max(attempts - 1, 0), 20)  # a blocked decision may be retried for weeks
+    return min(first * 2.0**doublings, longest)

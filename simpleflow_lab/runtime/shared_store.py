@@ -1,0 +1,145 @@
+"""The store that several processes use: one owns it and runs its engine, the others talk to the owner.
+
+Rule: a process that meets a dead owner looks for the next one, and becomes it if there is none; the callers of the
+store notice nothing but the time that it takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, cast
+
+from simpleflow_lab.engine.clock import Clock
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError
+from simpleflow_lab.http.client import connect_to_owner
+from simpleflow_lab.http.connection_file import connection_file_path
+from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.service.history_polling import Watching
+from simpleflow_lab.service.protocol import WatchableService
+
+logger = logging.getLogger(__name__)
+
+OWNER_SECONDS: Final = 5.0
+"""How long to look for the owner of a store: between two owners there may be none for a moment."""
+HISTORY_PAUSE: Final = 0.25
+"""Longest pause, in seconds, between two requests for a history that the owner is asked for until it has grown."""
+
+
+class SharedStore:
+    """The engine of one store, in this process or in the one that owns the store.
+
+    The first process to open a store owns it and serves it to the others. When the owner dies, the first process that
+    notices it takes over. A call that meets a dead owner is repeated at the next one.
+    """
+
+    _open: ClassVar[dict[str, SharedStore]] = {}
+    _opening: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def open(cls, path: str, *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS) -> SharedStore:
+        """The store at this path. All callers in this process share one object, and each closes it.
+
+        An owner that does not answer is waited for `owner_seconds`. Raises `StoreError`.
+        """
+        with cls._opening:
+            store = cls._open.get(path)
+            if store is None:
+                store = cls._open[path] = cls(path, clock=clock, owner_seconds=owner_seconds)
+            elif clock is not None and clock is not store._clock:
+                raise StoreError(f"the store {path} is open in this process, with another clock: close that one first")
+            store._users += 1
+            return store
+
+    def __init__(self, path: str, *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS):
+        """See `open`, which everything but a test uses. Raises `StoreError`."""
+        self.path = path
+        self._clock = clock
+        self._owner_seconds = owner_seconds
+        self._users = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        self._backend: WatchableService | None = None
+        self._endpoint: Endpoint | None = None
+        self._connect()
+
+    @property
+    def engine(self) -> EmbeddedSWF | None:
+        """The engine if this process owns the store, else `None`."""
+        return self._backend if isinstance(self._backend, EmbeddedSWF) else None
+
+    def close(self) -> None:
+        """Close it for one of its users. After the last one of this process, another process may own the store."""
+        with self._opening:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if self._open.get(self.path) is self:
+                del self._open[self.path]
+        with self._lock:
+            self._closed = True
+            if self._endpoint is not None:
+                self._endpoint.close()
+        if self._backend is not None:
+            self._backend.close()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **request: Any) -> Any:
+            while True:
+                backend = self._backend
+                try:
+                    return getattr(backend, name)(*args, **request)
+                except ServiceUnreachableError:
+                    self._reconnect(backend)
+
+        if not name.startswith("_"):
+            self.__dict__[name] = call
+            return call
+        raise AttributeError(name)
+
+    def _reconnect(self, dead: WatchableService | None) -> None:
+        """Connect to the next owner, unless another thread has done so meanwhile."""
+        with self._lock:
+            if self._closed:
+                raise ServiceUnreachableError(f"the store {self.path} is closed: open it again")
+            if self._backend is dead:
+                logger.info("the owner of %s is gone", self.path)
+                self._connect()
+
+    def _connect(self) -> None:
+        """Own the store, or connect to its owner, whichever succeeds first. Raises `StoreInUseError`."""
+        deadline = time.monotonic() + self._owner_seconds
+        while True:
+            try:
+                self._take_ownership()
+                return
+            except StoreInUseError as in_use:
+                try:
+                    self._connect_to_owner()
+                    return
+                except ServiceUnreachableError as error:
+                    if "this process" in in_use.owner:
+                        raise in_use from None
+                    if time.monotonic() >= deadline:
+                        raise StoreInUseError(self.path, f"{in_use.owner}, which does not answer ({error})") from None
+                    time.sleep(0.05)
+
+    def _take_ownership(self) -> None:
+        # Threads of this process may hold tasks of the owner that died: the new engine takes their answers.
+        engine = EmbeddedSWF(self.path, clock=self._clock, takes_over=self._backend is not None)
+        try:
+            self._endpoint = Endpoint(engine, connection_file=connection_file_path(self.path))
+        except BaseException:
+            engine.close()
+            raise
+        self._backend = engine
+
+    def _connect_to_owner(self) -> None:
+        if self._clock is not None:
+            raise StoreError(f"the store {self.path} has an owner already, and its clock: open it without one")
+        service = connect_to_owner(self.path)
+        service.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
+        self._backend = cast(WatchableService, Watching(service, longest_pause=HISTORY_PAUSE))
