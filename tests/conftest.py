@@ -5,11 +5,14 @@ No test reaches Amazon, unless `--swf=aws` asks for just that.
 
 from __future__ import annotations
 
+import functools
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
 
+import botocore.session
 import pytest
 
 from simpleflow_lab import Lab
@@ -36,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; its children would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--without-trials"):
         os.environ.setdefault("HYPOTHESIS_PROFILE", "quick")  # read by tests/examples_count.py
 
@@ -76,6 +81,14 @@ def _amazon_is_out_of_reach(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.config.getoption("--swf") != "aws":
             patch.setattr(socket, "getaddrinfo", guarded)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _botocore_reads_its_files_once() -> Iterator[None]:
+    """Else each of hundreds of Labs on a wire reads and parses them again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
         yield
 
 

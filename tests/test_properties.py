@@ -283,7 +283,7 @@ def test_what_is_longer_than_can_be_kept_fails_the_execution_and_says_so(what):
     """It is the author's error, and will be too long each time: waiting for it to go away holds up everybody."""
     with Lab(":memory:", activity_threads=1) as lab:
         with pytest.raises(WorkflowExecutionFailed) as failed:
-            lab.start(TooLong, what).result(5)
+            lab.start(TooLong, what).result(60)
         assert "5242880" in str(failed.value)
 
 

@@ -158,7 +158,7 @@ def test_a_run_that_loops_for_ever_is_interrupted_and_named_and_others_go_on(lab
     assert [other.result(30) for other in others] == [1, 2, 3]
     with pytest.raises(DecisionTooLongError, match=r"without waiting, at test_determinism\.py:\d+, "):
         looping.result(30)
-    assert lab.start(Quick, 7).result(10) == 8
+    assert lab.start(Quick, 7).result(60) == 8
     assert any("holds up every execution" in warning for warning in looping.warnings)
     cure(Loops)
     assert result_once_it_goes_on(looping) == "cured"

@@ -14,7 +14,7 @@ TASKS = {"task_list": "elsewhere", "version": "1"}
 gates: dict[str, threading.Event] = {}
 
 
-@activity.with_attributes(name="elsewhere.reports", heartbeat_timeout=1, **TASKS)
+@activity.with_attributes(name="elsewhere.reports", heartbeat_timeout=3, **TASKS)
 def reports(gate):
     activity.heartbeat(0.25, {"rows": 7})
     gates[gate].wait(30)

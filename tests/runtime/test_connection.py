@@ -189,7 +189,7 @@ def test_closing_does_not_wait_for_polls_in_another_process(others, store):
     assert lab.start(Here).result(30) == 1
     begun = time.monotonic()
     lab.close()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30  # a poll takes 60 s
 
 
 def test_a_call_in_another_thread_goes_on_with_the_new_owner(store, others):

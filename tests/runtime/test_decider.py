@@ -93,5 +93,5 @@ def test_no_thread_is_left_when_a_lab_is_closed():
         lab.start(Steps, 2).result(30)
     left = [thread for thread in threading.enumerate() if thread.name not in before and thread.is_alive()]
     for thread in left:
-        thread.join(2)
+        thread.join(30)
     assert [thread.name for thread in left if thread.is_alive()] == []
