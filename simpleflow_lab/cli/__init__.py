@@ -1,1 +1,1 @@
-"""The `simpleflow` command: commands in a shell, their records printed."""
+"""The `simpleflow` command: it runs a command of `commands` and prints its record."""

@@ -42,7 +42,7 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """`visible`, line by line."""
+    """The text with `visible` applied to each of its lines."""
     return "\n".join(visible(line.expandtabs()) for line in text.splitlines())
 
 
@@ -70,7 +70,7 @@ def _shown(kind: Kind, value: Any, raw: bool) -> str:
 
 
 def _exact(kind: Kind, value: Any, raw: bool) -> str:
-    """A cell for programs. A number is a number, and no formula."""
+    """A cell for programs. A number stays a number: a minus sign begins no formula."""
     if value is None:
         return ""
     if isinstance(value, int | float):
@@ -121,7 +121,7 @@ def _padded(text: str, width: int, number: bool) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal that a text takes."""
+    """The columns of a terminal that a text takes."""
     if text.isascii():
         return len(text)
     return sum(

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _prepare_streams() -> None:
-    """A name that the terminal's encoding does not have is no reason to fail."""
+    """Print characters that the terminal's encoding does not have as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -67,16 +67,16 @@ def _prepare_streams() -> None:
 
 
 def _import_from_here() -> None:
-    """Modules of the current directory can be named, as with `python -m`."""
+    """Let modules be imported from the current directory, as `python -m` does."""
     here = os.getcwd()
     if not sys.flags.safe_path and here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes to what is stderr at the time: the live line stands in for it.
+    """Logs to the present `sys.stderr`, which the live line replaces while it is shown.
 
-    That an execution is stuck is not logged: it ends the command, which says so itself.
+    A blocked decision is not logged: it ends the command, which reports it.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class _Handler(logging.StreamHandler[Any]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging`."""
-        if isinstance(record.args, tuple) and any(isinstance(fact, DecisionTaskError) for fact in record.args):
+        if isinstance(record.args, tuple) and any(isinstance(argument, DecisionTaskError) for argument in record.args):
             return
         self.stream = sys.stderr
         super().emit(record)

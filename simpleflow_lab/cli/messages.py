@@ -1,4 +1,4 @@
-"""Sentences for people, on stderr: stdout has the answer of the command and nothing else."""
+"""Messages of the shell to people. They go to stderr: stdout has the answer of the command and nothing else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One live line on stderr while an execution is waited for, if stderr is a terminal; then one line that stays.
+"""Progress in a terminal: one live line on stderr while a command waits for an execution, then one line that stays.
 
-What the workflow and its activities print, and what is logged, goes above it: while the line is there, the standard
-streams take it away before they write, and it comes back once they are at the start of a line.
+Output of the workflow and its activities, and log records, go above the live line: the standard streams erase it before
+they write, and it is drawn again once they are at the start of a line. Without a terminal there is neither line.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from simpleflow_lab.execution import Execution, Progress
 from simpleflow_lab.views.formatting import count, duration, share, shortened
 
 _INTERVAL: Final = 0.15
-"""Seconds between two drawings, at least."""
+"""The least seconds between two drawings."""
 _SHARE: Final = 20
-"""A drawing may take one part in so many of the time."""
+"""Drawing may take one part in so many of the time: folding a long history is work."""
 _NAMES: Final = 3
-"""Names of running activities that are shown."""
+"""The most names of running activities that are shown."""
 _ERASE: Final = "\r\x1b[K"
 
 
 def watch(execution: Execution) -> None:
-    """Wait for the execution to close. Raises `DecisionTaskError` if it is stuck."""
+    """Wait for the execution to close. Raises `DecisionTaskError` if no decision can be made for now."""
     stream = sys.stderr
     if not _is_terminal(stream):
         execution.wait()
         return
     with _LiveLine(stream) as line:
         pause = _INTERVAL
-        # A short one should not blink.
+        # The first line comes after a pause, so that a short execution does not blink.
         while not execution.wait(pause):
             began = time.monotonic()
             line.draw(live_text(execution.workflow_id, execution.progress()))
@@ -42,9 +42,9 @@ def watch(execution: Execution) -> None:
 
 
 def live_text(workflow_id: str, progress: Progress) -> str:
-    """The line while it runs: counts by state, what runs, how long."""
+    """The live line: the number of tasks in each state, names of those that run, and the time since the start."""
     names = [shortened(name.rpartition(".")[2], 30) for name in progress.running_names]
-    far = [
+    reported = [
         f"{shortened(a.name.rpartition('.')[2], 30)} {share(a.progress)}" for a in progress.activities if a.has_progress
     ]
     more = f", {len(names) - _NAMES} more" if len(names) > _NAMES else ""
@@ -54,14 +54,14 @@ def live_text(workflow_id: str, progress: Progress) -> str:
         f"{progress.waiting} waiting" if progress.waiting else "",
         f"{progress.completed} completed" if progress.completed else "",
         f"{progress.failed} failed" if progress.failed else "",
-        *far[:_NAMES],
+        *reported[:_NAMES],
         duration(progress.seconds),
     ]
     return visible(f"{shortened(workflow_id, 40)}: {', '.join(part for part in parts if part)}")
 
 
 def final_text(workflow_id: str, progress: Progress) -> str:
-    """The line that stays."""
+    """The line that stays: the close status, the time and the number of tasks."""
     failed = f", {progress.failed} failed" if progress.failed else ""
     return visible(
         f"{workflow_id}: {progress.status} in {duration(progress.seconds)}, {count(progress.total, 'task')}{failed}"
@@ -71,7 +71,7 @@ def final_text(workflow_id: str, progress: Progress) -> str:
 def _is_terminal(stream: Any) -> bool:
     try:
         return stream is not None and bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
-    except ValueError:  # closed
+    except ValueError:  # the stream is closed
         return False
 
 
@@ -83,7 +83,7 @@ class _LiveLine:
         self._lock = threading.RLock()
         self._drawn = False
         self._at_start = True
-        """The terminal is at the start of a line: what was printed last ended one."""
+        """Whether the terminal is at the start of a line, where the live line may be drawn."""
 
     def __enter__(self) -> _LiveLine:
         self._before = sys.stdout, sys.stderr
@@ -93,7 +93,7 @@ class _LiveLine:
 
     def __exit__(self, *error: object) -> None:
         self.erase()
-        # Somebody else may have replaced them meanwhile; then they are theirs to put back.
+        # A stream that another program has replaced meanwhile is that program's to restore.
         if sys.stdout is self._above[0]:
             sys.stdout = self._before[0]
         if sys.stderr is self._above[1]:
@@ -130,7 +130,7 @@ class _LiveLine:
 
 
 class _Above:
-    """A standard stream that writes above the live line."""
+    """A standard stream whose output goes above the live line."""
 
     def __init__(self, line: _LiveLine, stream: Any):
         self._line = line

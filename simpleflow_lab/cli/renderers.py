@@ -1,6 +1,6 @@
-"""The shell's renderings: a record is printed to stdout, what goes with it is reported on stderr.
+"""The shell's renderings: each prints the answer of a record to stdout and reports the rest on stderr.
 
-Any listing and any text is printed as it is; a record that the shell shows otherwise has a function of its own here.
+Any listing and any text is printed as it is. A record that the shell shows otherwise has a function of its own here.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _report_errors(outcome: Outcome) -> ExitCode:
         if outcome.finished:
             _warn_of_unhandled_failures(outcome.execution)
         return ExitCode.DONE
-    blocked = "" if outcome.finished else f"execution {outcome.execution.workflow_id} is stuck: "
+    blocked = "" if outcome.finished else f"execution {outcome.execution.workflow_id} is blocked: "
     if isinstance(outcome.error, WorkflowNotRegisteredError):
         report(f"{blocked}{one_line(outcome.error)}, as with --module")
         return ExitCode.BAD_INPUT
@@ -148,7 +148,7 @@ def _warn_of_unhandled_failures(execution: Execution) -> None:
     )
     more = f"; and {len(unhandled) - _MAX_UNHANDLED} more" if len(unhandled) > _MAX_UNHANDLED else ""
     failures = count(len(unhandled), "failure")
-    report(f"warning: {failures} that nothing in the workflow looked at: {visible(shown)}{more}")
+    report(f"warning: {failures} that the workflow did not handle: {visible(shown)}{more}")
 
 
 @show.register

@@ -1,4 +1,4 @@
-"""The notebook face: `%simpleflow` and `%%simpleflow`, and how things look in a notebook.
+"""The notebook face: `%simpleflow` and `%%simpleflow`, and the HTML of our objects in a notebook.
 
-Magics parse, call and display; what they call is in `commands`.
+Magics parse, call and display; the commands that they call are in `commands`.
 """

@@ -1,7 +1,7 @@
-"""What Tab offers after `%simpleflow` and `%%simpleflow`: commands, options, and the names of what is there.
+"""Completion after `%simpleflow` and `%%simpleflow`: commands, options, names of workflows, executions and Labs.
 
-Everything comes from the table of commands. Looking for names opens nothing: ids of executions are offered if the store
-is open.
+Everything comes from the table of commands. To complete a name opens no store: ids of executions are offered if their
+store is open.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
-from simpleflow_lab.notebook.cells import workflow_names
+from simpleflow_lab.notebook.cell_definitions import workflow_names
 from simpleflow_lab.notebook.magics import SimpleflowMagics, commands
 
 MAX_IDS: Final = 200
-"""Ids of executions that are offered, the latest."""
+"""The most ids of executions that are offered: those of the latest."""
 _MAGIC: Final = re.compile(r"(?:^|[=\s])%(?P<cell>%?)simpleflow\s(?P<words>.*)$", re.DOTALL)
 _OUT: Final = ParameterSpec(
     names=("-o", "--out"), kind="variable", choices=(), is_option=True, multiple=False, help="Keep it in a variable."
@@ -30,7 +30,7 @@ _OUT: Final = ParameterSpec(
 
 @contextmanager
 def completing(shell: InteractiveShell, magics: SimpleflowMagics) -> Iterator[None]:
-    """Within it, the shell completes our magics."""
+    """Within this context, the shell completes our magics."""
 
     @context_matcher(identifier="simpleflow_lab", priority=100)  # type: ignore[untyped-decorator]
     def matcher(context: CompletionContext) -> SimpleMatcherResult:
@@ -44,7 +44,7 @@ def completing(shell: InteractiveShell, magics: SimpleflowMagics) -> Iterator[No
             for text, kind in _Offers(shell, magics).offers(given, word)
             if text.startswith(word)
         ]
-        # With nothing of ours to offer, a file name for one, IPython's own offers stand.
+        # Where we have nothing to offer, as for the name of a file, IPython's own offers stand.
         return SimpleMatcherResult(completions=offers, suppress=bool(offers), matched_fragment=word, ordered=True)
 
     matchers = shell.Completer.custom_matchers
@@ -57,14 +57,14 @@ def completing(shell: InteractiveShell, magics: SimpleflowMagics) -> Iterator[No
 
 
 class _Offers:
-    """What may stand in a place."""
+    """The words that may stand in a place of a command line."""
 
     def __init__(self, shell: InteractiveShell, magics: SimpleflowMagics):
         self._shell = shell
         self._magics = magics
 
     def offers(self, given: Sequence[str], word: str) -> Iterator[tuple[str, str]]:
-        """Pairs of a text and what it is, after the words `given`."""
+        """The words that may follow the words `given`, each with its kind."""
         specs = {spec.name: spec for spec in commands()}
         at = next((i for i, one in enumerate(given) if one in specs), None)
         command = specs[""] if at is None else specs[given[at]]

@@ -15,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
-from simpleflow_lab.notebook.cells import Change, Definition
+from simpleflow_lab.notebook.cell_definitions import Change, Definition
 from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, count
 from simpleflow_lab.views.html import escape, execution_summary, piece
 from simpleflow_lab.views.style import Look, look

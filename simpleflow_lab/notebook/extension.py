@@ -1,4 +1,4 @@
-"""`%load_ext simpleflow_lab` and back: everything that is put into a shell, and its taking out again."""
+"""`%load_ext simpleflow_lab` and `%unload_ext simpleflow_lab`: all that is added to a shell, and removed again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from weakref import WeakKeyDictionary
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
-from simpleflow_lab.notebook.cells import class_sources
+from simpleflow_lab.notebook.class_sources import class_sources
 from simpleflow_lab.notebook.completion import completing
 from simpleflow_lab.notebook.display import add_formatters, remove_formatters
 from simpleflow_lab.notebook.magics import SimpleflowMagics
 
 _loaded: Final[WeakKeyDictionary[InteractiveShell, ExitStack]] = WeakKeyDictionary()
-"""How to take out what was put into each shell."""
+"""The callbacks that remove everything again, for each shell."""
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add the magics, their completion and the looks of our objects. Loading again replaces them."""
+    """Add the magics, their completion and the HTML of our objects. Loading again replaces them."""
     unload(shell)
     with ExitStack() as undo:
         magics = _configured(shell)
@@ -36,18 +36,18 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take everything out again, and close the Labs that magics opened: what runs there stays open, to be resumed."""
+    """Remove everything again, and close the Labs that magics opened. Their executions stay open, to be resumed."""
     undo = _loaded.pop(shell, None)
     if undo is not None:
         undo.close()
 
 
 def _configured(shell: Any) -> SimpleflowMagics:
-    """The magics with their settings; without them if they are wrong, for `%config` keeps what it refused."""
+    """The magics with their settings. Wrong settings are dropped: `%config` keeps even a value that it refused."""
     try:
         return SimpleflowMagics(shell)
     except TraitError as error:
-        warnings.warn(f"%config SimpleflowMagics is forgotten: {error}", stacklevel=3)
+        warnings.warn(f"%config SimpleflowMagics is ignored: {error}", stacklevel=3)
         del shell.config[SimpleflowMagics.__name__]
         return SimpleflowMagics(shell)
 

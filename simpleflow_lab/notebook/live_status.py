@@ -1,8 +1,8 @@
 """The status of an execution while a cell waits for it.
 
-The loop that waits also draws: one widget, made when the waiting has lasted `DELAY` seconds, written only by this
-thread and gone at the end, so that a notebook keeps the execution itself and nothing of the way there. An interrupt of
-the kernel ends the waiting and leaves the execution alone.
+The loop that waits also draws: one widget, made after `DELAY` seconds of waiting, written by this thread only and
+removed at the end, so that a saved notebook has the execution and no status. An interrupt of the kernel ends the
+waiting, and the execution goes on.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from simpleflow_lab.views.html import escape, piece
 from simpleflow_lab.views.style import STATUSES, Look, look
 
 DELAY: Final = 0.4
-"""Seconds of waiting before anything is shown: what takes less would only flicker."""
+"""Seconds of waiting before the status is shown: what takes less would only flicker."""
 FASTEST: Final = 0.25
-"""Least seconds between two looks."""
+"""The least seconds between two updates."""
 _SHARE: Final = 5
-"""Looking may take one part in so many of the time: a long history is not folded four times a second."""
+"""Updates may take one part in so many of the time: folding a long history is work."""
 
 
 def wait(execution: Execution, *, shell: InteractiveShell | None, refresh: float = FASTEST) -> None:
@@ -38,17 +38,17 @@ def wait(execution: Execution, *, shell: InteractiveShell | None, refresh: float
     try:
         pause = 0.0
         while not execution.wait(pause):
-            looked = time.monotonic()
+            began = time.monotonic()
             if status is not None:
                 status.show(execution.progress())
-            pause = max(refresh, FASTEST, _SHARE * (time.monotonic() - looked))
+            pause = max(refresh, FASTEST, _SHARE * (time.monotonic() - began))
     finally:
         if status is not None:
             status.close()
 
 
 class _Status:
-    """The widget, and the place in the cell's output where it stands."""
+    """The widget, and its place in the output of the cell."""
 
     def __init__(self, execution: Execution):
         from ipywidgets import HTML  # noqa: PLC0415  a tenth of a second, and only what runs longer shows it
@@ -57,7 +57,7 @@ class _Status:
         self._widget = HTML()
         handle: Any = DisplayHandle  # IPython is typed in part
         self._handle = handle()
-        # Only the live form: where no widgets are drawn, in a saved notebook for one, there is nothing to see.
+        # The widget has no other form: where no widgets are drawn, as in a saved notebook, there is nothing to see.
         bundle: Any = self._widget._repr_mimebundle_()
         self._handle.display({_WIDGET_VIEW: bundle[_WIDGET_VIEW]}, raw=True)
 
@@ -75,7 +75,7 @@ _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 
 
 def status_html(execution: Execution, progress: Progress) -> str:
-    """How far an execution is, as a small piece of HTML."""
+    """The status of an execution as a small piece of HTML: its tasks by state, and the progress of its activities."""
     status = STATUSES[progress.status]
     parts = (
         (progress.completed, look("completed")),

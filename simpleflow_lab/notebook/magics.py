@@ -1,8 +1,8 @@
 """`%simpleflow COMMAND …` and `%%simpleflow [COMMAND …]`.
 
-The commands are those of the shell, from the same table; a line is taken apart as a shell would do it, and nothing in
-it is evaluated. Beyond the shell's there is `connect`, `-o NAME`, and variables as input. What goes wrong by what was
-typed is said in one line.
+The commands are those of the shell, from the same table. A line is split into words as in a shell, and nothing in it is
+evaluated. A notebook also has the command `connect`, the option `-o NAME` and variables as input. An error by what was
+typed is shown in one line.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ CONNECT: Final = CommandSpec(
     summary="Use the store of this address, or a Lab in a variable; alone, your own store again.",
     parameters=(ParameterSpec(names=("ADDRESS",), kind="lab", choices=(), is_option=False, multiple=False, help=""),),
 )
-"""The command that only a notebook has."""
+"""The command that the shell does not have."""
 _OUT: Final = ("-o", "--out")
 _INPUT: Final = ("-i", "--input")
 
 
 class StillRunning(KeyboardInterrupt):
-    """The waiting was interrupted; the execution goes on. Shown in one line, and it ends the cell."""
+    """The waiting was interrupted, and the execution goes on. It ends the cell with one line and no traceback."""
 
     def __init__(self, execution: Execution):
         super().__init__(
             f"{execution.workflow_id} goes on in this kernel: %simpleflow resume {shlex.quote(execution.workflow_id)} "
-            f"waits for it again, lab.execution({execution.workflow_id!r}) looks at it"
+            f"waits for it again, lab.execution({execution.workflow_id!r}) shows it"
         )
 
     def _render_traceback_(self) -> list[str]:
@@ -73,7 +73,7 @@ class SimpleflowMagics(Magics):
         self.cells = Cells(shell)
 
     def close(self) -> None:
-        """Close the Labs that were opened here, not those that the user made."""
+        """Close the Labs that commands opened, not those that the user made."""
         self._lab = None
         for lab in self._opened:
             lab.close()
@@ -127,7 +127,7 @@ class SimpleflowMagics(Magics):
         return self._lab
 
     def _open(self, store: str | None, domain: str | None, *, anew: bool = False) -> Lab:
-        """The Lab of a store: the one that is connected, another one that has it open, or a new one."""
+        """The Lab of a store: the connected one, another one that has the store open, or a new one."""
         address = store or self.store or default_store()
         if store is None and self._lab is not None and not anew:
             if not self._lab.closed:
@@ -140,7 +140,7 @@ class SimpleflowMagics(Magics):
         return lab
 
     def _open_lab(self, address: str) -> Lab | None:
-        """A Lab of the user's or of this session that has this store open; a store has one owner."""
+        """A Lab of the user or of this session that has this store open, `None` if there is none."""
         things = [*self.shell.user_ns.values(), *self._opened]
         labs = (thing for thing in things if isinstance(thing, Lab) and not thing.closed)
         return next((lab for lab in labs if _same_store(lab.address, address)), None)
@@ -151,7 +151,7 @@ class SimpleflowMagics(Magics):
 
     @property
     def lab(self) -> Lab | None:
-        """The Lab that commands act on, if it is open."""
+        """The Lab that commands act on, `None` if it is not open."""
         return self._lab or self._open_lab(self.store or default_store())
 
     def _wait(self, execution: Execution) -> None:

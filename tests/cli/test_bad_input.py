@@ -128,7 +128,7 @@ def test_bad_input_is_one_line_and_changes_nothing(simpleflow: Command, store: P
     assert contents(store) == before
 
 
-def test_an_unknown_command_is_told_with_what_it_looks_like(simpleflow: Command) -> None:
+def test_the_error_on_an_unknown_command_names_the_ones_spelled_like_it(simpleflow: Command) -> None:
     assert "unknown command 'workflow.strat': did you mean workflow.start" in simpleflow("workflow.strat").err
     assert "did you mean --input" in simpleflow("workflow.start", "--inptu").err
 
@@ -172,7 +172,7 @@ def test_a_store_that_is_not_ours_is_one_line_and_is_not_touched(
     assert before == (path.read_bytes() if path.is_file() else None)
 
 
-def test_a_store_whose_owner_can_not_be_asked_is_one_line_that_names_the_owner(process: Command, store: Path) -> None:
+def test_a_store_whose_owner_does_not_answer_is_one_line_that_names_the_owner(process: Command, store: Path) -> None:
     with EmbeddedSWF(store):  # an engine without an endpoint
         ended = process("workflow.list")
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)

@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture
 def served(tmp_path: Path):
-    """The command at work, and the variables that it said."""
+    """The process of the command, and the variables that it printed."""
     command = [sys.executable, "-m", "simpleflow_lab.cli", "--store", str(tmp_path / "store.sqlite"), "engine.start"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -48,7 +48,7 @@ def test_human_prints_every_row() -> None:
 
 
 @pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
-def test_csv_and_tsv_have_the_header_when_asked_and_end_without_an_empty_line(format: str, delimiter: str) -> None:
+def test_csv_and_tsv_have_the_header_on_request_and_end_without_an_empty_line(format: str, delimiter: str) -> None:
     rows = list(csv.reader(io.StringIO(render(LISTING, format, header=True)), delimiter=delimiter))
     assert rows == [
         ["Task", "Last State", "Start", "Seconds"],
@@ -129,7 +129,7 @@ def test_no_format_writes_what_can_not_be_seen(format: str, unseen: str) -> None
 
 
 @pytest.mark.parametrize("unseen", UNSEEN)
-def test_json_still_says_what_was_there(unseen: str) -> None:
+def test_json_keeps_what_it_escapes(unseen: str) -> None:
     assert json.loads(as_json({"a": unseen, "é": 1})) == {"a": unseen, "é": 1}
 
 

@@ -60,7 +60,7 @@ def test_other_processes_read_the_same_store_in_upstreams_columns(process: Comma
     assert len(tables["workflow.profile"]) == 3
 
 
-def test_looking_loads_neither_pandas_nor_plotly(process: Command, tmp_path: Path) -> None:
+def test_inspection_loads_neither_pandas_nor_plotly(process: Command, tmp_path: Path) -> None:
     process("workflow.start", BASIC, "--workflow-id", "b1", "-i", "[1, 0]")
     program = """
 import sys
@@ -81,16 +81,16 @@ def test_a_result_in_json_comes_with_its_ids(simpleflow: Command, format: str) -
         "--header", "--format", format, "workflow.start", "examples.failing.Failing", "--workflow-id", "f1"
     )
     assert ended.code == 0
-    said, found = ended.out.split("\n", 1)
-    assert said == "caught: ZeroDivisionError: division by zero"
+    printed, found = ended.out.split("\n", 1)
+    assert printed == "caught: ZeroDivisionError: division by zero"
     (row,) = json.loads(found)
     assert (row["workflow_id"], row["status"], row["result"]["tries"]) == ("f1", "COMPLETED", 3)
 
 
-def test_a_failure_that_nobody_looked_at_is_a_warning(simpleflow: Command) -> None:
+def test_an_unhandled_failure_is_a_warning(simpleflow: Command) -> None:
     ended = simpleflow("workflow.start", "examples.failing.Failing")
     assert ended.code == 0
-    assert ended.err.startswith("simpleflow: warning: 1 failure that nothing in the workflow looked at: ")
+    assert ended.err.startswith("simpleflow: warning: 1 failure that the workflow did not handle: ")
     assert "no mail address for Ada" in ended.err
 
 
@@ -164,7 +164,7 @@ def test_a_history_is_saved_whole_and_opened_again(simpleflow: Command, tmp_path
 
 
 @pytest.mark.parametrize("recorded", sorted((ROOT / "tests" / "histories").glob("*.json")), ids=lambda path: path.stem)
-def test_recorded_histories_can_be_looked_at(simpleflow: Command, recorded: Path) -> None:
+def test_recorded_histories_can_be_inspected(simpleflow: Command, recorded: Path) -> None:
     for command in ("workflow.info", "workflow.tasks", "workflow.profile", "workflow.history"):
         ended = simpleflow("--header", command, "--file", str(recorded))
         assert (ended.code, ended.err) == (0, "")

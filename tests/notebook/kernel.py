@@ -30,7 +30,7 @@ TIMEOUT_S = 60
 
 @dataclass
 class Reply:
-    """What a kernel said to one request."""
+    """The messages of a kernel in reply to one request."""
 
     content: dict[str, Any] = field(default_factory=dict)
     """The reply's own content."""
@@ -151,7 +151,7 @@ class Kernel:
             try:
                 message = self.client.get_iopub_msg(timeout=max(deadline - time.monotonic(), 0.01))
             except queue.Empty:
-                raise TimeoutError(f"the kernel said only: {reply.messages}") from None
+                raise TimeoutError(f"the kernel replied only: {reply.messages}") from None
             if message["parent_header"].get("msg_id") != request:
                 continue
             if not ended and message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":

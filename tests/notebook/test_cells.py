@@ -188,7 +188,7 @@ def test_definitions_above_an_error_stay_as_in_any_cell(shell: InteractiveShell)
 
 
 @pytest.mark.parametrize("body", ["def f(:\n    pass", "return 1", "await f()"])
-def test_text_that_is_not_python_is_told_as_such(
+def test_text_that_is_not_python_is_a_syntax_error(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], body: str
 ) -> None:
     failing(shell, f"%%simpleflow\n\n{body}\n")
@@ -206,7 +206,7 @@ def test_a_cell_without_definitions_says_so(shell: InteractiveShell, capsys: pyt
 
 
 def test_names_that_cells_give_are_escaped(shell: InteractiveShell) -> None:
-    from simpleflow_lab.notebook.cells import Definition
+    from simpleflow_lab.notebook.cell_definitions import Definition
     from simpleflow_lab.notebook.display import Definitions
 
     evil = "<script>alert(1)</script>"

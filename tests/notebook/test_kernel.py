@@ -54,7 +54,7 @@ def start(folder: Path, workflow_id: str, options: str = "") -> str:
 
 
 def last_status(messages: list[dict[str, Any]]) -> str:
-    """What the live status said last."""
+    """The last live status."""
     values = [
         message["content"]["data"].get("state", {}).get("value")
         for message in messages
@@ -124,12 +124,12 @@ def test_an_interrupt_leaves_it_running_and_says_how_to_come_back(kernel: Kernel
     kernel.interrupt()
     reply = kernel.wait(begun)
 
-    said = (
+    line = (
         "interrupted goes on in this kernel: %simpleflow resume interrupted waits for it again, "
-        "lab.execution('interrupted') looks at it"
+        "lab.execution('interrupted') shows it"
     )
-    assert reply.traceback == said
-    assert reply.error == f"StillRunning: {said}"
+    assert reply.traceback == line
+    assert reply.error == f"StillRunning: {line}"
     open_now = kernel.run("found = %simpleflow connect\nprint(found.execution('interrupted').status)")
     assert open_now.stdout == "OPEN\n"
     again = kernel.send("%simpleflow resume interrupted")

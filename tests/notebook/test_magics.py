@@ -37,7 +37,7 @@ class Doubling(Workflow):
 class Failing(Workflow):
     def run(self):
         self.submit(fail, 1, ).result
-        raise RuntimeError("as asked")
+        raise RuntimeError("on purpose")
 
 class Waiting(Workflow):
     def run(self):
@@ -98,7 +98,7 @@ def test_a_failed_execution_is_given_like_any_other(defined: InteractiveShell) -
     execution = magic(defined, "workflow.start Failing")
 
     assert execution.status == "FAILED"
-    with pytest.raises(WorkflowExecutionFailed, match="as asked"):
+    with pytest.raises(WorkflowExecutionFailed, match="on purpose"):
         execution.result()
 
 
@@ -173,7 +173,7 @@ def test_resume_goes_on_with_what_is_open(defined: InteractiveShell, capsys: pyt
     assert capsys.readouterr().out == "nothing to resume: no execution of this store is open\n"
 
 
-def test_terminate_and_cancel_say_what_they_asked(
+def test_terminate_and_cancel_report_their_requests(
     defined: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     magic(defined, "workflow.start Waiting --detach --workflow-id waits")
@@ -183,7 +183,7 @@ def test_terminate_and_cancel_say_what_they_asked(
     assert "closed already" in refused(defined, "workflow.cancel waits")
 
 
-def test_a_history_in_a_file_is_opened_and_looked_at(shell: InteractiveShell) -> None:
+def test_a_history_in_a_file_is_opened_and_inspected(shell: InteractiveShell) -> None:
     file = Path(__file__).parents[1] / "histories" / "with_replays.json"
     opened = magic(shell, f"open {file}")
 
@@ -338,7 +338,7 @@ def test_the_store_may_be_configured(defined: InteractiveShell, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "reason"),
     [
         ("workflow.strat Doubling", "did you mean workflow.start"),
         ("workflow.start Doublin", "no workflow 'Doublin'"),
@@ -362,10 +362,10 @@ def test_the_store_may_be_configured(defined: InteractiveShell, tmp_path: Path) 
         ("help workflow.strat", "did you mean"),
     ],
 )
-def test_bad_input_is_told_in_one_line(defined: InteractiveShell, line: str, said: str) -> None:
+def test_bad_input_is_one_line(defined: InteractiveShell, line: str, reason: str) -> None:
     defined.user_ns["unfit"] = [object()]
 
-    assert said in refused(defined, line)
+    assert reason in refused(defined, line)
 
 
 def test_a_file_of_somebody_else_is_left_alone(shell: InteractiveShell, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_a_file_of_somebody_else_is_left_alone(shell: InteractiveShell, tmp_path
     assert file.read_text().startswith("Dear Sir")
 
 
-def test_an_execution_that_nobody_can_decide_is_told_and_stays_open(shell: InteractiveShell, store: Path) -> None:
+def test_an_execution_without_its_definition_is_reported_and_stays_open(shell: InteractiveShell, store: Path) -> None:
     shell.run_cell(DEFINITIONS, cell_id="a").raise_error()
     magic(shell, "workflow.start Waiting --detach --workflow-id waits")
     magic(shell, "connect :memory:")
@@ -438,7 +438,7 @@ def test_unloading_leaves_nothing_behind(bare_shell: InteractiveShell, store: Pa
     bare_shell.run_cell("%load_ext simpleflow_lab").raise_error()
     assert footprint(bare_shell) != before
     lab = magic(bare_shell, "connect")
-    bare_shell.display_formatter.format(lab)  # type: ignore[union-attr]  its looks are found by now
+    bare_shell.display_formatter.format(lab)  # type: ignore[union-attr]  its formatter is found by now
     bare_shell.run_cell("%reload_ext simpleflow_lab").raise_error()
     assert repr(lab).endswith("closed>")
     assert len(bare_shell.Completer.custom_matchers) == len(before["matchers"]) + 1
@@ -448,7 +448,7 @@ def test_unloading_leaves_nothing_behind(bare_shell: InteractiveShell, store: Pa
     assert inspect.getfile is getfile
 
 
-def test_our_objects_have_looks(defined: InteractiveShell) -> None:
+def test_our_objects_have_html(defined: InteractiveShell) -> None:
     execution = magic(defined, "workflow.start Doubling -i '[4]' --workflow-id first")
     future = defined.run_cell("from simpleflow_lab import Future\nFuture()").result
     for thing in (execution, execution.history(), magic(defined, "connect"), defined.user_ns["double"], future):

@@ -36,7 +36,7 @@ def test_both_classes_of_one_type_in_a_cell_can_be_started_by_name(
 ) -> None:
     shell.run_cell_magic("simpleflow", "", (FOLDER / "children.py").read_text())
     capsys.readouterr()
-    for name, said in (("OneOfAType", "one"), ("OtherOfAType", "other")):
+    for name, result in (("OneOfAType", "one"), ("OtherOfAType", "other")):
         execution = shell.run_line_magic("simpleflow", f"workflow.start {name}")
-        assert execution.result(30) == said
+        assert execution.result(30) == result
     assert len({kind for kind in workflow.registry if kind[0] == "programs-of-one-type"}) == 1
