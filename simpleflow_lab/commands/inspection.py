@@ -75,8 +75,8 @@ def list_executions(session: Session, domain: str | None, named: str | None, sta
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inspection(Record):
-    """An answer about one execution."""
+class Inspection:
+    """The part of every answer about one execution."""
 
     execution: AnyExecution
     """The execution, of a store or from a file."""
@@ -253,7 +253,7 @@ def _isoformat(value: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutionGantt(Inspection):
+class ExecutionGantt(Inspection, Record):
     """`gantt`."""
 
     file: Path | None = None

@@ -5,9 +5,8 @@ A shell has a session for one command; a notebook has one for as long as its ker
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from simpleflow_lab.commands.parameters import Target
 from simpleflow_lab.exceptions import UsageError, ValidationException
@@ -122,14 +121,10 @@ class Session:
         lab = self.lab()
         named_domain, workflow_id, run_id = target.parse(lab.domains)
         domain = self.known_domain(named_domain)
-        if not any(run_id in (None, info["execution"]["runId"]) for info in self._runs(workflow_id, domain)):
-            run = "" if run_id is None else f" with run id {run_id!r}"
-            raise UsageError(f"no execution {workflow_id!r}{run} in domain {domain!r}: workflow.list lists them")
-        return lab.execution(workflow_id, run_id, domain=domain)
-
-    def _runs(self, workflow_id: str, domain: str) -> Sequence[Mapping[str, Any]]:
         try:
-            return self.lab().execution_infos(workflow_id=workflow_id, domain=domain)
-        except ValidationException:
-            # SWF refuses a filter by a text that can't be an id.
-            return ()
+            return lab.execution(workflow_id, run_id, domain=domain)
+        except (UsageError, ValidationException):
+            # SWF refuses even to look for a text that can't be an id.
+            run = "" if run_id is None else f" with run id {run_id!r}"
+            message = f"no execution {workflow_id!r}{run} in domain {domain!r}: workflow.list lists them"
+            raise UsageError(message) from None

@@ -11,7 +11,6 @@ import pytest
 
 from simpleflow_lab.cli.renderers import show
 from simpleflow_lab.commands.command_table import table
-from simpleflow_lab.commands.inspection import Inspection
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.notebook.renderers import cell_value
@@ -23,7 +22,7 @@ def records(base: type[Record]) -> Iterator[type[Record]]:
     """Every class of records that a command of this package may give."""
     for cls in base.__subclasses__():
         if cls.__module__.startswith("simpleflow_lab."):
-            if not inspect.isabstract(cls) and cls is not Inspection:
+            if not inspect.isabstract(cls):
                 yield cls
             yield from records(cls)
 
