@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_until_killed(path: Path, seconds: float) -> list[list[str]]:
-    """What the process said that it was acknowledged, before it was killed or had done all."""
+    """The acknowledgements that the process reported before it was killed or had done all."""
     command = [sys.executable, "-m", "tests.engine.crashing", str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -35,7 +35,7 @@ def run_until_killed(path: Path, seconds: float) -> list[list[str]]:
     return [line.split() for line in lines if line.endswith("\n")]
 
 
-def look(path: Path, told: list[list[str]]) -> None:
+def check(path: Path, acknowledged: list[list[str]]) -> None:
     """The store as the crash left it, against what was acknowledged."""
     with EmbeddedSWF(path, poll_seconds=0) as engine:
         lab = Scenario(engine, None)  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ def look(path: Path, told: list[list[str]]) -> None:
             events = lab.events(handle)
             assert violations(events) == []
             assert not stalled(lab.describe(handle))
-        (run_id,) = {words[1] for words in told if words[0] == "started"}
+        (run_id,) = {words[1] for words in acknowledged if words[0] == "started"}
         events = lab.events(Handle("w", run_id))
         scheduled = {
             e["eventId"]: attributes(e)["activityId"] for e in events if e["eventType"] == "ActivityTaskScheduled"
@@ -52,29 +52,29 @@ def look(path: Path, told: list[list[str]]) -> None:
         done = Counter(
             scheduled[attributes(e)["scheduledEventId"]] for e in events if e["eventType"] == "ActivityTaskCompleted"
         )
-        completed = {words[1] for words in told if words[0] == "completed"}
+        completed = {words[1] for words in acknowledged if words[0] == "completed"}
         assert completed <= set(done), "an acknowledged completion is lost"
         assert set(done.values()) <= {1}, "a completion is there twice"
         decided = {attributes(e)["startedEventId"] for e in events if e["eventType"] == "DecisionTaskCompleted"}
-        assert {int(words[2]) for words in told if words[:2] == ["decided", "w"]} <= decided
+        assert {int(words[2]) for words in acknowledged if words[:2] == ["decided", "w"]} <= decided
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_execution_survives_kill_9_again_and_again(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "store.sqlite"
     moments = random.Random(seed)
-    told: list[list[str]] = []
+    acknowledged: list[list[str]] = []
     completed: set[str] = set()
     for _ in range(4):
         now = run_until_killed(path, moments.uniform(0.0, 0.15))
         if not now:
             continue
-        told += now
+        acknowledged += now
         again = {words[1] for words in now if words[0] == "ran"} & completed
         assert not again, f"run again after their completion was acknowledged: {again}"
         completed |= {words[1] for words in now if words[0] == "completed"}
-        look(path, told)
-    told += run_until_killed(path, 60)
-    # Not the last word: who answered the last decision task is told at the same moment.
-    assert ["closed", str(sum(range(ACTIVITIES)))] in told
-    look(path, told)
+        check(path, acknowledged)
+    acknowledged += run_until_killed(path, 60)
+    # Not necessarily the last line: the last decision task is acknowledged at the same time.
+    assert ["closed", str(sum(range(ACTIVITIES)))] in acknowledged
+    check(path, acknowledged)

@@ -1,4 +1,4 @@
-"""Which workers outlive an engine."""
+"""Which workers are alive after an engine has died."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def identity(**record: object) -> str:
     return json.dumps({"hostname": socket.gethostname(), **record})
 
 
-def test_a_worker_of_another_living_process_does():
+def test_a_worker_of_another_running_process_is_alive():
     assert is_worker_alive(identity(pid=os.getppid()))
 
 
-def test_a_worker_of_this_process_does_if_this_process_goes_on_with_it():
+def test_a_worker_of_this_process_is_alive_if_this_process_takes_over():
     assert is_worker_alive(identity(pid=os.getpid()), in_this_process=True)
     assert not is_worker_alive(identity(pid=os.getpid()))
 
 
-def test_a_worker_whose_process_has_ended_does_not_even_before_its_parent_looked():
+def test_a_worker_whose_process_has_ended_is_not_alive_even_before_the_process_is_reaped():
     process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.read()  # to its end
@@ -37,7 +37,7 @@ def test_a_worker_whose_process_has_ended_does_not_even_before_its_parent_looked
 
 
 @pytest.mark.parametrize(
-    "said",
+    "identity_text",
     [
         None,
         "",
@@ -50,5 +50,5 @@ def test_a_worker_whose_process_has_ended_does_not_even_before_its_parent_looked
         json.dumps({"pid": -1, "hostname": socket.gethostname()}),
     ],
 )
-def test_who_can_not_be_told_from_the_dead_does_not(said):
-    assert not is_worker_alive(said, in_this_process=True)
+def test_a_worker_whose_identity_does_not_tell_is_taken_for_lost(identity_text):
+    assert not is_worker_alive(identity_text, in_this_process=True)

@@ -1,4 +1,4 @@
-"""Older stores are brought up to date, and a copy is kept."""
+"""Older stores are migrated, and a copy is made."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_store_of_this_version_is_left_alone(store):
     assert sorted(path.name for path in store.parent.iterdir()) == ["store.sqlite", "store.sqlite.lock"]
 
 
-def test_an_older_store_is_changed_and_a_copy_of_before_is_kept_and_opens(store):
+def test_an_older_store_is_migrated_and_the_copy_of_it_opens(store):
     copy = migrate(str(store), steps=STEP, target=NEXT)
     assert copy is not None
     assert (version(store), version(copy)) == (NEXT, SCHEMA_VERSION)
@@ -52,7 +52,7 @@ def test_an_older_store_is_changed_and_a_copy_of_before_is_kept_and_opens(store)
 
 
 @pytest.mark.parametrize("steps", [{}, {SCHEMA_VERSION: "ALTER TABLE domain ADD COLUMN colour TEXT; SELECT nonsense"}])
-def test_a_step_that_fails_changes_nothing_and_says_where_the_copy_is(store, steps):
+def test_a_step_that_fails_changes_nothing_and_its_error_names_the_copy(store, steps):
     with pytest.raises(StoreError, match="a copy of before is") as failed:
         migrate(str(store), steps=steps, target=NEXT)
     assert "\n" not in str(failed.value)

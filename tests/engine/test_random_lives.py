@@ -128,7 +128,7 @@ class Life:
 
 @pytest.mark.parametrize("callers", [1, 4])
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_callers_do_the_histories_are_right_and_kept(tmp_path: Path, seed: int, callers: int) -> None:
+def test_whatever_callers_do_the_histories_are_right_and_on_disk(tmp_path: Path, seed: int, callers: int) -> None:
     clock = ManualClock()
     path = tmp_path / "store.sqlite"
     with EmbeddedSWF(path, clock=clock, poll_seconds=0.0) as engine:

@@ -1,4 +1,4 @@
-"""A store is opened again: what was running is lost, what waited goes on, what was to follow follows."""
+"""A store is opened again: started tasks are lost, scheduled ones go on, missing effects are carried out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def child(**options: Any) -> dict[str, Any]:
 
 
 def forget(path: Path, workflow_id: str, after: int) -> None:
-    """What a crash between two transactions leaves: the execution's later events are not there, or not it either."""
+    """Remove an execution's later events, or the whole execution, as a crash before its effects would leave it."""
     connection = sqlite3.connect(path)
     with connection:
         (key,) = connection.execute("SELECT key FROM execution WHERE workflow_id = ?", (workflow_id,)).fetchone()
@@ -43,7 +43,7 @@ def forget(path: Path, workflow_id: str, after: int) -> None:
     connection.close()
 
 
-def test_a_decision_task_that_was_being_decided_times_out_and_comes_again(opened: Open) -> None:
+def test_a_started_decision_task_times_out_and_is_scheduled_again(opened: Open) -> None:
     lab = opened()
     handle = lab.start()
     lab.poll()
@@ -57,7 +57,7 @@ def test_a_decision_task_that_was_being_decided_times_out_and_comes_again(opened
     assert again.poll()["startedEventId"] == 6
 
 
-def test_an_activity_task_that_was_running_ends_with_the_words_that_its_worker_was_lost(opened: Open) -> None:
+def test_a_started_activity_task_times_out_with_the_details_that_its_worker_was_lost(opened: Open) -> None:
     lab = opened()
     handle = lab.start()
     lab.decide(activity("a"), activity("b"))
@@ -77,7 +77,7 @@ def test_an_activity_task_that_was_running_ends_with_the_words_that_its_worker_w
     assert again.take() == {"startedEventId": 0}
 
 
-def test_all_lost_tasks_of_an_execution_are_told_in_one_transaction(opened: Open) -> None:
+def test_all_lost_tasks_of_an_execution_time_out_with_one_timestamp(opened: Open) -> None:
     lab = opened()
     handle = lab.start()
     lab.decide(activity("a"), activity("b"))
@@ -96,7 +96,7 @@ def test_all_lost_tasks_of_an_execution_are_told_in_one_transaction(opened: Open
     assert len({event["eventTimestamp"] for event in events}) == 1
 
 
-def test_opening_a_store_where_nothing_ran_records_nothing(opened: Open) -> None:
+def test_opening_a_store_without_started_tasks_records_nothing(opened: Open) -> None:
     lab = opened()
     handle = lab.start()
     lab.decide(activity(), decisions.start_timer(timer_id="t", start_to_fire_timeout=50))
@@ -105,7 +105,7 @@ def test_opening_a_store_where_nothing_ran_records_nothing(opened: Open) -> None
     assert opened().events(handle) == before
 
 
-def test_a_token_from_before_is_refused_as_that_of_a_task_that_is_over(opened: Open) -> None:
+def test_a_task_token_of_a_lost_task_is_refused(opened: Open) -> None:
     lab = opened()
     lab.start()
     task = lab.poll()
@@ -117,7 +117,7 @@ def test_a_token_from_before_is_refused_as_that_of_a_task_that_is_over(opened: O
 # -- time --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_timer_that_came_due_while_nobody_looked_has_fired(opened: Open) -> None:
+def test_a_timer_that_came_due_while_no_engine_was_up_has_fired(opened: Open) -> None:
     lab = opened()
     handle = lab.start()
     lab.decide(decisions.start_timer(timer_id="t", start_to_fire_timeout=60))
@@ -145,7 +145,7 @@ def test_timeouts_count_only_the_time_the_engine_was_up(opened: Open) -> None:
     assert again.status(handle) == "TIMED_OUT"
 
 
-def test_downtime_is_what_lies_between_sessions_after_the_moment() -> None:
+def test_downtime_is_the_time_between_sessions_since_a_given_time() -> None:
     sessions = [(0, 100), (150, 200), (500, 600)]
     assert downtime(sessions, since=50, now=700) == 50 + 300 + 100
     assert downtime(sessions, since=160, now=700) == 300 + 100
@@ -162,7 +162,7 @@ def test_a_time_that_went_back_does_not_go_back_in_a_history(opened: Open, path:
     assert times == sorted(times)
 
 
-# -- what should have followed -----------------------------------------------------------------------------------------
+# -- missing effects ---------------------------------------------------------------------------------------------------
 
 
 def test_a_child_that_was_initiated_only_is_started(opened: Open, path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_child_that_was_initiated_only_is_started(opened: Open, path: Path) ->
     assert again.poll("children")["startedEventId"] == 3
 
 
-def test_a_child_that_started_is_not_started_again_and_its_parent_is_told(opened: Open, path: Path) -> None:
+def test_a_child_that_started_is_not_started_again_and_its_parent_is_notified(opened: Open, path: Path) -> None:
     lab = opened()
     parent = lab.start()
     lab.decide(child())
@@ -193,7 +193,7 @@ def test_a_child_that_started_is_not_started_again_and_its_parent_is_told(opened
     assert len(again.everything()) == 2
 
 
-def test_a_parent_that_was_not_told_of_its_childs_end_is_told(opened: Open, path: Path) -> None:
+def test_a_parent_that_was_not_notified_of_its_childs_end_is_notified(opened: Open, path: Path) -> None:
     lab = opened()
     parent = lab.start()
     lab.decide(child())
@@ -291,7 +291,7 @@ def test_a_run_that_should_have_continued_as_new_does(opened: Open, path: Path) 
     assert again.types(second) == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
 
 
-def test_a_task_list_that_a_decider_chose_is_remembered(opened: Open) -> None:
+def test_a_task_list_that_a_decider_chose_survives(opened: Open) -> None:
     lab = opened()
     lab.start()
     lab.decide(taskList={"name": "sticky"}, taskListScheduleToStartTimeout="50")

@@ -1,4 +1,4 @@
-"""The file: what it is, who owns it, what it keeps, and what is said of one that is not as it was written."""
+"""The file of a store: its contents, its owner, files that are no stores, and damage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Open = Callable[..., Scenario]
 
 
 def sql(path: Path, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-    """Run a statement on a store that nobody owns."""
+    """Run a statement on a store that no process owns."""
     connection = sqlite3.connect(path)
     try:
         with connection:
@@ -42,10 +42,10 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-# -- what is kept ------------------------------------------------------------------------------------------------------
+# -- contents ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_acknowledged_is_there_when_the_store_is_opened_again(opened: Open) -> None:
+def test_acknowledged_changes_are_there_when_the_store_is_opened_again(opened: Open) -> None:
     lab = opened()
     handle = lab.start(input="[1]", tagList=["x"], taskPriority="1")
     lab.decide(
@@ -59,7 +59,7 @@ def test_what_was_acknowledged_is_there_when_the_store_is_opened_again(opened: O
     assert again.describe(handle) == description
 
 
-def test_closed_executions_are_read_from_the_store_when_they_are_asked_for(opened: Open) -> None:
+def test_closed_executions_beyond_the_cache_size_are_read_from_the_store(opened: Open) -> None:
     lab = opened(cached_events=10)
     known = {}
     for n in range(8):
@@ -74,7 +74,7 @@ def test_closed_executions_are_read_from_the_store_when_they_are_asked_for(opene
         assert (again.events(handle), again.describe(handle)) == seen
 
 
-def test_domains_types_and_tags_are_kept(opened: Open) -> None:
+def test_domains_types_and_tags_are_stored(opened: Open) -> None:
     lab = opened()
     lab.service.tag_resource(resourceArn="arn:aws:swf:us-east-1:000000000000:/domain/lab", tags=[{"key": "k"}])
     lab.service.deprecate_activity_type(domain=DOMAIN, activityType={"name": "activity", "version": "1"})
@@ -82,7 +82,7 @@ def test_domains_types_and_tags_are_kept(opened: Open) -> None:
     lab.service.deprecate_workflow_type(domain=DOMAIN, workflowType={"name": "gone", "version": "1"})
     lab.service.delete_workflow_type(domain=DOMAIN, workflowType={"name": "gone", "version": "1"})
 
-    def told(lab: Scenario) -> list[object]:
+    def registered(lab: Scenario) -> list[object]:
         return [
             lab.service.describe_domain(name=DOMAIN),
             lab.service.list_tags_for_resource(resourceArn="arn:aws:swf:us-east-1:000000000000:/domain/lab"),
@@ -91,8 +91,8 @@ def test_domains_types_and_tags_are_kept(opened: Open) -> None:
             lab.service.list_workflow_types(domain=DOMAIN, registrationStatus="DEPRECATED"),
         ]
 
-    before = told(lab)
-    assert told(opened()) == before
+    before = registered(lab)
+    assert registered(opened()) == before
 
 
 def test_deleted_executions_stay_deleted(opened: Open, path: Path) -> None:
@@ -116,14 +116,14 @@ def test_the_files_are_the_owners_alone(tmp_path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["store.sqlite", "store.sqlite.lock"]
 
 
-def test_memory_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_in_memory_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with EmbeddedSWF() as engine:
         engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_closed_engine_says_so(path: Path) -> None:
+def test_a_closed_engine_refuses_calls(path: Path) -> None:
     engine = EmbeddedSWF(path)
     engine.close()
     engine.close()
@@ -131,10 +131,10 @@ def test_a_closed_engine_says_so(path: Path) -> None:
         engine.list_domains(registrationStatus="REGISTERED")
 
 
-# -- who owns it -------------------------------------------------------------------------------------------------------
+# -- its owner ---------------------------------------------------------------------------------------------------------
 
 
-def test_one_store_has_one_owner_and_who_comes_second_learns_who_is_first(path: Path) -> None:
+def test_one_store_has_one_owner_and_the_error_names_it(path: Path) -> None:
     with EmbeddedSWF(path):
         with pytest.raises(StoreInUseError, match="in use by this process"):
             EmbeddedSWF(path)
@@ -160,7 +160,7 @@ def test_another_process_is_named_by_its_id(path: Path) -> None:
     EmbeddedSWF(path).close()
 
 
-def test_a_forked_process_is_sent_away(path: Path) -> None:
+def test_a_forked_process_can_not_use_the_engine_of_its_parent(path: Path) -> None:
     with EmbeddedSWF(path) as engine:
         engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
         child = os.fork()
@@ -175,7 +175,7 @@ def test_a_forked_process_is_sent_away(path: Path) -> None:
         assert engine.list_domains(registrationStatus="REGISTERED")["domainInfos"][0]["name"] == "d"
 
 
-# -- what is no store --------------------------------------------------------------------------------------------------
+# -- files that are no stores ------------------------------------------------------------------------------------------
 
 
 def untouched(path: Path) -> dict[str, bytes]:
@@ -183,7 +183,7 @@ def untouched(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("content", [b"hello", b"x" * 5000, b"SQLite format 3\x00"])
-def test_a_file_of_somebody_else_is_refused_and_not_touched(path: Path, content: bytes) -> None:
+def test_a_file_of_another_program_is_refused_and_not_touched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     before = untouched(path)
     with pytest.raises(NotAStoreError, match="it is no SQLite database"):
@@ -208,7 +208,7 @@ def test_a_newer_store_is_refused_and_not_touched(path: Path) -> None:
     assert untouched(path) == before
 
 
-def test_a_folder_and_a_file_that_can_not_be_read_are_said_to_be_so(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="can't be read: Is a directory"):
         EmbeddedSWF(tmp_path)
 
@@ -219,7 +219,7 @@ def test_an_empty_file_becomes_a_store(path: Path) -> None:
     assert sql(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
 
 
-# -- what is damaged ---------------------------------------------------------------------------------------------------
+# -- damage ------------------------------------------------------------------------------------------------------------
 
 
 def flip(path: Path, workflow_id: str, event_id: int) -> None:
@@ -255,9 +255,9 @@ def test_a_flipped_bit_in_an_open_history_stops_that_execution_and_no_other(open
     flip(path, "bad", 1)
     with pytest.warns(UserWarning, match=r"damaged: execution bad .*event 1 is not what was written"):
         again = opened()
-    for look in (again.events, again.describe):
+    for call in (again.events, again.describe):
         with pytest.raises(StoreError, match=r"damaged: execution bad"):
-            look(bad)
+            call(bad)
     with pytest.raises(UnknownResourceFault):
         again.signal("bad")
     assert again.everything() == [good]
@@ -268,7 +268,7 @@ def test_a_flipped_bit_in_an_open_history_stops_that_execution_and_no_other(open
     sql(path, "DELETE FROM execution")
 
 
-def test_missing_events_of_a_closed_execution_are_missed(opened: Open, path: Path) -> None:
+def test_missing_events_of_a_closed_execution_are_found_out(opened: Open, path: Path) -> None:
     lab = opened()
     handle = lab.start()
     lab.service.terminate_workflow_execution(domain=DOMAIN, workflowId="w")
@@ -281,7 +281,7 @@ def test_missing_events_of_a_closed_execution_are_missed(opened: Open, path: Pat
     sql(path, "DELETE FROM execution")
 
 
-def test_a_store_that_can_not_be_written_any_more_says_so_to_everybody(path: Path) -> None:
+def test_every_call_raises_when_the_store_can_not_be_written_any_more(path: Path) -> None:
     engine = EmbeddedSWF(path)
     engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
     # The next insert fails in the store's own thread, as it would on a full disk.

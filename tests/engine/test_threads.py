@@ -1,4 +1,4 @@
-"""Polls that wait, time that passes by itself, interrupts: what threads see of the engine."""
+"""The engine and threads: polls that wait, waiting for histories, time that passes by itself, interrupts."""
 
 from __future__ import annotations
 
@@ -110,14 +110,14 @@ def test_closing_the_engine_ends_polls(lab: Scenario, engine: EmbeddedSWF, threa
     assert "taskToken" not in poll.result(SOON)
 
 
-def test_a_poll_gives_up_after_its_time() -> None:
+def test_a_poll_ends_after_its_time() -> None:
     with EmbeddedSWF(poll_seconds=0.05) as engine:
         lab = Scenario(engine, ManualClock())
         lab.prepare()
         begun = time.monotonic()
         assert "taskToken" not in lab.poll()
         assert time.monotonic() - begun >= 0.05
-        # Nobody is there any more to be given this task.
+        # The poll that has ended is not assigned this task.
         lab.start()
         assert lab.poll()["taskToken"]
 
@@ -133,7 +133,7 @@ def test_a_deadline_that_comes_while_a_poll_waits_wakes_it(
     assert [event["eventType"] for event in poll.result(SOON)["events"]][-3] == "TimerFired"
 
 
-def test_a_thousand_polls_of_one_list_are_enough(lab: Scenario, engine: EmbeddedSWF) -> None:
+def test_a_task_list_has_at_most_a_thousand_polls(lab: Scenario, engine: EmbeddedSWF) -> None:
     task_list = engine._durable.state.task_list("decision", DOMAIN, "decisions")
     task_list._polls.extend([None] * 1000)  # type: ignore[list-item]
     with pytest.raises(LimitExceededFault):
@@ -164,10 +164,10 @@ def test_many_threads_complete_many_tasks_once_each(
     assert lab.types(handle).count("DecisionTaskScheduled") == 2
 
 
-# -- watching ----------------------------------------------------------------------------------------------------------
+# -- waiting for histories ---------------------------------------------------------------------------------------------
 
 
-def test_who_watches_an_execution_learns_of_its_next_event(
+def test_waiting_for_a_history_ends_with_its_next_event(
     lab: Scenario, engine: EmbeddedSWF, threads: ThreadPoolExecutor
 ) -> None:
     handle = lab.start()
@@ -179,7 +179,7 @@ def test_who_watches_an_execution_learns_of_its_next_event(
     assert future.result(SOON) == 3
 
 
-def test_who_waits_for_the_end_is_woken_by_nothing_else(
+def test_waiting_for_the_end_of_an_execution_ends_with_nothing_else(
     lab: Scenario, engine: EmbeddedSWF, threads: ThreadPoolExecutor
 ) -> None:
     handle = lab.start()
@@ -193,7 +193,9 @@ def test_who_waits_for_the_end_is_woken_by_nothing_else(
     assert engine.wait_for_history(**watch) == 6
 
 
-def test_watching_ends_after_its_time_and_fails_for_nobody(lab: Scenario, engine: EmbeddedSWF) -> None:
+def test_waiting_for_a_history_ends_after_its_time_and_fails_for_an_unknown_run(
+    lab: Scenario, engine: EmbeddedSWF
+) -> None:
     handle = lab.start()
     assert engine.wait_for_history(domain=DOMAIN, execution=handle.ids, after_event_id=99, timeout=0.01) == 2
     assert not engine._durable.history_waiters
@@ -201,7 +203,9 @@ def test_watching_ends_after_its_time_and_fails_for_nobody(lab: Scenario, engine
         engine.wait_for_history(domain=DOMAIN, execution={"workflowId": "w", "runId": "x"}, after_event_id=0, timeout=0)
 
 
-def test_closing_the_engine_ends_watching(lab: Scenario, engine: EmbeddedSWF, threads: ThreadPoolExecutor) -> None:
+def test_closing_the_engine_ends_waiting_for_a_history(
+    lab: Scenario, engine: EmbeddedSWF, threads: ThreadPoolExecutor
+) -> None:
     handle = lab.start()
     watch = {"domain": DOMAIN, "execution": handle.ids, "timeout": SOON, "after_event_id": 9}
     future = threads.submit(engine.wait_for_history, **watch)
@@ -255,9 +259,9 @@ ready = threading.Event()
 def interrupt():
     while not done.is_set():
         ready.wait()
+        ready.clear()
         time.sleep(random.random() / 300)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        ready.clear()
 
 threading.Thread(target=interrupt, daemon=True).start()
 interrupts = acknowledged = 0
@@ -269,9 +273,9 @@ for _ in range(150):
             acknowledged += 1
     except KeyboardInterrupt:
         interrupts += 1
+begun = time.monotonic()
 try:
     ready.set()
-    begun = time.monotonic()
     lab.poll("nothing comes here")
 except KeyboardInterrupt:
     assert time.monotonic() - begun < 60
@@ -285,7 +289,7 @@ print(interrupts, "interrupts")
 """
 
 
-def test_interrupts_of_the_main_thread_leave_memory_and_store_whole(tmp_path: Path) -> None:
+def test_interrupts_of_the_main_thread_leave_state_and_store_consistent(tmp_path: Path) -> None:
     script = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "store.sqlite")]
     finished = subprocess.run(script, capture_output=True, text=True, timeout=100, check=False)
     assert finished.returncode == 0, finished.stderr

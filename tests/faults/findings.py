@@ -1,6 +1,6 @@
 """What a store holds, read by SQLite alone from a copy, and what is wrong with it.
 
-Rule: nothing of the engine that wrote it is used, and the store is not touched: it is looked at as the kill left it.
+Rule: nothing of the engine that wrote it is used, and the store is not touched: it is read as the kill left it.
 `check_store` knows the invariants I1 to I5, I7, I8 and I9 of our notes on reliability; `replays` knows I6.
 """
 
@@ -30,7 +30,7 @@ from simpleflow_lab.workflow import registry
 from tests.engine.invariants import violations
 from tests.faults import programs
 
-Told = Iterable[tuple[Any, ...]]
+Reports = Iterable[tuple[Any, ...]]
 
 
 @dataclasses.dataclass
@@ -59,7 +59,7 @@ class Figures:
     worst_move_ms: int = 0
     """Between the death of an owner and the first answer of the next."""
     locked: int = 0
-    """How often somebody was told that the database is locked."""
+    """How often a process reported that the database is locked."""
     seeds: list[int] = dataclasses.field(default_factory=list)
 
     def add(self, other: Figures) -> None:
@@ -75,14 +75,14 @@ class Figures:
             else:
                 setattr(self, field.name, mine + its)
 
-    def heard(self, told: Told) -> None:
-        """What a process told of waits, of its log, and of its end."""
-        told = list(told)
-        waits = [words[1] for words in told if words[0] == "waited"]
+    def add_reports(self, reports: Reports) -> None:
+        """Add what a process reported about waits, its log and its end."""
+        reports = list(reports)
+        waits = [words[1] for words in reports if words[0] == "waited"]
         self.waits += waits
         self.worst_wait_ms = max([self.worst_wait_ms, *(round(1000 * wait) for wait in waits)])
-        self.locked += sum("locked" in words[1] for words in told if words[0] in ("log", "error"))
-        self.wrong += [words[1] for words in told if words[0] == "error"]
+        self.locked += sum("locked" in words[1] for words in reports if words[0] in ("log", "error"))
+        self.wrong += [words[1] for words in reports if words[0] == "error"]
 
     @property
     def good(self) -> bool:
@@ -115,7 +115,7 @@ class Found:
         return json.loads(self.history[-1].attributes.get("result", "null"))
 
 
-def check_store(path: Path, told: Told, figures: Figures) -> dict[str, Found]:
+def check_store(path: Path, reports: Reports, figures: Figures) -> dict[str, Found]:
     """What is in the store, by run id; what is wrong with it goes into the figures."""
     found = _read(path, figures)
     for run_id, each in found.items():
@@ -130,7 +130,7 @@ def check_store(path: Path, told: Told, figures: Figures) -> dict[str, Found]:
             figures.wrong.append(f"{run_id}: it is open and waits for nothing")
         if (each.close_status is None) != (each.history.close_status is None):
             figures.wrong.append(f"{run_id}: {each.close_status} in the list, {each.history.close_status} by history")
-    figures.lost += sum(not there for there in _acknowledged(told, found))
+    figures.lost += sum(not there for there in _acknowledged(reports, found))
     return found
 
 
@@ -164,7 +164,7 @@ def replays(each: Found) -> list[str]:
         replay = Replay(registry[each.type_name, "default"], workflow_id=each.workflow_id, run_id=each.run_id)
         try:
             replay.feed(each.history[:started])
-            asked = [
+            replayed = [
                 (attributes.get("activityId"), attributes.get("input"))
                 for attributes in map(decisions.attributes, replay.decide(started).decisions)
             ]
@@ -180,8 +180,8 @@ def replays(each: Found) -> list[str]:
             and event.type in RECORDED
             and not event.attributes.get("initiatedEventId")  # what became of a decision later
         ]
-        if asked != recorded:
-            wrong.append(f"{each.workflow_id}: event {completed.id} decided {recorded}, its replay {asked}")
+        if replayed != recorded:
+            wrong.append(f"{each.workflow_id}: event {completed.id} decided {recorded}, its replay {replayed}")
     return wrong
 
 
@@ -203,16 +203,16 @@ def _idle(history: History) -> bool:
     return all(entity.closed for kind in (ACTIVITY, TIMER, CHILD, DECISION_TASK) for entity in entities.of(kind))
 
 
-def _acknowledged(told: Told, found: dict[str, Found]) -> Iterable[bool]:
+def _acknowledged(reports: Reports, found: dict[str, Found]) -> Iterable[bool]:
     """I1: for each acknowledgement, whether it is recorded."""
     completed = {run_id: set(each.completed) for run_id, each in found.items()}
-    for word, *facts in told:
+    for word, *values in reports:
         if word == "started":
-            yield facts[0] in found
+            yield values[0] in found
         elif word == "completed":
-            yield facts[1] in completed.get(facts[0], ())
+            yield values[1] in completed.get(values[0], ())
         elif word == "decided":
-            run_id, started = facts
+            run_id, started = values
             yield run_id in found and any(
                 event.type == "DecisionTaskCompleted" and event.attributes["startedEventId"] == started
                 for event in found[run_id].history[started:]

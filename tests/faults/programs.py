@@ -117,7 +117,7 @@ entered = threading.Event()
 
 
 class Loop(Workflow):
-    """Code that does not come back, until somebody mends it."""
+    """Code that does not come back, until it is repaired."""
 
     name = "faults.loop"
     task_list = "faults.loops"
@@ -130,11 +130,11 @@ class Loop(Workflow):
         return self.submit(step, 1, value, 0.0).result
 
 
-# -- telling -----------------------------------------------------------------------------------------------------------
+# -- reporting ---------------------------------------------------------------------------------------------------------
 
 
-class Teller:
-    """Tells whoever started this process."""
+class Reporter:
+    """Sends reports to the process that started this one."""
 
     def __init__(self, connection: Connection):
         self._connection = connection
@@ -144,26 +144,26 @@ class Teller:
         with self._lock:
             self._connection.send(words)
 
-    def asked(self) -> Any:
-        """Wait for a word from whoever started this process."""
+    def wait_for_order(self) -> Any:
+        """Wait for an order from the process that started this one."""
         return self._connection.recv()
 
     @property
-    def is_asked(self) -> bool:
-        """There is a word."""
+    def has_order(self) -> bool:
+        """Whether an order has come."""
         return self._connection.poll(0)
 
 
 class _Log(logging.Handler):
-    def __init__(self, tell: Teller):
+    def __init__(self, report: Reporter):
         super().__init__(logging.WARNING)
-        self._tell = tell
+        self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tell("log", logging.Formatter().format(record))
+        self._report("log", logging.Formatter().format(record))
 
 
-def opened(tell: Teller, store: str, before_decision: Callable[[], None] = lambda: None) -> Lab:
+def opened(report: Reporter, store: str, before_decision: Callable[[], None] = lambda: None) -> Lab:
     """A Lab whose service tells what it acknowledges."""
     lab = Lab(store, activity_threads=THREADS)
     service: Any = lab.service
@@ -183,18 +183,18 @@ def opened(tell: Teller, store: str, before_decision: Callable[[], None] = lambd
                 run_id = answer["workflowExecution"]["runId"]
                 if name == "poll_for_activity_task":
                     tasks[token] = (run_id, answer["activityId"])
-                    tell("took", *tasks[token], answer["startedEventId"])
+                    report("took", *tasks[token], answer["startedEventId"])
                 else:
                     tasks[token] = (run_id, answer["startedEventId"])
             elif name == "respond_activity_task_completed":
-                tell("completed", *tasks.pop(request["taskToken"]))
-                tell("waited", waited)
+                report("completed", *tasks.pop(request["taskToken"]))
+                report("waited", waited)
             elif name == "respond_decision_task_completed":
-                tell("decided", *tasks.pop(request["taskToken"]))
-                tell("waited", waited)
+                report("decided", *tasks.pop(request["taskToken"]))
+                report("waited", waited)
             elif name == "start_workflow_execution":
-                tell("started", answer["runId"])
-                tell("waited", waited)
+                report("started", answer["runId"])
+                report("waited", waited)
             return answer
 
         setattr(service, name, call)
@@ -224,19 +224,19 @@ def begun(lab: Lab, workflow: type[Workflow], *args: Any, **options: Any) -> Any
 # -- programs ----------------------------------------------------------------------------------------------------------
 
 
-def fifty(tell: Teller, store: str, side: int, chain: int) -> None:
+def fifty(report: Reporter, store: str, side: int, chain: int) -> None:
     """One execution of `Sum`, to its end."""
-    with opened(tell, store) as lab:
-        tell("closed", "w", begun(lab, Sum, side, chain).result(LONG))
+    with opened(report, store) as lab:
+        report("closed", "w", begun(lab, Sum, side, chain).result(LONG))
 
 
-def everything(tell: Teller, store: str) -> None:
+def everything(report: Reporter, store: str) -> None:
     """One execution of `Everything`, to its end."""
-    with opened(tell, store) as lab:
-        tell("closed", "w", begun(lab, Everything).result(LONG))
+    with opened(report, store) as lab:
+        report("closed", "w", begun(lab, Everything).result(LONG))
 
 
-def dying_decider(tell: Teller, store: str, decision: int, seconds: str) -> None:
+def dying_decider(report: Reporter, store: str, decision: int, seconds: str) -> None:
     """Dies when it has made this decision of this process, before it answers; 0 is never."""
     left = [decision]
 
@@ -245,64 +245,64 @@ def dying_decider(tell: Teller, store: str, decision: int, seconds: str) -> None
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with opened(tell, store, before_decision) as lab:
+    with opened(report, store, before_decision) as lab:
         execution = begun(lab, Sum, 4, 8, task_start_to_close_timeout=seconds)
-        tell("closed", "w", execution.result(LONG))
+        report("closed", "w", execution.result(LONG))
 
 
-def owner(tell: Teller, store: str) -> None:
+def owner(report: Reporter, store: str) -> None:
     """Owns the store and does nothing with it."""
-    with opened(tell, store) as lab:
-        tell("owns", lab.service.engine is not None)  # type: ignore[attr-defined]
-        tell.asked()
+    with opened(report, store) as lab:
+        report("owns", lab.service.engine is not None)  # type: ignore[attr-defined]
+        report.wait_for_order()
 
 
-def looper(tell: Teller, store: str, loops: bool) -> None:
+def looper(report: Reporter, store: str, loops: bool) -> None:
     """A decider that loops for ever, while other executions run on its task list and on another one."""
     global looping
     looping = loops
-    with opened(tell, store) as lab:
+    with opened(report, store) as lab:
         if not loops:
             lab.resume()
             for workflow_id in ("loop", "behind"):
-                tell("closed", workflow_id, lab.execution(workflow_id).result(LONG))
+                report("closed", workflow_id, lab.execution(workflow_id).result(LONG))
             return
         loop = lab.start(Loop, workflow_id="loop", task_start_to_close_timeout="1")
         entered.wait(LONG)
         behind = lab.start(Loop, workflow_id="behind", task_start_to_close_timeout="1")
-        tell("closed", "w", lab.start(Sum, 4, 4, workflow_id="w").result(LONG))
-        tell("behind", behind.result(LONG))
+        report("closed", "w", lab.start(Sum, 4, 4, workflow_id="w").result(LONG))
+        report("behind", behind.result(LONG))
         try:
             loop.wait(LONG)
         except DecisionTooLongError as error:
-            tell("interrupted", error.line)
-            tell.asked()
+            report("interrupted", error.line)
+            report.wait_for_order()
 
 
-def short_file(tell: Teller, store: str, kilobytes: int) -> None:
+def short_file(report: Reporter, store: str, kilobytes: int) -> None:
     """The store's file may not grow, and the error is not one that says that nothing was written (EFBIG)."""
-    lab = opened(tell, store)
+    lab = opened(report, store)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, hard))
     try:
         begun(lab, Sum, 10, 20, 0.0, 20_000).result(LONG)
     except StoreError as error:
-        tell("failed", str(error))
+        report("failed", str(error))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     lab.close()
-    with opened(tell, store) as again:
-        tell("closed", "w", begun(again, Sum).result(LONG))
+    with opened(report, store) as again:
+        report("closed", "w", begun(again, Sum).result(LONG))
 
 
-def small_disk(tell: Teller, folder: str, megabytes: int) -> None:
+def small_disk(report: Reporter, folder: str, megabytes: int) -> None:
     """A disk of a few megabytes, of which a ballast takes the most until the store has waited for room."""
     if sys.platform != "linux":
-        tell("no disk", sys.platform)
+        report("no disk", sys.platform)
         return
     libc = ctypes.CDLL(None, use_errno=True)
     namespace = 0x00020000  # CLONE_NEWNS: the mount is this process's and ends with it
     if libc.unshare(namespace):
-        tell("no disk", os.strerror(ctypes.get_errno()))
+        report("no disk", os.strerror(ctypes.get_errno()))
         return
     for command in (
         ["mount", "--make-rprivate", "/"],
@@ -310,14 +310,14 @@ def small_disk(tell: Teller, folder: str, megabytes: int) -> None:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            tell("no disk", done.stderr.strip())
+            report("no disk", done.stderr.strip())
             return
     paused = threading.Event()
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: paused.set()  # type: ignore[method-assign]
     logging.getLogger("simpleflow_lab.engine.store").addHandler(handler)
     store, ballast = Path(folder) / "store.sqlite", Path(folder) / "ballast"
-    with opened(tell, str(store)) as lab:
+    with opened(report, str(store)) as lab:
         execution = begun(lab, Sum, 0, 1)
         execution.result(LONG)
         with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -326,41 +326,41 @@ def small_disk(tell: Teller, folder: str, megabytes: int) -> None:
         os.truncate(ballast, os.path.getsize(ballast) - 300_000)
         full = lab.start(Sum, 10, 20, 0.0, 20_000, workflow_id="full")
         if not paused.wait(LONG):
-            tell("never full")
+            report("never full")
         os.unlink(ballast)
         room = time.monotonic()
-        tell("closed", "full", full.result(LONG))
-        tell("after room", time.monotonic() - room)
-        tell("history", [event.type for event in full.history()].count("ActivityTaskCompleted"))
+        report("closed", "full", full.result(LONG))
+        report("after room", time.monotonic() - room)
+        report("history", [event.type for event in full.history()].count("ActivityTaskCompleted"))
 
 
-def kernel(tell: Teller, store: str, name: str) -> None:
-    """Starts executions one after the other until it is told to stop; then sees all that is open to its end."""
-    with opened(tell, store) as lab:
-        tell("open")
+def kernel(report: Reporter, store: str, name: str) -> None:
+    """Starts executions one after the other until it is ordered to stop; then waits for all that are open."""
+    with opened(report, store) as lab:
+        report("open")
         for execution in lab.resume():
             if execution.workflow_id.startswith(f"{name}-"):
-                tell("closed", execution.workflow_id, execution.result(LONG))
+                report("closed", execution.workflow_id, execution.result(LONG))
         number = 0
-        while not tell.is_asked:
+        while not report.has_order:
             workflow_id = f"{name}-{os.getpid()}-{number}"
             number += 1
             execution = lab.start(Sum, 3, 5, workflow_id=workflow_id, task_start_to_close_timeout="2")
-            tell("closed", workflow_id, execution.result(LONG))
+            report("closed", workflow_id, execution.result(LONG))
         for execution in lab.resume():
-            tell("closed", execution.workflow_id, execution.result(LONG))
-        tell("done")
-        tell.asked()
+            report("closed", execution.workflow_id, execution.result(LONG))
+        report("done")
+        report.wait_for_order()
 
 
-def worker(tell: Teller, store: str, decides: bool) -> None:
-    """What a worker or decider started from the command line does: serve a task list until it is told to stop."""
-    with opened(tell, store) as lab:
-        tell("open")
+def worker(report: Reporter, store: str, decides: bool) -> None:
+    """What a worker or decider started from the command line does: serve a task list until it is ordered to stop."""
+    with opened(report, store) as lab:
+        report("open")
         if decides:
             lab._pool.start_decider("faults")
         lab._pool.start_activity_worker("faults")
-        tell.asked()
+        report.wait_for_order()
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
@@ -373,11 +373,11 @@ def run(connection: Connection, name: str, crash_at: str | None, arguments: tupl
     """A process's main function."""
     if crash_at is not None:
         os.environ[VARIABLE] = crash_at
-    tell = Teller(connection)
-    logging.getLogger().addHandler(_Log(tell))
+    report = Reporter(connection)
+    logging.getLogger().addHandler(_Log(report))
     logging.getLogger().setLevel(logging.WARNING)
     try:
-        PROGRAMS[name](tell, *arguments)
+        PROGRAMS[name](report, *arguments)
     except BaseException:
-        tell("error", traceback.format_exc())
+        report("error", traceback.format_exc())
         raise SystemExit(1) from None

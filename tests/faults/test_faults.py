@@ -68,12 +68,12 @@ def test_f13_a_store_without_room_waits_for_it_and_goes_on_by_itself(tmp_path: P
     assert figures.executions == 3
 
 
-def test_f13_a_store_that_is_closed_while_it_has_no_room_says_so_to_those_who_wait(tmp_path: Path) -> None:
-    """What was acknowledged is there when it is opened again; what waited is not, and nobody was told otherwise."""
+def test_f13_calls_raise_when_a_store_is_closed_while_it_has_no_room(tmp_path: Path) -> None:
+    """Acknowledged changes are there when it is opened again; calls that waited are refused, and theirs are not."""
     assert fine(trials.closed_without_room(tmp_path))
 
 
-def test_f13_a_write_error_that_says_nothing_of_what_was_written_stops_the_store(tmp_path: Path) -> None:
+def test_f13_a_write_error_that_leaves_open_what_was_written_stops_the_store(tmp_path: Path) -> None:
     assert fine(trials.short_files(tmp_path, outages=1, seed=7))
 
 

@@ -48,20 +48,20 @@ def add(path: Path, event_type: str, **attributes: Any) -> None:
     connection.close()
 
 
-def checked(path: Path, *told: tuple[Any, ...]) -> Figures:
+def checked(path: Path, *reports: tuple[Any, ...]) -> Figures:
     figures = Figures()
-    check_store(path, told, figures)
+    check_store(path, reports, figures)
     return figures
 
 
 def test_a_store_as_the_engine_leaves_it_is_fine(path: Path, handle: Handle) -> None:
-    told = [("started", handle.run_id), ("decided", handle.run_id, 3), ("completed", handle.run_id, "a")]
-    assert checked(path, *told).good
+    reports = [("started", handle.run_id), ("decided", handle.run_id, 3), ("completed", handle.run_id, "a")]
+    assert checked(path, *reports).good
 
 
-def test_what_was_acknowledged_and_is_not_there_is_lost(path: Path, handle: Handle) -> None:
-    told = [("started", "another"), ("decided", handle.run_id, 4), ("completed", handle.run_id, "b")]
-    assert checked(path, *told).lost == 3
+def test_an_acknowledged_change_that_is_not_there_is_lost(path: Path, handle: Handle) -> None:
+    reports = [("started", "another"), ("decided", handle.run_id, 4), ("completed", handle.run_id, "b")]
+    assert checked(path, *reports).lost == 3
 
 
 def test_a_second_completion_is_a_duplicate(path: Path, handle: Handle) -> None:

@@ -1,4 +1,4 @@
-"""The trials of the fault suite: each does something bad, often, and says what came of it.
+"""The trials of the fault suite: each does something bad, often, and gives figures of the outcome.
 
 Rule: a trial is given a folder, a size and a seed, and gives figures; what is counted as lost, duplicated or wrong is
 `findings`' to say. Numbers (F1, …) are those of our notes on reliability, 4.3.
@@ -25,7 +25,7 @@ from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
 from simpleflow_lab.http.client import connect_to_owner
 from tests.faults import programs
 from tests.faults.findings import Figures, Found, check_results, check_store
-from tests.faults.processes import PATIENCE, Process
+from tests.faults.processes import TIMEOUT_SECONDS, Process
 from tests.faults.programs import EVERYTHING, Sum, sum_of
 
 RECOVERY = ("recover_before_append", "recover_after_append")
@@ -42,18 +42,18 @@ class Story:
         self.found: dict[str, Found] = {}
         """What the store held after the latest process."""
         self._wanted = wanted
-        self._told: list[tuple[Any, ...]] = []
+        self._reports: list[tuple[Any, ...]] = []
         self._lives = 0
 
     def after(self, process: Process, *, lives: int = 1) -> None:
         """The process is dead: what it did, and what it left, having opened the store so often."""
         self._lives += lives
-        for run_id, activity_id, _ in process.said("took"):
+        for run_id, activity_id, _ in process.reports_of("took"):
             # Before this process there was no other, so what was recorded then was not its own doing.
             self.figures.re_executed += run_id in self.found and activity_id in self.found[run_id].completed
-        self._told += process.told
-        self.figures.heard(process.told)
-        self.found = check_store(self.path, self._told, self.figures)
+        self._reports += process.reports
+        self.figures.add_reports(process.reports)
+        self.found = check_store(self.path, self._reports, self.figures)
         for each in self.found.values():
             tries = [event.attributes["activityId"] for event in each.history if event.type == "ActivityTaskScheduled"]
             if tries and max(map(tries.count, tries)) > self._lives:
@@ -63,8 +63,8 @@ class Story:
         """This process was not killed: it must have brought the execution to its end."""
         code = process.finish()
         self.after(process, lives=lives)
-        if code or process.said("closed") != [("w", self._wanted)]:
-            self.figures.wrong.append(f"{self.path.name}: exit code {code}, {process.said('closed')}")
+        if code or process.reports_of("closed") != [("w", self._wanted)]:
+            self.figures.wrong.append(f"{self.path.name}: exit code {code}, {process.reports_of('closed')}")
         check_results(self.found, self.figures)
 
 
@@ -171,13 +171,13 @@ def dead_remote_deciders(folder: Path, kills: int, seed: int) -> Figures:
         figures.faults["remote decider died"] += 1
         second = Process("dying_decider", str(path), 0, "2")
         code = second.finish()
-        owner.ask("stop")
+        owner.order("stop")
         owner.finish()
-        if code or second.said("closed") != [("w", sum_of(4, 8))]:
-            figures.wrong.append(f"{path.name}: exit code {code}, {second.told[-3:]}")
-        told = [*first.told, *second.told]
-        figures.heard(told)
-        found = check_store(path, told, figures)
+        if code or second.reports_of("closed") != [("w", sum_of(4, 8))]:
+            figures.wrong.append(f"{path.name}: exit code {code}, {second.reports[-3:]}")
+        reports = [*first.reports, *second.reports]
+        figures.add_reports(reports)
+        found = check_store(path, reports, figures)
         check_results(found, figures)
         (each,) = found.values()
         timed_out = [e.attributes["timeoutType"] for e in each.history if e.type == "DecisionTaskTimedOut"]
@@ -200,13 +200,13 @@ def looping_deciders(folder: Path, loops: int) -> Figures:
             figures.wrong.append(f"{path.name}: the line that loops was not named")
         figures.faults["decider loops"] += 1
         process.kill()
-        check_store(path, process.told, figures)
+        check_store(path, process.reports, figures)
         cured = Process("looper", str(path), False)
-        if cured.finish() or cured.said("closed") != [("loop", 50), ("behind", 50)]:
-            figures.wrong.append(f"{path.name}: {cured.told[-3:]}")
-        told = [*process.told, *cured.told]
-        figures.heard(told)
-        check_results(check_store(path, told, figures), figures)
+        if cured.finish() or cured.reports_of("closed") != [("loop", 50), ("behind", 50)]:
+            figures.wrong.append(f"{path.name}: {cured.reports[-3:]}")
+        reports = [*process.reports, *cured.reports]
+        figures.add_reports(reports)
+        check_results(check_store(path, reports, figures), figures)
     return figures
 
 
@@ -234,21 +234,21 @@ def full_disk(folder: Path, outages: int) -> Figures:
     stores.logger.addHandler(warnings)
     try:
         with Lab(path, activity_threads=programs.THREADS) as lab:
-            lab.start(Sum, 1, 1, 0.0).result(PATIENCE)
+            lab.start(Sum, 1, 1, 0.0).result(TIMEOUT_SECONDS)
             host = lab.service._backend._durable
             for number in range(outages):
                 warnings.came.clear()
                 before = len(warnings.texts)
                 host.store._query(_pages(8))
                 execution = lab.start(Sum, 10, 20, 0.0, 20_000, workflow_id=f"full-{number}")
-                if not warnings.came.wait(PATIENCE) or not host.paused:
+                if not warnings.came.wait(TIMEOUT_SECONDS) or not host.paused:
                     figures.wrong.append(f"outage {number}: the store did not pause")
                 figures.faults["no room in the store"] += 1
-                # What is on disk can still be looked at.
+                # What is on disk can still be read.
                 host.store._query(lambda connection: connection.execute("SELECT count(*) FROM event").fetchone())
                 room = time.monotonic()
                 host.store._query(_pages(1 << 30))
-                if execution.result(PATIENCE) != sum_of(10, 20):
+                if execution.result(TIMEOUT_SECONDS) != sum_of(10, 20):
                     figures.wrong.append(f"outage {number}: {execution.result()}")
                 waited = time.monotonic() - room
                 if waited > SOON or host.paused is not None:
@@ -262,7 +262,7 @@ def full_disk(folder: Path, outages: int) -> Figures:
 
 
 def closed_without_room(folder: Path) -> Figures:
-    """F13: who closes does not wait for room, and whoever waited is told that it was in vain."""
+    """F13: closing does not wait for room, and calls that waited raise."""
     figures = Figures(faults=Counter({"closed without room": 1}))
     path = folder / "closed.sqlite"
     warnings = _Warnings()
@@ -283,12 +283,12 @@ def closed_without_room(folder: Path) -> Figures:
             calls = [threading.Thread(target=register, args=(engine, number)) for number in range(50)]
             for call in calls:
                 call.start()
-            if not warnings.came.wait(PATIENCE):
+            if not warnings.came.wait(TIMEOUT_SECONDS):
                 figures.wrong.append("the store did not pause")
     finally:
         stores.logger.removeHandler(warnings)
     for call in calls:
-        call.join(PATIENCE)
+        call.join(TIMEOUT_SECONDS)
     with EmbeddedSWF(path) as again:
         there = len(again.list_domains(registrationStatus="REGISTERED")["domainInfos"])
     if not refused or there + len(refused) != len(calls):
@@ -315,9 +315,9 @@ def short_files(folder: Path, outages: int, seed: int) -> Figures:
         process = Process("short_file", str(story.path), chance.randint(150, 500))
         story.end(process, lives=2)
         figures.faults["file may not grow"] += 1
-        told = [text for (text,) in process.said("failed")]
-        if len(told) != 1 or "what was acknowledged is safe" not in told[0] or "\n" in told[0]:
-            figures.wrong.append(f"{story.path.name}: it was said: {told}")
+        reports = [text for (text,) in process.reports_of("failed")]
+        if len(reports) != 1 or "what was acknowledged is safe" not in reports[0] or "\n" in reports[0]:
+            figures.wrong.append(f"{story.path.name}: reported: {reports}")
     return figures
 
 
@@ -329,15 +329,19 @@ def small_disks(folder: Path, outages: int) -> Figures:
         place.mkdir()
         process = Process("small_disk", str(place), 6)
         code = process.finish()
-        if process.said("no disk"):
+        if process.reports_of("no disk"):
             break
-        figures.heard(words for words in process.told if words[0] == "log")
+        figures.add_reports(words for words in process.reports if words[0] == "log")
         figures.faults["full disk"] += 1
-        logged = [text for (text,) in process.said("log")]
-        if code or process.said("closed") != [("full", sum_of(10, 20))] or process.said("history") != [(30,)]:
-            figures.wrong.append(f"{place.name}: exit code {code}, {process.told[-3:]}")
-        elif process.said("after room")[0][0] > SOON or len(logged) != 1 or "make room" not in logged[0]:
-            figures.wrong.append(f"{place.name}: {process.said('after room')}, {logged}")
+        logged = [text for (text,) in process.reports_of("log")]
+        if (
+            code
+            or process.reports_of("closed") != [("full", sum_of(10, 20))]
+            or process.reports_of("history") != [(30,)]
+        ):
+            figures.wrong.append(f"{place.name}: exit code {code}, {process.reports[-3:]}")
+        elif process.reports_of("after room")[0][0] > SOON or len(logged) != 1 or "make room" not in logged[0]:
+            figures.wrong.append(f"{place.name}: {process.reports_of('after room')}, {logged}")
         else:
             figures.executions += 1
     return figures
@@ -353,7 +357,7 @@ def shared_store(folder: Path, seconds: float, seed: int) -> Figures:
     path = folder / "shared.sqlite"
     slots: list[tuple[Any, ...]] = [("kernel", "k1"), ("kernel", "k2")]
     slots += [("worker", decides) for decides in (True, True, False, False)]
-    told: list[tuple[Any, ...]] = []
+    reports: list[tuple[Any, ...]] = []
 
     def start(slot: int) -> Process:
         name, argument = slots[slot]
@@ -373,8 +377,8 @@ def shared_store(folder: Path, seconds: float, seed: int) -> Figures:
             slot = pids.index(owner) if owner in pids and chance.random() < 0.4 else chance.randrange(len(slots))
             killed_at = time.monotonic()
             if not running[slot].kill():
-                figures.wrong.append(f"{slots[slot]} had ended: {running[slot].told[-2:]}")
-            told += running[slot].told
+                figures.wrong.append(f"{slots[slot]} had ended: {running[slot].reports[-2:]}")
+            reports += running[slot].reports
             figures.kills += 1
             if pids[slot] == owner:
                 figures.faults["owner killed"] += 1
@@ -384,23 +388,23 @@ def shared_store(folder: Path, seconds: float, seed: int) -> Figures:
                     figures.wrong.append(f"the store had no owner for {moved:.1f} s")
             running[slot] = start(slot)
         for process in running[:2]:
-            process.ask("finish")
+            process.order("finish")
         for process in running[:2]:
             process.wait_for("done")
         for process in running:
-            process.ask("stop")
+            process.order("stop")
         for process in running:
             if code := process.finish():
-                figures.wrong.append(f"{process.pid} ended with {code}: {process.told[-2:]}")
-            told += process.told
+                figures.wrong.append(f"{process.pid} ended with {code}: {process.reports[-2:]}")
+            reports += process.reports
     finally:
         for process in running:
             process.kill()
-    figures.heard(told)
-    for words in told:
+    figures.add_reports(reports)
+    for words in reports:
         if words[0] == "closed" and words[2] != sum_of(3, 5):
             figures.wrong.append(f"{words[1]} gave {words[2]}")
-    check_results(check_store(path, told, figures), figures)
+    check_results(check_store(path, reports, figures), figures)
     return figures
 
 
@@ -414,7 +418,7 @@ def _owner(path: Path) -> int | None:
 
 def _moved(path: Path, dead: int, since: float) -> float:
     """Seconds until another process answers as the owner."""
-    while (passed := time.monotonic() - since) < PATIENCE:
+    while (passed := time.monotonic() - since) < TIMEOUT_SECONDS:
         if _owner(path) not in (None, dead):
             try:
                 service = connect_to_owner(str(path))
@@ -425,4 +429,4 @@ def _moved(path: Path, dead: int, since: float) -> float:
                 return passed
         os.sched_yield()
         time.sleep(0.01)
-    return PATIENCE
+    return TIMEOUT_SECONDS

@@ -59,7 +59,7 @@ def signed(endpoint: Endpoint, body: bytes = BODY, target: str = TARGET, **chang
     return dict(request.headers.items())
 
 
-def ask(
+def send(
     endpoint: Endpoint, headers: dict[str, str], body: bytes = BODY, *, method: str = "POST", path: str = "/"
 ) -> tuple[int, Any]:
     """Send a request as it is; gives the status and the JSON of the answer."""
@@ -79,15 +79,15 @@ def ask(
 
 
 def test_a_request_signed_with_the_key_is_answered(endpoint):
-    status, answer = ask(endpoint, signed(endpoint))
+    status, answer = send(endpoint, signed(endpoint))
     assert status == 200
     assert answer["domainInfos"][0]["name"] == "lab"
 
 
-def test_the_long_form_of_the_target_and_plain_json_are_taken_too(endpoint):
+def test_the_long_form_of_the_target_and_plain_json_are_accepted(endpoint):
     target = "com.amazonaws.swf.service.model.SimpleWorkflowService.ListDomains"
     headers = signed(endpoint, target=target, headers={"Content-Type": "application/json; charset=UTF-8"})
-    assert ask(endpoint, headers)[0] == 200
+    assert send(endpoint, headers)[0] == 200
 
 
 def _refused(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -145,19 +145,19 @@ def _refused(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any], dict[str
     yield "too much", {**good, "Content-Length": str(MAX_BODY + 1)}, {"body": b"x" * 10}
 
 
-def test_what_is_not_a_signed_request_of_a_program_is_refused_and_changes_nothing(endpoint, engine):
+def test_requests_that_a_program_with_the_key_would_not_send_are_refused_and_change_nothing(endpoint, engine):
     before = engine.list_domains(registrationStatus="REGISTERED")
     cases = list(_refused(endpoint))
     for name, headers, how in cases:
-        status, answer = ask(endpoint, headers, **how)
+        status, answer = send(endpoint, headers, **how)
         assert status in (400, 403, 404, 405, 411, 413), name
         assert "domainInfos" not in (answer or {}), name
     assert len(cases) >= 40
     assert engine.list_domains(registrationStatus="REGISTERED") == before
 
 
-def test_an_unsigned_request_learns_nothing_of_the_engine(endpoint):
-    _, answer = ask(endpoint, {"X-Amz-Target": TARGET, "Content-Type": "application/x-amz-json-1.0"})
+def test_the_response_to_an_unsigned_request_reveals_nothing_of_the_engine(endpoint):
+    _, answer = send(endpoint, {"X-Amz-Target": TARGET, "Content-Type": "application/x-amz-json-1.0"})
     assert set(answer) == {"__type", "message"}
     assert endpoint.secret_key not in json.dumps(answer)
     assert endpoint.access_key not in json.dumps(answer)
@@ -177,7 +177,7 @@ def test_an_unsigned_request_learns_nothing_of_the_engine(endpoint):
     ],
 )
 def test_faults_have_swfs_types(endpoint, target, body, kind):
-    status, answer = ask(endpoint, signed(endpoint, body, target), body)
+    status, answer = send(endpoint, signed(endpoint, body, target), body)
     assert (status, answer["__type"]) == (400, kind)
 
 
@@ -212,29 +212,29 @@ def _an_open_execution(engine: EmbeddedSWF) -> None:
     )
 
 
-def test_a_poll_whose_connection_is_gone_is_handed_no_task(endpoint, engine):
+def test_a_poll_whose_client_has_disconnected_is_assigned_no_task(endpoint, engine):
     body = json.dumps({"domain": "lab", "taskList": {"name": "list"}}).encode()
     target = "SimpleWorkflowService.PollForDecisionTask"
     headers = signed(endpoint, body, target)
-    gone = socket.create_connection(("127.0.0.1", endpoint.port))
+    disconnected = socket.create_connection(("127.0.0.1", endpoint.port))
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    gone.sendall(
+    disconnected.sendall(
         f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{endpoint.port}\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode()
         + body
     )
     while not engine._durable.state.waiting_polls():
         threading.Event().wait(0.01)
-    gone.close()
+    disconnected.close()
     threading.Event().wait(0.05)
     _an_open_execution(engine)
-    status, answer = ask(endpoint, headers, body)
+    status, answer = send(endpoint, headers, body)
     assert status == 200
     assert answer["startedEventId"] == 3
     assert [event["eventType"] for event in answer["events"]].count("DecisionTaskStarted") == 1
 
 
 def test_an_empty_poll_is_answered_before_boto3_gives_up():
-    """boto3 reads for 60 s; an engine holds a poll for less unless it is told otherwise."""
+    """boto3 reads for 60 s; an engine holds a poll for less unless it is configured otherwise."""
     with EmbeddedSWF(":memory:") as engine:
         assert engine._poll_seconds < 60
 
@@ -292,7 +292,7 @@ def test_a_connection_file_that_is_not_ours_is_not_used(tmp_path, content, mode)
         connect_to_owner(store)
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(endpoint, engine):
+def test_a_port_that_is_taken_is_an_error_of_one_line(endpoint, engine):
     with pytest.raises(StoreError, match="name another port") as refused:
         Endpoint(engine, port=endpoint.port)
     assert "\n" not in str(refused.value)
