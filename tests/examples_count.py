@@ -1,10 +1,15 @@
-"""How many examples a property is tried on. `HYPOTHESIS_PROFILE` chooses: few, `quick` a quarter, `nightly` many."""
+"""How often the same is tried: examples of a law, and values of a parameter that only trials use.
+
+`HYPOTHESIS_PROFILE` chooses the number of examples: few, `quick` a quarter of them, `nightly` many.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "")
@@ -30,3 +35,9 @@ def examples(few: int, many: int, *, steps: tuple[int, int] = (40, 100)) -> sett
             HealthCheck.filter_too_much,
         ],
     )
+
+
+def trials(values: Iterable[Any]) -> list[Any]:
+    """These values of a parameter, or tuples of several, for trials: `[0, *trials(range(1, 4))]`."""
+    sets = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [pytest.param(*each, marks=pytest.mark.trial) for each in sets]

@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 
 from tests.browser.jupyterlab import Chromium, JupyterLab, chromium_path
+from tests.examples_count import trials
 
 pytestmark = [
     pytest.mark.browser,
@@ -40,7 +41,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["Light", "Dark"])
+@pytest.fixture(params=["Light", *trials(["Dark"])])
 def theme(request: pytest.FixtureRequest) -> Literal["Light", "Dark"]:
     chosen: Literal["Light", "Dark"] = request.param
     return chosen

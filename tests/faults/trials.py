@@ -368,8 +368,8 @@ def shared_store(folder: Path, seconds: float, seed: int) -> Figures:
         for process in running:
             process.wait_for("open")
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            pause = min(left, chance.uniform(0.2, 0.8))
+        while time.monotonic() < end or not figures.faults["owner killed"]:
+            pause = chance.uniform(0.2, 0.8)
             for process in running:
                 process.read(pause / len(running))
             owner = _owner(path)

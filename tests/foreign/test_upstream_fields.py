@@ -40,8 +40,8 @@ def upstream(command: str, bucket: Bucket, prefix: str, what: str, text: str) ->
 def test_both_read_what_the_other_wrote(simpleflow, bucket, prefix):  # noqa: F811
     """SD-07, JF-01: in one bucket, with one environment."""
     fields = Fields(Storage(MemoryObjects(), open_objects), bucket=f"{bucket.name}{prefix}")
-    for value in VALUES:
-        theirs = upstream(simpleflow, bucket, prefix, "encode", json.dumps(value)).rstrip("\n")
+    encoded = upstream(simpleflow, bucket, prefix, "encode", "".join(f"{json.dumps(value)}\n" for value in VALUES))
+    for value, theirs in zip(VALUES, encoded.splitlines(), strict=True):
         assert not parse(theirs).is_verified
         assert parse(theirs).location == f"{bucket.name}{prefix}"
         assert fields.decode(theirs) == value
