@@ -25,6 +25,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTimedOut,
 )
 from simpleflow_lab.metrology import records_of
+from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
@@ -207,7 +208,7 @@ class Execution(Looks):
     def history(self) -> History:
         """The events so far."""
         self._fetch()
-        return History(self._events)
+        return HistoryWithRecords(list(self._events))
 
     def metrology(self, *, by: str = "step") -> pd.DataFrame:
         """What its activities read and wrote, as they noted it with `simpleflow_lab.metrology`.
@@ -369,7 +370,7 @@ def open_history(path: str | Path) -> RecordedExecution:
 
     It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError`.
     """
-    return RecordedExecution(History.from_file(path), Path(path).name)
+    return RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name)
 
 
 def progress(history: History, until: datetime.datetime | None) -> Progress:
