@@ -15,7 +15,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from simpleflow_lab.engine import task_lists, tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
@@ -43,38 +43,63 @@ from simpleflow_lab.exceptions import (
     UnknownResourceFault,
     WorkflowExecutionAlreadyStartedFault,
 )
-from simpleflow_lab.service.protocol import Answer, Structure
+from simpleflow_lab.service.delegation import refuse_positional
+from simpleflow_lab.service.protocol import Answer, Structure, SWFService
+from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entity
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _operation(method: Callable[[EmbeddedSWF, Request], T]) -> Callable[..., T]:
-    """Make a method an operation of SWF: its request is checked, and it runs off the main thread."""
-    name = "".join(word.capitalize() for word in method.__name__.split("_"))
+def _operation(
+    declared: Callable[Concatenate[SWFService, P], Answer],
+) -> Callable[[Callable[[EmbeddedSWF, Request], Answer]], Callable[Concatenate[EmbeddedSWF, P], Answer]]:
+    """Make a method the declared operation: its request is validated, and it runs off the main thread."""
+    operation = _swf_name(declared)
 
-    @functools.wraps(method)
-    def call(self: EmbeddedSWF, **request: Any) -> T:
-        validation.check(name, request)
-        answer: T = self._durable.run_off_main_thread(lambda: method(self, request))
-        return answer
+    def decorate(method: Callable[[EmbeddedSWF, Request], Answer]) -> Callable[Concatenate[EmbeddedSWF, P], Answer]:
+        @functools.wraps(method)
+        def call(self: EmbeddedSWF, /, *args: P.args, **request: P.kwargs) -> Answer:
+            refuse_positional(declared, args)
+            validation.check(operation, request)
+            return self._durable.run_off_main_thread(lambda: method(self, request))
 
-    return call
+        return call
+
+    return decorate
 
 
-def _poll(method: Callable[[EmbeddedSWF, Request, Poll], T]) -> Callable[..., T]:
-    """Make a method a polling operation of SWF. A poll whose caller is interrupted ends without a task."""
-    name = "".join(word.capitalize() for word in method.__name__.split("_"))
+def _poll(
+    declared: Callable[Concatenate[SWFService, P], Answer],
+) -> Callable[[Callable[[EmbeddedSWF, Request, Poll], Answer]], Callable[Concatenate[EmbeddedSWF, P], Answer]]:
+    """Make a method a polling operation. A poll whose caller is interrupted ends without a task."""
+    operation = _swf_name(declared)
 
-    @functools.wraps(method)
-    def call(self: EmbeddedSWF, **request: Any) -> T:
-        validation.check(name, request)
-        poll = Poll(request.get("identity"))
-        answer: T = self._durable.run_off_main_thread(lambda: method(self, request, poll), lambda: self._abandon(poll))
-        return answer
+    def decorate(
+        method: Callable[[EmbeddedSWF, Request, Poll], Answer],
+    ) -> Callable[Concatenate[EmbeddedSWF, P], Answer]:
+        @functools.wraps(method)
+        def call(self: EmbeddedSWF, /, *args: P.args, **request: P.kwargs) -> Answer:
+            refuse_positional(declared, args)
+            validation.check(operation, request)
+            poll = Poll(_identity(request))
+            return self._durable.run_off_main_thread(lambda: method(self, request, poll), lambda: self._abandon(poll))
 
-    return call
+        return call
+
+    return decorate
+
+
+def _swf_name(declared: Callable[..., Answer]) -> str:
+    """SWF's name of an operation."""
+    return "".join(word.capitalize() for word in declared.__name__.split("_"))
+
+
+def _identity(request: Request) -> str | None:
+    identity: str | None = request.get("identity")
+    return identity
 
 
 class EmbeddedSWF:
@@ -157,19 +182,19 @@ class EmbeddedSWF:
 
     # -- domains
 
-    @_operation
+    @_operation(SWFService.register_domain)
     def register_domain(self, request: Request) -> Answer:
         return self._durable.write(lambda state: state.registry.register_domain(request))
 
-    @_operation
+    @_operation(SWFService.deprecate_domain)
     def deprecate_domain(self, request: Request) -> Answer:
         return self._durable.write(lambda state: state.registry.deprecate_domain(request["name"], state.now()))
 
-    @_operation
+    @_operation(SWFService.undeprecate_domain)
     def undeprecate_domain(self, request: Request) -> Answer:
         return self._durable.write(lambda state: state.registry.undeprecate_domain(request["name"]))
 
-    @_operation
+    @_operation(SWFService.describe_domain)
     def describe_domain(self, request: Request) -> Answer:
         with self._durable.transaction() as state:
             domain = state.registry.domain(request["name"])
@@ -178,22 +203,22 @@ class EmbeddedSWF:
             "configuration": {"workflowExecutionRetentionPeriodInDays": domain.retention},
         }
 
-    @_operation
+    @_operation(SWFService.list_domains)
     def list_domains(self, request: Request) -> Answer:
         with self._durable.transaction() as state:
             domains = sorted(state.registry.domains.values(), key=lambda domain: domain.name)
         listed = [domain for domain in domains if domain.status == request["registrationStatus"]]
         return self._named_page("Domain", "domainInfos", listed, request, domain_info)
 
-    @_operation
+    @_operation(SWFService.tag_resource)
     def tag_resource(self, request: Request) -> Answer:
         return self._durable.write(lambda state: state.registry.tag(request))
 
-    @_operation
+    @_operation(SWFService.untag_resource)
     def untag_resource(self, request: Request) -> Answer:
         return self._durable.write(lambda state: state.registry.untag(request))
 
-    @_operation
+    @_operation(SWFService.list_tags_for_resource)
     def list_tags_for_resource(self, request: Request) -> Answer:
         with self._durable.transaction() as state:
             domain = state.registry.domain_of_arn(request["resourceArn"])
@@ -201,57 +226,57 @@ class EmbeddedSWF:
 
     # -- types
 
-    @_operation
+    @_operation(SWFService.register_workflow_type)
     def register_workflow_type(self, request: Request) -> Answer:
         return self._durable.write(lambda state: state.registry.register_type(WORKFLOW, request, state.now()))
 
-    @_operation
+    @_operation(SWFService.register_activity_type)
     def register_activity_type(self, request: Request) -> Answer:
         return self._durable.write(lambda state: state.registry.register_type(ACTIVITY, request, state.now()))
 
-    @_operation
+    @_operation(SWFService.deprecate_workflow_type)
     def deprecate_workflow_type(self, request: Request) -> Answer:
         domain, type_ids = request["domain"], request["workflowType"]
         return self._durable.write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, type_ids, state.now()))
 
-    @_operation
+    @_operation(SWFService.deprecate_activity_type)
     def deprecate_activity_type(self, request: Request) -> Answer:
         domain, type_ids = request["domain"], request["activityType"]
         return self._durable.write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, type_ids, state.now()))
 
-    @_operation
+    @_operation(SWFService.undeprecate_workflow_type)
     def undeprecate_workflow_type(self, request: Request) -> Answer:
         domain, type_ids = request["domain"], request["workflowType"]
         return self._durable.write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, type_ids))
 
-    @_operation
+    @_operation(SWFService.undeprecate_activity_type)
     def undeprecate_activity_type(self, request: Request) -> Answer:
         domain, type_ids = request["domain"], request["activityType"]
         return self._durable.write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, type_ids))
 
-    @_operation
+    @_operation(SWFService.delete_workflow_type)
     def delete_workflow_type(self, request: Request) -> Answer:
         domain, type_ids = request["domain"], request["workflowType"]
         return self._durable.write(lambda state: state.registry.delete_type(WORKFLOW, domain, type_ids))
 
-    @_operation
+    @_operation(SWFService.delete_activity_type)
     def delete_activity_type(self, request: Request) -> Answer:
         domain, type_ids = request["domain"], request["activityType"]
         return self._durable.write(lambda state: state.registry.delete_type(ACTIVITY, domain, type_ids))
 
-    @_operation
+    @_operation(SWFService.describe_workflow_type)
     def describe_workflow_type(self, request: Request) -> Answer:
         return self._describe_type(WORKFLOW, request["domain"], request["workflowType"])
 
-    @_operation
+    @_operation(SWFService.describe_activity_type)
     def describe_activity_type(self, request: Request) -> Answer:
         return self._describe_type(ACTIVITY, request["domain"], request["activityType"])
 
-    @_operation
+    @_operation(SWFService.list_workflow_types)
     def list_workflow_types(self, request: Request) -> Answer:
         return self._list_types(WORKFLOW, request)
 
-    @_operation
+    @_operation(SWFService.list_activity_types)
     def list_activity_types(self, request: Request) -> Answer:
         return self._list_types(ACTIVITY, request)
 
@@ -284,7 +309,7 @@ class EmbeddedSWF:
 
     # -- executions
 
-    @_operation
+    @_operation(SWFService.start_workflow_execution)
     def start_workflow_execution(self, request: Request) -> Answer:
         domain, workflow_id, type_ids = request["domain"], request["workflowId"], request["workflowType"]
         transaction = self._durable.transaction()
@@ -309,12 +334,12 @@ class EmbeddedSWF:
         self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
         return {"runId": run_id}
 
-    @_operation
+    @_operation(SWFService.signal_workflow_execution)
     def signal_workflow_execution(self, request: Request) -> Answer:
         attributes = {**chosen(request, "signalName", "input"), "externalInitiatedEventId": 0}
         return self._record(request, lambda execution: ("WorkflowExecutionSignaled", attributes))
 
-    @_operation
+    @_operation(SWFService.request_cancel_workflow_execution)
     def request_cancel_workflow_execution(self, request: Request) -> Answer:
         def requested(execution: ExecutionState) -> NewEvent | None:
             if execution.cancel_requested and not REPEATED_CANCEL_REQUESTS_ARE_RECORDED:
@@ -323,7 +348,7 @@ class EmbeddedSWF:
 
         return self._record(request, requested)
 
-    @_operation
+    @_operation(SWFService.terminate_workflow_execution)
     def terminate_workflow_execution(self, request: Request) -> Answer:
         def terminated(execution: ExecutionState) -> NewEvent:
             policy = request.get("childPolicy", execution.configuration["childPolicy"])
@@ -347,7 +372,7 @@ class EmbeddedSWF:
 
         return self._durable.write(change)
 
-    @_operation
+    @_operation(SWFService.describe_workflow_execution)
     def describe_workflow_execution(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         # In one transaction, so that the parts of the response are consistent.
@@ -357,7 +382,7 @@ class EmbeddedSWF:
         self._durable.store.wait(ticket)
         return answer
 
-    @_operation
+    @_operation(SWFService.get_workflow_execution_history)
     def get_workflow_execution_history(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         digest = request_digest("history", request)
@@ -394,19 +419,19 @@ class EmbeddedSWF:
         found = state.in_memory(key)
         return self._durable.last_ticket if found is None else found.ticket
 
-    @_operation
+    @_operation(SWFService.list_open_workflow_executions)
     def list_open_workflow_executions(self, request: Request) -> Answer:
         return self._list_executions(request, closed=False)
 
-    @_operation
+    @_operation(SWFService.list_closed_workflow_executions)
     def list_closed_workflow_executions(self, request: Request) -> Answer:
         return self._list_executions(request, closed=True)
 
-    @_operation
+    @_operation(SWFService.count_open_workflow_executions)
     def count_open_workflow_executions(self, request: Request) -> Answer:
         return self._count_executions(request, closed=False)
 
-    @_operation
+    @_operation(SWFService.count_closed_workflow_executions)
     def count_closed_workflow_executions(self, request: Request) -> Answer:
         return self._count_executions(request, closed=True)
 
@@ -438,7 +463,7 @@ class EmbeddedSWF:
 
     # -- decision tasks
 
-    @_poll
+    @_poll(SWFService.poll_for_decision_task)
     def poll_for_decision_task(self, request: Request, poll: Poll) -> Answer:
         if "nextPageToken" in request:
             return self._decision_page(request)
@@ -492,11 +517,11 @@ class EmbeddedSWF:
             answer["nextPageToken"] = self._page_tokens.write(tokens.DECISION_PAGE, _decision_digest(request), *numbers)
         return answer
 
-    @_operation
+    @_operation(SWFService.respond_decision_task_completed)
     def respond_decision_task_completed(self, request: Request) -> Answer:
         return self._respond_decision(request, wait=True)
 
-    def answer_decision_task(self, **request: Any) -> Answer:
+    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
         """`respond_decision_task_completed` for deciders of this process; see `WatchableService`."""
         validation.check("RespondDecisionTaskCompleted", request)
         answer: Answer = self._durable.run_off_main_thread(lambda: self._respond_decision(request, wait=False))
@@ -512,13 +537,13 @@ class EmbeddedSWF:
 
         return self._durable.write(change, wait=wait)
 
-    @_operation
+    @_operation(SWFService.count_pending_decision_tasks)
     def count_pending_decision_tasks(self, request: Request) -> Answer:
         return self._count_pending(task_lists.DECISION, request)
 
     # -- activity tasks
 
-    @_poll
+    @_poll(SWFService.poll_for_activity_task)
     def poll_for_activity_task(self, request: Request, poll: Poll) -> Answer:
         assigned = self._wait_for_task(task_lists.ACTIVITY, request, poll)
         if assigned is None:
@@ -533,7 +558,7 @@ class EmbeddedSWF:
             **copied(chosen(scheduled.attributes, "activityId", "activityType", "input")),
         }
 
-    @_operation
+    @_operation(SWFService.record_activity_task_heartbeat)
     def record_activity_task_heartbeat(self, request: Request) -> Answer:
         with self._durable.transaction() as state:
             execution, activity = self._activity_of_token(state, request["taskToken"])
@@ -542,15 +567,15 @@ class EmbeddedSWF:
             execution.heartbeats[activity.id] = Heartbeat(state.now(), details)
             return {"cancelRequested": cancel_request(activity) is not None}
 
-    @_operation
+    @_operation(SWFService.respond_activity_task_completed)
     def respond_activity_task_completed(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskCompleted", "result")
 
-    @_operation
+    @_operation(SWFService.respond_activity_task_failed)
     def respond_activity_task_failed(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskFailed", "reason", "details")
 
-    @_operation
+    @_operation(SWFService.respond_activity_task_canceled)
     def respond_activity_task_canceled(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskCanceled", "details")
 
@@ -577,7 +602,7 @@ class EmbeddedSWF:
             raise UnknownResourceFault(f"Unknown activity, scheduledEventId = {scheduled_id}")
         return execution, activity
 
-    @_operation
+    @_operation(SWFService.count_pending_activity_tasks)
     def count_pending_activity_tasks(self, request: Request) -> Answer:
         return self._count_pending(task_lists.ACTIVITY, request)
 

@@ -27,4 +27,4 @@ def connect_to_owner(store: str) -> SWFService:
         secret_key=record[connection_file.SECRET_KEY],
         max_attempts=1,  # an owner that does not respond is dead: the next one is looked for at once
     )
-    return aws.service(client)
+    return aws.Boto3Service(client)

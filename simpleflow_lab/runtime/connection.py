@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from simpleflow_lab import settings
 from simpleflow_lab.data.fields import Fields
@@ -27,8 +27,8 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime.shared_store import OWNER_SECONDS, SharedStore
-from simpleflow_lab.service.history_polling import Watching
-from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.service.history_polling import HistoryPolling
+from simpleflow_lab.service.watchable import WatchableService
 
 __all__ = ["MEMORY", "Connection", "Endpoint", "connect", "serve", "virtual_clock"]
 
@@ -91,7 +91,7 @@ def connect(
     path = os.path.realpath(os.path.expanduser(text))
     objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
     store = SharedStore.open(path, clock=clock, owner_seconds=owner_seconds)
-    return Connection(cast(WatchableService, store), None, None, objects, fields)
+    return Connection(store, None, None, objects, fields)
 
 
 def virtual_clock() -> Clock:
@@ -109,9 +109,9 @@ def _amazon(address: str) -> Connection:
 
     objects, fields = _large_fields(None, region=found["region"])
     client = aws.client(region=found["region"], max_attempts=settings.read("swf_connection_retries") + 1)
-    watching = Watching(aws.service(client), longest_pause=AMAZON_PAUSE, close=client.close)
+    service = HistoryPolling(aws.Boto3Service(client), longest_pause=AMAZON_PAUSE, close=client.close)
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
-    return Connection(cast(WatchableService, watching), found["domain"], notice, objects, fields, AMAZON_HEARTBEAT)
+    return Connection(service, found["domain"], notice, objects, fields, AMAZON_HEARTBEAT)
 
 
 def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[Storage, Fields]:

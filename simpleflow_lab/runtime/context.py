@@ -12,7 +12,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.runtime.bounded import LatestUsed
 from simpleflow_lab.runtime.identity import poller_identity
-from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.service.watchable import WatchableService
 from simpleflow_lab.settings import Settings
 
 MAX_OUTPUT_CONTEXTS: Final = 10_000

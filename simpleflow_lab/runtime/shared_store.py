@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, ClassVar, Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, TypeVar, Unpack
 
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -18,10 +18,14 @@ from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, Store
 from simpleflow_lab.http.client import connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.server import Endpoint
-from simpleflow_lab.service.history_polling import Watching
-from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.service.delegation import DelegatingService, call_operation
+from simpleflow_lab.service.history_polling import HistoryPolling
+from simpleflow_lab.service.protocol import Answer, Structure
+from simpleflow_lab.service.watchable import DecisionAnswer, WatchableService
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 OWNER_SECONDS: Final = 5.0
 """How long to look for the owner of a store: between two owners there may be none for a moment."""
@@ -29,7 +33,7 @@ HISTORY_PAUSE: Final = 0.25
 """Longest pause, in seconds, between two requests for a history that the owner is asked for until it has grown."""
 
 
-class SharedStore:
+class SharedStore(DelegatingService):
     """The engine of one store, in this process or in the one that owns the store.
 
     The first process to open a store owns it and serves it to the others. When the owner dies, the first process that
@@ -86,19 +90,41 @@ class SharedStore:
         if self._backend is not None:
             self._backend.close()
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(*args: Any, **request: Any) -> Any:
-            while True:
-                backend = self._backend
-                try:
-                    return getattr(backend, name)(*args, **request)
-                except ServiceUnreachableError:
-                    self._reconnect(backend)
+    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        """Carry out an operation of SWF on the engine."""
+        return self._on_engine(lambda engine: call_operation(engine, operation, request))
 
-        if not name.startswith("_"):
-            self.__dict__[name] = call
-            return call
-        raise AttributeError(name)
+    def wait_for_history(
+        self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
+    ) -> int:
+        """See `WatchableService`."""
+        return self._on_engine(
+            lambda engine: engine.wait_for_history(
+                domain=domain,
+                execution=execution,
+                after_event_id=after_event_id,
+                timeout=timeout,
+                until_closed=until_closed,
+            )
+        )
+
+    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.answer_decision_task(**request))
+
+    def release_polls(self) -> None:
+        """See `WatchableService`."""
+        self._on_engine(lambda engine: engine.release_polls())
+
+    def _on_engine(self, call: Callable[[WatchableService], T]) -> T:
+        """The result of a call to the engine; the call is repeated at the next owner if it meets a dead one."""
+        while True:
+            backend = self._backend
+            assert backend is not None
+            try:
+                return call(backend)
+            except ServiceUnreachableError:
+                self._reconnect(backend)
 
     def _reconnect(self, dead: WatchableService | None) -> None:
         """Connect to the next owner, unless another thread has done so meanwhile."""
@@ -142,4 +168,4 @@ class SharedStore:
             raise StoreError(f"the store {self.path} has an owner already, and its clock: open it without one")
         service = connect_to_owner(self.path)
         service.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
-        self._backend = cast(WatchableService, Watching(service, longest_pause=HISTORY_PAUSE))
+        self._backend = HistoryPolling(service, longest_pause=HISTORY_PAUSE)

@@ -1,16 +1,16 @@
 """Amazon SWF through boto3, as an `SWFService`.
 
-boto3's client has the protocol's methods already. What real use needs beside: a read timeout longer than SWF's long
-poll, retries with jitter, as many connections as there are pollers, and faults of our own classes. The same client,
-pointed at another endpoint, talks to an embedded engine that another process owns.
+boto3's client has the methods of the protocol. What real use needs beside them is here: a read timeout longer than
+SWF's long poll, retries with jitter, as many connections as there are pollers, and faults of our own classes. The same
+client with another endpoint talks to an embedded engine that another process owns.
 
-This is the one module that knows boto3, and it is imported only when somebody asks for it.
+Rule: this module and `service.s3` are the only ones that import boto3, and they are imported only where it is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from typing import Any, Final
 
 import boto3
 import botocore.config
@@ -23,20 +23,16 @@ from simpleflow_lab.exceptions import (
     UsageError,
     ValidationException,
 )
-from simpleflow_lab.service.protocol import Answer, SWFService
+from simpleflow_lab.service.delegation import DelegatingService
+from simpleflow_lab.service.protocol import Answer
 
 READ_TIMEOUT: Final = 75
 """Seconds. SWF holds an empty poll for 60; AWS asks clients for at least 70."""
 CONNECT_TIMEOUT: Final = 10
 MAX_ATTEMPTS: Final = 6
-"""Tries of one call, with botocore's exponential pauses and jitter between them."""
+"""Attempts of one call, with botocore's exponential pauses and jitter between them."""
 MAX_CONNECTIONS: Final = 200
-"""Each poll that waits holds one."""
-
-
-def service(client: Any) -> SWFService:
-    """A boto3 SWF client as our service: answers without metadata, faults as our classes."""
-    return cast(SWFService, _Translated(client))
+"""Most connections at a time: each poll that waits holds one."""
 
 
 def client(
@@ -47,7 +43,7 @@ def client(
     secret_key: str | None = None,
     max_attempts: int = MAX_ATTEMPTS,
 ) -> Any:
-    """A boto3 SWF client fit for long polls. What is not given comes from boto3's own chain.
+    """A boto3 SWF client that is fit for long polls. An argument that is `None` comes from boto3's own configuration.
 
     Raises `UsageError` if there is no region.
     """
@@ -57,13 +53,14 @@ def client(
         max_pool_connections=MAX_CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": max_attempts},
         tcp_keepalive=True,
-        parameter_validation=False,  # SWF checks, in its own words
-        # A local endpoint must not be overruled by the environment, nor reached through a proxy.
+        parameter_validation=False,  # SWF itself validates, in its own words
+        # The environment must not override a local endpoint, and no proxy stands before it.
         **({"ignore_configured_endpoint_urls": True, "proxies": {}} if endpoint else {}),
     )
     try:
-        # boto3's default session keeps the first credentials that this process had: who changed them in a notebook
-        # would go on writing to the other account. With keys given it is as good, and ten times faster than a new one.
+        # boto3's default session keeps the first credentials that this process had: after they were changed in a
+        # notebook it would go on writing to the other account. With explicit keys that does not matter, and the default
+        # session is ten times faster than a new one.
         return (boto3.session.Session() if access_key is None else boto3).client(
             "swf",
             region_name=region,
@@ -77,7 +74,7 @@ def client(
 
 
 def account(swf_client: Any) -> str:
-    """The account that the client's credentials belong to, or "unknown": asking may not be allowed."""
+    """Id of the account that the client's credentials belong to, or "unknown" if they don't allow the question."""
     try:
         region, credentials = swf_client.meta.region_name, swf_client._request_signer._credentials
         if credentials is None:
@@ -95,42 +92,37 @@ def account(swf_client: Any) -> str:
         return "unknown"
 
 
-class _Translated:
-    """Calls the client's methods and translates."""
+class Boto3Service(DelegatingService):
+    """A boto3 SWF client as an `SWFService`: answers have no metadata, refusals are our classes."""
 
     def __init__(self, boto3_client: Any):
         self._client = boto3_client
 
-    def __getattr__(self, name: str) -> Callable[..., Answer]:
-        method = getattr(self._client, name)
-
-        def call(**request: Any) -> Answer:
-            try:
-                answer: Answer = method(**request)
-            except botocore.exceptions.ClientError as error:
-                raise _fault(error) from None
-            except botocore.exceptions.ParamValidationError as error:
-                raise ValidationException(" ".join(str(error).split())) from None
-            except botocore.exceptions.ReadTimeoutError:
-                if name.startswith("poll_for"):
-                    return {}  # nobody answered in time: as good as no task
-                raise ServiceUnreachableError(f"{name} got no answer within {READ_TIMEOUT} s") from None
-            except (
-                botocore.exceptions.ConnectionError,
-                botocore.exceptions.HTTPClientError,
-                botocore.exceptions.NoCredentialsError,
-                botocore.exceptions.CredentialRetrievalError,
-            ) as error:
-                raise ServiceUnreachableError(f"SWF can't be reached: {error}") from error
-            answer.pop("ResponseMetadata", None)
-            return answer
-
-        setattr(self, name, call)
-        return call
+    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        """Call the client's method. Raises `SWFFault`, or `ServiceUnreachableError`."""
+        try:
+            answer: Answer = getattr(self._client, operation)(**request)
+        except botocore.exceptions.ClientError as error:
+            raise _fault(error) from None
+        except botocore.exceptions.ParamValidationError as error:
+            raise ValidationException(" ".join(str(error).split())) from None
+        except botocore.exceptions.ReadTimeoutError:
+            if operation.startswith("poll_for"):
+                return {}  # no answer came in time: the same as no task
+            raise ServiceUnreachableError(f"{operation} got no answer within {READ_TIMEOUT} s") from None
+        except (
+            botocore.exceptions.ConnectionError,
+            botocore.exceptions.HTTPClientError,
+            botocore.exceptions.NoCredentialsError,
+            botocore.exceptions.CredentialRetrievalError,
+        ) as error:
+            raise ServiceUnreachableError(f"SWF can't be reached: {error}") from error
+        answer.pop("ResponseMetadata", None)
+        return answer
 
 
 def _fault(error: botocore.exceptions.ClientError) -> SWFFault:
-    """SWF's refusal as our class."""
+    """SWF's refusal as an exception of the class with SWF's name for it."""
     found = error.response.get("Error", {})
     code, message = str(found.get("Code", "")), str(found.get("Message", ""))
     known = FAULTS.get(code)

@@ -1,29 +1,32 @@
-"""Waiting for a history to grow where the service offers no such thing: looking again, with growing pauses."""
+"""Waiting for a history to grow, where the service can't wait: it is read again and again, with growing pauses."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Unpack
 
+from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
+from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 
 FIRST_PAUSE: Final = 0.02
-"""Seconds until the second look; each pause is half as long again as the one before, up to the longest."""
+"""Seconds until the second reading. Each pause is half as long again as the one before, up to the longest."""
 
 
-class Watching:
-    """A service with the methods of `WatchableService`; everything else is the service's own."""
+class HistoryPolling(DelegatingService):
+    """A `WatchableService` made of a service that has SWF's operations only."""
 
     def __init__(self, service: SWFService, *, longest_pause: float, close: Callable[[], None] = lambda: None):
-        """`longest_pause` bounds what watching costs: on Amazon SWF calls are rationed."""
+        """`longest_pause`, in seconds, bounds what waiting costs: Amazon SWF limits the rate of calls."""
         self._service = service
         self._longest_pause = longest_pause
         self._close = close
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._service, name)
+    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        """The service's own operation."""
+        return call_operation(self._service, operation, request)
 
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
@@ -42,13 +45,13 @@ class Watching:
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, self._longest_pause)
 
-    def answer_decision_task(self, **request: Any) -> Answer:
-        """The service's own answer: when it returns, the decisions are safe."""
+    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
+        """Complete a decision task. When it returns, the decisions are on disk."""
         return self._service.respond_decision_task_completed(**request)
 
     def release_polls(self) -> None:
-        """Nothing: polls that wait elsewhere end when their time is over. Who stops does not wait for them."""
+        """Do nothing: a poll that waits elsewhere ends when its time is over, and a poller that stops leaves it."""
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._close()

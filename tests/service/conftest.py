@@ -27,8 +27,8 @@ from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.service import aws
-from simpleflow_lab.service.history_polling import Watching
-from simpleflow_lab.service.protocol import WatchableService
+from simpleflow_lab.service.history_polling import HistoryPolling
+from simpleflow_lab.service.watchable import WatchableService
 from tests.engine.invariants import violations
 from tests.service.amazon import AmazonScenario, NoClock
 from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, Scenario
@@ -95,7 +95,7 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
         else:
             client = aws.client()
         closing.callback(client.close)
-        yield cast(WatchableService, Watching(aws.service(client), longest_pause=0.05))
+        yield cast(WatchableService, HistoryPolling(aws.Boto3Service(client), longest_pause=0.05))
 
 
 @pytest.fixture
