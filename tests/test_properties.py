@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from simpleflow_lab import Chain, Execution, FuncGroup, Group, Lab, Workflow, activity
 from simpleflow_lab.data.codec import decode
 from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed
-from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
 from simpleflow_lab.swf.history import History, HistoryEvent
@@ -338,7 +337,7 @@ def replays_as_recorded(
             event
             for event in history[completed.id :]
             if event.attributes.get("decisionTaskCompletedEventId") == completed.id
-            and event.type in RECORDED
+            and event.decision is not None
             and not event.attributes.get("initiatedEventId")
         ]
         assert len(answer.decisions) == len(events)
@@ -497,13 +496,13 @@ def replayed_result(workflow: type[Workflow], execution: Execution, history: His
     try:
         replay.feed(history)
         replay.feed([])
-        replay._close_batch()
-        closing = replay._executor.closing
+        replay.replay_last_batch()
+        closing = replay._run.closing
     finally:
         replay.close()
     assert closing is not None
     assert closing.id == "CompleteWorkflowExecution"
-    return decode(closing.members["result"])
+    return decode(closing.options["result"])
 
 
 @examples(300, 10_000)

@@ -1,13 +1,13 @@
-"""Strands of workflow code that can stand still.
+"""Fibers: threads of workflow code that can be suspended.
 
-Each strand is a greenlet. Reading an unfinished future switches back to `Fibers.run`; nothing is raised, so no
-`except` of a workflow can swallow it. When the future closes, the strand goes to the end of the queue: first in, first
-out, so that the order of things follows from the history alone.
+Each fiber is a greenlet. Reading an unfinished future switches back to `Fibers.run`; nothing is raised, so no `except`
+of a workflow can swallow it. When the future closes, the fiber goes to the end of the queue: first in, first out, so
+that the order of things follows from the history alone.
 
-Each strand has a path: () for the first one, and (…, n) for the n-th that a strand started, unless it is told another.
-When a workflow is run again from its start, the same strands have the same paths, in whatever order they come to run.
+Each fiber has a path: () for the first one, and (…, n) for the n-th that a fiber started, unless it is given another.
+When a workflow is run again from its start, the same fibers have the same paths, in whatever order they come to run.
 
-A greenlet lives in the thread that made it: one `Fibers` belongs to one thread.
+Rule: a greenlet lives in the thread that made it, so one `Fibers` belongs to one thread.
 """
 
 from __future__ import annotations
@@ -17,31 +17,22 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import greenlet
 
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.lines import Line, author_frame, line_of
 
 Path = tuple[int | str, ...]
-"""Which strand it is."""
-
-_PACKAGE = __name__.partition(".")[0]
-
-
-class Line(NamedTuple):
-    """A line of an author's code."""
-
-    filename: str
-    lineno: int
-    function: str
+"""Which fiber it is, the same in every run of the code."""
 
 
 class Fiber:
-    """One strand."""
+    """One fiber."""
 
-    __slots__ = ("children", "error", "greenlet", "line", "path", "turn", "waits_for")
+    __slots__ = ("children", "error", "greenlet", "line", "path", "wait_token", "waits_for")
 
     def __init__(
         self,
@@ -51,30 +42,30 @@ class Fiber:
         path: Path = (),
     ):
         self.greenlet = greenlet.greenlet(body)
-        # A copy, so that what one strand sets in its context stays its own.
+        # A copy, so that what one fiber sets in its context stays its own.
         self.greenlet.gr_context = context.copy() if context is not None else contextvars.copy_context()
         self.line = line
         """The author's line that started it."""
         self.waits_for: Future | None = None
-        """What it stands still for."""
+        """The future for which it is suspended, or `None`."""
         self.path = path
-        """Which strand it is, the same in every replay."""
+        """Which fiber it is, the same in every run of the code."""
         self.children = 0
-        """How many strands it has started."""
-        self.turn: object = None
-        """Stands for the wait at hand: a future that closes wakes only who still waits for it."""
+        """How many fibers it has started."""
+        self.wait_token: object = None
+        """Identifies the wait at hand: a future that closes resumes only the fiber that still waits for it."""
         self.error: BaseException | None = None
-        """What is raised where it waits, or waits next."""
+        """An error that is raised where the fiber waits, or waits next."""
 
     @property
     def frame(self) -> FrameType | None:
-        """The author's innermost frame while it stands still."""
+        """The author's innermost frame while the fiber is suspended, or `None`."""
         frame: FrameType | None = self.greenlet.gr_frame
         return author_frame(frame)
 
 
 class Fibers:
-    """All strands of one workflow execution."""
+    """All fibers of one workflow execution."""
 
     def __init__(self, context: contextvars.Context | None = None):
         self._context = context
@@ -85,9 +76,9 @@ class Fibers:
         self._roots = 0
 
     def spawn(self, body: Callable[[], None], line: Line | None = None, path: Path | None = None) -> None:
-        """Run `body` in a new strand: from a strand at once, until it first waits; else when `run` is called.
+        """Run `body` in a new fiber: from a fiber at once, until it first waits; else when `run` is called.
 
-        `path` is for one that begins whenever something happens, and so by no order that is the same each time.
+        `path` is given for a fiber that starts with an event, and so in no order that is the same in each run.
         """
 
         def to_the_end() -> None:
@@ -104,37 +95,37 @@ class Fibers:
         else:
             self._ready.appendleft(lambda: self._switch(parent))
             self._ready.appendleft(lambda: self._switch(fiber))
-            self._stand_still()
+            self._suspend()
 
-    def soon(self, call: Callable[[], None]) -> None:
-        """Make a call when its turn comes."""
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Make a call after everything that is ready to run by now."""
         self._ready.append(call)
 
     def wait(self, future: Future) -> None:
-        """Let the current strand stand still until the future is done."""
+        """Suspend the current fiber until the future is done."""
         fiber = self._current
         if fiber is None:
-            raise RuntimeError("a future was read while no strand of the workflow runs")
+            raise RuntimeError("a future was read while no fiber of the workflow runs")
         self._raise_in(fiber)
-        turn = fiber.turn = object()
+        token = fiber.wait_token = object()
         fiber.waits_for = future
-        future.add_done_callback(lambda _: self._wake(fiber, turn))
+        future.add_done_callback(lambda _: self._resume(fiber, token))
         try:
-            self._stand_still()
+            self._suspend()
         finally:
-            fiber.waits_for = fiber.turn = None
+            fiber.waits_for = fiber.wait_token = None
         self._raise_in(fiber)
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise this in every strand, once: where it waits, or, if it is about to go on, where it waits next."""
+        """Raise this error in every fiber, once: where it waits or, if it is about to go on, where it waits next."""
         for fiber in list(self._alive):
             fiber.error = error
-            self._wake(fiber, fiber.turn)
+            self._resume(fiber, fiber.wait_token)
 
-    def outside(self, call: Callable[[], Any]) -> Any:
-        """Make a call outside of all strands, while the current one stands still.
+    def call_outside(self, call: Callable[[], Any]) -> Any:
+        """Make a call outside of all fibers, while the current one is suspended; gives what the call gives.
 
-        A `StoreError` ends `run`: it is the world's, and no strand meets it. Any other error is the strand's.
+        A `StoreError` ends `run`: it is an infrastructure error, which no fiber sees. Any other is raised in the fiber.
         """
         fiber = self._current
         if fiber is None:
@@ -154,18 +145,18 @@ class Fibers:
             self._switch(fiber)
 
         self._ready.appendleft(make)
-        self._stand_still()
+        self._suspend()
         if errors:
             raise errors[0]
         return found[0]
 
     def run(self) -> None:
-        """Let everything that can go on go on, until all strands wait."""
+        """Run everything that is ready, until all fibers are suspended."""
         while self._ready and not self._closed:
             self._ready.popleft()()
 
     def close(self) -> None:
-        """End all strands where they stand, from the thread that made them. Their `finally` clauses run."""
+        """End all fibers where they are suspended, from the thread that made them. Their `finally` clauses run."""
         self._closed = True
         for fiber in list(self._alive):
             if fiber.greenlet:
@@ -175,25 +166,24 @@ class Fibers:
 
     @property
     def closed(self) -> bool:
-        """`close` was called: nothing may be asked any more."""
+        """`close` was called: no command may be made any more."""
         return self._closed
 
     @property
-    def waiting(self) -> list[Fiber]:
-        """The strands that stand still, oldest first."""
+    def suspended(self) -> list[Fiber]:
+        """The fibers that are suspended, oldest first."""
         return [fiber for fiber in self._alive if fiber.waits_for is not None]
 
     @property
     def path(self) -> Path:
-        """Which strand runs now."""
+        """The path of the fiber that runs now; () outside of all."""
         return self._current.path if self._current is not None else ()
 
     def line(self) -> Line | None:
-        """The author's line that runs now, or that started the current strand."""
-        # 2: the caller of what asks.
-        frame = author_frame(sys._getframe(2))
+        """The author's line that runs now, or that started the current fiber."""
+        frame = author_frame(sys._getframe(1))
         if frame is not None:
-            return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+            return line_of(frame)
         return self._current.line if self._current is not None else None
 
     def _next_path(self, parent: Fiber | None) -> Path:
@@ -203,10 +193,10 @@ class Fibers:
         parent.children += 1
         return (*parent.path, parent.children)
 
-    def _wake(self, fiber: Fiber, turn: object) -> None:
-        """The strand goes on when its turn comes, if this is what it still waits for."""
-        if turn is not None and fiber.turn is turn:
-            fiber.turn = None
+    def _resume(self, fiber: Fiber, token: object) -> None:
+        """Queue the fiber, if this is the wait in which it still is."""
+        if token is not None and fiber.wait_token is token:
+            fiber.wait_token = None
             self._ready.append(lambda: self._switch(fiber))
 
     @staticmethod
@@ -225,16 +215,6 @@ class Fibers:
         finally:
             self._current = before
 
-    def _stand_still(self) -> None:
+    def _suspend(self) -> None:
         current: Any = greenlet.getcurrent()
         current.parent.switch()
-
-
-def author_frame(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame from here outwards that is not of this package, or `None`."""
-    while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not (name.startswith(_PACKAGE) and (len(name) == len(_PACKAGE) or name[len(_PACKAGE)] == ".")):
-            return frame
-        frame = frame.f_back
-    return None

@@ -22,8 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from simpleflow_lab.replay.fibers import Line
-from simpleflow_lab.replay.requests import line_text
+from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.workflow import Workflow
 
 _CLOCK: Final = "reads the clock: take self.now()"

@@ -1,8 +1,8 @@
 """Changes of code under open executions: which executions take the new way.
 
-The first time that an execution comes to a patch, what it takes is settled for the whole run: the new way, with a
-marker that says so, if that is done for the first time now; while it is replayed, the new way if its history has that
-marker at this decision, else the old one, for it passed here before the patch was.
+The first time that an execution comes to a patch, its way is settled for the whole run: the new way, with a marker that
+says so, if the code runs for the first time now; while it is replayed, the new way if its history has that marker at
+this decision, else the old one, for it passed here before the patch was made.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from simpleflow_lab.data.codec import decode, encode
-from simpleflow_lab.replay import requests
-from simpleflow_lab.replay.fibers import Line
-from simpleflow_lab.replay.requests import Asked, Request
+from simpleflow_lab.replay.command import Command, PendingCommands
+from simpleflow_lab.replay.commands.marker import MARKER
+from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.swf.history import HistoryEvent
 
 MARKER_NAME: Final = "simpleflow_lab.patch"
@@ -28,7 +28,7 @@ class Patches:
         self._recorded: dict[str, str] = {}
 
     def recorded(self, batch: Iterable[HistoryEvent]) -> None:
-        """These events record the decision that is about to be replayed."""
+        """Take the events that record the decision that is about to be replayed."""
         self._recorded = {}
         for event in batch:
             if is_patch(event):
@@ -37,16 +37,16 @@ class Patches:
 
     def settle(
         self, patch: str, *, deprecated: bool, replaying: bool, line: Line | None
-    ) -> tuple[bool, Request | None]:
-        """Whether to take the new way, and the marker to ask for, if this settles it."""
+    ) -> tuple[bool, Command | None]:
+        """Whether to take the new way, and the marker command, if this settles it."""
         if patch in self._settled:
             return self._settled[patch], None
-        # Replayed, the same marker as then is asked for, whether or not the patch is deprecated by now.
+        # Replayed, the same marker as then is commanded, whether or not the patch is deprecated by now.
         details = self._recorded.get(patch) if replaying else encode({"deprecated": deprecated, "patch": patch})
         self._settled[patch] = deprecated or details is not None
         if details is None:
             return self._settled[patch], None
-        return self._settled[patch], Request(requests.MARKER, MARKER_NAME, input=details, line=line)
+        return self._settled[patch], Command(MARKER, MARKER_NAME, input=details, line=line)
 
 
 def is_patch(event: HistoryEvent) -> bool:
@@ -54,10 +54,10 @@ def is_patch(event: HistoryEvent) -> bool:
     return event.type == "MarkerRecorded" and event.attributes.get("markerName") == MARKER_NAME
 
 
-def may_be_missed(event: HistoryEvent, asked: Asked) -> bool:
-    """The marker of a deprecated patch that the code no longer knows of, as it may."""
+def may_be_missing(event: HistoryEvent, pending: PendingCommands) -> bool:
+    """The event is the marker of a deprecated patch that the code no longer names, as it may."""
     if not is_patch(event):
         return False
     details = str(event.attributes.get("details"))
-    known = any(request.input == details for request in asked.named(requests.MARKER, MARKER_NAME))
+    known = any(command.input == details for command in pending.named(MARKER, MARKER_NAME))
     return not known and bool(decode(details).get("deprecated"))

@@ -1,12 +1,12 @@
-"""Signals passed on: what one execution of a family gets, the others get too.
+"""Propagation of signals: a signal that one execution of a family receives is sent to the others too.
 
-A signal that asks for it (`Signal.propagates`) is passed on to the parent and to every child that runs, except to the
-execution that it came from; a child that starts later gets the latest signal of each name. Parents and children form a
-tree, so each member gets each signal once and none goes in circles. Signals that don't ask for it, such as those from
-outside, stay where they are. The rule is upstream's, whose deciders may decide for the relatives; unlike there a second
+A signal that is sent to be propagated (`Signal.propagates`) is passed on to the parent and to every child that runs,
+except to the execution that sent it; a child that starts later gets the latest signal of each name. Parents and
+children form a tree, so each member gets each signal once and none goes in circles. Other signals, such as those from
+outside, are not passed on. The rule is upstream's, whose deciders may decide for the relatives; unlike there a second
 signal of the same name is passed on too.
 
-It follows from the events alone, whatever the workflow's code does.
+Rule: what is passed on follows from the events alone, whatever the workflow's code does.
 """
 
 from __future__ import annotations
@@ -31,21 +31,25 @@ class Delivery(NamedTuple):
 
     signal: Signal
     input: str | None
-    """The input as it was recorded; it goes on as it came."""
+    """The input as it was recorded; it is passed on unchanged."""
     to: Relative
 
 
 class Propagation:
-    """Which signals of one execution are to be passed on to whom."""
+    """The signals of one execution that are to be passed on, and to which relatives."""
 
-    def __init__(self, started: HistoryEvent):
-        self._parent = _relative(started, "parentWorkflowExecution")
+    def __init__(self) -> None:
+        self._parent: Relative | None = None
         self._children: dict[Relative, None] = {}
         self._latest: dict[str, tuple[Signal, str | None]] = {}
         self._due: list[Delivery] = []
 
+    def execution_started(self, started: HistoryEvent) -> None:
+        """The execution started, with this event: it names the parent."""
+        self._parent = _relative(started, "parentWorkflowExecution")
+
     def child_event(self, event: HistoryEvent) -> None:
-        """A child started or closed; events of other kinds are passed over."""
+        """A child started or closed; other events are ignored."""
         child = _relative(event, "workflowExecution") if event.row.entity == event_types.CHILD else None
         if child is None:
             return
@@ -57,7 +61,7 @@ class Propagation:
             self._add(signal, input, child)
 
     def signaled(self, signal: Signal, input: str | None) -> None:
-        """A signal came, with this input as it was recorded."""
+        """A signal was received, with this input as it was recorded."""
         if not signal.propagates:
             return
         self._latest[signal.name] = (signal, input)
@@ -68,11 +72,11 @@ class Propagation:
 
     @property
     def is_due(self) -> bool:
-        """Something may have to be passed on."""
+        """Some signal may have to be passed on."""
         return bool(self._due)
 
     def due(self, *, to_parent: bool) -> Iterator[Delivery]:
-        """What is to be passed on now, in order, each once."""
+        """Give the signals that are to be passed on now, in order, each once."""
         due, self._due = self._due, []
         for delivery in due:
             if delivery.to in self._children or (to_parent and delivery.to == self._parent):

@@ -40,8 +40,9 @@ from simpleflow_lab.exceptions import (
     ValidationException,
     WorkflowNotRegisteredError,
 )
+from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
-from simpleflow_lab.replay.replay import Answer, Replay
+from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.blocked_decisions import BlockedDecision, BlockedDecisions
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision, time_limit

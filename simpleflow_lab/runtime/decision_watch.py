@@ -20,8 +20,7 @@ from types import FrameType
 from typing import Final
 
 from simpleflow_lab.exceptions import DecisionInterrupted, DecisionTooLongError
-from simpleflow_lab.replay.fibers import Line, author_frame
-from simpleflow_lab.replay.requests import line_text
+from simpleflow_lab.replay.lines import Line, author_frame, line_text
 
 SLOW_AFTER: Final = 5.0
 """Seconds after which code is reported as slow."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from simpleflow_lab.data.codec import encode, parse
 from simpleflow_lab.exceptions import EncodingError
-from simpleflow_lab.replay.replay import IDENTITY_KEY, LIMIT_KEY
+from simpleflow_lab.replay.history_reader import IDENTITY_KEY, LIMIT_KEY
 from simpleflow_lab.swf.limits import MAX_IDENTITY, MAX_OPEN_ACTIVITIES
 
 logger = logging.getLogger(__name__)

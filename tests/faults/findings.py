@@ -20,7 +20,6 @@ from typing import Any
 from simpleflow_lab.engine.execution_state import to_datetime
 from simpleflow_lab.engine.store_format import first_chain, next_chain
 from simpleflow_lab.exceptions import SimpleflowLabError
-from simpleflow_lab.replay.determinism import RECORDED
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.entities import Entities
@@ -177,7 +176,7 @@ def replays(each: Found) -> list[str]:
             (event.attributes.get("activityId"), event.attributes.get("input"))
             for event in each.history[completed.id :]
             if event.attributes.get("decisionTaskCompletedEventId") == completed.id
-            and event.type in RECORDED
+            and event.decision is not None
             and not event.attributes.get("initiatedEventId")  # what became of a decision later
         ]
         if replayed != recorded:

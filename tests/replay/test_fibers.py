@@ -1,10 +1,10 @@
-"""Strands that stand still."""
+"""Fibers that are suspended."""
 
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.fibers import Fibers
 
 
-def test_strands_go_on_in_the_order_in_which_what_they_wait_for_is_done():
+def test_fibers_go_on_in_the_order_in_which_what_they_wait_for_is_done():
     fibers, said = Fibers(), []
     futures = [Future(fibers.wait) for _ in range(3)]
     for number, future in enumerate(futures):
@@ -17,7 +17,7 @@ def test_strands_go_on_in_the_order_in_which_what_they_wait_for_is_done():
     assert said == [(2, 20), (0, 0), (1, 10)]
 
 
-def test_a_strand_started_by_a_strand_runs_at_once_until_it_waits():
+def test_a_fiber_started_by_a_fiber_runs_at_once_until_it_waits():
     fibers, said = Fibers(), []
     later = Future(fibers.wait)
 
@@ -38,7 +38,7 @@ def test_a_strand_started_by_a_strand_runs_at_once_until_it_waits():
     assert said[-1] == "inner has it"
 
 
-def test_what_stands_still_is_known_with_its_frame():
+def test_a_suspended_fiber_is_known_with_its_frame():
     fibers = Fibers()
     never = Future(fibers.wait)
 
@@ -49,10 +49,10 @@ def test_what_stands_still_is_known_with_its_frame():
 
     fibers.spawn(author)
     fibers.run()
-    [waiting] = fibers.waiting
-    assert waiting.waits_for is never
-    assert waiting.frame.f_code.co_name == "author"
-    assert waiting.frame.f_locals["secret"] == 42
+    [suspended] = fibers.suspended
+    assert suspended.waits_for is never
+    assert suspended.frame.f_code.co_name == "author"
+    assert suspended.frame.f_locals["secret"] == 42
     fibers.close()
 
 
@@ -72,23 +72,23 @@ def test_closing_runs_finally_and_no_except():
     fibers.run()
     fibers.close()
     assert said == ["finally"]
-    assert fibers.waiting == []
+    assert fibers.suspended == []
 
 
-def test_strands_are_told_apart_by_where_they_were_started():
+def test_fibers_are_told_apart_by_where_they_were_started():
     fibers, paths = Fibers(), []
 
-    def strand(depth):
+    def fiber(depth):
         paths.append(fibers.path)
         for _ in range(depth):
-            fibers.spawn(lambda: strand(depth - 1))
+            fibers.spawn(lambda: fiber(depth - 1))
 
-    fibers.spawn(lambda: strand(2))
+    fibers.spawn(lambda: fiber(2))
     fibers.run()
     assert paths == [(), (1,), (1, 1), (2,), (2, 1)]
 
 
-def test_an_interrupt_is_raised_once_where_each_strand_waits_though_what_it_waits_for_is_done():
+def test_an_interrupt_is_raised_once_where_each_fiber_waits_though_what_it_waits_for_is_done():
     class Stop(BaseException):
         pass
 

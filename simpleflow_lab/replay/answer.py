@@ -1,0 +1,119 @@
+"""The answer to a decision task: pending commands as decisions, within SWF's sizes and order.
+
+One answer holds at most 100 decisions and 1 MB; what does not fit is sent with the next one, which a timer of 0 s
+brings. Activity tasks over the limit of open ones wait for one to close. A close is sent alone with what survives it.
+
+Rule: selecting changes nothing, so that a caller may look at an answer that is never given.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.data.references import Reference
+from simpleflow_lab.exceptions import JumboTooLargeError
+from simpleflow_lab.replay import patches
+from simpleflow_lab.replay.command import Command
+from simpleflow_lab.replay.commands.activity import ACTIVITY
+from simpleflow_lab.replay.commands.kinds import Kinds
+from simpleflow_lab.replay.commands.marker import MARKER
+from simpleflow_lab.replay.history_reader import IDENTITY_KEY
+from simpleflow_lab.replay.run import Run
+from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_REQUEST_BYTES
+from simpleflow_lab.swf.timer_names import WAKE_UP_TIMER
+
+_BUDGET: Final = MAX_REQUEST_BYTES - 64_000
+"""Bytes of decisions in one answer; the rest is for the request around them and the execution context."""
+
+
+class Answer(NamedTuple):
+    """What a decider answers to a decision task."""
+
+    decisions: list[Decision]
+    """In SWF's shape."""
+    execution_context: str | None
+    """`None` leaves it as it is; "" clears it."""
+    large: Sequence[tuple[Reference, str]] = ()
+    """Texts of large fields, to be stored as objects before the answer is given."""
+
+
+class Selection(NamedTuple):
+    """What one answer holds."""
+
+    commands: list[Command]
+    """The commands that it sends."""
+    decisions: list[Decision]
+    """Their decisions, in order, with that of the timer that brings the next answer if this one is full."""
+
+
+def select(run: Run, kinds: Kinds, *, room: int) -> Selection:
+    """Choose the commands of the next answer; `room` is how many more activity tasks may be open."""
+    closing = run.closing
+    commands: list[Command] = []
+    decisions: list[Decision] = []
+    size = 0
+    for command in _in_order(run):
+        if command is closing or command.sent:
+            continue
+        if closing is not None and command.kind.is_lost_at_close:
+            continue
+        if command.kind is ACTIVITY:
+            if room <= 0:
+                continue  # sent when an open one closes
+            room -= 1
+        decision = command.decision()
+        size += _size(decision)
+        # One place is left, for the close or for the timer that brings the next decision task.
+        if len(decisions) == MAX_DECISIONS - 1 or (decisions and size > _BUDGET):
+            decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
+            return Selection(commands, decisions)
+        commands.append(command)
+        decisions.append(decision)
+    if closing is not None and not kinds.signals.is_passing_on:
+        commands.append(closing)
+        decisions.append(closing.decision())
+    return Selection(commands, decisions)
+
+
+def answer_with(run: Run, kinds: Kinds, selection: Selection, execution_context: str) -> Answer:
+    """The answer that sends this selection; its commands count as sent. `execution_context` is the recorded one."""
+    for command in selection.commands:
+        command.sent = True
+    decisions, context = selection.decisions, _new_context(run, kinds, execution_context)
+    if not run.fields.has_unwritten:
+        return Answer(decisions, context)
+    written = itertools.chain([context], *(swf_decisions.attributes(decision).values() for decision in decisions))
+    return Answer(decisions, context, run.fields.take_unwritten(written))
+
+
+def _in_order(run: Run) -> Iterable[Command]:
+    """The pending commands, patches first: a replay depends on their being recorded by this very decision."""
+    new_patches = run.pending.named(MARKER, patches.MARKER_NAME)
+    return dict.fromkeys([*new_patches, *run.pending]) if new_patches else run.pending
+
+
+def _size(decision: Mapping[str, Any]) -> int:
+    """About how many bytes a decision adds to the request."""
+    attributes = swf_decisions.attributes(decision)
+    return 400 + sum(len(value) for value in attributes.values() if isinstance(value, str))
+
+
+def _new_context(run: Run, kinds: Kinds, recorded: str) -> str | None:
+    """The execution context if it changes: the signals that are awaited, and the failures that nothing handled."""
+    context: dict[str, Any] = {}
+    awaited = kinds.signals.awaited
+    if awaited:
+        context["waiting_signals"] = awaited
+    if run.closing is not None and run.failures.total:
+        context[IDENTITY_KEY] = {"unhandled_failures": run.failures.unhandled()}
+    text = json.dumps(context) if context else ""
+    try:
+        text = run.fields.fit(text, "execution context")
+    except JumboTooLargeError:
+        return None
+    return None if text == recorded else text

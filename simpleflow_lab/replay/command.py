@@ -1,0 +1,217 @@
+"""Commands: what the workflow's code asks of SWF, as far as deciding needs to know it.
+
+A command is made when a task's arguments are ready. It becomes a decision when it is sent, and is matched with the
+event that SWF records for it. What differs between kinds of task is in the modules of `commands`; each declares its
+`CommandKind`s.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.dependencies import task_ids
+from simpleflow_lab.replay.lines import Line, line_text, shortened
+from simpleflow_lab.swf.control import write_control
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.task import Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CommandKind:
+    """What all commands of one kind have in common."""
+
+    name: str
+    """What messages call it, such as "activity" or "cancel of timer"."""
+    build: Callable[[Command], Decision]
+    """The decision that asks SWF for a command of this kind."""
+    id_attribute: str | None
+    """The attribute of a recording event that holds the command's id; `None` of a close."""
+    input_attribute: str | None = "input"
+    """The attribute of a recording event that must equal the command's input; `None` if there is none."""
+    is_same: Callable[[HistoryEvent, Command], bool] | None = None
+    """Compares a recording event with a command, where equal inputs are not the rule."""
+    has_unique_ids: bool = False
+    """An id names one command of a run: the same id is the same command."""
+    is_followed: bool = False
+    """Events that come after the recording one tell what became of it."""
+    is_lost_at_close: bool = False
+    """SWF drops it when the execution closes: in the same answer it would stay open for ever."""
+
+    def __repr__(self) -> str:
+        return f"<CommandKind {self.name}>"
+
+
+class Attempts:
+    """How one task fared so far."""
+
+    __slots__ = ("_failures", "first_at", "refusals", "type_missing")
+
+    def __init__(self) -> None:
+        self._failures: Counter[str] | None = None
+        self.first_at: datetime.datetime | None = None
+        """When the first attempt was scheduled."""
+        self.refusals = 0
+        """How often SWF refused it because too much was open or asked at once."""
+        self.type_missing = 0
+        """How often SWF did not know its type."""
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Attempts that failed: by timeout type, and under "" those that no timeout ended."""
+        if self._failures is None:  # most tasks have none
+            self._failures = Counter()
+        return self._failures
+
+
+class Command:
+    """One thing that the code, or the replay by itself, asks of SWF."""
+
+    __slots__ = (
+        "alias",
+        "arguments",
+        "attempts",
+        "cancel_requested",
+        "dependencies",
+        "future",
+        "id",
+        "input",
+        "kind",
+        "line",
+        "of",
+        "options",
+        "sent",
+        "started",
+        "task",
+        "type",
+    )
+
+    def __init__(
+        self,
+        kind: CommandKind,
+        id: str,
+        *,
+        task: Task | None = None,
+        future: Future | None = None,
+        type: tuple[str, str] | None = None,
+        alias: str | None = None,
+        input: str | None = None,
+        arguments: tuple[list[Any], dict[str, Any]] = ([], {}),
+        line: Line | None = None,
+        options: dict[str, Any] | None = None,
+        of: Command | None = None,
+        dependencies: Sequence[Future] = (),
+    ):
+        self.kind = kind
+        self.id = id
+        """activityId, workflowId, timerId, marker or signal name; of a close the decision type."""
+        self.task = task
+        """The author's task behind it; `None` for what the replay commands by itself."""
+        self.future = future
+        """The future that is done when the command is."""
+        self.type = type
+        """Name and version of the activity or workflow type."""
+        self.alias = alias
+        """Another name that the type may have in a history: upstream's for child workflows."""
+        self.input = input
+        """What must be the same in every replay: input, details, or a timer's duration in seconds."""
+        self.of = of
+        """Of a cancel request: the command that is to be canceled, whichever future that has by then."""
+        self.arguments = arguments
+        """Of an activity or child workflow: the arguments that `input` was made of."""
+        self.line = line
+        """The author's line that made it."""
+        self.dependencies = dependencies
+        """The futures among the arguments; all of them are done."""
+        self.options = options or {}
+        """Further arguments of the decision's builder."""
+        self.sent = False
+        """It was sent to SWF, or the history records it."""
+        self.started = False
+        """Of a child: it runs, and so can be asked to cancel."""
+        self.cancel_requested = False
+        """The author canceled it: SWF is asked to, and it is not retried."""
+        self.attempts = Attempts()
+
+    @property
+    def closed(self) -> bool:
+        """Its future is done: nothing more is to be asked of SWF."""
+        if self.of is not None:
+            return self.of.closed
+        return self.future is not None and self.future.done
+
+    def reset(self) -> Command:
+        """The same command, as it was before it was sent."""
+        self.sent = self.started = False
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Command {self.describe()}>"
+
+    def describe(self) -> str:
+        """The command in one line of a message."""
+        return describe(self.kind.name, self.id, self.type, self.input)
+
+    @property
+    def line_text(self) -> str | None:
+        """The author's line that made it, for a message, or `None`."""
+        return None if self.line is None else line_text(self.line)
+
+    @property
+    def control(self) -> str | None:
+        """The `control` of its decision: a later replay shows this line, and a table what depended on what."""
+        return write_control(self.line_text, task_ids(self.dependencies) if self.dependencies else ())
+
+    def decision(self) -> Decision:
+        """The decision that asks SWF for it."""
+        return self.kind.build(self)
+
+
+class PendingCommands:
+    """The commands that SWF has not recorded yet, in the order they were made."""
+
+    def __init__(self) -> None:
+        self._commands: dict[Command, None] = {}
+        self._named: dict[tuple[CommandKind, str], list[Command]] = {}
+
+    def add(self, command: Command) -> None:
+        """Append a command."""
+        self._commands[command] = None
+        self._named.setdefault((command.kind, command.id), []).append(command)
+
+    def remove(self, command: Command) -> None:
+        """Take out a command that is recorded or canceled. Raises `KeyError` if it is not here."""
+        del self._commands[command]
+        named = self._named[command.kind, command.id]
+        named.remove(command)
+        if not named:
+            del self._named[command.kind, command.id]
+
+    def named(self, kind: CommandKind, id: str) -> list[Command]:
+        """The commands of this kind and id."""
+        return self._named.get((kind, id), [])
+
+    def __contains__(self, command: Command) -> bool:
+        return command in self._commands
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+
+def describe(kind: str, id: str, type: tuple[str, str] | None, input: str | None) -> str:
+    """A command as `activity double (version example) [activity-double-1] with {"args":[2]}`, cut where it is long."""
+    parts = [kind]
+    if type is not None:
+        parts.append(f"{type[0]} (version {type[1]})")
+    parts.append(f"[{shortened(id)}]" if type is not None else shortened(id))
+    if input:
+        parts.append(f"with {shortened(input)}")
+    return " ".join(parts)

@@ -1,0 +1,1 @@
+"""Commands: what a workflow's code asks of SWF, one module for each kind of task."""

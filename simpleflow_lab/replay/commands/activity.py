@@ -1,0 +1,152 @@
+"""Activity tasks."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from simpleflow_lab.data.references import all_loaded
+from simpleflow_lab.exceptions import TaskCanceled
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.captured_arguments import CapturedArguments
+from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
+from simpleflow_lab.replay.commands.refusals import retry_refused
+from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.task_ids import arguments_hash
+from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.task import ActivityTask
+from simpleflow_lab.workflow import has_priority, priority_of
+
+
+def _schedule(command: Command) -> Decision:
+    assert command.type is not None
+    return decisions.schedule_activity_task(
+        activity_id=command.id,
+        name=command.type[0],
+        version=command.type[1],
+        input=command.input,
+        control=command.control,
+        **command.options,
+    )
+
+
+ACTIVITY: Final = CommandKind(
+    name="activity",
+    build=_schedule,
+    id_attribute="activityId",
+    has_unique_ids=True,
+    is_followed=True,
+    is_lost_at_close=True,
+)
+CANCEL_ACTIVITY: Final = CommandKind(
+    name="cancel of activity",
+    build=lambda command: decisions.request_cancel_activity_task(activity_id=command.id),
+    id_attribute="activityId",
+    input_attribute=None,
+    is_followed=True,
+    is_lost_at_close=True,
+)
+
+
+class Activities(AttemptedTasks):
+    """The activity tasks of one run."""
+
+    kind = ACTIVITY
+
+    # -- what the author's code does --
+
+    def submit(self, task: ActivityTask, line: Line | None) -> Future:
+        """Take an activity task. Its number is reserved now, though its arguments may be ready later."""
+        run, activity = self._run, task.activity
+        captured = CapturedArguments((task.args, task.kwargs))
+        get_task_id = getattr(activity.callable, "get_task_id", None)
+        future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)
+        if get_task_id is None and not activity.idempotent:
+            future.task_id = run.ids.task_id(task.name, run.ids.next_number(task.name))
+        # Read now, for a property may give another priority when the arguments are ready.
+        priority = self._priority_of(task)
+
+        def proceed() -> None:
+            args, kwargs = captured.value
+            if get_task_id is not None:
+                own_id = get_task_id(run.workflow, *all_loaded(args), **all_loaded(kwargs))
+                future.task_id = run.ids.task_id(task.name, str(own_id))
+            task_id = future.task_id or run.ids.task_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
+            self._command_once(task_id, future, line, captured, lambda: self._members_of(task, args, kwargs, priority))
+
+        captured.when_ready(run, future, proceed)
+        return future
+
+    def _priority_of(self, task: ActivityTask) -> int | str | None:
+        own = (task.task_priority, task.activity.task_priority)
+        workflow = self._run.workflow
+        if workflow is None or any(has_priority(candidate) for candidate in own):
+            return priority_of(*own)
+        return priority_of(workflow.task_priority)
+
+    def members_of(self, task: ActivityTask, args: list[Any], kwargs: dict[str, Any]) -> Members:
+        """See `AttemptedTasks`."""
+        return self._members_of(task, args, kwargs, self._priority_of(task))
+
+    def _members_of(
+        self, task: ActivityTask, args: list[Any], kwargs: dict[str, Any], priority: int | str | None
+    ) -> Members:
+        activity, defaults = task.activity, self._run.defaults
+        return {
+            "task": task,
+            "type": (activity.name, activity.version),
+            "input": self._run.fields.encode_input(task.input_of(args, kwargs), f"input of {activity.name}"),
+            "arguments": (args, kwargs),
+            "options": {
+                "task_list": activity.task_list,
+                "task_priority": priority,
+                "start_to_close_timeout": activity.task_start_to_close_timeout,
+                "schedule_to_close_timeout": activity.task_schedule_to_close_timeout,
+                "schedule_to_start_timeout": activity.task_schedule_to_start_timeout,
+                "heartbeat_timeout": activity.task_heartbeat_timeout,
+                **{name: defaults[name] for name in activity.unset if name in defaults},
+            },
+        }
+
+    def request_cancel(self, command: Command, line: Line | None) -> None:
+        """Ask SWF to cancel an activity task: its worker learns of it by its heartbeats."""
+        self._run.enqueue_own(Command(CANCEL_ACTIVITY, command.id, of=command, line=line))
+
+    def cancel_all(self) -> None:
+        """Cancel every activity task that is not done."""
+        run = self._run
+        for command in run.index.of_kind(ACTIVITY):
+            if command.cancel_requested or command.future is None or command.closed:
+                continue
+            command.cancel_requested = True
+            command.future.mark_handled()
+            if command in run.pending:
+                run.pending.remove(command)
+                command.future.set_cancelled(TaskCanceled())
+            else:
+                self.request_cancel(command, None)
+
+    # -- what the history says --
+
+    def canceled(self, command: Command, event: HistoryEvent) -> None:
+        """Its worker, or SWF, canceled the task."""
+        assert command.future is not None
+        if command.cancel_requested:
+            command.future.mark_handled()
+        command.future.set_cancelled(TaskCanceled(self._run.fields.text(event.attributes.get("details"))))
+
+    def cancel_refused(self, command: Command, event: HistoryEvent) -> None:
+        """SWF refused to cancel a task; `command` is the cancel request."""
+        cause = str(event.attributes.get("cause"))
+        task = command.of
+        if task is None or retry_refused(self._run, command, cause):
+            return
+        if cause == "ACTIVITY_ID_UNKNOWN":
+            # Its latest attempt has failed and the next one is not made yet; now it never will be.
+            assert task.future is not None
+            task.future.mark_handled()
+            task.future.set_cancelled(TaskCanceled())
+        else:
+            task.cancel_requested = False  # it goes on, and may be canceled again

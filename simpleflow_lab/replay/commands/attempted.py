@@ -1,0 +1,137 @@
+"""What activity tasks and child workflow executions have in common.
+
+Others carry them out, so an attempt may fail and be retried; an id stands for one task, however often it is submitted;
+and a running one can only be *asked* to cancel.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TimeoutError
+from simpleflow_lab.futures import PENDING, Future, copy_outcome
+from simpleflow_lab.replay.captured_arguments import CapturedArguments
+from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.commands.failed_attempts import FailedAttempt
+from simpleflow_lab.replay.commands.failure_context import timeout_value
+from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
+from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.run import Run
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.lost_workers import is_worker_lost
+
+Members = dict[str, Any]
+"""Members of a `Command`."""
+
+
+class AttemptedTasks(ABC):
+    """The activity tasks, or the child workflow executions, of one run."""
+
+    kind: ClassVar[CommandKind]
+    """The commands that start them."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._by_id: dict[str, Command] = {}
+
+    # -- what the author's code does --
+
+    def _command_once(
+        self,
+        task_id: str,
+        future: Future,
+        line: Line | None,
+        captured: CapturedArguments,
+        members: Callable[[], Members],
+    ) -> None:
+        """Command a task; if a task of this id was submitted before, the future gets the same outcome."""
+        future.task_id = task_id
+        same = self._by_id.get(task_id)
+        if same is None:
+            command = Command(self.kind, task_id, future=future, line=line, dependencies=captured.futures, **members())
+            self._by_id[task_id] = self._run.enqueue(command)
+        else:
+            assert same.future is not None
+            copy_outcome(same.future, future)
+
+    def cancel(self, future: Future) -> bool:
+        """Cancel a task that is not done: at once if SWF does not know of it, else by a request to SWF."""
+        pending = self._run.pending
+        command = self._by_id.get(future.task_id or "")
+        if command is not None and command.future is not None and command.future is not future:
+            return command.future.cancel()  # the same task, submitted before
+        future.mark_handled()
+        if command is None:
+            future.set_cancelled(TaskCanceled())  # it waits for its arguments
+        elif command in pending:
+            pending.remove(command)
+            if future.state == PENDING:
+                del self._by_id[command.id]  # SWF does not know of it: the id is free
+            future.set_cancelled(TaskCanceled())
+        elif not command.cancel_requested:
+            command.cancel_requested = True
+            self.request_cancel(command, self._run.fibers.line())
+        return True
+
+    @abstractmethod
+    def request_cancel(self, command: Command, line: Line | None) -> None:
+        """Ask SWF to cancel a task, if it can be asked now."""
+
+    @abstractmethod
+    def members_of(self, task: Any, args: list[Any], kwargs: dict[str, Any]) -> Members:
+        """The members of the command for this task with these arguments.
+
+        They follow from the task, its arguments and how the run was started, and from nothing else: so a retry with
+        another task commands what a first attempt of it would.
+        """
+
+    def change(self, command: Command, task: Any) -> None:
+        """Let the command's next attempt be of this task."""
+        args, kwargs = CapturedArguments((task.args, task.kwargs)).value
+        for member, value in self.members_of(task, args, kwargs).items():
+            setattr(command, member, value)
+
+    def begin_rerun(self) -> None:
+        """The code is about to run from its start, and submits its tasks again."""
+        self._by_id.clear()
+
+    # -- what the history says --
+
+    def scheduled(self, command: Command, event: HistoryEvent) -> None:
+        """SWF has taken the task."""
+        if command.future is not None:
+            command.future.set_running()
+        if command.attempts.first_at is None:
+            command.attempts.first_at = event.timestamp
+
+    def completed(self, command: Command, event: HistoryEvent) -> None:
+        """The task completed."""
+        assert command.future is not None
+        command.future.set_finished(self._run.fields.decode_later(event.attributes.get("result")))
+
+    def failed(self, command: Command, event: HistoryEvent) -> None:
+        """An attempt failed."""
+        reason, details = (self._run.fields.text(event.attributes.get(name)) for name in ("reason", "details"))
+        self._attempt_failed(command, event, TaskFailed(command.id, reason, details))
+
+    def timed_out(self, command: Command, event: HistoryEvent) -> None:
+        """An attempt timed out. One whose worker's process died is retried, and spends no retry."""
+        attributes = event.attributes
+        if is_worker_lost(attributes.get("details")):
+            self._run.retry(command)
+            return
+        kind = str(attributes.get("timeoutType"))
+        details = self._run.fields.text(attributes.get("details"))
+        self._attempt_failed(command, event, TimeoutError(kind, timeout_value(command, kind), details))
+
+    def refused(self, command: Command, event: HistoryEvent) -> None:
+        """SWF refused to schedule or start the task."""
+        cause = str(event.attributes.get("cause"))
+        if not retry_refused(self._run, command, cause):
+            self._attempt_failed(command, event, refusal(command, cause), final=True)
+
+    def _attempt_failed(self, command: Command, event: HistoryEvent, error: Exception, *, final: bool = False) -> None:
+        """Decide what becomes of the task; with `final` no retry policy applies, only the hook may try again."""
+        FailedAttempt(self._run, command, event, error, change=self.change).handle(final=final)

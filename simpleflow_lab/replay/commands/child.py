@@ -1,0 +1,156 @@
+"""Child workflow executions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from simpleflow_lab.data.references import all_loaded
+from simpleflow_lab.exceptions import TaskCanceled, TaskTerminated
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.captured_arguments import CapturedArguments
+from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
+from simpleflow_lab.replay.commands.refusals import retry_refused
+from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.task_ids import arguments_hash
+from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.decisions import Decision, seconds
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.task import WorkflowTask
+from simpleflow_lab.workflow import Workflow, input_of, priority_of
+
+
+def _start(command: Command) -> Decision:
+    assert command.type is not None
+    return decisions.start_child_workflow_execution(
+        workflow_id=command.id,
+        name=command.type[0],
+        version=command.type[1],
+        input=command.input,
+        control=command.control,
+        **command.options,
+    )
+
+
+CHILD: Final = CommandKind(
+    name="child workflow",
+    build=_start,
+    id_attribute="workflowId",
+    has_unique_ids=True,
+    is_followed=True,
+)
+CANCEL_CHILD: Final = CommandKind(
+    name="cancel of child workflow",
+    build=lambda command: decisions.request_cancel_external_workflow_execution(
+        workflow_id=command.id, control=command.control
+    ),
+    id_attribute="workflowId",
+    input_attribute=None,
+    is_followed=True,
+)
+
+
+class Children(AttemptedTasks):
+    """The child workflow executions of one run."""
+
+    kind = CHILD
+
+    # -- what the author's code does --
+
+    def submit(self, task: WorkflowTask, line: Line | None) -> Future:
+        """Take a child workflow. Its number is reserved now, though its arguments may be ready later."""
+        run = self._run
+        captured = CapturedArguments((task.args, task.kwargs))
+        future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)
+        # Reserved also for a class that may give an id of its own when the arguments are ready.
+        numbered = None if task.idempotent else run.ids.child_id(task.name, run.ids.next_number(task.name))
+        if not hasattr(task.workflow, "get_workflow_id"):
+            future.task_id = numbered
+
+        def proceed() -> None:
+            args, kwargs = captured.value
+            child_id = (
+                future.task_id
+                or task.workflow_id(all_loaded(args), all_loaded(kwargs))
+                or numbered
+                or run.ids.child_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
+            )
+            self._command_once(child_id, future, line, captured, lambda: self.members_of(task, args, kwargs))
+
+        captured.when_ready(run, future, proceed)
+        return future
+
+    def members_of(self, task: WorkflowTask, args: list[Any], kwargs: dict[str, Any]) -> Members:
+        """See `AttemptedTasks`."""
+        workflow = task.workflow
+        return {
+            "task": task,
+            "type": (workflow.type_name(), workflow.type_version()),
+            "alias": workflow.class_name(),
+            "input": self._run.fields.encode_input(
+                input_of(workflow, args, kwargs), f"input of {workflow.type_name()}"
+            ),
+            "arguments": (args, kwargs),
+            "options": _options_of(task, all_loaded(args), all_loaded(kwargs), self._run.started.attributes),
+        }
+
+    def request_cancel(self, command: Command, line: Line | None) -> None:
+        """Ask SWF to cancel a child; one that does not run yet is asked when it does."""
+        if command.started:
+            self._run.enqueue_own(Command(CANCEL_CHILD, command.id, of=command, line=line))
+
+    # -- what the history says --
+
+    def started(self, command: Command, event: HistoryEvent) -> None:
+        """The child runs: only now it can be asked to cancel."""
+        command.started = True
+        if command.cancel_requested:
+            self.request_cancel(command, command.line)
+
+    def terminated(self, command: Command, event: HistoryEvent) -> None:
+        """The child was terminated."""
+        self._attempt_failed(command, event, TaskTerminated())
+
+    def canceled(self, command: Command, event: HistoryEvent) -> None:
+        """The child closed as canceled: as the author wanted it, or else as a failure that is not retried."""
+        assert command.future is not None
+        error = TaskCanceled(self._run.fields.text(event.attributes.get("details")))
+        if command.cancel_requested:
+            command.future.set_cancelled(error)
+        else:
+            self._attempt_failed(command, event, error, final=True)
+
+    def cancel_refused(self, command: Command, event: HistoryEvent) -> None:
+        """SWF refused to cancel a child; `command` is the cancel request."""
+        cause = str(event.attributes.get("cause"))
+        task = command.of
+        if task is None or retry_refused(self._run, command, cause):
+            return
+        # A child that is unknown has closed, and an event of its own says how.
+        if cause != "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
+            task.cancel_requested = False  # it goes on, and may be canceled again
+
+
+def _options_of(
+    task: WorkflowTask, args: Sequence[Any], kwargs: Mapping[str, Any], parent: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Further arguments of a child's decision; `parent` are the attributes with which its parent was started."""
+    workflow = task.workflow
+    tags = task.tag_list(args, kwargs)
+    if tags is Workflow.INHERIT_TAG_LIST:
+        tags = parent.get("tagList")
+    timeout, decision_timeout = workflow.execution_timeout, workflow.decision_tasks_timeout
+    return {
+        "task_list": task.task_list(args, kwargs) or parent["taskList"]["name"],
+        "task_priority": priority_of(task.task_priority, workflow.task_priority),
+        "execution_start_to_close_timeout": (
+            parent.get("executionStartToCloseTimeout") if timeout is None else seconds(timeout)
+        ),
+        "task_start_to_close_timeout": (
+            parent.get("taskStartToCloseTimeout") if decision_timeout is None else seconds(decision_timeout)
+        ),
+        "child_policy": workflow.child_policy or parent.get("childPolicy"),
+        "tag_list": list(tags) if tags else None,
+        "lambda_role": workflow.lambda_role,
+    }

@@ -1,0 +1,89 @@
+"""The close of the execution: completed, failed, canceled, or continued as new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.captured_arguments import CapturedArguments
+from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.json_texts import same_json
+from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.run import Run
+from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.task import ContinueAsNewWorkflowTask
+from simpleflow_lab.workflow import input_of
+
+_BUILDERS: Final[dict[str, Callable[..., Decision]]] = {
+    "CompleteWorkflowExecution": decisions.complete_workflow_execution,
+    "FailWorkflowExecution": decisions.fail_workflow_execution,
+    "CancelWorkflowExecution": decisions.cancel_workflow_execution,
+    "ContinueAsNewWorkflowExecution": decisions.continue_as_new_workflow_execution,
+}
+
+
+def _is_same(event: HistoryEvent, command: Command) -> bool:
+    if event.type != "WorkflowExecutionCompleted":
+        return True
+    return same_json(event.attributes.get("result"), command.options.get("result"))
+
+
+CLOSE: Final = CommandKind(
+    name="close",
+    build=lambda command: _BUILDERS[command.id](**command.options),
+    id_attribute=None,
+    input_attribute="result",
+    is_same=_is_same,
+)
+"""The id of such a command is its decision type."""
+
+
+def close_with(run: Run, decision_type: str, **options: Any) -> None:
+    """Close the execution with this decision, unless it has ended before; nothing is commanded afterwards."""
+    if run.closing is None:
+        run.closing = Command(CLOSE, decision_type, options=options)
+        run.pending.add(run.closing)
+
+
+class Closing:
+    """What the author's code may do to close the execution of one run."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def continue_as_new(self, task: ContinueAsNewWorkflowTask, line: Line | None) -> Future:
+        """Close this run when the arguments are ready, and let SWF start the next one."""
+        run = self._run
+        captured = CapturedArguments((task.args, task.kwargs))
+        future = run.new_future(task.name, raises=True, canceler=self.cancel)
+
+        def proceed() -> None:
+            args, kwargs = captured.value
+            started = run.started.attributes
+            # SWF falls back to the type's defaults and not to this run's values: so all of them are passed.
+            close_with(
+                run,
+                "ContinueAsNewWorkflowExecution",
+                input=run.fields.encode_input(input_of(task.workflow, args, kwargs), "input of the next run"),
+                task_list=started["taskList"]["name"],
+                task_priority=started.get("taskPriority"),
+                execution_start_to_close_timeout=started.get("executionStartToCloseTimeout"),
+                task_start_to_close_timeout=started.get("taskStartToCloseTimeout"),
+                child_policy=started.get("childPolicy"),
+                tag_list=started.get("tagList"),
+                workflow_type_version=task.workflow.type_version(),
+                lambda_role=started.get("lambdaRole"),
+            )
+
+        captured.when_ready(run, future, proceed)
+        return future
+
+    def cancel(self, future: Future) -> bool:
+        """Cancel to continue as new, while the arguments are not ready."""
+        if self._run.closing is not None:
+            return False
+        future.set_cancelled()
+        return True

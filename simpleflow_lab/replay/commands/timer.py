@@ -1,0 +1,159 @@
+"""Timers: those of the author, the deadlines of `futures.wait`, and the waits before a retry.
+
+A timer counts as running when it is started, and fires after its seconds. SWF refuses to start one when 1,000 are open;
+it then waits in line here until one of those fires or is canceled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from simpleflow_lab.exceptions import TaskFailed
+from simpleflow_lab.futures import Future
+from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.task_ids import within_limit
+from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.timer_names import DEADLINE_TIMER, RETRY_TIMER
+from simpleflow_lab.task import CancelTimerTask, TimerTask
+
+
+def _start_timer(command: Command) -> Decision:
+    return decisions.start_timer(
+        timer_id=command.id,
+        start_to_fire_timeout=command.input or "0",
+        control=command.options.get("control") or command.control,
+    )
+
+
+TIMER: Final = CommandKind(
+    name="timer",
+    build=_start_timer,
+    id_attribute="timerId",
+    input_attribute="startToFireTimeout",
+    has_unique_ids=True,
+    is_followed=True,
+    is_lost_at_close=True,
+)
+CANCEL_TIMER: Final = CommandKind(
+    name="cancel of timer",
+    build=lambda command: decisions.cancel_timer(timer_id=command.id),
+    id_attribute="timerId",
+    input_attribute=None,
+    is_lost_at_close=True,
+)
+
+
+class Timers:
+    """The timers of one run."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._by_id: dict[str, Command] = {}
+        self._in_line: deque[Command] = deque()
+        """Timers that SWF refused because as many as it allows were open, oldest first."""
+        run.waiter.start_deadline = self.start_deadline
+
+    # -- what the author's code does --
+
+    def submit(self, task: TimerTask, line: Line | None) -> Future:
+        """Start a timer; one of an id that was started before is the same timer."""
+        same = self._by_id.get(task.timer_id)
+        if same is not None and same.future is not None:
+            return same.future
+        run = self._run
+        future = run.new_future(task.timer_id, canceler=self.cancel)
+        options = None
+        if task.control is not None:
+            options = {"control": run.fields.encode(task.control, f"control of timer {task.timer_id}")}
+        command = Command(
+            TIMER, task.timer_id, task=task, future=future, input=str(task.timeout), line=line, options=options
+        )
+        self._by_id[task.timer_id] = run.enqueue(command)
+        return future
+
+    def submit_cancel(self, task: CancelTimerTask, line: Line | None) -> Future:
+        """Cancel the timer of this id, if there is one that has not fired; gives a future that is done."""
+        future = self._run.new_future(task.timer_id)
+        future.set_finished(None)
+        timer = self._by_id.get(task.timer_id)
+        if timer is not None and timer.future is not None:
+            timer.future.cancel()
+        return future
+
+    def start_deadline(self, seconds: int) -> Future:
+        """Start a timer that no author named; see `futures.TimedWaiter`."""
+        run = self._run
+        task = TimerTask(f"{DEADLINE_TIMER}_{run.ids.next_number(DEADLINE_TIMER)}", seconds)
+        return self.submit(task, run.fibers.line())
+
+    def cancel(self, future: Future) -> bool:
+        """Cancel a timer that has not fired."""
+        run = self._run
+        command = self._by_id[future.task_id or ""]
+        future.set_cancelled()
+        if command in run.pending:
+            run.pending.remove(command)
+        else:
+            run.enqueue(Command(CANCEL_TIMER, command.id, line=run.fibers.line()))
+        return True
+
+    def is_canceled(self, timer_id: str) -> bool:
+        """The code has canceled the timer of this id, whether or not the history records it."""
+        command = self._by_id.get(timer_id)
+        return command is not None and command.future is not None and command.future.cancelled
+
+    def begin_rerun(self) -> None:
+        """The code is about to run from its start, and submits its timers again."""
+        self._by_id.clear()
+
+    # -- what the history says --
+
+    def started(self, command: Command, event: HistoryEvent) -> None:
+        """SWF started the timer."""
+        if command.future is not None:
+            command.future.set_running()
+
+    def fired(self, command: Command, event: HistoryEvent) -> None:
+        """The timer fired."""
+        if command.future is not None:
+            command.future.set_finished(None)
+
+    def refused(self, command: Command, event: HistoryEvent) -> None:
+        """SWF refused to start the timer: it waits in line, starts with the next decision, or has failed."""
+        cause = str(event.attributes.get("cause"))
+        if cause == "OPEN_TIMERS_LIMIT_EXCEEDED":
+            self._in_line.append(command)
+        elif cause == "TIMER_CREATION_RATE_EXCEEDED":
+            self._run.retry(command)  # a timer can't wait for a timer: the decision in between is the wait
+        elif command.future is not None:
+            command.future.set_exception(TaskFailed(command.id, f"SWF refused it: {cause}"))
+
+    def one_closed(self) -> None:
+        """A timer fired or was canceled: one that waits in line may start."""
+        if self._in_line:
+            self._run.retry(self._in_line.popleft())
+
+
+def retry_after(run: Run, command: Command, seconds: int, *, name: str | None = None) -> None:
+    """Make one more attempt of a command after so many seconds; at once for 0.
+
+    The wait is a timer under upstream's name, which may be used again once it has fired; `name` is for commands that
+    their id does not distinguish.
+    """
+
+    def retry(_: Future | None = None) -> None:
+        if not command.closed and run.closing is None:
+            run.retry(command)
+
+    if not seconds:
+        retry()
+        return
+    timer_id = within_limit(f"{RETRY_TIMER}{command.id if name is None else name}")
+    fired = Future(task_id=timer_id)
+    fired.add_done_callback(retry)
+    run.enqueue_own(Command(TIMER, timer_id, future=fired, input=str(seconds), line=command.line))

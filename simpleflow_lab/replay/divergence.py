@@ -1,0 +1,37 @@
+"""A divergence: the code commands something else than its history records.
+
+Rule: data only. What finds a divergence returns it; the replay raises it as an error, or an observer keeps it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simpleflow_lab.exceptions import NondeterminismError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Divergence:
+    """Both sides of the first difference between a history and the code."""
+
+    event_id: int | None
+    """Id of the event that records something else, or of the `DecisionTaskCompleted` that lacks a command; `None` if
+    two runs of the code from its start differ."""
+    recorded: str | None
+    """What the history records, in one line; `None` if it records nothing."""
+    commanded: str | None
+    """What the code commands, in one line; `None` if it commands nothing."""
+    recorded_line: str | None = None
+    """The author's line that made the recorded command, if the history has it."""
+    commanded_line: str | None = None
+    """The author's line that makes the command now."""
+
+    def error(self) -> NondeterminismError:
+        """The error that says so."""
+        return NondeterminismError(
+            event_id=self.event_id,
+            recorded=self.recorded,
+            requested=self.commanded,
+            recorded_line=self.recorded_line,
+            requested_line=self.commanded_line,
+        )

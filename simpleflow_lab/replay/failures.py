@@ -1,0 +1,43 @@
+"""Failures of tasks that the author's code neither read nor raised."""
+
+from __future__ import annotations
+
+from simpleflow_lab.futures import Future
+
+
+class Failures:
+    """The tasks of one run that failed for good."""
+
+    def __init__(self) -> None:
+        self._failed: list[Future] = []
+        self.settled_by_hook = 0
+        """How many tasks failed and got another outcome from the workflow's hook."""
+
+    def watch(self, future: Future) -> None:
+        """Count this future if it fails."""
+        future.add_done_callback(self._count)
+
+    def _count(self, future: Future) -> None:
+        if future.peek_exception() is not None:
+            self._failed.append(future)
+
+    @property
+    def total(self) -> int:
+        """How many tasks failed for good, or would have without a hook."""
+        return len(self._failed) + self.settled_by_hook
+
+    def unhandled(self) -> list[str]:
+        """Ids of the tasks whose errors nothing read or raised."""
+        return [future.task_id for future in self._failed if future.unhandled_failure and future.task_id]
+
+    def unraised(self) -> BaseException | None:
+        """The first error that reading a result would have raised, if nothing read it; it counts as handled then."""
+        for future in self._failed:
+            if future.raises and future.unhandled_failure:
+                future.mark_handled()
+                return future.peek_exception()
+        return None
+
+    def begin_rerun(self) -> None:
+        """The code is about to run from its start, and gets the failures anew."""
+        self._failed.clear()

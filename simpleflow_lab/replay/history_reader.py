@@ -1,0 +1,94 @@
+"""A history cut into decision batches: for each decision that was made, the events that record it.
+
+SWF writes the events of a decision's commands right behind its `DecisionTaskCompleted`. A batch is complete when an
+event follows that is none of them, or when the execution closes.
+
+Rule: pure and incremental. Events are taken in order, each once; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simpleflow_lab.data.codec import parse_or_text
+from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab.swf.event_types import CLOSE_STATUS
+from simpleflow_lab.swf.history import HistoryEvent
+
+IDENTITY_KEY: Final = "simpleflow_lab"
+"""Key in the identity of our deciders, by which a replay recognises its own histories."""
+LIMIT_KEY: Final = "max_open"
+"""Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionBatch:
+    """One decision as the history records it."""
+
+    completed: HistoryEvent
+    """Its `DecisionTaskCompleted`."""
+    recorded: Sequence[HistoryEvent]
+    """The events that record its commands, in order."""
+
+    @property
+    def started_event_id(self) -> int:
+        """Id of its `DecisionTaskStarted`: the decider saw the events up to this one."""
+        return int(self.completed.attributes.get("startedEventId", 0))
+
+
+class HistoryReader:
+    """The events of one execution, as far as they were read."""
+
+    def __init__(self) -> None:
+        self.events: list[HistoryEvent] = []
+        """Every event that was read; the event with id n is at n - 1."""
+        self._completed: HistoryEvent | None = None
+        self._recorded: list[HistoryEvent] = []
+
+    def read(self, events: Iterable[HistoryEvent]) -> Iterator[DecisionBatch]:
+        """Read further events and give the batches that they complete. Events that were read before are skipped.
+
+        Raises `HistoryError` if an event is missing, or if the first is not `WorkflowExecutionStarted`.
+        """
+        known = self.events
+        for event in events:
+            if event.id <= len(known):
+                continue
+            if event.id != len(known) + 1:
+                raise HistoryError(f"event {event.id} came after event {len(known)}")
+            if not known and event.type != "WorkflowExecutionStarted":
+                raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
+            known.append(event)
+            completed = self._completed
+            if event.type == "DecisionTaskCompleted":
+                self._completed = None
+                if completed is not None:
+                    yield DecisionBatch(completed=completed, recorded=self._recorded)
+                self._completed, self._recorded = event, []
+            elif completed is not None:
+                is_its_own = (
+                    event.attributes.get("decisionTaskCompletedEventId") == completed.id and event.decision is not None
+                )
+                if is_its_own:
+                    self._recorded.append(event)
+                if not is_its_own or event.type in CLOSE_STATUS:
+                    self._completed = None
+                    yield DecisionBatch(completed=completed, recorded=self._recorded)
+
+    def take_last_batch(self) -> DecisionBatch | None:
+        """The batch at the end, for a caller who knows that no further event belongs to it; `None` if there is none."""
+        completed, self._completed = self._completed, None
+        return None if completed is None else DecisionBatch(completed=completed, recorded=self._recorded)
+
+    def decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
+        """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
+        return _identity_of_ours(self.events[started_event_id - 1].attributes.get("identity"))
+
+
+@functools.lru_cache(maxsize=64)  # an execution has few deciders
+def _identity_of_ours(identity: str | None) -> Mapping[str, Any] | None:
+    found = parse_or_text(identity)
+    return found if isinstance(found, dict) and IDENTITY_KEY in found else None

@@ -1,0 +1,59 @@
+"""Lines of an author's code: finding the one that runs, and writing it for a person.
+
+Rule: frames of this package are never an author's.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import os
+from types import FrameType
+from typing import NamedTuple
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+class Line(NamedTuple):
+    """A line of an author's code."""
+
+    filename: str
+    """The file, as the code object names it."""
+    lineno: int
+    """The number of the line, from 1."""
+    function: str
+    """The qualified name of the function."""
+
+
+def author_frame(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame from `frame` outwards that is not of this package, or `None`."""
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not (name.startswith(_PACKAGE) and (len(name) == len(_PACKAGE) or name[len(_PACKAGE)] == ".")):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def line_of(frame: FrameType) -> Line:
+    """The line that this frame executes."""
+    return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+
+def line_text(line: Line) -> str:
+    """The line as `basic.py:25, z = self.submit(double, y)`; the file name of a notebook's cell is left out."""
+    place = f"{_file_of(line.filename)}{line.lineno}"
+    source = linecache.getline(line.filename, line.lineno).strip()
+    return f"{place}, {shortened(source, 120)}" if source else place
+
+
+def shortened(text: str, limit: int = 200) -> str:
+    """The text, cut to at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+@functools.lru_cache(maxsize=256)
+def _file_of(filename: str) -> str:
+    """What is written before the number of a line."""
+    is_cell = filename.startswith("<ipython-input") or f"{os.sep}ipykernel_" in filename
+    return "cell line " if is_cell else f"{os.path.basename(filename)}:"

@@ -1,0 +1,167 @@
+"""Recorded decisions matched with commands.
+
+Each decision leaves one event right behind its `DecisionTaskCompleted`. While a history is replayed, every such event
+must record a command of the code, of the same type and with the same input; and every command that the code made by
+then must be recorded. Otherwise the code is not the code that wrote this history: a `Divergence`.
+
+Rule: a divergence is returned as data; nothing is raised here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from simpleflow_lab.replay import patches
+from simpleflow_lab.replay.command import Command, CommandKind, PendingCommands, describe
+from simpleflow_lab.replay.commands.activity import ACTIVITY
+from simpleflow_lab.replay.commands.child import CHILD
+from simpleflow_lab.replay.commands.close import CLOSE
+from simpleflow_lab.replay.commands.kinds import KINDS
+from simpleflow_lab.replay.divergence import Divergence
+from simpleflow_lab.replay.history_reader import DecisionBatch
+from simpleflow_lab.replay.json_texts import same_json
+from simpleflow_lab.replay.run import Run
+from simpleflow_lab.swf.control import read_control
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.timer_names import WAKE_UP_TIMER
+
+
+class Matched(NamedTuple):
+    """One decision batch, matched."""
+
+    pairs: Sequence[tuple[HistoryEvent, Command]]
+    """Each recording event with the command that it records."""
+    divergence: Divergence | None
+    """The first difference, if there is one; nothing behind it is matched."""
+
+
+class Matching:
+    """The commands of one run that its history records."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._by_first_event: dict[int, Command] = {}
+        self.open_activities = 0
+        """How many activity tasks are scheduled and not closed."""
+
+    def command_of(self, event: HistoryEvent) -> Command | None:
+        """The recorded command that this event is about, or `None`; forgotten if the event closes it."""
+        row = event.row
+        first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
+        command = self._by_first_event.get(first)
+        if command is not None and row.closes:
+            del self._by_first_event[first]
+            if command.kind is ACTIVITY and first != event.id:
+                self.open_activities -= 1
+        return command
+
+    def match(self, batch: DecisionBatch, *, expects_all: bool, max_open_activities: int) -> Matched:
+        """Match a batch with the pending commands.
+
+        With `expects_all` every command must be recorded, unless an answer could not hold it: a decider of ours made
+        the decision, which kept at most this many activity tasks open.
+        """
+        pairs: list[tuple[HistoryEvent, Command]] = []
+        is_limited = False
+        pending = self._run.pending
+        for event in batch.recorded:
+            if event.attributes.get("timerId") == WAKE_UP_TIMER:
+                is_limited = True
+                continue
+            kind = KINDS.get(event.decision or "")
+            if kind is None or patches.may_be_missing(event, pending):
+                continue
+            command = _find(event, kind, pending)
+            if command is None:
+                return Matched(pairs, _divergence(event, kind, pending))
+            pairs.append((event, command))
+            self._record(event, command)
+            is_limited = is_limited or command.kind is CLOSE
+        if not expects_all or is_limited or not len(pending):
+            return Matched(pairs, None)
+        return Matched(pairs, _unrecorded(batch.completed, self._expected(max_open_activities)))
+
+    def _record(self, event: HistoryEvent, command: Command) -> None:
+        run = self._run
+        run.pending.remove(command)
+        if run.fields.has_unwritten:
+            run.fields.take_unwritten([command.input, *command.options.values()])  # the objects exist
+        command.sent = True
+        if command.kind is CLOSE and event.row.entity != "execution":
+            run.pending.add(command.reset())  # refused, for something happened meanwhile: it is commanded again
+        if command.kind.is_followed:
+            self._by_first_event[event.id] = command
+        if event.type == "ActivityTaskScheduled":
+            self.open_activities += 1
+
+    def _expected(self, max_open_activities: int) -> list[Command]:
+        """The pending commands that a decider of ours would have sent."""
+        run = self._run
+        left = [command for command in run.pending if command.kind is not CLOSE]
+        if run.closing is not None:
+            # The close may come later than the code's end: when a signal that is passed on has arrived.
+            left = [command for command in left if not command.kind.is_lost_at_close]
+        if self.open_activities >= max_open_activities:
+            left = [command for command in left if command.kind is not ACTIVITY]
+        return left
+
+
+def _find(event: HistoryEvent, kind: CommandKind, pending: PendingCommands) -> Command | None:
+    """The pending command that this event records."""
+    return next((command for command in _candidates(event, kind, pending) if _is_same(event, command)), None)
+
+
+def _candidates(event: HistoryEvent, kind: CommandKind, pending: PendingCommands) -> Sequence[Command]:
+    """The pending commands of this kind with the event's id; of this kind alone if the event has no id."""
+    id = event.decision if kind.id_attribute is None else event.attributes.get(kind.id_attribute)
+    if id is not None:
+        return pending.named(kind, str(id))
+    return [command for command in pending if command.kind is kind]
+
+
+def _is_same(event: HistoryEvent, command: Command) -> bool:
+    attributes, kind = event.attributes, command.kind
+    if command.type is not None:
+        type = attributes.get("activityType") or attributes.get("workflowType") or {}
+        if type.get("name") not in (command.type[0], command.alias) or type.get("version") != command.type[1]:
+            return False
+    if kind.is_same is not None:
+        return kind.is_same(event, command)
+    name = kind.input_attribute
+    if name is None or (name not in attributes and event.type.endswith("Failed")):
+        return True
+    return same_json(attributes.get(name), command.input)
+
+
+def _divergence(event: HistoryEvent, kind: CommandKind, pending: PendingCommands) -> Divergence:
+    """The event records none of the pending commands: it is shown with the one that comes nearest."""
+    attributes = event.attributes
+    of_kind = (command for command in pending if command.kind is kind)
+    nearest = next(iter(_candidates(event, kind, pending)), None) or next(of_kind, None) or next(iter(pending), None)
+    type = attributes.get("activityType") or (attributes.get("workflowType") if kind is CHILD else None)
+    recorded = describe(
+        kind.name,
+        str(event.decision if kind.id_attribute is None else attributes.get(kind.id_attribute)),
+        (str(type.get("name")), str(type.get("version"))) if type else None,
+        attributes.get(kind.input_attribute or "input"),
+    )
+    return Divergence(
+        event_id=event.id,
+        recorded=recorded,
+        commanded=nearest.describe() if nearest is not None else None,
+        recorded_line=read_control(attributes.get("control")).line,
+        commanded_line=nearest.line_text if nearest is not None else None,
+    )
+
+
+def _unrecorded(completed: HistoryEvent, commands: Sequence[Command]) -> Divergence | None:
+    """The first of the commands that this decision should have recorded, or `None` if there are none."""
+    for command in commands:
+        return Divergence(
+            event_id=completed.id,
+            recorded=None,
+            commanded=command.describe(),
+            commanded_line=command.line_text,
+        )
+    return None

@@ -1,0 +1,166 @@
+"""One run of a workflow execution while it is replayed: what the parts of a replay share about it.
+
+The kinds of task (`commands`), the author's executor and the runner of the author's code work on the same `Run`: its
+events, its fibers, its pending commands, its ids.
+
+Rule: state, and the few steps by which every part changes it. What a kind of task does is not known here.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simpleflow_lab.data.fields import DeferredFields, Fields
+from simpleflow_lab.exceptions import DecisionTaskError, TaskCanceled
+from simpleflow_lab.futures import Canceler, Future
+from simpleflow_lab.replay.command import Command, PendingCommands
+from simpleflow_lab.replay.failures import Failures
+from simpleflow_lab.replay.fibers import Fibers
+from simpleflow_lab.replay.pending_hooks import PendingHooks
+from simpleflow_lab.replay.rerun import CommandIndex
+from simpleflow_lab.replay.task_ids import TaskIds
+from simpleflow_lab.replay.task_records import HistoryWithRecords
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.workflow import Workflow
+
+
+class Waiter:
+    """Suspends the current fiber until a future is done; a `futures.TimedWaiter`."""
+
+    __slots__ = ("_run", "start_deadline")
+
+    def __init__(self, run: Run):
+        self._run = run
+        self.start_deadline: Callable[[int], Future] = _no_timers
+        """Starts a timer of so many seconds; the timers set it."""
+
+    def __call__(self, future: Future, /) -> None:
+        self._run.fibers.wait(future)
+
+
+class Run:
+    """What is known and pending of one run."""
+
+    def __init__(
+        self,
+        events: list[HistoryEvent],
+        *,
+        domain: str,
+        workflow_id: str,
+        run_id: str,
+        context: contextvars.Context | None,
+        defaults: Mapping[str, str],
+        fields: Fields,
+    ):
+        self.events = events
+        """The events that were read, also those that came after the decision at hand."""
+        self.history = HistoryWithRecords(events)
+        """The events up to the decision at hand: what the workflow may know."""
+        self.domain, self.workflow_id, self.run_id = domain, workflow_id, run_id
+        self.defaults = defaults
+        """The task list and the timeouts of activities that set none, by their names in a decision."""
+        self._context = context
+        self.fibers = Fibers(context)
+        self.fields = DeferredFields(fields, lambda call: self.fibers.call_outside(call))
+        self.ids = TaskIds(workflow_id, run_id, fiber_path=lambda: self.fibers.path)
+        self.pending = PendingCommands()
+        """Commands that the history has not recorded yet."""
+        self.index = CommandIndex(self.pending)
+        self.failures = Failures()
+        self.hooks = PendingHooks()
+        self.waiter = Waiter(self)
+        self.workflow: Workflow | None = None
+        """The author's latest instance; `None` before the first decision."""
+        self.is_replaying = False
+        """The decision at hand was made before."""
+        self.started_event_id = 0
+        """Id of the `DecisionTaskStarted` of the decision at hand; 0 before the first."""
+        self.closing: Command | None = None
+        """The close command, once the workflow has ended."""
+        self.blocked = False
+        """The code raised `ExecutionBlocked`: it runs again from its start at the next decision."""
+        self.resolved_after_block = False
+        """A hook closed a future after that: nothing else may come to make the code run again."""
+        self.decision_error: DecisionTaskError | None = None
+        """Why no decision can be made, whatever the code does about it."""
+        self.author_failed: Callable[[BaseException, str], None] = _raise
+        """Called with an error of the author's code outside of `run`, and the name of what raised it."""
+
+    @property
+    def started(self) -> HistoryEvent:
+        """Its `WorkflowExecutionStarted`."""
+        return self.events[0]
+
+    @property
+    def decided_at(self) -> datetime.datetime:
+        """When the decision task at hand was started; before the first, when the run was."""
+        return self.events[max(self.started_event_id, 1) - 1].timestamp
+
+    def new_future(
+        self, task_id: str | None = None, *, raises: bool = False, canceler: Canceler | None = None
+    ) -> Future:
+        """A future that suspends the fiber that reads it, and whose failure is watched."""
+        future = Future(self.waiter, task_id=task_id, raises=raises, canceler=canceler)
+        self.failures.watch(future)
+        return future
+
+    # -- commands --
+
+    def enqueue(self, command: Command) -> Command:
+        """Add a command of the author's code; gives the one that stands for it, which a rerun may have made before.
+
+        Raises `NondeterminismError` if that has the same id and another type or input.
+        """
+        try:
+            standing = self.index.register(command)
+        except DecisionTaskError as error:
+            self.fail_decision(error)
+            raise
+        if standing is command:
+            self.pending.add(command)
+        return standing
+
+    def enqueue_own(self, command: Command) -> None:
+        """Add a command that the code does not make itself, and so does not make again in a rerun."""
+        self.pending.add(command)
+
+    def retry(self, command: Command) -> None:
+        """Add one more attempt of a command; none if it was canceled."""
+        if not command.cancel_requested:
+            self.pending.add(command.reset())
+        elif command.future is not None and not command.future.done:
+            command.future.set_cancelled(TaskCanceled())
+
+    # -- the author's code --
+
+    def hook(self, name: str) -> Callable[..., Any] | None:
+        """The workflow's own hook of this name, or `None` if it inherits that of `Workflow`."""
+        workflow = self.workflow
+        if workflow is None or getattr(type(workflow), name) is getattr(Workflow, name):
+            return None
+        found: Callable[..., Any] = getattr(workflow, name)
+        return found
+
+    def fail_decision(self, error: DecisionTaskError) -> None:
+        """The decision at hand can't be made, because of the first such error."""
+        self.decision_error = self.decision_error or error
+
+    def begin_rerun(self) -> None:
+        """The code is about to run from its start. Its commands so far stay as they are."""
+        self.blocked = self.resolved_after_block = False
+        self.fibers.close()
+        self.fibers = Fibers(self._context)
+        self.ids.begin_rerun()
+        self.index.begin_rerun()
+        self.failures.begin_rerun()
+
+
+def _raise(error: BaseException, what: str) -> None:
+    raise error
+
+
+def _no_timers(seconds: int) -> Future:
+    raise RuntimeError("this run has no timers")

@@ -1,0 +1,229 @@
+"""Running the author's code: `run` and its hooks, decision by decision, and how the execution ends.
+
+The code runs in fibers, until all of them are suspended. It ends by a result, by an error of its own, or by a cancel
+request. An infrastructure error never ends it: the decision is retried.
+
+A workflow that raises `ExecutionBlocked` runs again from its start at the next decision; see `rerun`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import greenlet
+
+from simpleflow_lab.data.codec import arguments_of
+from simpleflow_lab.data.failure_details import format_traceback, read_details, reason_of
+from simpleflow_lab.data.fields import DeferredFields
+from simpleflow_lab.exceptions import (
+    DecisionInterrupted,
+    ExecutionBlocked,
+    TaskFailed,
+    UsageError,
+    WorkflowCanceled,
+    WorkflowException,
+)
+from simpleflow_lab.replay.commands.close import close_with
+from simpleflow_lab.replay.commands.kinds import Kinds
+from simpleflow_lab.replay.executor import ReplayExecutor
+from simpleflow_lab.replay.muted_output import muted_output
+from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.workflow_hooks import Hooks, InfrastructureError
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.limits import MAX_DATA, MAX_REASON
+from simpleflow_lab.workflow import Workflow
+
+_INFRASTRUCTURE: Final = frozenset(
+    {
+        "builtins.MemoryError",
+        "builtins.ConnectionError",
+        "sqlite3.Error",
+        "botocore.exceptions.BotoCoreError",
+        "botocore.exceptions.ClientError",
+        "urllib3.exceptions.HTTPError",
+        "simpleflow_lab.exceptions.StoreError",
+        "simpleflow_lab.exceptions.SWFFault",
+        "simpleflow_lab.exceptions.DecisionTaskError",
+    }
+)
+"""Infrastructure errors, by qualified name. They fail the decision, never the execution."""
+
+
+class WorkflowCode:
+    """The author's code of one run."""
+
+    def __init__(self, workflow: type[Workflow], run: Run, kinds: Kinds, executor: ReplayExecutor):
+        self._class = workflow
+        self._run = run
+        self._kinds = kinds
+        self._executor = executor
+        self._hooks = Hooks(workflow)
+        self._instance: Workflow | None = None
+        self._is_spawned = False
+        self._cancel_requested = False
+        self._cancel_raised: WorkflowCanceled | None = None
+        run.author_failed = self._author_failed
+
+    def request_cancel(self) -> None:
+        """The history has a cancel request, which the next decision sees."""
+        self._cancel_requested = True
+
+    def prepare(self) -> None:
+        """Spawn the code before the first decision, and again after it blocked; before the decision's events apply."""
+        run = self._run
+        if not self._is_spawned:
+            self._spawn()
+        elif run.blocked and run.closing is None:
+            self._rerun()
+
+    def run(self) -> None:
+        """Run the code until all its fibers are suspended, or the execution ends. Raises `DecisionTaskError`."""
+        if self._run.is_replaying:
+            with muted_output():
+                self._run_to_suspension()
+        else:
+            self._run_to_suspension()
+
+    def _spawn(self) -> None:
+        self._is_spawned = True
+        self._run.fibers.spawn(self._main)
+
+    def _rerun(self) -> None:
+        run = self._run
+        with muted_output():  # `finally` clauses of the run before
+            run.begin_rerun()
+            self._kinds.begin_rerun()
+        self._instance = None
+        self._spawn()
+        run.hooks.begin_rerun(run.fibers)
+
+    def _run_to_suspension(self) -> None:
+        run = self._run
+        self._enter()
+        if self._cancels():
+            self._cancel()
+        if run.closing is None:
+            run.fibers.run()
+        while run.resolved_after_block and run.closing is None and run.decision_error is None:
+            self._rerun()
+            self._enter()
+            run.fibers.run()
+        if run.decision_error is not None:
+            raise run.decision_error
+        if run.closing is None:
+            self._hooks.call(run, "after_replay")
+        else:
+            self._hooks.call_at_close(run, "after_closed")
+
+    def _enter(self) -> None:
+        if self._instance is None:
+            self._instance = self._run.workflow = self._class(self._executor)
+        self._hooks.call(self._run, "before_replay")
+
+    # -- how it ends --
+
+    def _main(self) -> None:
+        """The first fiber: the workflow's `run`, and how the execution ends."""
+        run, workflow = self._run, self._instance
+        assert workflow is not None
+        try:
+            args, kwargs = _input_of(run.started, run.fields)
+            result = workflow.run(*args, **kwargs)
+            unraised = run.failures.unraised()
+            if unraised is not None:
+                raise unraised
+            text = run.fields.encode(result, "result")
+        except ExecutionBlocked:
+            if self._cancel_raised is None:
+                run.blocked = True
+            else:
+                self._close_canceled()
+        except WorkflowCanceled:
+            self._close_canceled()
+        except WorkflowException as error:
+            self._fail(error.reason, error.details)
+        except (greenlet.GreenletExit, DecisionInterrupted):
+            raise
+        except BaseException as error:
+            self._author_failed(error)
+        else:
+            if run.closing is None:
+                self._hooks.call(run, "after_replay")
+                self._hooks.call_at_close(run, "on_completed")
+                close_with(run, "CompleteWorkflowExecution", result=text)
+
+    def _cancels(self) -> bool:
+        """A cancel request came, and the workflow, which is asked once for each, does not refuse it."""
+        requested, self._cancel_requested = self._cancel_requested, False
+        if not requested or self._cancel_raised is not None:
+            return False
+        return not self._hooks.has("should_cancel") or bool(self._hooks.call(self._run, "should_cancel"))
+
+    def _cancel(self) -> None:
+        if self._class.cancellation == "raise":
+            self._kinds.activities.cancel_all()  # at a close they learn of it anyway
+            self._cancel_raised = WorkflowCanceled("the execution was asked to cancel")
+            self._run.fibers.interrupt(self._cancel_raised)
+        else:
+            self._hooks.call(self._run, "after_replay")
+            self._close_canceled()
+
+    def _close_canceled(self) -> None:
+        self._hooks.call_at_close(self._run, "on_canceled")
+        close_with(self._run, "CancelWorkflowExecution")
+
+    def _author_failed(self, error: BaseException, what: str = "") -> None:
+        """The author's code raised: that ends the execution, unless it is an infrastructure error."""
+        if _is_infrastructure(error):
+            where = f"{self._class.type_name()}.{what or 'run'}"
+            failed = InfrastructureError(f"{type(error).__name__} in {where}: {error}")
+            failed.__cause__ = error
+            self._run.fail_decision(failed)
+        else:
+            reason = reason_of(error)
+            self._fail(f"{what}: {reason}" if what else reason, _failure_details(error))
+
+    def _fail(self, reason: str, details: str | None) -> None:
+        run = self._run
+        if run.closing is not None:
+            return  # it ended otherwise before
+        self._hooks.call_at_close(run, "on_failure", reason, details)
+        if details is not None:
+            details = run.fields.store_or_truncate(details, "details of the failure", _both_ends)
+        close_with(run, "FailWorkflowExecution", reason=reason[:MAX_REASON], details=details)
+
+
+def _input_of(started: HistoryEvent, fields: DeferredFields) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments that the execution was started with, by upstream's rule (SD-14)."""
+    text = started.attributes.get("input")
+    if not text:
+        return [], {}
+    try:
+        value = fields.decode_input(text)
+        if isinstance(value, dict):
+            value.pop("__extra", None)
+            if not value:
+                return [], {}
+        return arguments_of(value, where="the input of the execution")
+    except ValueError as error:
+        raise UsageError(f"the input of the execution is not JSON: {error}") from None
+
+
+def _is_infrastructure(error: BaseException) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in _INFRASTRUCTURE for kind in type(error).__mro__)
+
+
+def _failure_details(error: BaseException) -> str:
+    """The traceback of the workflow's code and, of a task that failed, what its worker recorded."""
+    text = "".join(format_traceback(error))
+    if isinstance(error, TaskFailed):
+        task = read_details(error.details)
+        if task is not None and task.traceback:
+            text += f"\n{error.name} failed with:\n{task.traceback}\n"
+    return text
+
+
+def _both_ends(text: str) -> str:
+    """The beginning and the end of a text, together within SWF's limit."""
+    half = MAX_DATA // 2 - 10
+    return f"{text[:half]}\n[...]\n{text[-half:]}"
