@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeGuard
 
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.data.references import listed, loaded
+from simpleflow_lab.data.references import list_of_results, loaded
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import FINISHED, FIRST_COMPLETED, Future, wait
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
@@ -111,7 +111,7 @@ class GroupFuture(Future):
     @property
     def results(self) -> list[Any]:
         """The results of the members so far, `None` for those that failed or are not done; does not wait."""
-        return listed(_value(future) for future in self.futures)
+        return list_of_results(_value(future) for future in self.futures)
 
     def mark_handled(self) -> None:
         """Mark the failure as handled, and with it those of the members."""

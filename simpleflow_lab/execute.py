@@ -47,7 +47,7 @@ from simpleflow_lab.data.codec import decode, encode
 from simpleflow_lab.data.failure_details import details_of, read_details
 from simpleflow_lab.exceptions import ExecutionError, ExecutionTimeoutError
 from simpleflow_lab.programs import function_source
-from simpleflow_lab.programs.child_processes import END_SECONDS, PR_SET_PDEATHSIG, Take, run
+from simpleflow_lab.programs.child_processes import END_SECONDS, PR_SET_PDEATHSIG, Receive, run
 
 __all__ = [
     "ExecutionError",
@@ -158,14 +158,14 @@ def program(
                 if sys.platform == "linux"
                 else words,
                 name=shlex.quote(name),
-                take={},
+                receive={},
                 stdout=output.extend,
                 stderr=take_errors,
                 environment=env,
                 timeout=timeout,
                 kill_children=kill_children,
                 sigterm_seconds=settings.read("activity_sigterm_wait_sec"),
-                still_wanted=_still_wanted,
+                check_canceled=_check_canceled,
             )
             forward(b"")
             if code:
@@ -208,7 +208,7 @@ class _Tail:
         return self._kept.decode("utf-8", "replace")
 
 
-def _forward(stream: Any) -> Take:
+def _forward(stream: Any) -> Receive:
     """Passes text on to a stream of this process, and so to where the output of the running activity goes."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -221,7 +221,7 @@ def _forward(stream: Any) -> Take:
     return forward
 
 
-def _still_wanted() -> None:
+def _check_canceled() -> None:
     """Raises if the running activity task was canceled, or is gone."""
     if activity.current_context():
         activity.heartbeat()
@@ -259,12 +259,12 @@ def python(
             context: Mapping[str, Any] = activity.current_context()
             if "context" in kwargs and "context" not in _parameters(function):
                 context = kwargs.pop("context") or context  # type: ignore[assignment]
-            name, packed = function_source.dotted_name(function), None
+            name, source = function_source.dotted_name(function), None
             if name is None:
-                name, packed = function.__qualname__, function_source.pack(function)
+                name, source = function.__qualname__, function_source.to_source(function)
             own = interpreter == "python"
             request = {
-                "function": packed,
+                "function": source,
                 "path": [entry for entry in sys.path if entry] if own else [],
                 "modules": [VALUES] if VALUES in sys.modules else [],
             }
@@ -311,7 +311,7 @@ def _call_elsewhere(
         code = run(
             command + (["--kill-children"] if kill_children else []),
             name=name,
-            take={result_read: result.extend, error_read: errors.extend},
+            receive={result_read: result.extend, error_read: errors.extend},
             stdout=stdout,
             stderr=stderr,
             send=(send_fd, request),
@@ -320,7 +320,7 @@ def _call_elsewhere(
             timeout=timeout,
             kill_children=kill_children,
             sigterm_seconds=settings.read("activity_sigterm_wait_sec"),
-            still_wanted=_still_wanted,
+            check_canceled=_check_canceled,
         )
     finally:
         for fd in fds:
@@ -379,7 +379,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 kill_children=options.kill_children,
             )
         else:
-            function, sent = function_source.innermost(function_source.find(options.funcname)), _arguments(options)
+            function, sent = (
+                function_source.original_function(function_source.import_by_name(options.funcname)),
+                _arguments(options),
+            )
         result = encode(_call(function, sent))
     except BaseException as error:  # sys.exit() included: it ends the function, and the parent must know
         logging.getLogger(options.logger_name or __name__).error("%s: %s", options.funcname, error)
@@ -473,9 +476,11 @@ def _request(fd: int, others: Sequence[int], name: str, *, kill_children: bool) 
     sys.path += [entry for entry in request["path"] if entry not in sys.path]
     for module in request["modules"]:
         importlib.import_module(module)
-    packed = request["function"]
+    source = request["function"]
     function = (
-        function_source.unpack(packed) if packed is not None else function_source.innermost(function_source.find(name))
+        function_source.from_source(source)
+        if source is not None
+        else function_source.original_function(function_source.import_by_name(name))
     )
     return function, decode(line.decode())
 

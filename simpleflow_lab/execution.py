@@ -331,8 +331,8 @@ class Execution(Looks):
             next_run = last.attributes["newExecutionRunId"]
             following = Execution(self._pool, self.workflow_id, next_run, domain=self.domain)
             return following.result(timeout)
-        reason = self._fields.text_if_there(last.attributes.get("reason")) or last.attributes.get("cause")
-        details = self._fields.text_if_there(last.attributes.get("details"))
+        reason = self._fields.text_or_reference(last.attributes.get("reason")) or last.attributes.get("cause")
+        details = self._fields.text_or_reference(last.attributes.get("details"))
         raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details)
 
     @property

@@ -1,1 +1,1 @@
-"""Values to the strings of SWF and back: the codec, fields, references to large values, and where objects are kept."""
+"""Values as SWF's strings and back: the codec, fields, references to large values, objects, numpy and pandas."""

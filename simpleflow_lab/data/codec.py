@@ -1,7 +1,8 @@
-"""Values to SWF's strings and back: JSON, strict both ways.
+"""Values as SWF's strings and back: JSON, strict both ways.
 
-What an activity takes and gives must come back from a history as it went in. JSON's own types do. A few others are
-common enough to be written as what they become, always the same way:
+*Rule:* arguments and results come back from a history as they went in, or are refused.
+
+JSON's own types come back. A few others are common enough to be converted, always in the same way:
 
     ======================  =====================================================================
     Python                  JSON
@@ -18,10 +19,10 @@ Other types are registered, in every process that writes or reads them:
     codec.register(Point, name="geo.Point", encode=lambda point: [point.x, point.y], decode=lambda xy: Point(*xy))
 
 and come back as they were: `{"__simpleflow__": "geo.Point", "value": [1, 2]}`. Reading calls the function that was
-registered under that name and nothing else: no name in a history is ever imported. `simpleflow_lab.data.numpy_pandas`
+registered under that name and no other: no name in a history is ever imported. `simpleflow_lab.data.numpy_pandas`
 registers those of numpy and pandas.
 
-Everything else is refused with the place where it stands: NaN and infinities, mapping keys that are not strings (JSON
+Everything else is refused, with its place in the value: NaN and infinities, mapping keys that are not strings (JSON
 would turn them into strings), bytes that are not UTF-8, lone surrogates, nesting deeper than `MAX_DEPTH`, and objects.
 Text is compact, with sorted keys and ASCII only: equal values have equal text, and characters are bytes.
 """
@@ -54,7 +55,7 @@ _ENCODER = json.JSONEncoder(
 
 
 def encode(value: Any) -> str:
-    """JSON text of a value. Raises `EncodingError` naming the place of what JSON can't hold unchanged."""
+    """The JSON text of a value. Raises `EncodingError`, with the place of a part that JSON can't hold unchanged."""
     plain = _plain(value, None, 0)
     try:
         return _ENCODER.encode(plain)
@@ -63,18 +64,18 @@ def encode(value: Any) -> str:
 
 
 def decode(text: str) -> Any:
-    """The value of JSON text, with those of registered types as they were.
+    """The value of JSON text, with values of registered types as they were.
 
     Raises `ValueError` for text that is not JSON, NaN, or nesting beyond `MAX_DEPTH`; `UnreadableValueError` for a
-    value of a type that nobody registered.
+    value of a type that is not registered.
     """
     value = parse(text)
-    # "\\u" may be how somebody else wrote the tag.
-    return _revived(value) if TAG in text or "\\u" in text else value
+    # Another program may have written the tag with "\\u".
+    return _decoded(value) if TAG in text or "\\u" in text else value
 
 
 def parse(text: str) -> Any:
-    """The value of JSON text in JSON's own types, as it stands there. Raises `ValueError` as `decode` does."""
+    """The value of JSON text in JSON's own types. Raises `ValueError` as `decode` does."""
     try:
         value = _DECODER.decode(text)
     except RecursionError:
@@ -85,14 +86,14 @@ def parse(text: str) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """The text of what `parse` gave: equal values have equal text."""
+    """The JSON text of a value that `parse` gave: equal values have equal text."""
     return _ENCODER.encode(value)
 
 
 def decode_or_text(text: str | None) -> Any:
-    """The value of a field that any worker, in any language, may have written: JSON if it is JSON, else the text.
+    """The value of a field that any worker, in any language, may have written: of JSON its value, else the text.
 
-    Raises `UnreadableValueError` for a value of a type that nobody registered.
+    Raises `UnreadableValueError` for a value of a type that is not registered.
     """
     if text is None:
         return None
@@ -103,7 +104,7 @@ def decode_or_text(text: str | None) -> Any:
 
 
 def parse_or_text(text: str | None) -> Any:
-    """The same in JSON's own types: for what is no value of an author."""
+    """The value of such a field in JSON's own types, for a field that holds no value of an author."""
     if text is None:
         return None
     try:
@@ -113,7 +114,9 @@ def parse_or_text(text: str | None) -> Any:
 
 
 def decode_input(text: str, *, where: str) -> tuple[list[Any], dict[str, Any]]:
-    """Arguments from what a person typed: an array is the positional ones, `{"args": …, "kwargs": …}` both, else one.
+    """Arguments from JSON that a person typed: an array has the positional ones, `{"args": …, "kwargs": …}` both kinds.
+
+    Anything else is one argument.
 
     `where` names the source in the error. Raises `UsageError` in one line.
     """
@@ -128,7 +131,7 @@ def decode_input(text: str, *, where: str) -> tuple[list[Any], dict[str, Any]]:
             f"{where} is not JSON ({error}): write it as in '[1, 5]' or '{{\"kwargs\": {{\"x\": 1}}}}'"
         ) from None
     try:
-        return arguments_of(_revived(value), where=where)
+        return arguments_of(_decoded(value), where=where)
     except UnreadableValueError as error:
         raise UsageError(f"{where}: {error}") from None
 
@@ -154,23 +157,26 @@ def arguments_of(value: Any, *, where: str) -> tuple[list[Any], dict[str, Any]]:
 
 
 class Registered(NamedTuple):
-    """How values of a type are written and read."""
+    """How values of one type are encoded and decoded."""
 
     type: type
+    """The type itself."""
     name: str | None
-    """The tag; `None` for a type whose values come back as what they became."""
+    """The tag; `None` for a type whose values come back in the form that `encode` gives."""
     encode: Callable[[Any], Any]
+    """Gives something that can be encoded."""
     decode: Callable[[Any], Any] | None
+    """Gives the value of what `encode` gave."""
 
 
 _by_type: Final[dict[type, Registered]] = {}
 _by_name: Final[dict[str, Registered]] = {}
 
 on_registered: Final[list[Callable[[type], None]]] = []
-"""Called with each type as it is registered: what could not be read may be read now."""
+"""Called with each type as it is registered: a decision that was blocked by it can be retried."""
 
 _OWN: Final = frozenset({NoneType, bool, int, float, str, list, tuple, dict})
-"""The types that JSON has itself, and that stay as they are."""
+"""JSON's own types, whose values stay as they are."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,199}")
 
 
@@ -188,10 +194,10 @@ def register(
     both must be registered wherever such a value is read. Values of subclasses are not taken: `decode` would make
     something else of them.
 
-    Without `name` and `decode` a value comes back as what `encode` made of it, as a set comes back as a list; this is
-    for types whose values are equal to that, and holds for subclasses, too.
+    Without `name` and `decode` a value comes back in the form that `encode` gives, as a set comes back as a list. This
+    is for types whose values are equal to that form, and it includes subclasses.
 
-    Registering a type again replaces how it was registered. Raises `UsageError` for a type of JSON's own, for a name
+    Registering a type again replaces its registration. Raises `UsageError` for a type of JSON's own, for a name
     that is no name or is another type's.
     """
     if type in _OWN:
@@ -202,7 +208,7 @@ def register(
         if not _NAME.fullmatch(name) or name == OBJECT:
             raise UsageError(f"{name!r} can't be the name of a type: write it as in 'geo.Point'")
         other = _by_name.get(name)
-        # A class of the same name is the same cell, run again.
+        # A class of the same name is that of a cell that ran again.
         if other is not None and _qualified(other.type) != _qualified(type):
             raise UsageError(f"{name!r} is registered for {_qualified(other.type)}: choose another name")
     registered = Registered(type, name, encode, decode)
@@ -214,7 +220,7 @@ def register(
 
 
 def is_registered(type: type) -> bool:
-    """Somebody called `register` for it."""
+    """Whether this type itself is registered."""
     return type in _by_type
 
 
@@ -222,7 +228,7 @@ def _qualified(type: type) -> str:
     return f"{type.__module__}.{type.__qualname__}"
 
 
-def _written(registered: Registered, value: Any, where: _Where, depth: int) -> Any:
+def _encode_registered(registered: Registered, value: Any, where: _Where, depth: int) -> Any:
     """The value of a registered type in JSON's own types."""
     try:
         encoded = registered.encode(value)
@@ -235,25 +241,25 @@ def _written(registered: Registered, value: Any, where: _Where, depth: int) -> A
     return plain if registered.name is None else {TAG: registered.name, VALUE: plain}
 
 
-def _revived(value: Any) -> Any:
-    """The parsed value, with those of registered types as they were."""
+def _decoded(value: Any) -> Any:
+    """The parsed value, with values of registered types as they were."""
     if isinstance(value, list):
-        return [_revived(item) for item in value]
+        return [_decoded(item) for item in value]
     if not isinstance(value, dict):
         return value
     if TAG not in value:
-        return {key: _revived(item) for key, item in value.items()}
+        return {key: _decoded(item) for key, item in value.items()}
     name, inner = value[TAG], value.get(VALUE)
     if value.keys() != {TAG, VALUE} or not isinstance(name, str):
         raise UnreadableValueError(str(name)[:200], f"it is not written as {{{TAG!r}: name, {VALUE!r}: …}}")
     if name == OBJECT:
         if not isinstance(inner, dict):
             raise UnreadableValueError(name, "it is no object")
-        return {key: _revived(item) for key, item in inner.items()}
+        return {key: _decoded(item) for key, item in inner.items()}
     registered = _by_name.get(name)
     if registered is None or registered.decode is None:
         raise UnreadableValueError(name[:200])
-    inner = _revived(inner)
+    inner = _decoded(inner)
     try:
         return registered.decode(inner)
     except Exception as error:  # of the registered function, on what anybody may have written
@@ -261,7 +267,7 @@ def _revived(value: Any) -> Any:
 
 
 _Where = tuple[Any, object] | None
-"""The place of a value: that of what holds it, and the index or key there. Put into words only for an error."""
+"""The place of a value: the place of its container, and the index or key in it. Formatted only for an error."""
 _ELEMENT: Final = object()
 """The step to an element of a set."""
 
@@ -303,7 +309,7 @@ def _other(value: Any, where: _Where, depth: int) -> Any:
         for kind in type(value).__mro__:
             registered = _by_type.get(kind)
             if registered is not None and (registered.name is None or kind is type(value)):
-                return _written(registered, value, where, depth)
+                return _encode_registered(registered, value, where, depth)
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, uuid.UUID):

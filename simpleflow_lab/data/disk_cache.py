@@ -1,11 +1,12 @@
-"""A cache on this disk of what was read from S3: at most 1 GB, what was used least recently goes first.
+"""A cache on this disk of the objects that were read from S3: at most 1 GB, the least recently used are evicted.
 
-It lies in the user's own cache folder, and only if nobody else can have put anything there: no link, the user's own,
-mode 0700. Else there is no cache, and one warning says why. What is in it is not believed either: every content stands
-behind its own hash, a row that is anything but plain bytes in a file of this cache is passed over, and nothing is ever
-unpickled. A cache that is broken is an empty one.
+It is in the user's own cache folder, and is used only if nobody else can have written there: no link, the user's own,
+mode 0700. Otherwise there is no cache, and one warning gives the reason.
 
-This is the one module that knows diskcache.
+*Rule:* its contents are not trusted either. Each content stands behind its own hash, a row that is anything but plain
+bytes in a file of this cache is passed over, and nothing is ever unpickled. A damaged cache is an empty one.
+
+This is the only module that imports diskcache.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any, Final
 import diskcache
 import platformdirs
 
-from simpleflow_lab.data.objects import own_folder
+from simpleflow_lab.data.objects import make_private_folder
 from simpleflow_lab.exceptions import StoreError
 
 logger = logging.getLogger(__name__)
 
 SIZE_LIMIT: Final = 2**30
-"""Bytes."""
+"""Largest size of the cache, in bytes."""
 EVICTION_POLICY: Final = "least-recently-used"
 TIMEOUT: Final = 1.0
 """Seconds to wait for another process that writes to the cache; then it is a miss."""
@@ -41,7 +42,7 @@ _ERRORS: Final = (sqlite3.Error, OSError, diskcache.Timeout, ValueError, TypeErr
 
 
 class DiskCache:
-    """Contents by key; implements `fields.Cache`. It is opened when it is first used, anew in each process."""
+    """Contents by key; implements `fields.Cache`. Each process opens it when it first uses it."""
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, size_limit: int = SIZE_LIMIT):
         """`folder` is by default `jumbo` in the user's cache folder."""
@@ -54,47 +55,47 @@ class DiskCache:
         return f"<DiskCache {self.folder}>"
 
     def get(self, key: str) -> bytes | None:
-        """The content under this key, if it is there unchanged."""
+        """The content under this key, unchanged, or `None`."""
         cache = self._cache()
         if cache is None:
             return None
         try:
             found = cache.get(_row(key))
         except _ERRORS as error:
-            self._broken(error)
+            self._give_up_after(error)
             return None
         if found is None:
             return None
-        if type(found) is bytes and found[:_HASH_BYTES] == _mark(key, found[_HASH_BYTES:]):
+        if type(found) is bytes and found[:_HASH_BYTES] == _seal(key, found[_HASH_BYTES:]):
             return found[_HASH_BYTES:]
         self.drop(key)
         return None
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep this content until there is no room for it."""
+        """Cache this content until it is evicted."""
         cache = self._cache()
         if cache is not None:
             try:
-                cache.set(_row(key), _mark(key, content) + content)
+                cache.set(_row(key), _seal(key, content) + content)
             except _ERRORS as error:
-                self._broken(error)
+                self._give_up_after(error)
 
     def drop(self, key: str) -> None:
-        """Forget this content."""
+        """Remove this content."""
         cache = self._cache()
         if cache is not None:
             with contextlib.suppress(*_ERRORS):
                 cache.delete(_row(key))
 
     def close(self) -> None:
-        """Close its files; used again, it is opened again."""
+        """Close its files. The next use opens it again."""
         with self._lock:
             cache = self._opened.pop(os.getpid(), None)
         if cache is not None:
             cache.close()
 
     def _cache(self) -> diskcache.Cache | None:
-        """This process's own: an open database does not survive a fork."""
+        """The cache of this process: an open database does not survive a fork."""
         with self._lock:
             process = os.getpid()
             if process not in self._opened:
@@ -103,8 +104,8 @@ class DiskCache:
 
     def _open(self) -> diskcache.Cache | None:
         try:
-            own_folder(self.folder)
-            _own_files(self.folder)
+            make_private_folder(self.folder)
+            _check_files(self.folder)
             return diskcache.Cache(
                 str(self.folder),
                 timeout=TIMEOUT,
@@ -116,8 +117,8 @@ class DiskCache:
             logger.warning("what is read from S3 is not cached: %s", error)
             return None
 
-    def _broken(self, error: Exception) -> None:
-        """A lock that is held for long is a miss. All else ends the cache for this process."""
+    def _give_up_after(self, error: Exception) -> None:
+        """Stop using the cache in this process, unless the error is a lock held for long: that is a miss."""
         if isinstance(error, diskcache.Timeout):
             return
         with self._lock:
@@ -163,7 +164,7 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_path("simpleflow_lab")) / "jumbo"
 
 
-def _own_files(folder: Path) -> None:
+def _check_files(folder: Path) -> None:
     """Raise `StoreError` if the database is a link, or somebody else's."""
     for path in folder.glob("cache.db*"):
         if path.is_symlink() or not path.is_file() or path.lstat().st_uid != os.getuid():
@@ -178,6 +179,6 @@ def _row(key: str) -> str:
     return _HASH(key.encode()).hexdigest()
 
 
-def _mark(key: str, content: bytes) -> bytes:
-    """What stands before a content: it is that of this key, unchanged."""
+def _seal(key: str, content: bytes) -> bytes:
+    """The hash before a content, which proves that it is the content of this key, unchanged."""
     return _HASH(_HASH(key.encode()).digest() + content).digest()

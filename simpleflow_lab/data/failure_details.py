@@ -1,9 +1,11 @@
-"""What a failed task leaves in a history: a reason for people, details for tools.
+"""The record of a failed task in a history: a reason for people, details for tools.
 
 The reason is `Type: message`, cut to SWF's 256 characters. The details are the JSON object that upstream writes too:
 `{"error", "error_type", "message", "traceback"}`, the traceback as a list of lines, and `error_bases`, the classes that
-the error's class derives from: a retry policy that says `on=[OSError]` must know a `ConnectionError` without importing
-it. Cutting can never fail, whatever the exception says of itself. Reading imports nothing that a history names.
+the error's class derives from: a retry policy with `on=[OSError]` must recognise a `ConnectionError` without importing
+it.
+
+*Rule:* writing never fails, whatever the exception's own methods do. Reading imports nothing that a history names.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class FailureDetails:
     """A recorded failure, as far as its details can be read."""
 
     error_type: str
-    """Qualified name of the exception's class, or "" if the worker did not say."""
+    """Qualified name of the exception's class, or "" if the worker did not record it."""
     message: str
     """The exception's message."""
     traceback: str
@@ -40,7 +42,7 @@ class FailureDetails:
     error: str = ""
     """Name of the exception's class without its module, or ""."""
     bases: tuple[str, ...] = ()
-    """Qualified names of the classes that it derives from, nearest first, if the worker said them."""
+    """Qualified names of the classes that it derives from, nearest first, if the worker recorded them."""
 
 
 def reason_of(error: BaseException) -> str:
@@ -79,7 +81,7 @@ def details_of(error: BaseException, *, skip_package: bool = True, whole: bool =
 
 
 def read_details(details: str | None) -> FailureDetails | None:
-    """The details of a failed task; whatever a foreign worker wrote becomes the traceback."""
+    """The details of a failed task, or `None` if there are none; the text of a foreign worker becomes the traceback."""
     if not details:
         return None
     try:
@@ -102,11 +104,12 @@ def read_details(details: str | None) -> FailureDetails | None:
 
 
 def error_names(error: BaseException) -> frozenset[str]:
-    """Names of what an attempt failed with, for a retry policy to match: only what the history itself says.
+    """Class names of an attempt's error, for a retry policy to match: only those that the history itself gives.
 
-    The class of the task's own error and those it derives from, where the worker recorded them; of Python's own
-    exceptions those are known anyway. Of a child workflow, and of workers that record no details, the name that begins
-    the reason. And always the class of ours that stands for the failure, such as `TaskFailed` or `TimeoutError`.
+    They are the class of the task's own error and its bases, where the worker recorded them; those of Python's own
+    exceptions are known anyway. Of a child workflow, and of workers that record no details, it is the name that begins
+    the reason. The class that stands for the failure here, such as `TaskFailed` or `TimeoutError`, is always among
+    them.
     """
     names = {_qualified(kind) for kind in type(error).__mro__[:-1]}
     if isinstance(error, TaskFailed):
@@ -135,7 +138,7 @@ def loaded_error_class(name: str) -> type[BaseException] | None:
 
 
 def _bases_of_builtin(name: str) -> list[str]:
-    """Of one of Python's own exceptions, named with or without its module."""
+    """The bases of one of Python's own exceptions, named with or without its module."""
     module, _, short = name.rpartition(".")
     kind = getattr(builtins, short, None) if module in ("", "builtins") else None
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
@@ -144,7 +147,7 @@ def _bases_of_builtin(name: str) -> list[str]:
 
 
 def leading_name(reason: str | None) -> str:
-    """`KeyError` of `KeyError: 'x'`, or "" of any other words."""
+    """The class name that begins a reason: `KeyError` of `KeyError: 'x'`, or ""."""
     name = (reason or "").partition(":")[0].strip()
     return name if name.isidentifier() else ""
 
@@ -157,24 +160,24 @@ def format_traceback(error: BaseException, *, skip_package: bool = True) -> list
     """The lines of an exception's traceback, without the frames of this package: they are not the author's."""
     found = traceback.TracebackException.from_exception(error)
     if skip_package:
-        _leave_out_ours(found)
+        _remove_package_frames(found)
     return list(found.format())
 
 
-def _leave_out_ours(found: traceback.TracebackException | None) -> None:
-    """Of the exception and of those that led to it."""
+def _remove_package_frames(found: traceback.TracebackException | None) -> None:
+    """Remove the package's frames, of the exception and of those that led to it."""
     while found is not None:
         authors = [frame for frame in found.stack if not frame.filename.startswith(_PACKAGE_FOLDER)]
         if authors:
             found.stack = traceback.StackSummary.from_list(authors)
-        _leave_out_ours(found.__context__)
+        _remove_package_frames(found.__context__)
         found = found.__cause__
 
 
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as failure:  # an author's __str__ may do anything; the failure it describes must still be told
+    except Exception as failure:  # an author's __str__ may do anything; the failure must be recorded all the same
         return f"<{type(error).__name__}.__str__ raised {type(failure).__name__}>"
 
 

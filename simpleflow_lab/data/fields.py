@@ -1,12 +1,12 @@
-"""Values to SWF's fields and back, with the large ones kept as objects.
+"""Values as SWF's fields and back, with the large ones kept as objects.
 
-What fits into a field stands in it. What does not is kept where the Lab keeps large fields, in a bucket or beside its
-store, and the field holds a reference (`jumbo`). An object is there before anybody records its reference: whoever has
-the history can read it.
+A text that fits into a field stands in it. A longer one is written as an object, into a bucket or beside the store, and
+the field holds a reference to it (`references`). The object is written before its reference is recorded, so that every
+reader of a history can read it.
 
-References come from histories, and histories from anybody: only the Lab's own place and those that the user trusts are
-ever read, nothing longer than announced is taken, and what is read is checked against its name, each time and wherever
-it comes from. An object that can't be had raises `StoreError`: the world's fault, not the workflow's.
+*Rule:* references come from histories, and histories from anybody. Only the Lab's own place and those that the user
+trusts are ever read, nothing longer than announced is taken, and every content is checked against its name, each time
+and wherever it comes from. An object that can't be read raises `StoreError`, an infrastructure error.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, Ju
 logger = logging.getLogger(__name__)
 
 PATHS_KEY: Final = "__jumbo"
-"""Beside `args` and `kwargs` of an input: where in them a reference stands for a value."""
+"""Key beside `args` and `kwargs` of an input; it holds the paths in them at which a reference stands for a value."""
 
 
 class Cache(Protocol):
-    """Contents of objects that were read before; it may forget and lose everything, and raises nothing."""
+    """Contents of objects that were read before. It may lose any of them at any time, and raises nothing."""
 
     def get(self, key: str) -> bytes | None:
-        """The content under this key, if it is there unchanged."""
+        """The content under this key, unchanged, or `None`."""
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep this content for a while."""
+        """Cache this content."""
 
     def drop(self, key: str) -> None:
-        """Forget this content."""
+        """Remove this content."""
 
 
 class Fitted(NamedTuple):
@@ -46,11 +46,11 @@ class Fitted(NamedTuple):
     field: str
     """The text, or a reference to it."""
     large: tuple[Reference, str] | None
-    """What has to be kept as an object before the field is recorded."""
+    """The object, as its reference and its text, that must be written before the field is recorded; `None` if none."""
 
 
 class Fields:
-    """The large fields of one Lab."""
+    """Encodes values as fields and decodes them, for one Lab."""
 
     def __init__(
         self,
@@ -77,21 +77,21 @@ class Fields:
 
     # -- to fields --
 
-    def fit(self, text: str, what: str) -> Fitted:
-        """A text as it goes into a field; nothing is written yet.
+    def fit(self, text: str, label: str) -> Fitted:
+        """A text as it goes into a field; nothing is written.
 
-        `what` names it in the error. Raises `JumboTooLargeError`.
+        `label` names it in the error. Raises `JumboTooLargeError`.
         """
         if len(text) <= MAX_FIELD:
             return Fitted(text, None)
         if len(text) > MAX_JUMBO:
             raise JumboTooLargeError(
-                f"the {what} has {len(text)} characters, at most {MAX_JUMBO} can be kept: "
+                f"the {label} has {len(text)} characters, at most {MAX_JUMBO} can be kept: "
                 "store it elsewhere and pass its name"
             )
         if self._bucket is None and not self._in_store:
             raise JumboTooLargeError(
-                f"the {what} has {len(text)} characters, SWF takes {MAX_FIELD}: name a bucket for large fields in "
+                f"the {label} has {len(text)} characters, SWF takes {MAX_FIELD}: name a bucket for large fields in "
                 "SIMPLEFLOW_JUMBO_FIELDS_BUCKET, or store it elsewhere and pass its name"
             )
         scheme, location = (
@@ -100,34 +100,34 @@ class Fields:
         reference = Reference(scheme, location, references.name_of(text), len(text))
         return Fitted(str(reference), (reference, text))
 
-    def keep(self, reference: Reference, text: str) -> None:
-        """Keep the text of a reference; when it returns, the object is durable. Raises `StoreError`."""
+    def write(self, reference: Reference, text: str) -> None:
+        """Write the object of a reference; when this returns, it is durable. Raises `StoreError`."""
         objects, key = self._place(reference)
         objects.put(key, text.encode("utf-8"))
 
-    def store(self, text: str, what: str) -> str:
-        """A text as a field, its object written if it needs one. Raises `JumboTooLargeError` or `StoreError`."""
-        field, large = self.fit(text, what)
+    def store(self, text: str, label: str) -> str:
+        """A text as a field; a large one is written as an object. Raises `JumboTooLargeError` or `StoreError`."""
+        field, large = self.fit(text, label)
         if large is not None:
-            self.keep(*large)
+            self.write(*large)
         return field
 
-    def encode(self, value: Any, what: str) -> str:
-        """A value as a field of JSON, its object written if it needs one.
+    def encode(self, value: Any, label: str) -> str:
+        """A value as a field of JSON; a large one is written as an object.
 
         Raises `EncodingError` for what JSON can't hold, `JumboTooLargeError` or `StoreError`.
         """
-        return self.store(encode(value), what)
+        return self.store(encode(value), label)
 
-    def store_or_truncate(self, text: str, what: str, cut: Callable[[str], str]) -> str:
-        """A text about a failure as a field: whole if it can be kept, cut if not. It raises nothing.
+    def store_or_truncate(self, text: str, label: str, cut: Callable[[str], str]) -> str:
+        """A text about a failure as a field: whole if it can be stored, else truncated by `cut`.
 
-        `cut` makes it fit; a failure must be told whatever else fails.
+        It raises nothing: a failure must be recorded whatever else fails.
         """
         try:
-            return self.store(text, what)
+            return self.store(text, label)
         except (JumboTooLargeError, StoreError, UnicodeEncodeError) as error:
-            logger.warning("the %s is cut: %s", what, error)
+            logger.warning("the %s is cut: %s", label, error)
             return cut(text)
 
     # -- from fields --
@@ -137,14 +137,17 @@ class Fields:
         return self.read(references.parse(field)) if field is not None and references.is_reference(field) else field
 
     def text_or_field(self, field: str | None) -> str | None:
-        """The same for a field that holds any text: what only looks like a reference is text. Raises `StoreError`."""
+        """The text that a field holds or refers to; a text that only begins like a reference is given as it is.
+
+        Raises `StoreError`.
+        """
         try:
             return self.text(field)
         except JumboReferenceError:
             return field
 
-    def text_if_there(self, field: str | None) -> str | None:
-        """The same; the reference itself if what it refers to can't be read."""
+    def text_or_reference(self, field: str | None) -> str | None:
+        """The text that a field holds or refers to; the reference itself if its object can't be read."""
         try:
             return self.text(field)
         except StoreError as error:
@@ -156,13 +159,13 @@ class Fields:
         return decode_or_text(self.text(field))
 
     def decode_later(self, field: str | None) -> Any:
-        """The same, but a large value is a `JumboValue`, which nobody has read yet."""
+        """The value of such a field; a large one as a `JumboValue`, which is not read yet."""
         if field is None or not references.is_reference(field):
             return decode_or_text(field)
         return JumboValue(field, lambda: self.decode(field))
 
     def decode_input(self, field: str) -> Any:
-        """The value of a task's or execution's input, with what its references stand for.
+        """The value of a task's or execution's input, with the values that its references stand for.
 
         Raises `ValueError` if it is not JSON, `StoreError` if it can't be read.
         """
@@ -190,7 +193,7 @@ class Fields:
         return text
 
     def _put_in(self, value: Any, paths: Any) -> None:
-        """Put values where their references stand. Raises `StoreError`, also for a path that leads to none."""
+        """Replace references by their values at these paths. Raises `StoreError`, also where there is no reference."""
         try:
             for *way, last in paths:
                 place = value
@@ -201,7 +204,7 @@ class Fields:
             raise JumboReferenceError(str(paths), f"no reference stands there ({error})") from error
 
     def _place(self, reference: Reference) -> tuple[Objects, str]:
-        """Where this object is, if that is a place that may be read. Raises `JumboReferenceError`."""
+        """The objects and the key of a reference. Raises `JumboReferenceError` for a place that may not be read."""
         if self._storage is None:
             raise JumboReferenceError(str(reference), "no objects can be read here")
         if reference.scheme == references.STORE:
@@ -220,55 +223,55 @@ class Fields:
 class DeferredFields:
     """The fields of one execution while its history is replayed.
 
-    Nothing is written: the objects of what is asked for are handed out with the decisions, for the decider to keep
-    before it answers. What is read is read by `outside`, where no code of the workflow's can meet the error.
+    Nothing is written: the objects of commands are given out with the decisions, for the decider to write before it
+    answers. Objects are read by `read_outside`, so that the workflow's code can't catch the error.
     """
 
-    def __init__(self, fields: Fields, outside: Callable[[Callable[[], Any]], Any]):
+    def __init__(self, fields: Fields, read_outside: Callable[[Callable[[], Any]], Any]):
         self._fields = fields
-        self._outside = outside
+        self._read_outside = read_outside
         self._unwritten: dict[str, tuple[Reference, str]] = {}
         self._gave_large = False
-        """A `JumboValue` was given to the workflow: what it passes on may hold it."""
+        """Whether the workflow got a `JumboValue`: its arguments may hold it."""
 
-    def encode(self, value: Any, what: str) -> str:
-        """A value as a field of JSON. Raises `EncodingError`, and, of it, `JumboTooLargeError`."""
-        return self.fit(encode(references.all_loaded(value) if self._gave_large else value), what)
+    def encode(self, value: Any, label: str) -> str:
+        """A value as a field of JSON. Raises `EncodingError`, of which `JumboTooLargeError` is one kind."""
+        return self.fit(encode(references.all_loaded(value) if self._gave_large else value), label)
 
-    def encode_input(self, given: Any, what: str) -> str:
-        """Arguments as an input; large results in `args` and `kwargs` stay where they are. Raises as `encode`."""
+    def encode_input(self, given: Any, label: str) -> str:
+        """Arguments as an input; large results in `args` and `kwargs` go as references. Raises as `encode`."""
         if not self._gave_large or not _has_arguments(given):
-            return self.encode(given, what)
+            return self.encode(given, label)
         paths: list[list[str | int]] = []
-        members: dict[str, Any] = references.lifted(given, (), paths)
-        return self.fit(encode({**members, PATHS_KEY: paths} if paths else members), what)
+        members: dict[str, Any] = references.with_references(given, (), paths)
+        return self.fit(encode({**members, PATHS_KEY: paths} if paths else members), label)
 
-    def fit(self, text: str, what: str) -> str:
+    def fit(self, text: str, label: str) -> str:
         """A text as a field. Raises `JumboTooLargeError`."""
         if len(text) <= MAX_FIELD:
             return text
-        field, large = self._fields.fit(text, what)
+        field, large = self._fields.fit(text, label)
         if large is not None:
             self._unwritten[field] = large
         return field
 
-    def store_or_truncate(self, text: str, what: str, cut: Callable[[str], str]) -> str:
-        """A text about a failure as a field: whole if there is a place for it, else cut."""
+    def store_or_truncate(self, text: str, label: str, cut: Callable[[str], str]) -> str:
+        """A text about a failure as a field: whole if there is a place for it, else truncated by `cut`."""
         try:
-            return self.fit(text, what)
+            return self.fit(text, label)
         except (JumboTooLargeError, UnicodeEncodeError):
             return cut(text)
 
     def decode_later(self, field: str | None) -> Any:
-        """The value of a field; a large one is read when the workflow's code reads it."""
+        """The value of a field; a large one is read when the workflow's code gets it."""
         if not references.is_reference(field):
             return decode_or_text(field)
         value = self._fields.decode_later(field)
         self._gave_large = True
-        return JumboValue(field, lambda: self._outside(value.get))
+        return JumboValue(field, lambda: self._read_outside(value.get))
 
     def decode(self, field: str | None) -> Any:
-        """The value of a field that anybody may have sent; what only looks like a reference is text.
+        """The value of a field that anybody may have sent; a text that only begins like a reference is a text.
 
         Raises `StoreError`.
         """
@@ -279,20 +282,20 @@ class DeferredFields:
         return self._fields.text_or_field(field)
 
     def decode_input(self, field: str) -> Any:
-        """See `Fields.decode_input`."""
-        return self._outside(lambda: self._fields.decode_input(field))
+        """The value of an input; see `Fields.decode_input`."""
+        return self._read_outside(lambda: self._fields.decode_input(field))
 
     @property
     def has_unwritten(self) -> bool:
-        """Some fields refer to objects that nobody has kept yet."""
+        """Whether fields were given that refer to objects which are not written yet."""
         return bool(self._unwritten)
 
     def take_unwritten(self, members: Iterable[Any]) -> list[tuple[Reference, str]]:
-        """The objects to be kept before these fields are recorded; nobody is given them again."""
+        """The objects to be written before these fields are recorded; each is given once."""
         found = (self._unwritten.pop(field, None) for field in members if isinstance(field, str))
         return [large for large in found if large is not None]
 
 
 def _has_arguments(value: Any) -> bool:
-    """The value is an input as we write it."""
+    """Whether the value is an input in the form that this package writes."""
     return type(value) is dict and {"args", "kwargs"} <= value.keys()

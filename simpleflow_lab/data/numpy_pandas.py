@@ -17,11 +17,10 @@ A value comes back equal, with its dtypes, index and names, or is refused with t
     pandas.Timestamp, Timedelta, NaT, NA        with unit and time zone
     ==========================================  ======================================================================
 
-NaN and infinities are fine inside arrays and columns. Objects in a column are values that the codec takes. What is
-refused: subclasses, masked and structured arrays, arrays of objects, complex numbers, periods, intervals, sparse
-columns.
+NaN and infinities are fine inside arrays and columns. Objects in a column are values that the codec takes. Subclasses,
+masked and structured arrays, arrays of objects, complex numbers, periods, intervals and sparse columns are refused.
 
-Nothing here is read by pickle, and dtypes in a history are taken from a closed list.
+*Rule:* nothing is read by pickle, and dtypes in a history are taken from a closed list.
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ _NULLABLE: Final = frozenset(
 )
 _TEXT: Final = frozenset({"str", "string"})
 _ZONE: Final = re.compile(r"(?!dateutil/)[A-Za-z][A-Za-z0-9_+:-]*(/[A-Za-z0-9_+-]+)*")
-"""Names of time zones. Others pandas takes for paths of files, and opens them."""
+"""Names of time zones. pandas takes other names for paths of files, and opens them."""
 _ZONED: Final = re.compile(rf"datetime64\[(s|ms|us|ns), ({_ZONE.pattern})\]")
 _MAX_TEXT: Final = 1 << 24
 """Characters of an array of text, every element as long as the longest."""
 _ODD: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""Numbers that JSON does not have."""
+"""Numbers that JSON does not have, by their text."""
 
 
 # -- numpy -------------------------------------------------------------------------------------------------------------
@@ -84,7 +83,7 @@ def _array_of(written: Mapping[str, Any]) -> Any:
 
 
 def _numbers(data: list[float]) -> list[Any]:
-    """Floating numbers; those that JSON does not have as text."""
+    """Floating numbers, with those that JSON does not have as text."""
     return [number if math.isfinite(number) else _word(number) for number in data]
 
 
@@ -96,11 +95,11 @@ def _finite(data: list[Any]) -> list[float]:
     return [_ODD[number] if isinstance(number, str) else number for number in data]
 
 
-def _moment(value: Any) -> dict[str, Any]:
+def _datetime(value: Any) -> dict[str, Any]:
     return _array(np.asarray(value))
 
 
-def _moment_of(written: Mapping[str, Any]) -> Any:
+def _datetime_of(written: Mapping[str, Any]) -> Any:
     return _array_of(written)[()]
 
 
@@ -146,17 +145,17 @@ def _objects(values: Any) -> dict[str, Any]:
     for place in nan:
         data[place] = None
     for value in data:
-        _comes_back(value)
+        _check_round_trip(value)
     return {"dtype": "object", "data": data, "nan": nan}
 
 
-def _comes_back(value: Any) -> None:
+def _check_round_trip(value: Any) -> None:
     """Raise for an object that the codec would write as something else, such as a tuple."""
     if type(value) in (list, tuple, set, frozenset, dict):
         if type(value) not in (list, dict):
             raise EncodingError(f"a column that has a {type(value).__name__}: convert it to a list first")
         for item in value.values() if isinstance(value, dict) else value:
-            _comes_back(item)
+            _check_round_trip(item)
     elif value is not None and type(value) not in (bool, int, float, str) and not codec.is_registered(type(value)):
         raise EncodingError(f"a column that has a {type(value).__name__}: convert it first")
 
@@ -176,14 +175,14 @@ def _column_of(written: Mapping[str, Any]) -> Any:
         )
     zoned = _ZONED.fullmatch(name)
     if zoned:
-        moments = pd.DatetimeIndex(np.array(data, dtype=np.int64).view(f"M8[{zoned[1]}]"))
-        return moments.tz_localize("UTC").tz_convert(zoned[2]).array
+        times = pd.DatetimeIndex(np.array(data, dtype=np.int64).view(f"M8[{zoned[1]}]"))
+        return times.tz_localize("UTC").tz_convert(zoned[2]).array
     if name in _NULLABLE or name in _TEXT:
         return pd.array(data, dtype=name)
     return _array_of(written)
 
 
-# -- pandas: what holds columns ----------------------------------------------------------------------------------------
+# -- pandas: indexes, series, frames ----------------------------------------------------------------------------------
 
 
 def _index(index: pd.Index[Any]) -> dict[str, Any]:
@@ -209,7 +208,7 @@ def _index_of(written: Mapping[str, Any]) -> Any:
         levels = [pd.Index(_column_of(level)) for level in written["levels"]]
         return pd.MultiIndex.from_arrays(levels, names=[_label_of(name) for name in written["names"]])
     values, name = _column_of(written["column"]), _label_of(written["name"])
-    # Told its dtype, or pandas would look at the objects and choose one.
+    # With its dtype, or pandas would choose one by the objects.
     index: Any = pd.Index(values, name=name, dtype=values.dtype)
     if "freq" in written:
         index.freq = written["freq"]
@@ -217,7 +216,7 @@ def _index_of(written: Mapping[str, Any]) -> Any:
 
 
 def _label(name: Any) -> Any:
-    """A name of a series, index or level. A tuple is one of several levels."""
+    """The name of a series, index or level. A tuple is a name with several levels."""
     if isinstance(name, tuple):
         return {"tuple": [_label(part) for part in name]}
     if isinstance(name, np.generic):
@@ -288,8 +287,8 @@ codec.register(np.bool_, encode=bool)
 codec.register(np.integer, encode=int)
 codec.register(np.floating, encode=float)
 codec.register(np.ndarray, name="numpy.ndarray", encode=_array, decode=_array_of)
-codec.register(np.datetime64, name="numpy.datetime64", encode=_moment, decode=_moment_of)
-codec.register(np.timedelta64, name="numpy.timedelta64", encode=_moment, decode=_moment_of)
+codec.register(np.datetime64, name="numpy.datetime64", encode=_datetime, decode=_datetime_of)
+codec.register(np.timedelta64, name="numpy.timedelta64", encode=_datetime, decode=_datetime_of)
 codec.register(pd.DataFrame, name="pandas.DataFrame", encode=_frame, decode=_frame_of)
 codec.register(pd.Series, name="pandas.Series", encode=_series, decode=_series_of)
 codec.register(pd.Timestamp, name="pandas.Timestamp", encode=_timestamp, decode=_timestamp_of)

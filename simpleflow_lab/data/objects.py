@@ -4,8 +4,8 @@ An object is bytes under a key such as `jumbo/5f0c…`. Its place depends on the
 store file, or in S3. The worker that runs an activity sets the storage (`using_storage`), and the activity's code gets
 it (`current_storage`).
 
-Keys and contents may come from a history or a bucket that others write to: a key never becomes a path, and a folder
-that is not the user's own is refused.
+*Rule:* keys and contents may come from a history, or from a bucket that others write to. A key never becomes a path,
+and a folder that is not the user's own is refused.
 """
 
 from __future__ import annotations
@@ -26,20 +26,23 @@ from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageErro
 
 MAX_KEY: Final = 1024
 """Longest key in bytes of UTF-8; S3's limit."""
-_USE: Final = re.compile(r"[a-z]+(?=/)")
+_PURPOSE: Final = re.compile(r"[a-z]+(?=/)")
 
 
 class Objects(Protocol):
-    """A place for objects."""
+    """A place where objects are kept."""
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep this content under this key; when it returns, the object is durable. Raises `StoreError`."""
+        """Write this content under this key; when it returns, the object is durable. Raises `StoreError`."""
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """The content. Raises `ObjectNotFoundError`, or `StoreError`, also for an object larger than `max_bytes`."""
+        """The content under this key.
+
+        Raises `ObjectNotFoundError`; `StoreError` if it can't be read or is larger than `max_bytes`.
+        """
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys that start so, in order. Raises `StoreError`."""
+        """The keys that begin with `prefix`, in order. Raises `StoreError`."""
 
 
 class MemoryObjects:
@@ -53,7 +56,7 @@ class MemoryObjects:
         return "<MemoryObjects>"
 
     def put(self, key: str, content: bytes) -> None:
-        _use_of(key)
+        _purpose_of(key)
         with self._lock:
             self._objects[key] = content
 
@@ -62,7 +65,7 @@ class MemoryObjects:
             content = self._objects.get(key)
         if content is None:
             raise ObjectNotFoundError(key, "memory")
-        return _within(content, key, max_bytes)
+        return _checked(content, key, max_bytes)
 
     def keys(self, prefix: str) -> list[str]:
         with self._lock:
@@ -83,9 +86,9 @@ class FolderObjects:
 
     def put(self, key: str, content: bytes) -> None:
         path = self._path(key)
-        own_folder(self._folder)
-        own_folder(path.parent)
-        # A name that nobody had before: whoever was killed with it left its file behind.
+        make_private_folder(self._folder)
+        make_private_folder(path.parent)
+        # A new name: a process that was killed left its temporary file behind.
         temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
@@ -112,10 +115,10 @@ class FolderObjects:
             raise StoreError(f"the object {key} can't be read from {self._folder}: {error.strerror}") from error
         if found != key.encode() + b"\n":
             raise StoreError(f"the file {path} is not the object {key}")
-        return _within(content, key, max_bytes)
+        return _checked(content, key, max_bytes)
 
     def keys(self, prefix: str) -> list[str]:
-        folder = self._folder / _use_of(prefix)
+        folder = self._folder / _purpose_of(prefix)
         found = []
         try:
             for path in folder.iterdir() if folder.is_dir() else ():
@@ -127,14 +130,14 @@ class FolderObjects:
         return sorted(key for key in found if key.startswith(prefix))
 
     def _path(self, key: str) -> Path:
-        return self._folder / _use_of(key) / hashlib.sha256(key.encode()).hexdigest()
+        return self._folder / _purpose_of(key) / hashlib.sha256(key.encode()).hexdigest()
 
 
 class Storage:
-    """Where a Lab's code keeps objects: a default place, and others by their location."""
+    """The places where a Lab keeps objects: a default one, and others by their location."""
 
     def __init__(self, default: Objects, at: Callable[[str], Objects]):
-        """`at` opens the objects at a location such as "bucket/prefix"; it raises `UsageError` for one it can't."""
+        """`at` opens the objects at a location such as "bucket/prefix"; it raises `UsageError` if it can't."""
         self.default = default
         self._at = at
         self._opened: dict[str, Objects] = {}
@@ -156,31 +159,31 @@ class Storage:
 class NoObjects:
     """The default place of a Lab that has none."""
 
-    def __init__(self, way_out: str):
-        """`way_out` says what to do about it."""
-        self._way_out = way_out
+    def __init__(self, remedy: str):
+        """`remedy` is the end of the errors: how to get a place."""
+        self._remedy = remedy
 
     def __repr__(self) -> str:
         return "<NoObjects>"
 
     def put(self, key: str, content: bytes) -> None:
-        raise UsageError(f"the object {key[:80]} has no place: {self._way_out}")
+        raise UsageError(f"the object {key[:80]} has no place: {self._remedy}")
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        raise UsageError(f"the object {key[:80]} has no place: {self._way_out}")
+        raise UsageError(f"the object {key[:80]} has no place: {self._remedy}")
 
     def keys(self, prefix: str) -> list[str]:
-        raise UsageError(f"objects have no place here: {self._way_out}")
+        raise UsageError(f"objects have no place here: {self._remedy}")
 
 
-def nowhere(location: str) -> Objects:
-    """For a `Storage` that has its default place only."""
+def refuse_location(location: str) -> Objects:
+    """The `at` of a `Storage` that has only its default place: raises `UsageError`."""
     raise UsageError(f"no objects can be kept at {location!r} here")
 
 
 def in_memory() -> Storage:
-    """A storage of its own that ends with the process."""
-    return Storage(MemoryObjects(), nowhere)
+    """A new storage that ends with the process."""
+    return Storage(MemoryObjects(), refuse_location)
 
 
 _current: contextvars.ContextVar[Storage | None] = contextvars.ContextVar("storage", default=None)
@@ -195,13 +198,13 @@ def current_storage() -> Storage:
 
 
 def has_storage() -> bool:
-    """There is a `current_storage()` one."""
+    """Whether there is a `current_storage()`."""
     return _current.get() is not None
 
 
 @contextlib.contextmanager
 def using_storage(storage: Storage) -> Iterator[None]:
-    """Within it, `current_storage()` is this storage."""
+    """Within this context `current_storage()` is this storage."""
     token = _current.set(storage)
     try:
         yield
@@ -209,8 +212,8 @@ def using_storage(storage: Storage) -> Iterator[None]:
         _current.reset(token)
 
 
-def own_folder(folder: Path) -> None:
-    """Make this folder, or check that it is the user's own: no link, nobody else's, mode 0700. Raises `StoreError`."""
+def make_private_folder(folder: Path) -> None:
+    """Make this folder, or check that it is private: the user's own, no link, mode 0700. Raises `StoreError`."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
@@ -230,15 +233,16 @@ class _Descriptor:
         os.close(self.number)
 
 
-def _use_of(key: str) -> str:
-    """The first part of a key: what it is for. Raises `StoreError` for what is no key."""
-    found = _USE.match(key)
+def _purpose_of(key: str) -> str:
+    """The first part of a key, its purpose. Raises `StoreError` for a text that is no key."""
+    found = _PURPOSE.match(key)
     if found is None or "\n" in key or len(key.encode("utf-8", "surrogatepass")) > MAX_KEY:
         raise StoreError(f"{key[:80]!r} is no key of an object: write use/name, at most {MAX_KEY} bytes in one line")
     return found[0]
 
 
-def _within(content: bytes, key: str, max_bytes: int | None) -> bytes:
+def _checked(content: bytes, key: str, max_bytes: int | None) -> bytes:
+    """The content. Raises `StoreError` if it is larger than `max_bytes`."""
     if max_bytes is not None and len(content) > max_bytes:
         raise StoreError(f"the object {key} is larger than {max_bytes} bytes: it was not read")
     return content

@@ -1,9 +1,9 @@
-"""Jumbo fields: what stands in a field whose text is longer than SWF takes.
+"""References to large values ("jumbo fields"): what stands in a field whose text is longer than SWF takes.
 
 The text is kept as an object beside the history, and the field holds a reference to it:
 
     ============================================================  ==================================================
-    reference                                                     where the object is
+    reference                                                     place of the object
     ============================================================  ==================================================
     `simpleflow+s3://<bucket>/<optional/prefix/><uuid> <size>`    in S3; upstream's form, readable both ways
     `simpleflow+store://jumbo/<uuid> <size>`                      beside the embedded engine's store
@@ -11,10 +11,10 @@ The text is kept as an object beside the history, and the field holds a referenc
 
 The size is in characters of the text. **The name is the content**: a UUID of version 8 (RFC 9562) made of the first 122
 bits of the SHA-256 of the text in UTF-8. So equal texts have equal references, in every replay and on every machine; a
-text that is written twice is one object; and whoever reads it finds out if it is not what was written. Upstream's names
-are random (version 4): they are read, and what they hold is taken as it is, "unverified".
+text that is written twice is one object; and a reader notices an object that is not what was written. Upstream's names
+are random (version 4): they are read, and their content is taken as it is, "unverified".
 
-Nothing here reads or writes anything: `fields` does.
+*Rule:* nothing here reads or writes an object: `fields` does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_JUMBO: Final = 5 * 1024**2
 S3: Final = "s3"
 STORE: Final = "store"
 STORE_LOCATION: Final = "jumbo"
-"""Where the embedded engine keeps them among its objects."""
+"""The location of these objects among those of the embedded engine."""
 
 _PREFIX: Final = "simpleflow+"
 _CLAIMS: Final = (f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:")
@@ -58,37 +58,37 @@ _LONGEST_END: Final = len(f"/{uuid.UUID(int=0)} {MAX_JUMBO}")
 
 
 class Reference(NamedTuple):
-    """Where the text of a field is."""
+    """The place of a field's text."""
 
     scheme: str
     """`S3` or `STORE`."""
     location: str
     """Bucket and prefix, without a slash at the end."""
     name: str
-    """The UUID."""
+    """The UUID that names the object."""
     size: int
-    """Characters of the text."""
+    """Length of the text in characters."""
 
     def __str__(self) -> str:
         return f"{_PREFIX}{self.scheme}://{self.location}/{self.name} {self.size}"
 
     @property
     def key(self) -> str:
-        """Location and name: which object it is."""
+        """Location and name, which identify the object."""
         return f"{self.location}/{self.name}"
 
     @property
     def is_verified(self) -> bool:
-        """The name says what the content is."""
+        """Whether the name is made of the content, so that the content can be checked."""
         return uuid.UUID(self.name).version == _VERIFIED
 
     @property
     def max_bytes(self) -> int:
-        """No object of this reference is larger."""
+        """Size in bytes that no object of this reference exceeds."""
         return _WORST_UTF8 * self.size
 
     def text_of(self, content: bytes) -> str:
-        """The text, if this is the object that was written. Raises `JumboContentError`."""
+        """The text in this object. Raises `JumboContentError` if it is not the object that was written."""
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError:
@@ -101,7 +101,7 @@ class Reference(NamedTuple):
 
 
 class JumboValue:
-    """A large value that is read when somebody asks for it; passed on, it stays where it is."""
+    """A large value that is read when `get` is called first; as an argument it is passed on as its reference."""
 
     __slots__ = ("_found", "_read", "field")
 
@@ -115,34 +115,37 @@ class JumboValue:
         return f"<JumboValue {self.field}>"
 
     def get(self) -> Any:
-        """The value, always the same object. Raises `StoreError` if it can't be read."""
+        """The value, the same object at each call. Raises `StoreError` if it can't be read."""
         if not self._found:
             self._found.append(self._read())
         return self._found[0]
 
 
 class JumboList(list[Any]):
-    """Results of several tasks, of which some are a `JumboValue`."""
+    """Results of several tasks, of which some are a `JumboValue` or such a list."""
 
 
 _ARRAYS: Final = (list, tuple, JumboList)
 
 
-def listed(values: Iterable[Any]) -> list[Any]:
-    """These results as one: a `JumboList` if some of them are not read yet."""
+def list_of_results(values: Iterable[Any]) -> list[Any]:
+    """The results of several tasks as one: a `JumboList` if some of them are not read yet, else a list."""
     found = list(values)
     return JumboList(found) if any(isinstance(value, JumboValue | JumboList) for value in found) else found
 
 
 def loaded(value: Any) -> Any:
-    """A result as the workflow's code sees it. Raises `StoreError` if a large one can't be read."""
+    """A result with its large values read, as the workflow's code gets it. Raises `StoreError`."""
     if isinstance(value, JumboValue):
         return value.get()
     return [loaded(item) for item in value] if isinstance(value, JumboList) else value
 
 
 def all_loaded(value: Any) -> Any:
-    """The value with every `JumboValue` inside lists, tuples and dicts read; subclasses of these are left alone."""
+    """The value with every `JumboValue` in lists, tuples and dicts read, but not in subclasses of these.
+
+    Raises `StoreError`.
+    """
     if isinstance(value, JumboValue):
         return value.get()
     if type(value) is dict:
@@ -150,25 +153,25 @@ def all_loaded(value: Any) -> Any:
     return [all_loaded(item) for item in value] if type(value) in _ARRAYS else value
 
 
-def lifted(value: Any, path: tuple[str | int, ...], paths: list[list[str | int]]) -> Any:
-    """The value with the reference in place of every `JumboValue`; where they stand is added to `paths`."""
+def with_references(value: Any, path: tuple[str | int, ...], paths: list[list[str | int]]) -> Any:
+    """The value, at `path`, with the reference in place of every `JumboValue`; their paths are appended to `paths`."""
     if isinstance(value, JumboValue):
         paths.append(list(path))
         return value.field
     if type(value) is dict:
-        return {key: lifted(item, (*path, key), paths) for key, item in value.items()}
+        return {key: with_references(item, (*path, key), paths) for key, item in value.items()}
     if type(value) in _ARRAYS:
-        return [lifted(item, (*path, index), paths) for index, item in enumerate(value)]
+        return [with_references(item, (*path, index), paths) for index, item in enumerate(value)]
     return value
 
 
 def name_of(text: str) -> str:
-    """The name of the object that holds this text."""
+    """The name of the object with this text."""
     return _name_of_bytes(text.encode("utf-8"))
 
 
 def is_reference(field: object) -> TypeGuard[str]:
-    """The field claims to be a reference; `parse` says whether it is."""
+    """Whether the field begins like a reference; `parse` raises an error if it is none."""
     return isinstance(field, str) and field.startswith(_CLAIMS)
 
 
@@ -188,9 +191,9 @@ def parse(field: str) -> Reference:
 
 
 def same_text(recorded: str, requested: str) -> bool:
-    """A recorded reference stands for this text, or for what this reference stands for, as far as names can tell.
+    """Whether a recorded reference stands for the requested text, which may be a reference, too.
 
-    Upstream's random names tell nothing: then it counts as the same.
+    Only names are compared. Upstream's random names can't be: then it counts as the same.
     """
     try:
         there = parse(recorded)

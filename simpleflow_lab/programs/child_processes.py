@@ -1,8 +1,10 @@
-"""Programs as child processes: run one, pass on what it says, end it when it takes too long.
+"""Programs as child processes: run one, pass on its output, end it when it takes too long.
 
-A child has a process group of its own, so that an interrupt at the terminal is not meant for it, and all that it
-started can be ended with it. It is never reaped before its group was dealt with: a process id is not used again while
-somebody holds it. No code of ours runs between fork and exec, for this process has threads.
+A child has a process group of its own, so that an interrupt at the terminal does not reach it, and everything that it
+started can be ended with it.
+
+*Rule:* a child is never reaped before its group was dealt with: its process id is not used again before it is reaped.
+None of the package's code runs between fork and exec, for this process has threads.
 """
 
 from __future__ import annotations
@@ -18,46 +20,46 @@ from typing import Final
 
 from simpleflow_lab.exceptions import ExecutionError, ExecutionTimeoutError
 
-Take = Callable[[bytes], object]
-"""Called with what came out of a pipe."""
+Receive = Callable[[bytes], object]
+"""Called with the bytes that came out of a pipe."""
 
-LOOK_SECONDS: Final = 1.0
-"""How often a child that says nothing is looked after."""
+CHECK_SECONDS: Final = 1.0
+"""Seconds between two checks of a child that writes nothing."""
 POLL_SECONDS: Final = 0.05
-"""The same where the system does not tell that a child has ended."""
+"""Seconds between two checks where the system gives no notice of a child's end."""
 END_SECONDS: Final = 0.3
-"""How long what a child left behind has between SIGTERM and SIGKILL."""
+"""Seconds that the processes which a child left behind have between SIGTERM and SIGKILL."""
 _BLOCK: Final = 1 << 16
 PR_SET_PDEATHSIG: Final = 1
-"""Of Linux's `prctl`: which signal the kernel sends a process when its parent dies."""
+"""The option of Linux's `prctl` for the signal that the kernel sends a process when its parent dies."""
 
 
 def run(
     command: Sequence[str],
     *,
     name: str,
-    take: Mapping[int | None, Take],
-    stdout: Take,
-    stderr: Take,
+    receive: Mapping[int | None, Receive],
+    stdout: Receive,
+    stderr: Receive,
     send: tuple[int, bytes] | None = None,
     pass_fds: Collection[int] = (),
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
     kill_children: bool = False,
     sigterm_seconds: float = 3.0,
-    still_wanted: Callable[[], object] = lambda: None,
+    check_canceled: Callable[[], object] = lambda: None,
 ) -> int:
     """Run a program to its end; gives its return code, negative if a signal ended it.
 
-    What it writes to its stdout and stderr, and into the pipes whose ends `take` reads, is handed on as it comes.
-    `send` is the end of a pipe to write to, and what; it stays open while the child runs, so that its end tells the
-    child that this process is gone. `pass_fds` are the child's own ends: it inherits them, and here they are closed.
+    Its output on stdout and stderr, and in the pipes of which `receive` has the reading ends, is passed on as it comes.
+    `send` is the writing end of a pipe, and the bytes to write; it stays open while the child runs, so that the child
+    notices the end of this process. `pass_fds` are the child's own ends: it inherits them, and here they are closed.
 
-    After `timeout` seconds, or when `still_wanted` raises (it is called about once a second), the child gets SIGTERM,
+    After `timeout` seconds, or when `check_canceled` raises (it is called about once a second), the child gets SIGTERM,
     and SIGKILL `sigterm_seconds` later; with `kill_children` so does all of its process group, which ends with the
-    child in any case. `name` is what errors call it.
+    child in any case. Errors call the program `name`.
 
-    Raises `ExecutionTimeoutError`, `ExecutionError` if it can't be started, and what `still_wanted` raises.
+    Raises `ExecutionTimeoutError`, `ExecutionError` if it can't be started, and the error of `check_canceled`.
     """
     try:
         process = subprocess.Popen(
@@ -77,18 +79,18 @@ def run(
     assert process.stdout is not None
     assert process.stderr is not None
     with process.stdout, process.stderr:
-        pipes = _Pipes({**take, process.stdout.fileno(): stdout, process.stderr.fileno(): stderr}, send)
-        began = looked = time.monotonic()
+        pipes = _Pipes({**receive, process.stdout.fileno(): stdout, process.stderr.fileno(): stderr}, send)
+        began = checked = time.monotonic()
         try:
             with pipes, _exit_notice(process.pid) as notice:
                 while not _has_ended(process.pid):
                     now = time.monotonic()
                     if timeout is not None and now - began >= timeout:
                         raise ExecutionTimeoutError(name, timeout)
-                    if now - looked >= LOOK_SECONDS:
-                        looked = now
-                        still_wanted()
-                    left = LOOK_SECONDS if timeout is None else min(LOOK_SECONDS, began + timeout - now)
+                    if now - checked >= CHECK_SECONDS:
+                        checked = now
+                        check_canceled()
+                    left = CHECK_SECONDS if timeout is None else min(CHECK_SECONDS, began + timeout - now)
                     pipes.wait(notice, left if notice is not None else min(left, POLL_SECONDS))
                 pipes.drain()
         finally:
@@ -99,14 +101,14 @@ def run(
 class _Pipes:
     """The parent's ends of a child's pipes."""
 
-    def __init__(self, take: Mapping[int | None, Take], send: tuple[int, bytes] | None):
-        self._take = {fd: taker for fd, taker in take.items() if fd is not None}
+    def __init__(self, receive: Mapping[int | None, Receive], send: tuple[int, bytes] | None):
+        self._receive = {fd: receiver for fd, receiver in receive.items() if fd is not None}
         self._send_fd = None if send is None else send[0]
         self._unsent = memoryview(b"" if send is None else send[1])
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> _Pipes:
-        for fd in self._take:
+        for fd in self._receive:
             os.set_blocking(fd, False)
             self._selector.register(fd, selectors.EVENT_READ)
         if self._send_fd is not None and self._unsent:
@@ -118,7 +120,7 @@ class _Pipes:
         self._selector.close()
 
     def wait(self, notice: int | None, seconds: float) -> None:
-        """Hand on what comes within this time; returns early."""
+        """Pass on the output that comes within `seconds`, and return as soon as there was some."""
         if notice is not None and notice not in self._selector.get_map():
             self._selector.register(notice, selectors.EVENT_READ)
         for key, _ in self._selector.select(seconds):
@@ -128,8 +130,8 @@ class _Pipes:
                 self._read(key.fd)
 
     def drain(self) -> None:
-        """Hand on what is there. What the child left behind may hold its pipes open: nobody waits for that."""
-        for fd in list(self._take):
+        """Pass on the output that is there, without waiting for processes that the child left behind."""
+        for fd in list(self._receive):
             while fd in self._selector.get_map() and self._read(fd):
                 pass
 
@@ -139,7 +141,7 @@ class _Pipes:
         except BlockingIOError:
             return False
         if block:
-            self._take[fd](block)
+            self._receive[fd](block)
         else:
             self._selector.unregister(fd)
         return bool(block)
@@ -150,7 +152,7 @@ class _Pipes:
             self._unsent = self._unsent[os.write(self._send_fd, self._unsent[:_BLOCK]) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:  # it has ended, or closed it: it will say why
+        except BrokenPipeError:  # the child has ended, or has closed its end
             self._unsent = self._unsent[:0]
         if not self._unsent:
             self._selector.unregister(self._send_fd)
@@ -170,7 +172,7 @@ def _exit_notice(pid: int) -> Iterator[int | None]:
 
 
 def _has_ended(pid: int) -> bool:
-    """It has ended; it is not reaped, so its id stays its own."""
+    """Whether the process has ended. It is not reaped, so its id stays its own."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:  # this process has its children reaped by the system
@@ -178,7 +180,7 @@ def _has_ended(pid: int) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes], *, whole_group: bool, seconds: float) -> None:
-    """End what still runs, and reap the child."""
+    """End the child and its group, as far as they still run, and reap the child."""
     send = os.killpg if whole_group else os.kill
     if not _has_ended(process.pid):
         send(process.pid, signal.SIGTERM)
@@ -195,9 +197,9 @@ def _end(process: subprocess.Popen[bytes], *, whole_group: bool, seconds: float)
 
 
 def _end_group(group: int) -> None:
-    """End what is left of a group whose leader was reaped. While it has members, nobody else can have its id."""
+    """End the rest of a group whose leader was reaped. While it has members, no other process can have its id."""
     deadline = time.monotonic() + END_SECONDS
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left, or only who became another user
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # no process is left, or only those of another user
         while time.monotonic() < deadline:
             os.killpg(group, 0)
             time.sleep(0.01)

@@ -1,8 +1,9 @@
 """Programs that upstream downloads before it runs a task: refused.
 
-There `meta["binaries"]` names programs in S3, in a task's input. Its worker downloads them, makes them executable and
-puts them first on PATH: whoever can write an input or that bucket runs code on every worker. Here nothing that a
-history names is ever run. The names of upstream's module exist, and say so.
+There `meta["binaries"]` in a task's input names programs in S3. Upstream's worker downloads them, makes them executable
+and puts them first on PATH: a person who can write an input or that bucket runs code on every worker.
+
+*Rule:* nothing that a history names is ever run. The names of upstream's module exist, and raise an error.
 """
 
 from __future__ import annotations
@@ -41,6 +42,6 @@ def refuse_binaries(meta: Any) -> None:
 def _refuse(binaries: Any) -> NoReturn:
     names = ", ".join(sorted(map(str, binaries))) if isinstance(binaries, Mapping) else str(binaries)
     raise UsageError(
-        f"programs are not downloaded and run for a task ({names[:200]}): whoever writes its input would run code "
+        f"programs are not downloaded and run for a task ({names[:200]}): its input would decide which code runs "
         "here. Install them on the workers' PATH, and leave meta['binaries'] out"
     )

@@ -1,11 +1,11 @@
-"""Functions of a notebook, or of a script, as data that another interpreter can make them of again.
+"""Functions of a notebook, or of a script, as source that another interpreter can make them from again.
 
-A function of a module travels as its name. One that was defined in a cell has no module that could be imported: it
-travels as its source, with the source of the functions and classes of the notebook that it uses, the names of modules,
-and the values of constants. What it takes is looked up in its code, and the rest of the notebook stays where it is.
+A function of a module is sent as its name. One that was defined in a cell has no module that could be imported: it is
+sent as its source, with the source of the functions and classes of the notebook that it uses, the names of modules, and
+the values of constants. The names that it uses are read from its code; the rest of the notebook is not sent.
 
-It is data of this process for its own child, never of a history. What can't travel is told in one line: nothing is
-pickled, and nothing guessed.
+*Rule:* the source is sent by this process to its own child, and never stands in a history. A value that can't be sent
+is refused in one line: nothing is pickled, and nothing guessed.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from simpleflow_lab.data.codec import decode, encode
 from simpleflow_lab.exceptions import EncodingError, UsageError
 
 RUN_ELSEWHERE: Final = "__run_elsewhere__"
-"""Attribute of a function that runs another one in another interpreter: that other one."""
+"""The attribute of a function that runs another function in another interpreter; its value is that function."""
 
-Packed = Mapping[str, Any]
+SourceRecord = Mapping[str, Any]
 """A function, class, module or constant, as JSON can hold it."""
 
 
 def dotted_name(function: Callable[..., Any]) -> str | None:
-    """The name by which another interpreter can import it, or `None`."""
+    """The name by which another interpreter can import the function, or `None`."""
     name = f"{function.__module__}.{function.__qualname__}"
     if function.__module__ == "__main__" or "<" in name:
         return None
     found = getattr(sys.modules.get(function.__module__), function.__qualname__.partition(".")[0], None)
     for part in function.__qualname__.split(".")[1:]:
         found = getattr(found, part, None)
-    return name if found is not None and innermost(found) is innermost(function) else None
+    return name if found is not None and original_function(found) is original_function(function) else None
 
 
-def find(name: str) -> Any:
-    """What has this dotted name. Raises `UsageError`."""
+def import_by_name(name: str) -> Any:
+    """Import the function or class of this dotted name. Raises `UsageError`."""
     parts = name.split(".")
     for length in range(len(parts) - 1, 0, -1):
         module = ".".join(parts[:length])
@@ -65,8 +65,8 @@ def find(name: str) -> Any:
     raise UsageError(f"no module of {name!r} can be imported: write it as in 'package.module.function'")
 
 
-def innermost(found: Any) -> Any:
-    """The function itself, of an activity and of a function that runs it elsewhere."""
+def original_function(found: Any) -> Any:
+    """The author's function of an activity, and of a function that runs it in another interpreter."""
     while True:
         if isinstance(found, Activity):
             found = found.callable
@@ -76,23 +76,23 @@ def innermost(found: Any) -> Any:
             return found
 
 
-# -- packing -----------------------------------------------------------------------------------------------------------
+# -- to source --------------------------------------------------------------------------------------------------------
 
 
-def pack(function: Callable[..., Any]) -> Packed:
-    """The function and all that it uses. Raises `UsageError` for what can't travel."""
+def to_source(function: Callable[..., Any]) -> SourceRecord:
+    """The source of the function and of everything that it uses. Raises `UsageError` for a value that can't be sent."""
     if hasattr(function, "__wrapped__"):
         raise UsageError(
             f"{function.__name__} is wrapped by another decorator: let execute.python be the one next to the function"
         )
-    names: dict[str, Packed | None] = {}
-    packed = _pack_source(function, function.__name__, names, decorated=False)
-    return {**packed, "names": names}
+    names: dict[str, SourceRecord | None] = {}
+    record = _source_record(function, function.__name__, names, decorated=False)
+    return {**record, "names": names}
 
 
-def _pack(value: Any, name: str, names: dict[str, Packed | None]) -> Packed:
-    """A global that a packed function uses."""
-    given, value = value, innermost(value)
+def _record_of(value: Any, name: str, names: dict[str, SourceRecord | None]) -> SourceRecord:
+    """The record of a global that a function uses."""
+    given, value = value, original_function(value)
     if isinstance(value, types.ModuleType):
         return {"module": value.__name__}
     if callable(value) and hasattr(value, "__qualname__") and hasattr(value, "__module__"):
@@ -100,7 +100,7 @@ def _pack(value: Any, name: str, names: dict[str, Packed | None]) -> Packed:
         if importable is not None:
             return {"import": importable}
         if inspect.isfunction(inspect.unwrap(value)) or inspect.isclass(value):
-            return _pack_source(inspect.unwrap(value), name, names, decorated=given is value)
+            return _source_record(inspect.unwrap(value), name, names, decorated=given is value)
     try:
         return {"value": encode(value)}
     except EncodingError:
@@ -110,7 +110,7 @@ def _pack(value: Any, name: str, names: dict[str, Packed | None]) -> Packed:
         ) from None
 
 
-def _pack_source(found: Any, name: str, names: dict[str, Packed | None], *, decorated: bool) -> Packed:
+def _source_record(found: Any, name: str, names: dict[str, SourceRecord | None], *, decorated: bool) -> SourceRecord:
     tree = _source_of(found, name, decorated=decorated)
     if inspect.isfunction(found) and found.__closure__:
         free = ", ".join(found.__code__.co_freevars)
@@ -127,12 +127,12 @@ def _pack_source(found: Any, name: str, names: dict[str, Packed | None], *, deco
     for used in _globals_of(code):
         if used in scope and used != found.__name__ and used not in names:
             names[used] = None  # functions may call each other
-            names[used] = _pack(scope[used], used, names)
+            names[used] = _record_of(scope[used], used, names)
     return {"source": source, "name": found.__name__}
 
 
 def _source_of(found: Any, name: str, *, decorated: bool) -> ast.Module:
-    """Its definition; not `decorated`, without those decorators that are for this process, such as an activity's."""
+    """The definition; unless `decorated`, without its decorators, which are for this process, such as an activity's."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(found)))
     except (OSError, TypeError, SyntaxError):
@@ -152,7 +152,7 @@ def _source_of(found: Any, name: str, *, decorated: bool) -> ast.Module:
 
 
 def _class_in_a_cell(found: Any) -> list[ast.stmt]:
-    """The latest definition of a notebook's class: a class does not say which cell it is of."""
+    """The latest definition of a notebook's class; a class has no reference to its cell."""
     if inspect.isclass(found) and found.__module__ == "__main__":
         for entry in reversed(list(linecache.cache.values())):
             with contextlib.suppress(SyntaxError):
@@ -163,13 +163,13 @@ def _class_in_a_cell(found: Any) -> list[ast.stmt]:
 
 
 def _compile(source: str, name: str, flags: int = annotations.compiler_flag) -> types.CodeType:
-    """By default annotations are not evaluated: they may name anything."""
+    """The code of a source. By default its annotations are not evaluated: they may name anything."""
     code: types.CodeType = compile(source, f"<{name}>", "exec", flags=flags, dont_inherit=True)
     return code
 
 
 def _is_its_source(source: str, running: types.CodeType) -> bool:
-    """The function that runs here was compiled from this source: by itself, as in a notebook, or with its file."""
+    """Whether the function that runs here was compiled from this source, alone, as in a notebook, or with its file."""
     flags = running.co_flags & annotations.compiler_flag
     compiled = [_compile(source, running.co_name, flags)]
     with contextlib.suppress(SyntaxError):
@@ -178,7 +178,7 @@ def _is_its_source(source: str, running: types.CodeType) -> bool:
 
 
 def _bytes_of(code: types.CodeType) -> list[tuple[str, bytes, tuple[str, ...], list[str]]]:
-    """What it does, and all code within, wherever it stands."""
+    """The instructions of this code and of all code within, without line numbers."""
     return [
         (part.co_name, part.co_code, part.co_names, [repr(c) for c in part.co_consts if not hasattr(c, "co_code")])
         for part in (code, *_codes_in(code))
@@ -200,42 +200,42 @@ def _globals_of(code: types.CodeType) -> Iterator[str]:
                 yield str(instruction.argval)
 
 
-# -- unpacking ---------------------------------------------------------------------------------------------------------
+# -- from source -------------------------------------------------------------------------------------------------------
 
 
-def unpack(packed: Packed) -> Any:
-    """The function again, in a namespace of its own."""
+def from_source(record: SourceRecord) -> Any:
+    """The function of a record, in a namespace of its own."""
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     sources = []
-    for name, part in packed["names"].items():
+    for name, part in record["names"].items():
         if "source" in part:
             sources.append((name, part))
         else:
-            namespace[name] = _unpack(part)
-    # A class may need, while it is made, another one that comes later.
+            namespace[name] = _value_of(part)
+    # The body of a class may need another class that comes later.
     while sources:
         waiting = [(name, part) for name, part in sources if not _define(name, part, namespace)]
         if len(waiting) == len(sources):
             _define(*waiting[0], namespace, last_try=True)
         sources = waiting
-    _define(packed["name"], packed, namespace, last_try=True)
-    return namespace[packed["name"]]
+    _define(record["name"], record, namespace, last_try=True)
+    return namespace[record["name"]]
 
 
-def _unpack(part: Packed) -> Any:
+def _value_of(part: SourceRecord) -> Any:
     if "module" in part:
         return importlib.import_module(part["module"])
     if "import" in part:
-        return innermost(find(part["import"]))
+        return original_function(import_by_name(part["import"]))
     return decode(part["value"])
 
 
-def _define(name: str, part: Packed, namespace: dict[str, Any], *, last_try: bool = False) -> bool:
+def _define(name: str, part: SourceRecord, namespace: dict[str, Any], *, last_try: bool = False) -> bool:
     source = part["source"]
     filename = f"<{part['name']}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     try:
-        exec(_compile(source, part["name"]), namespace)  # the parent's own code, handed to its child
+        exec(_compile(source, part["name"]), namespace)  # the parent's own code, sent to its child
     except NameError:
         if last_try:
             raise

@@ -190,7 +190,7 @@ class ActivityWorker:
         """The reference to a result whose JSON is too long for SWF, kept as an object."""
         field, large = self._fields.fit(text, f"result of {name}")
         if large is not None:
-            self._until_available(running, lambda: self._fields.keep(*large))
+            self._until_available(running, lambda: self._fields.write(*large))
         return field
 
     def _until_available(self, running: RunningTask, call: Callable[[], Any]) -> Any:

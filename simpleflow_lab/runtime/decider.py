@@ -255,7 +255,7 @@ class Decider:
         try:
             for reference, text in answer.large:
                 # Before answering: a history never refers to an object that is not there.
-                self._context.fields.keep(reference, text)
+                self._context.fields.write(reference, text)
             self._registration.register_types_of(answer.decisions)
             self._listener.decided(run_id, answer.decisions)
             context: dict[str, Any] = (

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from simpleflow_lab import canvas
 from simpleflow_lab.canvas import GroupFuture, Submittable, SubmittableContainer, Submitter
-from simpleflow_lab.data.references import listed
+from simpleflow_lab.data.references import list_of_results
 from simpleflow_lab.exceptions import AggregateException, UsageError
 from simpleflow_lab.futures import FINISHED, Future
 from simpleflow_lab.step import rules
@@ -58,7 +58,7 @@ class StepFuture(GroupFuture):
             part.passed_on() if part.done and not raises else None
             for part, raises in zip(self.futures, raising, strict=True)
         ]
-        return listed([*values[:1], listed(values[1:])])
+        return list_of_results([*values[:1], list_of_results(values[1:])])
 
     def mark_handled(self) -> None:
         """Mark the failure as handled, and with it every failure in the step."""
@@ -139,12 +139,12 @@ class Step(SubmittableContainer):
         return future
 
     def _one_by_one(self, executor: Submitter, workflow: Any, future: StepFuture) -> None:
-        listed = canvas.submit(executor, workflow.get_steps_done_activity())
-        future.futures.append(listed)
-        listed.wait()
-        if listed.peek_exception() is not None:
+        list_of_results = canvas.submit(executor, workflow.get_steps_done_activity())
+        future.futures.append(list_of_results)
+        list_of_results.wait()
+        if list_of_results.peek_exception() is not None:
             return
-        for part in self._parts(workflow, done=listed.result):
+        for part in self._parts(workflow, done=list_of_results.result):
             if future.done:
                 return  # canceled by the author meanwhile
             current = canvas.submit(executor, part)
