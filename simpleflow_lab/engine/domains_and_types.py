@@ -25,8 +25,8 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.swf import limits
 
 Kind = Literal["WorkflowType", "ActivityType"]
-WORKFLOW: Final = "WorkflowType"
-ACTIVITY: Final = "ActivityType"
+WORKFLOW_TYPE: Final = "WorkflowType"
+ACTIVITY_TYPE: Final = "ActivityType"
 
 REGISTERED: Final = "REGISTERED"
 DEPRECATED: Final = "DEPRECATED"

@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
-from simpleflow_lab.engine import task_lists, tokens, validation, visibility
+from simpleflow_lab.engine import tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
-from simpleflow_lab.engine.domains_and_types import ACTIVITY, DEPRECATED, WORKFLOW, Kind, type_text
+from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, WORKFLOW_TYPE, Kind, type_text
 from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, Run, cancel_request, started_event
 from simpleflow_lab.engine.liveness import is_worker_alive
@@ -48,6 +48,7 @@ from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entity
+from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -228,61 +229,61 @@ class EmbeddedSWF:
 
     @_operation(SWFService.register_workflow_type)
     def register_workflow_type(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.register_type(WORKFLOW, request, state.now()))
+        return self._durable.write(lambda state: state.registry.register_type(WORKFLOW_TYPE, request, state.now()))
 
     @_operation(SWFService.register_activity_type)
     def register_activity_type(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.register_type(ACTIVITY, request, state.now()))
+        return self._durable.write(lambda state: state.registry.register_type(ACTIVITY_TYPE, request, state.now()))
 
     @_operation(SWFService.deprecate_workflow_type)
     def deprecate_workflow_type(self, request: Request) -> Answer:
-        domain, type_ids = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.deprecate_type(WORKFLOW, domain, type_ids, state.now()))
+        domain, ids = request["domain"], request["workflowType"]
+        return self._durable.write(lambda state: state.registry.deprecate_type(WORKFLOW_TYPE, domain, ids, state.now()))
 
     @_operation(SWFService.deprecate_activity_type)
     def deprecate_activity_type(self, request: Request) -> Answer:
-        domain, type_ids = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.deprecate_type(ACTIVITY, domain, type_ids, state.now()))
+        domain, ids = request["domain"], request["activityType"]
+        return self._durable.write(lambda state: state.registry.deprecate_type(ACTIVITY_TYPE, domain, ids, state.now()))
 
     @_operation(SWFService.undeprecate_workflow_type)
     def undeprecate_workflow_type(self, request: Request) -> Answer:
-        domain, type_ids = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.undeprecate_type(WORKFLOW, domain, type_ids))
+        domain, ids = request["domain"], request["workflowType"]
+        return self._durable.write(lambda state: state.registry.undeprecate_type(WORKFLOW_TYPE, domain, ids))
 
     @_operation(SWFService.undeprecate_activity_type)
     def undeprecate_activity_type(self, request: Request) -> Answer:
-        domain, type_ids = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.undeprecate_type(ACTIVITY, domain, type_ids))
+        domain, ids = request["domain"], request["activityType"]
+        return self._durable.write(lambda state: state.registry.undeprecate_type(ACTIVITY_TYPE, domain, ids))
 
     @_operation(SWFService.delete_workflow_type)
     def delete_workflow_type(self, request: Request) -> Answer:
-        domain, type_ids = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.delete_type(WORKFLOW, domain, type_ids))
+        domain, ids = request["domain"], request["workflowType"]
+        return self._durable.write(lambda state: state.registry.delete_type(WORKFLOW_TYPE, domain, ids))
 
     @_operation(SWFService.delete_activity_type)
     def delete_activity_type(self, request: Request) -> Answer:
-        domain, type_ids = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.delete_type(ACTIVITY, domain, type_ids))
+        domain, ids = request["domain"], request["activityType"]
+        return self._durable.write(lambda state: state.registry.delete_type(ACTIVITY_TYPE, domain, ids))
 
     @_operation(SWFService.describe_workflow_type)
     def describe_workflow_type(self, request: Request) -> Answer:
-        return self._describe_type(WORKFLOW, request["domain"], request["workflowType"])
+        return self._describe_type(WORKFLOW_TYPE, request["domain"], request["workflowType"])
 
     @_operation(SWFService.describe_activity_type)
     def describe_activity_type(self, request: Request) -> Answer:
-        return self._describe_type(ACTIVITY, request["domain"], request["activityType"])
+        return self._describe_type(ACTIVITY_TYPE, request["domain"], request["activityType"])
 
     @_operation(SWFService.list_workflow_types)
     def list_workflow_types(self, request: Request) -> Answer:
-        return self._list_types(WORKFLOW, request)
+        return self._list_types(WORKFLOW_TYPE, request)
 
     @_operation(SWFService.list_activity_types)
     def list_activity_types(self, request: Request) -> Answer:
-        return self._list_types(ACTIVITY, request)
+        return self._list_types(ACTIVITY_TYPE, request)
 
-    def _describe_type(self, kind: Kind, domain: str, type_ids: Structure) -> Answer:
+    def _describe_type(self, kind: Kind, domain: str, ids: Structure) -> Answer:
         with self._durable.transaction() as state:
-            found = state.registry.type(domain, kind, type_ids)
+            found = state.registry.type(domain, kind, ids)
         return {"typeInfo": type_info(found), "configuration": copied(found.defaults)}
 
     def _list_types(self, kind: Kind, request: Request) -> Answer:
@@ -299,25 +300,25 @@ class EmbeddedSWF:
     ) -> Answer:
         """A page of a list that is sorted by name."""
         digest = request_digest(about, request)
-        skip, *_ = self._page_tokens.read(tokens.NAMES_PAGE, digest, request) or (0,)
+        skip, *_ = self._page_tokens.read(tokens.NAMES_PAGE_TOKEN, digest, request) or (0,)
         ordered = listed[::-1] if request.get("reverseOrder") else listed
         end = skip + page_size(request)
         answer: Answer = {member: [info(each) for each in ordered[skip:end]]}
         if end < len(ordered):
-            answer["nextPageToken"] = self._page_tokens.write(tokens.NAMES_PAGE, digest, end)
+            answer["nextPageToken"] = self._page_tokens.write(tokens.NAMES_PAGE_TOKEN, digest, end)
         return answer
 
     # -- executions
 
     @_operation(SWFService.start_workflow_execution)
     def start_workflow_execution(self, request: Request) -> Answer:
-        domain, workflow_id, type_ids = request["domain"], request["workflowId"], request["workflowType"]
+        domain, workflow_id, ids = request["domain"], request["workflowId"], request["workflowType"]
         transaction = self._durable.transaction()
         with transaction as state:
             state.registry.active_domain(domain)
-            found = state.registry.type(domain, WORKFLOW, type_ids)
+            found = state.registry.type(domain, WORKFLOW_TYPE, ids)
             if found.status == DEPRECATED:
-                raise TypeDeprecatedFault(type_text(WORKFLOW, type_ids))
+                raise TypeDeprecatedFault(type_text(WORKFLOW_TYPE, ids))
             resolved, missing = resolve(request, found.defaults, EXECUTION_DEFAULTS)
             if missing is not None:
                 raise DefaultUndefinedFault(missing.member)
@@ -330,7 +331,7 @@ class EmbeddedSWF:
                 **resolved,
                 "parentInitiatedEventId": 0,
             }
-            run_id = state.start(domain, workflow_id, state.new_run_id(), attributes).run.run_id
+            run_id = state.start_execution(domain, workflow_id, state.new_run_id(), attributes).run.run_id
         self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
         return {"runId": run_id}
 
@@ -390,12 +391,12 @@ class EmbeddedSWF:
             events, last = execution.events, len(execution.events)
             ticket = self._ticket(state, execution.run.key)
         backwards = request.get("reverseOrder", False)
-        start, *_ = self._page_tokens.read(tokens.HISTORY_PAGE, digest, request) or (last if backwards else 1,)
+        start, *_ = self._page_tokens.read(tokens.HISTORY_PAGE_TOKEN, digest, request) or (last if backwards else 1,)
         page, following = event_page(events, start, 1, last, page_size(request), backwards)
         self._durable.store.wait(ticket)
         answer: Answer = {"events": page}
         if following is not None:
-            answer["nextPageToken"] = self._page_tokens.write(tokens.HISTORY_PAGE, digest, following)
+            answer["nextPageToken"] = self._page_tokens.write(tokens.HISTORY_PAGE_TOKEN, digest, following)
         return answer
 
     def _execution(self, domain: str, ids: Structure) -> ExecutionState:
@@ -446,7 +447,7 @@ class EmbeddedSWF:
 
     def _list_executions(self, request: Request, *, closed: bool) -> Answer:
         digest = request_digest("closed" if closed else "open", request)
-        place = self._page_tokens.read(tokens.EXECUTIONS_PAGE, digest, request)
+        place = self._page_tokens.read(tokens.EXECUTIONS_PAGE_TOKEN, digest, request)
         after = None if place is None else (place[0], place[1])
         visibility.check_filters(request, closed=closed)
         with self._durable.transaction() as state:
@@ -458,7 +459,7 @@ class EmbeddedSWF:
         infos = [visibility.execution_info(run, cancel_requested=run.key in canceling) for run in page]
         answer: Answer = {"executionInfos": infos}
         if last is not None:
-            answer["nextPageToken"] = self._page_tokens.write(tokens.EXECUTIONS_PAGE, digest, *last)
+            answer["nextPageToken"] = self._page_tokens.write(tokens.EXECUTIONS_PAGE_TOKEN, digest, *last)
         return answer
 
     # -- decision tasks
@@ -467,7 +468,7 @@ class EmbeddedSWF:
     def poll_for_decision_task(self, request: Request, poll: Poll) -> Answer:
         if "nextPageToken" in request:
             return self._decision_page(request)
-        assigned = self._wait_for_task(task_lists.DECISION, request, poll)
+        assigned = self._wait_for_task(DECISION_TASK, request, poll)
         if assigned is None:
             return {"startedEventId": 0, "previousStartedEventId": 0}
         task, started_id = assigned
@@ -479,7 +480,7 @@ class EmbeddedSWF:
 
     def _decision_page(self, request: Request) -> Answer:
         """A further page of the history of a decision task."""
-        numbers = self._page_tokens.read(tokens.DECISION_PAGE, _decision_digest(request), request)
+        numbers = self._page_tokens.read(tokens.DECISION_PAGE_TOKEN, _decision_digest(request), request)
         assert numbers is not None
         key, scheduled_id, started_id, first, following, backwards = numbers
         with self._durable.transaction() as state:
@@ -505,7 +506,7 @@ class EmbeddedSWF:
             start = started_id if backwards else first
         page, following = event_page(execution.events, start, first, started_id, page_size(request), backwards)
         answer: Answer = {
-            "taskToken": self._tokens.write(tokens.DECISION_TASK, run.key, scheduled_id, started_id),
+            "taskToken": self._tokens.write(tokens.DECISION_TASK_TOKEN, run.key, scheduled_id, started_id),
             "startedEventId": started_id,
             "previousStartedEventId": previous,
             "workflowExecution": run.execution,
@@ -514,7 +515,9 @@ class EmbeddedSWF:
         }
         if following is not None:
             numbers = (run.key, scheduled_id, started_id, first, following, int(backwards))
-            answer["nextPageToken"] = self._page_tokens.write(tokens.DECISION_PAGE, _decision_digest(request), *numbers)
+            answer["nextPageToken"] = self._page_tokens.write(
+                tokens.DECISION_PAGE_TOKEN, _decision_digest(request), *numbers
+            )
         return answer
 
     @_operation(SWFService.respond_decision_task_completed)
@@ -528,7 +531,7 @@ class EmbeddedSWF:
         return answer
 
     def _respond_decision(self, request: Request, *, wait: bool) -> Answer:
-        key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK, request["taskToken"])
+        key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK_TOKEN, request["taskToken"])
 
         def change(state: EngineState) -> None:
             execution = _of_decision_task(state, key, scheduled_id, started_id)
@@ -539,20 +542,20 @@ class EmbeddedSWF:
 
     @_operation(SWFService.count_pending_decision_tasks)
     def count_pending_decision_tasks(self, request: Request) -> Answer:
-        return self._count_pending(task_lists.DECISION, request)
+        return self._count_pending(DECISION_TASK, request)
 
     # -- activity tasks
 
     @_poll(SWFService.poll_for_activity_task)
     def poll_for_activity_task(self, request: Request, poll: Poll) -> Answer:
-        assigned = self._wait_for_task(task_lists.ACTIVITY, request, poll)
+        assigned = self._wait_for_task(ACTIVITY, request, poll)
         if assigned is None:
             return {"startedEventId": 0}
         task, started_id = assigned
         self._durable.store.wait(poll.ticket)
         run, scheduled = task.execution.run, task.scheduled
         return {
-            "taskToken": self._tokens.write(tokens.ACTIVITY_TASK, run.key, scheduled.id, started_id),
+            "taskToken": self._tokens.write(tokens.ACTIVITY_TASK_TOKEN, run.key, scheduled.id, started_id),
             "startedEventId": started_id,
             "workflowExecution": run.execution,
             **copied(chosen(scheduled.attributes, "activityId", "activityType", "input")),
@@ -594,7 +597,7 @@ class EmbeddedSWF:
 
     def _activity_of_token(self, state: EngineState, token: str) -> tuple[ExecutionState, Entity]:
         """The started activity task of a token. Raises `ValidationException`, `UnknownResourceFault`."""
-        key, scheduled_id, started_id = self._tokens.read(tokens.ACTIVITY_TASK, token)
+        key, scheduled_id, started_id = self._tokens.read(tokens.ACTIVITY_TASK_TOKEN, token)
         execution = _open_execution(state, key)
         activity = execution.entities.get(scheduled_id)
         started = started_event(activity) if activity is not None else None
@@ -604,7 +607,7 @@ class EmbeddedSWF:
 
     @_operation(SWFService.count_pending_activity_tasks)
     def count_pending_activity_tasks(self, request: Request) -> Answer:
-        return self._count_pending(task_lists.ACTIVITY, request)
+        return self._count_pending(ACTIVITY, request)
 
     # -- polls
 

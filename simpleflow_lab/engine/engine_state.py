@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.engine import domains_and_types, task_lists
+from simpleflow_lab.engine import domains_and_types
 from simpleflow_lab.engine.deadlines import DEADLINES, Deadline, deadlines_started_by, postponed_to
 from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.domains_and_types import Kind, Registry, Type
@@ -22,7 +22,7 @@ from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.entities import Entities
-from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES
+from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 
 CACHED_EVENTS: Final = 100_000
@@ -116,7 +116,7 @@ class EngineState:
 
     # -- changes
 
-    def start(self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any]) -> ExecutionState:
+    def start_execution(self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any]) -> ExecutionState:
         """Start an execution whose first event has these attributes. No open execution may have its workflowId."""
         parent = attributes.get("parentWorkflowExecution")
         tags = attributes.get("tagList")
@@ -182,7 +182,7 @@ class EngineState:
                 for deadline in deadlines_started_by(execution, event):
                     self.add_deadline(deadline, at)
             if event.type == "ActivityTaskScheduled":
-                self.enqueue(ScheduledTask(task_lists.ACTIVITY, execution, event), event.attributes["taskList"]["name"])
+                self.enqueue(ScheduledTask(ACTIVITY, execution, event), event.attributes["taskList"]["name"])
             if event.type in self._effects:
                 self._pending_effects.append((execution, event))
         self.enqueue_decision_task(execution)
@@ -229,7 +229,7 @@ class EngineState:
         attributes: dict[str, Any] = {"scheduledEventId": task.scheduled.id}
         if poll.identity is not None:
             attributes["identity"] = poll.identity
-        event_type = "DecisionTaskStarted" if task.kind == task_lists.DECISION else "ActivityTaskStarted"
+        event_type = "DecisionTaskStarted" if task.kind == DECISION_TASK else "ActivityTaskStarted"
         self.record(task.execution, [(event_type, attributes)])
         if not task.execution.closed:
             poll.assigned = (task, len(task.execution.events))
@@ -248,7 +248,7 @@ class EngineState:
             execution.enqueued = queued
             entity = execution.entities.get(queued)
             assert entity is not None
-            task = ScheduledTask(task_lists.DECISION, execution, entity.first)
+            task = ScheduledTask(DECISION_TASK, execution, entity.first)
             self.enqueue(task, entity.first.attributes["taskList"]["name"])
 
     def task_list(self, kind: str, domain: str, name: str) -> TaskList:

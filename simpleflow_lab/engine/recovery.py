@@ -16,7 +16,6 @@ from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
 from simpleflow_lab.engine.store import Contents
-from simpleflow_lab.engine.task_lists import ACTIVITY as ACTIVITY_TASK
 from simpleflow_lab.engine.task_lists import ScheduledTask
 from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
@@ -81,7 +80,7 @@ def resume_tasks(state: EngineState, execution: ExecutionState, is_worker_alive:
     for entity in execution.entities.of(ACTIVITY):
         if started_event(entity) is None:
             scheduled = entity.first
-            state.enqueue(ScheduledTask(ACTIVITY_TASK, execution, scheduled), scheduled.attributes["taskList"]["name"])
+            state.enqueue(ScheduledTask(ACTIVITY, execution, scheduled), scheduled.attributes["taskList"]["name"])
     lost = list(_lost_tasks(execution, is_worker_alive))
     if lost:
         state.record(execution, lost)

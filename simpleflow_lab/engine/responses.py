@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from simpleflow_lab.engine import visibility
-from simpleflow_lab.engine.domains_and_types import ARN_PREFIX, WORKFLOW, Domain, Type
+from simpleflow_lab.engine.domains_and_types import ARN_PREFIX, WORKFLOW_TYPE, Domain, Type
 from simpleflow_lab.engine.execution_state import ExecutionState, to_datetime
 from simpleflow_lab.engine.validation import chosen
 from simpleflow_lab.service.protocol import Answer, Structure
@@ -42,7 +42,7 @@ def domain_info(domain: Domain) -> dict[str, Any]:
 
 def type_info(found: Type) -> dict[str, Any]:
     """SWF's structure WorkflowTypeInfo or ActivityTypeInfo."""
-    kind = "workflowType" if found.kind == WORKFLOW else "activityType"
+    kind = "workflowType" if found.kind == WORKFLOW_TYPE else "activityType"
     info: dict[str, Any] = {
         kind: {"name": found.name, "version": found.version},
         "status": found.status,

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.waiters import Waiter
 from simpleflow_lab.exceptions import LimitExceededFault
 from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
-
-DECISION: Final = "decision"
-ACTIVITY: Final = "activity"
 
 
 class ScheduledTask(NamedTuple):
     """A decision task or activity task that is scheduled."""
 
     kind: str
-    """`decision` or `activity`."""
+    """The kind of entity: `DECISION_TASK` or `ACTIVITY`."""
     execution: ExecutionState
     """The execution that the task belongs to."""
     scheduled: HistoryEvent
@@ -35,7 +33,7 @@ class ScheduledTask(NamedTuple):
         """Whether the task can still be started: it is neither started nor closed, and its execution is open."""
         if self.execution.closed:
             return False
-        if self.kind == DECISION:
+        if self.kind == DECISION_TASK:
             return self.execution.queued == self.scheduled.id and self.execution.started is None
         entity = self.execution.entities.get(self.scheduled.id)
         return entity is not None and started_event(entity) is None

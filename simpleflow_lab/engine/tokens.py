@@ -15,17 +15,17 @@ from typing import Final
 
 from simpleflow_lab.exceptions import ValidationException
 
-DECISION_TASK: Final = 1
+DECISION_TASK_TOKEN: Final = 1
 """execution key, scheduledEventId, startedEventId"""
-ACTIVITY_TASK: Final = 2
+ACTIVITY_TASK_TOKEN: Final = 2
 """execution key, scheduledEventId, startedEventId"""
-DECISION_PAGE: Final = 3
+DECISION_PAGE_TOKEN: Final = 3
 """request digest, time, execution key, scheduledEventId, startedEventId, first event id, next event id, backwards"""
-HISTORY_PAGE: Final = 4
+HISTORY_PAGE_TOKEN: Final = 4
 """request digest, time, next event id"""
-EXECUTIONS_PAGE: Final = 7
+EXECUTIONS_PAGE_TOKEN: Final = 7
 """request digest, time, timestamp and execution key of the last execution of the page; 5 had them negated"""
-NAMES_PAGE: Final = 6
+NAMES_PAGE_TOKEN: Final = 6
 """request digest, time, how many items precede the page"""
 
 _PREFIX: Final = b"\x00\x00\x00\x2a\x00\x00\x00\x01\x00\x00\x00"

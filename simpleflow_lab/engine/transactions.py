@@ -27,9 +27,9 @@ from simpleflow_lab.engine.off_main_thread import OffMainThread
 from simpleflow_lab.engine.recovery import recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
-from simpleflow_lab.engine.task_lists import ACTIVITY, DECISION
 from simpleflow_lab.engine.waiters import HistoryWaiter, HistoryWaiters
 from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 T = TypeVar("T")
 
@@ -213,7 +213,9 @@ class DurableState:
         """Hand all changes to the store, in order, and wake the threads that wait for them."""
         state = self.state
         ticket = 0
-        deciding = any(poll.assigned is not None and poll.assigned[0].kind == DECISION for poll in state.served_polls)
+        deciding = any(
+            poll.assigned is not None and poll.assigned[0].kind == DECISION_TASK for poll in state.served_polls
+        )
         flush_delay = FLUSH_DELAY_SECONDS if urgent and deciding else 0.0
         changes = [*state.registry.changes, *state.outbox]
         if changes:

@@ -134,7 +134,7 @@ def test_a_deadline_that_comes_while_a_poll_waits_wakes_it(
 
 
 def test_a_task_list_has_at_most_a_thousand_polls(lab: Scenario, engine: EmbeddedSWF) -> None:
-    task_list = engine._durable.state.task_list("decision", DOMAIN, "decisions")
+    task_list = engine._durable.state.task_list("decision_task", DOMAIN, "decisions")
     task_list._polls.extend([None] * 1000)  # type: ignore[list-item]
     with pytest.raises(LimitExceededFault):
         task_list.add_poll(None)  # type: ignore[arg-type]
