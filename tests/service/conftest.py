@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from moto import mock_aws
@@ -30,6 +30,7 @@ from simpleflow_lab.service import aws
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.watchable import WatchableService
 from tests.engine.invariants import violations
+from tests.examples_count import trials
 from tests.service.amazon import AmazonScenario, NoClock
 from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, Scenario
 
@@ -38,6 +39,7 @@ ENGINES = ["memory", "file", "wire"]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "moto(probe): moto does this as SWF does, so it is held to it too")
+    config.addinivalue_line("markers", "many_events: thousands of them: on a store and over the wire it is a trial")
     config.addinivalue_line("markers", "own_service: needs a service of its own, or more than Amazon should be asked")
     if config.getoption("--swf") == "aws" and "test" not in os.environ.get(DOMAIN_VARIABLE, ""):
         raise pytest.UsageError(
@@ -47,7 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "service" in metafunc.fixturenames:
-        services = [*ENGINES, "moto"] if metafunc.definition.get_closest_marker("moto") else ENGINES
+        services: list[Any] = [*ENGINES, "moto"] if metafunc.definition.get_closest_marker("moto") else ENGINES
+        if metafunc.definition.get_closest_marker("many_events"):
+            services = ["memory", *trials(["file", "wire"])]
         amazon = metafunc.config.getoption("--swf") == "aws"
         metafunc.parametrize("service", ["aws"] if amazon else services, indirect=True, scope="function")
 

@@ -216,6 +216,7 @@ def test_a_failed_execution_keeps_its_reason_and_details(lab: Scenario) -> None:
 
 
 @pytest.mark.own_service
+@pytest.mark.many_events
 def test_the_25000th_event_ends_the_execution(lab: Scenario) -> None:
     handle = lab.start()
     marker = decisions.record_marker(name="m")
@@ -230,6 +231,7 @@ def test_the_25000th_event_ends_the_execution(lab: Scenario) -> None:
 
 
 @pytest.mark.own_service
+@pytest.mark.many_events
 def test_a_task_whose_start_would_be_the_25000th_event_is_given_to_nobody(lab: Scenario) -> None:
     handle = lab.start()
     marker = decisions.record_marker(name="m")
