@@ -372,7 +372,7 @@ class Copy(Workflow):
 target = folder / "target"
 target.mkdir()
 copying = lab.start(Copy, str(target), workflow_id="copy")
-while not any(one.said for one in copying.progress().activities):
+while not any(one.has_progress for one in copying.progress().activities):
     time.sleep(0.02)
 
 [(one.activity_id, one.progress, one.details) for one in copying.progress().activities]

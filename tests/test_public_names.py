@@ -1,0 +1,90 @@
+"""Public names: what the front door gives is fixed, and no word means two things without a reason that stands here."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import simpleflow_lab
+from tools.reference import PACKAGE, public_modules
+
+PUBLIC = {
+    *("Lab", "Execution", "RecordedExecution", "open_history", "History"),
+    *("Workflow", "Activity", "Future", "Group", "Chain", "FuncGroup", "Retry", "WaitForSignal"),
+    *("activity", "canvas", "constants", "exceptions", "futures", "log", "marker", "signal", "swf", "task", "workflow"),
+    *("logger", "__version__"),
+}
+
+SAME_NAME = {
+    "Executor": "upstream has both: what `run` finds as `self.executor`, and `simpleflow.local.executor.Executor`",
+    "History": "one thing: the front door's is that of `swf` with upstream's records beside the events",
+    "Step": "upstream has both: a step of a workflow, and a measured part of an activity",
+}
+"""Names of two public classes or functions, with the reason."""
+
+UPSTREAM = "upstream's path"
+COMMAND = "what an author submits, and the command that becomes of it"
+FACES = "the same for each face, and faces don't import each other"
+ROOMS = "plain words, each clear in its room"
+SAME_MODULE = {
+    "step.constants": UPSTREAM,
+    "step.workflow": UPSTREAM,
+    "commands.workflow": "a noun of the command table: `workflow.start`",
+    "replay.commands.activity": COMMAND,
+    "replay.commands.marker": COMMAND,
+    "replay.commands.signal": COMMAND,
+    "cli.renderers": FACES,
+    "notebook.renderers": FACES,
+    "cli.messages": ROOMS,
+    "runtime.forked.child": ROOMS,
+    "runtime.forked.messages": ROOMS,
+    "notebook.tables": ROOMS,
+}
+"""Modules whose last name is another one's too, with the reason. Those of `upstream` have one already."""
+
+
+def test_the_front_door_gives_these_names_and_no_others() -> None:
+    assert set(simpleflow_lab.__all__) == PUBLIC
+    assert len(simpleflow_lab.__all__) == len(PUBLIC)
+    assert all(hasattr(simpleflow_lab, name) for name in PUBLIC)
+
+
+def public_objects() -> Iterator[tuple[str, str]]:
+    """Each class or function of ours in a public module: its name there, and where it is defined."""
+    for module in public_modules():
+        for name, value in vars(importlib.import_module(f"{PACKAGE}.{module}")).items():
+            ours = getattr(value, "__module__", "").split(".")[0] == PACKAGE
+            if ours and not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
+                yield name, f"{value.__module__}.{value.__qualname__}"
+    for name in simpleflow_lab.__all__:
+        value = getattr(simpleflow_lab, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            yield name, f"{value.__module__}.{value.__qualname__}"
+
+
+def test_no_public_name_means_two_things() -> None:
+    found = defaultdict(set)
+    for name, where in public_objects():
+        found[name].add(where)
+    assert {name: sorted(places) for name, places in found.items() if len(places) > 1 and name not in SAME_NAME} == {}
+    assert [name for name in SAME_NAME if len(found[name]) < 2] == []
+
+
+def modules() -> Iterator[str]:
+    """All modules below the package, public or not."""
+    root = Path(simpleflow_lab.__file__).parent
+    for path in root.rglob("*.py"):
+        if path.name != "__init__.py":
+            yield ".".join(path.relative_to(root).with_suffix("").parts)
+
+
+def test_no_name_of_a_module_means_two_things() -> None:
+    found = defaultdict(list)
+    for module in modules():
+        if module not in SAME_MODULE and not module.startswith("upstream."):
+            found[module.rpartition(".")[2]].append(module)
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+    assert SAME_MODULE.keys() <= set(modules())
