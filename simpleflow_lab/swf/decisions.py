@@ -1,31 +1,23 @@
-"""Decisions in SWF's shape: one builder per decision type.
+"""Decisions in SWF's shape: one builder for each type of decision that our deciders make.
 
-A decision is what a decider answers: `{"decisionType": …, "…DecisionAttributes": {…}}`. Builders leave out what is
-`None`, for SWF takes no nulls, and write durations as SWF does: strings of whole seconds, or `NONE`.
+A decision is one item of what a decider answers: `{"decisionType": …, "…DecisionAttributes": {…}}`. The arguments of a
+builder have the names of SWF's members, in snake case. Builders leave out what is `None`, for SWF takes no nulls.
+Timeouts are SWF's strings, of whole seconds or `NONE`; without one, the default of the type holds.
+
+Rule: which members a decision has is read from the tables of `swf.shapes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Required, TypedDict, Unpack
+
+from simpleflow_lab.swf.shapes import ENUMS, STRUCTURES
 
 Decision = dict[str, Any]
 
-DECISION_TYPES: Final[tuple[str, ...]] = (
-    "ScheduleActivityTask",
-    "RequestCancelActivityTask",
-    "CompleteWorkflowExecution",
-    "FailWorkflowExecution",
-    "CancelWorkflowExecution",
-    "ContinueAsNewWorkflowExecution",
-    "RecordMarker",
-    "StartTimer",
-    "CancelTimer",
-    "SignalExternalWorkflowExecution",
-    "RequestCancelExternalWorkflowExecution",
-    "StartChildWorkflowExecution",
-    "ScheduleLambdaFunction",
-)
+DECISION_TYPES: Final[tuple[str, ...]] = ENUMS["DecisionType"]
 """SWF's decision types, in the order of its service model."""
 
 CLOSING_DECISIONS: Final = frozenset(
@@ -57,93 +49,104 @@ def seconds(value: int | float | str | None) -> str | None:
     return value if isinstance(value, str) else str(int(value))
 
 
-def _decision(decision_type: str, /, **members: Any) -> Decision:
-    return {
-        "decisionType": decision_type,
-        attributes_key(decision_type): {name: value for name, value in members.items() if value is not None},
-    }
+# -- activities, children and the next run ---------------------------------------------------------------------------
 
 
-def schedule_activity_task(
-    *,
-    activity_id: str,
-    name: str,
-    version: str,
-    input: str | None = None,
-    control: str | None = None,
-    task_list: str | None = None,
-    task_priority: int | str | None = None,
-    schedule_to_start_timeout: str | None = None,
-    schedule_to_close_timeout: str | None = None,
-    start_to_close_timeout: str | None = None,
-    heartbeat_timeout: str | None = None,
-) -> Decision:
-    """Schedule an activity task. Timeouts are SWF's strings; `None` leaves the type's default."""
-    return _decision(
-        "ScheduleActivityTask",
-        activityId=activity_id,
-        activityType={"name": name, "version": version},
-        input=input,
-        control=control,
-        taskList=_named(task_list),
-        taskPriority=None if task_priority is None else str(task_priority),
-        scheduleToStartTimeout=schedule_to_start_timeout,
-        scheduleToCloseTimeout=schedule_to_close_timeout,
-        startToCloseTimeout=start_to_close_timeout,
-        heartbeatTimeout=heartbeat_timeout,
-    )
+class ActivityTask(TypedDict, total=False):
+    """The arguments of `schedule_activity_task`."""
+
+    activity_id: Required[str]
+    name: Required[str]
+    """Name of the activity type."""
+    version: Required[str]
+    """Version of the activity type."""
+    input: str | None
+    control: str | None
+    task_list: str | None
+    """Name of the task list."""
+    task_priority: int | str | None
+    schedule_to_start_timeout: str | None
+    schedule_to_close_timeout: str | None
+    start_to_close_timeout: str | None
+    heartbeat_timeout: str | None
+
+
+class _Run(TypedDict, total=False):
+    """What a child and the next run of an execution have in common."""
+
+    input: str | None
+    task_list: str | None
+    """Name of the task list of the run's decision tasks."""
+    task_priority: int | str | None
+    execution_start_to_close_timeout: str | None
+    task_start_to_close_timeout: str | None
+    child_policy: str | None
+    tag_list: Sequence[str] | None
+    lambda_role: str | None
+
+
+class ChildExecution(_Run, total=False):
+    """The arguments of `start_child_workflow_execution`."""
+
+    workflow_id: Required[str]
+    name: Required[str]
+    """Name of the workflow type."""
+    version: Required[str]
+    """Version of the workflow type."""
+    control: str | None
+
+
+class NextRun(_Run, total=False):
+    """The arguments of `continue_as_new_workflow_execution`."""
+
+    workflow_type_version: str | None
+
+
+def schedule_activity_task(**task: Unpack[ActivityTask]) -> Decision:
+    """Schedule an activity task."""
+    return _decision("ScheduleActivityTask", _with_type(task, "activity_type"))
+
+
+def start_child_workflow_execution(**child: Unpack[ChildExecution]) -> Decision:
+    """Start a child workflow execution."""
+    return _decision("StartChildWorkflowExecution", _with_type(child, "workflow_type"))
+
+
+def continue_as_new_workflow_execution(**run: Unpack[NextRun]) -> Decision:
+    """Close this run and start the next one with an empty history."""
+    return _decision("ContinueAsNewWorkflowExecution", run)
+
+
+def _with_type(arguments: Mapping[str, Any], member: str) -> Mapping[str, Any]:
+    """The arguments with the type in one member instead of its name and its version in two."""
+    members = dict(arguments)
+    members[member] = {"name": members.pop("name"), "version": members.pop("version")}
+    return members
+
+
+# -- all others --------------------------------------------------------------------------------------------------------
 
 
 def request_cancel_activity_task(*, activity_id: str) -> Decision:
-    """Ask for an open activity task to be canceled."""
-    return _decision("RequestCancelActivityTask", activityId=activity_id)
+    """Request that an open activity task be canceled."""
+    return _decision("RequestCancelActivityTask", {"activity_id": activity_id})
 
 
 def start_timer(*, timer_id: str, start_to_fire_timeout: int | str, control: str | None = None) -> Decision:
     """Start a timer, in whole seconds; 0 fires at once."""
-    return _decision("StartTimer", timerId=timer_id, startToFireTimeout=str(start_to_fire_timeout), control=control)
+    return _decision(
+        "StartTimer", {"timer_id": timer_id, "start_to_fire_timeout": start_to_fire_timeout, "control": control}
+    )
 
 
 def cancel_timer(*, timer_id: str) -> Decision:
     """Cancel an open timer."""
-    return _decision("CancelTimer", timerId=timer_id)
+    return _decision("CancelTimer", {"timer_id": timer_id})
 
 
 def record_marker(*, name: str, details: str | None = None) -> Decision:
     """Record a marker."""
-    return _decision("RecordMarker", markerName=name, details=details)
-
-
-def start_child_workflow_execution(
-    *,
-    workflow_id: str,
-    name: str,
-    version: str,
-    input: str | None = None,
-    control: str | None = None,
-    task_list: str | None = None,
-    task_priority: int | str | None = None,
-    execution_start_to_close_timeout: str | None = None,
-    task_start_to_close_timeout: str | None = None,
-    child_policy: str | None = None,
-    tag_list: Sequence[str] | None = None,
-    lambda_role: str | None = None,
-) -> Decision:
-    """Start a child workflow execution. `None` leaves the type's default."""
-    return _decision(
-        "StartChildWorkflowExecution",
-        workflowId=workflow_id,
-        workflowType={"name": name, "version": version},
-        input=input,
-        control=control,
-        taskList=_named(task_list),
-        taskPriority=None if task_priority is None else str(task_priority),
-        executionStartToCloseTimeout=execution_start_to_close_timeout,
-        taskStartToCloseTimeout=task_start_to_close_timeout,
-        childPolicy=child_policy,
-        tagList=None if tag_list is None else list(tag_list),
-        lambdaRole=lambda_role,
-    )
+    return _decision("RecordMarker", {"marker_name": name, "details": details})
 
 
 def signal_external_workflow_execution(
@@ -157,62 +160,60 @@ def signal_external_workflow_execution(
     """Signal another execution, or this one."""
     return _decision(
         "SignalExternalWorkflowExecution",
-        workflowId=workflow_id,
-        runId=run_id,
-        signalName=signal_name,
-        input=input,
-        control=control,
+        {"workflow_id": workflow_id, "run_id": run_id, "signal_name": signal_name, "input": input, "control": control},
     )
 
 
 def request_cancel_external_workflow_execution(
     *, workflow_id: str, run_id: str | None = None, control: str | None = None
 ) -> Decision:
-    """Ask another execution to cancel."""
-    return _decision("RequestCancelExternalWorkflowExecution", workflowId=workflow_id, runId=run_id, control=control)
+    """Request that another execution be canceled."""
+    return _decision(
+        "RequestCancelExternalWorkflowExecution", {"workflow_id": workflow_id, "run_id": run_id, "control": control}
+    )
 
 
 def complete_workflow_execution(*, result: str | None = None) -> Decision:
     """Close the execution as completed."""
-    return _decision("CompleteWorkflowExecution", result=result)
+    return _decision("CompleteWorkflowExecution", {"result": result})
 
 
 def fail_workflow_execution(*, reason: str | None = None, details: str | None = None) -> Decision:
     """Close the execution as failed."""
-    return _decision("FailWorkflowExecution", reason=reason, details=details)
+    return _decision("FailWorkflowExecution", {"reason": reason, "details": details})
 
 
 def cancel_workflow_execution(*, details: str | None = None) -> Decision:
     """Close the execution as canceled."""
-    return _decision("CancelWorkflowExecution", details=details)
+    return _decision("CancelWorkflowExecution", {"details": details})
 
 
-def continue_as_new_workflow_execution(
-    *,
-    input: str | None = None,
-    task_list: str | None = None,
-    task_priority: int | str | None = None,
-    execution_start_to_close_timeout: str | None = None,
-    task_start_to_close_timeout: str | None = None,
-    child_policy: str | None = None,
-    tag_list: Sequence[str] | None = None,
-    workflow_type_version: str | None = None,
-    lambda_role: str | None = None,
-) -> Decision:
-    """Close this run and start the next one with an empty history."""
-    return _decision(
-        "ContinueAsNewWorkflowExecution",
-        input=input,
-        taskList=_named(task_list),
-        taskPriority=None if task_priority is None else str(task_priority),
-        executionStartToCloseTimeout=execution_start_to_close_timeout,
-        taskStartToCloseTimeout=task_start_to_close_timeout,
-        childPolicy=child_policy,
-        tagList=None if tag_list is None else list(tag_list),
-        workflowTypeVersion=workflow_type_version,
-        lambdaRole=lambda_role,
-    )
+# -- names of members --------------------------------------------------------------------------------------------------
 
 
-def _named(task_list: str | None) -> dict[str, str] | None:
-    return None if task_list is None else {"name": task_list}
+def _members(decision_type: str) -> dict[str, str]:
+    """SWF's names of a decision's members, by their names in snake case."""
+    structure = STRUCTURES[f"{decision_type}DecisionAttributes"]
+    names = [member.partition(":")[0].rstrip("*") for member in structure.split()]
+    return {re.sub("(?=[A-Z])", "_", name).lower(): name for name in names}
+
+
+_MEMBERS: Final = {decision_type: _members(decision_type) for decision_type in DECISION_TYPES}
+_WRITE: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "task_list": lambda name: {"name": name},
+    "task_priority": str,
+    "tag_list": list,
+    "start_to_fire_timeout": str,
+}
+"""How a value is written; any other stays as it is."""
+
+
+def _decision(decision_type: str, arguments: Mapping[str, Any]) -> Decision:
+    """A decision with these members. Raises `KeyError` for one that it does not have."""
+    members = _MEMBERS[decision_type]
+    attributes: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if value is not None:
+            write = _WRITE.get(name)
+            attributes[members[name]] = value if write is None else write(value)
+    return {"decisionType": decision_type, attributes_key(decision_type): attributes}
