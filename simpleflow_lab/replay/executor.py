@@ -122,7 +122,7 @@ class ReplayExecutor:
     def new_future(self, future_class: type[Future], *, raises: bool) -> Future:
         """A future of a container."""
         future = future_class(self._run.waiter, raises=raises)
-        self._run.failures.watch(future)
+        future.add_done_callback(self._run.failures.count)
         return future
 
     def patched(self, patch: str, *, deprecated: bool) -> bool:

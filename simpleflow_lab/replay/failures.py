@@ -13,11 +13,8 @@ class Failures:
         self.settled_by_hook = 0
         """How many tasks failed and got another outcome from the workflow's hook."""
 
-    def watch(self, future: Future) -> None:
-        """Count this future if it fails."""
-        future.add_done_callback(self._count)
-
-    def _count(self, future: Future) -> None:
+    def count(self, future: Future) -> None:
+        """Count this future, which is done, if it failed."""
         if future.peek_exception() is not None:
             self._failed.append(future)
 

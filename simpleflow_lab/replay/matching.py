@@ -18,11 +18,13 @@ from simpleflow_lab.replay.commands.activity import ACTIVITY
 from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.close import CLOSE
 from simpleflow_lab.replay.commands.kinds import KINDS
+from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.swf.control import read_control
+from simpleflow_lab.swf.event_types import EventType
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.timer_names import WAKE_UP_TIMER
 
@@ -45,9 +47,8 @@ class Matching:
         self.open_activities = 0
         """How many activity tasks are scheduled and not closed."""
 
-    def command_of(self, event: HistoryEvent) -> Command | None:
+    def command_of(self, event: HistoryEvent, row: EventType) -> Command | None:
         """The recorded command that this event is about, or `None`; forgotten if the event closes it."""
-        row = event.row
         first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
         command = self._by_first_event.get(first)
         if command is not None and row.closes:
@@ -69,8 +70,8 @@ class Matching:
             if event.attributes.get("timerId") == WAKE_UP_TIMER:
                 is_limited = True
                 continue
-            kind = KINDS.get(event.decision or "")
-            if kind is None or patches.may_be_missing(event, pending):
+            kind = KINDS.get(event.row.decision or "")
+            if kind is None or (kind is MARKER and patches.may_be_missing(event, pending)):
                 continue
             command = _find(event, kind, pending)
             if command is None:
@@ -109,12 +110,15 @@ class Matching:
 
 def _find(event: HistoryEvent, kind: CommandKind, pending: PendingCommands) -> Command | None:
     """The pending command that this event records."""
-    return next((command for command in _candidates(event, kind, pending) if _is_same(event, command)), None)
+    for command in _candidates(event, kind, pending):
+        if _is_same(event, command):
+            return command
+    return None
 
 
 def _candidates(event: HistoryEvent, kind: CommandKind, pending: PendingCommands) -> Sequence[Command]:
     """The pending commands of this kind with the event's id; of this kind alone if the event has no id."""
-    id = event.decision if kind.id_attribute is None else event.attributes.get(kind.id_attribute)
+    id = event.row.decision if kind.id_attribute is None else event.attributes.get(kind.id_attribute)
     if id is not None:
         return pending.named(kind, str(id))
     return [command for command in pending if command.kind is kind]
@@ -142,7 +146,7 @@ def _divergence(event: HistoryEvent, kind: CommandKind, pending: PendingCommands
     type = attributes.get("activityType") or (attributes.get("workflowType") if kind is CHILD else None)
     recorded = describe(
         kind.name,
-        str(event.decision if kind.id_attribute is None else attributes.get(kind.id_attribute)),
+        str(event.row.decision if kind.id_attribute is None else attributes.get(kind.id_attribute)),
         (str(type.get("name")), str(type.get("version"))) if type else None,
         attributes.get(kind.input_attribute or "input"),
     )

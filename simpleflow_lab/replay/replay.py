@@ -175,21 +175,23 @@ class Replay:
             self._code.run()
 
     def _apply(self, event: HistoryEvent) -> None:
-        match event.type:
-            case "WorkflowExecutionSignaled":
-                self._kinds.signals.received(event)
-                return
-            case "WorkflowExecutionCancelRequested":
+        row = event.row
+        entity = row.entity
+        if entity == event_types.DECISION_TASK:
+            return
+        if entity == event_types.SIGNAL:
+            self._kinds.signals.received(event)
+        elif entity == event_types.EXECUTION:
+            if row.state == "cancel_requested":
                 self._code.request_cancel()
-                return
-            case "WorkflowExecutionStarted":
+            elif row.state == "started":
                 self._kinds.signals.execution_started(event)
-                return
-        if event.row.entity == event_types.CHILD:
-            self._kinds.signals.child_event(event)
-        command = self._matching.command_of(event)
-        if command is not None:
-            self._kinds.resolve(command, event)
+        else:
+            if entity == event_types.CHILD:
+                self._kinds.signals.child_event(event)
+            command = self._matching.command_of(event, row)
+            if command is not None:
+                self._kinds.resolve(command, event, row)
 
     @property
     def _max_open_activities(self) -> int:

@@ -104,7 +104,7 @@ class Run:
     ) -> Future:
         """A future that suspends the fiber that reads it, and whose failure is watched."""
         future = Future(self.waiter, task_id=task_id, raises=raises, canceler=canceler)
-        self.failures.watch(future)
+        future.add_done_callback(self.failures.count)
         return future
 
     # -- commands --

@@ -17,6 +17,7 @@ from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.signal import WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf import event_types
+from simpleflow_lab.swf.event_types import EventType
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import (
     ActivityTask,
@@ -107,9 +108,8 @@ class Kinds:
                 return take(task, line)
         raise TypeError(f"{task!r} can't be submitted")
 
-    def resolve(self, command: Command, event: HistoryEvent) -> None:
+    def resolve(self, command: Command, event: HistoryEvent, row: EventType) -> None:
         """Tell a command's future what this event says."""
-        row = event.row
         if row.entity == event_types.TIMER and row.state in ("fired", "canceled"):
             self.timers.one_closed()
         resolve = self._resolve.get((row.entity, row.state))

@@ -99,7 +99,7 @@ class Signals:
 
     def _new_future(self, task: WaitForSignal) -> SignalFuture:
         future = SignalFuture(self._run.waiter, task_id=task.signal_name)
-        self._run.failures.watch(future)
+        future.add_done_callback(self._run.failures.count)
         return future
 
     @property
