@@ -9,7 +9,13 @@ from typing import Any
 from simpleflow_lab import Workflow
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
+from simpleflow_lab.swf.event_types import EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
+
+RECORDING_EVENTS = {
+    row.decision: name for name, row in EVENT_TYPES.items() if row.decision is not None and not name.endswith("Failed")
+} | {"FailWorkflowExecution": "WorkflowExecutionFailed"}
+"""The event that records a decision when SWF carries it out."""
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -20,7 +26,7 @@ class Story:
     def __init__(self, workflow: type[Workflow], *args: Any):
         self.workflow = workflow
         self.events: list[HistoryEvent] = []
-        self.kept = self.new_replay()
+        self.cached = self.new_replay()
         kind = {"name": workflow.name, "version": workflow.type_version()}
         self.add(
             "WorkflowExecutionStarted",
@@ -41,28 +47,31 @@ class Story:
         return self.events[-1]
 
     def decide(self) -> list[dict[str, Any]]:
-        """The decisions, once more by a replay that knows nothing: they must be the same."""
+        """The decisions of the cached replay, and of one made anew: they must be the same."""
         scheduled = self.add("DecisionTaskScheduled", taskList={"name": "refused"})
         self.started = self.add("DecisionTaskStarted", scheduledEventId=scheduled.id, identity='{"simpleflow_lab":1}')
         answers = []
-        for replay in (self.kept, self.new_replay()):
+        for replay in (self.cached, self.new_replay()):
             replay.feed(self.events)
-            answers.append(replay.decide(self.started.id).decisions)
+            answers.append(replay.decide(self.started.id))
+        self.answer = answers[0]
         assert answers[0] == answers[1]
         self.completed = self.add(
             "DecisionTaskCompleted", scheduledEventId=scheduled.id, startedEventId=self.started.id
         )
-        return answers[0]
+        return self.answer.decisions
 
     def record(self, decision: dict[str, Any]) -> HistoryEvent:
-        """SWF takes a decision."""
-        type_ = {
-            "ScheduleActivityTask": "ActivityTaskScheduled",
-            "StartTimer": "TimerStarted",
-            "StartChildWorkflowExecution": "StartChildWorkflowExecutionInitiated",
-            "SignalExternalWorkflowExecution": "SignalExternalWorkflowExecutionInitiated",
-        }[decision["decisionType"]]
-        return self.add(type_, decisionTaskCompletedEventId=self.completed.id, **attributes(decision))
+        """SWF carries out a decision."""
+        its = dict(attributes(decision))
+        if decision["decisionType"] == "CancelTimer":
+            its["startedEventId"] = next(
+                event.id
+                for event in reversed(self.events)
+                if event.type == "TimerStarted" and event.attributes["timerId"] == its["timerId"]
+            )
+        type_ = RECORDING_EVENTS[decision["decisionType"]]
+        return self.add(type_, decisionTaskCompletedEventId=self.completed.id, **its)
 
     def refuse(self, decision: dict[str, Any], cause: str) -> None:
         """SWF refuses a decision."""
