@@ -1,7 +1,7 @@
-"""What an engine should know, as plain dicts: the executions that are open and what is open in them.
+"""A model of the engine in plain dicts: the executions that are open and what is open in them.
 
-Rule: nothing here is imported from the engine. The model is told what callers do and how time passes; it says what must
-be open then, and how what is closed has closed. Where SWF leaves an order open, the model keeps no order.
+Rule: nothing here is imported from the engine. The model takes what callers do and how time passes, and holds what must
+then be open, and how the closed executions closed. Where SWF leaves an order open, the model has no order.
 """
 
 from __future__ import annotations
@@ -118,9 +118,9 @@ class Model:
 
     def pass_time(self, milliseconds: int) -> None:
         self.now += milliseconds
-        self.settle()
+        self.record_due()
 
-    def settle(self) -> None:
+    def record_due(self) -> None:
         """What is due happens, in the order of the deadlines."""
         while True:
             due = min(self._deadlines(), key=lambda found: found[0], default=(NEVER, None, "", ""))
@@ -164,15 +164,15 @@ class Model:
                 if activity.token is not None:
                     del execution.activities[name]
                     execution.queued = True
-        self.settle()
+        self.record_due()
 
     # -- decisions --
 
     def decide(self, execution: Execution, decisions: list[Mapping[str, Any]]) -> None:
-        """The answer to a decision task: decisions as SWF has them, of which a close is the last."""
+        """Complete a decision task with decisions as SWF has them; a closing one is the last."""
         execution.token = execution.deciding = None
         failed = False
-        follow_ups: list[tuple[str, Mapping[str, Any]]] = []
+        effects: list[tuple[str, Mapping[str, Any]]] = []
         for decision in decisions:
             kind = decision["decisionType"]
             (about,) = (value for name, value in decision.items() if name.endswith("Attributes"))
@@ -187,7 +187,7 @@ class Model:
                     failed = True
                 else:
                     activity.cancel_requested = True
-                    follow_ups.append((kind, about))
+                    effects.append((kind, about))
             elif kind == "StartTimer":
                 if about["timerId"] in execution.timers:
                     failed = True
@@ -202,16 +202,16 @@ class Model:
                     failed = True
                 else:
                     self._record_close(execution, _CLOSES[kind])
-                    follow_ups.append((kind, about))
+                    effects.append((kind, about))
             else:
-                follow_ups.append((kind, about))
+                effects.append((kind, about))
         if failed:
             self.wake(execution)
         # In the order of the events, so that the next run of an execution that continues as new starts after the
-        # messages of its last decision have found nobody of that id. SWF says nothing of this order.
-        for kind, about in follow_ups:
-            self._follow_up(execution, kind, about)
-        self.settle()
+        # messages of its last decision have found no execution of that id. SWF does not document this order.
+        for kind, about in effects:
+            self._run_effect(execution, kind, about)
+        self.record_due()
 
     def _schedule(self, execution: Execution, about: Mapping[str, Any]) -> None:
         timeouts = {
@@ -230,7 +230,7 @@ class Model:
         )
         self.unnamed.append(following)
 
-    def _follow_up(self, execution: Execution, kind: str, about: Mapping[str, Any]) -> None:
+    def _run_effect(self, execution: Execution, kind: str, about: Mapping[str, Any]) -> None:
         if kind in _CLOSES:
             self._after_close(execution, _CLOSES[kind])
         elif kind == "RequestCancelActivityTask":

@@ -1,8 +1,8 @@
-"""The engine beside a model of it: whatever callers do, and however often its process dies, both know the same.
+"""The engine beside a model of it: whatever callers do, and however often its process dies, both agree.
 
-`test_random_lives` asks only that histories are right in themselves. Here each step has one right outcome: which calls
-are refused, who is given a task, what is open afterwards, how what is closed has closed. And what was acknowledged is
-in the histories, of every task one outcome, no timer early.
+`test_random_lives` requires only that histories are right in themselves. Here each step has one right outcome: which
+calls are refused, which poll is assigned a task, what is open afterwards, how the closed executions closed. And the
+histories have what was acknowledged, one outcome of every task, and no timer early.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class EngineAndModel(RuleBasedStateMachine):
         if verb == "start" or len(self.model.open) < 2:
             self.start(id, *options)
         else:
-            self.tell(id, verb, exactly)
+            self.send(id, verb, exactly)
 
     def decider(self, what: str, choice: int, given: list[Any], close: Any, only_new: bool) -> None:
         if what == "late":
@@ -205,7 +205,7 @@ class EngineAndModel(RuleBasedStateMachine):
         milliseconds = 1 << 60 if task_timeout == "NONE" else 1000 * int(task_timeout)
         self.model.start((id, handle.run_id), policy=policy, timeout=1000 * timeout, task_timeout=milliseconds)
 
-    def tell(self, id: str, verb: str, exactly: bool) -> None:
+    def send(self, id: str, verb: str, exactly: bool) -> None:
         execution = self.model.open.get(id)
         request = {"domain": DOMAIN, "workflowId": id}
         if verb == "signal":
@@ -286,7 +286,7 @@ class EngineAndModel(RuleBasedStateMachine):
         started = self.lab.events(Handle(*id))[task["startedEventId"] - 1]
         self.scheduled[token] = attributes(started)["scheduledEventId"]
         self.over.append(token)  # sooner or later
-        self.model.settle()
+        self.model.record_due()
 
     def running(self) -> list[tuple[Execution, str]]:
         return [(e, name) for e in self.model.open.values() for name, a in e.activities.items() if a.token is not None]
@@ -353,7 +353,7 @@ class EngineAndModel(RuleBasedStateMachine):
     def both_know_the_same(self) -> None:
         if not hasattr(self, "engine"):
             return
-        self.model.settle()
+        self.model.record_due()
         listed = self.lab.everything()
         for handle in listed:
             self.name(handle)

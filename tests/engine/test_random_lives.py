@@ -65,7 +65,7 @@ def an_end(chance: random.Random) -> dict[str, Any]:
 
 
 class Life:
-    """One caller, who remembers the tasks that it was given."""
+    """One caller, with the tasks that it was given."""
 
     def __init__(self, lab: Scenario, seed: int):
         self.lab = lab
