@@ -1,15 +1,16 @@
-"""Executions as people handle them: one that lives in a service, and one that somebody recorded.
+"""Executions: `Execution`, which a service holds, and `RecordedExecution`, which is a history from a file.
 
-Both are looked at in the same ways, for a look needs nothing but a history.
+Both have the same views, for a view needs nothing but a history.
 """
 
 from __future__ import annotations
 
 import datetime
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.exceptions import (
@@ -27,13 +28,14 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.metrology import records_of
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
-from simpleflow_lab.swf.entities import Entities
-from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
+from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
+from simpleflow_lab.views.history_views import HistoryViews
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
+
+T = TypeVar("T")
 
 _CLOSED_WITH: Mapping[str, type[WorkflowExecutionError]] = {
     "FAILED": WorkflowExecutionFailed,
@@ -43,99 +45,11 @@ _CLOSED_WITH: Mapping[str, type[WorkflowExecutionError]] = {
 }
 
 _WAIT_STEP = 0.25
-"""Seconds between two looks at whether a decider got stuck, while waiting for the history to grow."""
+"""Seconds between two checks whether a decision is blocked, while waiting for the history to grow."""
 
 
-class Looks:
-    """The ways to look at a history. Tables are pandas; times are timezone-aware, durations are in seconds."""
-
-    workflow_id = ""
-    run_id = ""
-    domain = ""
-
-    def history(self) -> History:
-        """The events so far."""
-        raise UsageError(f"{type(self).__name__} has no history")
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the author of its workflow should know."""
-        return ()
-
-    def _until(self) -> datetime.datetime | None:
-        """Up to when what is still open has lasted; `None` for the time of the last event."""
-        return None
-
-    def events(self) -> pd.DataFrame:
-        """One row per event."""
-        from simpleflow_lab.views.tables import events_table  # noqa: PLC0415  pandas
-
-        return events_table(self.history())
-
-    def tasks(self) -> pd.DataFrame:
-        """One row per attempt of every activity task, child execution, timer, …; see `views.tables.tasks_table`."""
-        from simpleflow_lab.views.tables import tasks_table  # noqa: PLC0415  pandas
-
-        return tasks_table(self.history(), until=self._until())
-
-    def moments(self) -> pd.DataFrame:
-        """One row per marker, signal, cancel request and refused decision: what takes no time."""
-        from simpleflow_lab.views.tables import moments_table  # noqa: PLC0415  pandas
-
-        return moments_table(self.history())
-
-    def decisions(self) -> pd.DataFrame:
-        """One row per decision task."""
-        from simpleflow_lab.views.tables import decisions_table  # noqa: PLC0415  pandas
-
-        return decisions_table(self.history(), until=self._until())
-
-    def profile(self) -> pd.DataFrame:
-        """One row per activity: how many, how long they waited and ran, and their share of the whole."""
-        from simpleflow_lab.views.profile import profile_table  # noqa: PLC0415  pandas
-
-        return profile_table(self.history(), until=self._until())
-
-    def steps(self) -> pd.DataFrame:
-        """One row per step of a workflow with steps; see `views.steps.steps_table`."""
-        from simpleflow_lab.views.step_tables import steps_table  # noqa: PLC0415  pandas
-
-        return steps_table(self.history())
-
-    def unhandled_failures(self) -> pd.DataFrame:
-        """The tasks that failed for good while the execution completed and nobody looked at the error."""
-        from simpleflow_lab.views.tables import unhandled_failures  # noqa: PLC0415  pandas
-
-        return unhandled_failures(self.history())
-
-    def gantt(self, **options: Any) -> go.Figure:
-        """A Gantt chart; see `views.gantt.gantt`."""
-        from simpleflow_lab.views.gantt import gantt  # noqa: PLC0415  plotly
-
-        return gantt(self.history(), until=self._until(), **options)
-
-    def gantt_html(self) -> str:
-        """The Gantt chart and the task table as one HTML page that needs nothing else."""
-        from simpleflow_lab.views.export import gantt_html  # noqa: PLC0415  plotly
-
-        title = " ".join(part for part in (self.history().workflow_type, self.workflow_id) if part)
-        return gantt_html(self.history(), until=self._until(), title=title)
-
-    def _repr_html_(self) -> str:
-        from simpleflow_lab.views.html import execution_summary  # noqa: PLC0415  only for a notebook
-
-        return execution_summary(
-            self.history(),
-            workflow_id=self.workflow_id,
-            run_id=self.run_id,
-            domain=self.domain,
-            until=self._until(),
-            warnings=self.warnings,
-        )
-
-
-class RecordedExecution(Looks):
-    """An execution that somebody recorded: to be looked at, not to be run."""
+class RecordedExecution(HistoryViews):
+    """A recorded execution: it can be viewed, and runs nothing."""
 
     def __init__(self, history: History, name: str = ""):
         self._history = history
@@ -150,7 +64,8 @@ class RecordedExecution(Looks):
 
 
 class Progress(NamedTuple):
-    """How far an execution is: numbers of activity tasks, child executions and timers, all attempts of one as one."""
+    """How far an execution is: numbers of activity tasks, child executions, lambdas and timers, all attempts of one as
+    one."""
 
     status: str
     """OPEN, or SWF's close status."""
@@ -168,7 +83,7 @@ class Progress(NamedTuple):
     running_names: tuple[str, ...]
     """Names of the types of what runs, without repetition."""
     activities: tuple[ActivityProgress, ...] = ()
-    """How far the activities are that run in this process, by their latest heartbeats."""
+    """How far the activities that run in this process are, by their latest heartbeats."""
 
     @property
     def total(self) -> int:
@@ -176,7 +91,7 @@ class Progress(NamedTuple):
         return self.waiting + self.running + self.completed + self.failed
 
 
-class Execution(Looks):
+class Execution(HistoryViews):
     """One workflow execution of a service: to wait for, look at, signal, cancel, terminate.
 
     It is a name and no state: the same execution may be had again from another kernel, another day.
@@ -195,6 +110,9 @@ class Execution(Looks):
         self.attached = attached
         """It was open before `Lab.start` found it."""
         self._events: list[HistoryEvent] = []
+        self._fold = HistoryFold()
+        self._fetching = threading.RLock()
+        """Held while `_events` and `_fold` grow."""
 
     @property
     def _execution(self) -> dict[str, str]:
@@ -203,26 +121,35 @@ class Execution(Looks):
     def __repr__(self) -> str:
         return f"<Execution {self.workflow_id} of {self.history().workflow_type}: {self.status}>"
 
-    # -- looking --
+    # -- viewing --
 
     def history(self) -> History:
         """The events so far."""
-        self._fetch()
-        return HistoryWithRecords(list(self._events))
+        with self._fetching:
+            self._fetch()
+            return HistoryWithRecords(list(self._events))
+
+    def _folded(self) -> FoldedHistory:
+        return self._of_fold(lambda fold: fold.folded(_now()))
+
+    def _of_fold(self, question: Callable[[HistoryFold], T]) -> T:
+        """The answer of the fold, once the new events have been fed to it."""
+        with self._fetching:
+            self._fetch()
+            # A fold that an interrupt left half way is forgotten: the next view folds the whole history.
+            fold, self._fold = self._fold, HistoryFold()
+            fold.feed(self._events[fold.mark :])
+            answer = question(fold)
+            self._fold = fold
+            return answer
 
     def metrology(self, *, by: str = "step") -> pd.DataFrame:
         """What its activities read and wrote, as they noted it with `simpleflow_lab.metrology`.
 
         One row per step of each attempt; `by="activity"` sums them up, one row per activity and step. See
-        `views.metrology`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
+        `views.metrology_tables`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
         """
-        from simpleflow_lab.views.metrology_tables import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas
-
-        if by not in ("step", "activity"):
-            raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
-        records = records_of(self._pool.context.storage, self.workflow_id, self.run_id)
-        table = metrology_table(self.history(), records)
-        return table if by == "step" else metrology_by_activity(table)
+        return self._metrology(records_of(self._pool.context.storage, self.workflow_id, self.run_id), by)
 
     @property
     def status(self) -> str:
@@ -246,15 +173,24 @@ class Execution(Looks):
         return self._service.describe_workflow_execution(domain=self.domain, execution=self._execution)
 
     def progress(self) -> Progress:
-        """How far it is."""
-        activities = tuple(self._pool.activity_progress(self.run_id))
-        return progress(self.history(), self._until())._replace(activities=activities)
-
-    def _until(self) -> datetime.datetime | None:
-        return datetime.datetime.now(datetime.UTC)
+        """How many of its tasks wait, run, completed and failed, and how far the activities are that run here."""
+        counts, first, last = self._of_fold(lambda fold: (fold.task_counts(), self._events[0], self._events[-1]))
+        closed = History([last]).close_status
+        end = last.timestamp if closed else _now()
+        return Progress(
+            status=closed or "OPEN",
+            events=last.id,
+            waiting=counts.waiting,
+            running=counts.running,
+            completed=counts.completed,
+            failed=counts.failed,
+            seconds=max((end - first.timestamp).total_seconds(), 0.0),
+            running_names=counts.running_names,
+            activities=tuple(self._pool.activity_progress(self.run_id)),
+        )
 
     def _fetch(self) -> None:
-        """Get the events since the last look, latest first so that nothing is got twice."""
+        """Get the new events, latest first so that nothing is got twice. Call it with `_fetching` held."""
         if self._events and History(self._events[-1:]).close_status is not None:
             return
         new: list[HistoryEvent] = []
@@ -373,35 +309,5 @@ def open_history(path: str | Path) -> RecordedExecution:
     return RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name)
 
 
-def progress(history: History, until: datetime.datetime | None) -> Progress:
-    """How far the execution of this history is; `until` is now, for one that is open."""
-    entities = Entities()
-    for event in history:
-        entities.apply(event)
-    latest = {(entity.kind, entity.name): entity for entity in entities if entity.kind in (ACTIVITY, CHILD, TIMER)}
-    waiting = running = completed = failed = 0
-    names: dict[str, None] = {}
-    for entity in latest.values():
-        if entity.closed:
-            # A timer that is called off, such as a deadline that was met, is no failure.
-            good = entity.state in ("completed", "fired") or (entity.kind == TIMER and entity.state == "canceled")
-            completed, failed = completed + good, failed + (not good)
-        elif entity.state in ("scheduled", "initiated"):
-            waiting += 1
-        else:
-            running += 1
-            kind = entity.attribute("activityType") or entity.attribute("workflowType") or {}
-            names[str(kind.get("name") or entity.name)] = None
-    if not history:
-        raise HistoryError("this history has no events")
-    end = history[-1].timestamp if history.close_status or until is None else until
-    return Progress(
-        status=history.close_status or "OPEN",
-        events=len(history),
-        waiting=waiting,
-        running=running,
-        completed=completed,
-        failed=failed,
-        seconds=max((end - history[0].timestamp).total_seconds(), 0.0),
-        running_names=tuple(names),
-    )
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -50,7 +50,15 @@ PAGES: Final = (
     Page(
         "looks",
         "Histories, tables and figures",
-        ("swf.history", "views.tables", "views.attempts", "views.step_tables", "views.profile", "views.gantt"),
+        (
+            "swf.history",
+            "views.tables",
+            "views.attempts",
+            "views.history_fold",
+            "views.step_tables",
+            "views.profile",
+            "views.gantt",
+        ),
     ),
     Page("history", "A workflow's own history", ("replay.task_records",)),
     Page(

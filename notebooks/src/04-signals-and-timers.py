@@ -285,7 +285,7 @@ mornings.result()
 # What takes no time, signals and markers, has a table of its own:
 
 # %%
-mornings.moments()[["kind", "name", "at", "text"]]
+mornings.point_events()[["kind", "name", "at", "text"]]
 
 # %% [markdown]
 # **The trap:** the id of a timer is one timer for the whole run. In a loop, make a new id each time, as above; a

@@ -25,8 +25,8 @@ from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.commands.workflow import Outcome, RequestSent, Resumed
 from simpleflow_lab.exceptions import UsageError, WorkflowNotRegisteredError
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.views.attempts import attempts_of
 from simpleflow_lab.views.formatting import count
+from simpleflow_lab.views.history_fold import attempts_of
 from simpleflow_lab.views.listings import Listing
 
 _MAX_UNHANDLED: Final = 5

@@ -17,7 +17,7 @@ from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.cell_definitions import Change, Definition
 from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, count
-from simpleflow_lab.views.html import escape, execution_summary, piece
+from simpleflow_lab.views.html import escape, execution_html, piece
 from simpleflow_lab.views.style import Look, look
 
 
@@ -107,7 +107,7 @@ def _html_row(definition: Definition) -> str:
 
 
 def _history_html(history: Any) -> str:
-    return execution_summary(history)
+    return execution_html(history)
 
 
 def _future_html(future: Any) -> str:

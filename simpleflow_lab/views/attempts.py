@@ -1,10 +1,11 @@
-"""A history as attempts: one record for every time something was tried.
+"""A history as records: one attempt for every time something was tried, one point event for what takes no time.
 
 An activity that is retried twice is three attempts, each with its own input, times, worker and error. Children, lambdas
-and timers are attempts too; what only happens, and takes no time (markers, signals, refused decisions), is a `Moment`.
-Tables, listings and figures are made of these records and know no event by other means.
+and timers are attempts too. Markers, signals and refused decisions only happen, and are point events. Tables, listings
+and figures are made of these records and know no event by other means.
 
-A fold over `swf.entities`: linear in events, the same answer every time, no pandas.
+Rule: a record is made of one entity of the history, and of what `views.history_fold` knows about the others. Nothing
+here reads a clock, needs pandas or raises for attributes of a wrong type.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.swf.entities import Entities, Entity, fold
+from simpleflow_lab.swf.control import read_control
+from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.event_types import (
     ACTIVITY,
     CHILD,
@@ -28,11 +30,14 @@ from simpleflow_lab.swf.event_types import (
     TIMER,
     UNKNOWN,
 )
-from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.formatting import well_formed
 
+ATTEMPTS: Final = frozenset({ACTIVITY, CHILD, LAMBDA, TIMER})
+"""Kinds of entities that are attempts."""
 TASKS: Final = frozenset({ACTIVITY, CHILD, LAMBDA})
 """Kinds of attempts that do work; a timer only waits."""
+POINT_EVENTS: Final = frozenset({MARKER, SIGNAL, EXTERNAL_SIGNAL, EXTERNAL_CANCEL, DECISION_FAILURE, UNKNOWN})
+"""Kinds of entities that are point events."""
 FAILURES: Final = frozenset({"failed", "timed_out", "canceled", "terminated", "schedule_failed", "start_failed"})
 """States of an attempt that came to no result."""
 
@@ -67,7 +72,7 @@ class Attempt(NamedTuple):
     task_list: str | None
     """The task list it was scheduled on."""
     worker: str | None
-    """Who took it, as `user@host:pid` where the identity says so in JSON, else the identity as it is."""
+    """The worker that took it, as `user@host:pid` if its identity is JSON with these, else the identity as it is."""
     input: str | None
     """As recorded."""
     result: str | None
@@ -81,22 +86,30 @@ class Attempt(NamedTuple):
     priority: int | None
     """Its task priority."""
     cancel_requested: bool
-    """Somebody asked for it to be canceled."""
+    """The decider requested its cancellation."""
     retried: bool
     """It failed, and there is a later attempt."""
     unhandled: bool
-    """It failed for good, the execution completed all the same, and nobody looked at the failure."""
+    """Its last attempt failed, the execution completed all the same, and the workflow never handled the failure."""
     run_id: str | None
     """The run of a child execution."""
     scheduled_event_id: int
     """The event that opened it."""
     closed_event_id: int | None
     """The event that closed it."""
+    line: str | None
+    """The line of the author's code that scheduled it, such as `orders.py:25, x = self.submit(load)`, as our deciders
+    record it in `control`; `None` in the histories of other deciders."""
+    decision_event_id: int | None
+    """The `DecisionTaskCompleted` event of the decision that scheduled it, or `None` if the history doesn't say."""
+    depends_on: tuple[str, ...]
+    """Ids of the tasks whose futures were among its arguments, as our deciders record them in `control`, at most 100;
+    empty in the histories of other deciders."""
 
     @property
     def failed(self) -> bool:
         """It closed without a result. Canceling a timer is no failure."""
-        return self.state in FAILURES and not (self.kind == TIMER and self.state == "canceled")
+        return is_failure(self.kind, self.state)
 
     @property
     def last_state_at(self) -> datetime.datetime:
@@ -104,7 +117,7 @@ class Attempt(NamedTuple):
         return self.closed or self.started or self.scheduled
 
 
-class Moment(NamedTuple):
+class PointEvent(NamedTuple):
     """Something that happened and took no time of its own: a marker, a signal, a cancel request, a refused decision."""
 
     kind: str
@@ -152,63 +165,24 @@ class DecisionTask(NamedTuple):
     """The event that closed it."""
 
 
-class Attempts(NamedTuple):
-    """All that a history speaks of, folded once."""
-
-    attempts: tuple[Attempt, ...]
-    """In the order in which they were scheduled."""
-    moments: tuple[Moment, ...]
-    """In the order in which they happened."""
-    decision_tasks: tuple[DecisionTask, ...]
-    """In the order in which they were scheduled."""
-    until: datetime.datetime
-    """Up to when open attempts are counted."""
+def is_failure(kind: str, state: str) -> bool:
+    """Whether an attempt of this kind in this state closed without a result. Canceling a timer is no failure."""
+    return state in FAILURES and not (kind == TIMER and state == "canceled")
 
 
-def attempts_of(history: History, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
-    """The attempts of a history. What is open counts up to `until`, by default the time of the last event.
-
-    What was still open when the execution closed counts up to there, whatever `until` says. Raises `HistoryError` if an
-    event refers to nothing known.
-    """
-    return _attempts(history, fold(history), _end(history, until))
-
-
-def fold_attempts(history: History, *, until: datetime.datetime | None = None) -> Attempts:
-    """Attempts, moments and decision tasks of a history, from one fold. Raises `HistoryError`."""
-    entities, end = fold(history), _end(history, until)
-    return Attempts(
-        _attempts(history, entities, end),
-        tuple(_moment(entity) for entity in entities if entity.kind in _MOMENTS),
-        _decision_tasks(history, entities, end),
-        end,
-    )
-
-
-def unhandled_ids(history: History) -> frozenset[str] | None:
-    """Ids of the failures that nobody looked at, as the last decider wrote them down; `None` if none did.
-
-    Our replay records them in the `executionContext` of its decision tasks: `{"simpleflow_lab":
-    {"unhandled_failures": [id, …]}}`.
-    """
-    for event in reversed(history):
-        if event.type == "DecisionTaskCompleted":
-            context = event.attributes.get("executionContext")
-            if isinstance(context, str) and '"simpleflow_lab"' in context:
-                ours = _json_object(context).get("simpleflow_lab")
-                # "unnoticed_failures" is how version 0.1.0 spelled it.
-                found = ours if isinstance(ours, dict) else {}
-                ids = found.get("unhandled_failures", found.get("unnoticed_failures"))
-                if isinstance(ids, list):
-                    return frozenset(item for item in ids if isinstance(item, str))
-    return None
+def last_attempts(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """The latest attempt of every kind and id, in the order of their first attempts."""
+    latest: dict[tuple[str, str], Attempt] = {}
+    for attempt in attempts:
+        latest[attempt.kind, attempt.id] = attempt
+    return list(latest.values())
 
 
 # -- entities to records -----------------------------------------------------------------------------------------------
 
 
-class _Kind(NamedTuple):
-    """Where the events of a kind of attempt keep their facts."""
+class _Attributes(NamedTuple):
+    """Where the first event of a kind of attempt has its type and its name."""
 
     type: str | None
     """The attribute with the name and the version of its type."""
@@ -216,51 +190,34 @@ class _Kind(NamedTuple):
     """The attribute with the name, if there is no type."""
 
 
-_KINDS: Final[dict[str, _Kind]] = {
-    ACTIVITY: _Kind("activityType", "activityId"),
-    CHILD: _Kind("workflowType", "workflowId"),
-    LAMBDA: _Kind(None, "name"),
-    TIMER: _Kind(None, "timerId"),
+_ATTRIBUTES: Final[dict[str, _Attributes]] = {
+    ACTIVITY: _Attributes("activityType", "activityId"),
+    CHILD: _Attributes("workflowType", "workflowId"),
+    LAMBDA: _Attributes(None, "name"),
+    TIMER: _Attributes(None, "timerId"),
 }
 _CLOSING: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.closes)
 _STARTING: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.state == "started")
 """A timer runs from its first event on."""
-_MOMENTS: Final = frozenset({MARKER, SIGNAL, EXTERNAL_SIGNAL, EXTERNAL_CANCEL, DECISION_FAILURE, UNKNOWN})
 
 
-def _attempts(history: History, entities: Entities, until: datetime.datetime) -> tuple[Attempt, ...]:
-    ours = [entity for entity in entities if entity.kind in _KINDS]
-    latest = {(entity.kind, entity.name): entity for entity in ours}
-    looked_away = _LookedAway(history)
-    workers: dict[str, str] = {}
-    counts: dict[tuple[str, str | None], int] = {}
-    found = []
-    for entity in ours:
-        key = entity.kind, entity.name
-        counts[key] = number = counts.get(key, 0) + 1
-        found.append(_attempt(entity, number, latest[key] is entity, looked_away, until, workers))
-    return tuple(found)
-
-
-class _LookedAway:
-    """Whether a final failure of this history went unhandled."""
-
-    def __init__(self, history: History):
-        self._completed = history.close_status == "COMPLETED"
-        self._ids = unhandled_ids(history) if self._completed else frozenset()
-
-    def __contains__(self, task_id: str) -> bool:
-        return self._completed and (self._ids is None or task_id in self._ids)
-
-
-def _attempt(
+def attempt_of(
     entity: Entity,
+    *,
     number: int,
     is_last: bool,
-    looked_away: _LookedAway,
+    unhandled_ids: frozenset[str] | None,
     until: datetime.datetime,
     workers: dict[str, str],
 ) -> Attempt:
+    """The attempt that this activity task, child, lambda or timer is.
+
+    :param number: 1 for the first attempt of its kind and id.
+    :param is_last: whether it is the latest one of its kind and id.
+    :param unhandled_ids: ids of the tasks whose last failures the workflow never handled; `None` if it handled none.
+    :param until: up to when it counts if it is open.
+    :param workers: a cache of the names of workers by their identities.
+    """
     first = entity.events[0]
     started = closing = None
     cancel_requested = False
@@ -271,49 +228,131 @@ def _attempt(
             started = event
         elif event.type == "ActivityTaskCancelRequested":
             cancel_requested = True
-    state = (started or first).row.state if entity.state == "cancel_requested" else entity.state
-    failed = state in FAILURES and not (entity.kind == TIMER and state == "canceled")
-    at_first = first.attributes
-    at_start = started.attributes if started is not None else _NOTHING
-    at_close = closing.attributes if closing is not None else _NOTHING
-    # Most attempts complete; only the others have something to say about it.
-    at_failure = at_close if state != "completed" else _NOTHING
-    begun = started.timestamp if started is not None else None
-    closed = closing.timestamp if closing is not None else None
-    type_key, name_key = _KINDS[entity.kind]
-    of_type = _object(at_first, type_key)
+    kind, state = entity.kind, entity.state
+    if state == "cancel_requested":
+        state = (started or first).row.state
+    begun = closed = worker = run_id = result = None
+    if started is not None:
+        begun = started.timestamp
+        worker = _worker(started.attributes.get("identity"), workers)
+        if kind == CHILD:
+            run_id = well_formed(_object(started.attributes, "workflowExecution").get("runId"))
+    if closing is not None:
+        closed = closing.timestamp
+        result = well_formed(closing.attributes.get("result"))
+    failed = state in FAILURES and is_failure(kind, state)
+    reason = details = timeout_type = None
+    if state != "completed" and closing is not None:
+        at_close = closing.attributes
+        reason = well_formed(at_close.get("reason") or at_close.get("cause"))
+        details = well_formed(at_close.get("details"))
+        timeout_type = well_formed(at_close.get("timeoutType"))
+    attributes = first.attributes
+    type_key, name_key = _ATTRIBUTES[kind]
+    of_type = _object(attributes, type_key)
     task_id = str(entity.name)
+    priority = attributes.get("taskPriority")
+    line, depends_on = _read_control(attributes["control"]) if "control" in attributes else _NO_CONTROL
+    end = closed or until
     return Attempt(
-        entity.kind,
-        well_formed(of_type.get("name") or at_first.get(name_key)) or task_id,
-        well_formed(of_type.get("version")),
-        well_formed(task_id) or "",
-        number,
-        state,
-        closing is None,
-        first.timestamp,
-        begun,
-        closed,
-        _seconds(first.timestamp, begun or closed or until),
-        None if begun is None else _seconds(begun, closed or until),
-        well_formed(_object(at_first, "taskList").get("name")),
-        _worker(at_start.get("identity"), workers),
-        well_formed(at_first.get("input")),
-        well_formed(at_close.get("result")),
-        well_formed(at_failure.get("reason") or at_failure.get("cause")),
-        well_formed(at_failure.get("details")),
-        well_formed(at_failure.get("timeoutType")),
-        _integer(at_first.get("taskPriority")),
-        cancel_requested,
-        failed and not is_last,
-        failed and is_last and task_id in looked_away,
-        well_formed(_object(at_start, "workflowExecution").get("runId")) if entity.kind == CHILD else None,
-        first.id,
-        None if closing is None else closing.id,
+        kind=kind,
+        name=well_formed(of_type.get("name") or attributes.get(name_key)) or task_id,
+        version=well_formed(of_type.get("version")),
+        id=well_formed(task_id) or "",
+        attempt=number,
+        state=state,
+        open=closing is None,
+        scheduled=first.timestamp,
+        started=begun,
+        closed=closed,
+        waiting=seconds_between(first.timestamp, begun or end),
+        running=None if begun is None else seconds_between(begun, end),
+        task_list=well_formed(_object(attributes, "taskList").get("name")),
+        worker=worker,
+        input=well_formed(attributes.get("input")),
+        result=result,
+        reason=reason,
+        details=details,
+        timeout_type=timeout_type,
+        priority=None if priority is None else _integer(priority),
+        cancel_requested=cancel_requested,
+        retried=failed and not is_last,
+        unhandled=failed and is_last and (unhandled_ids is None or task_id in unhandled_ids),
+        run_id=run_id,
+        scheduled_event_id=first.id,
+        closed_event_id=None if closing is None else closing.id,
+        line=line,
+        decision_event_id=_event_id(attributes.get("decisionTaskCompletedEventId")),
+        depends_on=depends_on,
     )
 
 
+def lasting_until(attempt: Attempt, until: datetime.datetime) -> Attempt:
+    """An open attempt, counted up to this time."""
+    if attempt.started is None:
+        return attempt._replace(waiting=seconds_between(attempt.scheduled, until))
+    return attempt._replace(running=seconds_between(attempt.started, until))
+
+
+def point_event_of(entity: Entity) -> PointEvent:
+    """The point event that this marker, signal, cancel request, refused decision or unknown event is."""
+    event = entity.first
+    attributes = event.attributes
+    text = next((attributes[key] for key in ("details", "input", "cause") if attributes.get(key) is not None), None)
+    named = entity.kind not in (DECISION_FAILURE, UNKNOWN) and entity.name is not None
+    return PointEvent(
+        kind=entity.kind,
+        name=well_formed(entity.name if named else event.type) or "",
+        state=entity.state,
+        at=event.timestamp,
+        text=well_formed(text),
+        event_id=event.id,
+    )
+
+
+def decision_task_of(
+    entity: Entity, *, seen: int, kinds: Mapping[str, int], until: datetime.datetime, workers: dict[str, str]
+) -> DecisionTask:
+    """The record of a decision task.
+
+    :param seen: the `DecisionTaskStarted` event up to which the decision task completed before it saw the history.
+    :param kinds: how many decisions of each type it made.
+    :param until: up to when it counts if it is open.
+    :param workers: a cache of the names of workers by their identities.
+    """
+    first, started = entity.first, entity.at("started")
+    closing = entity.last if entity.closed else None
+    end = closing.timestamp if closing is not None else until
+    return DecisionTask(
+        state=entity.state,
+        open=closing is None,
+        scheduled=first.timestamp,
+        started=started.timestamp if started else None,
+        closed=closing.timestamp if closing else None,
+        waiting=seconds_between(first.timestamp, started.timestamp if started else end),
+        deciding=seconds_between(started.timestamp, end) if started else None,
+        worker=_worker(started.attributes.get("identity"), workers) if started else None,
+        new_events=started.id - seen if started else 0,
+        decisions=sum(kinds.values()),
+        kinds=kinds,
+        scheduled_event_id=first.id,
+        closed_event_id=closing.id if closing else None,
+    )
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
 _NOTHING: Final[dict[str, Any]] = {}
+_NO_CONTROL: Final[tuple[str | None, tuple[str, ...]]] = (None, ())
+
+
+def _read_control(text: Any) -> tuple[str | None, tuple[str, ...]]:
+    """The author's line, and the ids of the tasks that it depends on, as our deciders record them."""
+    if type(text) is not str:
+        return _NO_CONTROL
+    control = read_control(text)
+    return well_formed(control.line), tuple(well_formed(task) or "" for task in control.depends_on)
 
 
 def _object(attributes: Mapping[str, Any], key: str | None) -> Mapping[str, Any]:
@@ -322,117 +361,18 @@ def _object(attributes: Mapping[str, Any], key: str | None) -> Mapping[str, Any]
     return value if isinstance(value, dict) else _NOTHING
 
 
-def _moment(entity: Entity) -> Moment:
-    event = entity.first
-    attributes = event.attributes
-    text = next((attributes[key] for key in ("details", "input", "cause") if attributes.get(key) is not None), None)
-    named = entity.kind not in (DECISION_FAILURE, UNKNOWN) and entity.name is not None
-    return Moment(
-        entity.kind,
-        well_formed(entity.name if named else event.type) or "",
-        entity.state,
-        event.timestamp,
-        well_formed(text),
-        event.id,
-    )
-
-
-def _decision_tasks(history: History, entities: Entities, until: datetime.datetime) -> tuple[DecisionTask, ...]:
-    made: dict[int, dict[str, int]] = {}
-    for event in history:
-        decision_type = _DECISION_OF_EVENT.get(event.type)
-        if decision_type is not None:
-            # A child that could not start after all has been counted when it was initiated.
-            if event.type in _LATE and event.attributes.get("initiatedEventId"):
-                continue
-            kinds = made.setdefault(event.attributes.get("decisionTaskCompletedEventId", 0), {})
-            kinds[decision_type] = kinds.get(decision_type, 0) + 1
-    workers: dict[str, str] = {}
-    found, seen = [], 0
-    for entity in entities.of("decision_task"):
-        first, started = entity.first, entity.at("started")
-        closing = entity.last if entity.closed else None
-        kinds = made.get(closing.id, {}) if closing is not None else {}
-        end = closing.timestamp if closing is not None else until
-        found.append(
-            DecisionTask(
-                entity.state,
-                closing is None,
-                first.timestamp,
-                started.timestamp if started else None,
-                closing.timestamp if closing else None,
-                _seconds(first.timestamp, started.timestamp if started else end),
-                _seconds(started.timestamp, end) if started else None,
-                _worker(started.attributes.get("identity"), workers) if started else None,
-                started.id - seen if started else 0,
-                sum(kinds.values()),
-                kinds,
-                first.id,
-                closing.id if closing else None,
-            )
-        )
-        if entity.state == "completed" and started is not None:
-            seen = started.id
-    return tuple(found)
-
-
-_DECISION_OF_EVENT: Final[dict[str, str]] = {
-    "ActivityTaskScheduled": "ScheduleActivityTask",
-    "ScheduleActivityTaskFailed": "ScheduleActivityTask",
-    "ActivityTaskCancelRequested": "RequestCancelActivityTask",
-    "RequestCancelActivityTaskFailed": "RequestCancelActivityTask",
-    "WorkflowExecutionCompleted": "CompleteWorkflowExecution",
-    "CompleteWorkflowExecutionFailed": "CompleteWorkflowExecution",
-    "WorkflowExecutionFailed": "FailWorkflowExecution",
-    "FailWorkflowExecutionFailed": "FailWorkflowExecution",
-    "WorkflowExecutionCanceled": "CancelWorkflowExecution",
-    "CancelWorkflowExecutionFailed": "CancelWorkflowExecution",
-    "WorkflowExecutionContinuedAsNew": "ContinueAsNewWorkflowExecution",
-    "ContinueAsNewWorkflowExecutionFailed": "ContinueAsNewWorkflowExecution",
-    "MarkerRecorded": "RecordMarker",
-    "RecordMarkerFailed": "RecordMarker",
-    "TimerStarted": "StartTimer",
-    "StartTimerFailed": "StartTimer",
-    "TimerCanceled": "CancelTimer",
-    "CancelTimerFailed": "CancelTimer",
-    "SignalExternalWorkflowExecutionInitiated": "SignalExternalWorkflowExecution",
-    "SignalExternalWorkflowExecutionFailed": "SignalExternalWorkflowExecution",
-    "RequestCancelExternalWorkflowExecutionInitiated": "RequestCancelExternalWorkflowExecution",
-    "RequestCancelExternalWorkflowExecutionFailed": "RequestCancelExternalWorkflowExecution",
-    "StartChildWorkflowExecutionInitiated": "StartChildWorkflowExecution",
-    "StartChildWorkflowExecutionFailed": "StartChildWorkflowExecution",
-    "LambdaFunctionScheduled": "ScheduleLambdaFunction",
-    "ScheduleLambdaFunctionFailed": "ScheduleLambdaFunction",
-}
-"""The decision that each event answers; these events carry `decisionTaskCompletedEventId`."""
-_LATE: Final = frozenset(
-    {
-        "SignalExternalWorkflowExecutionFailed",
-        "RequestCancelExternalWorkflowExecutionFailed",
-        "StartChildWorkflowExecutionFailed",
-    }
-)
-
-
-# -- values ------------------------------------------------------------------------------------------------------------
-
-
-def _end(history: History, until: datetime.datetime | None) -> datetime.datetime:
-    """Up to when what is open counts. Nothing goes on after the execution closed."""
-    if until is not None and history.close_status is None:
-        return until
-    return history[-1].timestamp if history else datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-
-def _seconds(start: datetime.datetime, end: datetime.datetime) -> float:
+def seconds_between(start: datetime.datetime, end: datetime.datetime) -> float:
     """Seconds between two times; 0 if the second comes before the first."""
-    return max((end - start).total_seconds(), 0.0)
+    return (end - start).total_seconds() if end > start else 0.0
+
+
+def _event_id(value: Any) -> int | None:
+    """The id of an event, or `None` for 0, by which SWF says that there is none, and for anything else."""
+    return value if type(value) is int and 0 < value < 2**31 else None
 
 
 def _integer(text: Any) -> int | None:
     """A 32-bit integer from SWF's text for one, or `None`."""
-    if text is None:
-        return None
     try:
         value = int(text)
     except (TypeError, ValueError):
@@ -452,7 +392,7 @@ def _worker(identity: Any, known: dict[str, str]) -> str | None:
 
 def _identity(text: str) -> str:
     """`{"user": u, "hostname": h, "pid": p}` as `u@h:p`; anything else as it is."""
-    parts = _json_object(text) if text.startswith("{") else {}
+    parts = json_object(text) if text.startswith("{") else {}
     host = parts.get("hostname")
     if not isinstance(host, str):
         return text
@@ -462,18 +402,10 @@ def _identity(text: str) -> str:
     return well_formed(f"{before}{host}{after}") or text
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
     """A JSON object, or an empty one for anything else. Reading JSON runs no code."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def last_attempts(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """The latest attempt of every kind and id, in the order of their first attempts."""
-    latest: dict[tuple[str, str], Attempt] = {}
-    for attempt in attempts:
-        latest[attempt.kind, attempt.id] = attempt
-    return list(latest.values())

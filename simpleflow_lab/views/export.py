@@ -14,8 +14,8 @@ import plotly.io
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.formatting import LABEL_LIMIT, escape
 from simpleflow_lab.views.gantt import gantt
-from simpleflow_lab.views.html import execution_summary, task_rows
-from simpleflow_lab.views.summary import execution_facts
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.html import execution_html, task_rows
 
 MAX_ROWS: Final = 1_000
 """Rows of the task table."""
@@ -39,7 +39,7 @@ section { margin: 1.2rem 0; }
 
 
 def gantt_html(
-    history: History,
+    history: History | FoldedHistory,
     *,
     workflow_id: str = "",
     run_id: str = "",
@@ -54,15 +54,16 @@ def gantt_html(
     The ids and the domain are shown if given; the other arguments are those of `gantt`. The same history gives the same
     page, byte by byte.
     """
-    figure = gantt(history, until=until, title=title, max_bars=max_bars)
+    folded = fold_history(history, until=until)
+    figure = gantt(folded, title=title, max_bars=max_bars)
     chart = plotly.io.to_html(figure, config=_CONFIG, include_plotlyjs=True, full_html=False, div_id="gantt")
-    summary = execution_summary(history, workflow_id=workflow_id, run_id=run_id, domain=domain, until=until)
-    name = escape(title or workflow_id or execution_facts(history).workflow_type, LABEL_LIMIT)
+    summary = execution_html(folded, workflow_id=workflow_id, run_id=run_id, domain=domain)
+    name = escape(title or workflow_id or folded.history.workflow_type, LABEL_LIMIT)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{name}</title>{_STYLE}</head><body>"
         f"<section>{summary}</section><section>{chart}</section>"
-        f"<section>{task_rows(history, limit=max_rows, until=until)}</section></body></html>\n"
+        f"<section>{task_rows(folded, limit=max_rows)}</section></body></html>\n"
     )

@@ -24,7 +24,7 @@ import plotly.graph_objects as go
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.timer_names import RETRY_TIMER
-from simpleflow_lab.views.attempts import Attempt, Attempts, DecisionTask, Moment, fold_attempts
+from simpleflow_lab.views.attempts import Attempt, DecisionTask, PointEvent
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
@@ -35,8 +35,9 @@ from simpleflow_lab.views.formatting import (
     moment,
     shortened,
 )
-from simpleflow_lab.views.style import MOMENTS, STATUSES, WAITING, Look, look
-from simpleflow_lab.views.summary import ExecutionFacts, execution_facts
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.style import POINT_EVENT_STYLES, STATUSES, WAITING, Look, look
+from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
 MAX_ROWS: Final = 60
 """More tasks than this are drawn in lanes."""
@@ -57,7 +58,7 @@ _WRAP: Final = 90
 
 
 def gantt(
-    history: History,
+    history: History | FoldedHistory,
     *,
     until: datetime.datetime | None = None,
     title: str | None = None,
@@ -69,12 +70,12 @@ def gantt(
     shows how many waited and ran over time; its subtitle says so. `title` stands in for the name of the workflow type.
     Raises `HistoryError` if an event refers to nothing known.
     """
-    folded = fold_attempts(history, until=until)
-    facts = execution_facts(history, until=until)
+    folded = fold_history(history, until=until)
+    summary = execution_summary(folded)
     drawing = _draw(folded, max(max_bars, 1))
-    start = facts.started or folded.until
-    end = max(folded.until, history[-1].timestamp) if history else folded.until
-    return go.Figure(drawing.traces(), _layout(drawing, facts, folded, title, start, end))
+    start = summary.started or folded.until
+    end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
+    return go.Figure(drawing.traces(), _layout(drawing, summary, folded, title, start, end))
 
 
 # -- what is drawn -----------------------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ def _times(values: Iterable[datetime.datetime]) -> np.ndarray[Any, np.dtype[np.d
     return np.array([value.replace(tzinfo=None) for value in values], dtype="datetime64[ms]")
 
 
-def _draw(folded: Attempts, max_bars: int) -> _Drawing:
+def _draw(folded: FoldedHistory, max_bars: int) -> _Drawing:
     """The first drawing that fits."""
     attempts = folded.attempts
     ids = {(attempt.kind, attempt.id) for attempt in attempts}
@@ -218,10 +219,10 @@ def _draw(folded: Attempts, max_bars: int) -> _Drawing:
 # -- a row per task ----------------------------------------------------------------------------------------------------
 
 
-def _draw_rows(folded: Attempts) -> _Drawing:
+def _draw_rows(folded: FoldedHistory) -> _Drawing:
     attempts = folded.attempts
     drawing = _Drawing(note=_counted(attempts), row_height=26)
-    _draw_moments(drawing, folded.moments)
+    _draw_point_events(drawing, folded.point_events)
     _draw_decisions(drawing, folded)
     rows: dict[tuple[str, str], int] = {}
     tries = Counter((attempt.kind, attempt.id) for attempt in attempts)
@@ -275,19 +276,22 @@ def _draw_attempt(
 _OPEN_END: Final = Look("still open", look("started").colour, symbol="triangle-right")
 
 
-def _draw_moments(drawing: _Drawing, moments: Sequence[Moment]) -> None:
-    if not moments:
+def _draw_point_events(drawing: _Drawing, point_events: Sequence[PointEvent]) -> None:
+    if not point_events:
         return
     y = drawing.add_row("<i>markers, signals</i>")
-    for what in moments:
-        lines = [f"<b>{escape(what.name, LABEL_LIMIT)}</b>", f"{MOMENTS[what.kind].word}: {escape(what.state)}"]
+    for what in point_events:
+        lines = [
+            f"<b>{escape(what.name, LABEL_LIMIT)}</b>",
+            f"{POINT_EVENT_STYLES[what.kind].word}: {escape(what.state)}",
+        ]
         lines.append(f"{moment(what.at)}, event {what.event_id}")
         if what.text:
             lines.append(_wrapped(what.text, HOVER_LIMIT))
-        drawing.point(MOMENTS[what.kind], _Point(y, what.at, "<br>".join(lines)))
+        drawing.point(POINT_EVENT_STYLES[what.kind], _Point(y, what.at, "<br>".join(lines)))
 
 
-def _draw_decisions(drawing: _Drawing, folded: Attempts) -> None:
+def _draw_decisions(drawing: _Drawing, folded: FoldedHistory) -> None:
     if not folded.decision_tasks:
         return
     y = drawing.add_row("<i>decisions</i>")
@@ -324,7 +328,7 @@ _SPANS: Final[tuple[Span, ...]] = (_whole, _running)
 class _Lanes:
     """Attempts packed into lanes, by name: one that starts takes the first lane that is free."""
 
-    def __init__(self, folded: Attempts, span: Span):
+    def __init__(self, folded: FoldedHistory, span: Span):
         self._folded = folded
         self._span = span
         self._groups: dict[tuple[str, str], list[Attempt]] = {}
@@ -356,7 +360,7 @@ class _Lanes:
         folded, with_waiting = self._folded, self._span is _whole
         note = f"{_counted(folded.attempts)}, in lanes by name"
         drawing = _Drawing(note if with_waiting else f"{note}, waiting not drawn", row_height=15)
-        _draw_moments(drawing, folded.moments)
+        _draw_point_events(drawing, folded.point_events)
         _draw_decisions(drawing, folded)
         tries = Counter((attempt.kind, attempt.id) for attempt in folded.attempts)
         limit = HOVER_LIMIT if len(folded.attempts) <= 500 else HOVER_LIMIT // 3
@@ -385,7 +389,7 @@ class _Lanes:
 # -- numbers over time -------------------------------------------------------------------------------------------------
 
 
-def _draw_numbers(folded: Attempts, max_bars: int) -> _Drawing:
+def _draw_numbers(folded: FoldedHistory, max_bars: int) -> _Drawing:
     """How many attempts of each name wait (upper half of a row) and run (lower half), step by step."""
     groups = _most_used(folded.attempts)
     start = folded.attempts[0].scheduled
@@ -465,10 +469,10 @@ class _Spans:
         return int(np.max(begun - ended, initial=0))
 
 
-def _since(edges: np.ndarray[Any, Any], moments: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """At each edge, the time since each of the (sorted) moments before it, summed."""
-    before = np.searchsorted(moments, edges)
-    sums = np.concatenate(([0.0], np.cumsum(moments)))
+def _since(edges: np.ndarray[Any, Any], times: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """At each edge, the time since each of the (sorted) times before it, summed."""
+    before = np.searchsorted(times, edges)
+    sums = np.concatenate(([0.0], np.cumsum(times)))
     since: np.ndarray[Any, Any] = edges * before - sums[before]
     return since
 
@@ -572,20 +576,20 @@ def _counted(attempts: Sequence[Attempt]) -> str:
 
 def _layout(
     drawing: _Drawing,
-    facts: ExecutionFacts,
-    folded: Attempts,
+    summary: ExecutionSummary,
+    folded: FoldedHistory,
     title: str | None,
     start: datetime.datetime,
     end: datetime.datetime,
 ) -> dict[str, Any]:
-    status = STATUSES[facts.status]
-    subtitle = f"{status.sign} {status.word} · {duration(facts.duration)} · {drawing.note}"
+    status = STATUSES[summary.status]
+    subtitle = f"{status.sign} {status.word} · {duration(summary.duration)} · {drawing.note}"
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
     rows = max(drawing.rows, 1)
     top = 82 + 21 * drawing.legend_rows()
     return {
         "title": {
-            "text": escape(title or facts.workflow_type, LABEL_LIMIT),
+            "text": escape(title or summary.workflow_type, LABEL_LIMIT),
             "subtitle": {"text": subtitle, "font": {"size": 13}},
             "x": 0,
             "xref": "paper",
@@ -666,7 +670,7 @@ def _band(first: int, last: int) -> dict[str, Any]:
     }
 
 
-def _annotations(folded: Attempts, top: int) -> list[dict[str, Any]]:
+def _annotations(folded: FoldedHistory, top: int) -> list[dict[str, Any]]:
     unhandled = sum(attempt.unhandled for attempt in folded.attempts)
     if unhandled:
         # On the line of the title, left of where plotly's buttons appear.

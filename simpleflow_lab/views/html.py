@@ -7,12 +7,11 @@ Every value of a history goes through `escape`; the class `mathjax_ignore` keeps
 from __future__ import annotations
 
 import datetime
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import TASKS, Attempt, attempts_of, last_attempts
+from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
@@ -24,14 +23,15 @@ from simpleflow_lab.views.formatting import (
     shortened,
     traceback_text,
 )
+from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
 from simpleflow_lab.views.style import STATUSES, Look, look
-from simpleflow_lab.views.summary import ExecutionFacts, execution_facts
+from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
-__all__ = ["STYLE", "escape", "execution_summary", "piece", "table", "task_rows"]
+__all__ = ["STYLE", "escape", "execution_html", "piece", "table", "task_rows"]
 
 MAX_ROWS: Final = 50
 """Rows of a table, unless more are asked for."""
-_MAX_UNNOTICED: Final = 10
+_MAX_LISTED: Final = 10
 
 # The class stands twice where JupyterLab's own rules for tables and lists must not win.
 STYLE: Final = """<style>
@@ -68,8 +68,8 @@ def piece(*parts: str) -> str:
     return f'{STYLE}<div class="sfl mathjax_ignore tex2jax_ignore">{"".join(parts)}</div>'
 
 
-def execution_summary(
-    history: History,
+def execution_html(
+    history: History | FoldedHistory,
     *,
     workflow_id: str = "",
     run_id: str = "",
@@ -77,23 +77,25 @@ def execution_summary(
     until: datetime.datetime | None = None,
     warnings: Sequence[str] = (),
 ) -> str:
-    """What an execution is and how it stands: type, ids, status, times, tasks by state, and what went wrong.
+    """The summary of an execution: its type, ids, status and times, its tasks by state, and its last failure.
 
-    `warnings` are what the author of its workflow should know.
+    `warnings` are lines for the author of its workflow.
     """
-    facts = execution_facts(history, until=until)
-    attempts = attempts_of(history, until=until)
+    folded = fold_history(history, until=until)
+    summary = execution_summary(folded)
     return piece(
-        _heading(facts),
-        _progress(attempts),
-        _unnoticed(attempts),
-        _warned(warnings),
-        _facts(facts, workflow_id, run_id, domain),
-        _last_failure(facts, attempts),
+        _heading(summary),
+        _progress(folded),
+        _unhandled(folded.attempts),
+        _warnings(warnings),
+        _properties(summary, workflow_id, run_id, domain),
+        _last_failure(summary, folded.attempts),
     )
 
 
-def task_rows(history: History, *, limit: int = MAX_ROWS, until: datetime.datetime | None = None) -> str:
+def task_rows(
+    history: History | FoldedHistory, *, limit: int = MAX_ROWS, until: datetime.datetime | None = None
+) -> str:
     """The attempts of an execution as an HTML table: the first `limit`, and how many more there are."""
     attempts = attempts_of(history, until=until)
     return piece(_task_table(attempts[:limit]), _more(len(attempts) - limit, "attempt"))
@@ -109,30 +111,30 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int =
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
-def _heading(facts: ExecutionFacts) -> str:
-    version = f' <span class="sfl-quiet">{escape(facts.version, LABEL_LIMIT)}</span>' if facts.version else ""
-    return f"<h3>{escape(facts.workflow_type, LABEL_LIMIT)}{version} {_badge(STATUSES[facts.status])}</h3>"
+def _heading(summary: ExecutionSummary) -> str:
+    version = f' <span class="sfl-quiet">{escape(summary.version, LABEL_LIMIT)}</span>' if summary.version else ""
+    return f"<h3>{escape(summary.workflow_type, LABEL_LIMIT)}{version} {_badge(STATUSES[summary.status])}</h3>"
 
 
 def _badge(of: Look) -> str:
     return f'<span class="sfl-badge" style="color: {of.colour}">{of.sign} {of.word}</span>'
 
 
-def _progress(attempts: Sequence[Attempt]) -> str:
+def _progress(folded: FoldedHistory) -> str:
     """Tasks by the state of their last attempt: a bar, and the same in words."""
-    work = [attempt for attempt in attempts if attempt.kind in TASKS]
-    states = Counter(attempt.state for attempt in last_attempts(work))
-    whole, timers = states.total(), len(attempts) - len(work)
+    states = folded.task_counts.by_state(TASKS)
+    work = sum(attempt.kind in TASKS for attempt in folded.attempts)
+    whole, timers = states.total(), len(folded.attempts) - work
     timed = f", {count(timers, 'timer')}" if timers else ""
     if not whole:
         return f'<div class="sfl-quiet">no tasks{timed}</div>'
-    by_look = sorted(states.items(), key=lambda item: list(_ORDER).index(item[0]) if item[0] in _ORDER else len(_ORDER))
+    by_look = sorted(states.items(), key=lambda item: _ORDER.index(item[0]))
     parts = "".join(
         f'<div style="width: {100 * number / whole:.2f}%; background: {look(state).colour}"></div>'
         for state, number in by_look
     )
     words = ", ".join(f"{look(state).sign} {number:,} {look(state).word}" for state, number in by_look)
-    again = len(work) - whole
+    again = work - whole
     retries = f", {count(again, 'earlier attempt')}" if again else ""
     return (
         f'<div class="sfl-bar" role="img" aria-label="{escape(words)}">{parts}</div>'
@@ -140,33 +142,37 @@ def _progress(attempts: Sequence[Attempt]) -> str:
     )
 
 
-_ORDER: Final = ("completed", "fired", "started", "scheduled", "initiated", "canceled", "timed_out", "failed")
+_ORDER: Final = (
+    *("completed", "started", "scheduled", "initiated"),
+    *("canceled", "timed_out", "failed", "terminated", "schedule_failed", "start_failed"),
+)
+"""The states of tasks, in the order in which they are shown."""
 
 
-def _unnoticed(attempts: Sequence[Attempt]) -> str:
+def _unhandled(attempts: Sequence[Attempt]) -> str:
     missed = [attempt for attempt in attempts if attempt.unhandled]
     if not missed:
         return ""
     items = "".join(
         f"<li>{escape(shortened(attempt.id))}: {escape(look(attempt.state).word)}{_because(attempt)}</li>"
-        for attempt in missed[:_MAX_UNNOTICED]
+        for attempt in missed[:_MAX_LISTED]
     )
     return (
         f'<div class="sfl-banner" role="alert" style="border-color: {look("timed_out").colour}">'
         f"<strong>⚠ {count(len(missed), 'failure')} unhandled:</strong> the execution completed, and nothing in the "
         f"workflow looked at what became of {'it' if len(missed) == 1 else 'them'}."
-        f"<ul>{items}</ul>{_more(len(missed) - _MAX_UNNOTICED, 'failure')}</div>"
+        f"<ul>{items}</ul>{_more(len(missed) - _MAX_LISTED, 'failure')}</div>"
     )
 
 
-def _warned(warnings: Sequence[str]) -> str:
+def _warnings(warnings: Sequence[str]) -> str:
     if not warnings:
         return ""
-    items = "".join(f"<li>{escape(warning, HOVER_LIMIT)}</li>" for warning in warnings[:_MAX_UNNOTICED])
+    items = "".join(f"<li>{escape(warning, HOVER_LIMIT)}</li>" for warning in warnings[:_MAX_LISTED])
     return (
         f'<div class="sfl-banner" role="note" style="border-color: {look("timed_out").colour}">'
         f"<strong>⚠ {count(len(warnings), 'warning')}</strong><ul>{items}</ul>"
-        f"{_more(len(warnings) - _MAX_UNNOTICED, 'warning')}</div>"
+        f"{_more(len(warnings) - _MAX_LISTED, 'warning')}</div>"
     )
 
 
@@ -175,31 +181,31 @@ def _because(attempt: Attempt) -> str:
     return f": {escape(why, HOVER_LIMIT)}" if why else ""
 
 
-def _facts(facts: ExecutionFacts, workflow_id: str, run_id: str, domain: str) -> str:
+def _properties(summary: ExecutionSummary, workflow_id: str, run_id: str, domain: str) -> str:
     known = (
         ("workflow id", workflow_id),
         ("run id", run_id),
         ("domain", domain),
-        ("task list", facts.task_list),
-        ("tags", ", ".join(facts.tag_list)),
-        ("parent", facts.parent),
-        ("started", moment(facts.started) if facts.started else None),
-        ("closed", moment(facts.closed) if facts.closed else None),
-        ("time", duration(facts.duration)),
-        ("input", facts.input),
-        ("result", facts.result),
-        ("reason", facts.reason),
-        ("continued as", facts.continued_as),
-        ("cancel", "requested" if facts.cancel_requested and not facts.closed else None),
-        ("events", f"{facts.events:,}"),
+        ("task list", summary.task_list),
+        ("tags", ", ".join(summary.tag_list)),
+        ("parent", summary.parent),
+        ("started", moment(summary.started) if summary.started else None),
+        ("closed", moment(summary.closed) if summary.closed else None),
+        ("time", duration(summary.duration)),
+        ("input", summary.input),
+        ("result", summary.result),
+        ("reason", summary.reason),
+        ("continued as", summary.continued_as),
+        ("cancel", "requested" if summary.cancel_requested and not summary.closed else None),
+        ("events", f"{summary.events:,}"),
     )
     return f"<dl>{''.join(f'<dt>{word}</dt><dd>{escape(value)}</dd>' for word, value in known if value)}</dl>"
 
 
-def _last_failure(facts: ExecutionFacts, attempts: Sequence[Attempt]) -> str:
+def _last_failure(summary: ExecutionSummary, attempts: Sequence[Attempt]) -> str:
     """The last failure with its traceback: the execution's own, or that of an attempt."""
-    if facts.details:
-        return _details(f"details of {facts.status}", facts.details)
+    if summary.details:
+        return _details(f"details of {summary.status}", summary.details)
     failures = [attempt for attempt in attempts if attempt.failed and attempt.closed is not None]
     if not failures:
         return ""

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import TASKS, attempts_of, last_attempts
+from simpleflow_lab.views.attempts import TASKS, last_attempts
 from simpleflow_lab.views.formatting import well_formed
-from simpleflow_lab.views.summary import OPEN, execution_facts
+from simpleflow_lab.views.history_fold import attempts_of
+from simpleflow_lab.views.summary import OPEN, execution_summary
 
 
 class Kind(enum.Enum):
@@ -128,17 +129,17 @@ def workflow_info(
     until: datetime.datetime | None = None,
 ) -> Listing:
     """`workflow.info`: one row. `execution_time` is the seconds of the whole execution, `input` is its own input."""
-    facts = execution_facts(history, until=until)
+    summary = execution_summary(history, until=until)
     row = (
         domain,
-        facts.workflow_type,
-        facts.version,
-        facts.task_list,
+        summary.workflow_type,
+        summary.version,
+        summary.task_list,
         workflow_id,
         run_id,
-        ",".join(facts.tag_list),
-        facts.duration,
-        facts.input,
+        ",".join(summary.tag_list),
+        summary.duration,
+        summary.input,
     )
     return Listing(columns=_WORKFLOW_INFO, rows=[row])
 
@@ -161,7 +162,7 @@ def workflow_profile(
     """
     tasks = [task for task in attempts_of(history, until=until) if task.kind in TASKS]
     tasks.sort(key=lambda task: -1.0 if task.running is None else task.running, reverse=True)
-    whole = execution_facts(history, until=until).duration
+    whole = execution_summary(history, until=until).duration
     rows = [
         (
             task.id,

@@ -13,7 +13,8 @@ import pandas as pd
 
 from simpleflow_lab.swf.event_types import ACTIVITY
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import Attempt, attempts_of
+from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts
 
 _STEPS: Final[dict[str, Column]] = {
@@ -33,7 +34,7 @@ _STEPS: Final[dict[str, Column]] = {
 _FIGURES: Final = ("read_bytes", "read_records", "write_bytes", "write_records")
 
 
-def metrology_table(history: History, records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def metrology_table(history: History | FoldedHistory, records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per step of each attempt of an activity task, in the history's order.
 
     Columns: `task name state step` (text: the task's id, the activity's name, the attempt's state, the step's name),
@@ -41,7 +42,7 @@ def metrology_table(history: History, records: Iterable[Mapping[str, Any]]) -> p
     if it did not end), `read_bytes read_records write_bytes write_records` (`int64`), and each of these four per second
     (`float64`, `…_s`; `NaN` where the step took no time).
     """
-    table = frame(_STEPS, list(_rows(history, records)))
+    table = frame(_STEPS, list(_rows(fold_history(history), records)))
     return _with_rates(table)
 
 
@@ -63,10 +64,10 @@ def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _rows(history: History, records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
-    attempts = {attempt.scheduled_event_id: attempt for attempt in attempts_of(history) if attempt.kind == ACTIVITY}
+def _rows(folded: FoldedHistory, records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    attempts = {attempt.scheduled_event_id: attempt for attempt in folded.attempts if attempt.kind == ACTIVITY}
     kept = {record["started_event_id"]: record for record in records}
-    for event in history:
+    for event in folded.history:
         record = kept.get(event.id) if event.type == "ActivityTaskStarted" else None
         attempt = attempts.get(event.attributes["scheduledEventId"]) if record is not None else None
         if record is not None and attempt is not None and isinstance(record.get("steps"), list):

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import TASKS, Attempt, attempts_of
+from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of
 from simpleflow_lab.views.listings import percentage
-from simpleflow_lab.views.summary import execution_facts
-from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts, times
+from simpleflow_lab.views.summary import execution_summary
+from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts
 
 _PROFILE: Final[dict[str, Column]] = {
     "kind": texts,
@@ -37,7 +38,7 @@ _PROFILE: Final[dict[str, Column]] = {
 }
 
 
-def profile_table(history: History, *, until: datetime.datetime | None = None) -> pd.DataFrame:
+def profile_table(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> pd.DataFrame:
     """One row per kind and name of task, the one that ran longest in total first.
 
     Columns: `kind name` (text), `count` (`int64`: tasks, by id), `attempts failed open` (`int64`: attempts, those that
@@ -48,7 +49,7 @@ def profile_table(history: History, *, until: datetime.datetime | None = None) -
     for attempt in attempts_of(history, until=until):
         if attempt.kind in TASKS:
             groups.setdefault((attempt.kind, attempt.name), []).append(attempt)
-    whole = execution_facts(history, until=until).duration
+    whole = execution_summary(history, until=until).duration
     table = frame(_PROFILE, [(*key, *_statistics(attempts, whole)) for key, attempts in groups.items()])
     return table.sort_values("total_running", ascending=False, kind="stable", ignore_index=True)
 
@@ -72,44 +73,3 @@ def _statistics(attempts: list[Attempt], whole: float) -> tuple[float | int | No
         float(waiting.mean()),
         percentage(total, whole),
     )
-
-
-_TASK_PROFILE: Final[dict[str, Column]] = {
-    "task": texts,
-    "name": texts,
-    "attempt": integers,
-    "last_state": texts,
-    "scheduled": times,
-    "time_scheduled": numbers,
-    "start": times,
-    "time_running": numbers,
-    "end": times,
-    "percentage": numbers,
-}
-
-
-def task_profile(history: History, *, until: datetime.datetime | None = None) -> pd.DataFrame:
-    """One row per attempt, the one that ran longest first: the columns of `workflow.profile`, open attempts included.
-
-    Columns: `task` (text: its id), `name` (text), `attempt` (`int64`), `last_state` (text), `scheduled start end`
-    (`datetime64[ms, UTC]`), `time_scheduled time_running` (`float64`, seconds), `percentage` (`float64`).
-    """
-    tasks = [attempt for attempt in attempts_of(history, until=until) if attempt.kind in TASKS]
-    tasks.sort(key=lambda task: -1.0 if task.running is None else task.running, reverse=True)
-    whole = execution_facts(history, until=until).duration
-    rows = [
-        (
-            task.id,
-            task.name,
-            task.attempt,
-            task.state,
-            task.scheduled,
-            task.waiting,
-            task.started,
-            task.running,
-            task.closed,
-            percentage(task.running, whole),
-        )
-        for task in tasks
-    ]
-    return frame(_TASK_PROFILE, rows)

@@ -64,7 +64,7 @@ STATUSES: Final[dict[str, Look]] = {
 }
 """By the status of an execution."""
 
-MOMENTS: Final[dict[str, Look]] = {
+POINT_EVENT_STYLES: Final[dict[str, Look]] = {
     "marker": Look("marker", _PURPLE, symbol="diamond"),
     "signal": Look("signal received", _ORANGE, symbol="triangle-down"),
     "external_signal": Look("signal sent", _ORANGE, symbol="triangle-up-open"),
@@ -72,4 +72,4 @@ MOMENTS: Final[dict[str, Look]] = {
     "decision_failure": Look("decision refused", _RED, symbol="x"),
     "unknown": Look("event of an unknown type", _GREY, symbol="circle-open"),
 }
-"""By the kind of what happens and takes no time."""
+"""By the kind of a point event."""

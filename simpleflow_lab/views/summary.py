@@ -1,6 +1,6 @@
-"""What a history says of its execution as a whole.
+"""An execution as a whole, as its history tells it: type, status, times, input and result.
 
-Ids and the domain are not in a history: who knows them passes them on, everybody else leaves them empty.
+The ids of an execution and its domain are not in its history, and so not here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.formatting import well_formed
+from simpleflow_lab.views.history_fold import FoldedHistory
 
 OPEN: Final = "OPEN"
 """The status of an execution that has not closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutionFacts:
+class ExecutionSummary:
     """One execution."""
 
     workflow_type: str
@@ -46,7 +47,7 @@ class ExecutionFacts:
     details: str | None
     """The details of that, as recorded: a traceback."""
     cancel_requested: bool
-    """Somebody asked for it to be canceled."""
+    """Its cancellation was requested."""
     parent: str | None
     """Workflow id of its parent execution."""
     continued_as: str | None
@@ -55,15 +56,17 @@ class ExecutionFacts:
     """Number of events so far."""
 
 
-def execution_facts(history: History, *, until: datetime.datetime | None = None) -> ExecutionFacts:
-    """The facts of an execution; while it is open, `duration` counts up to `until` or the last event."""
+def execution_summary(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> ExecutionSummary:
+    """The summary of an execution; while it is open, `duration` counts up to `until` or the last event."""
+    if isinstance(history, FoldedHistory):
+        until, history = history.until, history.history
     first: Mapping[str, Any] = history[0].attributes if history else {}
     last: Mapping[str, Any] = history[-1].attributes if history and history.close_status else {}
     started = history[0].timestamp if history else None
     closed = history[-1].timestamp if history.close_status else None
     end = closed or until or (history[-1].timestamp if history else None)
     tags = first.get("tagList")
-    return ExecutionFacts(
+    return ExecutionSummary(
         workflow_type=well_formed(history.workflow_type) or "?",
         version=_inner(first, "workflowType", "version") or "",
         task_list=_inner(first, "taskList", "name") or "",

@@ -1,5 +1,7 @@
 """Histories as pandas tables. Every function gives a new frame and leaves the history alone.
 
+A function takes a history, or a `FoldedHistory` of one that grows; the latter has its own `until`.
+
 Times are `datetime64[ms, UTC]` (`NaT`: did not happen), durations are `float64` seconds (`NaN`: did not start), counts
 and event ids are integers, texts are as recorded. Frames are built column by column: a row costs about a microsecond a
 column, and 25,000 events are a matter of a tenth of a second.
@@ -16,9 +18,9 @@ import pandas as pd
 
 from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import Attempt, fold_attempts
-from simpleflow_lab.views.attempts import attempts_of as _attempts_of
+from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import well_formed
+from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
 from simpleflow_lab.views.summary import OPEN
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -109,30 +111,35 @@ _ATTEMPT: Final[dict[str, Column]] = {
     "run_id": texts,
     "scheduled_event_id": integers,
     "closed_event_id": optional_integers,
+    "line": texts,
+    "decision_event_id": optional_integers,
+    "depends_on": objects,
 }
 assert tuple(_ATTEMPT) == Attempt._fields
 
 
-def tasks_table(history: History, *, until: datetime.datetime | None = None) -> pd.DataFrame:
+def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> pd.DataFrame:
     """One row per attempt of every activity task, child execution, lambda and timer, in the order of scheduling.
 
     The columns are the fields of `views.attempts.Attempt`, which says what each means: `kind name version id state
-    task_list worker input result reason details timeout_type run_id` (text), `attempt scheduled_event_id` (`int64`),
-    `priority closed_event_id` (`Int64`), `open cancel_requested retried unhandled` (`bool`), `scheduled started
-    closed` (`datetime64[ms, UTC]`), `waiting running` (`float64`, seconds). What is open counts up to `until`, by
-    default the time of the last event.
+    task_list worker input result reason details timeout_type run_id line` (text), `attempt scheduled_event_id`
+    (`int64`), `priority closed_event_id decision_event_id` (`Int64`), `open cancel_requested retried unhandled`
+    (`bool`), `scheduled started closed` (`datetime64[ms, UTC]`), `waiting running` (`float64`, seconds), `depends_on`
+    (a tuple of ids). What is open counts up to `until`, by default the time of the last event. `line` is missing and
+    `depends_on` is empty where a decider other than ours decided.
 
-    Markers and signals take no time and are nobody's task: `moments_table` has them.
+    Markers and signals take no time and are no tasks: `point_events_table` has them.
     """
-    return frame(_ATTEMPT, _attempts_of(history, until=until))
+    return frame(_ATTEMPT, attempts_of(history, until=until))
 
 
-def unhandled_failures(history: History) -> pd.DataFrame:
-    """The rows of `tasks_table` that failed for good in an execution that completed without looking at them."""
-    return frame(_ATTEMPT, [attempt for attempt in _attempts_of(history) if attempt.unhandled])
+def unhandled_failures(history: History | FoldedHistory) -> pd.DataFrame:
+    """The rows of `tasks_table` that failed at their last attempt, although the execution completed, and whose failure
+    the workflow never handled."""
+    return frame(_ATTEMPT, [attempt for attempt in attempts_of(history) if attempt.unhandled])
 
 
-def moments_table(history: History) -> pd.DataFrame:
+def point_events_table(history: History | FoldedHistory) -> pd.DataFrame:
     """One row per marker, signal, cancel request and refused decision.
 
     Columns: `kind name state` (text), `at` (`datetime64[ms, UTC]`), `text` (details, input or cause, as recorded),
@@ -146,7 +153,7 @@ def moments_table(history: History) -> pd.DataFrame:
         "text": texts,
         "event_id": integers,
     }
-    return frame(columns, fold_attempts(history).moments)
+    return frame(columns, fold_history(history).point_events)
 
 
 def events_table(history: History) -> pd.DataFrame:
@@ -187,7 +194,7 @@ def events_table(history: History) -> pd.DataFrame:
     return frame(columns, rows)
 
 
-def decisions_table(history: History, *, until: datetime.datetime | None = None) -> pd.DataFrame:
+def decisions_table(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> pd.DataFrame:
     """One row per decision task.
 
     Columns: `state` (text), `open` (`bool`), `scheduled started completed` (`datetime64[ms, UTC]`; `completed` is when
@@ -210,7 +217,7 @@ def decisions_table(history: History, *, until: datetime.datetime | None = None)
         "scheduled_event_id": integers,
         "closed_event_id": optional_integers,
     }
-    rows = [task._replace(kinds=_kinds(task.kinds)) for task in fold_attempts(history, until=until).decision_tasks]  # type: ignore[arg-type]
+    rows = [task._replace(kinds=_kinds(task.kinds)) for task in fold_history(history, until=until).decision_tasks]  # type: ignore[arg-type]
     return frame(columns, rows)
 
 

@@ -58,13 +58,13 @@ def test_markers_and_signals_are_a_table_of_the_execution(virtual_lab):
 
     execution = virtual_lab.start(one_off(run, name="marks.table"))
     execution.result(30)
-    moments = execution.moments()
-    assert set(zip(moments["kind"], moments["name"], strict=True)) == {
+    point_events = execution.point_events()
+    assert set(zip(point_events["kind"], point_events["name"], strict=True)) == {
         ("marker", "phase"),
         ("external_signal", "go"),
         ("signal", "go"),
     }
-    assert moments.set_index("name")["text"]["phase"] == '"two"'
+    assert point_events.set_index("name")["text"]["phase"] == '"two"'
 
 
 def test_the_same_name_and_details_are_one_marker(virtual_lab):

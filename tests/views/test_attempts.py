@@ -7,7 +7,8 @@ import json
 import pytest
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import Attempt, attempts_of, fold_attempts, last_attempts
+from simpleflow_lab.views.attempts import Attempt, last_attempts
+from simpleflow_lab.views.history_fold import attempts_of, fold_history
 from tests.views.story import IDENTITY, Story, eventful, when
 
 
@@ -196,7 +197,7 @@ def test_a_context_of_somebody_else_is_passed_over(context: str) -> None:
     assert unhandled(failing(context=context)) == []
 
 
-# -- decision tasks and moments ----------------------------------------------------------------------------------------
+# -- decision tasks and point events -----------------------------------------------------------------------------------
 
 
 def test_a_decision_task_knows_what_it_brought_and_what_was_decided() -> None:
@@ -220,7 +221,7 @@ def test_a_decision_task_knows_what_it_brought_and_what_was_decided() -> None:
     last = story.at(3).decide(0.25)
     story.end(decisionTaskCompletedEventId=last)
 
-    first, second = fold_attempts(story.history()).decision_tasks
+    first, second = fold_history(story.history()).decision_tasks
 
     assert dict(first.kinds) == {"ScheduleActivityTask": 2, "StartChildWorkflowExecution": 1}
     assert (first.decisions, first.new_events, first.deciding) == (3, 3, 0.5)
@@ -228,21 +229,21 @@ def test_a_decision_task_knows_what_it_brought_and_what_was_decided() -> None:
     assert (second.new_events, second.deciding) == (story.history()[-1].id - 2 - 3, 0.25)
 
 
-def test_moments_are_what_takes_no_time() -> None:
-    moments = fold_attempts(eventful()).moments
+def test_point_events_are_what_takes_no_time() -> None:
+    point_events = fold_history(eventful()).point_events
 
-    assert [(moment.kind, moment.name, moment.text) for moment in moments] == [
+    assert [(event.kind, event.name, event.text) for event in point_events] == [
         ("marker", "first retry", "1"),
         ("signal", "hurry", "[1]"),
     ]
 
 
-def test_looking_twice_gives_the_same() -> None:
+def test_folding_twice_gives_the_same() -> None:
     history = eventful()
     before = history.to_json()
 
-    assert fold_attempts(history) == fold_attempts(history)
-    assert attempts_of(history) == fold_attempts(history).attempts
+    assert fold_history(history) == fold_history(history)
+    assert attempts_of(history) == fold_history(history).attempts
     assert history.to_json() == before
 
 
@@ -255,4 +256,4 @@ def test_the_last_attempts_are_one_per_task() -> None:
 
 def test_a_history_without_events_has_nothing_to_say() -> None:
     assert attempts_of(History()) == ()
-    assert fold_attempts(History()).decision_tasks == ()
+    assert fold_history(History()).decision_tasks == ()

@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from simpleflow_lab.notebook.tables import listing_html
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.formatting import VALUE_LIMIT, escape
 from simpleflow_lab.views.gantt import gantt
-from simpleflow_lab.views.html import execution_summary, table, task_rows
+from simpleflow_lab.views.html import execution_html, task_rows
 from simpleflow_lab.views.listings import workflow_info, workflow_profile, workflow_tasks
 from simpleflow_lab.views.tables import tasks_table
 from tests.views.story import Story, when
@@ -120,11 +121,11 @@ class Shape(HTMLParser):
 def pages(history: History, name: str) -> dict[str, str]:
     ids = {"workflow_id": name, "run_id": name, "domain": name}
     return {
-        "summary": execution_summary(history, **ids),
+        "summary": execution_html(history, **ids),
         "tasks": task_rows(history),
-        "workflow.info": table(*workflow_info(history, **ids)),
-        "workflow.tasks": table(*workflow_tasks(history)),
-        "workflow.profile": table(*workflow_profile(history)),
+        "workflow.info": listing_html(workflow_info(history, **ids)),
+        "workflow.tasks": listing_html(workflow_tasks(history)),
+        "workflow.profile": listing_html(workflow_profile(history)),
     }
 
 
@@ -213,4 +214,4 @@ def test_histories_with_attributes_of_wrong_types_are_shown_all_the_same() -> No
 
     assert tasks["name"].tolist() == ["{'x': 1}", "b", "c", "d"]
     assert tasks["priority"].isna().all()
-    assert "{&#x27;x&#x27;: 1}" in execution_summary(history) + task_rows(history) + str(gantt(history).data)
+    assert "{&#x27;x&#x27;: 1}" in execution_html(history) + task_rows(history) + str(gantt(history).data)

@@ -9,12 +9,12 @@ import pytest
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.formatting import bounded, duration, escape, moment, shortened, traceback_text
-from simpleflow_lab.views.html import execution_summary, table, task_rows
+from simpleflow_lab.views.html import execution_html, table, task_rows
 from tests.views.story import Story, eventful, when
 
 
 def test_a_summary_says_what_an_execution_is_and_how_it_stands() -> None:
-    page = execution_summary(eventful(), workflow_id="import-17", run_id="r-1", domain="test", until=when(9))
+    page = execution_html(eventful(), workflow_id="import-17", run_id="r-1", domain="test", until=when(9))
 
     for said in (
         "shop.orders.Import",
@@ -34,20 +34,20 @@ def test_unnoticed_failures_get_a_banner() -> None:
         story.fail(story.schedule(f"a-{n}"), "OSError: disk full")
     story.end()
 
-    page = execution_summary(story.history())
+    page = execution_html(story.history())
 
     assert "⚠ 12 failures unhandled" in page
     assert "<li>a-9: failed: OSError: disk full</li>" in page
     assert "and 2 more failures" in page
-    assert "unhandled" not in execution_summary(eventful())
+    assert "unhandled" not in execution_html(eventful())
 
 
 def test_warnings_to_the_author_get_a_banner() -> None:
-    page = execution_summary(eventful(), warnings=["cell line 3, time.time() <b>: use self.now()"] * 12)
+    page = execution_html(eventful(), warnings=["cell line 3, time.time() <b>: use self.now()"] * 12)
     assert "⚠ 12 warnings" in page
     assert "cell line 3, time.time() &lt;b&gt;: use self.now()" in page
     assert "and 2 more warnings" in page
-    assert "warning" not in execution_summary(eventful())
+    assert "warning" not in execution_html(eventful())
 
 
 def test_the_last_failure_shows_its_traceback_bounded() -> None:
@@ -55,7 +55,7 @@ def test_the_last_failure_shows_its_traceback_bounded() -> None:
     story.at(1).fail(story.schedule("a-1"), "KeyError: 1", "first")
     story.at(2).fail(story.schedule("a-1"), "KeyError: 2", "Traceback…\n" + "x" * 3_000)
 
-    page = execution_summary(story.history())
+    page = execution_html(story.history())
 
     assert "<summary>last failure: a-1, attempt 2, failed: KeyError: 2</summary><pre>Traceback…" in page
     assert "… (1,011 more characters)" in page
@@ -65,7 +65,7 @@ def test_a_failed_execution_shows_its_own_details() -> None:
     story = Story()
     story.end("Failed", reason="ValueError: no", details="Traceback of the workflow")
 
-    page = execution_summary(story.history())
+    page = execution_html(story.history())
 
     assert "✗ FAILED" in page
     assert "<pre>Traceback of the workflow</pre>" in page
@@ -85,7 +85,7 @@ def test_any_listing_becomes_a_table() -> None:
 
 
 def test_a_history_without_events_is_shown_too() -> None:
-    assert "no tasks" in execution_summary(History())
+    assert "no tasks" in execution_html(History())
     assert "<tbody></tbody>" in task_rows(History())
 
 
@@ -136,5 +136,5 @@ def test_a_large_field_is_described_and_not_fetched() -> None:
     reference = f"simpleflow+s3://some-bucket/prefix/{name} 5242880"
     story = Story(input=reference)
     story.at(1).end("Completed")
-    page = execution_summary(story.history(), workflow_id="w", run_id="r", domain="d", until=None)
+    page = execution_html(story.history(), workflow_id="w", run_id="r", domain="d", until=None)
     assert f"5.0 MB in S3, not fetched, unverified ({reference})" in page

@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.profile import profile_table, task_profile
+from simpleflow_lab.views.profile import profile_table
 from simpleflow_lab.views.tables import (
     decisions_table,
     events_table,
     executions_table,
-    moments_table,
+    point_events_table,
     tasks_table,
     unhandled_failures,
 )
 from tests.views.story import Story, eventful, large, when
 
 RECORDED = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
-TABLES = (tasks_table, events_table, decisions_table, moments_table, unhandled_failures, profile_table, task_profile)
+TABLES = (tasks_table, events_table, decisions_table, point_events_table, unhandled_failures, profile_table)
 UTC_MS = "datetime64[ms, UTC]"
 
 
@@ -148,15 +148,6 @@ def test_a_profile_adds_up_attempts_by_name() -> None:
     assert profile.loc["shop.queue", "total_waiting"] == pytest.approx(1.4)
     assert np.isnan(profile.loc["shop.queue", "mean_running"])
     assert profile["total_running"].tolist() == sorted(profile["total_running"], reverse=True)
-
-
-def test_the_task_profile_keeps_what_is_open() -> None:
-    profile = task_profile(eventful(), until=when(9))
-
-    assert profile["task"].tolist()[:2] == ["audit-2026", "activity-shop.busy-1"]
-    assert profile["time_running"].tolist()[:2] == pytest.approx([6.6, 3.2])
-    assert profile["end"][0] is pd.NaT
-    assert len(profile) == 10
 
 
 def test_a_table_is_the_callers_own() -> None:

@@ -1,0 +1,116 @@
+"""The views of one history as methods: tables, charts and HTML of an execution.
+
+Rule: importing this module imports neither pandas nor plotly, for `import simpleflow_lab` does. The methods import what
+they draw with, and nothing else imports it late.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.html import execution_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+class HistoryViews(ABC):
+    """What has a history and can be viewed. Tables are pandas; times are timezone-aware, durations are in seconds."""
+
+    workflow_id = ""
+    run_id = ""
+    domain = ""
+
+    @abstractmethod
+    def history(self) -> History:
+        """The events so far."""
+
+    def _folded(self) -> FoldedHistory:
+        """The history folded, with open tasks counted up to now if it goes on."""
+        return fold_history(self.history())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines for the author of the workflow."""
+        return ()
+
+    def events(self) -> pd.DataFrame:
+        """One row per event; see `views.tables.events_table`."""
+        from simpleflow_lab.views.tables import events_table  # noqa: PLC0415  pandas
+
+        return events_table(self.history())
+
+    def tasks(self) -> pd.DataFrame:
+        """One row per attempt of every activity task, child execution, timer, …; see `views.tables.tasks_table`."""
+        from simpleflow_lab.views.tables import tasks_table  # noqa: PLC0415  pandas
+
+        return tasks_table(self._folded())
+
+    def point_events(self) -> pd.DataFrame:
+        """One row per marker, signal, cancel request and refused decision: what takes no time."""
+        from simpleflow_lab.views.tables import point_events_table  # noqa: PLC0415  pandas
+
+        return point_events_table(self._folded())
+
+    def decisions(self) -> pd.DataFrame:
+        """One row per decision task; see `views.tables.decisions_table`."""
+        from simpleflow_lab.views.tables import decisions_table  # noqa: PLC0415  pandas
+
+        return decisions_table(self._folded())
+
+    def profile(self) -> pd.DataFrame:
+        """One row per activity: how many, how long they waited and ran, and their share of the whole."""
+        from simpleflow_lab.views.profile import profile_table  # noqa: PLC0415  pandas
+
+        return profile_table(self._folded())
+
+    def steps(self) -> pd.DataFrame:
+        """One row per step of a workflow with steps; see `views.step_tables.steps_table`."""
+        from simpleflow_lab.views.step_tables import steps_table  # noqa: PLC0415  pandas
+
+        return steps_table(self.history())
+
+    def unhandled_failures(self) -> pd.DataFrame:
+        """The tasks that failed at their last attempt, and whose failure the completed workflow never handled."""
+        from simpleflow_lab.views.tables import unhandled_failures  # noqa: PLC0415  pandas
+
+        return unhandled_failures(self._folded())
+
+    def _metrology(self, records: Iterable[Mapping[str, Any]], by: str) -> pd.DataFrame:
+        """These figures of its activities, by `step` or by `activity`."""
+        from simpleflow_lab.views.metrology_tables import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas
+
+        if by not in ("step", "activity"):
+            raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
+        table = metrology_table(self._folded(), records)
+        return table if by == "step" else metrology_by_activity(table)
+
+    def gantt(self, **options: Any) -> go.Figure:
+        """A Gantt chart; see `views.gantt.gantt`."""
+        from simpleflow_lab.views.gantt import gantt  # noqa: PLC0415  plotly
+
+        return gantt(self._folded(), **options)
+
+    def gantt_html(self) -> str:
+        """The Gantt chart and the task table as one HTML page that needs nothing else."""
+        from simpleflow_lab.views.export import gantt_html  # noqa: PLC0415  plotly
+
+        folded = self._folded()
+        title = " ".join(part for part in (folded.history.workflow_type, self.workflow_id) if part)
+        return gantt_html(folded, title=title)
+
+    def _repr_html_(self) -> str:
+        """The summary that a notebook shows, with the extension loaded or without."""
+        return execution_html(
+            self._folded(),
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+            domain=self.domain,
+            warnings=self.warnings,
+        )
