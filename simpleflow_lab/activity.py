@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from simpleflow_lab import activity_context
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION
+from simpleflow_lab.definitions import Registry
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import Around, through
 from simpleflow_lab.retry import Retry, check_retry
@@ -102,7 +103,7 @@ class Activity:
         self.meta = dict(meta) if meta else {}
         self.executor = executor
         functools.update_wrapper(self, callable, updated=())
-        registry[self.name, self.version] = self
+        registry.define((self.name, self.version), self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function (or make an instance of the class) here and now, as if it were not decorated."""
@@ -146,7 +147,7 @@ class Activity:
         return result
 
 
-registry: Final[dict[tuple[str, str], Activity]] = {}
+registry: Final[Registry[tuple[str, str], Activity]] = Registry()
 """Every activity defined in this process, by (name, version)."""
 
 

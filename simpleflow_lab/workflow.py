@@ -22,12 +22,13 @@ import logging
 import random
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
 from simpleflow_lab.constants import DEFAULT_VERSION
+from simpleflow_lab.definitions import Registry
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
@@ -129,12 +130,10 @@ class Workflow:
         same = same_type.setdefault(kind, {})
         if kind not in registry:
             same.clear()  # a notebook's cell took its definitions back
-        registry.pop(kind, None)  # the definition that comes last stands last
-        registry[kind] = cls
-        same.pop(cls.class_name(), None)
+        same.pop(cls.class_name(), None)  # the definition that comes last stands last, here and in the registry
         same[cls.class_name()] = cls
-        for listener in list(on_registered):
-            listener(cls)
+        registry.pop(kind, None)
+        registry.define(kind, cls)
 
     def __init__(self, executor: Executor):
         self.executor: Executor = executor
@@ -404,7 +403,7 @@ class _MutedInReplay(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
-registry: Final[dict[tuple[str, str], type[Workflow]]] = {}
+registry: Final[Registry[tuple[str, str], type[Workflow]]] = Registry()
 """The workflow that was defined last of each type, by (type name, version). A decider runs only what is defined."""
 
 same_type: Final[dict[tuple[str, str], dict[str, type[Workflow]]]] = {}
@@ -412,9 +411,6 @@ same_type: Final[dict[tuple[str, str], dict[str, type[Workflow]]]] = {}
 
 Two classes may have one type: upstream's own examples do. The input of such an execution names its class.
 """
-
-on_registered: Final[list[Callable[[type[Workflow]], None]]] = []
-"""Called with each workflow class as it is defined, so that deciders retry the decisions that it blocked."""
 
 
 def forget(workflow: type[Workflow]) -> None:

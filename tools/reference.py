@@ -45,7 +45,7 @@ PAGES: Final = (
     Page(
         "values",
         "Values and objects",
-        ("data.codec", "data.numpy_pandas", "data.objects", "data.fields", "data.references"),
+        ("definitions", "data.codec", "data.numpy_pandas", "data.objects", "data.fields", "data.references"),
     ),
     Page(
         "looks",

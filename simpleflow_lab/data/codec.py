@@ -38,6 +38,7 @@ from collections.abc import Callable, Mapping
 from types import GeneratorType, NoneType
 from typing import Any, Final, NamedTuple, NoReturn
 
+from simpleflow_lab.definitions import Registry
 from simpleflow_lab.exceptions import EncodingError, UnreadableValueError, UsageError
 
 MAX_DEPTH = 100
@@ -169,11 +170,10 @@ class Registered(NamedTuple):
     """Gives the value of what `encode` gave."""
 
 
-_by_type: Final[dict[type, Registered]] = {}
+registry: Final[Registry[type, Registered]] = Registry()
+"""The registered types of values."""
 _by_name: Final[dict[str, Registered]] = {}
-
-on_registered: Final[list[Callable[[type], None]]] = []
-"""Called with each type as it is registered: a decision that was blocked by it can be retried."""
+"""Those with a name, by name."""
 
 _OWN: Final = frozenset({NoneType, bool, int, float, str, list, tuple, dict})
 """JSON's own types, whose values stay as they are."""
@@ -212,16 +212,14 @@ def register(
         if other is not None and _qualified(other.type) != _qualified(type):
             raise UsageError(f"{name!r} is registered for {_qualified(other.type)}: choose another name")
     registered = Registered(type, name, encode, decode)
-    _by_type[type] = registered
     if name is not None:
         _by_name[name] = registered
-    for listener in list(on_registered):
-        listener(type)
+    registry.define(type, registered)
 
 
 def is_registered(type: type) -> bool:
     """Whether this type itself is registered."""
-    return type in _by_type
+    return type in registry
 
 
 def _qualified(type: type) -> str:
@@ -305,9 +303,9 @@ def _members(value: Mapping[Any, Any], where: _Where, depth: int) -> dict[str, A
 
 def _other(value: Any, where: _Where, depth: int) -> Any:
     """The value of a type that JSON does not have, or of a subclass of one that it has."""
-    if _by_type:
+    if registry:
         for kind in type(value).__mro__:
-            registered = _by_type.get(kind)
+            registered = registry.get(kind)
             if registered is not None and (registered.name is None or kind is type(value)):
                 return _encode_registered(registered, value, where, depth)
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):

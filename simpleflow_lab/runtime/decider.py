@@ -102,17 +102,16 @@ class Decider:
 
     def start(self) -> None:
         """Begin to take tasks."""
-        workflow.on_registered.append(self._something_defined)
-        codec.on_registered.append(self._something_defined)
+        for registry in (workflow.registry, codec.registry):
+            registry.subscribe(self._retry_blocked)
         self._watch.start()
         for poller in self.pollers:
             poller.start()
 
     def stop(self) -> None:
         """Retry no blocked decision any more. The caller stops the pollers."""
-        for listeners in (workflow.on_registered, codec.on_registered):
-            if self._something_defined in listeners:
-                listeners.remove(self._something_defined)
+        for registry in (workflow.registry, codec.registry):
+            registry.unsubscribe(self._retry_blocked)
         self._watch.stop()
         with self._pollers_changing:
             self._stopped = True
@@ -339,7 +338,7 @@ class Decider:
                 self.pollers.append(self._new_poller())
                 self.pollers[-1].start()
 
-    def _something_defined(self, definition: object) -> None:
+    def _retry_blocked(self, definition: object) -> None:
         """Retry everything that is blocked: the new definition may be the remedy."""
         self._too_long.clear()
         self._blocked.retry_all_now()
