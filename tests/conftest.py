@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=_trials)
         items[:] = [item for item in items if item.get_closest_marker("trial") is None]
     if config.getoption("--slow-first"):
-        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".ipynb"}
         items.sort(key=lambda item: item.path not in slow)
 
 

@@ -29,7 +29,7 @@ from tests.by_hand import DOMAIN, ByHand
 from tests.engine.invariants import violations
 from tests.examples_count import TIMEOUT, examples
 
-pytestmark = pytest.mark.timeout(TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 
 TASKS = {"task_list": "laws", "version": "1"}
 RAISED = "!"

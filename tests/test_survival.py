@@ -15,6 +15,8 @@ from simpleflow_lab import Lab
 from simpleflow_lab.swf.lost_workers import is_worker_lost
 from tests.examples_count import trials
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("survivor_program.py")
 LENGTH = 12
 

@@ -17,6 +17,8 @@ from simpleflow_lab import Chain, Group, Workflow, activity, execute
 from simpleflow_lab.exceptions import ActivityCanceled, WorkflowCanceled, WorkflowExecutionCanceled
 from tests.test_properties import replays_as_recorded
 
+pytestmark = pytest.mark.slow
+
 TASKS = {"task_list": "at-work", "version": "1", "heartbeat_timeout": 3}
 """Without a heartbeat timeout an activity on Amazon SWF learns of it within a minute."""
 

@@ -30,6 +30,8 @@ from simpleflow_lab.exceptions import (
 )
 from tests.authors import program_functions as functions
 
+pytestmark = pytest.mark.slow
+
 assert simpleflow_lab.data.numpy_pandas
 
 ROOT = Path(__file__).resolve().parents[2]

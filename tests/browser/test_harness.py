@@ -13,6 +13,7 @@ from tests.browser.jupyterlab import Chromium, JupyterLab, chromium_path
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
 ]
 

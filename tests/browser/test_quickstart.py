@@ -15,6 +15,7 @@ from tests.examples_count import trials
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
 ]
 

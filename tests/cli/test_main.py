@@ -20,6 +20,8 @@ import pytest
 
 from simpleflow_lab import History, settings
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
 BASIC = "examples.basic.BasicWorkflow"

@@ -457,6 +457,7 @@ def copy_at_one_moment(source: Path, target: Path) -> None:
 EngineAndModel.TestCase.settings = examples(80, 5000)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
 class TestEngineAndModel(EngineAndModel.TestCase):  # type: ignore[misc,valid-type]
     """The machine, as a test."""

@@ -26,6 +26,8 @@ from simpleflow_lab import History, Lab
 from simpleflow_lab.cli.main import main as simpleflow
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -13,6 +13,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import MemoryObjects, Storage
 from simpleflow_lab.data.references import parse
 from simpleflow_lab.service.s3 import open_objects
+from tests.examples_count import trials
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 from tests.s3 import Bucket
 
@@ -36,7 +37,7 @@ def upstream(command: str, bucket: Bucket, prefix: str, what: str, text: str) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prefix", ["", "/with/optional/prefix"])
+@pytest.mark.parametrize("prefix", ["/with/optional/prefix", *trials([""])])
 def test_both_read_what_the_other_wrote(simpleflow, bucket, prefix):  # noqa: F811
     """SD-07, JF-01: in one bucket, with one environment."""
     fields = Fields(Storage(MemoryObjects(), open_objects), bucket=f"{bucket.name}{prefix}")

@@ -26,7 +26,13 @@ from tests.engine.invariants import violations
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 
 FOLDER = Path(__file__).parents[1] / "authors" / "programs"
-THERE = [pytest.param(program, id=program.workflow) for program in PROGRAMS if program.upstream]
+FIRST = {program.workflow.partition(".")[0]: program for program in reversed(PROGRAMS)}.values()
+"""Of each module; the others are trials."""
+THERE = [
+    pytest.param(program, id=program.workflow, marks=[] if program in FIRST else pytest.mark.trial)
+    for program in PROGRAMS
+    if program.upstream
+]
 AT_A_TIME = 6
 
 

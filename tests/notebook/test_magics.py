@@ -16,6 +16,8 @@ from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
 from simpleflow_lab import Execution, History, Lab, RecordedExecution
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 
+pytestmark = pytest.mark.slow
+
 DEFINITIONS = """%%simpleflow
 from simpleflow_lab import Workflow, activity
 

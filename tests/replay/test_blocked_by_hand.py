@@ -18,7 +18,7 @@ from tests.test_properties import (
     shared_lab,  # noqa: F401  a fixture
 )
 
-pytestmark = pytest.mark.timeout(TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 
 
 class Blocks(Program):
