@@ -15,7 +15,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, settings
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
-from simpleflow_lab.runtime.identity import identity
+from simpleflow_lab.runtime.identity import poller_identity
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf.limits import MAX_IDENTITY
 
@@ -246,7 +246,7 @@ def test_an_execution_has_no_more_activities_open_than_the_settings_allow():
 
 def test_the_identity_takes_what_the_environment_adds_and_null_removes():
     """SD-24."""
-    found = json.loads(identity('{"team": "etl", "user": null, "pid": "mine"}'))
+    found = json.loads(poller_identity('{"team": "etl", "user": null, "pid": "mine"}'))
     assert (found["team"], found["pid"]) == ("etl", "mine")
     assert "user" not in found
     assert "hostname" in found
@@ -260,7 +260,7 @@ def test_the_identity_takes_what_the_environment_adds_and_null_removes():
 def test_an_identity_that_is_no_object_is_told_once_and_not_used(given, caplog):
     """X2, T18: with upstream every poll fails."""
     with caplog.at_level(logging.WARNING):
-        assert identity(given) == identity()
+        assert poller_identity(given) == poller_identity()
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "SIMPLEFLOW_IDENTITY is no JSON object of up to 20 keys"
     ]
@@ -270,7 +270,7 @@ def test_an_identity_that_is_no_object_is_told_once_and_not_used(given, caplog):
     "extra", [{"a": "x" * 1000}, {f"key{n}": "é" * 20 for n in range(20)}, {"a": {"b": [1] * 300}}]
 )
 def test_an_identity_that_is_too_long_loses_keys_and_stays_json(extra):
-    text = identity(json.dumps(extra))
+    text = poller_identity(json.dumps(extra))
     assert len(text) <= MAX_IDENTITY
     found = json.loads(text)
     assert found["simpleflow_lab"] == 1
