@@ -25,9 +25,9 @@ from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFail
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
 from simpleflow_lab.swf.history import History, HistoryEvent
-from tests.by_hand import DOMAIN, ByHand
 from tests.engine.invariants import violations
 from tests.examples_count import TIMEOUT, examples
+from tests.step_by_step import DOMAIN, StepByStep
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 
@@ -386,7 +386,7 @@ def test_a_program_gives_what_plain_python_gives_and_replays_at_every_prefix(sha
 @given(programs, st.lists(st.integers(0, 11), max_size=12))
 def test_a_program_gives_what_plain_python_gives_in_whatever_order_its_tasks_complete(program, choices):
     """H1 and H3: one thing at a time, any of those that may happen; each decision by a kept replay and by a new one."""
-    with ByHand("laws", choices) as hand:
+    with StepByStep("laws", choices) as hand:
         assert hand.run(Program, program) == plain(program)
         for run_id, (workflow, workflow_id) in hand.executions.items():
             history = hand.history(workflow_id, run_id)
@@ -410,7 +410,7 @@ def test_what_a_workflow_sees_of_its_history_is_the_same_in_every_replay(program
             self.seen.append([history.last_event_id, len(history.tasks), len(history.timers), len(history.markers)])
             return super().one(kind, node, parts)
 
-    with ByHand("laws", choices) as hand:
+    with StepByStep("laws", choices) as hand:
         seen = hand.run(Sees, program)
         (run_id, (workflow, workflow_id)) = next(iter(hand.executions.items()))
         history = hand.history(workflow_id, run_id)

@@ -7,7 +7,7 @@ runs, and no other thread can notice, least of all an activity. Watching each ca
 the thread, which costs more than the decisions, or to replace functions of `time` and `random` for the whole process.
 
 What a reading can't see, such as a clock behind a library or a function taken by `getattr`, is found out later if it
-matters: the replay compares what the code asks for with what it asked for, and the decider watches how long it runs.
+matters: the replay compares the commands of the code with those recorded, and the decider watches how long it runs.
 A function is followed if it stands in the workflow's own package and is called by its name; so a function that is only
 handed on, say to become an activity, is not blamed.
 """
@@ -44,7 +44,7 @@ _FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         ("choice", "randbelow", "randbits", "token_bytes", "token_hex", "token_urlsafe"), _ENTROPY
     ),
 }
-"""What must not be called, by module."""
+"""Functions that must not be called, by module."""
 
 _METHODS: Final = (("datetime", "datetime", "now"), ("datetime", "datetime", "utcnow"), ("datetime", "date", "today"))
 """Class methods that read the clock: module, class, method."""
@@ -60,16 +60,16 @@ class Impurity(NamedTuple):
 
     line: Line
     name: str
-    """What it uses, as `time.sleep`."""
+    """The function that it uses, as `time.sleep`."""
     why: str
-    """What that does, and what to use instead."""
+    """Why that is impure, and the way out."""
 
     def __str__(self) -> str:
         return f"{line_text(self.line)}: {self.name} {self.why}"
 
 
 def impurities_of(workflow: type[Workflow]) -> tuple[Impurity, ...]:
-    """Those of a workflow, in the order in which they are read."""
+    """The impurities of a workflow, in the order in which its code is read; each class is read once."""
     found = _known.get(workflow)
     if found is None:
         found = _known[workflow] = tuple(dict.fromkeys(_Reading(workflow).impurities()))
@@ -80,7 +80,7 @@ _known: Final[WeakKeyDictionary[type[Workflow], tuple[Impurity, ...]]] = WeakKey
 
 
 class _Unknown:
-    """A value that only running the code would tell."""
+    """A value that only running the code would give."""
 
 
 class _Self:
@@ -106,7 +106,7 @@ class _Reading:
         self._left: list[types.FunctionType] = []
 
     def impurities(self) -> Iterator[Impurity]:
-        """Those of `run`, then those of what it calls."""
+        """The impurities of `run`, then of the functions it calls."""
         self._follow_method("run")
         while self._left:
             function = self._left.pop(0)
@@ -159,7 +159,7 @@ class _Reading:
             self._follow_method(code.co_name, all_of_them=True)
 
     def _attribute(self, owner: Any, name: str) -> Any:
-        """What `owner.name` is, if that can be told without running anything."""
+        """The value of `owner.name`, or `_UNKNOWN` if finding it would run code."""
         if owner is _SELF:
             self._follow_method(name)
             return _UNKNOWN
@@ -194,7 +194,7 @@ _CALLABLES: Final = (
 
 
 def _forbidden() -> Iterable[tuple[Any, tuple[str, str]]]:
-    """What must not be called, with its name and why. A module that nobody has imported can't be used."""
+    """Functions that must not be called, each with its name and why; only of modules that are imported."""
     for module_name, functions in _FUNCTIONS.items():
         module = sys.modules.get(module_name)
         for name, why in functions.items():
@@ -223,7 +223,7 @@ def _is_filled(cell: types.CellType) -> bool:
 
 
 def _is_method_of(workflow: type[Workflow], function: types.FunctionType) -> bool:
-    """Its first argument is the workflow."""
+    """The function's first argument is the workflow."""
     return any(
         found is function or getattr(found, "fget", None) is function
         for owner in workflow.__mro__

@@ -126,7 +126,7 @@ def test_except_exception_around_a_task_does_not_swallow_it(lab):
         execution.result(30)
 
 
-def test_a_workflow_that_blocks_by_hand_is_canceled_where_it_blocks(lab):
+def test_a_workflow_that_raises_execution_blocked_is_canceled_where_it_raises_it(lab):
     class Blocks(Workflow):
         name = "cancellation.blocks"
         task_list = "cancellation"

@@ -154,7 +154,7 @@ def test_a_patch_is_recorded_by_the_decision_that_settles_it_however_much_else_i
     replays_as_recorded(Much, execution.history(), execution.workflow_id, execution.run_id)
 
 
-def test_a_patch_holds_when_the_workflow_blocks_by_hand(lab):
+def test_a_patch_holds_when_the_workflow_runs_again(lab):
     class Blocks(Workflow):
         name = "patches.blocks"
         task_list = "patches"

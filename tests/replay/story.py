@@ -21,7 +21,7 @@ START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 class Story:
-    """A decider that is always ours, and an SWF that does what the test says."""
+    """A history that grows by what the test says, with a decider of ours."""
 
     def __init__(self, workflow: type[Workflow], *args: Any):
         self.workflow = workflow
@@ -78,17 +78,17 @@ class Story:
         its = attributes(decision)
         match decision["decisionType"]:
             case "ScheduleActivityTask":
-                told = {"activityId": its["activityId"], "activityType": its["activityType"]}
+                members = {"activityId": its["activityId"], "activityType": its["activityType"]}
                 type_ = "ScheduleActivityTaskFailed"
             case "StartTimer":
-                told, type_ = {"timerId": its["timerId"]}, "StartTimerFailed"
+                members, type_ = {"timerId": its["timerId"]}, "StartTimerFailed"
             case "StartChildWorkflowExecution":
-                told = {"workflowId": its["workflowId"], "workflowType": its["workflowType"], "initiatedEventId": 0}
+                members = {"workflowId": its["workflowId"], "workflowType": its["workflowType"], "initiatedEventId": 0}
                 type_ = "StartChildWorkflowExecutionFailed"
             case _:
-                told = {"workflowId": its["workflowId"], "initiatedEventId": self.record(decision).id}
+                members = {"workflowId": its["workflowId"], "initiatedEventId": self.record(decision).id}
                 type_ = "SignalExternalWorkflowExecutionFailed"
-        self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause=cause, **told)
+        self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause=cause, **members)
 
     def fire(self, decision: dict[str, Any]) -> None:
         """A timer is started and fires."""

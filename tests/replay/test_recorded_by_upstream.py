@@ -197,7 +197,7 @@ def run_hash(monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "workflow"), RECORDED, ids=[name for name, _ in RECORDED])
-def test_what_upstream_recorded_is_what_this_package_asks_for(name, workflow, run_hash):
+def test_what_upstream_recorded_is_what_this_package_decides(name, workflow, run_hash):
     history = History.from_file(HISTORIES / f"{name}.json")
     run_hash(history)
     replay = Replay(workflow, workflow_id="test-simpleflow-workflow", run_id="r")
@@ -207,15 +207,15 @@ def test_what_upstream_recorded_is_what_this_package_asks_for(name, workflow, ru
 
 @pytest.mark.parametrize(("name", "workflow"), RECORDED, ids=[name for name, _ in RECORDED])
 def test_fed_in_pieces_it_decides_as_fed_at_once(name, workflow, run_hash):
-    """What is kept and fed only new events makes the same decisions as a replay from the start."""
+    """A cached replay that is fed only new events makes the same decisions as a replay from the start."""
     history = History.from_file(HISTORIES / f"{name}.json")
     run_hash(history)
     completed = {event.attributes["startedEventId"] for event in history if event.type == "DecisionTaskCompleted"}
-    kept, fed = Replay(workflow, workflow_id="test-simpleflow-workflow", run_id="r"), 0
+    cached, fed = Replay(workflow, workflow_id="test-simpleflow-workflow", run_id="r"), 0
     for started in sorted(completed):
-        kept.feed(history[fed:started])
+        cached.feed(history[fed:started])
         fed = started
-        assert kept.decide(started).decisions == decided(workflow, history[:started]).decisions
+        assert cached.decide(started).decisions == decided(workflow, history[:started]).decisions
         if name in ("with_replays", "without_replays", "timer_and_cancel", "signal_played_once_by_default"):
             break  # upstream needs more decision tasks than we do for these
 
@@ -244,6 +244,6 @@ def test_an_answer_is_made_of_swfs_words():
     decisions = decided(Basic, history[:3]).decisions
     assert [decision["decisionType"] for decision in decisions] == ["ScheduleActivityTask"]
     recorded = history.event(5).attributes
-    asked = attributes(decisions[0])
+    its = attributes(decisions[0])
     for name in ("activityId", "activityType", "input"):
-        assert asked[name] == recorded[name]
+        assert its[name] == recorded[name]

@@ -1,4 +1,4 @@
-"""What SWF refuses: what passes is asked for again later, what doesn't has failed. L1: no decision in a tight loop."""
+"""Refusals of SWF: a command whose cause passes is made again later, any other has failed. L1: not in a tight loop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Child(Workflow):
 
 
 class Steps(Workflow):
-    """Asks for one of each kind."""
+    """Submits one task of the kind named."""
 
     name = "refused.steps"
     version = "1"
@@ -57,17 +57,17 @@ PASSING = [
 def test_what_is_refused_for_want_of_room_waits_longer_each_time(kind, cause):
     """L1: upstream asks again at once, for ever, until SWF ends the execution at 25,000 events."""
     story = Story(Steps, kind)
-    [asked] = story.decide()
+    [decision] = story.decide()
     waits = []
     for _ in range(8):
-        story.refuse(asked, cause)
+        story.refuse(decision, cause)
         [timer] = story.decide()
         assert timer["decisionType"] == "StartTimer"
         assert attributes(timer)["timerId"].startswith(BACK_OFF)
         waits.append(int(attributes(timer)["startToFireTimeout"]))
         story.fire(timer)
-        [asked_again] = story.decide()
-        assert attributes(asked_again) == attributes(asked)
+        [retried] = story.decide()
+        assert attributes(retried) == attributes(decision)
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
@@ -89,8 +89,8 @@ PERMANENT = [
 @pytest.mark.parametrize(("kind", "cause"), PERMANENT)
 def test_what_is_refused_for_good_has_failed(kind, cause):
     story = Story(Steps, kind)
-    [asked] = story.decide()
-    story.refuse(asked, cause)
+    [decision] = story.decide()
+    story.refuse(decision, cause)
     [close] = story.decide()
     assert close["decisionType"] in ("CompleteWorkflowExecution", "FailWorkflowExecution")
     assert cause in str(attributes(close))
@@ -99,14 +99,14 @@ def test_what_is_refused_for_good_has_failed(kind, cause):
 @pytest.mark.parametrize(
     ("kind", "cause"), [("activity", "ACTIVITY_TYPE_DOES_NOT_EXIST"), ("child", "WORKFLOW_TYPE_DOES_NOT_EXIST")]
 )
-def test_a_type_that_swf_does_not_know_is_asked_for_a_few_times_and_then_has_failed(kind, cause):
+def test_a_task_whose_type_swf_does_not_know_is_retried_a_few_times_and_then_has_failed(kind, cause):
     story = Story(Steps, kind)
-    [asked] = story.decide()
+    [decision] = story.decide()
     for _ in range(3):
-        story.refuse(asked, cause)
+        story.refuse(decision, cause)
         [again] = story.decide()
-        assert attributes(again) == attributes(asked)
-    story.refuse(asked, cause)
+        assert attributes(again) == attributes(decision)
+    story.refuse(decision, cause)
     [close] = story.decide()
     assert cause in str(attributes(close))
 
@@ -125,11 +125,11 @@ def persistent(n):
 
 def test_registering_a_type_spends_no_retry():
     story = Story(Retried)
-    [asked] = story.decide()
-    story.refuse(asked, "ACTIVITY_TYPE_DOES_NOT_EXIST")
+    [decision] = story.decide()
+    story.refuse(decision, "ACTIVITY_TYPE_DOES_NOT_EXIST")
     story.decide()
     for left in (1, 0):
-        scheduled = story.record(asked)
+        scheduled = story.record(decision)
         story.add("ActivityTaskFailed", scheduledEventId=scheduled.id, startedEventId=0, reason="no")
         [next_] = story.decide()
         assert (next_["decisionType"] == "ScheduleActivityTask") is bool(left)
@@ -172,19 +172,19 @@ class Hooked(Steps):
 
 def test_the_hook_is_told_of_what_is_refused_for_good():
     story = Story(Hooked)
-    [asked] = story.decide()
-    story.refuse(asked, "ACTIVITY_TYPE_DEPRECATED")
+    [decision] = story.decide()
+    story.refuse(decision, "ACTIVITY_TYPE_DEPRECATED")
     [timer] = story.decide()
     assert attributes(timer)["startToFireTimeout"] == "7"
     story.fire(timer)
-    assert [attributes(each) for each in story.decide()] == [attributes(asked)]
+    assert [attributes(each) for each in story.decide()] == [attributes(decision)]
 
 
 def test_a_retry_whose_timer_is_refused_does_not_wait():
     """A service that takes each timer id only once, as moto does, must not lose the task."""
     story = Story(Hooked)
-    [asked] = story.decide()
-    story.refuse(asked, "ACTIVITY_TYPE_DEPRECATED")
+    [decision] = story.decide()
+    story.refuse(decision, "ACTIVITY_TYPE_DEPRECATED")
     [timer] = story.decide()
     story.refuse(timer, "TIMER_ID_ALREADY_IN_USE")
-    assert [attributes(each) for each in story.decide()] == [attributes(asked)]
+    assert [attributes(each) for each in story.decide()] == [attributes(decision)]

@@ -1,4 +1,4 @@
-"""`ExecutionBlocked` raised by hand: upstream's way to wait for whichever comes first."""
+"""`ExecutionBlocked` raised by the author: upstream's way to wait for whichever comes first."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_pirates_wait_for_a_crew_and_any_ship(lab, replay_cache_size):
 
 
 class Everything(Workflow):
-    """Blocks by hand before each step, with all kinds of tasks asked for and strands in flight."""
+    """Raises `ExecutionBlocked` before each step, with tasks of all kinds submitted and fibers suspended."""
 
     name = "blocked.everything"
     task_list = "blocked"
@@ -123,7 +123,7 @@ ORDERS = [
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=["everything", "flaky", "signal"])
-def test_nothing_is_asked_for_twice_whatever_it_is(virtual_lab, order):
+def test_no_command_of_any_kind_is_made_twice(virtual_lab, order):
     execution = virtual_lab.start(Everything, order)
     groups = [["c1", "c2", "c3"], ["g1", "g2", "g3"]]
     assert execution.result(30) == [*groups, ["g1", "g2", "g3"], "after", ["noted"] if "marker" in order else []]
@@ -136,7 +136,7 @@ def test_nothing_is_asked_for_twice_whatever_it_is(virtual_lab, order):
     replays_as_recorded(Everything, execution.history(), execution.workflow_id, execution.run_id)
 
 
-def test_a_strand_that_blocks_by_hand_blocks_the_workflow(lab):
+def test_a_fiber_that_raises_it_blocks_the_workflow(lab):
     from simpleflow_lab import FuncGroup
 
     class InAStrand(Workflow):
@@ -156,7 +156,7 @@ def test_a_strand_that_blocks_by_hand_blocks_the_workflow(lab):
     assert lab.start(InAStrand).result(30) == ["first", ["firstother"]]
 
 
-def test_the_same_place_that_asks_for_something_else_is_found_out_and_names_both_lines(lab):
+def test_another_command_at_the_same_place_is_found_out_and_names_both_lines(lab):
     class Shifty(Workflow):
         name = "blocked.shifty"
         task_list = "blocked"
@@ -194,7 +194,7 @@ def test_an_error_of_the_same_id_can_not_be_swallowed(lab):
     execution.terminate()
 
 
-def test_a_replay_that_is_kept_and_one_made_anew_stand_at_the_same_place(lab):
+def test_a_cached_replay_and_one_made_anew_are_suspended_at_the_same_place(lab):
     class Halfway(Workflow):
         name = "blocked.halfway"
         task_list = "blocked"

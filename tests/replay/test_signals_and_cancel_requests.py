@@ -14,29 +14,29 @@ CHILD_KIND = {"name": "outside.child", "version": "default"}
 CHILD = {"workflowId": TaskIds("w", "s").child_id("workflow-outside.child", "1"), "runId": "c"}
 RATE = "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_RATE_EXCEEDED"
 OURS = '{"simpleflow_lab":"test"}'
-"""Identity of a decider of ours: what it was asked for must be recorded."""
+"""Identity of a decider of ours: all its commands must be recorded."""
 
 
 class Story:
-    """A history, told event by event; each decision task is started and completed at once."""
+    """A history, written event by event; each decision task is started and completed at once."""
 
     def __init__(self) -> None:
         self.events: list[dict] = []
-        self.tell("WorkflowExecutionStarted", taskList=TASK_LIST, workflowType=KIND, childPolicy="TERMINATE")
+        self.add("WorkflowExecutionStarted", taskList=TASK_LIST, workflowType=KIND, childPolicy="TERMINATE")
 
-    def tell(self, event_type, **members):
+    def add(self, event_type, **members):
         number = len(self.events) + 1
         key = f"{event_type[0].lower()}{event_type[1:]}EventAttributes"
         self.events.append({"eventId": number, "eventType": event_type, "eventTimestamp": 1.5e9 + number, key: members})
         return number
 
     def started(self):
-        self.tell("DecisionTaskScheduled", taskList=TASK_LIST)
-        return self.tell("DecisionTaskStarted", scheduledEventId=len(self.events), identity=OURS)
+        self.add("DecisionTaskScheduled", taskList=TASK_LIST)
+        return self.add("DecisionTaskStarted", scheduledEventId=len(self.events), identity=OURS)
 
     def decided(self):
         started = self.started()
-        return self.tell("DecisionTaskCompleted", scheduledEventId=started - 1, startedEventId=started)
+        return self.add("DecisionTaskCompleted", scheduledEventId=started - 1, startedEventId=started)
 
     def decisions(self, workflow):
         """What the workflow decides after this story."""
@@ -63,7 +63,7 @@ class CancelsEarly(Workflow):
 
 
 def a_child_is_initiated(story):
-    return story.tell(
+    return story.add(
         "StartChildWorkflowExecutionInitiated",
         decisionTaskCompletedEventId=story.decided(),
         workflowId=CHILD["workflowId"],
@@ -76,26 +76,26 @@ def test_a_child_that_is_only_initiated_is_asked_to_cancel_as_soon_as_it_runs():
     """What an engine does within a millisecond takes SWF up to 100."""
     story = Story()
     initiated = a_child_is_initiated(story)
-    story.tell("WorkflowExecutionSignaled", signalName="cancel")
+    story.add("WorkflowExecutionSignaled", signalName="cancel")
     story.decided()
-    story.tell("ChildWorkflowExecutionStarted", initiatedEventId=initiated, workflowExecution=CHILD, workflowType=KIND)
+    story.add("ChildWorkflowExecutionStarted", initiatedEventId=initiated, workflowExecution=CHILD, workflowType=KIND)
     story.started()
-    ((kind, asked),) = story.decisions(CancelsEarly)
-    assert (kind, asked["workflowId"]) == ("RequestCancelExternalWorkflowExecution", CHILD["workflowId"])
+    ((kind, its),) = story.decisions(CancelsEarly)
+    assert (kind, its["workflowId"]) == ("RequestCancelExternalWorkflowExecution", CHILD["workflowId"])
 
 
 def test_a_cancel_request_that_came_too_fast_is_made_again():
     story = Story()
     initiated = a_child_is_initiated(story)
-    story.tell("ChildWorkflowExecutionStarted", initiatedEventId=initiated, workflowExecution=CHILD, workflowType=KIND)
-    story.tell("WorkflowExecutionSignaled", signalName="cancel")
+    story.add("ChildWorkflowExecutionStarted", initiatedEventId=initiated, workflowExecution=CHILD, workflowType=KIND)
+    story.add("WorkflowExecutionSignaled", signalName="cancel")
     completed = story.decided()
-    requested = story.tell(
+    requested = story.add(
         "RequestCancelExternalWorkflowExecutionInitiated",
         decisionTaskCompletedEventId=completed,
         workflowId=CHILD["workflowId"],
     )
-    story.tell(
+    story.add(
         "RequestCancelExternalWorkflowExecutionFailed",
         decisionTaskCompletedEventId=completed,
         initiatedEventId=requested,
@@ -120,15 +120,15 @@ def test_a_signal_that_came_too_fast_is_sent_again():
     """Refused at once, or after it was initiated; the event does not name the signal, only whom it was for."""
     story = Story()
     completed = story.decided()
-    first = story.tell(
+    first = story.add(
         "SignalExternalWorkflowExecutionInitiated",
         decisionTaskCompletedEventId=completed,
         workflowId="one",
         signalName="go",
     )
     refused = {"decisionTaskCompletedEventId": completed, "cause": RATE}
-    story.tell("SignalExternalWorkflowExecutionFailed", workflowId="two", initiatedEventId=0, **refused)
-    story.tell("SignalExternalWorkflowExecutionFailed", workflowId="one", initiatedEventId=first, **refused)
+    story.add("SignalExternalWorkflowExecutionFailed", workflowId="two", initiatedEventId=0, **refused)
+    story.add("SignalExternalWorkflowExecutionFailed", workflowId="one", initiatedEventId=first, **refused)
     story.started()
     timers = story.decisions(SignalsTwo)
     assert [kind for kind, _ in timers] == ["StartTimer"] * 2
@@ -139,7 +139,7 @@ def test_a_signal_that_may_not_be_sent_fails_with_the_cause():
     story = Story()
     completed = story.decided()
     for name in ("one", "two"):
-        story.tell(
+        story.add(
             "SignalExternalWorkflowExecutionFailed",
             decisionTaskCompletedEventId=completed,
             workflowId=name,
@@ -147,6 +147,6 @@ def test_a_signal_that_may_not_be_sent_fails_with_the_cause():
             cause="OPERATION_NOT_PERMITTED",
         )
     story.started()
-    ((kind, asked),) = story.decisions(SignalsTwo)
+    ((kind, its),) = story.decisions(SignalsTwo)
     assert kind == "CompleteWorkflowExecution"
-    assert json.loads(asked["result"]) == ["go: SWF refused it: OPERATION_NOT_PERMITTED"] * 2
+    assert json.loads(its["result"]) == ["go: SWF refused it: OPERATION_NOT_PERMITTED"] * 2

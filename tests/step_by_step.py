@@ -1,8 +1,8 @@
-"""A decider and a worker without threads, that do one thing at a time: which one is chosen from outside.
+"""A decider and a worker without threads that do one step at a time; the test chooses which.
 
 So every order in which tasks may complete, decisions be late and results come in together can be tried, and tried
-again. Each decision is made twice, by a replay that is kept and by one made anew from the whole history: they must be
-the same.
+again. Each decision is made twice, by a cached replay and by one made anew from the whole history: they must be the
+same.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from simpleflow_lab.swf.history import History, event_from_wire
 from simpleflow_lab.workflow import Workflow
 from tests.running import task_of
 
-DOMAIN = "by-hand"
+DOMAIN = "step-by-step"
 HOUR = 3600
 MAX_MOVES = 5000
 
 
-class ByHand:
+class StepByStep:
     """An engine on which nothing happens by itself."""
 
     def __init__(self, task_list: str, choices: Sequence[int]):
-        """`choices` say, one after the other and then again, which of the things that may happen next does."""
+        """`choices` choose, one after the other and then again, which of the possible steps is next."""
         self._list = {"domain": DOMAIN, "taskList": {"name": task_list}}
         self._choices = choices or [0]
         self._moves = 0
@@ -39,22 +39,22 @@ class ByHand:
         self.engine = EmbeddedSWF(":memory:", clock=self._clock, poll_seconds=0)
         self._registration = TypeRegistration(self.engine, DOMAIN)
         self._registration.register_domain()
-        self._kept: dict[str, Replay] = {}
+        self._cached: dict[str, Replay] = {}
         self._decisions: list[Mapping[str, Any]] = []
         self._activities: list[Mapping[str, Any]] = []
         self.executions: dict[str, tuple[type[Workflow], str]] = {}
         """Workflow and workflow id of every execution that was decided for, by run id."""
 
-    def __enter__(self) -> ByHand:
+    def __enter__(self) -> StepByStep:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for replay in self._kept.values():
+        for replay in self._cached.values():
             replay.close()
         self.engine.close()
 
     def run(self, workflow: type[Workflow], *args: Any) -> Any:
-        """Start the workflow and do one thing after the other until it is closed; gives its result."""
+        """Start the workflow and do one step after the other until it is closed; gives its result."""
         kind = {"name": workflow.type_name(), "version": workflow.type_version()}
         self._registration.register_workflow_type(**kind)
         run_id = self.engine.start_workflow_execution(
@@ -108,9 +108,9 @@ class ByHand:
         assert workflow is not None
         self.executions[run_id] = workflow, execution["workflowId"]
         names = {"domain": DOMAIN, "workflow_id": execution["workflowId"], "run_id": run_id}
-        kept = self._kept.setdefault(run_id, Replay(workflow, **names))
-        kept.feed(events)
-        answer = kept.decide(started)
+        cached = self._cached.setdefault(run_id, Replay(workflow, **names))
+        cached.feed(events)
+        answer = cached.decide(started)
         anew = Replay(workflow, **names)
         anew.feed(events)
         assert anew.decide(started) == answer

@@ -1,4 +1,5 @@
-"""Law: a program that never waits, but blocks by hand and runs again from its start, gives what plain Python gives."""
+"""Law: a program that raises `ExecutionBlocked` instead of waiting, and so runs again from its start, gives what plain
+Python gives."""
 
 from typing import Any
 
@@ -40,7 +41,7 @@ class Blocks(Program):
 
 @examples(100, 5000)
 @given(programs)
-def test_a_program_that_blocks_by_hand_gives_what_plain_python_gives_and_replays_at_every_prefix(
+def test_a_program_that_runs_again_from_its_start_gives_what_plain_python_gives_and_replays_at_every_prefix(
     shared_lab,  # noqa: F811
     program,
 ):

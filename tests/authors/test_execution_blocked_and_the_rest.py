@@ -1,6 +1,6 @@
-"""`ExecutionBlocked` raised by hand, with all else that a workflow may wait for.
+"""`ExecutionBlocked` raised by the author, with all else that a workflow may wait for.
 
-The law: what is asked for is asked once, and a cached replay decides as one made anew.
+The law: each command is made once, and a cached replay decides as one made anew.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from simpleflow_lab.retry import Retry
 from tests.authors.replaying import timers_of, types_of
 from tests.test_properties import replays_as_recorded
 
-TASKS = {"task_list": "by-hand-and", "version": "1"}
+TASKS = {"task_list": "rerun-and", "version": "1"}
 
 
-@activity.with_attributes(name="by_hand_and.echo", **TASKS)
+@activity.with_attributes(name="rerun_and.echo", **TASKS)
 def echo(value):
     return value
 
 
-@activity.with_attributes(name="by_hand_and.count", **TASKS)
+@activity.with_attributes(name="rerun_and.count", **TASKS)
 def count(text):
     return len(text)
 
 
-@activity.with_attributes(name="by_hand_and.fails", **TASKS)
+@activity.with_attributes(name="rerun_and.fails", **TASKS)
 def fails(*args):
     raise ValueError("no luck")
 
 
 @activity.with_attributes(
-    name="by_hand_and.backs_off", retry=Retry(maximum_attempts=3, initial_interval=60), raises_on_failure=True, **TASKS
+    name="rerun_and.backs_off", retry=Retry(maximum_attempts=3, initial_interval=60), raises_on_failure=True, **TASKS
 )
 def backs_off(key):
     tried.append(key)
@@ -73,7 +73,7 @@ def until_all_done(*futures):
 
 
 class OnWorkflow(Workflow):
-    task_list = "by-hand-and"
+    task_list = "rerun-and"
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class OnWorkflow(Workflow):
 class Deadlines(OnWorkflow):
     """Two deadlines, of which the first is not needed any more when the code runs again."""
 
-    name = "by_hand_and.deadlines"
+    name = "rerun_and.deadlines"
 
     def run(self):
         first = self.submit(echo, 1)
@@ -104,7 +104,7 @@ def test_deadlines_are_the_same_ones_each_time(virtual_lab, replay_cache_size):
 
 
 class EitherOr(OnWorkflow):
-    name = "by_hand_and.either_or"
+    name = "rerun_and.either_or"
 
     def run(self):
         slow, quick = self.submit(self.start_timer("slow", 7_200)), self.submit(self.start_timer("quick", 600))
@@ -116,14 +116,14 @@ class EitherOr(OnWorkflow):
         return [future.task_id for future in first.done]
 
 
-def test_what_was_waited_for_with_a_timeout_is_looked_at_again(virtual_lab, replay_cache_size):
+def test_futures_waited_for_with_a_timeout_are_waited_for_again(virtual_lab, replay_cache_size):
     result, execution = result_of(virtual_lab, EitherOr)
     assert result == ["slow", "quick"]  # run again, it finds the slow one canceled
     assert len(types_of(execution, "TimerCanceled")) == 1
 
 
 class BacksOff(OnWorkflow):
-    name = "by_hand_and.backs_off_workflow"
+    name = "rerun_and.backs_off_workflow"
 
     def run(self, key):
         task = self.submit(backs_off, key)
@@ -143,7 +143,7 @@ def test_the_waits_between_attempts_go_on(virtual_lab, replay_cache_size, reques
 
 
 class Inbox(OnWorkflow):
-    name = "by_hand_and.inbox"
+    name = "rerun_and.inbox"
 
     def run(self):
         inbox, got = self.signals("letter"), []
@@ -157,7 +157,7 @@ class Inbox(OnWorkflow):
         return [got, [marker.details for marker in self.list_markers(all=True)]]
 
 
-def test_each_signal_is_had_once_in_each_run_from_the_start(lab, replay_cache_size):
+def test_each_signal_is_taken_once_in_each_rerun(lab, replay_cache_size):
     execution = lab.start(Inbox)
     for letter in ("one", "two", "one", "last"):
         execution.signal("letter", letter)
@@ -171,7 +171,7 @@ def test_each_signal_is_had_once_in_each_run_from_the_start(lab, replay_cache_si
 
 
 class Child(OnWorkflow):
-    name = "by_hand_and.child"
+    name = "rerun_and.child"
 
     def run(self, text, more=""):
         return text + more
@@ -180,7 +180,7 @@ class Child(OnWorkflow):
 class Large(OnWorkflow):
     """A large result is passed on by those that look at it and by those that don't."""
 
-    name = "by_hand_and.large"
+    name = "rerun_and.large"
 
     def run(self, text):
         made = self.submit(echo, text)
@@ -207,7 +207,7 @@ def test_large_results_are_passed_on_as_before(lab_for_large, replay_cache_size)
 class Asking(OnWorkflow):
     """The hook waits for advice while the workflow runs again and again."""
 
-    name = "by_hand_and.asking"
+    name = "rerun_and.asking"
 
     def run(self, how):
         self.how = how
@@ -223,7 +223,7 @@ class Asking(OnWorkflow):
         self.submit(self.start_timer(f"thinking {n} {ctx.retry_count}", 60)).wait()
         if self.how == "handled":
             return ctx.decide_handled(ctx.a_task, self.submit(Child, asked, [ctx.current_started_decision_id]))
-        if self.how == "by hand":
+        if self.how == "blocked":
             until_all_done(self.submit(self.start_timer(f"more {n} {ctx.retry_count}", 60)))
         if ctx.retry_count == 0:
             return ctx.decide_retry(5)
@@ -231,8 +231,8 @@ class Asking(OnWorkflow):
         return ctx.decide_ignore()
 
 
-@pytest.mark.parametrize("how", ["ignored", "by hand", "handled"])
-def test_a_hook_that_waits_goes_on_when_the_workflow_begins_again(virtual_lab, replay_cache_size, how):
+@pytest.mark.parametrize("how", ["ignored", "blocked", "handled"])
+def test_a_hook_that_waits_goes_on_when_the_workflow_runs_again(virtual_lab, replay_cache_size, how):
     result, execution = result_of(virtual_lab, Asking, how)
     if how == "handled":
         assert [first[:2] for first in result] == [[1, 0], [2, 0]]
@@ -241,7 +241,7 @@ def test_a_hook_that_waits_goes_on_when_the_workflow_begins_again(virtual_lab, r
     echoed = 2 if how == "handled" else 4
     timers = [name for name, _ in timers_of(execution)]
     assert (
-        len(timers) == len([*filter(None, timers)]) == 2 + echoed + 2 * (how != "handled") + echoed * (how == "by hand")
+        len(timers) == len([*filter(None, timers)]) == 2 + echoed + 2 * (how != "handled") + echoed * (how == "blocked")
     )
     assert len(types_of(execution, "ActivityTaskScheduled")) == echoed + (2 if how == "handled" else 4)
     assert execution.unhandled_failures().empty
@@ -253,7 +253,7 @@ def test_a_hook_that_waits_goes_on_when_the_workflow_begins_again(virtual_lab, r
 gates: dict[str, threading.Event] = {}
 
 
-@activity.with_attributes(name="by_hand_and.long", heartbeat_timeout=3, **TASKS)
+@activity.with_attributes(name="rerun_and.long", heartbeat_timeout=3, **TASKS)
 def long(gate):
     opened = gates[gate]
     while not opened.wait(0.005):
@@ -261,7 +261,7 @@ def long(gate):
 
 
 @activity.with_attributes(
-    name="by_hand_and.backs_off_for_long", retry=Retry(maximum_attempts=3, initial_interval=3600), **TASKS
+    name="rerun_and.backs_off_for_long", retry=Retry(maximum_attempts=3, initial_interval=3600), **TASKS
 )
 def backs_off_for_long():
     raise ValueError("not yet")
@@ -270,14 +270,14 @@ def backs_off_for_long():
 class CleansUp(OnWorkflow):
     """Waits until it is canceled, and then for its tasks to end."""
 
-    name = "by_hand_and.cleans_up"
+    name = "rerun_and.cleans_up"
     cancellation = "raise"
-    by_hand = False
+    reruns = False
 
     def run(self, gate):
         task, retried = self.submit(long, gate), self.submit(backs_off_for_long)
         signal = self.submit(self.wait_signal("never"))
-        if self.by_hand and not self.executor.history.cancel_requested:
+        if self.reruns and not self.executor.history.cancel_requested:
             until_all_done(signal)
         try:
             signal.wait()
@@ -287,27 +287,27 @@ class CleansUp(OnWorkflow):
             raise
 
 
-class CleansUpByHand(CleansUp):
-    name = "by_hand_and.cleans_up_by_hand"
-    by_hand = True
+class CleansUpInReruns(CleansUp):
+    name = "rerun_and.cleans_up_in_reruns"
+    reruns = True
 
 
 class Asks(CleansUp):
     """The hook of a task that failed waits when the execution is canceled."""
 
-    name = "by_hand_and.asks"
+    name = "rerun_and.asks"
 
     def on_task_failure(self, ctx):
         self.submit(self.start_timer("thinking", 3_600)).wait()
         return ctx.decide_retry()
 
 
-class AsksByHand(Asks):
-    name = "by_hand_and.asks_by_hand"
-    by_hand = True
+class AsksInReruns(Asks):
+    name = "rerun_and.asks_in_reruns"
+    reruns = True
 
 
-@pytest.mark.parametrize("workflow", [CleansUp, CleansUpByHand, Asks, AsksByHand])
+@pytest.mark.parametrize("workflow", [CleansUp, CleansUpInReruns, Asks, AsksInReruns])
 def test_all_that_is_open_is_canceled_with_the_execution(lab, replay_cache_size, workflow, request):
     gate = request.node.name
     gates[gate] = threading.Event()
