@@ -195,32 +195,32 @@ class HistoryWithRecords(History):
     # -- attempts --
 
     def attempts(self) -> list[Record]:
-        """One record for each attempt of an activity, in the order in which they were scheduled."""
+        """One record for each attempt of an activity, in the order in which they were scheduled; see `attempt`."""
         events_of: dict[int, list[HistoryEvent]] = {}
         for event in self:
             if event.type == "ActivityTaskScheduled":
                 events_of[event.id] = [event]
             elif event.type in _EVENTS and event.attributes.get("scheduledEventId") in events_of:
                 events_of[event.attributes["scheduledEventId"]].append(event)
-        return [self._record_from(events) for events in events_of.values()]
+        return [self._attempt_from(events) for events in events_of.values()]
 
-    def attempt(self, event: HistoryEvent, *, decode: Callable[[str], Any] = decode_or_text) -> Record:
+    def attempt(self, event: HistoryEvent) -> Record:
         """The record of the attempt that this event is about, from the attempt's own events up to this one.
 
-        The event is one of an activity or a child execution. `decode` reads the attempt's `input`. There is no `retry`
-        in it, for that counts other attempts.
+        The event is one of an activity or a child execution. `input` and `control` are as recorded. There is no
+        `retry`, for that counts other attempts.
         """
         earlier = (event.attributes.get(name) for name in (_EVENTS[event.type].follows, "startedEventId"))
         ids = sorted({id for id in earlier if id})
-        return self._record_from([*(self.event(id) for id in ids), event], decode)
+        return self._attempt_from([*(self.event(id) for id in ids), event])
 
-    def _record_from(self, events: Sequence[HistoryEvent], decode: Callable[[str], Any] = decode_or_text) -> Record:
-        """One attempt's record, from its events so far."""
+    def _attempt_from(self, events: Sequence[HistoryEvent]) -> Record:
+        """The record of an attempt with these events."""
         last = events[-1]
         row = _EVENTS[last.type]
         record: Record = {"type": row.kind, "id": self._name(last, row)}
         for event in events:
-            record.update(_EVENTS[event.type].keys_of(event, decode))
+            record.update(_EVENTS[event.type].keys_of(event))
         if row.state == "timed_out":
             record["timeout_value"] = self._timeout_of(last, row)
         return record
@@ -244,7 +244,7 @@ class HistoryWithRecords(History):
         return not event_id or event_id >= self._events[0].id
 
     def _apply(self, event: HistoryEvent, row: _Row) -> None:
-        keys = row.keys_of(event)
+        keys = {key: _READ[key](value) if key in _READ else value for key, value in row.keys_of(event).items()}
         match row.kind:
             case "activity" | "child_workflow":
                 found = self._activities if row.kind == "activity" else self._child_workflows
@@ -331,8 +331,8 @@ class _Row(NamedTuple):
     follows: str
     """The attribute that refers to the record's first event."""
 
-    def keys_of(self, event: HistoryEvent, decode: Callable[[str], Any] = decode_or_text) -> Record:
-        """The keys that this event sets. `decode` reads an `input`."""
+    def keys_of(self, event: HistoryEvent) -> Record:
+        """The keys that this event sets, their values as recorded."""
         keys: Record = {"state": self.state}
         if self.id:
             keys[self.id] = event.id
@@ -342,12 +342,6 @@ class _Row(NamedTuple):
             value: Any = event.attributes
             for part in attribute.split("."):
                 value = (value or {}).get(part)
-            if key == "input":
-                value = decode(value)
-            elif key == "control":
-                value = decode_or_text(value)
-            elif key == "start_to_fire_timeout":
-                value = _seconds(value)
             keys[key] = value
         return keys
 
@@ -355,6 +349,13 @@ class _Row(NamedTuple):
 def _seconds(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "input": decode_or_text,
+    "control": decode_or_text,
+    "start_to_fire_timeout": _seconds,
+}
+"""How the values of these keys are read; those of the others stay as they were recorded."""
 
 _DECISION: Final = {"decision_task_completed_event_id": "decisionTaskCompletedEventId"}
 _EXTERNAL: Final = {
@@ -409,6 +410,7 @@ _EVENTS: Final[dict[str, _Row]] = {
     "ActivityTaskScheduled": _activity(
         "scheduled",
         {
+            "activity_type": "activityType",
             "name": "activityType.name",
             "version": "activityType.version",
             "task_list": "taskList.name",
