@@ -30,8 +30,11 @@ class Submitter(Protocol):
     def submit(self, task: Task) -> Future:
         """Take a task; gives its future at once."""
 
-    def spawn(self, future: Future, body: Callable[[], Any]) -> None:
-        """Run `body` in a fiber of its own, now until it first waits; its result or error closes the future."""
+    def spawn(self, future: Future, body: Callable[[], Any], label: str = "") -> None:
+        """Run `body` in a fiber of its own, now until it first waits; its result or error closes the future.
+
+        `label` says to people what runs in the fiber.
+        """
 
     def new_future(self, future_class: type[Future], *, raises: bool) -> Future:
         """A future of a container, which waits as a task's does."""
@@ -264,7 +267,7 @@ class _Members(SubmittableContainer):
                 future.set_exception(error, raises=True)
 
         finished.add_done_callback(close)
-        executor.spawn(finished, body)
+        executor.spawn(finished, body, type(self).__name__)
 
 
 class Group(_Members):

@@ -202,6 +202,10 @@ class Future:
         """The error, without waiting for it and without marking it as handled."""
         return self._exception
 
+    def peek(self) -> tuple[str, Any, BaseException | None]:
+        """State, result as it is passed on, and error, as they are now; does not wait or handle a failure."""
+        return self._state, self._result, self._exception
+
     @property
     def failed(self) -> bool:
         """It has an exception, and was not canceled; does not wait and does not mark the failure as handled."""

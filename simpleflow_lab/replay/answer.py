@@ -84,7 +84,7 @@ def answer_with(run: Run, kinds: Kinds, selection: Selection, execution_context:
     """The answer that sends this selection; its commands count as sent. `execution_context` is the recorded one."""
     for command in selection.commands:
         command.sent = True
-    decisions, context = selection.decisions, _new_context(run, kinds, execution_context)
+    decisions, context = selection.decisions, new_context(run, kinds, execution_context)
     if not run.fields.has_unwritten:
         return Answer(decisions, context)
     written = itertools.chain([context], *(swf_decisions.attributes(decision).values() for decision in decisions))
@@ -103,7 +103,7 @@ def _size(decision: Mapping[str, Any]) -> int:
     return 400 + sum(len(value) for value in attributes.values() if isinstance(value, str))
 
 
-def _new_context(run: Run, kinds: Kinds, recorded: str) -> str | None:
+def new_context(run: Run, kinds: Kinds, recorded: str) -> str | None:
     """The execution context if it changes: the signals that are awaited, and the failures that nothing handled."""
     context: dict[str, Any] = {}
     awaited = kinds.signals.awaited

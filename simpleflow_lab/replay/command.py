@@ -178,11 +178,15 @@ class PendingCommands:
     def __init__(self) -> None:
         self._commands: dict[Command, None] = {}
         self._named: dict[tuple[CommandKind, str], list[Command]] = {}
+        self.on_added: Callable[[Command], None] | None = None
+        """Called with each command that is added; set for an observer."""
 
     def add(self, command: Command) -> None:
         """Append a command."""
         self._commands[command] = None
         self._named.setdefault((command.kind, command.id), []).append(command)
+        if self.on_added is not None:
+            self.on_added(command)
 
     def remove(self, command: Command) -> None:
         """Take out a command that is recorded or canceled. Raises `KeyError` if it is not here."""

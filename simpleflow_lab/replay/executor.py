@@ -44,8 +44,8 @@ class ReplayExecutor:
 
     @property
     def is_replaying(self) -> bool:
-        """The decision at hand was made before."""
-        return self._run.is_replaying
+        """The decision at hand was made before, or is made only to look at it."""
+        return not self._run.is_live
 
     def now(self) -> datetime.datetime:
         """When the current decision task was started."""
@@ -96,10 +96,14 @@ class ReplayExecutor:
         if fibers.closed:
             # Code in a `finally` of an abandoned fiber: no command can be made any more.
             raise greenlet.GreenletExit
-        return self._kinds.submit(task, fibers.line())
+        line = fibers.line()
+        future = self._kinds.submit(task, line)
+        if self._run.observer is not None:
+            self._run.observer.task_submitted(task, future, line, fibers.current)
+        return future
 
-    def spawn(self, future: Future, body: Callable[[], Any]) -> None:
-        """Run `body` in a fiber of its own; its result or error closes the future."""
+    def spawn(self, future: Future, body: Callable[[], Any], label: str = "") -> None:
+        """Run `body` in a fiber of its own; its result or error closes the future. `label` says what runs there."""
         run = self._run
 
         def to_future() -> None:
@@ -117,12 +121,15 @@ class ReplayExecutor:
                 if not future.done:
                     future.set_finished(result)
 
-        run.fibers.spawn(to_future, run.fibers.line())
+        run.fibers.spawn(to_future, run.fibers.line(), label=label)
 
     def new_future(self, future_class: type[Future], *, raises: bool) -> Future:
         """A future of a container."""
         future = future_class(self._run.waiter, raises=raises)
-        future.add_done_callback(self._run.failures.count)
+        run = self._run
+        future.add_done_callback(run.failures.count)
+        if run.observer is not None:
+            run.observer.container_submitted(future, run.fibers.line(), run.fibers.current)
         return future
 
     def patched(self, patch: str, *, deprecated: bool) -> bool:

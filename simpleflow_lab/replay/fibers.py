@@ -32,7 +32,7 @@ Path = tuple[int | str, ...]
 class Fiber:
     """One fiber."""
 
-    __slots__ = ("children", "error", "greenlet", "line", "path", "wait_token", "waits_for")
+    __slots__ = ("children", "error", "greenlet", "label", "line", "number", "path", "wait_token", "waits_for")
 
     def __init__(
         self,
@@ -40,6 +40,9 @@ class Fiber:
         line: Line | None,
         context: contextvars.Context | None,
         path: Path = (),
+        *,
+        number: int = 1,
+        label: str = "",
     ):
         self.greenlet = greenlet.greenlet(body)
         # A copy, so that what one fiber sets in its context stays its own.
@@ -50,6 +53,10 @@ class Fiber:
         """The future for which it is suspended, or `None`."""
         self.path = path
         """Which fiber it is, the same in every run of the code."""
+        self.number = number
+        """1 for the first fiber of a run of the code, then 2, 3, … as they are started."""
+        self.label = label
+        """What runs in it, for people: `run`, or `Chain`."""
         self.children = 0
         """How many fibers it has started."""
         self.wait_token: object = None
@@ -74,11 +81,17 @@ class Fibers:
         self._alive: dict[Fiber, None] = {}
         self._closed = False
         self._roots = 0
+        self._spawned = 0
+        self.on_resume: Callable[[Fiber], None] | None = None
+        """Called with each fiber that is about to run; set for an observer."""
 
-    def spawn(self, body: Callable[[], None], line: Line | None = None, path: Path | None = None) -> None:
+    def spawn(
+        self, body: Callable[[], None], line: Line | None = None, path: Path | None = None, *, label: str = ""
+    ) -> None:
         """Run `body` in a new fiber: from a fiber at once, until it first waits; else when `run` is called.
 
-        `path` is given for a fiber that starts with an event, and so in no order that is the same in each run.
+        `path` is given for a fiber that starts with an event, and so in no order that is the same in each run. `label`
+        says to people what runs in it.
         """
 
         def to_the_end() -> None:
@@ -88,7 +101,10 @@ class Fibers:
                 self._alive.pop(fiber, None)
 
         parent = self._current
-        fiber = Fiber(to_the_end, line, self._context, path or self._next_path(parent))
+        self._spawned += 1
+        fiber = Fiber(
+            to_the_end, line, self._context, path or self._next_path(parent), number=self._spawned, label=label
+        )
         self._alive[fiber] = None
         if parent is None:
             self._ready.append(lambda: self._switch(fiber))
@@ -175,6 +191,11 @@ class Fibers:
         return [fiber for fiber in self._alive if fiber.waits_for is not None]
 
     @property
+    def current(self) -> Fiber | None:
+        """The fiber that runs now, or `None`."""
+        return self._current
+
+    @property
     def path(self) -> Path:
         """The path of the fiber that runs now; () outside of all."""
         return self._current.path if self._current is not None else ()
@@ -208,6 +229,8 @@ class Fibers:
     def _switch(self, fiber: Fiber) -> None:
         if fiber not in self._alive:
             return
+        if self.on_resume is not None:
+            self.on_resume(fiber)
         before, self._current = self._current, fiber
         fiber.greenlet.parent = greenlet.getcurrent()
         try:

@@ -42,9 +42,14 @@ def line_of(frame: FrameType) -> Line:
 
 def line_text(line: Line) -> str:
     """The line as `basic.py:25, z = self.submit(double, y)`; the file name of a notebook's cell is left out."""
-    place = f"{_file_of(line.filename)}{line.lineno}"
+    place = place_text(line)
     source = linecache.getline(line.filename, line.lineno).strip()
     return f"{place}, {shortened(source, 120)}" if source else place
+
+
+def place_text(line: Line) -> str:
+    """The line without its source, as `basic.py:25`, or `cell line 25` of a notebook."""
+    return f"{_file_of(line.filename)}{line.lineno}"
 
 
 def shortened(text: str, limit: int = 200) -> str:

@@ -35,4 +35,5 @@ class PendingHooks:
 
 def _spawn(fibers: Fibers, command: Command, hook: Callable[[], None]) -> None:
     # The path says which failure of which task it is: hooks start whenever events come.
-    fibers.spawn(hook, command.line, ("hook", command.kind.name, command.id, command.attempts.failures.total()))
+    path = ("hook", command.kind.name, command.id, command.attempts.failures.total())
+    fibers.spawn(hook, command.line, path, label=f"hook on_task_failure of {command.id}")

@@ -17,13 +17,14 @@ from collections.abc import Iterable, Mapping
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import HistoryError, ImpureWorkflowError
-from simpleflow_lab.replay.answer import Answer, answer_with, select
+from simpleflow_lab.replay.answer import Answer, answer_with, new_context, select
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import LIMIT_KEY, DecisionBatch, HistoryReader
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.matching import Matching
+from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.replay.workflow_code import WorkflowCode
@@ -47,12 +48,14 @@ class Replay:
         defaults: Mapping[str, str] | None = None,
         max_open_activities: int = MAX_OPEN_ACTIVITIES,
         fields: Fields | None = None,
+        observer: Observer | None = None,
     ):
         """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes.
 
         `defaults` are the task list and the timeouts of activities that set none, by their names in a decision.
         `max_open_activities` is how many activity tasks may be open at a time, if the workflow's class does not say.
         `fields` reads the large fields of the history; without it those that the code reads can't be read.
+        `observer` watches: it is told of every decision, whether replayed or made.
         """
         self.workflow = workflow
         self._reader = HistoryReader()
@@ -64,7 +67,9 @@ class Replay:
             context=context,
             defaults=defaults or {},
             fields=fields if fields is not None else Fields(),
+            observer=observer,
         )
+        self._observer = observer
         self._kinds = Kinds(self._run)
         self._patches = Patches()
         self._code = WorkflowCode(
@@ -85,23 +90,38 @@ class Replay:
         for batch in self._reader.read(events):
             self._replay(batch)
 
-    def decide(self, started_event_id: int) -> Answer:
+    def decide(self, started_event_id: int, *, dry: bool = False) -> Answer:
         """The decisions for the decision task that this event started. Call `feed` before.
+
+        With `dry` they are only looked at: no hook of a close runs, output is muted, the code sees `is_replaying`, and
+        no command counts as sent. A replay that made a dry decision makes only dry ones.
 
         Raises `DecisionTaskError` for what must not close the execution.
         """
+        if self._run.is_dry and not dry:
+            raise RuntimeError("this replay made a dry decision: make a new replay to decide")
         if self.workflow.determinism == "raise" and self.impurities:
             raise ImpureWorkflowError("; ".join(str(impurity) for impurity in self.impurities))
         self.replay_last_batch()
-        self._run_to(started_event_id, is_replaying=False)
+        self._run.is_dry = dry
+        self._run_to(started_event_id, None)
         selection = select(self._run, self._kinds, room=self._max_open_activities - self._matching.open_activities)
-        return answer_with(self._run, self._kinds, selection, self._execution_context)
+        if dry:
+            answer = Answer(selection.decisions, new_context(self._run, self._kinds, self._execution_context))
+        else:
+            answer = answer_with(self._run, self._kinds, selection, self._execution_context)
+        if self._observer is not None:
+            self._observer.decision_made(answer.decisions, answer.execution_context, pending=len(self._run.pending))
+        return answer
 
-    def replay_last_batch(self) -> None:
-        """Replay the decision at the end of the history, to which no further event belongs. Raises as `feed`."""
+    def replay_last_batch(self, *, is_complete: bool = True) -> None:
+        """Replay the decision at the end of the history, to which no further event belongs. Raises as `feed`.
+
+        With `is_complete=False` the history is cut: commands of that decision that it doesn't record are no difference.
+        """
         batch = self._reader.take_last_batch()
         if batch is not None:
-            self._replay(batch)
+            self._replay(batch, is_complete=is_complete)
 
     def close(self) -> None:
         """End the workflow's code, from the thread that replayed it."""
@@ -141,12 +161,12 @@ class Replay:
 
     # -- along the history --
 
-    def _replay(self, batch: DecisionBatch) -> None:
+    def _replay(self, batch: DecisionBatch, *, is_complete: bool = True) -> None:
         """Run the code up to a decision that was made, and match its commands with those that the history records."""
         started = batch.started_event_id
         if self.decided_for < started:
             self._patches.recorded(batch.recorded)
-            self._run_to(started, is_replaying=True)
+            self._run_to(started, batch)
         decider = self._reader.decider_of(started)
         recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
         context = batch.completed.attributes.get("executionContext")
@@ -154,25 +174,38 @@ class Replay:
             self._execution_context = context
         matched = self._matching.match(
             batch,
-            expects_all=decider is not None,
+            expects_all=decider is not None and is_complete,
             max_open_activities=min(self._max_open_activities, recorded_limit),
         )
+        if self._observer is not None:
+            self._observer.decision_replayed(matched.pairs, matched.divergence, pending=len(self._run.pending))
         if matched.divergence is not None:
             raise matched.divergence.error()
 
-    def _run_to(self, started_event_id: int, *, is_replaying: bool) -> None:
-        """Apply the events that the decider saw, and let the code run until all of it waits."""
+    def _run_to(self, started_event_id: int, batch: DecisionBatch | None) -> None:
+        """Apply the events that the decider saw, and let the code run until all of it waits.
+
+        `batch` is the decision, if it was made before.
+        """
         run = self._run
         if not 0 < started_event_id <= len(run.events):
             raise HistoryError(f"event {started_event_id} is not in the history that was fed")
         applied, run.started_event_id = run.started_event_id, started_event_id
-        run.is_replaying = is_replaying
-        self._code.prepare()
-        for event in run.events[applied:started_event_id]:
-            self._apply(event)
-        run.history.advance(started_event_id)
-        if run.closing is None:
-            self._code.run()
+        run.is_replaying = batch is not None
+        seen = run.events[applied:started_event_id]
+        if self._observer is not None:
+            self._observer.decision_begins(started_event_id, seen, batch)
+        try:
+            self._code.prepare()
+            for event in seen:
+                self._apply(event)
+            run.history.advance(started_event_id)
+            if run.closing is None:
+                self._code.run()
+        except Exception as error:
+            if self._observer is not None:
+                self._observer.decision_failed(error, pending=len(run.pending))
+            raise
 
     def _apply(self, event: HistoryEvent) -> None:
         row = event.row

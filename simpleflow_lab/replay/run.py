@@ -19,6 +19,7 @@ from simpleflow_lab.futures import Canceler, Future
 from simpleflow_lab.replay.command import Command, PendingCommands
 from simpleflow_lab.replay.failures import Failures
 from simpleflow_lab.replay.fibers import Fibers
+from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.pending_hooks import PendingHooks
 from simpleflow_lab.replay.rerun import CommandIndex
 from simpleflow_lab.replay.task_ids import TaskIds
@@ -54,6 +55,7 @@ class Run:
         context: contextvars.Context | None,
         defaults: Mapping[str, str],
         fields: Fields,
+        observer: Observer | None = None,
     ):
         self.events = events
         """The events that were read, also those that came after the decision at hand."""
@@ -62,12 +64,16 @@ class Run:
         self.domain, self.workflow_id, self.run_id = domain, workflow_id, run_id
         self.defaults = defaults
         """The task list and the timeouts of activities that set none, by their names in a decision."""
+        self.observer = observer
+        """Watches this run, or `None`."""
         self._context = context
-        self.fibers = Fibers(context)
+        self.fibers = self._new_fibers()
         self.fields = DeferredFields(fields, lambda call: self.fibers.call_outside(call))
         self.ids = TaskIds(workflow_id, run_id, fiber_path=lambda: self.fibers.path)
         self.pending = PendingCommands()
         """Commands that the history has not recorded yet."""
+        if observer is not None:
+            self.pending.on_added = lambda command: observer.command_made(command, self.fibers.current)
         self.index = CommandIndex(self.pending)
         self.failures = Failures()
         self.hooks = PendingHooks()
@@ -76,6 +82,8 @@ class Run:
         """The author's latest instance; `None` before the first decision."""
         self.is_replaying = False
         """The decision at hand was made before."""
+        self.is_dry = False
+        """The decision at hand is made only to look at it: it is not answered."""
         self.started_event_id = 0
         """Id of the `DecisionTaskStarted` of the decision at hand; 0 before the first."""
         self.closing: Command | None = None
@@ -93,6 +101,11 @@ class Run:
     def started(self) -> HistoryEvent:
         """Its `WorkflowExecutionStarted`."""
         return self.events[0]
+
+    @property
+    def is_live(self) -> bool:
+        """The decision at hand is made now, and will be answered: its output is written and hooks of a close run."""
+        return not self.is_replaying and not self.is_dry
 
     @property
     def decided_at(self) -> datetime.datetime:
@@ -152,10 +165,16 @@ class Run:
         """The code is about to run from its start. Its commands so far stay as they are."""
         self.blocked = self.resolved_after_block = False
         self.fibers.close()
-        self.fibers = Fibers(self._context)
+        self.fibers = self._new_fibers()
         self.ids.begin_rerun()
         self.index.begin_rerun()
         self.failures.begin_rerun()
+
+    def _new_fibers(self) -> Fibers:
+        fibers = Fibers(self._context)
+        if self.observer is not None:
+            fibers.on_resume = self.observer.fiber_resumed
+        return fibers
 
 
 def _raise(error: BaseException, what: str) -> None:

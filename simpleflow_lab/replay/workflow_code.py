@@ -26,7 +26,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.replay.commands.close import close_with
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
-from simpleflow_lab.replay.muted_output import muted_output
+from simpleflow_lab.replay.muted_output import muted_output, watched_output
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.replay.workflow_hooks import Hooks, InfrastructureError
 from simpleflow_lab.swf.history import HistoryEvent
@@ -78,15 +78,16 @@ class WorkflowCode:
 
     def run(self) -> None:
         """Run the code until all its fibers are suspended, or the execution ends. Raises `DecisionTaskError`."""
-        if self._run.is_replaying:
-            with muted_output():
-                self._run_to_suspension()
-        else:
+        run = self._run
+        if run.is_live:
+            self._run_to_suspension()
+            return
+        with muted_output() if run.observer is None else watched_output(run.observer.output_written):
             self._run_to_suspension()
 
     def _spawn(self) -> None:
         self._is_spawned = True
-        self._run.fibers.spawn(self._main)
+        self._run.fibers.spawn(self._main, label="run")
 
     def _rerun(self) -> None:
         run = self._run

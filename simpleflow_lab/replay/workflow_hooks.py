@@ -56,11 +56,11 @@ class Hooks:
             raise InfrastructureError(f"{type(error).__name__} in {self._type_name()}.{name}: {error}") from error
 
     def call_at_close(self, run: Run, name: str, *args: Any) -> None:
-        """Call a hook of the close: when the close is decided, and not when it is replayed.
+        """Call a hook of the close: when the close is decided, and not when it is replayed or only looked at.
 
         Commands that the hook makes are dropped: the execution closes.
         """
-        if run.is_replaying or not self._own[name]:
+        if not run.is_live or not self._own[name]:
             return
         before = set(run.pending)
         self.call(run, name, *args)

@@ -135,7 +135,7 @@ class Step(SubmittableContainer):
                 future.set_exception(error, raises=True)
 
         finished.add_done_callback(close)
-        executor.spawn(finished, lambda: self._one_by_one(executor, workflow, future))
+        executor.spawn(finished, lambda: self._one_by_one(executor, workflow, future), type(self).__name__)
         return future
 
     def _one_by_one(self, executor: Submitter, workflow: Any, future: StepFuture) -> None:

@@ -1,0 +1,434 @@
+"""An observer that makes a record of each decision.
+
+Rule: work per decision is in proportion to what happened in it. What stays the same is shared with the records before:
+the futures are a log, and a fiber that hasn't run keeps its stack where many are suspended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from simpleflow_lab.canvas import ChainFuture, GroupFuture
+from simpleflow_lab.exceptions import NondeterminismError
+from simpleflow_lab.futures import Future, nested
+from simpleflow_lab.replay.command import Command
+from simpleflow_lab.replay.commands.activity import ACTIVITY
+from simpleflow_lab.replay.commands.child import CHILD
+from simpleflow_lab.replay.commands.close import CLOSE
+from simpleflow_lab.replay.commands.kinds import KINDS
+from simpleflow_lab.replay.commands.marker import MARKER
+from simpleflow_lab.replay.commands.signal import SIGNAL
+from simpleflow_lab.replay.commands.timer import CANCEL_TIMER, TIMER
+from simpleflow_lab.replay.divergence import Divergence
+from simpleflow_lab.replay.fibers import Fiber
+from simpleflow_lab.replay.history_reader import DecisionBatch
+from simpleflow_lab.replay.lines import Line, place_text
+from simpleflow_lab.replay.suspended_code import open_ids, stack_of
+from simpleflow_lab.replay.trace_records import (
+    Close,
+    CommandRecord,
+    DecisionRecord,
+    FiberName,
+    FutureLog,
+    FutureRecord,
+    Match,
+    SignalRecord,
+    SuspendedFiber,
+)
+from simpleflow_lab.replay.value_text import value_text
+from simpleflow_lab.signal import WaitForSignal
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.event_types import EXECUTION
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.task import (
+    ActivityTask,
+    CancelTimerTask,
+    ContinueAsNewWorkflowTask,
+    MarkerTask,
+    SignalTask,
+    Task,
+    TimerTask,
+    WorkflowTask,
+)
+
+MAX_OUTPUT: Final = 10_000
+"""Most characters of output that one record holds."""
+MAX_FRESH_STACKS: Final = 100
+"""Most fibers that ran in a decision and whose local variables are recorded with it."""
+MAX_RENEWED_STACKS: Final = 10
+"""Most fibers that did not run in a decision and whose local variables are recorded again all the same: what they hold
+may have changed."""
+
+_CLOSES: Final = frozenset(type for type, kind in KINDS.items() if kind is CLOSE)
+_KINDS: Final[Mapping[type[Task], str]] = {
+    ActivityTask: ACTIVITY.name,
+    WorkflowTask: CHILD.name,
+    TimerTask: TIMER.name,
+    CancelTimerTask: CANCEL_TIMER.name,
+    MarkerTask: MARKER.name,
+    SignalTask: SIGNAL.name,
+    WaitForSignal: "signal wait",
+    ContinueAsNewWorkflowTask: "continue as new",
+}
+"""What the futures of tasks of these classes, and of classes derived from them, are called."""
+
+
+class _FutureState:
+    """What is known of a future so far."""
+
+    __slots__ = (
+        "attempts",
+        "closed",
+        "depends_on",
+        "fiber",
+        "future",
+        "is_changed",
+        "kind",
+        "line",
+        "members",
+        "number",
+        "scheduled",
+        "started",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        kind: str,
+        future: Future,
+        line: Line | None,
+        fiber: FiberName | None,
+        depends_on: Sequence[int] = (),
+    ):
+        self.number = number
+        self.kind = kind
+        self.future = future
+        self.line = line
+        self.fiber = fiber
+        self.depends_on = depends_on
+        self.members: list[int] = []
+        self.is_changed = False
+        self.attempts = 0
+        self.scheduled: int | None = None
+        self.started: int | None = None
+        self.closed: int | None = None
+
+    def record(self) -> FutureRecord:
+        """As it is now."""
+        state, result, error = self.future.peek()
+        value = None
+        if self.future.done:
+            value = value_text(result if error is None else error)
+        return FutureRecord(
+            number=self.number,
+            kind=self.kind,
+            id=self.future.task_id or None,
+            line=self.line,
+            fiber=self.fiber,
+            depends_on=self.depends_on,
+            members=tuple(self.members),
+            state=state,
+            value=value,
+            failed=error is not None,
+            attempts=self.attempts,
+            scheduled_event_id=self.scheduled,
+            started_event_id=self.started,
+            closed_event_id=self.closed,
+        )
+
+
+class _Decision:
+    """The decision at hand."""
+
+    def __init__(
+        self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None, first_change: int
+    ):
+        self.started_event_id = started_event_id
+        self.seen = seen
+        self.batch = batch
+        self.first_change = first_change
+        self.commands: list[CommandRecord] = []
+        self.matches: list[Match] = []
+        self.decisions: list[Decision] = []
+        self.output: list[str] = []
+        self.output_left = MAX_OUTPUT
+
+
+class Recorder:
+    """An `Observer` that gives a `DecisionRecord` for each decision to a callback."""
+
+    def __init__(self, on_decision: Callable[[DecisionRecord], None], *, stacks_from: int = 1):
+        """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
+        `DecisionTaskStarted` event has at least this id."""
+        self._on_decision = on_decision
+        self._stacks_from = stacks_from
+        self._decision: _Decision | None = None
+        self._decisions = 0
+        self._commands: dict[Command, list[CommandRecord]] = {}
+        """The records of each pending command; two of a close that was refused: it is made again at once."""
+        self._made_again: list[CommandRecord] = []
+        """Commands that were made after the code of a decision had run, and so belong to the next one."""
+        self._commands_made = 0
+        self._futures: dict[Future, _FutureState] = {}
+        self._by_event: dict[int, _FutureState] = {}
+        self._groups: dict[Fiber, _FutureState] = {}
+        """The containers whose members each fiber submits."""
+        self._new_groups: list[_FutureState] = []
+        """Submitted in this decision."""
+        self._changed: list[_FutureState] = []
+        self._log = FutureLog()
+        self._names: dict[Fiber, FiberName] = {}
+        self._resumed: dict[Fiber, None] = {}
+        """The fibers that ran in this decision."""
+        self._suspended: dict[Fiber, SuspendedFiber] = {}
+
+    # -- Observer --
+
+    def decision_begins(self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None) -> None:
+        """See `Observer`."""
+        decision = self._decision = _Decision(started_event_id, tuple(seen), batch, len(self._log))
+        decision.commands, self._made_again = self._made_again, []
+        for event in seen:
+            row = event.row
+            state = self._by_event.get(event.attributes.get(row.find.follows, 0)) if row.find.follows else None
+            if state is None:
+                continue
+            if row.closes:
+                state.closed = event.id
+            elif row.state == "started":
+                state.started = event.id
+            else:
+                continue
+            self._change(state)
+
+    def fiber_resumed(self, fiber: Fiber) -> None:
+        """See `Observer`."""
+        if fiber not in self._names:
+            self._name(fiber)
+            if self._new_groups:  # a container submits its members in a fiber that it starts at once
+                self._groups[fiber] = self._new_groups[-1]
+        self._resumed[fiber] = None
+
+    def task_submitted(self, task: Task, future: Future, line: Line | None, fiber: Fiber | None) -> None:
+        """See `Observer`."""
+        if future not in self._futures:
+            kind = _KINDS.get(type(task)) or next(kind for base, kind in _KINDS.items() if isinstance(task, base))
+            given = (getattr(task, "args", ()), getattr(task, "kwargs", {}), getattr(task, "details", None))
+            self._add(kind, future, line, fiber, nested(given))
+
+    def container_submitted(self, future: Future, line: Line | None, fiber: Fiber | None) -> None:
+        """See `Observer`."""
+        if isinstance(future, GroupFuture):
+            kind = "chain" if isinstance(future, ChainFuture) else "group"
+            self._new_groups.append(self._add(kind, future, line, fiber, ()))
+
+    def command_made(self, command: Command, fiber: Fiber | None) -> None:
+        """See `Observer`."""
+        self._commands_made += 1
+        state = self._state_of(command)
+        record = CommandRecord(
+            number=self._commands_made,
+            kind=command.kind.name,
+            id=command.id,
+            type=command.type,
+            input=command.input,
+            line=command.line,
+            fiber=self._name(fiber) if state is None else state.fiber,
+        )
+        records = self._commands.setdefault(command, [])
+        records.append(record)
+        if self._decision is None or len(records) > 1:
+            self._made_again.append(record)
+        else:
+            self._decision.commands.append(record)
+
+    def output_written(self, text: str) -> None:
+        """See `Observer`."""
+        decision = self._decision
+        if decision is not None and decision.output_left > 0:
+            decision.output.append(text[: decision.output_left])
+            decision.output_left -= len(text)
+
+    def decision_replayed(
+        self, pairs: Sequence[tuple[HistoryEvent, Command]], divergence: Divergence | None, *, pending: int
+    ) -> None:
+        """See `Observer`."""
+        for event, command in pairs:
+            self._match(event, command)
+        self._end(pending=pending, divergence=divergence, error=None if divergence is None else divergence.error())
+
+    def decision_made(self, decisions: Sequence[Decision], execution_context: str | None, *, pending: int) -> None:
+        """See `Observer`."""
+        self._end(pending=pending, decisions=decisions, execution_context=execution_context)
+
+    def decision_failed(self, error: Exception, *, pending: int) -> None:
+        """See `Observer`."""
+        divergence = None
+        if isinstance(error, NondeterminismError):
+            divergence = Divergence(
+                event_id=error.event_id,
+                recorded=error.recorded,
+                commanded=error.requested,
+                recorded_line=error.recorded_line,
+                commanded_line=error.requested_line,
+            )
+        self._end(pending=pending, divergence=divergence, error=error)
+
+    # -- decisions --
+
+    def _match(self, event: HistoryEvent, command: Command) -> None:
+        state = self._state_of(command)
+        if state is not None:
+            state.attempts += 1
+            state.scheduled, state.started, state.closed = event.id, None, event.id if event.row.closes else None
+            self._by_event[event.id] = state
+            self._change(state)
+        records = self._commands[command]
+        record = records.pop(0)
+        if not records:
+            del self._commands[command]
+        if self._decision is not None:
+            self._decision.matches.append(Match(record, event.id))
+            self._decision.decisions.append(command.decision())
+
+    def _state_of(self, command: Command) -> _FutureState | None:
+        return None if command.future is None else self._futures.get(command.future)
+
+    def _end(
+        self,
+        *,
+        pending: int,
+        decisions: Sequence[Decision] = (),
+        execution_context: str | None = None,
+        divergence: Divergence | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        decision, self._decision = self._decision, None
+        if decision is None:
+            return  # this replay made the decision, and it has a record
+        completed: HistoryEvent | None = None
+        recorded: Sequence[HistoryEvent] = ()
+        if decision.batch is not None:
+            completed, recorded = decision.batch.completed, tuple(decision.batch.recorded)
+            decisions, execution_context = decision.decisions, completed.attributes.get("executionContext")
+        self._decisions += 1
+        self._record_changes()
+        self._on_decision(
+            DecisionRecord(
+                number=self._decisions,
+                started_event_id=decision.started_event_id,
+                completed_event_id=None if completed is None else completed.id,
+                is_replayed=completed is not None,
+                events=decision.seen,
+                signals=_signals_among(decision.seen),
+                commands=tuple(decision.commands),
+                recorded=recorded,
+                matches=tuple(decision.matches),
+                pending=pending,
+                suspended=self._suspended_fibers(decision.started_event_id),
+                output="".join(decision.output),
+                decisions=tuple(decisions),
+                execution_context=execution_context,
+                close=_close_among(recorded, decisions),
+                divergence=divergence,
+                error=None if error is None else f"{type(error).__name__}: {error}",
+                _futures=self._log,
+                _first_change=decision.first_change,
+                _last_change=len(self._log),
+            )
+        )
+
+    # -- futures --
+
+    def _add(
+        self, kind: str, future: Future, line: Line | None, fiber: Fiber | None, arguments: Iterable[Future]
+    ) -> _FutureState:
+        known = self._futures
+        depends_on = tuple(dict.fromkeys(known[each].number for each in arguments if each in known))
+        state = known[future] = _FutureState(len(known) + 1, kind, future, line, self._name(fiber), depends_on)
+        self._change(state)
+        if not future.done:
+            future.add_done_callback(lambda _: self._change(state))
+        return state
+
+    def _change(self, state: _FutureState) -> None:
+        if not state.is_changed:
+            state.is_changed = True
+            self._changed.append(state)
+
+    def _record_changes(self) -> None:
+        grown = [self._groups[fiber] for fiber in self._resumed if fiber in self._groups]
+        for group in dict.fromkeys([*self._new_groups, *grown]):
+            self._add_members(group)
+        self._new_groups.clear()
+        changed, self._changed = self._changed, []
+        for state in changed:
+            state.is_changed = False
+            self._log.append(state.record())
+
+    def _add_members(self, group: _FutureState) -> None:
+        assert isinstance(group.future, GroupFuture)
+        new = group.future.futures[len(group.members) :]
+        if new:
+            group.members.extend(self._futures[member].number for member in new if member in self._futures)
+            self._change(group)
+
+    # -- fibers --
+
+    def _name(self, fiber: Fiber | None) -> FiberName | None:
+        if fiber is None:
+            return None
+        name = self._names.get(fiber)
+        if name is None:
+            line = "" if fiber.line is None or fiber.label.startswith("hook ") else f" at {place_text(fiber.line)}"
+            name = self._names[fiber] = FiberName(fiber.number, f"{fiber.label}{line}")
+        return name
+
+    def _suspended_fibers(self, started_event_id: int) -> tuple[SuspendedFiber, ...]:
+        suspended, resumed = self._suspended, self._resumed
+        with_locals = started_event_id >= self._stacks_from
+        if with_locals:
+            for fiber in [fiber for fiber in islice(suspended, MAX_RENEWED_STACKS) if fiber not in resumed]:
+                suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=True)
+        for number, fiber in enumerate(resumed):
+            if fiber.waits_for is None:
+                suspended.pop(fiber, None)  # it has ended
+            else:
+                fresh = with_locals and number < MAX_FRESH_STACKS
+                suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=fresh)
+        resumed.clear()
+        return tuple(suspended.values())
+
+    def _suspended_fiber(self, fiber: Fiber, started_event_id: int, *, with_locals: bool) -> SuspendedFiber:
+        future, name = fiber.waits_for, self._name(fiber)
+        assert future is not None
+        assert name is not None
+        return SuspendedFiber(
+            name=name,
+            waits_for=value_text(future),
+            waits_for_ids=open_ids(future),
+            stack=stack_of(fiber, with_locals=with_locals),
+            recorded_at=started_event_id,
+        )
+
+
+def _close_among(recorded: Iterable[HistoryEvent], decisions: Iterable[Decision]) -> Close | None:
+    """How the decision closed the execution: as the history records it, or as it would."""
+    for event in recorded:
+        if event.decision in _CLOSES:
+            refused = None if event.row.entity == EXECUTION else str(event.attributes.get("cause"))
+            return Close(decision_type=event.decision, event_id=event.id, refused=refused)
+    types = (str(decision["decisionType"]) for decision in decisions)
+    return next((Close(decision_type=each, event_id=None, refused=None) for each in types if each in _CLOSES), None)
+
+
+def _signals_among(events: Iterable[HistoryEvent]) -> tuple[SignalRecord, ...]:
+    return tuple(
+        SignalRecord(
+            name=str(event.attributes.get("signalName")), event_id=event.id, input=event.attributes.get("input")
+        )
+        for event in events
+        if event.type == "WorkflowExecutionSignaled"
+    )

@@ -1,0 +1,114 @@
+"""A history watched: the workflow's code runs along it, and each decision gives a record.
+
+`watch` needs a history and the workflow's class, and no service. It runs the code as a decider does that has lost its
+replay: `run`, and the hooks that belong to every replay (`before_replay`, `after_replay`, `should_cancel`,
+`on_task_failure`). Output is muted and recorded. It runs no activity, no hook of a close (`on_completed`, `on_failure`,
+`on_canceled`, `after_closed`), and sends nothing.
+
+Going back is watching a prefix: `until`.
+
+Rule: a history is watched in one thread, the one that asks for the first record. `replay_thread` lets others ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from simpleflow_lab.exceptions import DecisionTaskError, StoreError
+from simpleflow_lab.replay.divergence import Divergence
+from simpleflow_lab.replay.muted_output import watched_output
+from simpleflow_lab.replay.recorder import Recorder
+from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.replay.trace_records import (
+    Close,
+    CommandRecord,
+    DecisionRecord,
+    FiberName,
+    FutureRecord,
+    Match,
+    SignalRecord,
+    StackFrame,
+    SuspendedFiber,
+)
+from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.workflow import Workflow
+
+__all__ = [
+    "Close",
+    "CommandRecord",
+    "DecisionRecord",
+    "Divergence",
+    "FiberName",
+    "FutureRecord",
+    "Match",
+    "SignalRecord",
+    "StackFrame",
+    "SuspendedFiber",
+    "watch",
+]
+
+
+def watch(
+    workflow: type[Workflow],
+    history: Sequence[HistoryEvent],
+    *,
+    until: int | None = None,
+    dry: bool = False,
+    on_divergence: Literal["raise", "collect"] = "raise",
+    stacks_from: int = 1,
+    **options: Any,
+) -> Iterator[DecisionRecord]:
+    """One record for each decision that the history records, in order, as soon as it is replayed.
+
+    `until` is the id of the last event to look at: the rest of the history doesn't exist. `dry` adds the open decision
+    at the end, if a decision task is started there and not closed: how the code would decide now. `stacks_from` spares
+    the local variables of decisions that started before this event. `options` are those of `Replay`: child ids and ids
+    of activities depend on `workflow_id` and `run_id`, large values on `fields`.
+
+    Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and
+    `DecisionTaskError` where it can make none, both after the record that says so. With `on_divergence="collect"` the
+    records end there and nothing is raised. Raises `HistoryError` if `history` is none.
+    """
+    records: list[DecisionRecord] = []
+    replay = Replay(workflow, observer=Recorder(records.append, stacks_from=stacks_from), **options)
+    last = len(history) if until is None else min(until, len(history))
+    try:
+        for position in range(last):
+            replay.feed((history[position],))
+            yield from _taken(records)
+        replay.replay_last_batch(is_complete=last == len(history) or not _records_decision(history[last]))
+        yield from _taken(records)
+        started = open_decision(history[:last]) if dry else None
+        if started is not None:
+            replay.decide(started, dry=True)
+            yield from _taken(records)
+    except (DecisionTaskError, StoreError):
+        yield from _taken(records)
+        if on_divergence != "collect":
+            raise
+    finally:
+        with watched_output(lambda text: None):  # abandoned code may print in its `finally` clauses
+            replay.close()
+
+
+def open_decision(history: Sequence[HistoryEvent]) -> int | None:
+    """Id of the `DecisionTaskStarted` of the decision that is open at the end of this history, or `None`."""
+    for event in reversed(history):
+        if event.type in CLOSE_STATUS:
+            return None
+        if event.row.entity == DECISION_TASK:
+            return event.id if event.row.state == "started" else None
+    return None
+
+
+def _taken(records: list[DecisionRecord]) -> list[DecisionRecord]:
+    taken = records[:]
+    records.clear()
+    return taken
+
+
+def _records_decision(event: HistoryEvent) -> bool:
+    """The event belongs to the decision whose events are just before it."""
+    return event.decision is not None and "decisionTaskCompletedEventId" in event.attributes
