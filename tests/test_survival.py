@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import Lab
-from simpleflow_lab.swf.lost_workers import is_worker_lost
+from simpleflow_lab.swf.conventions import is_worker_lost
 from tests.examples_count import trials
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event, to_milliseconds
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.history_entities import Entity
 
 
 class Deadline(NamedTuple):

@@ -47,8 +47,8 @@ from simpleflow_lab.service.delegation import refuse_positional
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
+from simpleflow_lab.swf.history_entities import Entity
 
 P = ParamSpec("P")
 T = TypeVar("T")

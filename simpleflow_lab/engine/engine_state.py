@@ -21,9 +21,9 @@ from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
 from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.history_entities import Entities
 
 CACHED_EVENTS: Final = 100_000
 """How many events of closed executions stay in memory, unless the engine says otherwise."""

@@ -12,9 +12,9 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from simpleflow_lab.swf.entities import Entities, Entity
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, LAMBDA, TIMER
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.history_entities import Entities, Entity
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)

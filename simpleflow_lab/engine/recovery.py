@@ -17,10 +17,10 @@ from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
 from simpleflow_lab.engine.store import Contents
 from simpleflow_lab.engine.task_lists import ScheduledTask
-from simpleflow_lab.swf.entities import Entity
+from simpleflow_lab.swf.conventions import WORKER_LOST
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.lost_workers import WORKER_LOST
+from simpleflow_lab.swf.history_entities import Entity
 
 HistoryOf = Callable[[Run], list[HistoryEvent]]
 IsWorkerAlive = Callable[[str | None], bool]

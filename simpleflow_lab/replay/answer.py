@@ -23,9 +23,9 @@ from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_REQUEST_BYTES
-from simpleflow_lab.swf.timer_names import WAKE_UP_TIMER
 
 _BUDGET: Final = MAX_REQUEST_BYTES - 64_000
 """Bytes of decisions in one answer; the rest is for the request around them and the execution context."""

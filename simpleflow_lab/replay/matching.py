@@ -24,9 +24,9 @@ from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.swf.control import read_control
+from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import EventType
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.timer_names import WAKE_UP_TIMER
 
 
 class Matched(NamedTuple):

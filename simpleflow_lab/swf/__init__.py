@@ -1,1 +1,4 @@
-"""SWF's own words as data: event types, histories, entities, decisions, limits. Imports nothing of ours but errors."""
+"""Amazon SWF as data: event types, histories, decisions, request shapes, limits.
+
+Rule: it imports nothing of ours but exceptions, and runs nothing.
+"""

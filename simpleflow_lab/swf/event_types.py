@@ -8,8 +8,10 @@ execution, … A row says which kind of entity, what state the event puts it in,
 * `follows_open(attribute)`: the attribute is the name of the entity, which is open;
 * `follows_or_opens(attribute, name)`: `follows` if the attribute is an event id, `opens` if it is 0.
 
-The engine, the replay and the views all fold histories by this table and know no event type by other means. States
-are SWF's words in lower case, spelled as SWF spells them (`canceled`).
+States are SWF's words in lower case, spelled as SWF spells them (`canceled`).
+
+Rule: the engine, the replay and the views fold histories by this table; none of them has a table of event types of its
+own.
 
 Source: the service model of Amazon SWF 2012-01-25, `HistoryEvent` and `EventType`; which events schedule a decision
 task was read from recorded histories.
@@ -31,9 +33,9 @@ EXTERNAL_SIGNAL: Final = "external_signal"
 EXTERNAL_CANCEL: Final = "external_cancel"
 LAMBDA: Final = "lambda"
 DECISION_FAILURE: Final = "decision_failure"
-"""A decision that SWF refused and that concerns no entity, or one that does not exist."""
+"""A refused decision that concerns no entity, or one that does not exist."""
 UNKNOWN: Final = "unknown"
-"""An event of a type that is not in this table: kept, shown, and otherwise left alone."""
+"""An event of a type that is not in this table: it is kept and shown, and changes nothing."""
 
 
 class Find(NamedTuple):
@@ -46,7 +48,7 @@ class Find(NamedTuple):
     opens: bool = False
     """A new entity starts here (when `follows` leads nowhere, if that is given too)."""
     name: str | None = None
-    """The attribute that names a new entity; `None` for entities without a name."""
+    """The attribute that holds the name of a new entity; `None` for entities without a name."""
 
 
 class EventType(NamedTuple):
@@ -59,7 +61,7 @@ class EventType(NamedTuple):
     find: Find
     """How the event finds its entity."""
     closes: bool = False
-    """Nothing follows it for this entity."""
+    """No later event is about this entity."""
     wakes: bool = False
     """SWF schedules a decision task after it, unless one is scheduled already."""
     decision: str | None = None

@@ -4,8 +4,8 @@ The JSON is that of `aws swf get-workflow-execution-history`: `{"events": [{"eve
 "eventTimestamp": …, "…EventAttributes": {…}}, …]}`. Timestamps are read as epoch seconds (AWS CLI 1, the wire) or as
 ISO 8601 (AWS CLI 2) and written as epoch seconds. Attribute names stay SWF's, so AWS's documentation is ours.
 
-Reading checks what everything else leans on: ids 1, 2, 3, …, timestamps, and that references point back. It never runs
-or imports anything. Events of types that SWF may add one day are kept and shown.
+Rule: a history from a file is validated before anything else reads it: its ids are 1, 2, 3, …, its timestamps can be
+read, its references point back. Reading runs and imports nothing. Events of unknown types are kept: SWF may add some.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class HistoryEvent(NamedTuple):
     id: int
     """`eventId`: 1 for the first event, then without gaps."""
     type: str
-    """`eventType`, one of the table's 54, or one that SWF added since."""
+    """`eventType`: one of the 54 of the event table, or a newer one."""
     timestamp: datetime.datetime
     """`eventTimestamp`, timezone-aware, UTC, in milliseconds."""
     attributes: Mapping[str, Any]
@@ -55,7 +55,7 @@ class HistoryEvent(NamedTuple):
         return None if decision is None or self.attributes.get("initiatedEventId") else decision
 
     def to_wire(self) -> dict[str, Any]:
-        """The event as boto3 gives it."""
+        """The event in boto3's form."""
         return {
             "eventId": self.id,
             "eventType": self.type,
@@ -65,7 +65,7 @@ class HistoryEvent(NamedTuple):
 
 
 def event_from_wire(wire: Mapping[str, Any]) -> HistoryEvent:
-    """An event as boto3 gives it, trusted: from a service, not from a file."""
+    """The event in boto3's form. Nothing is validated: it comes from a service, not from a file."""
     kind = wire["eventType"]
     return HistoryEvent(wire["eventId"], kind, wire["eventTimestamp"], wire.get(attributes_key(kind)) or {})
 
@@ -169,7 +169,7 @@ class History(Sequence[HistoryEvent]):
 
 
 def _event_from_file(data: Any, position: int) -> HistoryEvent:
-    """An event from a file that nobody vouches for."""
+    """An event from a file, validated. Raises `HistoryError`."""
     if not isinstance(data, dict):
         raise HistoryError(f"event {position} is {type(data).__name__}, not an object")
     event_id, kind = data.get("eventId"), data.get("eventType")
@@ -182,7 +182,7 @@ def _event_from_file(data: Any, position: int) -> HistoryEvent:
         raise HistoryError(f"event {event_id}: {attributes_key(kind)} is not an object")
     timestamp = _timestamp(data.get("eventTimestamp"), event_id)
     for name, value in attributes.items():
-        # startedEventId 0, parentInitiatedEventId 0: SWF's way to say "none".
+        # In startedEventId and parentInitiatedEventId, 0 means "none".
         if name.endswith("EventId") and name not in _IDS_OF_OTHERS:
             if type(value) is not int or not 0 <= value < event_id:
                 raise HistoryError(f"event {event_id}: {name} is {_short(value)}, not the id of an earlier event")
@@ -223,18 +223,18 @@ def _timestamp(value: Any, event_id: int) -> datetime.datetime:
         if isinstance(value, int | float):
             return _EPOCH + datetime.timedelta(milliseconds=round(value * 1000))
         if isinstance(value, str):
-            moment = datetime.datetime.fromisoformat(value)
-            if moment.tzinfo is None:
+            time = datetime.datetime.fromisoformat(value)
+            if time.tzinfo is None:
                 raise HistoryError(f"event {event_id}: the eventTimestamp {_short(value)} has no time zone")
-            return moment.astimezone(datetime.UTC)
+            return time.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
         pass
     raise HistoryError(f"event {event_id}: eventTimestamp is {_short(value)}, neither epoch seconds nor ISO 8601")
 
 
-def epoch_seconds(moment: datetime.datetime) -> float:
+def epoch_seconds(time: datetime.datetime) -> float:
     """Seconds since 1970, exact to the millisecond."""
-    return ((moment - _EPOCH) // datetime.timedelta(milliseconds=1)) / 1000
+    return ((time - _EPOCH) // datetime.timedelta(milliseconds=1)) / 1000
 
 
 def _jsonable(wire: dict[str, Any]) -> dict[str, Any]:

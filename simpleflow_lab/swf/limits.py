@@ -1,7 +1,7 @@
-"""Quotas of Amazon SWF that code depends on.
+"""Quotas of Amazon SWF that code depends on. Lengths are in characters, durations in seconds.
 
 Source: "Amazon SWF quotas", https://docs.aws.amazon.com/amazonswf/latest/developerguide/swf-dg-limits.html, and the
-shapes of the service model. Lengths are in characters.
+shapes of the service model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_POLLERS: Final = 1_000
 """Pollers per task list."""
 
 MAX_DECISIONS: Final = 100
-"""Decisions per RespondDecisionTaskCompleted. SWF's own limit is the size of the request; clients keep to 100."""
+"""Decisions per RespondDecisionTaskCompleted. SWF limits the size of the request; 100 is what clients send at most."""
 MAX_REQUEST_BYTES: Final = 1_000_000
 """Size of one request, headers included ("1 MB")."""
 

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.swf.control import read_control
-from simpleflow_lab.swf.entities import Entity
 from simpleflow_lab.swf.event_types import (
     ACTIVITY,
     CHILD,
@@ -30,6 +29,7 @@ from simpleflow_lab.swf.event_types import (
     TIMER,
     UNKNOWN,
 )
+from simpleflow_lab.swf.history_entities import Entity
 from simpleflow_lab.views.formatting import well_formed
 
 ATTEMPTS: Final = frozenset({ACTIVITY, CHILD, LAMBDA, TIMER})

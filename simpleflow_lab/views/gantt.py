@@ -21,9 +21,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.swf.timer_names import RETRY_TIMER
 from simpleflow_lab.views.attempts import Attempt, DecisionTask, PointEvent
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simpleflow_lab.swf.entities import Entities, Entity
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.swf.history_entities import Entities, Entity
 from simpleflow_lab.views.attempts import (
     ATTEMPTS,
     POINT_EVENTS,

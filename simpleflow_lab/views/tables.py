@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.swf.history_entities import Entities
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history

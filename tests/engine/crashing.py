@@ -16,7 +16,7 @@ from typing import Any
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import SWFFault, UnknownResourceFault
 from simpleflow_lab.swf import decisions
-from simpleflow_lab.swf.lost_workers import is_worker_lost
+from simpleflow_lab.swf.conventions import is_worker_lost
 from tests.service.scenario import DOMAIN, Scenario
 
 ACTIVITIES = 30

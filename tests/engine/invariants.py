@@ -11,9 +11,9 @@ from typing import Any
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, EVENT_TYPES, TIMER
 from simpleflow_lab.swf.history import event_from_wire
+from simpleflow_lab.swf.history_entities import Entities
 
 LONGEST = {
     **dict.fromkeys(("input", "result", "control", "executionContext"), limits.MAX_DATA),

@@ -13,7 +13,7 @@ from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.recovery import downtime
 from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.swf import decisions
-from simpleflow_lab.swf.lost_workers import WORKER_LOST, is_worker_lost
+from simpleflow_lab.swf.conventions import WORKER_LOST, is_worker_lost
 from tests.service.scenario import DOMAIN, Handle, Scenario
 
 Open = Callable[..., Scenario]

@@ -22,9 +22,9 @@ from simpleflow_lab.engine.store_format import first_chain, next_chain
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf import decisions
-from simpleflow_lab.swf.entities import Entities
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, DECISION_TASK, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.swf.history_entities import Entities
 from simpleflow_lab.workflow import registry
 from tests.engine.invariants import violations
 from tests.faults import programs

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab.exceptions import HistoryError
-from simpleflow_lab.swf.entities import fold
 from simpleflow_lab.swf.event_types import ACTIVITY, EXECUTION
 from simpleflow_lab.swf.history import MAX_EVENTS, History
+from simpleflow_lab.swf.history_entities import fold
 
 HISTORIES = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
 

@@ -19,8 +19,8 @@ from simpleflow_lab.replay.commands.failure_context import timeout_value
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import Run
+from simpleflow_lab.swf.conventions import is_worker_lost
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.lost_workers import is_worker_lost
 
 Members = dict[str, Any]
 """Members of a `Command`."""

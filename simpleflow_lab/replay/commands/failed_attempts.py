@@ -32,8 +32,8 @@ from simpleflow_lab.replay.commands.timer import retry_after
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.retry import FailedAttempt as Failed
 from simpleflow_lab.retry import policy_of
+from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.timer_names import RETRY_TIMER
 from simpleflow_lab.task import ActivityTask, TaskFailureContext, TimerTask, WorkflowTask
 
 _HOOK: Final = "on_task_failure"

@@ -16,9 +16,9 @@ from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import Run
 from simpleflow_lab.replay.task_ids import within_limit
 from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.timer_names import DEADLINE_TIMER, RETRY_TIMER
 from simpleflow_lab.task import CancelTimerTask, TimerTask
 
 

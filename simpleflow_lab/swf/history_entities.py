@@ -1,10 +1,9 @@
-"""A history folded into the things it speaks of: activity tasks, timers, children, signals, markers, …
+"""A history folded into its entities: activity tasks, timers, children, signals, markers, …, each with its events.
 
-One fold over the event table, event by event; each event costs the same. An activity that is tried three times is
-three entities, for each attempt has a scheduled event of its own.
+An activity that is tried three times is three entities, for each attempt has a scheduled event of its own. The engine
+keeps one `Entities` for each open execution and feeds it new events; `fold` makes one of a whole history.
 
-The fold is a plain object that grows: the engine and the replay keep one and feed it new events, the views make one of
-a whole history with `fold`.
+Rule: what an event does to an entity is read from the event table. Each event costs the same, however long the history.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Entity:
         self.events: list[HistoryEvent] = [event]
         """Its events in order; the first one opened it."""
         self.closed = closed
-        """Nothing more can happen to it."""
+        """It is in a final state."""
 
     @property
     def id(self) -> int:
@@ -70,18 +69,18 @@ class Entity:
 
 
 class Entities:
-    """The fold: feed it events with `apply`, in order."""
+    """The entities of a history that grows: `apply` feeds it the next event."""
 
     def __init__(self, *, keep_closed: bool = True):
-        """With `keep_closed=False` closed entities are dropped, so that memory follows what is open, not what was."""
+        """With `keep_closed=False` closed entities are dropped, so that memory grows only with what is open."""
         self.execution: Entity | None = None
-        """The workflow execution itself, once its first event came."""
+        """The workflow execution itself; `None` before its first event."""
         self._keep_closed = keep_closed
         self._all: dict[int, Entity] = {}
         self._open: dict[tuple[str, str], Entity] = {}
 
     def apply(self, event: HistoryEvent) -> Entity:
-        """Fold one event in; gives the entity it is about. Raises `HistoryError` if it refers to nothing known."""
+        """Fold in the next event, and give its entity. Raises `HistoryError` if the event refers to nothing known."""
         row = EVENT_TYPES.get(event.type, UNKNOWN_EVENT_TYPE)
         find = row.find
         entity: Entity | None = None
@@ -138,11 +137,11 @@ class Entities:
             self._all.pop(entity.id, None)
 
     def get(self, event_id: int) -> Entity | None:
-        """The entity that this event opened."""
+        """The entity that this event opened, or `None`."""
         return self._all.get(event_id)
 
     def open(self, kind: str, name: str) -> Entity | None:
-        """The open entity of this kind and name."""
+        """The open entity of this kind and name, or `None`."""
         return self._open.get((kind, name))
 
     def of(self, kind: str) -> list[Entity]:

@@ -1,0 +1,26 @@
+"""Texts that this product writes into fields which SWF leaves free, and recognises in histories.
+
+Rule: data only. Recorded histories hold these texts, so none of them may change.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+WAKE_UP_TIMER: Final = "_simpleflow_wake_up_timer"
+"""Id of a timer of 0 s that brings the next decision task, for commands that one answer can't hold; upstream's name."""
+RETRY_TIMER: Final = "__simpleflow_task_"
+"""Start of the id of a timer that waits for a task's next attempt; the task's id follows. Upstream's name."""
+DEADLINE_TIMER: Final = "_simpleflow_deadline"
+"""Start of the id of a timer that is the timeout of `futures.wait` or `futures.as_completed`; a number follows."""
+
+WORKER_LOST: Final = (
+    '{"simpleflow_lab":"worker lost","message":"the process that ran this activity task ended before it"}'
+)
+"""`details` of the ActivityTaskTimedOut (START_TO_CLOSE) of a task that ran when the engine's process died. The engine
+writes it; the replay then schedules the activity again without spending a retry."""
+
+
+def is_worker_lost(details: str | None) -> bool:
+    """Whether the details of an ActivityTaskTimedOut say that the task's worker died with the engine."""
+    return details == WORKER_LOST
