@@ -1,22 +1,25 @@
-"""What the environment says, as one frozen record. Read when it is asked for, never at import.
+"""The settings, from the environment and other sources, as one frozen record.
 
     settings.current().jumbo_fields_bucket                   # None, or SIMPLEFLOW_JUMBO_FIELDS_BUCKET
     with settings.override(jumbo_fields_bucket="bucket/prefix"):
         ...                                                  # in this process, in all its threads
 
 `Settings` is the table: each field has its variable, how it is read, its default and its meaning, and everything that
-lists settings (`simpleflow info settings`, `reference`) reads them there. A value is looked for in this order:
+lists settings (`simpleflow info settings`, `reference`) reads them there. The sources of a value, in this order:
 
     1. `override` and `configure`     of this process
     2. the environment                a variable that is empty counts as not set
     3. a module                       that `SIMPLEFLOW_SETTINGS_MODULE` names, with the variables as upper-case names
     4. the default
 
-What can't be read raises `UsageError` in one line that names the variable; nothing is guessed. Who needs settings asks
-once, when it is made, and hands them down: a Lab has the settings of the moment when it was opened.
+A value that can't be read raises `UsageError` in one line that names the variable; nothing is guessed.
 
-What upstream has and this has not: versions of types that name none (a version belongs to the code), `LOGGING` and
-`SIMPLEFLOW_SYSLOG_TARGET` (a library configures no logging), `SIMPLEFLOW_BINARIES_DIRECTORY` (see `download`).
+*Rule:* settings are read when they are needed, never at import, and handed down: a Lab has those of the moment when it
+was opened.
+
+Settings of upstream's that are missing here: versions of types that name none (a version belongs to the code),
+`LOGGING` and `SIMPLEFLOW_SYSLOG_TARGET` (a library configures no logging), `SIMPLEFLOW_BINARIES_DIRECTORY` (see
+`programs.downloads`).
 """
 
 from __future__ import annotations
@@ -43,13 +46,13 @@ from simpleflow_lab.exceptions import UsageError
 
 DEFAULT_DOMAIN: Final = "lab"
 MODULE_VARIABLE: Final = "SIMPLEFLOW_SETTINGS_MODULE"
-"""Names a module whose upper-case names are settings, too."""
+"""The variable that names a module whose upper-case names are settings, too."""
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 
-# -- how a value is read: from the environment's text, or from what Python code gives ----------------------------------
+# -- how a value is read: from the environment's text, or from a value of Python code ----------------------------------
 
 
 def _text(given: object) -> str:
@@ -83,7 +86,7 @@ def _whole(lowest: int, highest: int | None = None) -> Callable[[object], int]:
 
 
 def _timeout(given: object) -> str:
-    """As SWF writes it."""
+    """A timeout as SWF writes it: whole seconds, or NONE."""
     if given is None or str(given).strip().upper() == "NONE":
         return "NONE"
     try:
@@ -109,15 +112,15 @@ class Variable(NamedTuple):
     """A row of the table."""
 
     name: str
-    """Of the environment variable."""
+    """Name of the environment variable."""
     field: str
-    """Of the setting."""
+    """Name of the field of `Settings`."""
     default: Any
-    """If nobody says anything."""
+    """The value where no source has one."""
     meaning: str
-    """In one sentence."""
+    """The setting's meaning, in words."""
     like: str | None
-    """The field whose value it has by default."""
+    """The field whose value is the default; `None` if `default` is."""
 
 
 def _of(
@@ -136,7 +139,7 @@ def _of(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What is configured. The fields have the variables' names in lower case, without `SIMPLEFLOW_`."""
+    """The settings. The fields have the variables' names in lower case, without `SIMPLEFLOW_`."""
 
     lab_store: str | None = _of(
         "SIMPLEFLOW_LAB_STORE", _text, None, "store of `Lab()`: a file, `:memory:` or `aws://REGION/DOMAIN`"
@@ -260,26 +263,26 @@ def reference() -> str:
 
 
 def current() -> Settings:
-    """The settings as they are now. Raises `UsageError` naming the variable that can't be read."""
+    """The settings as they are now. Raises `UsageError`, which names a variable that can't be read."""
     module = _module()
     values: dict[str, Any] = {}
     for name, field in _FIELDS.items():
-        said = _said(name, module)
-        values[name] = values.get(field.metadata["like"], field.default) if said is _NOTHING else said
+        found = _configured(name, module)
+        values[name] = values.get(field.metadata["like"], field.default) if found is _UNSET else found
     return Settings(**values)
 
 
 def __getattr__(name: str) -> Any:
-    """Upstream's `settings.STEP_BUCKET`: a setting by its variable, as it is now."""
+    """A setting by its variable, as it is now: upstream's `settings.STEP_BUCKET`."""
     if name not in _BY_VARIABLE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(current(), _BY_VARIABLE[name])
 
 
 def read(name: str) -> Any:
-    """One setting, whatever the others say; not for those that have another's value by default."""
-    said = _said(name, _module())
-    return _FIELDS[name].default if said is _NOTHING else said
+    """One setting, without reading the others; not for a setting whose default is another one's value."""
+    found = _configured(name, _module())
+    return _FIELDS[name].default if found is _UNSET else found
 
 
 def default_store() -> str:
@@ -288,12 +291,12 @@ def default_store() -> str:
 
 
 def default_domain() -> str:
-    """The domain that is meant when none is named."""
+    """The domain of calls and commands that name none."""
     return str(read("swf_domain"))
 
 
 def configure(values: Mapping[str, Any] | None = None, /, **named: Any) -> None:
-    """Set these for this process, until it ends or `reset`; upstream's name.
+    """Set values for this process, until it ends or `reset` is called; upstream's name.
 
     Takes the names of fields or of variables: `configure(s3_sse=True)` is `configure({"SIMPLEFLOW_S3_SSE": True})`.
     Raises `UsageError`, and sets nothing, if there is no such setting or it can't have this value.
@@ -305,13 +308,16 @@ def configure(values: Mapping[str, Any] | None = None, /, **named: Any) -> None:
 
 
 def put_setting(key: str, value: Any) -> None:
-    """Set one; upstream's name. See `configure`."""
+    """Set one value; upstream's name. See `configure`."""
     configure({key: value})
 
 
 @contextlib.contextmanager
 def override(values: Mapping[str, Any] | None = None, /, **named: Any) -> Iterator[Settings]:
-    """Within it, these are set for this process, in all its threads; gives the settings. Raises as `configure` does."""
+    """Within this context these values are set for this process, in all its threads; gives the settings.
+
+    Raises as `configure` does.
+    """
     checked = _checked({**(values or {}), **named})
     global _overrides
     with _lock:
@@ -325,35 +331,35 @@ def override(values: Mapping[str, Any] | None = None, /, **named: Any) -> Iterat
 
 
 def reset() -> None:
-    """Forget what `configure` set."""
+    """Remove the values that `configure` set."""
     global _overrides
     with _lock:
         _overrides = {}
 
 
 _overrides: Mapping[str, Any] = {}
-"""By field. Replaced, never changed: readers take no lock."""
+"""The values of `configure` and `override`, by field. Replaced, never changed, so that readers take no lock."""
 _lock: Final = threading.Lock()
 
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """By field, read."""
+    """The values by field, converted. Raises `UsageError`."""
     checked = {}
     for key, value in values.items():
         name = _BY_VARIABLE.get(key, key)
         field = _FIELDS.get(name)
         if field is None:
             raise UsageError(f"no setting {key!r}: `simpleflow info settings` lists them")
-        # `None` where nothing is the default says nothing; elsewhere it must be a value.
+        # `None` is a value only of settings that have it by default.
         checked[name] = None if value is None and field.default is None else _read(name, value, f"the setting {key}")
     return checked
 
 
-_NOTHING: Final = object()
+_UNSET: Final = object()
 
 
-def _said(name: str, module: Any) -> Any:
-    """One setting, from where it is said first, or `_NOTHING`."""
+def _configured(name: str, module: Any) -> Any:
+    """The value of a setting in the first source that has one, or `_UNSET`."""
     if name in _overrides:
         return _overrides[name]
     variable = _FIELDS[name].metadata["variable"]
@@ -363,14 +369,14 @@ def _said(name: str, module: Any) -> Any:
     given = getattr(module, variable, None)
     if given is not None and given != "":
         return _read(name, given, f"{variable} of the module {module.__name__}")
-    return _NOTHING
+    return _UNSET
 
 
-def _read(name: str, given: object, what: str) -> Any:
+def _read(name: str, given: object, source: str) -> Any:
     try:
         return _FIELDS[name].metadata["read"](given)
     except ValueError as error:
-        raise UsageError(f"{what} is {given!r}: it can be {error}") from None
+        raise UsageError(f"{source} is {given!r}: it can be {error}") from None
 
 
 def _module() -> Any:
@@ -380,6 +386,6 @@ def _module() -> Any:
         return None
     try:
         return importlib.import_module(name)
-    except Exception as error:  # whatever the user's own module does; told in one line
+    except Exception as error:  # whatever the user's own module does, the error is one line
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"{MODULE_VARIABLE} is {name!r}: it can't be imported ({reason})") from None

@@ -300,7 +300,7 @@ def test_a_task_is_tried_as_often_again_as_it_says(lab):
     assert list(execution.tasks()["state"]) == ["failed", "failed", "completed"]
 
 
-def test_a_failure_nobody_looked_at_is_shown_and_the_result_is_none(lab):
+def test_an_unhandled_failure_is_shown_and_the_result_is_none(lab):
     def run(self):
         noticed = self.submit(fail_quietly, "seen")
         unhandled = self.submit(fail_quietly, "unseen")
@@ -314,7 +314,7 @@ def test_a_failure_nobody_looked_at_is_shown_and_the_result_is_none(lab):
     assert "unhandled" in execution._repr_html_()
 
 
-def test_a_failure_that_is_to_raise_fails_the_workflow_even_if_nobody_reads_it(lab):
+def test_a_failure_that_is_to_raise_fails_the_workflow_even_if_it_is_not_read(lab):
     def run(self):
         futures.wait(self.submit(increment, 1))
         self.submit(fail, "unread").wait()
@@ -417,12 +417,12 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
             break
     define(double)
     release.set()
-    with pytest.raises(NondeterminismError) as stuck:
+    with pytest.raises(NondeterminismError) as blocked:
         execution.result(60)
-    assert "test_lab.increment" in stuck.value.recorded
-    assert "test_lab.double" in stuck.value.requested
-    assert "self.submit(first, 1)" in stuck.value.recorded_line
-    assert "self.submit(first, 1)" in stuck.value.requested_line
+    assert "test_lab.increment" in blocked.value.recorded
+    assert "test_lab.double" in blocked.value.requested
+    assert "self.submit(first, 1)" in blocked.value.recorded_line
+    assert "self.submit(first, 1)" in blocked.value.requested_line
     assert execution.status == "OPEN"
     define(increment)
     deadline = time.monotonic() + 60
@@ -449,7 +449,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
         (lambda lab: lab.resume("nobody"), "no execution 'nobody'"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_one_line_and_leaves_nothing(lab, start, says):
+def test_a_start_that_is_refused_is_an_error_in_one_line_and_leaves_nothing(lab, start, says):
     with pytest.raises(UsageError, match=says) as refused:
         start(lab)
     assert "\n" not in str(refused.value)

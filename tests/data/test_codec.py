@@ -241,7 +241,7 @@ def test_an_authors_own_mapping_with_the_reserved_key_comes_back_as_it_was(value
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
         ({TAG: "os.system", "value": "true"}, "'os.system' can't be read: nobody registered it"),
         ({TAG: "codec.Point", "value": [1]}, "TypeError: Point.__new__"),
@@ -251,12 +251,12 @@ def test_an_authors_own_mapping_with_the_reserved_key_comes_back_as_it_was(value
         ({TAG: "object", "value": []}, "is no object"),
     ],
 )
-def test_a_recorded_value_that_can_not_be_read_is_an_error_and_not_a_text(written, told):
+def test_a_recorded_value_that_can_not_be_read_is_an_error_and_not_a_text(written, message):
     text = json.dumps([written])
     for read in (decode, decode_or_text):
         with pytest.raises(UnreadableValueError, match="a recorded value of type") as refused:
             read(text)
-        assert told in str(refused.value)
+        assert message in str(refused.value)
     with pytest.raises(UsageError, match="--input"):
         decode_input(text, where="--input")
     assert parse(text) == [written]
@@ -312,7 +312,7 @@ def test_an_encode_function_that_raises_or_never_ends_is_refused_with_the_place(
         (decimal.Decimal, {"decode": decimal.Decimal}),
     ],
 )
-def test_what_can_not_be_registered_is_told_in_one_line(type, given):
+def test_a_registration_that_is_refused_is_an_error_in_one_line(type, given):
     with pytest.raises(UsageError) as refused:
         codec.register(type, encode=str, **given)
     assert "\n" not in str(refused.value)

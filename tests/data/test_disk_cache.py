@@ -46,7 +46,7 @@ def test_what_is_put_is_got_by_this_process_and_the_next(folder):
     again.close()
 
 
-def test_it_is_the_users_own_folder_and_nobody_elses(folder):
+def test_its_folder_is_the_users_own(folder):
     filled(folder)
     assert stat.S_IMODE(folder.lstat().st_mode) == 0o700
 
@@ -301,7 +301,7 @@ def test_a_planted_pickle_in_the_folder_of_objects_is_bytes(tmp_path):
     assert not marker.exists()
 
 
-def test_a_file_that_a_killed_process_left_behind_is_in_nobodys_way(tmp_path):
+def test_a_file_that_a_killed_process_left_behind_does_no_harm(tmp_path):
     objects = FolderObjects(tmp_path / "lab.objects")
     objects.put("jumbo/x", b"1")
     (path,) = (tmp_path / "lab.objects" / "jumbo").iterdir()

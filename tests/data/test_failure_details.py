@@ -70,7 +70,7 @@ def test_an_error_class_is_found_only_if_it_is_loaded():
     assert set(sys.modules) == before
 
 
-def test_a_module_that_imports_when_it_is_asked_is_not_asked(monkeypatch):
+def test_a_module_that_imports_lazily_imports_nothing(monkeypatch):
     asked = []
     lazy = types.ModuleType("lazy_of_failures")
     lazy.__getattr__ = asked.append

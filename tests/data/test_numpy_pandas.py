@@ -176,7 +176,7 @@ def test_what_would_not_come_back_is_refused(value):
     ],
     ids=json.dumps,
 )
-def test_what_nobody_wrote_so_is_refused_when_it_is_read(written):
+def test_a_record_of_another_form_is_refused_when_it_is_read(written):
     with pytest.raises(UnreadableValueError):
         decode(json.dumps(written))
 

@@ -306,7 +306,7 @@ def test_what_just_fits_stays_in_the_field():
     assert fields.text(longer) == "x" * (limit + 1)
 
 
-def test_no_more_than_five_megabytes_are_kept():
+def test_at_most_five_megabytes_are_stored():
     """JF-04."""
     fields = Fields(Storage(MemoryObjects(), MemoryObjects))
     assert fields.text(fields.store("x" * MAX_JUMBO, "field")) == "x" * MAX_JUMBO

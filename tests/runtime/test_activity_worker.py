@@ -1,4 +1,4 @@
-"""Answers of activity workers: what was done is told until somebody has heard it."""
+"""Answers of activity workers: they are repeated until SWF accepts them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORKFLOW = {"name": "answers", "version": "1"}
 
 
 class Flaky:
-    """A service whose operations fail as often as they are told to."""
+    """A service whose operations fail as often as the test wants."""
 
     def __init__(self, service):
         self._service = service

@@ -90,7 +90,7 @@ class Other:
         return self._answer()
 
     def answer(self) -> Any:
-        """The answer to what was told."""
+        """The answer to the latest request."""
         return self._answer()
 
     def kill(self) -> None:
@@ -158,7 +158,7 @@ def test_when_the_worker_is_killed_the_owner_keeps_what_was_done(others, store, 
     assert first.owns
 
 
-def test_a_store_whose_owner_does_not_answer_is_said_in_one_line(store, others):
+def test_an_owner_that_does_not_answer_is_an_error_in_one_line(store, others):
     first = others()
     first.process.send_signal(signal.SIGSTOP)
     Path(f"{store}.endpoint").unlink()

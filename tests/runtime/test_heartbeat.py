@@ -22,7 +22,7 @@ from simpleflow_lab.swf.limits import MAX_HEARTBEAT_DETAILS
 
 
 class Service:
-    """Answers heartbeats as it is told, and notes them."""
+    """Answers heartbeats as the test wants, and records them."""
 
     def __init__(self):
         self.beats: queue.Queue[tuple[float, str, str | None]] = queue.Queue()
@@ -61,7 +61,7 @@ def begun(heartbeats, token="token", timeout="300"):
     return task
 
 
-def until_told(task):
+def until_canceled(task):
     """Send heartbeats until the answer is that it should stop; gives why."""
     with set_current_task(task):
         try:
@@ -121,30 +121,30 @@ def test_heartbeats_never_die_of_an_error(heartbeats, service, error):
         service.next()
     service.answers["token"] = True
     service.next()
-    assert until_told(task) == "it was asked to cancel"
+    assert until_canceled(task) == "it was asked to cancel"
 
 
-def test_a_request_to_cancel_is_told_once_in_each_thread(heartbeats, service):
+def test_a_cancel_request_is_raised_once_in_each_thread(heartbeats, service):
     service.answers["token"] = True
     task = begun(heartbeats, timeout="1")
-    told = []
+    raised = []
 
     def helper():
-        told.append(until_told(task))
+        raised.append(until_canceled(task))
 
     thread = threading.Thread(target=helper)
     thread.start()
-    until_told(task)
+    until_canceled(task)
     with set_current_task(task):
         activity.heartbeat("cleaning up")
     thread.join(10)
-    assert told == ["it was asked to cancel"]
+    assert raised == ["it was asked to cancel"]
 
 
-def test_what_is_gone_is_told_in_other_words_and_reported_no_more(heartbeats, service):
+def test_a_task_that_is_gone_is_canceled_in_other_words_and_has_no_more_heartbeats(heartbeats, service):
     service.answers["token"] = UnknownResourceFault("Unknown execution")
     task = begun(heartbeats, timeout="1")
-    assert until_told(task) == "nobody waits for it any more: Unknown execution"
+    assert until_canceled(task) == "nobody waits for it any more: Unknown execution"
     assert task.is_gone
     assert heartbeats.tasks == []
 
@@ -168,7 +168,7 @@ def test_one_slow_call_does_not_keep_the_others_waiting(heartbeats, service):
     gate.set()
 
 
-def test_nobody_is_told_anything_outside_an_activity():
+def test_a_heartbeat_outside_an_activity_does_nothing():
     assert activity.heartbeat(0.5, "alone") is None
     assert activity.current_context() == {}
 

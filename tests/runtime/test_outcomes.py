@@ -1,4 +1,4 @@
-"""What became of an activity task can always be told."""
+"""The outcome of an activity task can always be recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Unshowable:
 
 
 @pytest.mark.parametrize(
-    ("details", "told"),
+    ("details", "recorded"),
     [
         (None, None),
         ("half done", "half done"),
@@ -29,11 +29,11 @@ class Unshowable:
     ],
     ids=["nothing", "a text", "JSON", "a surrogate", "unshowable"],
 )
-def test_whatever_a_canceled_activity_says_of_itself_it_is_canceled(details: Any, told: str | None) -> None:
+def test_a_canceled_activity_is_canceled_whatever_its_details_are(details: Any, recorded: str | None) -> None:
     task = task_of({"activity_id": "a"})
     task.cancel("asked")
 
     def stops() -> str:
         raise ActivityCanceled(details=details)
 
-    assert outcome_of(stops, task) == Canceled(details=told)
+    assert outcome_of(stops, task) == Canceled(details=recorded)
