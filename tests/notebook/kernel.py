@@ -92,7 +92,7 @@ class Kernel:
     def __enter__(self) -> Self:
         with ExitStack() as cleanup:
             home = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="kernel-"))
-            self._manager = KernelManager()
+            self._manager = KernelManager(transport="ipc", ip=f"{home}/kernel")  # a port may be taken meanwhile
             self._manager.start_kernel(
                 cwd=home,
                 env=os.environ
