@@ -12,7 +12,7 @@ from traitlets import TraitError
 
 from simpleflow_lab.notebook.class_sources import class_sources
 from simpleflow_lab.notebook.completion import completing
-from simpleflow_lab.notebook.display import add_formatters, remove_formatters
+from simpleflow_lab.notebook.formatters import add_formatters, remove_formatters
 from simpleflow_lab.notebook.magics import SimpleflowMagics
 
 _loaded: Final[WeakKeyDictionary[InteractiveShell, ExitStack]] = WeakKeyDictionary()

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle
+from markupsafe import Markup
 
 from simpleflow_lab.execution import Execution, Progress
 from simpleflow_lab.views.formatting import LABEL_LIMIT, duration, share
 from simpleflow_lab.views.html import escape, piece
-from simpleflow_lab.views.style import STATUSES, Look, look
+from simpleflow_lab.views.style import STATUSES, look
 
 DELAY: Final = 0.4
 """Seconds of waiting before the status is shown: what takes less would only flicker."""
@@ -77,37 +78,48 @@ _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 def status_html(execution: Execution, progress: Progress) -> str:
     """The status of an execution as a small piece of HTML: its tasks by state, and the progress of its activities."""
     status = STATUSES[progress.status]
-    parts = (
-        (progress.completed, look("completed")),
-        (progress.failed, look("failed")),
-        (progress.running, look("started")),
-        (progress.waiting, look("scheduled")),
-    )
-    total = max(progress.total, 1)
-    bar = "".join(
-        f'<div style="width: {100 * number / total:.2f}%; background: {of.colour}"></div>'
-        for number, of in parts
+    states = [
+        (number, look(state))
+        for number, state in (
+            (progress.completed, "completed"),
+            (progress.failed, "failed"),
+            (progress.running, "started"),
+            (progress.waiting, "scheduled"),
+        )
         if number
-    )
-    words = ", ".join(f"{of.sign} {number:,} {of.word}" for number, of in parts if number) or "no tasks yet"
-    names = ", ".join(escape(name, LABEL_LIMIT) for name in progress.running_names[:_MAX_NAMES])
+    ]
+    segment = Markup('<div style="width: {:.2f}%; background: {}"></div>')
+    bar = Markup().join(segment.format(100 * number / progress.total, of.colour) for number, of in states)
+    words = ", ".join(f"{of.sign} {number:,} {of.word}" for number, of in states) or "no tasks yet"
+    names = Markup(", ").join(_escape(name, LABEL_LIMIT) for name in progress.running_names[:_MAX_NAMES])
     more = ", …" if len(progress.running_names) > _MAX_NAMES else ""
-    far = [
-        f"<div>{escape(activity.activity_id, LABEL_LIMIT)} {escape(share(activity.progress), LABEL_LIMIT)}</div>"
+    reports = [
+        Markup("<div>{} {}</div>").format(
+            _escape(activity.activity_id, LABEL_LIMIT), _escape(share(activity.progress), LABEL_LIMIT)
+        )
         for activity in progress.activities
         if activity.has_progress
     ]
     return piece(
-        f"<div>{_badge(status)} <strong>{escape(execution.workflow_id, LABEL_LIMIT)}</strong> "
-        f'<span class="sfl-quiet">{duration(progress.seconds)}</span></div>',
-        f'<div class="sfl-bar" role="img" aria-label="{escape(words)}">{bar}</div>',
-        f'<div>{escape(words)}<span class="sfl-quiet">{f": {names}{more}" if names else ""}</span></div>',
-        *far[:_MAX_NAMES],
+        Markup(
+            '<div><span class="sfl-badge" style="color: {}">{} {}</span> <strong>{}</strong> '
+            '<span class="sfl-quiet">{}</span></div>'
+        ).format(
+            status.colour,
+            status.sign,
+            status.word,
+            _escape(execution.workflow_id, LABEL_LIMIT),
+            duration(progress.seconds),
+        ),
+        Markup('<div class="sfl-bar" role="img" aria-label="{}">{}</div>').format(words, bar),
+        Markup('<div>{}<span class="sfl-quiet">{}{}{}</span></div>').format(words, ": " if names else "", names, more),
+        *reports[:_MAX_NAMES],
     )
 
 
 _MAX_NAMES: Final = 4
+"""The most names of running activities, and of reports of progress, that are shown."""
 
 
-def _badge(of: Look) -> str:
-    return f'<span class="sfl-badge" style="color: {of.colour}">{of.sign} {of.word}</span>'
+def _escape(value: Any, *limit: int) -> Markup:
+    return Markup(escape(value, *limit))

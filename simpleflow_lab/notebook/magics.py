@@ -27,10 +27,9 @@ from simpleflow_lab.exceptions import EncodingError, SimpleflowLabError, UsageEr
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook import live_status
+from simpleflow_lab.notebook.cell_values import Commands, Definitions
 from simpleflow_lab.notebook.cells import Cells
-from simpleflow_lab.notebook.display import Definitions
 from simpleflow_lab.notebook.renderers import cell_value
-from simpleflow_lab.notebook.tables import Commands
 from simpleflow_lab.settings import default_store
 
 CONNECT: Final = CommandSpec(

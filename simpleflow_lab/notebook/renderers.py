@@ -26,7 +26,7 @@ from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRec
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.data.codec import canonical, parse
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.notebook.tables import Table, Text, table_of_frame, table_of_listing
+from simpleflow_lab.notebook.cell_values import Table, Text, table_of_frame, table_of_listing
 from simpleflow_lab.views.formatting import described
 from simpleflow_lab.views.listings import Kind
 from simpleflow_lab.views.tables import executions_table

@@ -13,8 +13,8 @@ from simpleflow_lab.cli.renderers import show
 from simpleflow_lab.commands.command_table import table
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.notebook.cell_values import table_of_listing
 from simpleflow_lab.notebook.renderers import cell_value
-from simpleflow_lab.notebook.tables import table_of_listing
 from simpleflow_lab.views.listings import Kind, Listing
 
 

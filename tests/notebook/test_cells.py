@@ -207,7 +207,7 @@ def test_a_cell_without_definitions_says_so(shell: InteractiveShell, capsys: pyt
 
 def test_names_that_cells_give_are_escaped(shell: InteractiveShell) -> None:
     from simpleflow_lab.notebook.cell_definitions import Definition
-    from simpleflow_lab.notebook.display import Definitions
+    from simpleflow_lab.notebook.cell_values import Definitions
 
     evil = "<script>alert(1)</script>"
     shown = Definitions(

@@ -1,6 +1,7 @@
-"""Tables, texts and the list of commands as values of cells, each with its HTML.
+"""The values that our magics give to cells, beside executions and figures: tables, texts, commands and definitions.
 
-A cell of HTML is written by the kind of its column, as in any listing; the commands themselves are not known here.
+Each has a `repr` and HTML. A cell of a table is written by the kind of its column, whatever command made the table. All
+HTML is `Markup`, which escapes every plain text that is put into it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
+from markupsafe import Markup
 
 from simpleflow_lab.commands.command_specs import CommandSpec
+from simpleflow_lab.notebook.cell_definitions import Change, Definition
 from simpleflow_lab.views import html
-from simpleflow_lab.views.formatting import duration
+from simpleflow_lab.views.formatting import LABEL_LIMIT, duration
 from simpleflow_lab.views.listings import Kind, Listing
-from simpleflow_lab.views.style import STATUSES, look
+from simpleflow_lab.views.style import STATUSES, Look, look
 from simpleflow_lab.views.tables import Column, frame, numbers, optional_integers, texts, times
 
 
@@ -95,6 +98,9 @@ _COLUMNS: Final[Mapping[Kind, Column]] = {
 """The pandas column of each kind."""
 
 
+# -- texts and tables of our own ---------------------------------------------------------------------------------------
+
+
 class Text:
     """Text in a font of fixed width."""
 
@@ -105,10 +111,11 @@ class Text:
         return self._text
 
     def _repr_html_(self) -> str:
-        return html.piece(f"<pre>{html.escape(self._text, _MAX_HELP)}</pre>")
+        return html.piece(Markup("<pre>{}</pre>").format(_escape(self._text, _MAX_TEXT)))
 
 
-_MAX_HELP: Final = 20_000
+_MAX_TEXT: Final = 20_000
+"""Characters of a text that are shown."""
 
 
 class Commands:
@@ -123,13 +130,11 @@ class Commands:
         return "\n".join([*lines, _MORE_HELP])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td><code>%simpleflow {html.escape(name)}</code></td><td>{html.escape(summary)}</td></tr>"
-            for name, summary in self._rows
-        )
+        row = Markup("<tr><td><code>%simpleflow {}</code></td><td>{}</td></tr>")
+        rows = [row.format(_escape(name), _escape(summary)) for name, summary in self._rows]
         return html.piece(
-            f"<table><thead><tr><th>command</th><th>what it does</th></tr></thead><tbody>{rows}</tbody></table>",
-            f'<div class="sfl-quiet">{html.escape(_MORE_HELP)}</div>',
+            _html_table(("command", "what it does"), rows),
+            Markup('<div class="sfl-quiet">{}</div>').format(_escape(_MORE_HELP)),
         )
 
 
@@ -137,3 +142,74 @@ _MORE_HELP: Final = (
     "%simpleflow help COMMAND shows its options. -o NAME keeps the result in a variable; --input takes JSON or the "
     "name of a variable. %%simpleflow runs the definitions of a cell and says what they are."
 )
+
+
+class Definitions(Sequence[Definition]):
+    """The definitions of a cell, shown below it."""
+
+    def __init__(self, definitions: Sequence[Definition]):
+        self._definitions = list(definitions)
+
+    def __len__(self) -> int:
+        return len(self._definitions)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._definitions[index]
+
+    def __repr__(self) -> str:
+        if not self._definitions:
+            return _NOTHING
+        rows = [_HEADERS, *(_row(definition) for definition in self._definitions)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADERS))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+    def _repr_html_(self) -> str:
+        if not self._definitions:
+            return html.piece(Markup('<div class="sfl-quiet">{}</div>').format(_NOTHING))
+        table = _html_table(_HEADERS, [_html_row(definition) for definition in self._definitions])
+        return html.piece(Markup('<div class="sfl-scroll">{}</div>').format(table))
+
+
+_NOTHING: Final = "this cell defines no workflow and no activity"
+_HEADERS: Final = ("defined", "name", "type", "version", "task list", "kind")
+_CHANGES: Final[Mapping[Change, Look]] = {
+    "new": Look("new", "#2a9d8f", sign="+"),
+    "replaced": Look("replaced", "#dd8a1c", sign="↻"),
+    "unchanged": Look("unchanged", "#8b95a5", sign="="),
+    "removed": Look("removed", "#a0705a", sign="−"),
+}
+
+
+def _row(definition: Definition) -> tuple[str, ...]:
+    of = _CHANGES[definition.change]
+    return (
+        f"{of.sign} {of.word}",
+        definition.label,
+        definition.name,
+        definition.version,
+        definition.task_list or "default",
+        definition.kind,
+    )
+
+
+def _html_row(definition: Definition) -> Markup:
+    change, label, *others = _row(definition)
+    return Markup('<tr><td class="sfl-state" style="color: {}">{}</td><td><strong>{}</strong></td>{}</tr>').format(
+        _CHANGES[definition.change].colour,
+        change,
+        _escape(label, LABEL_LIMIT),
+        Markup().join(Markup("<td>{}</td>").format(_escape(cell, LABEL_LIMIT)) for cell in others),
+    )
+
+
+def _html_table(headers: Iterable[str], rows: Iterable[Markup]) -> Markup:
+    """A table of rows that are HTML already."""
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
+        Markup().join(Markup("<th>{}</th>").format(header) for header in headers), Markup().join(rows)
+    )
+
+
+def _escape(value: Any, *limit: int) -> Markup:
+    return Markup(html.escape(value, *limit))

@@ -1,0 +1,114 @@
+"""IPython formatters: the HTML of histories, futures, activities and Labs as values of cells.
+
+They are registered while the extension is loaded, by the names of the classes, so that showing an object imports
+nothing that its class did not. `text/plain` stays `repr`, which is the same in two runs. Executions have HTML of their
+own, with the extension or without it, and plotly shows figures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from IPython.core.interactiveshell import InteractiveShell
+from markupsafe import Markup
+
+from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.lab import Lab
+from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, count
+from simpleflow_lab.views.html import escape, execution_html, piece
+from simpleflow_lab.views.style import look
+
+
+def add_formatters(shell: InteractiveShell) -> None:
+    """Show our classes as HTML."""
+    for name, function in _FORMATTERS.items():
+        module, _, short = name.rpartition(".")
+        _html(shell).for_type_by_name(module, short, function)
+
+
+def remove_formatters(shell: InteractiveShell) -> None:
+    """Show our classes by their `repr` again."""
+    for name in _FORMATTERS:
+        _html(shell).pop(name, None)
+
+
+def _html(shell: Any) -> Any:
+    return shell.display_formatter.formatters["text/html"]
+
+
+# -- the HTML of each class --------------------------------------------------------------------------------------------
+
+
+def _history_html(history: Any) -> str:
+    return execution_html(history)
+
+
+def _future_html(future: Any) -> str:
+    if not future.done:
+        style, outcome = look("scheduled" if future.state == "PENDING" else "started"), ""
+    elif (error := future.peek_exception()) is not None:  # a failure that is shown is not handled by that
+        style, outcome = look("failed"), f"{type(error).__name__}: {error}"
+    else:
+        style, outcome = look("completed"), repr(future.result)
+    return piece(
+        Markup('<span class="sfl-badge" style="color: {}">{} {}</span> <strong>{}</strong> {}').format(
+            style.colour,
+            style.sign,
+            style.word,
+            _escape(future.task_id or "future", LABEL_LIMIT),
+            _escape(outcome, HOVER_LIMIT),
+        )
+    )
+
+
+def _activity_html(activity: Any) -> str:
+    properties = (
+        ("type", activity.name),
+        ("version", activity.version),
+        ("task list", activity.task_list),
+        ("retry", activity.retry or None),
+        ("raises on failure", "yes" if activity.raises_on_failure else "no"),
+    )
+    name = _escape(activity.callable.__name__, LABEL_LIMIT)
+    return piece(Markup("<h3>{}</h3>").format(name), _property_list(properties))
+
+
+def _lab_html(lab: Lab) -> str:
+    try:
+        infos = lab.execution_infos()
+    except SimpleflowLabError as error:
+        executions = str(error)
+    else:
+        states = Counter(info.get("closeStatus", "OPEN") for info in infos)
+        words = ", ".join(f"{number:,} {state}" for state, number in sorted(states.items()))
+        executions = f"{count(len(infos), 'execution')}{f': {words}' if words else ''}"
+    decisions, activities = lab.task_lists
+    properties = (
+        ("store", lab.address),
+        ("domain", lab.domain),
+        ("executions", executions),
+        ("decides for", ", ".join(decisions)),
+        ("works for", ", ".join(activities)),
+    )
+    return piece(Markup("<h3>Lab</h3>"), _property_list(properties))
+
+
+def _property_list(properties: Sequence[tuple[str, Any]]) -> Markup:
+    item = Markup("<dt>{}</dt><dd>{}</dd>")
+    return Markup("<dl>{}</dl>").format(
+        Markup().join(item.format(name, _escape(value)) for name, value in properties if value)
+    )
+
+
+_FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "simpleflow_lab.swf.history.History": _history_html,
+    "simpleflow_lab.futures.Future": _future_html,
+    "simpleflow_lab.activity.Activity": _activity_html,
+    "simpleflow_lab.lab.Lab": _lab_html,
+}
+
+
+def _escape(value: Any, *limit: int) -> Markup:
+    return Markup(escape(value, *limit))
