@@ -79,12 +79,12 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 
 
 class _Table(click.Group):
-    """The commands. The error about an unknown one names those that are spelled like it."""
+    """The group of all commands. Its error on an unknown command names those that are spelled like it."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """See click."""
+        """Find a command as click does. Raises `UsageError` for an unknown one."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             raise UsageError(
                 _unknown("command", args[0], self.list_commands(ctx), f"{ctx.info_name} --help lists them")
@@ -104,7 +104,7 @@ class _Table(click.Group):
     metavar="ADDRESS",
     help="File of the embedded engine, or aws://REGION/DOMAIN.  [env var: SIMPLEFLOW_LAB_STORE]",
 )
-@click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it first; more than one is fine.")
+@click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it first; may be repeated.")
 @click.option(
     "--format",
     "format",
@@ -112,7 +112,7 @@ class _Table(click.Group):
     default=lambda: settings.read("format") or FORMATS[0],
     help=f"How tables and results are printed.  [env var: SIMPLEFLOW_FORMAT; default: {FORMATS[0]}]",
 )
-@click.option("--header/--no-header", default=False, help="Titles of columns, too.")
+@click.option("--header/--no-header", default=False, help="Show the titles of columns.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 @click.option("--raw", is_flag=True, help="Print values as they are, control characters and CSV formulas included.")
 @click.option("--debug", is_flag=True, help="Show errors with their Python traceback.")
@@ -135,7 +135,7 @@ def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **
 @click.argument("command", required=False)
 @click.pass_context
 def help_command(ctx: click.Context, command: str | None) -> Help:
-    """Show what there is, or the help of a COMMAND."""
+    """List the commands, or show the help of a COMMAND."""
     parent = ctx.parent
     assert parent is not None
     if command is None:

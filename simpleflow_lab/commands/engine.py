@@ -1,4 +1,4 @@
-"""Commands about the embedded engine itself."""
+"""Commands of the noun `engine`: the embedded engine itself."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class EngineStarted(Record):
 
 
 @click.command("engine.start")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Where it listens; by default a free port.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port of the endpoint; by default a free one.")
 @click.option(
     "--poll-seconds",
     type=click.FloatRange(0, 55),
     metavar="SECONDS",
-    help="After how long an empty poll is answered.  [default: 50]",
+    help="Answer a poll without a task after this time.  [default: 50]",
 )
 @click.pass_obj
 def start(session: Session, port: int, poll_seconds: float | None) -> EngineStarted:
     """Serve the store to any SWF program on this machine, in any language.
 
-    It listens on loopback only and answers who has the key. The variables that it shows make every AWS SDK, and
-    upstream's simpleflow, use it. In a shell it serves until it is interrupted.
+    Its endpoint listens on the loopback interface only and answers requests that are signed with its key. With the
+    variables that it shows, every AWS SDK and upstream's simpleflow use it. In a shell it serves until an interrupt.
     """
     lab = session.lab()
     served = lab.serve(port=port, poll_seconds=poll_seconds)

@@ -45,7 +45,11 @@ class Executions(ListingRecord):
 @click.command("workflow.list")
 @click.argument("domain", required=False, type=Word("domain"))
 @click.option(
-    "--domain", "named", type=Word("domain"), metavar="DOMAIN", help="The same.  [env var: SWF_DOMAIN; default: lab]"
+    "--domain",
+    "named",
+    type=Word("domain"),
+    metavar="DOMAIN",
+    help="The same.  [env var: SWF_DOMAIN; default: lab]",
 )
 @click.option("-s", "--status", type=click.Choice(["open", "closed", "all"]), default="all", show_default=True)
 @click.option(
@@ -56,7 +60,7 @@ class Executions(ListingRecord):
     default=DEFAULT_DAYS,
     show_default=True,
     metavar="DAYS",
-    help="Those started in the last DAYS.",
+    help="List executions started in the last DAYS.",
 )
 @click.pass_obj
 def list_executions(session: Session, domain: str | None, named: str | None, status: str, days: float) -> Executions:
@@ -126,7 +130,7 @@ class ExecutionProfile(Inspection, ListingRecord):
 
 
 def _nb_tasks(function: Function) -> Function:
-    return click.option("-n", "--nb-tasks", type=click.IntRange(min=1), help="At most so many tasks.")(function)
+    return click.option("-n", "--nb-tasks", type=click.IntRange(min=1), help="Show at most this many tasks.")(function)
 
 
 def _execution(session: Session, target: Target) -> AnyExecution:

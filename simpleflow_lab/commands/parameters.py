@@ -139,7 +139,7 @@ def target_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def target_or_file_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
     """`target_parameters`, and `--file` for a recorded history."""
-    file = click.option("--file", "file", type=click.Path(), metavar="FILE", help="Look at a history in a file.")
+    file = click.option("--file", "file", type=click.Path(), metavar="FILE", help="Use the history in a FILE.")
     return target_parameters(file(function))
 
 
@@ -159,6 +159,6 @@ def wait_option(function: Function) -> Function:
         "--wait/--detach",
         default=True,
         show_default=True,
-        help="Wait for its end. Detached in a shell, it stays open until `simpleflow resume`; "
+        help="Wait until the execution has closed. Detached in a shell, it stays open until `simpleflow resume`; "
         "in a notebook it goes on in the kernel.",
     )(function)

@@ -103,22 +103,29 @@ def _outcome(session: Session, execution: Execution, *, wait: bool) -> Outcome:
 
 # -- start and resume --------------------------------------------------------------------------------------------------
 
-_PRE_HELP: Final = "module.function, called with its context before each activity; more than one is fine."
-_POST_HELP: Final = "module.function, called with its context and result= after each activity that went well."
+_PRE_HELP: Final = "module.function to call with the context before each activity; may be repeated."
+_POST_HELP: Final = "module.function to call with the context and result= after each activity that completed."
 
 
 @click.command("workflow.start")
 @click.argument("workflow", type=Word("workflow"))
 @click.option("-i", "--input", "given", metavar="JSON", help="Arguments of its run: '[1, 5]', or '{\"kwargs\": {…}}'.")
-@click.option("--input-file", "file", metavar="FILE", type=click.Path(), help="The same from a file; - for a pipe.")
-@click.option("--workflow-id", type=Name(), metavar="ID", help="Its id; by default its name and something random.")
+@click.option(
+    "--input-file", "file", metavar="FILE", type=click.Path(), help="The same from a FILE; - is standard input."
+)
+@click.option(
+    "--workflow-id",
+    type=Name(),
+    metavar="ID",
+    help="Its id; by default its name and a random part.",
+)
 @domain_option
 @click.option("--task-list", type=Name(), metavar="NAME", help="Task list of its decision tasks.")
-@click.option("--execution-timeout", type=Seconds(), help="How long the execution may stay open.")
-@click.option("--decision-tasks-timeout", type=Seconds(none=True), help="How long one decision may take.")
+@click.option("--execution-timeout", type=Seconds(), help="Longest time that the execution may stay open.")
+@click.option("--decision-tasks-timeout", type=Seconds(none=True), help="Longest time that one decision may take.")
 @click.option("--tags", type=Tags(), help="Up to five tags.")
-@click.option("--local", is_flag=True, help="On the embedded engine, as it is without a --store of Amazon SWF.")
-@click.option("--virtual-time", is_flag=True, help="On a clock that jumps: two days of timers take a moment.")
+@click.option("--local", is_flag=True, help="Use the embedded engine: the default, unless --store is Amazon SWF.")
+@click.option("--virtual-time", is_flag=True, help="Use a clock that jumps to deadlines: two days take a moment.")
 @click.option("--middleware-pre-execution", "pre", multiple=True, type=Word("function"), help=_PRE_HELP)
 @click.option("--middleware-post-execution", "post", multiple=True, type=Word("function"), help=_POST_HELP)
 @wait_option
@@ -168,7 +175,13 @@ def start(
 
 @click.command("resume")
 @click.argument("workflow_id", required=False, type=Word("execution"))
-@click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it: it defines the workflow.")
+@click.option(
+    "--module",
+    "modules",
+    multiple=True,
+    type=Word("module"),
+    help="Import it: it defines workflows; may be repeated.",
+)
 @domain_option
 @wait_option
 @click.pass_obj
@@ -205,7 +218,7 @@ class RequestSent(Done):
 @click.command("workflow.signal")
 @click.argument("name", metavar="SIGNAL", type=Name())
 @target_parameters
-@click.option("-i", "--input", "given", metavar="JSON", help="What the workflow gets with it.")
+@click.option("-i", "--input", "given", metavar="JSON", help="Input of the signal.")
 @click.pass_obj
 def signal(session: Session, name: str, target: Target, given: str | None) -> RequestSent:
     """Send SIGNAL to an execution."""
@@ -232,8 +245,8 @@ def cancel(session: Session, target: Target) -> RequestSent:
 
 @click.command("workflow.terminate")
 @target_parameters
-@click.option("--reason", metavar="TEXT", help="Why, for its history.")
-@click.option("--details", metavar="TEXT", help="More on that.")
+@click.option("--reason", metavar="TEXT", help="Reason, recorded in the history.")
+@click.option("--details", metavar="TEXT", help="Details, recorded in the history.")
 @click.pass_obj
 def terminate(session: Session, target: Target, reason: str | None, details: str | None) -> RequestSent:
     """End an execution now, without asking its workflow."""

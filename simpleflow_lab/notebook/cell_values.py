@@ -140,7 +140,7 @@ class Commands:
 
 _MORE_HELP: Final = (
     "%simpleflow help COMMAND shows its options. -o NAME keeps the result in a variable; --input takes JSON or the "
-    "name of a variable. %%simpleflow runs the definitions of a cell and says what they are."
+    "name of a variable. %%simpleflow runs the definitions of a cell and lists them."
 )
 
 
