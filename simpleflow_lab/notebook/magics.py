@@ -7,7 +7,6 @@ typed is shown in one line.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -22,13 +21,13 @@ from traitlets import Float, Unicode, observe
 from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec, describe
 from simpleflow_lab.commands.command_table import run
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.data.codec import encode
-from simpleflow_lab.exceptions import EncodingError, SimpleflowLabError, UsageError
+from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook import live_status
 from simpleflow_lab.notebook.cell_values import Commands, Definitions
 from simpleflow_lab.notebook.cells import Cells
+from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 from simpleflow_lab.notebook.renderers import cell_value
 from simpleflow_lab.settings import default_store
 
@@ -38,8 +37,6 @@ CONNECT: Final = CommandSpec(
     parameters=(ParameterSpec(names=("ADDRESS",), kind="lab", choices=(), is_option=False, multiple=False, help=""),),
 )
 """The command that the shell does not have."""
-_OUT: Final = ("-o", "--out")
-_INPUT: Final = ("-i", "--input")
 
 
 class StillRunning(KeyboardInterrupt):
@@ -86,26 +83,26 @@ class SimpleflowMagics(Magics):
         %simpleflow workflow.start BasicWorkflow --input '[1, 5]' --workflow-id first-run
         %simpleflow workflow.tasks -o tasks
 
-        With %%simpleflow, run the cell first, and say which workflows and activities it defines.
+        With %%simpleflow, run the cell first, and list the workflows and activities that it defines.
         """
         if cell is not None:
             display(Definitions(self.cells.run(cell)))  # type: ignore[no-untyped-call]
             if not line.strip():
                 return None
         try:
-            return self._run(_words(line), {**self.shell.user_ns, **(local_ns or {})})
+            return self._run(split_line(line), {**self.shell.user_ns, **(local_ns or {})})
         except SimpleflowLabError as error:
             raise MagicUsageError(" ".join(str(error).split())) from None
 
     def _run(self, words: list[str], variables: Mapping[str, Any]) -> Any:
-        words, name = _taken_out(words)
+        words, name = take_out_name(words)
         match words:
             case [] | ["help"] | ["help", "connect"]:
                 found: Any = Commands(commands())
             case ["connect", *rest]:
                 found = self._connect(rest, variables)
             case _:
-                record = run(_with_variables(words, variables), self._session, prog_name="%simpleflow")
+                record = run(with_variables(words, variables), self._session, prog_name="%simpleflow")
                 if record.message is not None:
                     print(record.message)  # noqa: T201  it belongs below the cell
                 found = cell_value(record)
@@ -164,69 +161,6 @@ def commands() -> tuple[CommandSpec, ...]:
     """The commands of a notebook: those of the shell, and `connect`."""
     options, *rest = describe()
     return (options, *sorted((*rest, CONNECT), key=lambda spec: spec.name))
-
-
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        reason = str(error).lower()
-        raise UsageError(f"{reason}: put JSON and whatever holds a quote between '…'") from None
-
-
-def _taken_out(words: list[str]) -> tuple[list[str], str | None]:
-    """The words without `-o NAME`, and NAME. Raises `UsageError`."""
-    rest: list[str] = []
-    name: str | None = None
-    found = iter(words)
-    for word in found:
-        option, equals, value = word.partition("=")
-        if option not in _OUT:
-            rest.append(word)
-            continue
-        name = value if equals else next(found, None)
-        if name is None or not name.isidentifier():
-            raise UsageError(
-                f"{option} takes the name of a variable, not {name!r}: a command's own options have long names here, "
-                "as in --output FILE"
-            )
-    return rest, name
-
-
-def _with_variables(words: list[str], variables: Mapping[str, Any]) -> list[str]:
-    """The words, with the JSON of a variable where `--input` names one. Raises `UsageError`."""
-    done: list[str] = []
-    for i, word in enumerate(words):
-        option, equals, value = word.partition("=")
-        if equals and option in _INPUT:
-            done.append(f"{option}={_input(value, variables)}")
-        elif i and words[i - 1] in _INPUT:
-            done.append(_input(word, variables))
-        else:
-            done.append(word)
-    return done
-
-
-def _input(text: str, variables: Mapping[str, Any]) -> str:
-    if not text.isidentifier() or _is_json(text):
-        return text
-    if text not in variables:
-        raise UsageError(f"--input {text}: it is not JSON, and there is no variable of this name")
-    try:
-        return encode(variables[text])
-    except EncodingError as error:
-        raise UsageError(f"--input {text}: {error}") from None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _same_store(one: str, other: str) -> bool:
