@@ -15,7 +15,7 @@ import click
 
 from simpleflow_lab import settings
 from simpleflow_lab.commands import engine, environment, inspection, workflow
-from simpleflow_lab.commands.definitions import import_module
+from simpleflow_lab.commands.imports import import_module
 from simpleflow_lab.commands.parameters import Word
 from simpleflow_lab.commands.records import Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import click
 
-from simpleflow_lab.commands.definitions import function_named, import_module, workflow_named
 from simpleflow_lab.commands.files import input_text
+from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.commands.parameters import (
     Name,
     Seconds,

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from simpleflow_lab.notebook.tables import listing_html
+from simpleflow_lab.notebook.cell_values import listing_html
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.formatting import VALUE_LIMIT, escape

@@ -1,4 +1,4 @@
-"""From the names that people type to modules, workflows and functions of Python.
+"""Modules, workflows and functions of Python that people name, imported.
 
 Naming a module imports it, and nothing else does: no code is loaded by a name that a store or a history holds.
 """
