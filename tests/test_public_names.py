@@ -41,7 +41,6 @@ SAME_MODULE = {
     "cli.messages": ROOMS,
     "runtime.forked.child": ROOMS,
     "runtime.forked.messages": ROOMS,
-    "notebook.tables": ROOMS,
 }
 """Modules whose last name is another one's too, with the reason. Those of `upstream` have one already."""
 
