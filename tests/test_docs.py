@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from tools.reference import INTERNAL, PACKAGE, PAGES, public_modules, to_rst
 
+ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTED = [module for page in PAGES for module in page.modules]
 
 
@@ -72,3 +75,11 @@ def test_what_says_nothing_is_found() -> None:
 )
 def test_docstrings_become_restructuredtext(docstring: str, rst: str) -> None:
     assert "\n".join(to_rst(docstring.split("\n"))) == rst
+
+
+def test_the_architecture_page_names_files_that_are_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    paths = re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:\.py|/))`", page)
+    assert len(paths) > 30
+    package = ROOT / "simpleflow_lab"
+    assert [path for path in paths if not (package / path).exists() and not (ROOT / path).exists()] == []
