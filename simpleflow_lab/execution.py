@@ -52,13 +52,13 @@ class RecordedExecution(HistoryViews):
     """A recorded execution: it can be viewed, and runs nothing."""
 
     def __init__(self, history: History, name: str = ""):
-        self._history = history
+        self._history = history if isinstance(history, HistoryWithRecords) else HistoryWithRecords(history)
         self._name = name
 
     def __repr__(self) -> str:
         return f"<RecordedExecution {self._name}: {self._history!r}>"
 
-    def history(self) -> History:
+    def history(self) -> HistoryWithRecords:
         """The events."""
         return self._history
 
@@ -123,7 +123,7 @@ class Execution(HistoryViews):
 
     # -- viewing --
 
-    def history(self) -> History:
+    def history(self) -> HistoryWithRecords:
         """The events so far."""
         with self._fetching:
             self._fetch()

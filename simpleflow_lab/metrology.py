@@ -1,4 +1,4 @@
-"""Metrology: what activities read and wrote, step by step, and how fast.
+"""Metrology: how much each step of an activity reads and writes, and how fast.
 
     @activity.with_attributes(task_list="etl", version="1")
     def load(path):
@@ -7,15 +7,16 @@
             rows = parse(path)
             step.write.records = len(rows)
 
-A class derives from `MetrologyTask` and says `self.step("parse")`; a workflow that derives from `MetrologyWorkflow`
-leaves one `metrology.json` when it closes. `execution.metrology()` is the table of all steps.
+An activity that is a class derives from `MetrologyTask` and calls `self.step("parse")`. A workflow that derives from
+`MetrologyWorkflow` writes one `metrology.json` when it closes. `execution.metrology()` is the table of all steps.
 
 The figures of one attempt of a task are one object beside the histories, in the Lab's storage or in `METROLOGY_BUCKET`:
 
     metrology/<workflow id>/<run id>/activity.<activity id>.<started event id>.json
 
-They are notes: that they can't be kept is logged, and fails neither activity nor workflow. Where time went, from the
-history alone, is in `execution.profile()` and `execution.tasks()`.
+Times that a history records are in `execution.profile()` and `execution.tasks()`.
+
+Rule: figures are notes. If they can't be written, that is logged, and fails neither the activity nor the workflow.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _MAX_PART: Final = 200
 
 
 class StepIO:
-    """What a step read, or wrote. Set `bytes`, `records` and `sampled` (the figures are of a sample)."""
+    """How much a step reads, or writes. Set `bytes`, `records` and `sampled` (the figures are of a sample)."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -52,7 +53,7 @@ class StepIO:
         self.sampled = False
 
     def get_stats(self, time_total: float) -> dict[str, Any]:
-        """The figures, and per second: `mb_s` (of 1,048,576 bytes) and `rec_s`, `None` where there are none."""
+        """The figures, and those per second: `mb_s` (of 1,048,576 bytes) and `rec_s`, or `None` if there are none."""
         return {
             "bytes": self.bytes,
             "records": self.records,
@@ -63,7 +64,7 @@ class StepIO:
 
 
 class Step:
-    """One step of a task: set the figures of `read` and `write`, and what you like in `metadata`."""
+    """One step of a task. Set the figures of `read` and `write`; `metadata` is free, and is stored with them."""
 
     def __init__(self, name: str):
         self.name = name
@@ -75,12 +76,12 @@ class Step:
         self._clock = time.monotonic()
 
     def done(self) -> None:
-        """It ends now."""
+        """End the step now."""
         self.time_total = time.monotonic() - self._clock
         self.time_finished = self.time_started + self.time_total
 
     def get_stats(self) -> dict[str, Any]:
-        """The figures; times are seconds since 1970."""
+        """The figures. Times are in seconds since 1970, `time_total` in seconds."""
         total = self.time_total if self.time_total is not None else time.monotonic() - self._clock
         return {
             "name": self.name,
@@ -106,7 +107,7 @@ _running: contextvars.ContextVar[_Running | None] = contextvars.ContextVar("metr
 
 
 def _current() -> _Running:
-    """Those of the running activity task; outside of one, nobody's."""
+    """The steps of the running activity task; outside of one, new ones that nobody reads."""
     context, found = activity.current_context(), _running.get()
     if not context:
         return _Running(context)
@@ -118,9 +119,9 @@ def _current() -> _Running:
 
 @contextlib.contextmanager
 def step(name: str) -> Iterator[Step]:
-    """A step of the running activity task: what is done within. Its figures are kept when it ends, however it ends.
+    """Measure the block as a step of the running activity task. Its figures are stored when it ends, however it ends.
 
-    Outside an activity task they are measured, and not kept.
+    Outside an activity task they are measured, and not stored.
     """
     with _step(_current(), name) as begun:
         yield begun
@@ -145,7 +146,7 @@ class MetrologyTask:
 
     context: Mapping[str, Any]
     meta: Mapping[str, Any] | None = None
-    """Kept with the figures."""
+    """Stored with the figures."""
 
     def step(self, name: str) -> contextlib.AbstractContextManager[Step]:
         """See `metrology.step`."""
@@ -153,7 +154,7 @@ class MetrologyTask:
 
     @property
     def _own(self) -> _Running:
-        """Those of the running activity task; outside of one, this object's."""
+        """The steps of the running activity task; outside of one, those of this object."""
         if activity.current_context():
             return _current()
         own: _Running = self.__dict__.setdefault("_steps_of_this", _Running({}))
@@ -165,26 +166,26 @@ class MetrologyTask:
         return self._own.steps
 
     def upload_stats(self) -> None:
-        """Keep the figures now. Outside an activity task nothing is kept."""
+        """Store the figures now. Outside an activity task nothing is stored."""
         _save(self._own, self.meta)
 
     def post_execute(self) -> None:
-        """Called when `execute` has come back."""
+        """Store the figures. It is called when `execute` has returned."""
         self.upload_stats()
 
 
 class MetrologyWorkflow(Workflow):
-    """A workflow that leaves all figures with its tasks in one object, `metrology.json`, when it closes."""
+    """A workflow that writes the figures of all its tasks to one object, `metrology.json`, when it closes."""
 
     def after_closed(self, history: Any) -> None:
-        """See `Workflow`; call it from your own."""
+        """See `Workflow`. A method that overrides it must call it."""
         super().after_closed(history)
         self.push_metrology(history)
 
     def push_metrology(self, history: Any) -> None:
-        """Write `metrology.json`: pairs of a task's id and what is known of each attempt, its figures included.
+        """Write `metrology.json`: for each attempt of an activity a pair of its id and its record, with its figures.
 
-        It is written by a decider, not by a replay that somebody looks at.
+        Only a decider writes it; a replay that is watched does not.
         """
         if not has_storage():
             return
@@ -195,27 +196,27 @@ class MetrologyWorkflow(Workflow):
             found = {record["started_event_id"]: record for record in _records(objects, folder)}
             objects.put(f"{folder}metrology.json", encode(list(_with_figures(history, found))).encode())
         except SimpleflowLabError as error:
-            logger.warning("the metrology of %s could not be kept: %s", context["workflow_id"], error)
+            logger.warning("the metrology of %s could not be stored: %s", context["workflow_id"], error)
 
 
 def records_of(where: Storage, workflow_id: str, run_id: str) -> list[Mapping[str, Any]]:
-    """The figures that were kept of an execution, one record per attempt. Raises `StoreError` or `UsageError`."""
+    """The stored figures of an execution, one record for each attempt. Raises `StoreError` or `UsageError`."""
     return list(_records(_objects(where), folder_of(workflow_id, run_id)))
 
 
 def folder_of(workflow_id: str, run_id: str) -> str:
-    """What the keys of an execution's figures start with."""
+    """The prefix of the keys of an execution's figures."""
     return f"metrology/{_part(workflow_id)}/{_part(run_id)}/"
 
 
 def _part(text: str) -> str:
-    """A part of a key: an id may have any character, and a key has an end."""
+    """A part of a key. An id may have any character and length; a part is quoted, or hashed if it is too long."""
     quoted = quote(text, safe="")
     return quoted if len(quoted) <= _MAX_PART else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _objects(where: Storage) -> Objects:
-    """Where figures are kept."""
+    """The place where figures are stored."""
     found = settings.current()
     if found.metrology_bucket is None:
         return where.default
@@ -241,7 +242,7 @@ def _save(running: _Running, meta: Mapping[str, Any] | None) -> None:
     try:
         _objects(current_storage()).put(key, encode(record).encode())
     except SimpleflowLabError as error:
-        logger.warning("the metrology of %s could not be kept: %s", context["activity_id"], error)
+        logger.warning("the metrology of %s could not be stored: %s", context["activity_id"], error)
 
 
 def _records(objects: Objects, folder: str) -> Iterator[Mapping[str, Any]]:
@@ -253,7 +254,7 @@ def _records(objects: Objects, folder: str) -> Iterator[Mapping[str, Any]]:
         if isinstance(record, dict) and isinstance(record.get("started_event_id"), int):
             yield record
         else:
-            logger.warning("the object %s has no figures of a task: it is left out", key)
+            logger.warning("the object %s holds no figures of a task: it is ignored", key)
 
 
 def _with_figures(history: Any, records: Mapping[int, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

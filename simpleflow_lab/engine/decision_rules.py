@@ -14,7 +14,13 @@ from typing import Any, Final, NamedTuple, Protocol
 from simpleflow_lab.engine.domains_and_types import DEPRECATED, Kind, Type
 from simpleflow_lab.engine.execution_state import ExecutionState
 from simpleflow_lab.engine.open_questions import CONTINUE_AS_NEW_INHERITS, FAILED_DECISION_FAILS_CLOSE
-from simpleflow_lab.engine.validation import ACTIVITY_DEFAULTS, EXECUTION_DEFAULTS, Request, chosen, resolve
+from simpleflow_lab.engine.validation import (
+    ACTIVITY_DEFAULTS,
+    EXECUTION_DEFAULTS,
+    Request,
+    picked,
+    with_defaults,
+)
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.decisions import attributes_key
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
@@ -61,7 +67,7 @@ def events_of_decisions(
 ) -> Iterator[NewEvent]:
     """The events of RespondDecisionTaskCompleted. Each must be applied before the next one is generated."""
     completed = {"scheduledEventId": scheduled_id, "startedEventId": started_id}
-    completed.update(chosen(request, "executionContext", "taskList", "taskListScheduleToStartTimeout"))
+    completed.update(picked(request, "executionContext", "taskList", "taskListScheduleToStartTimeout"))
     yield "DecisionTaskCompleted", completed
     completed_id = len(execution.events)
     failed = False
@@ -80,7 +86,7 @@ def _schedule_activity_task(decision: Attributes, context: DecisionContext) -> N
     execution = context.execution
     named = decision["activityType"]
     found = context.lookup.find_type(execution.run.domain, "ActivityType", named["name"], named["version"])
-    resolved, missing = resolve(decision, found.defaults if found else {}, ACTIVITY_DEFAULTS)
+    resolved, missing = with_defaults(decision, found.defaults if found else {}, ACTIVITY_DEFAULTS)
     cause = None
     if found is None:
         cause = "ACTIVITY_TYPE_DOES_NOT_EXIST"
@@ -93,8 +99,8 @@ def _schedule_activity_task(decision: Attributes, context: DecisionContext) -> N
     elif execution.open_counts[ACTIVITY] >= limits.MAX_OPEN_ACTIVITIES:
         cause = "OPEN_ACTIVITIES_LIMIT_EXCEEDED"
     if cause is not None:
-        return _failed("ScheduleActivityTaskFailed", cause, context, chosen(decision, "activityType", "activityId"))
-    resolved.update(chosen(decision, "activityType", "activityId", "input", "control"))
+        return _failed("ScheduleActivityTaskFailed", cause, context, picked(decision, "activityType", "activityId"))
+    resolved.update(picked(decision, "activityType", "activityId", "input", "control"))
     return _recorded("ActivityTaskScheduled", context, resolved)
 
 
@@ -115,19 +121,19 @@ def _start_timer(decision: Attributes, context: DecisionContext) -> NewEvent:
     elif context.execution.open_counts[TIMER] >= limits.MAX_OPEN_TIMERS:
         cause = "OPEN_TIMERS_LIMIT_EXCEEDED"
     if cause is not None:
-        return _failed("StartTimerFailed", cause, context, chosen(decision, "timerId"))
-    return _recorded("TimerStarted", context, chosen(decision, "timerId", "startToFireTimeout", "control"))
+        return _failed("StartTimerFailed", cause, context, picked(decision, "timerId"))
+    return _recorded("TimerStarted", context, picked(decision, "timerId", "startToFireTimeout", "control"))
 
 
 def _cancel_timer(decision: Attributes, context: DecisionContext) -> NewEvent:
     timer = context.execution.entities.open(TIMER, decision["timerId"])
     if timer is None:
-        return _failed("CancelTimerFailed", "TIMER_ID_UNKNOWN", context, chosen(decision, "timerId"))
+        return _failed("CancelTimerFailed", "TIMER_ID_UNKNOWN", context, picked(decision, "timerId"))
     return _recorded("TimerCanceled", context, {"timerId": decision["timerId"], "startedEventId": timer.id})
 
 
 def _record_marker(decision: Attributes, context: DecisionContext) -> NewEvent:
-    return _recorded("MarkerRecorded", context, chosen(decision, "markerName", "details"))
+    return _recorded("MarkerRecorded", context, picked(decision, "markerName", "details"))
 
 
 # -- other executions --------------------------------------------------------------------------------------------------
@@ -137,7 +143,7 @@ def _start_child_workflow_execution(decision: Attributes, context: DecisionConte
     execution = context.execution
     named = decision["workflowType"]
     found = context.lookup.find_type(execution.run.domain, "WorkflowType", named["name"], named["version"])
-    resolved, missing = resolve(decision, found.defaults if found else {}, EXECUTION_DEFAULTS)
+    resolved, missing = with_defaults(decision, found.defaults if found else {}, EXECUTION_DEFAULTS)
     cause = None
     if found is None:
         cause = "WORKFLOW_TYPE_DOES_NOT_EXIST"
@@ -150,19 +156,19 @@ def _start_child_workflow_execution(decision: Attributes, context: DecisionConte
     elif context.lookup.count_open(execution.run.domain) >= limits.MAX_OPEN_EXECUTIONS:
         cause = "OPEN_WORKFLOWS_LIMIT_EXCEEDED"
     if cause is not None:
-        about = chosen(decision, "workflowType", "workflowId", "control")
+        about = picked(decision, "workflowType", "workflowId", "control")
         return _failed("StartChildWorkflowExecutionFailed", cause, context, {**about, "initiatedEventId": 0})
-    resolved.update(chosen(decision, "workflowId", "workflowType", "control", "input", "tagList"))
+    resolved.update(picked(decision, "workflowId", "workflowType", "control", "input", "tagList"))
     return _recorded("StartChildWorkflowExecutionInitiated", context, resolved)
 
 
 def _signal_external_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
-    about = chosen(decision, "workflowId", "runId", "signalName", "input", "control")
+    about = picked(decision, "workflowId", "runId", "signalName", "input", "control")
     return _recorded("SignalExternalWorkflowExecutionInitiated", context, about)
 
 
 def _request_cancel_external_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
-    about = chosen(decision, "workflowId", "runId", "control")
+    about = picked(decision, "workflowId", "runId", "control")
     return _recorded("RequestCancelExternalWorkflowExecutionInitiated", context, about)
 
 
@@ -173,9 +179,11 @@ def _schedule_lambda_function(decision: Attributes, context: DecisionContext) ->
     elif context.execution.open_counts[LAMBDA] >= MAX_OPEN_LAMBDAS:
         cause = "OPEN_LAMBDA_FUNCTIONS_LIMIT_EXCEEDED"
     if cause is not None:
-        return _failed("ScheduleLambdaFunctionFailed", cause, context, chosen(decision, "id", "name"))
+        return _failed("ScheduleLambdaFunctionFailed", cause, context, picked(decision, "id", "name"))
     return _recorded(
-        "LambdaFunctionScheduled", context, chosen(decision, "id", "name", "control", "input", "startToCloseTimeout")
+        "LambdaFunctionScheduled",
+        context,
+        picked(decision, "id", "name", "control", "input", "startToCloseTimeout"),
     )
 
 
@@ -190,19 +198,19 @@ def _unhandled(context: DecisionContext) -> bool:
 def _complete_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
     if _unhandled(context):
         return _failed("CompleteWorkflowExecutionFailed", "UNHANDLED_DECISION", context, {})
-    return _recorded("WorkflowExecutionCompleted", context, chosen(decision, "result"))
+    return _recorded("WorkflowExecutionCompleted", context, picked(decision, "result"))
 
 
 def _fail_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
     if _unhandled(context):
         return _failed("FailWorkflowExecutionFailed", "UNHANDLED_DECISION", context, {})
-    return _recorded("WorkflowExecutionFailed", context, chosen(decision, "reason", "details"))
+    return _recorded("WorkflowExecutionFailed", context, picked(decision, "reason", "details"))
 
 
 def _cancel_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
     if _unhandled(context):
         return _failed("CancelWorkflowExecutionFailed", "UNHANDLED_DECISION", context, {})
-    return _recorded("WorkflowExecutionCanceled", context, chosen(decision, "details"))
+    return _recorded("WorkflowExecutionCanceled", context, picked(decision, "details"))
 
 
 def _continue_as_new_workflow_execution(decision: Attributes, context: DecisionContext) -> NewEvent:
@@ -210,7 +218,7 @@ def _continue_as_new_workflow_execution(decision: Attributes, context: DecisionC
     version = decision.get("workflowTypeVersion", run.type_version)
     found = context.lookup.find_type(run.domain, "WorkflowType", run.type_name, version)
     explicit = {**_inherited(context.execution), **decision} if CONTINUE_AS_NEW_INHERITS else decision
-    resolved, missing = resolve(explicit, found.defaults if found else {}, EXECUTION_DEFAULTS)
+    resolved, missing = with_defaults(explicit, found.defaults if found else {}, EXECUTION_DEFAULTS)
     cause = None
     if _unhandled(context):
         cause = "UNHANDLED_DECISION"
@@ -222,14 +230,14 @@ def _continue_as_new_workflow_execution(decision: Attributes, context: DecisionC
         cause = missing.cause
     if cause is not None:
         return _failed("ContinueAsNewWorkflowExecutionFailed", cause, context, {})
-    resolved.update(chosen(decision, "input", "tagList"))
+    resolved.update(picked(decision, "input", "tagList"))
     resolved["workflowType"] = {"name": run.type_name, "version": version}
     resolved["newExecutionRunId"] = context.lookup.new_run_id()
     return _recorded("WorkflowExecutionContinuedAsNew", context, resolved)
 
 
 def _inherited(execution: ExecutionState) -> dict[str, Any]:
-    return chosen(execution.configuration, *(row.member for row in EXECUTION_DEFAULTS), "tagList")
+    return picked(execution.configuration, *(row.member for row in EXECUTION_DEFAULTS), "tagList")
 
 
 def _recorded(event_type: str, context: DecisionContext, attributes: dict[str, Any]) -> NewEvent:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from simpleflow_lab.engine.open_questions import UNDEPRECATED_DOMAIN_RESTORES_TYPES
-from simpleflow_lab.engine.validation import Request, chosen
+from simpleflow_lab.engine.validation import Request, picked
 from simpleflow_lab.exceptions import (
     DomainAlreadyExistsFault,
     DomainDeprecatedFault,
@@ -227,7 +227,7 @@ class Registry:
                 description=request.get("description"),
                 created_at=now,
                 deprecated_at=None,
-                defaults=chosen(request, *_DEFAULTS[kind]),
+                defaults=picked(request, *_DEFAULTS[kind]),
             )
         )
 

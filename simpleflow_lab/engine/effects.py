@@ -17,7 +17,7 @@ from simpleflow_lab.engine.open_questions import (
     CONTINUE_AS_NEW_APPLIES_CHILD_POLICY,
     EXTERNAL_REQUESTS_OUTLIVE_SOURCE,
 )
-from simpleflow_lab.engine.validation import chosen
+from simpleflow_lab.engine.validation import picked
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -45,12 +45,12 @@ def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEv
     requested = initiated.attributes
     workflow_id = requested["workflowId"]
     if state.open_execution(parent.run.domain, workflow_id, None) is not None:
-        about = chosen(requested, "workflowType", "workflowId", "control", "decisionTaskCompletedEventId")
+        about = picked(requested, "workflowType", "workflowId", "control", "decisionTaskCompletedEventId")
         failed = {**about, "cause": "WORKFLOW_ALREADY_RUNNING", "initiatedEventId": initiated.id}
         _record(state, parent, "StartChildWorkflowExecutionFailed", failed)
         return
     attributes = {
-        **chosen(requested, *_STARTED),
+        **picked(requested, *_STARTED),
         "parentWorkflowExecution": parent.run.execution,
         "parentInitiatedEventId": initiated.id,
     }
@@ -92,7 +92,7 @@ def notify_parent(state: EngineState, child: ExecutionState, closing: HistoryEve
         return
     event_type, taken = reported
     attributes = {
-        **chosen(closing.attributes, *taken),
+        **picked(closing.attributes, *taken),
         "workflowExecution": child.run.execution,
         "workflowType": child.run.workflow_type,
         "initiatedEventId": initiated_id,
@@ -141,8 +141,8 @@ def close(state: EngineState, execution: ExecutionState, closing: HistoryEvent) 
 def start_next_run(state: EngineState, execution: ExecutionState, closing: HistoryEvent) -> None:
     """Start the run as which a closed one continues; it has the same parent."""
     attributes = {
-        **chosen(closing.attributes, *_STARTED),
-        **chosen(execution.configuration, "parentWorkflowExecution", "parentInitiatedEventId"),
+        **picked(closing.attributes, *_STARTED),
+        **picked(execution.configuration, "parentWorkflowExecution", "parentInitiatedEventId"),
         "continuedExecutionRunId": execution.run.run_id,
     }
     run = execution.run
@@ -155,7 +155,7 @@ def start_next_run(state: EngineState, execution: ExecutionState, closing: Histo
 def signal_external(state: EngineState, source: ExecutionState, initiated: HistoryEvent) -> None:
     """Deliver a signal to an execution, and record in its source whether it was delivered."""
     attributes = {
-        **chosen(initiated.attributes, "signalName", "input"),
+        **picked(initiated.attributes, "signalName", "input"),
         "externalWorkflowExecution": source.run.execution,
         "externalInitiatedEventId": initiated.id,
     }
@@ -188,7 +188,7 @@ def _deliver(
         execution = target.run.execution
         _record(state, source, outcomes[0], {"workflowExecution": execution, "initiatedEventId": initiated.id})
     else:
-        about = chosen(requested, "workflowId", "runId", "control", "decisionTaskCompletedEventId")
+        about = picked(requested, "workflowId", "runId", "control", "decisionTaskCompletedEventId")
         failed = {**about, "cause": "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION", "initiatedEventId": initiated.id}
         _record(state, source, outcomes[1], failed)
 

@@ -33,7 +33,7 @@ from simpleflow_lab.engine.responses import copied, domain_info, execution_detai
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.transactions import MEMORY, DurableState
-from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, chosen, resolve
+from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, picked, with_defaults
 from simpleflow_lab.engine.waiters import HistoryWaiter
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
@@ -319,7 +319,7 @@ class EmbeddedSWF:
             found = state.registry.type(domain, WORKFLOW_TYPE, ids)
             if found.status == DEPRECATED:
                 raise TypeDeprecatedFault(type_text(WORKFLOW_TYPE, ids))
-            resolved, missing = resolve(request, found.defaults, EXECUTION_DEFAULTS)
+            resolved, missing = with_defaults(request, found.defaults, EXECUTION_DEFAULTS)
             if missing is not None:
                 raise DefaultUndefinedFault(missing.member)
             if state.open_execution(domain, workflow_id, None) is not None:
@@ -327,7 +327,7 @@ class EmbeddedSWF:
             if state.count_open(domain) >= limits.MAX_OPEN_EXECUTIONS:
                 raise LimitExceededFault(f"{limits.MAX_OPEN_EXECUTIONS} executions are open in {domain}")
             attributes = {
-                **chosen(request, "workflowType", "input", "tagList"),
+                **picked(request, "workflowType", "input", "tagList"),
                 **resolved,
                 "parentInitiatedEventId": 0,
             }
@@ -337,7 +337,7 @@ class EmbeddedSWF:
 
     @_operation(SWFService.signal_workflow_execution)
     def signal_workflow_execution(self, request: Request) -> Answer:
-        attributes = {**chosen(request, "signalName", "input"), "externalInitiatedEventId": 0}
+        attributes = {**picked(request, "signalName", "input"), "externalInitiatedEventId": 0}
         return self._record(request, lambda execution: ("WorkflowExecutionSignaled", attributes))
 
     @_operation(SWFService.request_cancel_workflow_execution)
@@ -353,7 +353,11 @@ class EmbeddedSWF:
     def terminate_workflow_execution(self, request: Request) -> Answer:
         def terminated(execution: ExecutionState) -> NewEvent:
             policy = request.get("childPolicy", execution.configuration["childPolicy"])
-            attributes = {**chosen(request, "reason", "details"), "childPolicy": policy, "cause": "OPERATOR_INITIATED"}
+            attributes = {
+                **picked(request, "reason", "details"),
+                "childPolicy": policy,
+                "cause": "OPERATOR_INITIATED",
+            }
             return "WorkflowExecutionTerminated", attributes
 
         return self._record(request, terminated)
@@ -558,7 +562,7 @@ class EmbeddedSWF:
             "taskToken": self._tokens.write(tokens.ACTIVITY_TASK_TOKEN, run.key, scheduled.id, started_id),
             "startedEventId": started_id,
             "workflowExecution": run.execution,
-            **copied(chosen(scheduled.attributes, "activityId", "activityType", "input")),
+            **copied(picked(scheduled.attributes, "activityId", "activityType", "input")),
         }
 
     @_operation(SWFService.record_activity_task_heartbeat)
@@ -586,7 +590,7 @@ class EmbeddedSWF:
         def change(state: EngineState) -> None:
             execution, activity = self._activity_of_token(state, request["taskToken"])
             started = started_event(activity)
-            attributes = chosen(request, *members)
+            attributes = picked(request, *members)
             attributes["scheduledEventId"] = activity.id
             attributes["startedEventId"] = started.id if started else 0
             if event_type == "ActivityTaskCanceled" and (latest := cancel_request(activity)) is not None:
@@ -703,4 +707,4 @@ def _unknown_execution(workflow_id: str, run_id: str | None) -> str:
 
 def _decision_digest(request: Request) -> int:
     """What page tokens of a decision task are good for: polls of the same task list."""
-    return request_digest("decision", chosen(request, "domain", "taskList"))
+    return request_digest("decision", picked(request, "domain", "taskList"))

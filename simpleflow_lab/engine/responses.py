@@ -10,7 +10,7 @@ from typing import Any, Final
 from simpleflow_lab.engine import visibility
 from simpleflow_lab.engine.domains_and_types import ARN_PREFIX, WORKFLOW_TYPE, Domain, Type
 from simpleflow_lab.engine.execution_state import ExecutionState, to_datetime
-from simpleflow_lab.engine.validation import chosen
+from simpleflow_lab.engine.validation import picked
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER, attributes_key
 from simpleflow_lab.swf.history import HistoryEvent
@@ -70,7 +70,7 @@ def execution_detail(execution: ExecutionState) -> Answer:
     counts = execution.open_counts
     answer: Answer = {
         "executionInfo": visibility.execution_info(execution.run, cancel_requested=execution.cancel_requested),
-        "executionConfiguration": chosen(execution.configuration, *_CONFIGURATION),
+        "executionConfiguration": picked(execution.configuration, *_CONFIGURATION),
         "openCounts": {
             "openActivityTasks": counts[ACTIVITY],
             "openDecisionTasks": int(bool(execution.queued or execution.started)),

@@ -1,7 +1,7 @@
-"""Requests against SWF's service model, and what they leave out filled in from the registered type.
+"""Validation of requests against SWF's service model, and defaults from the registered type.
 
-Rule: pure, and before anything happens: a request that breaks the model is refused with all its problems in SWF's
-words, and nothing has changed. The checks are made from the tables of `shapes` once, at import.
+Rule: validation is pure and comes before any change: a request that breaks the model is refused with all its problems,
+in SWF's words. The checks are made from the tables of `swf.shapes` once, at import.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from simpleflow_lab.swf.decisions import CLOSING_DECISIONS, attributes_key
 
 Request = Mapping[str, Any]
 _Check = Callable[[Any, str, list[str]], None]
-"""`check(value, path, problems)` adds what is wrong with the value to the problems."""
+"""`check(value, path, problems)` adds the problems of the value at this path."""
 
 
 def check(operation: str, request: Request) -> None:
-    """Raises `ValidationException` with all that is wrong with a request for this operation."""
+    """Raise `ValidationException` with all problems of a request for this operation, if it has any."""
     problems: list[str] = []
     _OPERATIONS[operation](request, "", problems)
     if not problems and operation == "RespondDecisionTaskCompleted":
@@ -32,7 +32,7 @@ def check(operation: str, request: Request) -> None:
 
 
 def check_close_is_last(decisions: Sequence[Mapping[str, Any]]) -> None:
-    """Raises `ValidationException` if a decision follows one that closes the execution."""
+    """Raise `ValidationException` if a decision follows one that closes the execution."""
     for decision in decisions[:-1]:
         if decision["decisionType"] in CLOSING_DECISIONS:
             raise ValidationException("Close must be last decision in list")
@@ -60,16 +60,16 @@ def _string(least: int, greatest: int | None) -> _Check:
     return check_string
 
 
-_REMEMBERED: Final = 500
-"""Strings of one shape that are known to be good: names and timeouts are said again and again."""
+_CACHED: Final = 500
+"""Most valid strings of one shape that are cached: the same names and timeouts come in request after request."""
 
 
 def _pattern(pattern: str, plain: _Check, also: Callable[[str], bool] | None = None) -> _Check:
     match = re.compile(pattern).fullmatch
-    good: set[str] = set()
+    valid: set[str] = set()
 
     def check_pattern(value: Any, path: str, problems: list[str]) -> None:
-        if type(value) is str and value in good:
+        if type(value) is str and value in valid:
             return
         before = len(problems)
         plain(value, path, problems)
@@ -77,8 +77,8 @@ def _pattern(pattern: str, plain: _Check, also: Callable[[str], bool] | None = N
             return
         if not (match(value) and (also is None or also(value))):
             problems.append(_failed(value, path, f"satisfy regular expression pattern: {pattern}"))
-        elif len(good) < _REMEMBERED:
-            good.add(str(value))
+        elif len(valid) < _CACHED:
+            valid.add(str(value))
 
     return check_pattern
 
@@ -131,7 +131,7 @@ def _structure(members: str) -> _Check:
     checks: dict[str, _Check] = {}
 
     def check_structure(value: Any, path: str, problems: list[str]) -> None:
-        # `type(…) is dict` first: asking an abstract class takes ten times as long.
+        # `type(…) is dict` first: isinstance of an abstract class takes ten times as long.
         if type(value) is not dict and not isinstance(value, Mapping):
             problems.append(_failed(value, path, "be a structure" if value is not None else "not be null"))
             return
@@ -162,13 +162,13 @@ def _timestamp(value: Any, path: str, problems: list[str]) -> None:
         problems.append(_failed(value, path, "be a timestamp with a time zone" if value is not None else "not be null"))
 
 
-# What the model's documentation says in prose. Names: no `:`, `/`, `|`, no control characters, not the word `arn`;
-# lone surrogates can't be sent over the wire either.
+# Constraints that only the documentation of the model has. Names: no `:`, `/`, `|`, no control characters, not the word
+# `arn`; lone surrogates can't be sent over the wire either.
 _NAME: Final = r"(?!\s)(?!arn\Z)[^\x00-\x1f\x7f-\x9f:/|\ud800-\udfff]+(?<!\s)"
 _NAMES: Final = frozenset(
     {"DomainName", "Name", "Version", "WorkflowId", "ActivityId", "TimerId", "MarkerName", "SignalName"}
 )
-_PROSE: Final[dict[str, tuple[str, Callable[[str], bool] | None]]] = {
+_DOCUMENTED: Final[dict[str, tuple[str, Callable[[str], bool] | None]]] = {
     **dict.fromkeys(_NAMES, (_NAME, None)),
     "DurationInSeconds": (r"[0-9]+", None),
     "DurationInSecondsOptional": (r"NONE|[0-9]+", None),
@@ -186,8 +186,8 @@ _NEVER_NONE: Final = re.compile(
 
 def _scalar(name: str, bounds: tuple[int, int | None]) -> _Check:
     plain = _string(*bounds)
-    prose = _PROSE.get(name)
-    return plain if prose is None else _pattern(prose[0], plain, prose[1])
+    documented = _DOCUMENTED.get(name)
+    return plain if documented is None else _pattern(documented[0], plain, documented[1])
 
 
 def _finite(members: str) -> str:
@@ -224,14 +224,14 @@ def _check_decisions(decisions: Sequence[Mapping[str, Any]], problems: list[str]
 
 
 class Default(NamedTuple):
-    """A member that a request may leave to the registered type."""
+    """A member whose default the registered type may have."""
 
     member: str
     """Its name in requests and events."""
     default: str
     """Its name in the type's configuration."""
     cause: str | None
-    """What SWF calls its absence in both; `None` for members that nobody needs."""
+    """The cause with which SWF refuses a request if both lack it; `None` for a member that is optional."""
 
 
 EXECUTION_DEFAULTS: Final = (
@@ -248,7 +248,7 @@ EXECUTION_DEFAULTS: Final = (
     Default("taskPriority", "defaultTaskPriority", None),
     Default("lambdaRole", "defaultLambdaRole", None),
 )
-"""Of an execution, in the order in which SWF misses them."""
+"""Members of an execution, in the order in which SWF looks for them."""
 
 ACTIVITY_DEFAULTS: Final = (
     Default("taskList", "defaultTaskList", "DEFAULT_TASK_LIST_UNDEFINED"),
@@ -262,16 +262,16 @@ ACTIVITY_DEFAULTS: Final = (
     Default("heartbeatTimeout", "defaultTaskHeartbeatTimeout", "DEFAULT_HEARTBEAT_TIMEOUT_UNDEFINED"),
     Default("taskPriority", "defaultTaskPriority", None),
 )
-"""Of an activity task, in the order in which SWF misses them."""
+"""Members of an activity task, in the order in which SWF looks for them."""
 
 
-def resolve(
-    given: Mapping[str, Any], defaults: Mapping[str, Any], table: Sequence[Default]
+def with_defaults(
+    request: Mapping[str, Any], defaults: Mapping[str, Any], table: Sequence[Default]
 ) -> tuple[dict[str, Any], Default | None]:
-    """The members of `table` from the request or else from the type, and the first one that neither has."""
+    """The members of `table` from the request or else from the type, and the first required one that neither has."""
     resolved: dict[str, Any] = {}
     for row in table:
-        value = given.get(row.member)
+        value = request.get(row.member)
         if value is None:
             value = defaults.get(row.default)
         if value is not None:
@@ -281,9 +281,9 @@ def resolve(
     return resolved, None
 
 
-def chosen(given: Mapping[str, Any], *members: str) -> dict[str, Any]:
-    """The members that are given, copied."""
-    return {name: _copied(given[name]) for name in members if name in given}
+def picked(request: Mapping[str, Any], *members: str) -> dict[str, Any]:
+    """Copies of those of these members that the request has."""
+    return {name: _copied(request[name]) for name in members if name in request}
 
 
 def _copied(value: Any) -> Any:

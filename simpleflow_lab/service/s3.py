@@ -1,10 +1,10 @@
-"""Objects in Amazon S3, as `storage.Objects`.
+"""Objects in Amazon S3, as `data.objects.Objects`.
 
-An object is written whole or not at all, and is there for everybody when `put` returns. Reading takes no more than it
-was told to: the length that S3 announces is looked at first, and then the bytes are counted. What S3 or the way to it
-does wrong is tried again, and becomes a `StoreError` when that does not help.
+An object is written whole or not at all, and every client sees it when `put` returns. S3 redirects a client to the
+bucket's region, so the permission `s3:GetBucketLocation` is not needed.
 
-S3 sends a client to the bucket's region by itself, so nobody asks for it (`s3:GetBucketLocation`) first.
+Rule: reading takes no more bytes than `max_bytes`: the length that S3 announces is checked first, then the bytes are
+counted. Errors of S3 and of the network are retried, and then raised as `StoreError`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageErro
 from simpleflow_lab.service.aws import CONNECT_TIMEOUT, MAX_ATTEMPTS
 
 READ_TIMEOUT: Final = 30
-"""Seconds without a byte."""
+"""Most seconds between two bytes of an answer."""
 MAX_CONNECTIONS: Final = 50
 READ_TRIES: Final = 3
-"""How often an object is read whose bytes break off; a request that fails is tried again by botocore."""
+"""Attempts to read an object whose bytes break off. Botocore itself retries a request that fails."""
 CHUNK: Final = 256 * 1024
 
 _LOCATION: Final = re.compile(
@@ -50,7 +50,8 @@ class S3Objects:
         sse: bool = False,
     ):
         """`host` is the endpoint, if not the one of the environment or region. With `sse` S3 encrypts what is written
-        with its own keys (AES256). Raises `UsageError` if there is no usable region."""
+        with its own keys (AES256). Raises `UsageError` if there is no usable region.
+        """
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._extra = {"ServerSideEncryption": "AES256"} if sse else {}
         self.client = client(region=region, host=host)
@@ -92,7 +93,7 @@ class S3Objects:
             raise self._error("listed in", f"{prefix}*", error) from error
 
     def _name(self, key: str) -> str:
-        """The key in the bucket. Raises `StoreError` for what is none."""
+        """The key in the bucket. Raises `StoreError` if it is not a valid key."""
         name = f"{self._prefix}{key}"
         if not key or not key.isprintable() or len(name.encode("utf-8", "surrogatepass")) > MAX_KEY:
             raise StoreError(f"{key[:80]!r} is no key of an object: at most {MAX_KEY} bytes in one line")
@@ -111,9 +112,9 @@ class S3Objects:
 
 
 def open_objects(location: str, *, region: str | None = None, host: str | None = None, sse: bool = False) -> S3Objects:
-    """The objects at "bucket", "bucket/prefix", or "host/bucket" with a host of amazonaws.com. Raises `UsageError`.
+    """The objects at "bucket", "bucket/prefix", or "host/bucket" with a host of amazonaws.com.
 
-    `host` is for a location that names none.
+    `host` is the endpoint for a location that names none. Raises `UsageError`.
     """
     found = _LOCATION.fullmatch(location)
     if found is None:
@@ -122,7 +123,7 @@ def open_objects(location: str, *, region: str | None = None, host: str | None =
 
 
 def client(*, region: str | None = None, host: str | None = None) -> Any:
-    """A boto3 S3 client. What is not given comes from boto3's own chain. Raises `UsageError` if there is no region."""
+    """A boto3 S3 client. Without arguments boto3's own configuration holds. Raises `UsageError` without a region."""
     named = _REGION.fullmatch(host) if host is not None else None
     config = botocore.config.Config(
         read_timeout=READ_TIMEOUT,
@@ -153,7 +154,7 @@ _ERRORS: Final = (*_BROKEN_OFF, botocore.exceptions.BotoCoreError, botocore.exce
 
 
 def _content(body: Any, length: int, max_bytes: int | None, key: str) -> bytes:
-    """What S3 sends. Raises `StoreError` if it is, or says that it is, more than `max_bytes`."""
+    """The bytes that S3 sends. Raises `StoreError` if there are, or are announced, more than `max_bytes`."""
     if max_bytes is not None and length > max_bytes:
         raise StoreError(f"the object {key} has {length} bytes, more than {max_bytes}: it was not read")
     parts: list[bytes] = []

@@ -1,6 +1,6 @@
 """Upstream's registry of activities: `registry[label][name]`, for programs that look activities up by name.
 
-It is a view of `activity.registry`, which knows versions too; the label, always `None` upstream, says nothing.
+It is a view of `activity.registry`, which has versions too. The label, which is always `None` upstream, is ignored.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def test_figures_that_can_not_be_kept_fail_nothing(request, caplog):
             assert lab.start(Copies, request.node.name).result(timeout=30) == [1, 2, ["count"]]
     messages = [record.getMessage() for record in caplog.records if record.name == "simpleflow_lab.metrology"]
     assert messages
-    assert all("could not be kept: the disk is full" in message for message in messages)
+    assert all("could not be stored: the disk is full" in message for message in messages)
 
 
 def test_figures_go_to_the_bucket_that_is_configured():

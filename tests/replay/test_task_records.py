@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import simpleflow_lab.history
 
+from simpleflow_lab import Lab, Workflow
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay import task_records
 from simpleflow_lab.replay.task_records import HistoryWithRecords
@@ -92,6 +93,25 @@ def test_history_is_one_class_for_users_and_upstreams_programs() -> None:
     assert history == History.from_file(FOLDER / "failing_activity_output.json")
     assert isinstance(history[3:], simpleflow_lab.History)
     assert history.activities
+    path = FOLDER / "failing_activity_output.json"
+    for recorded in (simpleflow_lab.open_history(path), simpleflow_lab.RecordedExecution(History.from_file(path))):
+        assert isinstance(recorded.history(), simpleflow_lab.History)
+        assert recorded.history() == history
+
+
+def test_a_running_executions_history_and_its_executors_are_the_public_history() -> None:
+    class Seeing(Workflow):
+        name = "records.seeing"
+        task_list = "records"
+
+        def run(self) -> bool:
+            return isinstance(self.executor.history, simpleflow_lab.History)
+
+    with Lab(":memory:") as lab:
+        execution = lab.start(Seeing)
+        assert execution.result(30) is True
+        assert isinstance(execution.history(), simpleflow_lab.History)
+        assert execution.history().workflow["state"] == "completed"
 
 
 @pytest.mark.parametrize("start", range(12))

@@ -5,7 +5,7 @@
 
         print(Executor(BasicWorkflow).run({"args": [1], "kwargs": {"t": 0}}))
 
-It is a Lab in memory, that starts the workflow and waits for its result: the same decider, workers and engine as
+It is a Lab in memory that starts the workflow and waits for its result: the same decider, workers and engine as
 everywhere, so that retries, signals, children and timers do what they do on Amazon SWF.
 """
 
@@ -28,6 +28,6 @@ class Executor:
 
     def run(self, input: Mapping[str, Any] | None = None) -> Any:
         """Start the workflow with `{"args": […], "kwargs": {…}}`, and wait: gives its result, or raises its failure."""
-        given = {"args": [], "kwargs": {}, **(input or {})}
+        arguments = {"args": [], "kwargs": {}, **(input or {})}
         with Lab(":memory:", **self._options) as lab:
-            return lab.start(self.workflow_class, input=given).result()
+            return lab.start(self.workflow_class, input=arguments).result()
