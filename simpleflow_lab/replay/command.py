@@ -112,8 +112,8 @@ class Command:
         """activityId, workflowId, timerId, marker or signal name; of a close the decision type."""
         self.task = task
         """The author's task behind it; `None` for what the replay commands by itself."""
-        self.future = future
-        """The future that is done when the command is."""
+        self.future = future if future is not None else Future()
+        """The future that is done when the command is; of a command without one, a future that nothing waits for."""
         self.type = type
         """Name and version of the activity or workflow type."""
         self.alias = alias
@@ -141,9 +141,7 @@ class Command:
     @property
     def closed(self) -> bool:
         """Its future is done: nothing more is to be asked of SWF."""
-        if self.of is not None:
-            return self.of.closed
-        return self.future is not None and self.future.done
+        return self.future.done if self.of is None else self.of.closed
 
     def reset(self) -> Command:
         """The same command, as it was before it was sent."""

@@ -294,7 +294,7 @@ class Recorder:
             self._decision.decisions.append(command.decision())
 
     def _state_of(self, command: Command) -> _FutureState | None:
-        return None if command.future is None else self._futures.get(command.future)
+        return self._futures.get(command.future)
 
     def _end(
         self,

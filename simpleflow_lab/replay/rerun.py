@@ -57,8 +57,7 @@ class CommandIndex:
                 recorded_line=first.line_text,
                 commanded_line=command.line_text,
             ).error()
-        if first.future is not None and command.future is not None:
-            _copy_state(first.future, command.future)
+        _copy_state(first.future, command.future)
         first.future, first.task, first.line = command.future, command.task, command.line
         first.dependencies = command.dependencies
         return first
@@ -76,7 +75,7 @@ class CommandIndex:
         self._counts.clear()
         for command, _ in self._commands.values():
             # The future of a command without a task is not the author's, and goes on being waited for.
-            if command.future is not None and command.task is not None:
+            if command.task is not None:
                 detached = Future(task_id=command.future.task_id)
                 _copy_state(command.future, detached)
                 command.future = detached

@@ -144,7 +144,7 @@ class Run:
         """Add one more attempt of a command; none if it was canceled."""
         if not command.cancel_requested:
             self.pending.add(command.reset())
-        elif command.future is not None and not command.future.done:
+        elif not command.future.done:
             command.future.set_cancelled(TaskCanceled())
 
     # -- the author's code --

@@ -118,7 +118,7 @@ class Activities(AttemptedTasks):
         """Cancel every activity task that is not done."""
         run = self._run
         for command in run.index.of_kind(ACTIVITY):
-            if command.cancel_requested or command.future is None or command.closed:
+            if command.cancel_requested or command.closed:
                 continue
             command.cancel_requested = True
             command.future.mark_handled()
@@ -132,7 +132,6 @@ class Activities(AttemptedTasks):
 
     def canceled(self, command: Command, event: HistoryEvent) -> None:
         """Its worker, or SWF, canceled the task."""
-        assert command.future is not None
         if command.cancel_requested:
             command.future.mark_handled()
         command.future.set_cancelled(TaskCanceled(self._run.fields.text(event.attributes.get("details"))))
@@ -145,7 +144,6 @@ class Activities(AttemptedTasks):
             return
         if cause == "ACTIVITY_ID_UNKNOWN":
             # Its latest attempt has failed and the next one is not made yet; now it never will be.
-            assert task.future is not None
             task.future.mark_handled()
             task.future.set_cancelled(TaskCanceled())
         else:

@@ -53,14 +53,13 @@ class AttemptedTasks(ABC):
             command = Command(self.kind, task_id, future=future, line=line, dependencies=captured.futures, **members())
             self._by_id[task_id] = self._run.enqueue(command)
         else:
-            assert same.future is not None
             copy_outcome(same.future, future)
 
     def cancel(self, future: Future) -> bool:
         """Cancel a task that is not done: at once if SWF does not know of it, else by a request to SWF."""
         pending = self._run.pending
         command = self._by_id.get(future.task_id or "")
-        if command is not None and command.future is not None and command.future is not future:
+        if command is not None and command.future is not future:
             return command.future.cancel()  # the same task, submitted before
         future.mark_handled()
         if command is None:
@@ -101,14 +100,12 @@ class AttemptedTasks(ABC):
 
     def scheduled(self, command: Command, event: HistoryEvent) -> None:
         """SWF has taken the task."""
-        if command.future is not None:
-            command.future.set_running()
+        command.future.set_running()
         if command.attempts.first_at is None:
             command.attempts.first_at = event.timestamp
 
     def completed(self, command: Command, event: HistoryEvent) -> None:
         """The task completed."""
-        assert command.future is not None
         command.future.set_finished(self._run.fields.decode_later(event.attributes.get("result")))
 
     def failed(self, command: Command, event: HistoryEvent) -> None:

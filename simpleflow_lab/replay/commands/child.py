@@ -114,7 +114,6 @@ class Children(AttemptedTasks):
 
     def canceled(self, command: Command, event: HistoryEvent) -> None:
         """The child closed as canceled: as the author wanted it, or else as a failure that is not retried."""
-        assert command.future is not None
         error = TaskCanceled(self._run.fields.text(event.attributes.get("details")))
         if command.cancel_requested:
             command.future.set_cancelled(error)

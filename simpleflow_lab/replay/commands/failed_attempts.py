@@ -113,7 +113,7 @@ class FailedAttempt:
             run.blocked = True
             return
         except WorkflowCanceled as canceled:
-            if command.future is not None and not command.closed:
+            if not command.closed:
                 command.future.set_cancelled(TaskCanceled(str(canceled)))
         except Exception as failure:  # the author's: it ends the execution as one in `run` does
             run.author_failed(failure, _HOOK)
@@ -128,7 +128,6 @@ class FailedAttempt:
         """Do what the hook decided."""
         run, command = self._run, self._command
         decision, given, future = context.decision, context.future, command.future
-        assert future is not None
         if decision is _Decision.handled and given is None:
             decision = _Decision.retry_now
         if decision in (_Decision.ignore, _Decision.cancel):
@@ -159,7 +158,6 @@ class FailedAttempt:
     def _fail(self) -> None:
         """The task failed for good."""
         future = self._command.future
-        assert future is not None
         if isinstance(self._error, TaskCanceled):
             future.set_cancelled(self._error)
         else:
@@ -171,7 +169,7 @@ class FailedAttempt:
         def close(done: Future) -> None:
             self._hook_decided()
             future = self._command.future
-            if future is None or future.done:
+            if future.done:
                 return
             self._run.failures.settled_by_hook += 1
             done.mark_handled()  # its error is the task's now, and handled there

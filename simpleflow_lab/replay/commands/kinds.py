@@ -113,7 +113,7 @@ class Kinds:
         if row.entity == event_types.TIMER and row.state in ("fired", "canceled"):
             self.timers.one_closed()
         resolve = self._resolve.get((row.entity, row.state))
-        if resolve is not None and (command.future or command.of) is not None and not command.closed:
+        if resolve is not None and not command.closed:
             resolve(command, event)
 
     def begin_rerun(self) -> None:

@@ -131,17 +131,14 @@ class Signals:
 
     def sending(self, command: Command, event: HistoryEvent) -> None:
         """SWF has taken a signal for another execution."""
-        assert command.future is not None
         command.future.set_running()
 
     def delivered(self, command: Command, event: HistoryEvent) -> None:
         """SWF delivered the signal."""
-        assert command.future is not None
         command.future.set_finished(None)
 
     def not_delivered(self, command: Command, event: HistoryEvent) -> None:
         """SWF could not deliver the signal, or refused to send it."""
-        assert command.future is not None
         cause = str(event.attributes.get("cause"))
         if cause == "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
             whom = event.attributes.get("workflowId")

@@ -63,7 +63,7 @@ class Timers:
     def submit(self, task: TimerTask, line: Line | None) -> Future:
         """Start a timer; one of an id that was started before is the same timer."""
         same = self._by_id.get(task.timer_id)
-        if same is not None and same.future is not None:
+        if same is not None:
             return same.future
         run = self._run
         future = run.new_future(task.timer_id, canceler=self.cancel)
@@ -81,7 +81,7 @@ class Timers:
         future = self._run.new_future(task.timer_id)
         future.set_finished(None)
         timer = self._by_id.get(task.timer_id)
-        if timer is not None and timer.future is not None:
+        if timer is not None:
             timer.future.cancel()
         return future
 
@@ -105,7 +105,7 @@ class Timers:
     def is_canceled(self, timer_id: str) -> bool:
         """The code has canceled the timer of this id, whether or not the history records it."""
         command = self._by_id.get(timer_id)
-        return command is not None and command.future is not None and command.future.cancelled
+        return command is not None and command.future.cancelled
 
     def begin_rerun(self) -> None:
         """The code is about to run from its start, and submits its timers again."""
@@ -115,13 +115,11 @@ class Timers:
 
     def started(self, command: Command, event: HistoryEvent) -> None:
         """SWF started the timer."""
-        if command.future is not None:
-            command.future.set_running()
+        command.future.set_running()
 
     def fired(self, command: Command, event: HistoryEvent) -> None:
         """The timer fired."""
-        if command.future is not None:
-            command.future.set_finished(None)
+        command.future.set_finished(None)
 
     def refused(self, command: Command, event: HistoryEvent) -> None:
         """SWF refused to start the timer: it waits in line, starts with the next decision, or has failed."""
@@ -130,7 +128,7 @@ class Timers:
             self._in_line.append(command)
         elif cause == "TIMER_CREATION_RATE_EXCEEDED":
             self._run.retry(command)  # a timer can't wait for a timer: the decision in between is the wait
-        elif command.future is not None:
+        else:
             command.future.set_exception(TaskFailed(command.id, f"SWF refused it: {cause}"))
 
     def one_closed(self) -> None:
