@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from simpleflow_lab import activity_context
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION
-from simpleflow_lab.definitions import Registry
+from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import Around, through
 from simpleflow_lab.retry import Retry, check_retry
@@ -147,7 +147,7 @@ class Activity:
         return result
 
 
-registry: Final[Registry[tuple[str, str], Activity]] = Registry()
+registry: Final[Definitions[tuple[str, str], Activity]] = Definitions()
 """Every activity defined in this process, by (name, version)."""
 
 

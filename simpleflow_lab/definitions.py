@@ -1,6 +1,6 @@
-"""Registries of the definitions of this process: workflows, activities and types of values.
+"""Registries of this process: its definitions of workflows, activities and types of values.
 
-*Rule:* an author's definition is kept in a `Registry`. Every one of them is process-wide and changes at any time: a
+*Rule:* an author's definition is kept in a `Definitions`. Every one of them is process-wide and changes at any time: a
 notebook defines things while its deciders run.
 """
 
@@ -16,7 +16,7 @@ Listener = Callable[[Any], None]
 """Called with a definition."""
 
 
-class Registry(dict[Key, Definition]):
+class Definitions(dict[Key, Definition]):
     """The definitions of one kind, by key; a later definition replaces an earlier one with its key."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
 from simpleflow_lab.constants import DEFAULT_VERSION
-from simpleflow_lab.definitions import Registry
+from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
@@ -403,7 +403,7 @@ class _MutedInReplay(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
-registry: Final[Registry[tuple[str, str], type[Workflow]]] = Registry()
+registry: Final[Definitions[tuple[str, str], type[Workflow]]] = Definitions()
 """The workflow that was defined last of each type, by (type name, version). A decider runs only what is defined."""
 
 same_type: Final[dict[tuple[str, str], dict[str, type[Workflow]]]] = {}

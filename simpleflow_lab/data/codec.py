@@ -38,7 +38,7 @@ from collections.abc import Callable, Mapping
 from types import GeneratorType, NoneType
 from typing import Any, Final, NamedTuple, NoReturn
 
-from simpleflow_lab.definitions import Registry
+from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import EncodingError, UnreadableValueError, UsageError
 
 MAX_DEPTH = 100
@@ -170,7 +170,7 @@ class Registered(NamedTuple):
     """Gives the value of what `encode` gave."""
 
 
-registry: Final[Registry[type, Registered]] = Registry()
+registry: Final[Definitions[type, Registered]] = Definitions()
 """The registered types of values."""
 _by_name: Final[dict[str, Registered]] = {}
 """Those with a name, by name."""
