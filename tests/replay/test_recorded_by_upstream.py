@@ -12,6 +12,7 @@ from simpleflow_lab.exceptions import NondeterminismError, TaskFailed
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
 from simpleflow_lab.swf.history import History
+from tests.replay.trace_laws import check_trace
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 INTEGRATION = "tests.integration.workflow"
@@ -218,6 +219,13 @@ def test_fed_in_pieces_it_decides_as_fed_at_once(name, workflow, run_hash):
         assert cached.decide(started).decisions == decided(workflow, history[:started]).decisions
         if name in ("with_replays", "without_replays", "timer_and_cancel", "signal_played_once_by_default"):
             break  # upstream needs more decision tasks than we do for these
+
+
+@pytest.mark.parametrize(("name", "workflow"), RECORDED, ids=[name for name, _ in RECORDED])
+def test_what_upstream_recorded_can_be_watched_up_to_any_event(name, workflow, run_hash):
+    history = History.from_file(HISTORIES / f"{name}.json")
+    run_hash(history)
+    check_trace(workflow, history, cuts=range(len(history) + 1), workflow_id="test-simpleflow-workflow", run_id="r")
 
 
 @pytest.mark.parametrize(("name", "workflow"), RECORDED, ids=[name for name, _ in RECORDED])
