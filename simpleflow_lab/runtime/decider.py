@@ -151,13 +151,19 @@ class Decider:
     def _attempt(self, task: Mapping[str, Any], cache: ReplayCache, *, attempts: int) -> None:
         """Make this decision and answer it, or block it. `attempts` is how often it was attempted, with this time."""
         run_id = task["workflowExecution"]["runId"]
+        cached: Replay | None = None
         try:
-            replay, answer = self._decide(task, self._new_events(task), cache.take(run_id))
-        except UnknownResourceFault as error:
-            logger.info("a decision is no longer needed: %s", error)
-            self._too_long.pop(run_id, None)
+            new = self._new_events(task)
+            cached = cache.take(run_id)
+            replay, answer = self._decide(task, new, cached)
         except Exception as error:
-            self._block(task, error, attempts=attempts)
+            if cached is not None:
+                cached.close()  # in its own thread, whatever still refers to it
+            if isinstance(error, UnknownResourceFault):
+                logger.info("a decision is no longer needed: %s", error)
+                self._too_long.pop(run_id, None)
+            else:
+                self._block(task, error, attempts=attempts)
         else:
             self._respond(task, replay, answer, cache, attempts=attempts)
 
