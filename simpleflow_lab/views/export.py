@@ -1,7 +1,7 @@
 """An execution as one HTML file that needs nothing else: no server, no network, no notebook.
 
-plotly.js is in the file, and a Content-Security-Policy forbids the page every request; what it shows of the history is
-escaped.
+plotly.js is in the file, and a Content-Security-Policy forbids the page every request. The page is `Html`, which
+escapes what it shows of the history.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import Final
 import plotly.io
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.formatting import LABEL_LIMIT, escape
+from simpleflow_lab.views.formatting import LABEL_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.html import execution_html, task_rows
+from simpleflow_lab.views.markup import Html, escape
 
 MAX_ROWS: Final = 1_000
 """Rows of the task table."""
 
-_POLICY: Final = (
+_POLICY: Final = Html(
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
 )
@@ -29,13 +30,13 @@ _CONFIG: Final = {
     "responsive": True,
     "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "select2d"],
 }
-_STYLE: Final = """<style>
+_STYLE: Final = Html("""<style>
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 1.2rem 1.5rem 3rem; max-width: 1500px; font-family: system-ui, sans-serif;
   background: #fff; color: #24292f; }
 @media (prefers-color-scheme: dark) { body { background: #14171c; color: #d8dde4; } }
 section { margin: 1.2rem 0; }
-</style>"""
+</style>""")
 
 
 def gantt_html(
@@ -59,11 +60,21 @@ def gantt_html(
     chart = plotly.io.to_html(figure, config=_CONFIG, include_plotlyjs=True, full_html=False, div_id="gantt")
     summary = execution_html(folded, workflow_id=workflow_id, run_id=run_id, domain=domain)
     name = escape(title or workflow_id or folded.history.workflow_type, LABEL_LIMIT)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name}</title>{_STYLE}</head><body>"
-        f"<section>{summary}</section><section>{chart}</section>"
-        f"<section>{task_rows(folded, limit=max_rows)}</section></body></html>\n"
+    page = _PAGE.format(
+        policy=_POLICY,
+        name=name,
+        style=_STYLE,
+        summary=summary,
+        chart=Html(chart),  # plotly has escaped it
+        tasks=task_rows(folded, limit=max_rows),
     )
+    return str(page)
+
+
+_PAGE: Final = Html(
+    '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+    '<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    "<title>{name}</title>{style}</head><body>"
+    "<section>{summary}</section><section>{chart}</section><section>{tasks}</section></body></html>\n"
+)

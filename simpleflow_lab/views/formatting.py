@@ -1,13 +1,12 @@
-"""How a value of a history becomes text: well-formed, bounded, escaped.
+"""How a value of a history becomes text: well-formed and bounded.
 
-Everything that shows a history shows it through these functions. The one rule: bound first, escape last, and never
-twice.
+Everything that shows a history shows it through these functions. Rule: bound first, escape last, and never twice;
+`views.markup` escapes.
 """
 
 from __future__ import annotations
 
 import datetime
-import html
 import json
 from typing import Any, Final
 
@@ -19,17 +18,6 @@ HOVER_LIMIT: Final = 300
 """Characters of a value that a hover box shows."""
 LABEL_LIMIT: Final = 80
 """Characters of a name, an id or a tag that stands beside other things."""
-
-_UNSEEN: Final = {
-    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
-    0x7F: 0x2421,
-    # What changes the direction of the text around it could make a value read as something else.
-    **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C), 0xFFFD),
-    **dict.fromkeys((*range(0x80, 0xA0), 0xFFFE, 0xFFFF), 0xFFFD),
-    0x2028: 0x0A,
-    0x2029: 0x0A,
-}
-"""Characters that can't be seen, and what stands for them."""
 
 
 def well_formed(value: Any) -> str | None:
@@ -51,7 +39,7 @@ def bounded(value: Any, limit: int = VALUE_LIMIT) -> str:
 
 
 def described(input: Any) -> Any:
-    """The input of a task with what is said of large values in the place of the references to them."""
+    """The input of a task with descriptions of large values in the place of the references to them."""
     if not isinstance(input, dict) or _PATHS not in input:
         return input
     return {name: _described(value) for name, value in input.items() if name != _PATHS}
@@ -95,19 +83,6 @@ def shortened(value: Any, limit: int = LABEL_LIMIT) -> str:
     return f"{text[: limit - tail - 1]}…{text[-tail:]}"
 
 
-def escape(value: Any, limit: int = VALUE_LIMIT) -> str:
-    """Text for HTML content, a quoted HTML attribute, or plotly's pseudo-HTML.
-
-    Quotes become numbers, the one way to write them that plotly reads too; `$` becomes an entity, so that no MathJax
-    looking at the source takes it for a formula. A page that MathJax reads after parsing also needs the class
-    `mathjax_ignore`.
-    """
-    text = bounded(value, limit)
-    if not text.isprintable():
-        text = text.translate(_UNSEEN)
-    return html.escape(text, quote=True).replace("&quot;", "&#34;").replace("$", "&#36;")
-
-
 def duration(seconds: float | None) -> str:
     """A duration as people say it: `0 s`, `45 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`, `3 d 4 h`; `–` for `None`."""
     if seconds is None or seconds != seconds:
@@ -130,7 +105,7 @@ _UNITS: Final = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60,
 
 
 def share(progress: Any) -> str:
-    """How far something says that it is: `40 %` for the fraction 0.4, `1,204` for a number of items, or its words."""
+    """A progress as text: `40 %` for the fraction 0.4, `1,204` for a number of items, or the words that it is."""
     if isinstance(progress, float) and 0 <= progress <= 1:
         return f"{int(100 * progress)} %"
     if isinstance(progress, int | float):
@@ -138,7 +113,7 @@ def share(progress: Any) -> str:
     return shortened(progress)
 
 
-def moment(when: datetime.datetime | None) -> str:
+def utc_time(when: datetime.datetime | None) -> str:
     """A time as `2026-11-23 14:05:06.789 UTC`; `–` for `None`."""
     if when is None:
         return "–"

@@ -5,8 +5,9 @@ and how many waited and ran over time, where bars would be thinner than a pixel.
 runs has the colour of its end, what failed also has a pattern and a symbol, and what is still open is hatched, up to
 `until`.
 
-plotly reads what it is given as HTML of its own, so every value of the history goes through `escape`. Bars are columns:
-one trace for each state and part, times as `datetime64[ms]` (plotly's widget draws nanoseconds wrong).
+plotly reads what it is given as HTML of its own, so hovers and labels are `Html`, which escapes every value put into
+it. Bars are columns: one trace for each state and part, times as `datetime64[ms]` (plotly's widget draws nanoseconds
+wrong).
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from simpleflow_lab.views.formatting import (
     bounded,
     count,
     duration,
-    escape,
-    moment,
     shortened,
+    utc_time,
 )
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import POINT_EVENT_STYLES, STATUSES, WAITING, Look, look
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
@@ -87,7 +88,7 @@ class _Bar(NamedTuple):
     y: float
     start: datetime.datetime
     end: datetime.datetime
-    hover: str
+    hover: Html
     thickness: float
 
 
@@ -96,8 +97,8 @@ class _Point(NamedTuple):
 
     y: float
     at: datetime.datetime
-    hover: str
-    label: str = ""
+    hover: Html
+    label: Html = Html("")
 
 
 @dataclass
@@ -108,8 +109,8 @@ class _Drawing:
     """What is shown, for the subtitle."""
     row_height: int
     """Pixels."""
-    labels: dict[float, str] = field(default_factory=dict)
-    """Escaped labels of rows."""
+    labels: dict[float, Html] = field(default_factory=dict)
+    """Labels of rows."""
     rows: int = 0
     """Number of rows."""
     bands: list[tuple[int, int]] = field(default_factory=list)
@@ -119,7 +120,7 @@ class _Drawing:
     points: dict[Look, list[_Point]] = field(default_factory=dict)
     """By look."""
 
-    def add_row(self, label: str | None = None) -> int:
+    def add_row(self, label: Html | None = None) -> int:
         """A new lowest row; gives its number."""
         if label is not None:
             self.labels[self.rows] = label
@@ -161,7 +162,7 @@ def _bar_trace(part: str, of: Look, bars: Sequence[_Bar]) -> go.Bar:
         x=(ends - starts).astype("int64"),
         y=np.array([bar.y for bar in bars]),
         width=np.array([bar.thickness for bar in bars]),
-        hovertext=[bar.hover for bar in bars],
+        hovertext=[str(bar.hover) for bar in bars],
         hoverinfo="text",
         opacity=0.55 if faint else 1.0,
         marker={
@@ -183,10 +184,10 @@ def _point_trace(of: Look, points: Sequence[_Point]) -> go.Scatter:
         mode="markers+text" if labelled else "markers",
         x=_times(point.at for point in points),
         y=np.array([point.y for point in points]),
-        text=[point.label for point in points] if labelled else None,
+        text=[str(point.label) for point in points] if labelled else None,
         textposition="middle right",
         textfont={"color": of.colour, "size": 11},
-        hovertext=[point.hover for point in points],
+        hovertext=[str(point.hover) for point in points],
         hoverinfo="text",
         cliponaxis=False,
         marker={
@@ -262,15 +263,15 @@ def _draw_attempt(
         drawing.bar("waiting", waits, _Bar(y, attempt.scheduled, end, hover, _THICK if attempt.open else _THIN))
     else:
         if with_waiting and attempt.started > attempt.scheduled:
-            short = f"<b>{escape(attempt.name, LABEL_LIMIT)}</b><br>waiting {duration(attempt.waiting)}"
+            short = _lines(_bold(attempt.name), f"waiting {duration(attempt.waiting)}")
             drawing.bar("waiting", WAITING, _Bar(y, attempt.scheduled, attempt.started, short, _THIN))
         thickness = _THICK / 2 if attempt.kind == TIMER else _THICK
         drawing.bar("running", of, _Bar(y, attempt.started, end, hover, thickness))
     if attempt.open:
-        drawing.point(_OPEN_END, _Point(y, end, hover, of.word if labelled else ""))
+        drawing.point(_OPEN_END, _Point(y, end, hover, escape(of.word) if labelled else Html("")))
     elif of.symbol is not None:
         final = labelled and attempt.failed and not attempt.retried
-        drawing.point(of, _Point(y, end, hover, f" {_why(attempt)}" if final else ""))
+        drawing.point(of, _Point(y, end, hover, Html(" {}").format(_why(attempt)) if final else Html("")))
 
 
 _OPEN_END: Final = Look("still open", look("started").colour, symbol="triangle-right")
@@ -279,22 +280,19 @@ _OPEN_END: Final = Look("still open", look("started").colour, symbol="triangle-r
 def _draw_point_events(drawing: _Drawing, point_events: Sequence[PointEvent]) -> None:
     if not point_events:
         return
-    y = drawing.add_row("<i>markers, signals</i>")
-    for what in point_events:
-        lines = [
-            f"<b>{escape(what.name, LABEL_LIMIT)}</b>",
-            f"{POINT_EVENT_STYLES[what.kind].word}: {escape(what.state)}",
-        ]
-        lines.append(f"{moment(what.at)}, event {what.event_id}")
-        if what.text:
-            lines.append(_wrapped(what.text, HOVER_LIMIT))
-        drawing.point(POINT_EVENT_STYLES[what.kind], _Point(y, what.at, "<br>".join(lines)))
+    y = drawing.add_row(Html("<i>markers, signals</i>"))
+    for event in point_events:
+        style = POINT_EVENT_STYLES[event.kind]
+        lines = [_bold(event.name), f"{style.word}: {event.state}", f"{utc_time(event.at)}, event {event.event_id}"]
+        if event.text:
+            lines.append(_wrapped(event.text, HOVER_LIMIT))
+        drawing.point(style, _Point(y, event.at, _lines(*lines)))
 
 
 def _draw_decisions(drawing: _Drawing, folded: FoldedHistory) -> None:
     if not folded.decision_tasks:
         return
-    y = drawing.add_row("<i>decisions</i>")
+    y = drawing.add_row(Html("<i>decisions</i>"))
     for task in folded.decision_tasks:
         of = _DECIDING if task.state in ("completed", "started") else look(task.state)
         start = task.started or task.scheduled
@@ -370,8 +368,8 @@ class _Lanes:
             for _ in range(max(lanes) + 1):
                 drawing.add_row()
             drawing.bands.append((top, drawing.rows - 1))
-            label = f"{_kind_sign(kind)}{escape(shortened(name, 36))} × {len(attempts):,}"
-            drawing.labels[(top + drawing.rows - 1) / 2] = label
+            label = f"{_kind_sign(kind)}{shortened(name, 36)} × {len(attempts):,}"
+            drawing.labels[(top + drawing.rows - 1) / 2] = escape(label)
             for attempt, lane in zip(attempts, lanes, strict=True):
                 _draw_attempt(
                     drawing,
@@ -409,14 +407,12 @@ def _draw_numbers(folded: FoldedHistory, max_bars: int) -> _Drawing:
             peak = max(float(numbers.max()), 1e-9)
             for i in np.flatnonzero(numbers > 1e-6):
                 thickness = max(0.42 * float(numbers[i]) / peak, 0.015)
-                hover = (
-                    f"<b>{escape(name, LABEL_LIMIT)}</b><br>{numbers[i]:,.1f} {part}<br>{moment(_at(edges[i]))}, {step}"
-                )
+                hover = _lines(_bold(name), f"{numbers[i]:,.1f} {part}", f"{utc_time(_at(edges[i]))}, {step}")
                 bar = _Bar(floor - thickness / 2, _at(edges[i]), _at(edges[i + 1]), hover, thickness)
                 drawing.bar("number", of, bar)
-        drawing.labels[row] = (
-            f"{escape(shortened(name, 36))} × {len(attempts):,}"
-            f"<br>at most {waiting.peak():,} waiting, {running.peak():,} running"
+        drawing.labels[row] = _lines(
+            f"{shortened(name, 36)} × {len(attempts):,}",
+            f"at most {waiting.peak():,} waiting, {running.peak():,} running",
         )
         _draw_failures(drawing, attempts, row, edges)
     return drawing
@@ -446,7 +442,7 @@ def _draw_failures(drawing: _Drawing, attempts: Sequence[Attempt], row: int, edg
             i = int(np.searchsorted(edges, _ms(attempt.closed), side="right")) - 1
             failures[attempt.state, min(i, len(edges) - 2)] += 1
     for (state, i), number in failures.items():
-        hover = f"{number:,} {look(state).word}<br>{moment(_at(edges[i]))}"
+        hover = _lines(f"{number:,} {look(state).word}", utc_time(_at(edges[i])))
         drawing.point(look(state), _Point(row + 0.02, _at((edges[i] + edges[i + 1]) / 2), hover))
 
 
@@ -495,23 +491,23 @@ _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def _hover(attempt: Attempt, tries: int, limit: int) -> str:
+def _hover(attempt: Attempt, tries: int, limit: int) -> Html:
     of = look(attempt.state)
-    lines = [f"<b>{escape(attempt.name, LABEL_LIMIT)}</b>"]
+    lines: list[str] = [_bold(attempt.name)]
     if attempt.id != attempt.name:
-        lines.append(escape(attempt.id, LABEL_LIMIT))
+        lines.append(bounded(attempt.id, LABEL_LIMIT))
     tried = f", attempt {attempt.attempt} of {tries}" if tries > 1 else ""
-    asked = ", cancel requested" if attempt.cancel_requested else ""
-    lines.append(f"{attempt.kind}: {of.sign} {of.word}{tried}{asked}")
+    requested = ", cancel requested" if attempt.cancel_requested else ""
+    lines.append(f"{attempt.kind}: {of.sign} {of.word}{tried}{requested}")
     running = "" if attempt.running is None else f", running {duration(attempt.running)}"
     lines.append(f"waiting {duration(attempt.waiting)}{running}")
-    lines.append(f"scheduled {moment(attempt.scheduled)}")
+    lines.append(f"scheduled {utc_time(attempt.scheduled)}")
     if attempt.started is not None and attempt.kind != TIMER:
-        lines.append(f"started {moment(attempt.started)}")
+        lines.append(f"started {utc_time(attempt.started)}")
     if attempt.closed is not None:
-        lines.append(f"closed {moment(attempt.closed)}")
+        lines.append(f"closed {utc_time(attempt.closed)}")
     if attempt.worker:
-        lines.append(f"worker {escape(attempt.worker, LABEL_LIMIT)}")
+        lines.append(f"worker {bounded(attempt.worker, LABEL_LIMIT)}")
     for word, value in (
         ("input", attempt.input),
         ("result", attempt.result),
@@ -520,35 +516,43 @@ def _hover(attempt: Attempt, tries: int, limit: int) -> str:
         ("details", attempt.details),
     ):
         if value:
-            lines.append(f"{word}: {_wrapped(value, limit)}")
-    return "<br>".join(lines)
+            lines.append(Html("{}: {}").format(word, _wrapped(value, limit)))
+    return _lines(*lines)
 
 
-def _decision_hover(task: DecisionTask) -> str:
+def _decision_hover(task: DecisionTask) -> Html:
     kinds = ", ".join(f"{kind} × {number}" for kind, number in task.kinds.items())
-    lines = [
-        f"<b>decision task</b>: {escape(task.state)}",
+    return _lines(
+        Html("<b>decision task</b>: {}").format(task.state),
         f"waiting {duration(task.waiting)}, deciding {duration(task.deciding)}",
-        f"scheduled {moment(task.scheduled)}",
+        f"scheduled {utc_time(task.scheduled)}",
         f"{count(task.new_events, 'new event')}; {kinds or 'no decision'}",
-    ]
-    return "<br>".join(lines)
+    )
 
 
-def _wrapped(value: str, limit: int) -> str:
-    """A value in lines of a hover box, bounded and escaped."""
+def _lines(*lines: str) -> Html:
+    """The lines of a hover box or a label."""
+    return Html("<br>").join(lines)
+
+
+def _bold(name: str) -> Html:
+    return Html("<b>{}</b>").format(bounded(name, LABEL_LIMIT))
+
+
+def _wrapped(value: str, limit: int) -> Html:
+    """A value in lines of a hover box, bounded."""
     lines = [line[i : i + _WRAP] for line in bounded(value, limit).splitlines() for i in range(0, len(line), _WRAP)]
-    return "<br>".join(escape(line) for line in lines)
+    return _lines(*lines)
 
 
 def _why(attempt: Attempt) -> str:
     """Why it failed, in a few words."""
     word = look(attempt.state).word
     why = attempt.reason or attempt.timeout_type
-    return escape(f"{word}: {shortened(why, 24)}" if why else word)
+    return f"{word}: {shortened(why, 24)}" if why else word
 
 
-def _row_label(attempt: Attempt) -> str:
+def _row_label(attempt: Attempt) -> Html:
     """A task in few characters: the last part of its type's name, and what sets its id apart."""
     short = attempt.name.rsplit(".", 1)[-1]
     number = attempt.id.removeprefix("activity-").removeprefix(f"{attempt.name}-")
@@ -556,7 +560,7 @@ def _row_label(attempt: Attempt) -> str:
         label = shortened(attempt.id, 40)
     else:
         label = shortened(f"{short}-{number[:8]}", 40)
-    return f"{_kind_sign(attempt.kind)}{escape(label)}"
+    return escape(f"{_kind_sign(attempt.kind)}{label}")
 
 
 def _kind_sign(kind: str) -> str:
@@ -589,7 +593,7 @@ def _layout(
     top = 82 + 21 * drawing.legend_rows()
     return {
         "title": {
-            "text": escape(title or summary.workflow_type, LABEL_LIMIT),
+            "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
             "subtitle": {"text": subtitle, "font": {"size": 13}},
             "x": 0,
             "xref": "paper",
@@ -620,7 +624,7 @@ def _layout(
         "yaxis": {
             "range": [rows - 0.5, -0.5],
             "tickvals": list(drawing.labels),
-            "ticktext": list(drawing.labels.values()),
+            "ticktext": [str(label) for label in drawing.labels.values()],
             "automargin": True,
             "ticklabelstandoff": 6,
             "fixedrange": True,

@@ -107,10 +107,11 @@ class HistoryViews(ABC):
 
     def _repr_html_(self) -> str:
         """The summary that a notebook shows, with the extension loaded or without."""
-        return execution_html(
+        html = execution_html(
             self._folded(),
             workflow_id=self.workflow_id,
             run_id=self.run_id,
             domain=self.domain,
             warnings=self.warnings,
         )
+        return str(html)

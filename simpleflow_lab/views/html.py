@@ -1,7 +1,8 @@
 """Executions as small pieces of HTML, for notebooks and pages.
 
 They are read without JavaScript, follow JupyterLab's theme by its CSS variables (and do without), and contain no links.
-Every value of a history goes through `escape`; the class `mathjax_ignore` keeps MathJax away from the whole piece.
+They are `Html`, which escapes every value put into it; the class `mathjax_ignore` keeps MathJax away from the whole
+piece.
 """
 
 from __future__ import annotations
@@ -10,31 +11,33 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
-    VALUE_LIMIT,
+    bounded,
     count,
     duration,
-    escape,
-    moment,
     shortened,
     traceback_text,
+    utc_time,
 )
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
+from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import STATUSES, Look, look
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
-__all__ = ["STYLE", "escape", "execution_html", "piece", "table", "task_rows"]
+__all__ = ["STYLE", "Html", "escape", "execution_html", "piece", "table", "task_rows"]
 
 MAX_ROWS: Final = 50
 """Rows of a table, unless more are asked for."""
 _MAX_LISTED: Final = 10
 
 # The class stands twice where JupyterLab's own rules for tables and lists must not win.
-STYLE: Final = """<style>
+STYLE: Final = Html("""<style>
 .sfl { color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, system-ui, sans-serif);
   font-size: var(--jp-ui-font-size1, 13px); line-height: 1.45; max-width: 100%; }
 .sfl h3 { margin: 0 0 .3em; font-size: 1.2em; font-weight: 600; }
@@ -60,12 +63,12 @@ STYLE: Final = """<style>
 .sfl.sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .sfl.sfl .sfl-state { white-space: nowrap; }
 .sfl .sfl-value { min-width: 11em; }
-</style>"""
+</style>""")
 
 
-def piece(*parts: str) -> str:
-    """A whole piece of HTML, with its style, from parts that are HTML already."""
-    return f'{STYLE}<div class="sfl mathjax_ignore tex2jax_ignore">{"".join(parts)}</div>'
+def piece(*parts: Markup) -> Html:
+    """A whole piece of HTML, with its style, from parts that are markup. A part that is not is escaped."""
+    return Html('{}<div class="sfl mathjax_ignore tex2jax_ignore">{}</div>').format(STYLE, _EMPTY.join(parts))
 
 
 def execution_html(
@@ -76,7 +79,7 @@ def execution_html(
     domain: str = "",
     until: datetime.datetime | None = None,
     warnings: Sequence[str] = (),
-) -> str:
+) -> Html:
     """The summary of an execution: its type, ids, status and times, its tasks by state, and its last failure.
 
     `warnings` are lines for the author of its workflow.
@@ -95,50 +98,55 @@ def execution_html(
 
 def task_rows(
     history: History | FoldedHistory, *, limit: int = MAX_ROWS, until: datetime.datetime | None = None
-) -> str:
+) -> Html:
     """The attempts of an execution as an HTML table: the first `limit`, and how many more there are."""
     attempts = attempts_of(history, until=until)
     return piece(_task_table(attempts[:limit]), _more(len(attempts) - limit, "attempt"))
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int = MAX_ROWS) -> str:
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int = MAX_ROWS) -> Html:
     """Any table, a `Listing` for one, as an HTML table of at most `limit` rows. Cells are plain values."""
     found = list(rows)
-    body = (f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in found[:limit])
-    return piece(_table([escape(header, LABEL_LIMIT) for header in headers], body), _more(len(found) - limit, "row"))
+    body = (_ROW.format(_EMPTY.join(_cell(value) for value in row)) for row in found[:limit])
+    return piece(_table((escape(header, LABEL_LIMIT) for header in headers), body), _more(len(found) - limit, "row"))
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
 
-
-def _heading(summary: ExecutionSummary) -> str:
-    version = f' <span class="sfl-quiet">{escape(summary.version, LABEL_LIMIT)}</span>' if summary.version else ""
-    return f"<h3>{escape(summary.workflow_type, LABEL_LIMIT)}{version} {_badge(STATUSES[summary.status])}</h3>"
-
-
-def _badge(of: Look) -> str:
-    return f'<span class="sfl-badge" style="color: {of.colour}">{of.sign} {of.word}</span>'
+_EMPTY: Final = Html("")
+_ROW: Final = Html("<tr>{}</tr>")
+_ITEM: Final = Html("<li>{}</li>")
 
 
-def _progress(folded: FoldedHistory) -> str:
+def _heading(summary: ExecutionSummary) -> Html:
+    version = Html(' <span class="sfl-quiet">{}</span>').format(escape(summary.version, LABEL_LIMIT))
+    return Html("<h3>{}{} {}</h3>").format(
+        escape(summary.workflow_type, LABEL_LIMIT),
+        version if summary.version else "",
+        _badge(STATUSES[summary.status]),
+    )
+
+
+def _badge(of: Look) -> Html:
+    return Html('<span class="sfl-badge" style="color: {}">{} {}</span>').format(of.colour, of.sign, of.word)
+
+
+def _progress(folded: FoldedHistory) -> Html:
     """Tasks by the state of their last attempt: a bar, and the same in words."""
     states = folded.task_counts.by_state(TASKS)
     work = sum(attempt.kind in TASKS for attempt in folded.attempts)
     whole, timers = states.total(), len(folded.attempts) - work
     timed = f", {count(timers, 'timer')}" if timers else ""
     if not whole:
-        return f'<div class="sfl-quiet">no tasks{timed}</div>'
-    by_look = sorted(states.items(), key=lambda item: _ORDER.index(item[0]))
-    parts = "".join(
-        f'<div style="width: {100 * number / whole:.2f}%; background: {look(state).colour}"></div>'
-        for state, number in by_look
-    )
-    words = ", ".join(f"{look(state).sign} {number:,} {look(state).word}" for state, number in by_look)
+        return Html('<div class="sfl-quiet">no tasks{}</div>').format(timed)
+    in_order = [(look(state), states[state]) for state in _ORDER if state in states]
+    part = Html('<div style="width: {:.2f}%; background: {}"></div>')
+    bar = _EMPTY.join(part.format(100 * number / whole, of.colour) for of, number in in_order)
+    words = ", ".join(f"{of.sign} {number:,} {of.word}" for of, number in in_order)
     again = work - whole
     retries = f", {count(again, 'earlier attempt')}" if again else ""
-    return (
-        f'<div class="sfl-bar" role="img" aria-label="{escape(words)}">{parts}</div>'
-        f"<div>{count(whole, 'task')}: {escape(words)}{retries}{timed}</div>"
+    return Html('<div class="sfl-bar" role="img" aria-label="{}">{}</div><div>{}: {}{}{}</div>').format(
+        words, bar, count(whole, "task"), words, retries, timed
     )
 
 
@@ -149,39 +157,45 @@ _ORDER: Final = (
 """The states of tasks, in the order in which they are shown."""
 
 
-def _unhandled(attempts: Sequence[Attempt]) -> str:
+def _unhandled(attempts: Sequence[Attempt]) -> Html:
     missed = [attempt for attempt in attempts if attempt.unhandled]
     if not missed:
-        return ""
-    items = "".join(
-        f"<li>{escape(shortened(attempt.id))}: {escape(look(attempt.state).word)}{_because(attempt)}</li>"
+        return _EMPTY
+    lines = (
+        Html("{}: {}{}").format(shortened(attempt.id), look(attempt.state).word, _because(attempt))
         for attempt in missed[:_MAX_LISTED]
     )
-    return (
-        f'<div class="sfl-banner" role="alert" style="border-color: {look("timed_out").colour}">'
-        f"<strong>⚠ {count(len(missed), 'failure')} unhandled:</strong> the execution completed, and nothing in the "
-        f"workflow looked at what became of {'it' if len(missed) == 1 else 'them'}."
-        f"<ul>{items}</ul>{_more(len(missed) - _MAX_LISTED, 'failure')}</div>"
+    return Html(
+        '<div class="sfl-banner" role="alert" style="border-color: {}"><strong>⚠ {} unhandled:</strong> the execution '
+        "completed, and nothing in the workflow looked at what became of {}.<ul>{}</ul>{}</div>"
+    ).format(
+        look("timed_out").colour,
+        count(len(missed), "failure"),
+        "it" if len(missed) == 1 else "them",
+        _EMPTY.join(_ITEM.format(line) for line in lines),
+        _more(len(missed) - _MAX_LISTED, "failure"),
     )
 
 
-def _warnings(warnings: Sequence[str]) -> str:
+def _warnings(warnings: Sequence[str]) -> Html:
     if not warnings:
-        return ""
-    items = "".join(f"<li>{escape(warning, HOVER_LIMIT)}</li>" for warning in warnings[:_MAX_LISTED])
-    return (
-        f'<div class="sfl-banner" role="note" style="border-color: {look("timed_out").colour}">'
-        f"<strong>⚠ {count(len(warnings), 'warning')}</strong><ul>{items}</ul>"
-        f"{_more(len(warnings) - _MAX_LISTED, 'warning')}</div>"
+        return _EMPTY
+    return Html(
+        '<div class="sfl-banner" role="note" style="border-color: {}"><strong>⚠ {}</strong><ul>{}</ul>{}</div>'
+    ).format(
+        look("timed_out").colour,
+        count(len(warnings), "warning"),
+        _EMPTY.join(_ITEM.format(escape(warning, HOVER_LIMIT)) for warning in warnings[:_MAX_LISTED]),
+        _more(len(warnings) - _MAX_LISTED, "warning"),
     )
 
 
 def _because(attempt: Attempt) -> str:
     why = attempt.reason or attempt.timeout_type
-    return f": {escape(why, HOVER_LIMIT)}" if why else ""
+    return f": {bounded(why, HOVER_LIMIT)}" if why else ""
 
 
-def _properties(summary: ExecutionSummary, workflow_id: str, run_id: str, domain: str) -> str:
+def _properties(summary: ExecutionSummary, workflow_id: str, run_id: str, domain: str) -> Html:
     known = (
         ("workflow id", workflow_id),
         ("run id", run_id),
@@ -189,8 +203,8 @@ def _properties(summary: ExecutionSummary, workflow_id: str, run_id: str, domain
         ("task list", summary.task_list),
         ("tags", ", ".join(summary.tag_list)),
         ("parent", summary.parent),
-        ("started", moment(summary.started) if summary.started else None),
-        ("closed", moment(summary.closed) if summary.closed else None),
+        ("started", utc_time(summary.started) if summary.started else None),
+        ("closed", utc_time(summary.closed) if summary.closed else None),
         ("time", duration(summary.duration)),
         ("input", summary.input),
         ("result", summary.result),
@@ -199,16 +213,17 @@ def _properties(summary: ExecutionSummary, workflow_id: str, run_id: str, domain
         ("cancel", "requested" if summary.cancel_requested and not summary.closed else None),
         ("events", f"{summary.events:,}"),
     )
-    return f"<dl>{''.join(f'<dt>{word}</dt><dd>{escape(value)}</dd>' for word, value in known if value)}</dl>"
+    pair = Html("<dt>{}</dt><dd>{}</dd>")
+    return Html("<dl>{}</dl>").format(_EMPTY.join(pair.format(word, value) for word, value in known if value))
 
 
-def _last_failure(summary: ExecutionSummary, attempts: Sequence[Attempt]) -> str:
+def _last_failure(summary: ExecutionSummary, attempts: Sequence[Attempt]) -> Html:
     """The last failure with its traceback: the execution's own, or that of an attempt."""
     if summary.details:
         return _details(f"details of {summary.status}", summary.details)
     failures = [attempt for attempt in attempts if attempt.failed and attempt.closed is not None]
     if not failures:
-        return ""
+        return _EMPTY
     last = max(failures, key=lambda attempt: (attempt.last_state_at, attempt.closed_event_id or 0))
     tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
     title = f"last failure: {shortened(last.id)}{tried}, {look(last.state).word}"
@@ -216,57 +231,73 @@ def _last_failure(summary: ExecutionSummary, attempts: Sequence[Attempt]) -> str
     return _details(f"{title}: {shortened(why, HOVER_LIMIT)}" if why else title, last.details or last.input or "")
 
 
-def _details(title: str, text: str) -> str:
-    return (
-        f"<details><summary>{escape(title)}</summary><pre>{escape(traceback_text(text), VALUE_LIMIT)}</pre></details>"
-    )
+def _details(title: str, text: str) -> Html:
+    return Html("<details><summary>{}</summary><pre>{}</pre></details>").format(title, traceback_text(text))
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def _task_table(attempts: Sequence[Attempt]) -> str:
+def _task_table(attempts: Sequence[Attempt]) -> Html:
     headers = ("task", "attempt", "state", "scheduled", "waiting", "running", "worker", "input", "result or reason")
     return _table(headers, (_task_row(attempt) for attempt in attempts))
 
 
-def _task_row(attempt: Attempt) -> str:
+_TASK_ROW: Final = Html(
+    '<tr><td class="sfl-value">{id}</td><td class="sfl-number">{attempt}</td>'
+    '<td class="sfl-state" style="color: {colour}">{glyph} {word}{flag}</td><td class="sfl-number">{scheduled}</td>'
+    '<td class="sfl-number">{waiting}</td><td class="sfl-number">{running}</td><td class="sfl-state">{worker}</td>'
+    '<td class="sfl-value">{input}</td><td class="sfl-value">{outcome}</td></tr>'
+)
+
+
+def _task_row(attempt: Attempt) -> Html:
     of = look(attempt.state)
     outcome = (
         attempt.result if attempt.result is not None else attempt.reason or attempt.timeout_type or attempt.details
     )
-    flag = " ⚠ unhandled" if attempt.unhandled else ""
-    return (
-        f'<tr><td class="sfl-value">{escape(shortened(attempt.id))}</td>'
-        f'<td class="sfl-number">{attempt.attempt}</td>'
-        f'<td class="sfl-state" style="color: {of.colour}">{of.sign} {of.word}{flag}</td>'
-        f'<td class="sfl-number">{moment(attempt.scheduled)}</td>'
-        f'<td class="sfl-number">{duration(attempt.waiting)}</td>'
-        f'<td class="sfl-number">{duration(attempt.running)}</td>'
-        f'<td class="sfl-state">{escape(shortened(attempt.worker, 40))}</td>'
-        f'<td class="sfl-value">{escape(attempt.input, HOVER_LIMIT)}</td>'
-        f'<td class="sfl-value">{escape(outcome, HOVER_LIMIT)}</td></tr>'
+    return _TASK_ROW.format(
+        id=shortened(attempt.id),
+        attempt=attempt.attempt,
+        colour=of.colour,
+        glyph=of.sign,
+        word=of.word,
+        flag=" ⚠ unhandled" if attempt.unhandled else "",
+        scheduled=utc_time(attempt.scheduled),
+        waiting=duration(attempt.waiting),
+        running=duration(attempt.running),
+        worker=shortened(attempt.worker, 40),
+        input=bounded(attempt.input, HOVER_LIMIT),
+        outcome=bounded(outcome, HOVER_LIMIT),
     )
 
 
-def _table(headers: Iterable[str], rows: Iterable[str]) -> str:
-    head = "".join(f"<th>{header}</th>" for header in headers)
-    return f'<div class="sfl-scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+def _table(headers: Iterable[str], rows: Iterable[Html]) -> Html:
+    head = _EMPTY.join(Html("<th>{}</th>").format(header) for header in headers)
+    return Html('<div class="sfl-scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
+        head, _EMPTY.join(rows)
+    )
 
 
-def _cell(value: Any) -> str:
+_NUMBER: Final = Html('<td class="sfl-number">{}</td>')
+_CELL: Final = Html("<td>{}</td>")
+
+
+def _cell(value: Any) -> Html:
     match value:
         case datetime.datetime():
-            return f'<td class="sfl-number">{moment(value)}</td>'
+            return _NUMBER.format(utc_time(value))
         case bool() | None:
-            return f"<td>{escape('' if value is None else value)}</td>"
+            return _CELL.format("" if value is None else value)
         case float():
-            return f'<td class="sfl-number">{value:,.2f}</td>'
+            return _NUMBER.format(f"{value:,.2f}")
         case int():
-            return f'<td class="sfl-number">{value}</td>'
+            return _NUMBER.format(value)
         case _:
-            return f"<td>{escape(value, HOVER_LIMIT)}</td>"
+            return _CELL.format(bounded(value, HOVER_LIMIT))
 
 
-def _more(number: int, noun: str) -> str:
-    return f'<div class="sfl-quiet">and {count(number, f"more {noun}")}</div>' if number > 0 else ""
+def _more(number: int, noun: str) -> Html:
+    if number <= 0:
+        return _EMPTY
+    return Html('<div class="sfl-quiet">and {}</div>').format(count(number, f"more {noun}"))

@@ -11,10 +11,11 @@ import pytest
 from simpleflow_lab.notebook.cell_values import listing_html
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.export import gantt_html
-from simpleflow_lab.views.formatting import VALUE_LIMIT, escape
+from simpleflow_lab.views.formatting import VALUE_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.html import execution_html, task_rows
 from simpleflow_lab.views.listings import workflow_info, workflow_profile, workflow_tasks
+from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.tables import tasks_table
 from tests.views.story import Story, when
 
@@ -214,4 +215,4 @@ def test_histories_with_attributes_of_wrong_types_are_shown_all_the_same() -> No
 
     assert tasks["name"].tolist() == ["{'x': 1}", "b", "c", "d"]
     assert tasks["priority"].isna().all()
-    assert "{&#x27;x&#x27;: 1}" in execution_html(history) + task_rows(history) + str(gantt(history).data)
+    assert "{&#x27;x&#x27;: 1}" in f"{execution_html(history)}{task_rows(history)}{gantt(history).data}"

@@ -8,8 +8,9 @@ import json
 import pytest
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.formatting import bounded, duration, escape, moment, shortened, traceback_text
+from simpleflow_lab.views.formatting import bounded, duration, shortened, traceback_text, utc_time
 from simpleflow_lab.views.html import execution_html, table, task_rows
+from simpleflow_lab.views.markup import escape
 from tests.views.story import Story, eventful, when
 
 
@@ -110,7 +111,7 @@ def test_durations_as_people_say_them(seconds: float | None, text: str) -> None:
 
 
 def test_times_are_said_in_utc() -> None:
-    assert moment(datetime.datetime(2026, 11, 23, 14, 5, 6, 789_123, tzinfo=datetime.UTC)) == (
+    assert utc_time(datetime.datetime(2026, 11, 23, 14, 5, 6, 789_123, tzinfo=datetime.UTC)) == (
         "2026-11-23 14:05:06.789 UTC"
     )
 
