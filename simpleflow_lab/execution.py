@@ -92,7 +92,7 @@ class Progress(NamedTuple):
 
 
 class Execution(HistoryViews):
-    """One workflow execution of a service: to wait for, look at, signal, cancel, terminate.
+    """One workflow execution of a service: to wait for, view, signal, cancel, terminate.
 
     It is a name and no state: the same execution may be had again from another kernel, another day.
     """

@@ -1,7 +1,7 @@
 """The values that our magics give to cells, beside executions and figures: tables, texts, commands and definitions.
 
 Each has a `repr` and HTML. A cell of a table is written by the kind of its column, whatever command made the table. All
-HTML is `Markup`, which escapes every plain text that is put into it.
+HTML is `Html`, which escapes every plain text that is put into it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
-from markupsafe import Markup
 
 from simpleflow_lab.commands.command_specs import CommandSpec
 from simpleflow_lab.notebook.cell_definitions import Change, Definition
 from simpleflow_lab.views import html
 from simpleflow_lab.views.formatting import LABEL_LIMIT, duration
 from simpleflow_lab.views.listings import Kind, Listing
-from simpleflow_lab.views.style import STATUSES, Look, look
+from simpleflow_lab.views.markup import Html
+from simpleflow_lab.views.style import STATUSES, Style, style_of
 from simpleflow_lab.views.tables import Column, frame, numbers, optional_integers, texts, times
 
 
@@ -76,8 +76,8 @@ def _cell(kind: Kind, value: Any) -> Any:
         return duration(None) if kind is Kind.SECONDS else None
     match kind:
         case Kind.STATE:
-            of = STATUSES.get(value) or look(value)
-            return f"{of.sign} {of.word}"
+            of = STATUSES.get(value) or style_of(value)
+            return f"{of.glyph} {of.word}"
         case Kind.SECONDS:
             return duration(value)
         case Kind.PERCENTAGE:
@@ -111,7 +111,7 @@ class Text:
         return self._text
 
     def _repr_html_(self) -> str:
-        return html.piece(Markup("<pre>{}</pre>").format(_escape(self._text, _MAX_TEXT)))
+        return html.piece(Html("<pre>{}</pre>").format(html.escape(self._text, _MAX_TEXT)))
 
 
 _MAX_TEXT: Final = 20_000
@@ -130,11 +130,11 @@ class Commands:
         return "\n".join([*lines, _MORE_HELP])
 
     def _repr_html_(self) -> str:
-        row = Markup("<tr><td><code>%simpleflow {}</code></td><td>{}</td></tr>")
-        rows = [row.format(_escape(name), _escape(summary)) for name, summary in self._rows]
+        row = Html("<tr><td><code>%simpleflow {}</code></td><td>{}</td></tr>")
+        rows = [row.format(html.escape(name), html.escape(summary)) for name, summary in self._rows]
         return html.piece(
             _html_table(("command", "what it does"), rows),
-            Markup('<div class="sfl-quiet">{}</div>').format(_escape(_MORE_HELP)),
+            Html('<div class="sfl-quiet">{}</div>').format(html.escape(_MORE_HELP)),
         )
 
 
@@ -167,25 +167,25 @@ class Definitions(Sequence[Definition]):
 
     def _repr_html_(self) -> str:
         if not self._definitions:
-            return html.piece(Markup('<div class="sfl-quiet">{}</div>').format(_NOTHING))
+            return html.piece(Html('<div class="sfl-quiet">{}</div>').format(_NOTHING))
         table = _html_table(_HEADERS, [_html_row(definition) for definition in self._definitions])
-        return html.piece(Markup('<div class="sfl-scroll">{}</div>').format(table))
+        return html.piece(Html('<div class="sfl-scroll">{}</div>').format(table))
 
 
 _NOTHING: Final = "this cell defines no workflow and no activity"
 _HEADERS: Final = ("defined", "name", "type", "version", "task list", "kind")
-_CHANGES: Final[Mapping[Change, Look]] = {
-    "new": Look("new", "#2a9d8f", sign="+"),
-    "replaced": Look("replaced", "#dd8a1c", sign="↻"),
-    "unchanged": Look("unchanged", "#8b95a5", sign="="),
-    "removed": Look("removed", "#a0705a", sign="−"),
+_CHANGES: Final[Mapping[Change, Style]] = {
+    "new": Style("new", "#2a9d8f", glyph="+"),
+    "replaced": Style("replaced", "#dd8a1c", glyph="↻"),
+    "unchanged": Style("unchanged", "#8b95a5", glyph="="),
+    "removed": Style("removed", "#a0705a", glyph="−"),
 }
 
 
 def _row(definition: Definition) -> tuple[str, ...]:
     of = _CHANGES[definition.change]
     return (
-        f"{of.sign} {of.word}",
+        f"{of.glyph} {of.word}",
         definition.label,
         definition.name,
         definition.version,
@@ -194,22 +194,18 @@ def _row(definition: Definition) -> tuple[str, ...]:
     )
 
 
-def _html_row(definition: Definition) -> Markup:
+def _html_row(definition: Definition) -> Html:
     change, label, *others = _row(definition)
-    return Markup('<tr><td class="sfl-state" style="color: {}">{}</td><td><strong>{}</strong></td>{}</tr>').format(
+    return Html('<tr><td class="sfl-state" style="color: {}">{}</td><td><strong>{}</strong></td>{}</tr>').format(
         _CHANGES[definition.change].colour,
         change,
-        _escape(label, LABEL_LIMIT),
-        Markup().join(Markup("<td>{}</td>").format(_escape(cell, LABEL_LIMIT)) for cell in others),
+        html.escape(label, LABEL_LIMIT),
+        Html("").join(Html("<td>{}</td>").format(html.escape(cell, LABEL_LIMIT)) for cell in others),
     )
 
 
-def _html_table(headers: Iterable[str], rows: Iterable[Markup]) -> Markup:
+def _html_table(headers: Iterable[str], rows: Iterable[Html]) -> Html:
     """A table of rows that are HTML already."""
-    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
-        Markup().join(Markup("<th>{}</th>").format(header) for header in headers), Markup().join(rows)
+    return Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
+        Html("").join(Html("<th>{}</th>").format(header) for header in headers), Html("").join(rows)
     )
-
-
-def _escape(value: Any, *limit: int) -> Markup:
-    return Markup(html.escape(value, *limit))

@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from IPython.core.interactiveshell import InteractiveShell
-from markupsafe import Markup
 
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, count
-from simpleflow_lab.views.html import escape, execution_html, piece
-from simpleflow_lab.views.style import look
+from simpleflow_lab.views.html import Html, escape, execution_html, piece
+from simpleflow_lab.views.style import style_of
 
 
 def add_formatters(shell: InteractiveShell) -> None:
@@ -47,18 +46,18 @@ def _history_html(history: Any) -> str:
 
 def _future_html(future: Any) -> str:
     if not future.done:
-        style, outcome = look("scheduled" if future.state == "PENDING" else "started"), ""
+        style, outcome = style_of("scheduled" if future.state == "PENDING" else "started"), ""
     elif (error := future.peek_exception()) is not None:  # a failure that is shown is not handled by that
-        style, outcome = look("failed"), f"{type(error).__name__}: {error}"
+        style, outcome = style_of("failed"), f"{type(error).__name__}: {error}"
     else:
-        style, outcome = look("completed"), repr(future.result)
+        style, outcome = style_of("completed"), repr(future.result)
     return piece(
-        Markup('<span class="sfl-badge" style="color: {}">{} {}</span> <strong>{}</strong> {}').format(
+        Html('<span class="sfl-badge" style="color: {}">{} {}</span> <strong>{}</strong> {}').format(
             style.colour,
-            style.sign,
+            style.glyph,
             style.word,
-            _escape(future.task_id or "future", LABEL_LIMIT),
-            _escape(outcome, HOVER_LIMIT),
+            escape(future.task_id or "future", LABEL_LIMIT),
+            escape(outcome, HOVER_LIMIT),
         )
     )
 
@@ -71,8 +70,8 @@ def _activity_html(activity: Any) -> str:
         ("retry", activity.retry or None),
         ("raises on failure", "yes" if activity.raises_on_failure else "no"),
     )
-    name = _escape(activity.callable.__name__, LABEL_LIMIT)
-    return piece(Markup("<h3>{}</h3>").format(name), _property_list(properties))
+    name = escape(activity.callable.__name__, LABEL_LIMIT)
+    return piece(Html("<h3>{}</h3>").format(name), _property_list(properties))
 
 
 def _lab_html(lab: Lab) -> str:
@@ -92,13 +91,13 @@ def _lab_html(lab: Lab) -> str:
         ("decides for", ", ".join(decisions)),
         ("works for", ", ".join(activities)),
     )
-    return piece(Markup("<h3>Lab</h3>"), _property_list(properties))
+    return piece(Html("<h3>Lab</h3>"), _property_list(properties))
 
 
-def _property_list(properties: Sequence[tuple[str, Any]]) -> Markup:
-    item = Markup("<dt>{}</dt><dd>{}</dd>")
-    return Markup("<dl>{}</dl>").format(
-        Markup().join(item.format(name, _escape(value)) for name, value in properties if value)
+def _property_list(properties: Sequence[tuple[str, Any]]) -> Html:
+    item = Html("<dt>{}</dt><dd>{}</dd>")
+    return Html("<dl>{}</dl>").format(
+        Html("").join(item.format(name, escape(value)) for name, value in properties if value)
     )
 
 
@@ -108,7 +107,3 @@ _FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "simpleflow_lab.activity.Activity": _activity_html,
     "simpleflow_lab.lab.Lab": _lab_html,
 }
-
-
-def _escape(value: Any, *limit: int) -> Markup:
-    return Markup(escape(value, *limit))

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle
-from markupsafe import Markup
 
 from simpleflow_lab.execution import Execution, Progress
 from simpleflow_lab.views.formatting import LABEL_LIMIT, duration, share
-from simpleflow_lab.views.html import escape, piece
-from simpleflow_lab.views.style import STATUSES, look
+from simpleflow_lab.views.html import Html, escape, piece
+from simpleflow_lab.views.style import STATUSES, style_of
 
 DELAY: Final = 0.4
 """Seconds of waiting before the status is shown: what takes less would only flicker."""
@@ -79,7 +78,7 @@ def status_html(execution: Execution, progress: Progress) -> str:
     """The status of an execution as a small piece of HTML: its tasks by state, and the progress of its activities."""
     status = STATUSES[progress.status]
     states = [
-        (number, look(state))
+        (number, style_of(state))
         for number, state in (
             (progress.completed, "completed"),
             (progress.failed, "failed"),
@@ -88,38 +87,34 @@ def status_html(execution: Execution, progress: Progress) -> str:
         )
         if number
     ]
-    segment = Markup('<div style="width: {:.2f}%; background: {}"></div>')
-    bar = Markup().join(segment.format(100 * number / progress.total, of.colour) for number, of in states)
-    words = ", ".join(f"{of.sign} {number:,} {of.word}" for number, of in states) or "no tasks yet"
-    names = Markup(", ").join(_escape(name, LABEL_LIMIT) for name in progress.running_names[:_MAX_NAMES])
+    segment = Html('<div style="width: {:.2f}%; background: {}"></div>')
+    bar = Html("").join(segment.format(100 * number / progress.total, of.colour) for number, of in states)
+    words = ", ".join(f"{of.glyph} {number:,} {of.word}" for number, of in states) or "no tasks yet"
+    names = Html(", ").join(escape(name, LABEL_LIMIT) for name in progress.running_names[:_MAX_NAMES])
     more = ", …" if len(progress.running_names) > _MAX_NAMES else ""
     reports = [
-        Markup("<div>{} {}</div>").format(
-            _escape(activity.activity_id, LABEL_LIMIT), _escape(share(activity.progress), LABEL_LIMIT)
+        Html("<div>{} {}</div>").format(
+            escape(activity.activity_id, LABEL_LIMIT), escape(share(activity.progress), LABEL_LIMIT)
         )
         for activity in progress.activities
         if activity.has_progress
     ]
     return piece(
-        Markup(
+        Html(
             '<div><span class="sfl-badge" style="color: {}">{} {}</span> <strong>{}</strong> '
             '<span class="sfl-quiet">{}</span></div>'
         ).format(
             status.colour,
-            status.sign,
+            status.glyph,
             status.word,
-            _escape(execution.workflow_id, LABEL_LIMIT),
+            escape(execution.workflow_id, LABEL_LIMIT),
             duration(progress.seconds),
         ),
-        Markup('<div class="sfl-bar" role="img" aria-label="{}">{}</div>').format(words, bar),
-        Markup('<div>{}<span class="sfl-quiet">{}{}{}</span></div>').format(words, ": " if names else "", names, more),
+        Html('<div class="sfl-bar" role="img" aria-label="{}">{}</div>').format(words, bar),
+        Html('<div>{}<span class="sfl-quiet">{}{}{}</span></div>').format(words, ": " if names else "", names, more),
         *reports[:_MAX_NAMES],
     )
 
 
 _MAX_NAMES: Final = 4
 """The most names of running activities, and of reports of progress, that are shown."""
-
-
-def _escape(value: Any, *limit: int) -> Markup:
-    return Markup(escape(value, *limit))

@@ -37,7 +37,7 @@ from simpleflow_lab.views.formatting import (
 )
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.markup import Html, escape
-from simpleflow_lab.views.style import POINT_EVENT_STYLES, STATUSES, WAITING, Look, look
+from simpleflow_lab.views.style import POINT_EVENT_STYLES, STATUSES, WAITING, Style, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
 MAX_ROWS: Final = 60
@@ -103,7 +103,7 @@ class _Point(NamedTuple):
 
 @dataclass
 class _Drawing:
-    """Bars and points by their looks, and the rows they stand on."""
+    """Bars and points by their styles, and the rows they are drawn on."""
 
     note: str
     """What is shown, for the subtitle."""
@@ -115,10 +115,10 @@ class _Drawing:
     """Number of rows."""
     bands: list[tuple[int, int]] = field(default_factory=list)
     """Groups of rows: first and last."""
-    bars: dict[tuple[str, Look], list[_Bar]] = field(default_factory=dict)
-    """By part (`waiting`, `running`, `deciding`) and look."""
-    points: dict[Look, list[_Point]] = field(default_factory=dict)
-    """By look."""
+    bars: dict[tuple[str, Style], list[_Bar]] = field(default_factory=dict)
+    """By part (`waiting`, `running`, `deciding`) and style."""
+    points: dict[Style, list[_Point]] = field(default_factory=dict)
+    """By style."""
 
     def add_row(self, label: Html | None = None) -> int:
         """A new lowest row; gives its number."""
@@ -127,16 +127,16 @@ class _Drawing:
         self.rows += 1
         return self.rows - 1
 
-    def bar(self, part: str, of: Look, bar: _Bar) -> None:
+    def bar(self, part: str, of: Style, bar: _Bar) -> None:
         """Add a bar."""
         self.bars.setdefault((part, of), []).append(bar)
 
-    def point(self, of: Look, point: _Point) -> None:
+    def point(self, of: Style, point: _Point) -> None:
         """Add a point."""
         self.points.setdefault(of, []).append(point)
 
     def traces(self) -> list[Any]:
-        """plotly's traces; those of one look share a place in the legend."""
+        """plotly's traces; those of one style share a place in the legend."""
         made = [_bar_trace(part, of, bars) for (part, of), bars in self.bars.items()]
         made += [_point_trace(of, points) for of, points in self.points.items()]
         named: set[str] = {_OPEN_END.word}
@@ -151,7 +151,7 @@ class _Drawing:
         return -(-len(words) // 5)
 
 
-def _bar_trace(part: str, of: Look, bars: Sequence[_Bar]) -> go.Bar:
+def _bar_trace(part: str, of: Style, bars: Sequence[_Bar]) -> go.Bar:
     starts, ends = _times(bar.start for bar in bars), _times(bar.end for bar in bars)
     faint = part == "waiting" and not of.pattern
     return go.Bar(
@@ -176,7 +176,7 @@ def _bar_trace(part: str, of: Look, bars: Sequence[_Bar]) -> go.Bar:
     )
 
 
-def _point_trace(of: Look, points: Sequence[_Point]) -> go.Scatter:
+def _point_trace(of: Style, points: Sequence[_Point]) -> go.Scatter:
     labelled = any(point.label for point in points)
     return go.Scatter(
         name=of.word,
@@ -256,7 +256,7 @@ def _draw_attempt(
     with_waiting: bool = True,
 ) -> None:
     hover = _hover(attempt, tries, limit)
-    of = look(attempt.state)
+    of = style_of(attempt.state)
     end = attempt.closed or max(until, attempt.started or attempt.scheduled)
     if attempt.started is None:
         waits = of if attempt.open else WAITING
@@ -274,7 +274,7 @@ def _draw_attempt(
         drawing.point(of, _Point(y, end, hover, Html(" {}").format(_why(attempt)) if final else Html("")))
 
 
-_OPEN_END: Final = Look("still open", look("started").colour, symbol="triangle-right")
+_OPEN_END: Final = Style("still open", style_of("started").colour, symbol="triangle-right")
 
 
 def _draw_point_events(drawing: _Drawing, point_events: Sequence[PointEvent]) -> None:
@@ -294,13 +294,13 @@ def _draw_decisions(drawing: _Drawing, folded: FoldedHistory) -> None:
         return
     y = drawing.add_row(Html("<i>decisions</i>"))
     for task in folded.decision_tasks:
-        of = _DECIDING if task.state in ("completed", "started") else look(task.state)
+        of = _DECIDING if task.state in ("completed", "started") else style_of(task.state)
         start = task.started or task.scheduled
         end = task.closed or max(folded.until, start)
         drawing.bar("deciding", of, _Bar(y, start, end, _decision_hover(task), _THICK / 2))
 
 
-_DECIDING: Final = Look("deciding", "#5b6b82")
+_DECIDING: Final = Style("deciding", "#5b6b82")
 
 
 # -- lanes -------------------------------------------------------------------------------------------------------------
@@ -442,8 +442,8 @@ def _draw_failures(drawing: _Drawing, attempts: Sequence[Attempt], row: int, edg
             i = int(np.searchsorted(edges, _ms(attempt.closed), side="right")) - 1
             failures[attempt.state, min(i, len(edges) - 2)] += 1
     for (state, i), number in failures.items():
-        hover = _lines(f"{number:,} {look(state).word}", utc_time(_at(edges[i])))
-        drawing.point(look(state), _Point(row + 0.02, _at((edges[i] + edges[i + 1]) / 2), hover))
+        hover = _lines(f"{number:,} {style_of(state).word}", utc_time(_at(edges[i])))
+        drawing.point(style_of(state), _Point(row + 0.02, _at((edges[i] + edges[i + 1]) / 2), hover))
 
 
 class _Spans:
@@ -473,7 +473,7 @@ def _since(edges: np.ndarray[Any, Any], times: np.ndarray[Any, Any]) -> np.ndarr
     return since
 
 
-_RAN: Final = Look("running", look("started").colour)
+_RAN: Final = Style("running", style_of("started").colour)
 
 
 def _ms(when: datetime.datetime) -> int:
@@ -492,13 +492,13 @@ _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
 def _hover(attempt: Attempt, tries: int, limit: int) -> Html:
-    of = look(attempt.state)
+    of = style_of(attempt.state)
     lines: list[str] = [_bold(attempt.name)]
     if attempt.id != attempt.name:
         lines.append(bounded(attempt.id, LABEL_LIMIT))
     tried = f", attempt {attempt.attempt} of {tries}" if tries > 1 else ""
     requested = ", cancel requested" if attempt.cancel_requested else ""
-    lines.append(f"{attempt.kind}: {of.sign} {of.word}{tried}{requested}")
+    lines.append(f"{attempt.kind}: {of.glyph} {of.word}{tried}{requested}")
     running = "" if attempt.running is None else f", running {duration(attempt.running)}"
     lines.append(f"waiting {duration(attempt.waiting)}{running}")
     lines.append(f"scheduled {utc_time(attempt.scheduled)}")
@@ -547,7 +547,7 @@ def _wrapped(value: str, limit: int) -> Html:
 
 def _why(attempt: Attempt) -> str:
     """Why it failed, in a few words."""
-    word = look(attempt.state).word
+    word = style_of(attempt.state).word
     why = attempt.reason or attempt.timeout_type
     return f"{word}: {shortened(why, 24)}" if why else word
 
@@ -587,7 +587,7 @@ def _layout(
     end: datetime.datetime,
 ) -> dict[str, Any]:
     status = STATUSES[summary.status]
-    subtitle = f"{status.sign} {status.word} · {duration(summary.duration)} · {drawing.note}"
+    subtitle = f"{status.glyph} {status.word} · {duration(summary.duration)} · {drawing.note}"
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
     rows = max(drawing.rows, 1)
     top = 82 + 21 * drawing.legend_rows()
@@ -686,7 +686,7 @@ def _annotations(folded: FoldedHistory, top: int) -> list[dict[str, Any]]:
 
 
 def _annotation(text: str, **place: Any) -> dict[str, Any]:
-    colour = look("timed_out").colour
+    colour = style_of("timed_out").colour
     return {
         "text": f"<b>{text}</b>",
         "xref": "paper",

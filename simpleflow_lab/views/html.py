@@ -27,7 +27,7 @@ from simpleflow_lab.views.formatting import (
 )
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
 from simpleflow_lab.views.markup import Html, escape
-from simpleflow_lab.views.style import STATUSES, Look, look
+from simpleflow_lab.views.style import STATUSES, Style, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
 __all__ = ["STYLE", "Html", "escape", "execution_html", "piece", "table", "task_rows"]
@@ -127,8 +127,8 @@ def _heading(summary: ExecutionSummary) -> Html:
     )
 
 
-def _badge(of: Look) -> Html:
-    return Html('<span class="sfl-badge" style="color: {}">{} {}</span>').format(of.colour, of.sign, of.word)
+def _badge(of: Style) -> Html:
+    return Html('<span class="sfl-badge" style="color: {}">{} {}</span>').format(of.colour, of.glyph, of.word)
 
 
 def _progress(folded: FoldedHistory) -> Html:
@@ -139,10 +139,10 @@ def _progress(folded: FoldedHistory) -> Html:
     timed = f", {count(timers, 'timer')}" if timers else ""
     if not whole:
         return Html('<div class="sfl-quiet">no tasks{}</div>').format(timed)
-    in_order = [(look(state), states[state]) for state in _ORDER if state in states]
+    in_order = [(style_of(state), states[state]) for state in _ORDER if state in states]
     part = Html('<div style="width: {:.2f}%; background: {}"></div>')
     bar = _EMPTY.join(part.format(100 * number / whole, of.colour) for of, number in in_order)
-    words = ", ".join(f"{of.sign} {number:,} {of.word}" for of, number in in_order)
+    words = ", ".join(f"{of.glyph} {number:,} {of.word}" for of, number in in_order)
     again = work - whole
     retries = f", {count(again, 'earlier attempt')}" if again else ""
     return Html('<div class="sfl-bar" role="img" aria-label="{}">{}</div><div>{}: {}{}{}</div>').format(
@@ -162,14 +162,14 @@ def _unhandled(attempts: Sequence[Attempt]) -> Html:
     if not missed:
         return _EMPTY
     lines = (
-        Html("{}: {}{}").format(shortened(attempt.id), look(attempt.state).word, _because(attempt))
+        Html("{}: {}{}").format(shortened(attempt.id), style_of(attempt.state).word, _because(attempt))
         for attempt in missed[:_MAX_LISTED]
     )
     return Html(
         '<div class="sfl-banner" role="alert" style="border-color: {}"><strong>⚠ {} unhandled:</strong> the execution '
         "completed, and nothing in the workflow looked at what became of {}.<ul>{}</ul>{}</div>"
     ).format(
-        look("timed_out").colour,
+        style_of("timed_out").colour,
         count(len(missed), "failure"),
         "it" if len(missed) == 1 else "them",
         _EMPTY.join(_ITEM.format(line) for line in lines),
@@ -183,7 +183,7 @@ def _warnings(warnings: Sequence[str]) -> Html:
     return Html(
         '<div class="sfl-banner" role="note" style="border-color: {}"><strong>⚠ {}</strong><ul>{}</ul>{}</div>'
     ).format(
-        look("timed_out").colour,
+        style_of("timed_out").colour,
         count(len(warnings), "warning"),
         _EMPTY.join(_ITEM.format(escape(warning, HOVER_LIMIT)) for warning in warnings[:_MAX_LISTED]),
         _more(len(warnings) - _MAX_LISTED, "warning"),
@@ -226,7 +226,7 @@ def _last_failure(summary: ExecutionSummary, attempts: Sequence[Attempt]) -> Htm
         return _EMPTY
     last = max(failures, key=lambda attempt: (attempt.last_state_at, attempt.closed_event_id or 0))
     tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
-    title = f"last failure: {shortened(last.id)}{tried}, {look(last.state).word}"
+    title = f"last failure: {shortened(last.id)}{tried}, {style_of(last.state).word}"
     why = last.reason or last.timeout_type
     return _details(f"{title}: {shortened(why, HOVER_LIMIT)}" if why else title, last.details or last.input or "")
 
@@ -252,7 +252,7 @@ _TASK_ROW: Final = Html(
 
 
 def _task_row(attempt: Attempt) -> Html:
-    of = look(attempt.state)
+    of = style_of(attempt.state)
     outcome = (
         attempt.result if attempt.result is not None else attempt.reason or attempt.timeout_type or attempt.details
     )
@@ -260,7 +260,7 @@ def _task_row(attempt: Attempt) -> Html:
         id=shortened(attempt.id),
         attempt=attempt.attempt,
         colour=of.colour,
-        glyph=of.sign,
+        glyph=of.glyph,
         word=of.word,
         flag=" ⚠ unhandled" if attempt.unhandled else "",
         scheduled=utc_time(attempt.scheduled),

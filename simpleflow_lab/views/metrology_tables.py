@@ -1,6 +1,6 @@
-"""What activities read and wrote, as pandas tables: the figures that they kept, with the history's times.
+"""How much activities read and wrote, as pandas tables: the figures that they recorded, with the history's times.
 
-The figures come from objects that others may have written: what is not as it should be is left out.
+The figures come from objects that others may have written: values of a wrong type are left out.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
 
 def _rows(folded: FoldedHistory, records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
     attempts = {attempt.scheduled_event_id: attempt for attempt in folded.attempts if attempt.kind == ACTIVITY}
-    kept = {record["started_event_id"]: record for record in records}
+    by_start = {record["started_event_id"]: record for record in records}
     for event in folded.history:
-        record = kept.get(event.id) if event.type == "ActivityTaskStarted" else None
+        record = by_start.get(event.id) if event.type == "ActivityTaskStarted" else None
         attempt = attempts.get(event.attributes["scheduledEventId"]) if record is not None else None
         if record is not None and attempt is not None and isinstance(record.get("steps"), list):
             for step in record["steps"]:

@@ -1,4 +1,4 @@
-"""Where the time of an execution went, as pandas tables.
+"""The time that each activity took, as a pandas table.
 
 Waiting is the time on a task list before a worker took the task, running the time from there to its close. What is
 open counts up to `until`, by default the time of the last event. Percentages are of the time of the whole execution,

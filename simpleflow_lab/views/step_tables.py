@@ -1,4 +1,4 @@
-"""What became of a workflow's steps, from the `log.step` markers that ours and upstream's leave in a history."""
+"""The steps of a workflow as a table, from the `log.step` markers that our replay and upstream's record."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _COLUMNS: Final[dict[str, Column]] = {
 
 
 def steps_table(history: History) -> pd.DataFrame:
-    """One row per step, in the order in which their turns came.
+    """One row per step, in the order in which they were first recorded.
 
     Columns: `step` (text), `status` (text: `scheduled`, also of one that failed; `completed`; `skipped`), `forced`
-    (`bool`: somebody forced it, or forced it to be skipped), `reasons` (a tuple of texts), `scheduled ended`
+    (`bool`: it was forced to run or to be skipped), `reasons` (a tuple of texts), `scheduled ended`
     (`datetime64[ms, UTC]`; `NaT` for what did not happen), `running` (`float64`, seconds between the two).
     """
     rows: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ def steps_table(history: History) -> pd.DataFrame:
 
 
 def _markers(history: History) -> Iterator[tuple[HistoryEvent, Mapping[str, Any]]]:
-    """The step markers with what they say. A marker of this name that says something else is not one."""
+    """The step markers, each with its contents. A marker of this name with other contents is left out."""
     for event in history:
         if event.type == "MarkerRecorded" and event.attributes.get("markerName") == STEP_MARKER:
             step = _step(event.attributes.get("details"))
@@ -62,15 +62,15 @@ def _markers(history: History) -> Iterator[tuple[HistoryEvent, Mapping[str, Any]
 
 def _step(details: Any) -> Mapping[str, Any] | None:
     try:
-        said = json.loads(details)
+        found = json.loads(details)
     except (TypeError, ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("step"), str) or said.get("status") not in _STATUSES:
+    if not isinstance(found, dict) or not isinstance(found.get("step"), str) or found.get("status") not in _STATUSES:
         return None
-    reasons = said.get("reasons")
+    reasons = found.get("reasons")
     return {
-        "step": well_formed(said["step"]),
-        "status": said["status"],
-        "forced": bool(said.get("forced")),
+        "step": well_formed(found["step"]),
+        "status": found["status"],
+        "forced": bool(found.get("forced")),
         "reasons": tuple(well_formed(reason) or "" for reason in reasons) if isinstance(reasons, list) else (),
     }
