@@ -21,7 +21,7 @@ from simpleflow_lab.replay.commands.activity import ACTIVITY
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.decisions import Decision
@@ -51,7 +51,7 @@ class Selection(NamedTuple):
     """Their decisions, in order, with that of the timer that brings the next answer if this one is full."""
 
 
-def select(run: Run, kinds: Kinds, *, room: int) -> Selection:
+def select(run: ReplayedRun, kinds: Kinds, *, room: int) -> Selection:
     """Choose the commands of the next answer; `room` is how many more activity tasks may be open."""
     closing = run.closing
     commands: list[Command] = []
@@ -80,7 +80,7 @@ def select(run: Run, kinds: Kinds, *, room: int) -> Selection:
     return Selection(commands, decisions)
 
 
-def answer_with(run: Run, kinds: Kinds, selection: Selection, execution_context: str) -> Answer:
+def answer_with(run: ReplayedRun, kinds: Kinds, selection: Selection, execution_context: str) -> Answer:
     """The answer that sends this selection; its commands count as sent. `execution_context` is the recorded one."""
     for command in selection.commands:
         command.sent = True
@@ -91,7 +91,7 @@ def answer_with(run: Run, kinds: Kinds, selection: Selection, execution_context:
     return Answer(decisions, context, run.fields.take_unwritten(written))
 
 
-def _in_order(run: Run) -> Iterable[Command]:
+def _in_order(run: ReplayedRun) -> Iterable[Command]:
     """The pending commands, patches first: a replay depends on their being recorded by this very decision."""
     new_patches = run.pending.named(MARKER, patches.MARKER_NAME)
     return dict.fromkeys([*new_patches, *run.pending]) if new_patches else run.pending
@@ -103,7 +103,7 @@ def _size(decision: Mapping[str, Any]) -> int:
     return 400 + sum(len(value) for value in attributes.values() if isinstance(value, str))
 
 
-def new_context(run: Run, kinds: Kinds, recorded: str) -> str | None:
+def new_context(run: ReplayedRun, kinds: Kinds, recorded: str) -> str | None:
     """The execution context if it changes: the signals that are awaited, and the failures that nothing handled."""
     context: dict[str, Any] = {}
     awaited = kinds.signals.awaited

@@ -14,7 +14,7 @@ from typing import Any, Final
 from simpleflow_lab.data.codec import is_registered
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.futures import Future, nested, resolved
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 
 _SCALARS: Final = frozenset({NoneType, bool, int, float, str})
 
@@ -34,7 +34,7 @@ class CapturedArguments:
         """The copy, with the results of its futures, which must be done, in their places."""
         return resolved(self._copied) if self.futures else self._copied
 
-    def when_ready(self, run: Run, future: Future, proceed: Callable[[], None]) -> None:
+    def when_ready(self, run: ReplayedRun, future: Future, proceed: Callable[[], None]) -> None:
         """Call `proceed` when every future in the arguments is done; at once if all are.
 
         `future` is the task's. A failed argument whose failure raises closes it, and `proceed` is not called. An error

@@ -47,7 +47,7 @@ class CommandKind:
         return f"<CommandKind {self.name}>"
 
 
-class Attempts:
+class AttemptCounts:
     """How one task fared so far."""
 
     __slots__ = ("_failures", "first_at", "refusals", "type_missing")
@@ -136,7 +136,7 @@ class Command:
         """Of a child: it runs, and so can be asked to cancel."""
         self.cancel_requested = False
         """The author canceled it: SWF is asked to, and it is not retried."""
-        self.attempts = Attempts()
+        self.attempts = AttemptCounts()
 
     @property
     def closed(self) -> bool:

@@ -18,7 +18,7 @@ from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.patches import Patches
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.task import Task
 from simpleflow_lab.workflow import Workflow
@@ -27,7 +27,7 @@ from simpleflow_lab.workflow import Workflow
 class ReplayExecutor:
     """The executor of one workflow execution while it is replayed; implements `workflow.Executor`."""
 
-    def __init__(self, run: Run, kinds: Kinds, patches: Patches):
+    def __init__(self, run: ReplayedRun, kinds: Kinds, patches: Patches):
         self._run = run
         self._kinds = kinds
         self._patches = patches

@@ -22,7 +22,7 @@ from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.json_texts import same_json
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import EventType
@@ -41,7 +41,7 @@ class Matched(NamedTuple):
 class Matching:
     """The commands of one run that its history records."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
         self._by_first_event: dict[int, Command] = {}
         self.open_activities = 0

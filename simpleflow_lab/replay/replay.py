@@ -26,7 +26,7 @@ from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.history import HistoryEvent
@@ -59,7 +59,7 @@ class Replay:
         """
         self.workflow = workflow
         self._reader = HistoryReader()
-        self._run = Run(
+        self._run = ReplayedRun(
             self._reader.events,
             domain=domain,
             workflow_id=workflow_id,

@@ -1,7 +1,7 @@
 """One run of a workflow execution while it is replayed: what the parts of a replay share about it.
 
-The kinds of task (`commands`), the author's executor and the runner of the author's code work on the same `Run`: its
-events, its fibers, its pending commands, its ids.
+The kinds of task (`commands`), the author's executor and the runner of the author's code work on the same
+`ReplayedRun`: its events, its fibers, its pending commands, its ids.
 
 Rule: state, and the few steps by which every part changes it. What a kind of task does is not known here.
 """
@@ -28,12 +28,12 @@ from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.workflow import Workflow
 
 
-class Waiter:
+class FiberWaiter:
     """Suspends the current fiber until a future is done; a `futures.TimedWaiter`."""
 
     __slots__ = ("_run", "start_deadline")
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
         self.start_deadline: Callable[[int], Future] = _no_timers
         """Starts a timer of so many seconds; the timers set it."""
@@ -42,7 +42,7 @@ class Waiter:
         self._run.fibers.wait(future)
 
 
-class Run:
+class ReplayedRun:
     """What is known and pending of one run."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Run:
         self.index = CommandIndex(self.pending)
         self.failures = Failures()
         self.hooks = PendingHooks()
-        self.waiter = Waiter(self)
+        self.waiter = FiberWaiter(self)
         self.workflow: Workflow | None = None
         """The author's latest instance; `None` before the first decision."""
         self.is_replaying = False

@@ -27,7 +27,7 @@ from simpleflow_lab.replay.commands.close import close_with
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.muted_output import muted_output, watched_output
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_hooks import Hooks, InfrastructureError
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DATA, MAX_REASON
@@ -52,7 +52,7 @@ _INFRASTRUCTURE: Final = frozenset(
 class WorkflowCode:
     """The author's code of one run."""
 
-    def __init__(self, workflow: type[Workflow], run: Run, kinds: Kinds, executor: ReplayExecutor):
+    def __init__(self, workflow: type[Workflow], run: ReplayedRun, kinds: Kinds, executor: ReplayExecutor):
         self._class = workflow
         self._run = run
         self._kinds = kinds

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import DecisionTaskError
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.workflow import Workflow
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -42,7 +42,7 @@ class Hooks:
         """The class has this hook of its own, rather than from `Workflow`."""
         return bool(self._own[name])
 
-    def call(self, run: Run, name: str, *args: Any) -> Any:
+    def call(self, run: ReplayedRun, name: str, *args: Any) -> Any:
         """Call a hook of the run's workflow if its class has it; gives what it returns.
 
         Raises `InfrastructureError` for whatever the hook raises.
@@ -55,7 +55,7 @@ class Hooks:
         except Exception as error:
             raise InfrastructureError(f"{type(error).__name__} in {self._type_name()}.{name}: {error}") from error
 
-    def call_at_close(self, run: Run, name: str, *args: Any) -> None:
+    def call_at_close(self, run: ReplayedRun, name: str, *args: Any) -> None:
         """Call a hook of the close: when the close is decided, and not when it is replayed or only looked at.
 
         Commands that the hook makes are dropped: the execution closes.

@@ -14,11 +14,11 @@ from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TimeoutError
 from simpleflow_lab.futures import PENDING, Future, copy_outcome
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
-from simpleflow_lab.replay.commands.failed_attempts import FailedAttempt
+from simpleflow_lab.replay.commands.failed_attempts import FailureHandling
 from simpleflow_lab.replay.commands.failure_context import timeout_value
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf.conventions import is_worker_lost
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -32,7 +32,7 @@ class AttemptedTasks(ABC):
     kind: ClassVar[CommandKind]
     """The commands that start them."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
         self._by_id: dict[str, Command] = {}
 
@@ -131,4 +131,4 @@ class AttemptedTasks(ABC):
 
     def _attempt_failed(self, command: Command, event: HistoryEvent, error: Exception, *, final: bool = False) -> None:
         """Decide what becomes of the task; with `final` no retry policy applies, only the hook may try again."""
-        FailedAttempt(self._run, command, event, error, change=self.change).handle(final=final)
+        FailureHandling(self._run, command, event, error, change=self.change).handle(final=final)

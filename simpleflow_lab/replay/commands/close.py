@@ -10,7 +10,7 @@ from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
@@ -41,7 +41,7 @@ CLOSE: Final = CommandKind(
 """The id of such a command is its decision type."""
 
 
-def close_with(run: Run, decision_type: str, **options: Any) -> None:
+def close_with(run: ReplayedRun, decision_type: str, **options: Any) -> None:
     """Close the execution with this decision, unless it has ended before; nothing is commanded afterwards."""
     if run.closing is None:
         run.closing = Command(CLOSE, decision_type, options=options)
@@ -51,7 +51,7 @@ def close_with(run: Run, decision_type: str, **options: Any) -> None:
 class Closing:
     """What the author's code may do to close the execution of one run."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
 
     def continue_as_new(self, task: ContinueAsNewWorkflowTask, line: Line | None) -> Future:

@@ -29,9 +29,8 @@ from simpleflow_lab.futures import Future, copy_outcome
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.commands.failure_context import failure_context
 from simpleflow_lab.replay.commands.timer import retry_after
-from simpleflow_lab.replay.run import Run
-from simpleflow_lab.retry import FailedAttempt as Failed
-from simpleflow_lab.retry import policy_of
+from simpleflow_lab.replay.run import ReplayedRun
+from simpleflow_lab.retry import FailedAttempt, policy_of
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import ActivityTask, TaskFailureContext, TimerTask, WorkflowTask
@@ -42,12 +41,12 @@ _Decision = TaskFailureContext.Decision
 _RETRIES: Final = (None, _Decision.none, _Decision.retry_now, _Decision.retry_later)
 
 
-class FailedAttempt:
-    """One failed attempt of an activity task or child workflow."""
+class FailureHandling:
+    """What is done about one failed attempt of an activity task or child workflow."""
 
     def __init__(
         self,
-        run: Run,
+        run: ReplayedRun,
         command: Command,
         event: HistoryEvent,
         error: Exception,
@@ -67,7 +66,7 @@ class FailedAttempt:
         failures = self._command.attempts.failures
         timeout_type = self._error.timeout_type if isinstance(self._error, TimeoutError) else None
         failures[timeout_type or ""] += 1
-        failed = Failed(
+        failed = FailedAttempt(
             error_names=error_names(self._error),
             timeout_type=timeout_type,
             failures=dict(failures),

@@ -10,14 +10,14 @@ from simpleflow_lab.data.references import all_loaded
 from simpleflow_lab.exceptions import TaskException, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_records import Record
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import ActivityTask, TaskFailureContext, WorkflowTask
 
 
 def failure_context(
-    run: Run,
+    run: ReplayedRun,
     command: Command,
     event: HistoryEvent,
     error: Exception,
@@ -54,7 +54,7 @@ def timeout_value(command: Command, kind: str) -> Any:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
-def _attempt(run: Run, command: Command, event: HistoryEvent) -> Record:
+def _attempt(run: ReplayedRun, command: Command, event: HistoryEvent) -> Record:
     """Upstream's record of the attempt, with its input decoded and large values in it."""
     name, version = command.type or (None, None)
     record = {"name": name, "version": version, **run.history.attempt(event)}

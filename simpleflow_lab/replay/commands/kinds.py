@@ -14,7 +14,7 @@ from simpleflow_lab.replay.commands.marker import MARKER, Markers
 from simpleflow_lab.replay.commands.signal import SIGNAL, Signals
 from simpleflow_lab.replay.commands.timer import CANCEL_TIMER, TIMER, Timers
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.signal import WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.event_types import EventType
@@ -53,7 +53,7 @@ _Resolve = Callable[[Command, HistoryEvent], None]
 class Kinds:
     """All kinds of task of one run."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
         self.activities = Activities(run)
         self.children = Children(run)

@@ -14,7 +14,7 @@ from simpleflow_lab.marker import Marker
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.task import MarkerTask
 
@@ -29,7 +29,7 @@ MARKER: Final = CommandKind(
 class Markers:
     """The markers of one run."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
         self._markers: list[Marker] = []
         self._futures: dict[tuple[str, str | None], Future] = {}

@@ -11,7 +11,7 @@ from typing import Final
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.commands.timer import retry_after
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
 
 MAX_TYPE_MISSING: Final = 3
@@ -32,7 +32,7 @@ _TOO_MUCH: Final = frozenset(
 """Causes that pass: SWF takes the command when less is open, or later. Timers have their own rules."""
 
 
-def retry_refused(run: Run, command: Command, cause: str, *, name: str | None = None) -> bool:
+def retry_refused(run: ReplayedRun, command: Command, cause: str, *, name: str | None = None) -> bool:
     """Retry a refused command if its cause passes; `False` if the refusal is final. `name` as in `retry_after`."""
     attempts = command.attempts
     if cause in _TYPE_MISSING and attempts.type_missing < MAX_TYPE_MISSING:

@@ -12,7 +12,7 @@ from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.propagation import Propagation
 from simpleflow_lab.replay.received_signals import ReceivedSignals
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
@@ -37,7 +37,7 @@ SIGNAL: Final = CommandKind(name="signal", build=_send, id_attribute="signalName
 class Signals:
     """The signals of one run."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
         self._received = ReceivedSignals()
         self._propagation = Propagation()

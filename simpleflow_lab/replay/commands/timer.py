@@ -13,7 +13,7 @@ from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.run import Run
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_ids import within_limit
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER
@@ -51,7 +51,7 @@ CANCEL_TIMER: Final = CommandKind(
 class Timers:
     """The timers of one run."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: ReplayedRun):
         self._run = run
         self._by_id: dict[str, Command] = {}
         self._in_line: deque[Command] = deque()
@@ -137,7 +137,7 @@ class Timers:
             self._run.retry(self._in_line.popleft())
 
 
-def retry_after(run: Run, command: Command, seconds: int, *, name: str | None = None) -> None:
+def retry_after(run: ReplayedRun, command: Command, seconds: int, *, name: str | None = None) -> None:
     """Make one more attempt of a command after so many seconds; at once for 0.
 
     The wait is a timer under upstream's name, which may be used again once it has fired; `name` is for commands that
