@@ -3,8 +3,8 @@
     python tools/generate_protocol.py            # write it
     python tools/generate_protocol.py --check    # write nothing: is it what the tables give?
 
-The tables say which arguments an operation has, of which types, and which are required. What an operation does and
-gives stands here, in `OPERATIONS`.
+An operation's arguments, their types and which of them are required come from the tables. The sentences about what an
+operation does and gives are here, in `OPERATIONS`.
 """
 
 from __future__ import annotations

@@ -244,7 +244,9 @@ class HistoryWithRecords(History):
         return not event_id or event_id >= self._events[0].id
 
     def _apply(self, event: HistoryEvent, row: _Row) -> None:
-        keys = {key: _READ[key](value) if key in _READ else value for key, value in row.keys_of(event).items()}
+        keys = row.keys_of(event)
+        for key in _READ.keys() & keys.keys():
+            keys[key] = _READ[key](keys[key])
         match row.kind:
             case "activity" | "child_workflow":
                 found = self._activities if row.kind == "activity" else self._child_workflows
@@ -338,11 +340,13 @@ class _Row(NamedTuple):
             keys[self.id] = event.id
         if self.timestamp:
             keys[self.timestamp] = event.timestamp
+        attributes = event.attributes
         for key, attribute in self.copied.items():
-            value: Any = event.attributes
-            for part in attribute.split("."):
-                value = (value or {}).get(part)
-            keys[key] = value
+            if "." in attribute:
+                name, _, member = attribute.partition(".")
+                keys[key] = (attributes.get(name) or {}).get(member)
+            else:
+                keys[key] = attributes.get(attribute)
         return keys
 
 

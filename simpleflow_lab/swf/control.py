@@ -1,5 +1,5 @@
-"""What our deciders write into the `control` of a decision: which line of the author's code made the command, and on
-which tasks it depends.
+"""The `control` that our deciders give to a decision: the line of the author's code that made the command, and the tasks
+on which it depends.
 
 SWF stores `control` with a task and returns it in the history, without reading it. So a later replay can show the line
 that made a command then, and a table of tasks can show what depended on what, without the workflow's code.
@@ -28,7 +28,7 @@ _LEFT_OUT: Final = "more"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Control:
-    """What one `control` says."""
+    """The contents of one `control`."""
 
     line: str | None = None
     """The line of the author's code that made the command, as `basic.py:25, z = self.submit(double, y)`."""
@@ -42,17 +42,17 @@ _EMPTY: Final = Control()
 
 
 def write_control(line: str | None, depends_on: Iterable[str] = ()) -> str | None:
-    """The text for `control`, or `None` if there is nothing to say.
+    """The text for `control`, or `None` if it would be empty.
 
     Ids are written once each, in order, and no more than 100 of them or 4,000 characters; the rest are only counted.
     """
     written: dict[str, Any] = {} if line is None else {_LINE: line}
     ids = list(dict.fromkeys(depends_on))
     if ids:
-        kept = _within_limits(ids)
-        written[_DEPENDENCIES] = kept
-        if len(kept) < len(ids):
-            written[_LEFT_OUT] = len(ids) - len(kept)
+        named = _within_limits(ids)
+        written[_DEPENDENCIES] = named
+        if len(named) < len(ids):
+            written[_LEFT_OUT] = len(ids) - len(named)
     return json.dumps(written) if written else None
 
 
@@ -67,7 +67,7 @@ def _within_limits(ids: list[str]) -> list[str]:
 
 @functools.lru_cache(maxsize=256)  # tasks of one line without dependencies share their control
 def read_control(text: str | None) -> Control:
-    """What this `control` says; an empty `Control` if a decider of ours didn't write it."""
+    """The contents of this `control`; an empty `Control` if a decider of ours didn't write it."""
     if not text:
         return _EMPTY
     try:

@@ -1,7 +1,7 @@
 """The 54 event types of Amazon SWF, one row each.
 
-A history is a list of events; each event says something about one *entity*: an activity task, a timer, a child
-execution, … A row says which kind of entity, what state the event puts it in, and how the event finds it:
+A history is a list of events, and each event is about one *entity*: an activity task, a timer, a child execution, …
+A row has the kind of the entity, the state into which the event puts it, and how the event finds it:
 
 * `opens(name)`: the event is the first of a new entity, named by this attribute (or by nothing);
 * `follows(attribute)`: the attribute is the event id of an earlier event of the entity;

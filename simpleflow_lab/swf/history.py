@@ -49,7 +49,7 @@ class HistoryEvent(NamedTuple):
         """The type of the decision that this event records, carried out or refused; `None` if it records none.
 
         SWF writes these events right behind the `DecisionTaskCompleted` whose id their `decisionTaskCompletedEventId`
-        is. An event that says later what became of a request, by the request's `initiatedEventId`, records none.
+        is. A later event about the outcome of a request, which it names by `initiatedEventId`, records none.
         """
         decision = self.row.decision
         return None if decision is None or self.attributes.get("initiatedEventId") else decision

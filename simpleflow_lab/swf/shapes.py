@@ -1,7 +1,7 @@
-"""What SWF's requests look like: operations, structures, lengths and enums, as tables.
+"""SWF's requests as tables: operations, structures, lengths and enums.
 
 Rule: data only. Generated once from botocore 1.44.5's model of Amazon SWF (`swf/2012-01-25/service-2.json`,
-Apache-2.0); `tests/swf/test_shapes.py` compares it with the model that is installed. Only what requests use is here.
+Apache-2.0); `tests/swf/test_shapes.py` compares it with the model that is installed. Answers are not here.
 
 A structure is written `member:Shape member*:Shape`; the star says that the member is required.
 """

@@ -1,4 +1,4 @@
-"""Upstream's registry of activities: `registry[label][name]`, for programs that look activities up by name.
+"""Upstream's registry of activities: `registry[label][name]`, for programs that find activities by their names.
 
 It is a view of `activity.registry`, which has versions too. The label, which is always `None` upstream, is ignored.
 """

@@ -43,7 +43,7 @@ def test_a_history_that_grows_event_by_event_has_the_records_of_the_whole(path: 
     )
 
 
-def test_an_activity_that_was_tried_again_counts_its_retries_from_zero() -> None:
+def test_the_retries_of_an_activity_count_from_zero() -> None:
     history = HistoryWithRecords(History.from_file(FOLDER / "failing_activity_output.json"))
     [record] = history.activities.values()
     assert record["state"] == "failed"
@@ -52,7 +52,7 @@ def test_an_activity_that_was_tried_again_counts_its_retries_from_zero() -> None
     assert history[record["failed_id"] - 1].type == "ActivityTaskFailed"
 
 
-def test_a_timer_that_was_canceled_says_so_by_upstreams_keys() -> None:
+def test_a_canceled_timer_has_upstreams_keys() -> None:
     history = HistoryWithRecords(History.from_file(FOLDER / "timer_and_cancel.json"))
     canceled = [timer for timer in history.timers.values() if timer["state"] == "canceled"]
     assert canceled
@@ -60,7 +60,7 @@ def test_a_timer_that_was_canceled_says_so_by_upstreams_keys() -> None:
     assert isinstance(canceled[0]["start_to_fire_timeout"], int)
 
 
-def test_a_signal_has_its_input_decoded_and_all_occurrences_are_kept() -> None:
+def test_a_signals_input_is_decoded_and_all_occurrences_are_recorded() -> None:
     history = HistoryWithRecords(History.from_file(FOLDER / "unrequested_signal.json"))
     [(name, latest)] = history.signals.items()
     assert history.get_signal_events(name)[-1] == latest
@@ -78,7 +78,7 @@ def test_lambda_events_and_workers_without_identity_do_not_trouble_it() -> None:
     assert history.completed_decision_id is not None
 
 
-def test_every_type_of_event_that_is_told_is_one_of_swfs() -> None:
+def test_every_event_type_that_changes_a_record_is_one_of_swfs() -> None:
     assert set(task_records._EVENTS) <= set(EVENT_TYPES)
 
 

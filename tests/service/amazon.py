@@ -1,5 +1,5 @@
-"""The scenario on Amazon SWF itself: its clock is nobody's, what follows from a call follows a little later, and what a
-test leaves behind is there for the next one.
+"""The scenario on Amazon SWF itself. No test sets its clock, the effects of a call come a little later, and what a test
+leaves behind is there for the next one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from simpleflow_lab.exceptions import DomainAlreadyExistsFault, TypeDeprecatedFa
 from tests.service.scenario import DOMAIN, EPOCH, Handle, Scenario
 
 SETTLED_SECONDS = 0.5
-"""A history that did not grow for so long has all that follows: 20 to 100 ms, by the recordings."""
+"""A history that did not grow for so long has all effects of a call: recordings show 20 to 100 ms."""
 
 
 class NoClock:
-    """Whoever needs the clock can't be tested here."""
+    """A test that needs the clock can't run here."""
 
     def __getattr__(self, name: str) -> NoReturn:
         pytest.skip("needs a clock that can be set")

@@ -40,7 +40,7 @@ ENGINES = ["memory", "file", "wire"]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "moto(probe): moto does this as SWF does, so it is held to it too")
     config.addinivalue_line("markers", "many_events: thousands of them: on a store and over the wire it is a trial")
-    config.addinivalue_line("markers", "own_service: needs a service of its own, or more than Amazon should be asked")
+    config.addinivalue_line("markers", "own_service: needs a service of its own, or more calls than Amazon should get")
     if config.getoption("--swf") == "aws" and "test" not in os.environ.get(DOMAIN_VARIABLE, ""):
         raise pytest.UsageError(
             f'--swf=aws needs {DOMAIN_VARIABLE}: a domain with "test" in its name, which is emptied before each test'

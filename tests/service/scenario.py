@@ -1,4 +1,4 @@
-"""A service with a domain and types, and the few verbs that tests of services speak."""
+"""A service with a domain and types, and the few verbs of which the tests of services are made."""
 
 from __future__ import annotations
 

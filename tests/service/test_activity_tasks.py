@@ -69,7 +69,7 @@ def test_a_result_is_recorded_and_wakes_the_decider(lab: Scenario) -> None:
     assert first["eventTimestamp"] == second["eventTimestamp"]
 
 
-def test_an_empty_result_is_kept_and_a_missing_one_is_missing(lab: Scenario) -> None:
+def test_an_empty_result_is_recorded_and_a_missing_one_is_missing(lab: Scenario) -> None:
     handle = lab.start()
     lab.decide(activity("a"), activity("b"))
     lab.complete(lab.take(), "")
@@ -300,7 +300,7 @@ def test_a_task_that_runs_learns_of_its_cancellation_with_its_next_heartbeat(lab
     assert lab.types(handle)[-1] == "DecisionTaskScheduled"
 
 
-def test_a_worker_may_complete_what_it_was_asked_to_cancel(lab: Scenario) -> None:
+def test_a_worker_may_complete_a_task_with_a_cancel_request(lab: Scenario) -> None:
     handle = scheduled(lab)
     task = lab.take()
     lab.signal()
@@ -309,7 +309,7 @@ def test_a_worker_may_complete_what_it_was_asked_to_cancel(lab: Scenario) -> Non
     assert lab.types(handle)[-2] == "ActivityTaskCompleted"
 
 
-def test_a_worker_may_cancel_without_being_asked(lab: Scenario) -> None:
+def test_a_worker_may_cancel_without_a_request(lab: Scenario) -> None:
     handle = scheduled(lab)
     lab.service.respond_activity_task_canceled(taskToken=lab.take()["taskToken"])
     assert lab.last(handle, "ActivityTaskCanceled") == {"scheduledEventId": 5, "startedEventId": 6}
@@ -360,7 +360,7 @@ def test_pending_activity_tasks_are_counted(lab: Scenario) -> None:
     assert count("never heard of") == {"count": 0, "truncated": False}
 
 
-def test_the_time_of_the_latest_activity_event_is_told(lab: Scenario) -> None:
+def test_the_time_of_the_latest_activity_event_is_given(lab: Scenario) -> None:
     handle = lab.start()
     assert "latestActivityTaskTimestamp" not in lab.describe(handle)
     lab.decide(activity())

@@ -98,7 +98,7 @@ def test_the_context_of_a_decision_is_recorded_and_described(lab: Scenario) -> N
 
 
 @pytest.mark.moto("cancel_workflow_decision")
-def test_a_decider_may_cancel_without_being_asked(lab: Scenario) -> None:
+def test_a_decider_may_cancel_without_a_request(lab: Scenario) -> None:
     handle = lab.start()
     lab.decide(decisions.cancel_workflow_execution(details="d"))
     assert lab.types(handle)[-1] == "WorkflowExecutionCanceled"

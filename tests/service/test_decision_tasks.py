@@ -232,7 +232,7 @@ def test_the_decision_task_of_a_failure_stands_at_the_end_of_the_batch(lab: Scen
     assert lab.types(handle)[4:] == ["CancelTimerFailed", "ActivityTaskScheduled", "DecisionTaskScheduled"]
 
 
-def test_the_context_of_the_last_decision_that_gave_one_is_kept(lab: Scenario) -> None:
+def test_the_latest_context_that_a_decision_gave_stays(lab: Scenario) -> None:
     handle = lab.start()
     lab.decide(ACTIVITY, executionContext="first")
     lab.work()

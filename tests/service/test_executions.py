@@ -147,7 +147,7 @@ def test_nobody_is_reached_where_nobody_is_open(lab: Scenario, verb: str) -> Non
 
 
 @pytest.mark.moto("terminate_semantics, the event")
-def test_a_terminated_execution_says_who_why_and_what_becomes_of_its_children(lab: Scenario) -> None:
+def test_a_terminated_execution_records_cause_reason_and_child_policy(lab: Scenario) -> None:
     handle = lab.start()
     lab.poll()
     terminate(lab, reason="enough", details="d", childPolicy="ABANDON")
@@ -271,7 +271,7 @@ def test_children_are_terminated_with_their_parent_however_it_closes(lab: Scenar
     assert lab.types(parent)[-1].startswith("WorkflowExecution")
 
 
-def test_children_are_asked_to_cancel_where_that_is_the_policy(lab: Scenario) -> None:
+def test_children_get_a_cancel_request_where_that_is_the_policy(lab: Scenario) -> None:
     parent, started, grandchild = family(lab, "REQUEST_CANCEL")
     lab.decide(COMPLETE)
     assert lab.types(started)[-2:] == ["WorkflowExecutionCancelRequested", "DecisionTaskScheduled"] or (
@@ -285,7 +285,7 @@ def test_children_are_asked_to_cancel_where_that_is_the_policy(lab: Scenario) ->
     assert lab.status(grandchild) == "OPEN"
 
 
-def test_abandoned_children_go_on_and_their_end_is_told_to_nobody(lab: Scenario) -> None:
+def test_abandoned_children_go_on_and_their_end_is_reported_to_nobody(lab: Scenario) -> None:
     parent, started, _ = family(lab, "ABANDON")
     lab.decide(COMPLETE)
     assert lab.status(started) == "OPEN"
@@ -336,9 +336,9 @@ def test_a_child_that_continues_as_new_reports_when_its_last_run_closes(lab: Sce
     assert lab.types(parent)[-2:] == ["ChildWorkflowExecutionStarted", "DecisionTaskScheduled"]
     second = lab.run_of("c")
     lab.decide(COMPLETE, task_list="children")
-    told = lab.last(parent, "ChildWorkflowExecutionCompleted")
-    assert told["workflowExecution"] == second.ids
-    assert told["result"] == "r"
+    closed = lab.last(parent, "ChildWorkflowExecutionCompleted")
+    assert closed["workflowExecution"] == second.ids
+    assert closed["result"] == "r"
 
 
 def test_a_child_that_continued_as_new_is_terminated_with_its_parent(lab: Scenario) -> None:

@@ -177,7 +177,7 @@ def test_a_child_is_initiated_in_the_decision_and_started_after_it(lab: Scenario
         (decisions.cancel_workflow_execution(details="d"), "ChildWorkflowExecutionCanceled", {"details": "d"}),
     ],
 )
-def test_the_parent_is_told_how_its_child_closed(
+def test_the_parent_is_notified_how_its_child_closed(
     lab: Scenario, decision: Any, event_type: str, taken: dict[str, str]
 ) -> None:
     parent, started = parent_and_child(lab)
@@ -194,7 +194,7 @@ def test_the_parent_is_told_how_its_child_closed(
     assert lab.describe(parent)["openCounts"]["openChildWorkflowExecutions"] == 0
 
 
-def test_the_parent_is_told_of_a_terminated_child_and_of_one_that_timed_out(lab: Scenario) -> None:
+def test_the_parent_is_notified_of_a_terminated_child_and_of_one_that_timed_out(lab: Scenario) -> None:
     parent = lab.start()
     lab.decide(child("c"), child("d", execution_start_to_close_timeout="50"))
     lab.service.terminate_workflow_execution(domain=DOMAIN, workflowId="c")
@@ -252,7 +252,7 @@ def test_a_child_initiated_in_the_decision_that_closes_its_parent_is_not_started
 # -- signals and cancel requests to others -----------------------------------------------------------------------------
 
 
-def test_a_signal_reaches_another_execution_and_its_sender_is_told(lab: Scenario) -> None:
+def test_a_signal_reaches_another_execution_and_its_sender_is_notified(lab: Scenario) -> None:
     source, target = lab.start("source"), lab.start("target", taskList={"name": "other"})
     lab.decide(
         decisions.signal_external_workflow_execution(workflow_id="target", signal_name="s", input="i", control="c")
@@ -308,7 +308,7 @@ def test_a_signal_to_nobody_fails(lab: Scenario, run_id: str | None) -> None:
     }
 
 
-def test_a_cancel_request_reaches_another_execution_and_its_sender_is_told(lab: Scenario) -> None:
+def test_a_cancel_request_reaches_another_execution_and_its_sender_is_notified(lab: Scenario) -> None:
     source, target = lab.start("source"), lab.start("target", taskList={"name": "other"})
     lab.decide(decisions.request_cancel_external_workflow_execution(workflow_id="target", run_id=target.run_id))
     assert lab.last(target) == {"externalWorkflowExecution": source.ids, "externalInitiatedEventId": 5}

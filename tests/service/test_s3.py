@@ -73,7 +73,7 @@ def test_what_is_no_key_is_refused(objects, key):
         objects.get(key)
 
 
-def test_no_more_is_read_than_was_asked_for(objects):
+def test_no_more_is_read_than_the_limit(objects):
     objects.put("jumbo/x", b"x" * 1_000)
     assert len(objects.get("jumbo/x", max_bytes=1_000)) == 1_000
     with pytest.raises(StoreError, match="1000 bytes, more than 999"):
@@ -85,7 +85,7 @@ def test_an_object_that_is_not_there_is_not_found(objects):
         objects.get("jumbo/x")
 
 
-def test_with_sse_s3_is_asked_to_encrypt(bucket):
+def test_with_sse_s3_encrypts(bucket):
     objects = open_objects(bucket.name, sse=True)
     objects.put("x", b"x")
     assert bucket.client.head_object(Bucket=bucket.name, Key="x")["ServerSideEncryption"] == "AES256"
@@ -181,7 +181,7 @@ STATES: dict[str, tuple[bytes | Sent | None, type[StoreError] | None, type[Store
     "60 MB, announced as little": (lambda: says(len(BODY), Zeros(60_000_000)), StoreError, StoreError),
     "broken off": (lambda: says(len(BODY), Answer(BODY[:100])), StoreError, StoreError),
     "forbidden": (lambda: error(403, "AccessDenied"), StoreError, StoreError),
-    "too much asked": (lambda: error(503, "SlowDown"), StoreError, StoreError),
+    "too many requests": (lambda: error(503, "SlowDown"), StoreError, StoreError),
     "bucket gone": (lambda: error(404, "NoSuchBucket"), StoreError, StoreError),
 }
 
@@ -203,18 +203,18 @@ def test_only_what_was_written_where_it_may_be_read_is_read(bucket, which, monke
     reference = Reference("s3", location, name, len(TEXT))
     objects = open_objects(f"{bucket.name}/some/prefix")
     fields = Fields(Storage(MemoryObjects(), lambda _: objects), bucket=f"{bucket.name}/some/prefix")
-    asked: list[str] = []
+    requested: list[str] = []
     there: bytes | Sent | None = None
 
     def before_send(request: Any, **_: Any) -> AWSResponse | None:
-        asked.append(request.url)
+        requested.append(request.url)
         return AWSResponse(request.url, *there()) if callable(there) else None
 
     objects.client.meta.events.register("before-send.s3", before_send)
     objects.keys("")  # a client's first call loads the rules of its service
     with pytest.raises(StoreError):
         fields.text(str(Reference("s3", f"{bucket.name}/some/prefix", V4, 1)))
-    asked.clear()
+    requested.clear()
     for state, (there, for_ours, for_upstreams) in STATES.items():
         bucket.client.delete_object(Bucket=bucket.name, Key=f"{prefix}/{name}")
         if isinstance(there, bytes):
@@ -234,7 +234,7 @@ def test_only_what_was_written_where_it_may_be_read_is_read(bucket, which, monke
             assert tracemalloc.get_traced_memory()[1] < 3 * reference.max_bytes + 12_000_000, state
         finally:
             tracemalloc.stop()
-    assert bool(asked) == is_trusted
+    assert bool(requested) == is_trusted
     objects.client.close()
 
 

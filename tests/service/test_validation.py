@@ -33,7 +33,7 @@ def test_a_missing_member_is_named(lab: Scenario) -> None:
     )
 
 
-def test_several_problems_are_told_at_once(lab: Scenario) -> None:
+def test_several_problems_are_reported_at_once(lab: Scenario) -> None:
     assert refusal(lab.service.start_workflow_execution, workflowType={"name": "n"}) == (
         "3 validation errors detected: "
         "Value null at 'domain' failed to satisfy constraint: Member must not be null; "
@@ -111,22 +111,22 @@ def test_decisions_are_checked_by_position_and_member(lab: Scenario) -> None:
     lab.start()
     task = lab.poll()
 
-    def told(*given: Any) -> str:
+    def refused(*given: Any) -> str:
         return refusal(lab.service.respond_decision_task_completed, taskToken=task["taskToken"], decisions=list(given))
 
-    assert told(decisions.record_marker(name="m"), {"decisionType": "Dance"}) == (
+    assert refused(decisions.record_marker(name="m"), {"decisionType": "Dance"}) == (
         "1 validation error detected: Value 'Dance' at 'decisions.2.member.decisionType' failed to satisfy constraint: "
         "Member must satisfy enum value set: [ScheduleActivityTask, RequestCancelActivityTask, "
         "CompleteWorkflowExecution, FailWorkflowExecution, CancelWorkflowExecution, ContinueAsNewWorkflowExecution, "
         "RecordMarker, StartTimer, CancelTimer, SignalExternalWorkflowExecution, "
         "RequestCancelExternalWorkflowExecution, StartChildWorkflowExecution, ScheduleLambdaFunction]"
     )
-    assert "decisions.1.member.scheduleActivityTaskDecisionAttributes'" in told(
+    assert "decisions.1.member.scheduleActivityTaskDecisionAttributes'" in refused(
         {"decisionType": "ScheduleActivityTask"}
     )
     # Attributes of other types are checked too, if they are there.
     stray = {**decisions.record_marker(name="m"), "startTimerDecisionAttributes": {"timerId": ""}}
-    assert "2 validation errors detected" in told(stray)
+    assert "2 validation errors detected" in refused(stray)
 
 
 def test_decisions_without_required_attributes_need_none(lab: Scenario) -> None:

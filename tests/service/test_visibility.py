@@ -54,7 +54,7 @@ def test_open_executions_are_listed_latest_start_first(crowd: Scenario) -> None:
     assert opened(crowd, reverseOrder=True) == "abc"
 
 
-def test_closed_executions_are_listed_by_the_time_that_was_asked_for(crowd: Scenario) -> None:
+def test_closed_executions_are_listed_by_the_time_of_the_filter(crowd: Scenario) -> None:
     assert closed(crowd) == "zyx"
     assert closed(crowd, reverseOrder=True) == "xyz"
     assert closed(crowd, closeTimeFilter={"oldestDate": EPOCH}) == "xyz"

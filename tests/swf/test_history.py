@@ -45,7 +45,7 @@ def test_timestamps_of_both_versions_of_the_aws_cli_mean_the_same_moment():
     assert History.from_json(json.dumps(iso)) == History.from_json(json.dumps(seconds))
 
 
-def test_an_event_type_that_swf_may_add_one_day_is_kept():
+def test_an_event_of_an_unknown_type_is_read_and_written():
     data = a_history()
     data["events"].append(
         {
@@ -125,6 +125,6 @@ def test_a_mutated_history_is_read_or_refused_and_nothing_else():
     assert 500 < refused < 3000
 
 
-def test_a_file_that_is_not_there_is_said_with_its_name(tmp_path):
+def test_a_missing_file_is_reported_with_its_name(tmp_path):
     with pytest.raises(HistoryError, match=r"nothing\.json"):
         History.from_file(tmp_path / "nothing.json")

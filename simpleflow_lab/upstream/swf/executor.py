@@ -1,4 +1,4 @@
-"""Upstream's name of what runs a workflow on SWF, for programs that ask `isinstance(self.executor, Executor)`.
+"""Upstream's name of SWF's executor, for programs with `isinstance(self.executor, Executor)`.
 
 Locally and on Amazon SWF a workflow runs on the same kind of executor, so the answer is always yes. Nothing else in
 this package imports this module: it is for authors.
