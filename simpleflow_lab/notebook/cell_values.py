@@ -131,10 +131,10 @@ class Commands:
 
     def _repr_html_(self) -> str:
         row = Html("<tr><td><code>%simpleflow {}</code></td><td>{}</td></tr>")
-        rows = [row.format(html.escape(name), html.escape(summary)) for name, summary in self._rows]
+        rows = [row.format(name, summary) for name, summary in self._rows]
         return html.piece(
             _html_table(("command", "what it does"), rows),
-            Html('<div class="sfl-quiet">{}</div>').format(html.escape(_MORE_HELP)),
+            Html('<div class="sfl-quiet">{}</div>').format(_MORE_HELP),
         )
 
 

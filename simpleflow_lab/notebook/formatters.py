@@ -96,9 +96,7 @@ def _lab_html(lab: Lab) -> str:
 
 def _property_list(properties: Sequence[tuple[str, Any]]) -> Html:
     item = Html("<dt>{}</dt><dd>{}</dd>")
-    return Html("<dl>{}</dl>").format(
-        Html("").join(item.format(name, escape(value)) for name, value in properties if value)
-    )
+    return Html("<dl>{}</dl>").format(Html("").join(item.format(name, value) for name, value in properties if value))
 
 
 _FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
