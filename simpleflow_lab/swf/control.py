@@ -1,5 +1,5 @@
-"""The `control` that our deciders give to a decision: the line of the author's code that made the command, and the tasks
-on which it depends.
+"""The `control` of our deciders' decisions: the line of the author's code that made the command, and the tasks on which
+it depends.
 
 SWF stores `control` with a task and returns it in the history, without reading it. So a later replay can show the line
 that made a command then, and a table of tasks can show what depended on what, without the workflow's code.
