@@ -183,6 +183,8 @@ class Recorder:
         self._resumed: dict[Fiber, None] = {}
         """The fibers that ran in this decision."""
         self._suspended: dict[Fiber, SuspendedFiber] = {}
+        self._with_stack: dict[Fiber, None] = {}
+        """Those of the suspended fibers in which code of the author's is."""
 
     # -- Observer --
 
@@ -390,14 +392,17 @@ class Recorder:
         suspended, resumed = self._suspended, self._resumed
         with_locals = started_event_id >= self._stacks_from
         if with_locals:
-            for fiber in [fiber for fiber in islice(suspended, MAX_RENEWED_STACKS) if fiber not in resumed]:
+            for fiber in [fiber for fiber in islice(self._with_stack, MAX_RENEWED_STACKS) if fiber not in resumed]:
                 suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=True)
         for number, fiber in enumerate(resumed):
             if fiber.waits_for is None:
                 suspended.pop(fiber, None)  # it has ended
+                self._with_stack.pop(fiber, None)
             else:
                 fresh = with_locals and number < MAX_FRESH_STACKS
-                suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=fresh)
+                known = suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=fresh)
+                if known.stack:
+                    self._with_stack[fiber] = None
         resumed.clear()
         return tuple(suspended.values())
 

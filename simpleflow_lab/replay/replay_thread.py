@@ -13,10 +13,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future as Reply
+from concurrent.futures import wait
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from simpleflow_lab.exceptions import UsageError
+
+_CHECK_SECONDS: Final = 0.5
+"""How long a caller waits before it looks whether it was interrupted."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -53,6 +57,8 @@ class ReplayThread:
             self._check_open()
             self._calls.put((reply, lambda: function(*args, **kwargs)))
         try:
+            while not wait([reply], timeout=_CHECK_SECONDS).done:
+                pass  # a signal that comes just before the wait is seen after it
             return reply.result()
         except BaseException:
             reply.cancel()  # of no effect once it runs

@@ -24,7 +24,7 @@ MAX_LOCALS: Final = 40
 """Most local variables of one frame."""
 MAX_IDS: Final = 20
 """Most ids that are named of what a fiber waits for."""
-_MAX_MEMBERS: Final = 200
+_MAX_MEMBERS: Final = 60
 
 
 def stack_of(fiber: Fiber, *, with_locals: bool) -> tuple[StackFrame, ...]:

@@ -53,8 +53,8 @@ class SuspendedFiber:
     stack: Sequence[StackFrame]
     """The author's frames, innermost last; empty if only this package's code is suspended there, as in a chain."""
     recorded_at: int
-    """Id of the `DecisionTaskStarted` event of the decision in which `stack` was recorded. It is an earlier one if the
-    fiber has not run since and too many fibers are suspended to look at all of them after each decision."""
+    """Id of the `DecisionTaskStarted` event of the decision in which all this was recorded. It is an earlier one if the
+    fiber has not run since, and has no frames of the author's, or if too many fibers wait to look at each again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,7 @@ import zoneinfo
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final
@@ -39,9 +40,6 @@ _MAX_BITS: Final = 512
 
 def value_text(value: object) -> str:
     """The value in one line of at most `MAX_LENGTH` characters."""
-    write = _EXACT.get(type(value))
-    if write is not None:
-        return write(value)
     try:
         text = _Writer().text(value, MAX_DEPTH)
     except Exception as error:  # another thread may change a container meanwhile
@@ -60,7 +58,7 @@ class _Writer:
     def text(self, value: Any, depth: int) -> str:
         # `type(value)` and `issubclass`, for `isinstance` asks the value for its `__class__`.
         kind = type(value)
-        write = _EXACT.get(kind)
+        write = _EXACT.get(kind) if _is_hashable(kind) else None
         if write is not None:
             found: str = write(value)
         elif self._left <= 0:
@@ -133,20 +131,43 @@ def _name(kind: type) -> str:
 
 def _fields(value: object) -> dict[str, Any]:
     """The attributes in the object's slots and `__dict__`, by name."""
+    kind: Any = type(value)
+    slots, held_in = _layout(kind) if _is_hashable(kind) else _read_layout(kind)
     found: dict[str, Any] = {}
-    for kind in reversed(_mro(type(value))):
-        namespace = _namespace(kind)
+    for name, slot in slots:
+        try:
+            found[name] = slot.__get__(value)
+        except AttributeError:
+            continue  # a slot that is not set
+    if held_in is not None:
+        held = held_in.__get__(value)
+        if type(held) is dict:
+            found.update((key, held[key]) for key in islice(held, 2 * MAX_ITEMS) if type(key) is str)
+    return found
+
+
+def _read_layout(kind: type) -> tuple[tuple[tuple[str, MemberDescriptorType], ...], GetSetDescriptorType | None]:
+    """Where objects of this class keep their attributes: in which slots, and what gets their `__dict__`."""
+    slots: dict[str, MemberDescriptorType] = {}
+    held_in: GetSetDescriptorType | None = None
+    for each in reversed(_mro(kind)):
+        namespace = _namespace(each)
         for name, member in namespace.items():
             if type(member) is MemberDescriptorType and "__slots__" in namespace:  # C types have members, too
-                try:
-                    found[name] = member.__get__(value)
-                except AttributeError:
-                    continue  # a slot that is not set
-            elif name == "__dict__" and type(member) is GetSetDescriptorType:
-                held = member.__get__(value)
-                if type(held) is dict:
-                    found.update((key, held[key]) for key in islice(held, 2 * MAX_ITEMS) if type(key) is str)
-    return found
+                slots[name] = member
+        held = namespace.get("__dict__")
+        if type(held) is GetSetDescriptorType:
+            held_in = held
+    return tuple(slots.items()), held_in
+
+
+_layout: Final = lru_cache(maxsize=256)(_read_layout)
+
+
+def _is_hashable(kind: type) -> bool:
+    """The class can be looked up in a table without running code of its metaclass."""
+    meta: Any = type(kind)
+    return meta is type or (meta.__hash__ is type.__hash__ and meta.__eq__ is type.__eq__)
 
 
 # -- how the values of each type are written --

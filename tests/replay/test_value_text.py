@@ -34,6 +34,17 @@ class Hostile:
     __class__ = property(_end)  # type: ignore[assignment]
 
 
+class HostileMeta(type):
+    """Its classes are not even to be looked up."""
+
+    __hash__ = __eq__ = Hostile._end  # type: ignore[assignment]
+
+
+class OfHostileMeta(metaclass=HostileMeta):
+    def __init__(self) -> None:
+        self.held = 1
+
+
 class HostileList(list[Any]):
     __iter__ = __len__ = __repr__ = __getitem__ = Hostile._end  # type: ignore[assignment]
 
@@ -146,7 +157,8 @@ def test_values_are_written_as_python_would(value: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (Hostile, "Hostile(held=1)"),
+        (lambda: Hostile(), "Hostile(held=1)"),
+        (lambda: OfHostileMeta(), "OfHostileMeta(held=1)"),
         (lambda: [Hostile()], "[Hostile(held=1)]"),
         (lambda: {"a": Hostile()}, "{'a': Hostile(held=1)}"),
         (lambda: Point(1, Hostile()), "Point(x=1, y=Hostile(held=1))"),
