@@ -1,4 +1,4 @@
-"""Being asked to stop: an activity that cleans up, and a workflow that does.
+"""Cancel requests: an activity that cleans up, and a workflow that does.
 
     simpleflow workflow.start --local examples.cancellation.Export
     python -m examples.cancellation
