@@ -91,84 +91,67 @@ _WAKES: Final[_Flags] = {"wakes": True}
 _CLOSES_AND_WAKES: Final[_Flags] = {"closes": True, "wakes": True}
 _THE_EXECUTION: Final = Find()
 
-EVENT_TYPES: Final[dict[str, EventType]] = {
+_CARRIED_OUT: Final = {
+    "WorkflowExecutionCompleted": "CompleteWorkflowExecution",
+    "WorkflowExecutionFailed": "FailWorkflowExecution",
+    "WorkflowExecutionCanceled": "CancelWorkflowExecution",
+    "WorkflowExecutionContinuedAsNew": "ContinueAsNewWorkflowExecution",
+    "ActivityTaskScheduled": "ScheduleActivityTask",
+    "ActivityTaskCancelRequested": "RequestCancelActivityTask",
+    "MarkerRecorded": "RecordMarker",
+    "TimerStarted": "StartTimer",
+    "TimerCanceled": "CancelTimer",
+    "StartChildWorkflowExecutionInitiated": "StartChildWorkflowExecution",
+    "SignalExternalWorkflowExecutionInitiated": "SignalExternalWorkflowExecution",
+    "RequestCancelExternalWorkflowExecutionInitiated": "RequestCancelExternalWorkflowExecution",
+    "LambdaFunctionScheduled": "ScheduleLambdaFunction",
+}
+"""The decision that each of these events records as carried out. One that SWF refused is recorded by an event named
+after the decision, as in `StartTimerFailed`."""
+_DECISIONS: Final = _CARRIED_OUT | {f"{decision}Failed": decision for decision in _CARRIED_OUT.values()}
+
+_ROWS: Final[dict[str, EventType]] = {
     "WorkflowExecutionStarted": EventType(EXECUTION, "started", _opens(), **_WAKES),
     "WorkflowExecutionCancelRequested": EventType(EXECUTION, "cancel_requested", _THE_EXECUTION, **_WAKES),
-    "WorkflowExecutionCompleted": EventType(
-        EXECUTION, "completed", _THE_EXECUTION, **_CLOSES, decision="CompleteWorkflowExecution"
-    ),
-    "CompleteWorkflowExecutionFailed": EventType(
-        DECISION_FAILURE, "complete_failed", _opens(), **_CLOSES_AND_WAKES, decision="CompleteWorkflowExecution"
-    ),
-    "WorkflowExecutionFailed": EventType(
-        EXECUTION, "failed", _THE_EXECUTION, **_CLOSES, decision="FailWorkflowExecution"
-    ),
-    "FailWorkflowExecutionFailed": EventType(
-        DECISION_FAILURE, "fail_failed", _opens(), **_CLOSES_AND_WAKES, decision="FailWorkflowExecution"
-    ),
+    "WorkflowExecutionCompleted": EventType(EXECUTION, "completed", _THE_EXECUTION, **_CLOSES),
+    "CompleteWorkflowExecutionFailed": EventType(DECISION_FAILURE, "complete_failed", _opens(), **_CLOSES_AND_WAKES),
+    "WorkflowExecutionFailed": EventType(EXECUTION, "failed", _THE_EXECUTION, **_CLOSES),
+    "FailWorkflowExecutionFailed": EventType(DECISION_FAILURE, "fail_failed", _opens(), **_CLOSES_AND_WAKES),
     "WorkflowExecutionTimedOut": EventType(EXECUTION, "timed_out", _THE_EXECUTION, **_CLOSES),
-    "WorkflowExecutionCanceled": EventType(
-        EXECUTION, "canceled", _THE_EXECUTION, **_CLOSES, decision="CancelWorkflowExecution"
-    ),
-    "CancelWorkflowExecutionFailed": EventType(
-        DECISION_FAILURE, "cancel_failed", _opens(), **_CLOSES_AND_WAKES, decision="CancelWorkflowExecution"
-    ),
-    "WorkflowExecutionContinuedAsNew": EventType(
-        EXECUTION, "continued_as_new", _THE_EXECUTION, **_CLOSES, decision="ContinueAsNewWorkflowExecution"
-    ),
+    "WorkflowExecutionCanceled": EventType(EXECUTION, "canceled", _THE_EXECUTION, **_CLOSES),
+    "CancelWorkflowExecutionFailed": EventType(DECISION_FAILURE, "cancel_failed", _opens(), **_CLOSES_AND_WAKES),
+    "WorkflowExecutionContinuedAsNew": EventType(EXECUTION, "continued_as_new", _THE_EXECUTION, **_CLOSES),
     "ContinueAsNewWorkflowExecutionFailed": EventType(
-        DECISION_FAILURE,
-        "continue_as_new_failed",
-        _opens(),
-        **_CLOSES_AND_WAKES,
-        decision="ContinueAsNewWorkflowExecution",
+        DECISION_FAILURE, "continue_as_new_failed", _opens(), **_CLOSES_AND_WAKES
     ),
     "WorkflowExecutionTerminated": EventType(EXECUTION, "terminated", _THE_EXECUTION, **_CLOSES),
     "DecisionTaskScheduled": EventType(DECISION_TASK, "scheduled", _opens()),
     "DecisionTaskStarted": EventType(DECISION_TASK, "started", _follows("scheduledEventId")),
     "DecisionTaskCompleted": EventType(DECISION_TASK, "completed", _follows("scheduledEventId"), **_CLOSES),
     "DecisionTaskTimedOut": EventType(DECISION_TASK, "timed_out", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
-    "ActivityTaskScheduled": EventType(ACTIVITY, "scheduled", _opens("activityId"), decision="ScheduleActivityTask"),
-    "ScheduleActivityTaskFailed": EventType(
-        ACTIVITY, "schedule_failed", _opens("activityId"), **_CLOSES_AND_WAKES, decision="ScheduleActivityTask"
-    ),
+    "ActivityTaskScheduled": EventType(ACTIVITY, "scheduled", _opens("activityId")),
+    "ScheduleActivityTaskFailed": EventType(ACTIVITY, "schedule_failed", _opens("activityId"), **_CLOSES_AND_WAKES),
     "ActivityTaskStarted": EventType(ACTIVITY, "started", _follows("scheduledEventId")),
     "ActivityTaskCompleted": EventType(ACTIVITY, "completed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "ActivityTaskFailed": EventType(ACTIVITY, "failed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "ActivityTaskTimedOut": EventType(ACTIVITY, "timed_out", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "ActivityTaskCanceled": EventType(ACTIVITY, "canceled", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
-    "ActivityTaskCancelRequested": EventType(
-        ACTIVITY, "cancel_requested", Find(follows_open="activityId"), decision="RequestCancelActivityTask"
-    ),
+    "ActivityTaskCancelRequested": EventType(ACTIVITY, "cancel_requested", Find(follows_open="activityId")),
     "RequestCancelActivityTaskFailed": EventType(
-        DECISION_FAILURE,
-        "request_cancel_activity_failed",
-        _opens("activityId"),
-        **_CLOSES_AND_WAKES,
-        decision="RequestCancelActivityTask",
+        DECISION_FAILURE, "request_cancel_activity_failed", _opens("activityId"), **_CLOSES_AND_WAKES
     ),
     "WorkflowExecutionSignaled": EventType(SIGNAL, "signaled", _opens("signalName"), **_CLOSES_AND_WAKES),
-    "MarkerRecorded": EventType(MARKER, "recorded", _opens("markerName"), **_CLOSES, decision="RecordMarker"),
-    "RecordMarkerFailed": EventType(
-        MARKER, "record_failed", _opens("markerName"), **_CLOSES_AND_WAKES, decision="RecordMarker"
-    ),
-    "TimerStarted": EventType(TIMER, "started", _opens("timerId"), decision="StartTimer"),
-    "StartTimerFailed": EventType(TIMER, "start_failed", _opens("timerId"), **_CLOSES_AND_WAKES, decision="StartTimer"),
+    "MarkerRecorded": EventType(MARKER, "recorded", _opens("markerName"), **_CLOSES),
+    "RecordMarkerFailed": EventType(MARKER, "record_failed", _opens("markerName"), **_CLOSES_AND_WAKES),
+    "TimerStarted": EventType(TIMER, "started", _opens("timerId")),
+    "StartTimerFailed": EventType(TIMER, "start_failed", _opens("timerId"), **_CLOSES_AND_WAKES),
     "TimerFired": EventType(TIMER, "fired", _follows("startedEventId"), **_CLOSES_AND_WAKES),
-    "TimerCanceled": EventType(TIMER, "canceled", _follows("startedEventId"), **_CLOSES, decision="CancelTimer"),
-    "CancelTimerFailed": EventType(
-        DECISION_FAILURE, "cancel_timer_failed", _opens("timerId"), **_CLOSES_AND_WAKES, decision="CancelTimer"
-    ),
-    "StartChildWorkflowExecutionInitiated": EventType(
-        CHILD, "initiated", _opens("workflowId"), decision="StartChildWorkflowExecution"
-    ),
+    "TimerCanceled": EventType(TIMER, "canceled", _follows("startedEventId"), **_CLOSES),
+    "CancelTimerFailed": EventType(DECISION_FAILURE, "cancel_timer_failed", _opens("timerId"), **_CLOSES_AND_WAKES),
+    "StartChildWorkflowExecutionInitiated": EventType(CHILD, "initiated", _opens("workflowId")),
     # Refused at once, without an Initiated event, it has initiatedEventId 0; found running later, it has the real one.
     "StartChildWorkflowExecutionFailed": EventType(
-        CHILD,
-        "start_failed",
-        _follows_or_opens("initiatedEventId", "workflowId"),
-        **_CLOSES_AND_WAKES,
-        decision="StartChildWorkflowExecution",
+        CHILD, "start_failed", _follows_or_opens("initiatedEventId", "workflowId"), **_CLOSES_AND_WAKES
     ),
     "ChildWorkflowExecutionStarted": EventType(CHILD, "started", _follows("initiatedEventId"), **_WAKES),
     "ChildWorkflowExecutionCompleted": EventType(CHILD, "completed", _follows("initiatedEventId"), **_CLOSES_AND_WAKES),
@@ -178,42 +161,31 @@ EVENT_TYPES: Final[dict[str, EventType]] = {
     "ChildWorkflowExecutionTerminated": EventType(
         CHILD, "terminated", _follows("initiatedEventId"), **_CLOSES_AND_WAKES
     ),
-    "SignalExternalWorkflowExecutionInitiated": EventType(
-        EXTERNAL_SIGNAL, "initiated", _opens("signalName"), decision="SignalExternalWorkflowExecution"
-    ),
+    "SignalExternalWorkflowExecutionInitiated": EventType(EXTERNAL_SIGNAL, "initiated", _opens("signalName")),
     "SignalExternalWorkflowExecutionFailed": EventType(
-        EXTERNAL_SIGNAL,
-        "failed",
-        _follows_or_opens("initiatedEventId", "workflowId"),
-        **_CLOSES_AND_WAKES,
-        decision="SignalExternalWorkflowExecution",
+        EXTERNAL_SIGNAL, "failed", _follows_or_opens("initiatedEventId", "workflowId"), **_CLOSES_AND_WAKES
     ),
     "ExternalWorkflowExecutionSignaled": EventType(
         EXTERNAL_SIGNAL, "signaled", _follows("initiatedEventId"), **_CLOSES_AND_WAKES
     ),
-    "RequestCancelExternalWorkflowExecutionInitiated": EventType(
-        EXTERNAL_CANCEL, "initiated", _opens("workflowId"), decision="RequestCancelExternalWorkflowExecution"
-    ),
+    "RequestCancelExternalWorkflowExecutionInitiated": EventType(EXTERNAL_CANCEL, "initiated", _opens("workflowId")),
     "RequestCancelExternalWorkflowExecutionFailed": EventType(
-        EXTERNAL_CANCEL,
-        "failed",
-        _follows_or_opens("initiatedEventId", "workflowId"),
-        **_CLOSES_AND_WAKES,
-        decision="RequestCancelExternalWorkflowExecution",
+        EXTERNAL_CANCEL, "failed", _follows_or_opens("initiatedEventId", "workflowId"), **_CLOSES_AND_WAKES
     ),
     "ExternalWorkflowExecutionCancelRequested": EventType(
         EXTERNAL_CANCEL, "cancel_requested", _follows("initiatedEventId"), **_CLOSES_AND_WAKES
     ),
-    "LambdaFunctionScheduled": EventType(LAMBDA, "scheduled", _opens("id"), decision="ScheduleLambdaFunction"),
+    "LambdaFunctionScheduled": EventType(LAMBDA, "scheduled", _opens("id")),
     "LambdaFunctionStarted": EventType(LAMBDA, "started", _follows("scheduledEventId")),
     "LambdaFunctionCompleted": EventType(LAMBDA, "completed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "LambdaFunctionFailed": EventType(LAMBDA, "failed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
     "LambdaFunctionTimedOut": EventType(LAMBDA, "timed_out", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
-    "ScheduleLambdaFunctionFailed": EventType(
-        LAMBDA, "schedule_failed", _opens("id"), **_CLOSES_AND_WAKES, decision="ScheduleLambdaFunction"
-    ),
+    "ScheduleLambdaFunctionFailed": EventType(LAMBDA, "schedule_failed", _opens("id"), **_CLOSES_AND_WAKES),
     "StartLambdaFunctionFailed": EventType(LAMBDA, "start_failed", _follows("scheduledEventId"), **_CLOSES_AND_WAKES),
 }
+
+EVENT_TYPES: Final = {name: row._replace(decision=_DECISIONS.get(name)) for name, row in _ROWS.items()}
+"""The row of each of SWF's 54 event types."""
 
 UNKNOWN_EVENT_TYPE: Final = EventType(UNKNOWN, "recorded", _opens(), closes=True)
 
