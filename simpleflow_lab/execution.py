@@ -6,6 +6,7 @@ Both have the same views, for a view needs nothing but a history.
 from __future__ import annotations
 
 import datetime
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,7 @@ from simpleflow_lab.metrology import records_of
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
-from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
+from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ class RecordedExecution(HistoryViews):
     def history(self) -> HistoryWithRecords:
         """The events."""
         return self._history
+
+    def _folded(self) -> FoldedHistory:
+        return self._folded_once
+
+    @functools.cached_property
+    def _folded_once(self) -> FoldedHistory:
+        return fold_history(self._history)
 
 
 class Progress(NamedTuple):
