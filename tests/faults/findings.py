@@ -80,7 +80,7 @@ class Figures:
         waits = [words[1] for words in reports if words[0] == "waited"]
         self.waits += waits
         self.worst_wait_ms = max([self.worst_wait_ms, *(round(1000 * wait) for wait in waits)])
-        self.locked += sum("database is locked" in words[1] for words in reports if words[0] in ("log", "error"))
+        self.locked += sum(" is locked" in words[1] for words in reports if words[0] in ("log", "error"))
         self.wrong += [words[1] for words in reports if words[0] == "error"]
 
     @property
