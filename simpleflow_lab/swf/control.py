@@ -14,7 +14,8 @@ import functools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from json.encoder import encode_basestring_ascii
+from typing import Final
 
 MAX_DEPENDENCIES: Final = 100
 """Most ids that one `control` names."""
@@ -46,23 +47,21 @@ def write_control(line: str | None, depends_on: Iterable[str] = ()) -> str | Non
 
     Ids are written once each, in order, and no more than 100 of them or 4,000 characters; the rest are only counted.
     """
-    written: dict[str, Any] = {} if line is None else {_LINE: line}
-    ids = list(dict.fromkeys(depends_on))
-    if ids:
-        named = _within_limits(ids)
-        written[_DEPENDENCIES] = named
-        if len(named) < len(ids):
-            written[_LEFT_OUT] = len(ids) - len(named)
-    return json.dumps(written) if written else None
-
-
-def _within_limits(ids: list[str]) -> list[str]:
-    length = 0
-    for number, id in enumerate(ids[:MAX_DEPENDENCIES]):
-        length += len(json.dumps(id)) + 2
-        if length > MAX_DEPENDENCIES_LENGTH:
-            return ids[:number]
-    return ids[:MAX_DEPENDENCIES]
+    members = [] if line is None else [f'"{_LINE}": {encode_basestring_ascii(line)}']
+    named: list[str] = []
+    length, left_out = 0, 0
+    for id in dict.fromkeys(depends_on):
+        text = encode_basestring_ascii(id)
+        length += len(text) + len(", ")
+        if left_out or len(named) == MAX_DEPENDENCIES or length > MAX_DEPENDENCIES_LENGTH:
+            left_out += 1
+        else:
+            named.append(text)
+    if named or left_out:
+        members.append(f'"{_DEPENDENCIES}": [{", ".join(named)}]')
+    if left_out:
+        members.append(f'"{_LEFT_OUT}": {left_out}')
+    return f"{{{', '.join(members)}}}" if members else None
 
 
 @functools.lru_cache(maxsize=256)  # tasks of one line without dependencies share their control
