@@ -398,7 +398,7 @@ def _draw_numbers(folded: FoldedHistory, max_bars: int) -> _Drawing:
     note = f"{_counted(folded.attempts)}; above, how many wait, below, how many run, in steps of {step}"
     drawing = _Drawing(note, row_height=64)
     for name, attempts in groups.items():
-        row = drawing.add_row()
+        row, title = drawing.add_row(), _bold(name)
         drawing.bands.append((row, row))
         waiting = _Spans([(a.scheduled, a.started or a.closed or end) for a in attempts])
         running = _Spans([(a.started, a.closed or end) for a in attempts if a.started is not None])
@@ -407,7 +407,7 @@ def _draw_numbers(folded: FoldedHistory, max_bars: int) -> _Drawing:
             peak = max(float(numbers.max()), 1e-9)
             for i in np.flatnonzero(numbers > 1e-6):
                 thickness = max(0.42 * float(numbers[i]) / peak, 0.015)
-                hover = _lines(_bold(name), f"{numbers[i]:,.1f} {part}", f"{utc_time(_at(edges[i]))}, {step}")
+                hover = _lines(title, f"{numbers[i]:,.1f} {part}", f"{utc_time(_at(edges[i]))}, {step}")
                 bar = _Bar(floor - thickness / 2, _at(edges[i]), _at(edges[i + 1]), hover, thickness)
                 drawing.bar("number", of, bar)
         drawing.labels[row] = _lines(

@@ -12,12 +12,15 @@ bounded first and escaped last.
 from __future__ import annotations
 
 import html
+import re
 from typing import Any, Final, Self
 
 from markupsafe import Markup
 
 from simpleflow_lab.views.formatting import VALUE_LIMIT, bounded
 
+_SPECIAL: Final = re.compile("[&<>\"'$]")
+"""What is escaped."""
 _UNSEEN: Final = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
     0x7F: 0x2421,
@@ -55,4 +58,6 @@ def _escaped(value: Any, limit: int) -> str:
     text = bounded(value, limit)
     if not text.isprintable():
         text = text.translate(_UNSEEN)
+    if _SPECIAL.search(text) is None:
+        return text
     return html.escape(text, quote=True).replace("&quot;", "&#34;").replace("$", "&#36;")
