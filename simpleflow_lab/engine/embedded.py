@@ -618,7 +618,8 @@ class EmbeddedSWF:
     def _wait_for_task(self, kind: str, request: Request, poll: Poll) -> tuple[ScheduledTask, int] | None:
         """The next task of a task list and its startedEventId; `None` if none came while the poll waited."""
         end = time.monotonic() + (self._poll_seconds if poll.seconds is None else poll.seconds)
-        with self._durable.transaction(urgent=False) as state:
+        transaction = self._durable.transaction(urgent=False)
+        with transaction as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
             task_list = state.task_list(*key)
             task = task_list.pop()
@@ -629,7 +630,9 @@ class EmbeddedSWF:
                 state.drop_if_empty(key)
             else:
                 task_list.add_poll(poll)
-        if task is None:
+        if task is not None:
+            poll.start_ticket = transaction.ticket
+        else:
             poll.sleep(end - time.monotonic())
             with self._durable.lock:
                 self._durable.state.task_list(*key).remove_poll(poll)
@@ -654,7 +657,7 @@ class EmbeddedSWF:
             else EmbeddedSWF.poll_for_activity_task
         )
         answer: Answer = method.__wrapped__(self, request, poll)  # type: ignore[attr-defined]
-        self._durable.store.wait(self._durable.last_ticket)
+        self._durable.store.wait(poll.start_ticket)
         return answer
 
     def _abandon(self, poll: Poll) -> None:

@@ -42,7 +42,7 @@ class ScheduledTask(NamedTuple):
 class Poll(Waiter):
     """One call that polls for a task."""
 
-    __slots__ = ("assigned", "identity", "is_connected", "seconds", "ticket")
+    __slots__ = ("assigned", "identity", "is_connected", "seconds", "start_ticket", "ticket")
 
     def __init__(
         self, identity: str | None, is_connected: Callable[[], bool] = lambda: True, seconds: float | None = None
@@ -58,6 +58,8 @@ class Poll(Waiter):
         """The task that was assigned to the poll, and its startedEventId."""
         self.ticket = 0
         """The store's ticket after which work on the task may begin."""
+        self.start_ticket = 0
+        """The store's ticket after which the start of the task is on disk."""
 
 
 class TaskList:

@@ -233,7 +233,7 @@ class DurableState:
                 self.history_waiters.notify(key, closed=execution.closed)
             state.changed.clear()
         for poll in state.served_polls:
-            poll.ticket = ticket
+            poll.ticket = poll.start_ticket = ticket
             if poll.assigned is not None and poll.assigned[0].kind == ACTIVITY:
                 # The activity may not begin before the events that led to it are on disk.
                 poll.wake_later(functools.partial(self.store.release_on_flush, ticket))

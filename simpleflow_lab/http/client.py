@@ -1,30 +1,196 @@
 """The client side of the loopback endpoint: the engine of a store that another process owns.
 
+It needs no AWS SDK: a kept-alive connection for each thread, requests in SWF's JSON signed by `http.signature`, and
+responses with the datetimes that boto3 would give.
+
 Rule: the address and key in a connection file are used for this engine alone: never through the environment, and never
-for another machine.
+for another machine. Nothing is repeated here: a call that meets no owner raises `ServiceUnreachableError`, and the
+caller looks for the next owner.
 """
 
 from __future__ import annotations
 
+import datetime
+import http.client
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, Unpack
+
+from simpleflow_lab.exceptions import FAULTS, SerializationException, ServiceUnreachableError, SWFFault
 from simpleflow_lab.http import connection_file
 from simpleflow_lab.http.connection_file import connection_file_path, read_connection_file
-from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.http.connections import HOST, Connections, ResponseError
+from simpleflow_lab.http.signature import signed_headers
+from simpleflow_lab.http.targets import CONTENT_TYPE, MAX_HOLD_SECONDS, TARGETS, WAIT_FOR_HISTORY
+from simpleflow_lab.service.delegation import DelegatingService
+from simpleflow_lab.service.protocol import Answer, Structure
+from simpleflow_lab.service.watchable import DecisionAnswer
+from simpleflow_lab.swf import shapes
+from simpleflow_lab.swf.history import epoch_seconds
+
+CONNECT_TIMEOUT: Final = 10.0
+READ_TIMEOUT: Final = 75.0
+"""Seconds. Longer than the engine holds a poll."""
+_NOT_THE_OWNER: Final = frozenset({401, 403})
+"""Statuses of an endpoint that does not know the key: another engine has the port by now."""
 
 
-def connect_to_owner(store: str) -> SWFService:
+def connect_to_owner(store: str) -> EngineClient:
     """The engine of the process that owns the store at this path.
 
     Raises `ServiceUnreachableError` if there is no usable connection file. Whether the owner responds shows at the
     first call.
     """
-    from simpleflow_lab.service import aws  # noqa: PLC0415  boto3: only processes that talk to another one load it
-
     record = read_connection_file(connection_file_path(store))
-    client = aws.client(
-        region=record[connection_file.REGION],
-        endpoint=record[connection_file.URL],
+    return EngineClient(
+        port=int(record[connection_file.URL].rpartition(":")[2]),
         access_key=record[connection_file.ACCESS_KEY],
         secret_key=record[connection_file.SECRET_KEY],
-        max_attempts=1,  # an owner that does not respond is dead: the next one is looked for at once
+        region=record[connection_file.REGION],
     )
-    return aws.Boto3Service(client)
+
+
+class EngineClient(DelegatingService):
+    """The engine behind a port of this machine, as a `WatchableService`. Any thread, and a forked process, may use it.
+
+    Operations raise `SWFFault`s as the engine does, and `ServiceUnreachableError` if the port does not answer, or not
+    as an engine with this key does.
+    """
+
+    def __init__(self, *, port: int, access_key: str, secret_key: str, region: str, read_timeout: float = READ_TIMEOUT):
+        """See `connect_to_owner`. `read_timeout`, in seconds, must be longer than the engine holds a poll."""
+        self._host = f"{HOST}:{port}"
+        self._access_key, self._secret_key, self._region = access_key, secret_key, region
+        self._read_timeout = read_timeout
+        self._connections = Connections(port, connect_timeout=CONNECT_TIMEOUT, read_timeout=read_timeout)
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        """Carry out an operation of SWF on the engine. A poll that gets no response in time gives no task."""
+        try:
+            response = self._post(TARGETS[operation], request)
+        except TimeoutError:
+            if operation.startswith("poll_for"):
+                return {}
+            self._unreachable(f"{operation} got no answer within {self._read_timeout:g} s")
+        try:
+            with_datetimes(response)
+        except (TypeError, ValueError, OverflowError, OSError, AttributeError):
+            self._unreachable(f"the response to {operation} has no times where SWF has them")
+        return response
+
+    def wait_for_history(
+        self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
+    ) -> int:
+        """See `WatchableService`. A long wait is several requests, each held by the engine."""
+        deadline = time.monotonic() + timeout
+        while True:
+            asked_at = time.monotonic()
+            held = min(max(deadline - asked_at, 0.0), MAX_HOLD_SECONDS)
+            request = {
+                "domain": domain,
+                "execution": execution,
+                "afterEventId": after_event_id,
+                "timeoutInSeconds": held,
+                "untilClosed": until_closed,
+            }
+            try:
+                response = self._post(WAIT_FOR_HISTORY, request)
+            except TimeoutError:
+                self._unreachable(f"wait_for_history got no answer within {self._read_timeout:g} s")
+            last = response.get("lastEventId")
+            if type(last) is not int:
+                self._unreachable("the response to wait_for_history has no lastEventId")
+            now = time.monotonic()
+            if now >= deadline or now - asked_at < held:
+                return last
+
+    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
+        """Complete a decision task. When it returns, the decisions are on disk."""
+        return self.respond_decision_task_completed(**request)
+
+    def release_polls(self) -> None:
+        """Do nothing: a poll that waits at the owner ends when its time is over, or with `close`."""
+
+    def close(self) -> None:
+        """Close all connections. Calls that wait for a response, and later ones, raise `ServiceUnreachableError`."""
+        self._connections.close()
+
+    def _post(self, target: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The response to a request, as it comes. Raises `TimeoutError`, `SWFFault`, `ServiceUnreachableError`."""
+        body = _encoded(request)
+        headers = signed_headers(
+            {"Host": self._host, "Content-Type": CONTENT_TYPE, "X-Amz-Target": target},
+            body=body,
+            access_key=self._access_key,
+            secret_key=self._secret_key,
+            region=self._region,
+            now=datetime.datetime.now(datetime.UTC),
+        )
+        try:
+            status, content = self._connections.post(headers, body)
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException, ResponseError) as error:
+            self._unreachable(str(error) or type(error).__name__)
+        try:
+            response = json.loads(content) if content else {}
+        except (ValueError, RecursionError):
+            self._unreachable(f"a response with status {status} that is not JSON")
+        if not isinstance(response, dict):
+            self._unreachable(f"a response with status {status} that is no JSON object")
+        if status == 200:
+            return response
+        if status in _NOT_THE_OWNER or not isinstance(response.get("__type"), str):
+            self._unreachable(f"status {status}: {str(response.get('message', 'no message'))[:200]}")
+        raise _fault(response["__type"], str(response.get("message", "")))
+
+    def _unreachable(self, reason: str) -> NoReturn:
+        raise ServiceUnreachableError(f"the owner at {self._host} does not answer as it should: {reason}") from None
+
+
+def with_datetimes(response: dict[str, Any]) -> None:
+    """Put datetimes in UTC, to the millisecond, where a response of SWF has epoch seconds."""
+    for member, times in shapes.RESPONSE_TIMES.items():
+        value = response.get(member)
+        if value is None:
+            continue
+        if not times:
+            response[member] = _datetime(value)
+            continue
+        for structure in value if type(value) is list else (value,):
+            for name in times:
+                if name in structure:
+                    structure[name] = _datetime(structure[name])
+
+
+def _datetime(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(round(seconds * 1000) / 1000, datetime.UTC)
+
+
+def _encoded(request: Mapping[str, Any]) -> bytes:
+    """A request as JSON. Raises `SerializationException`."""
+    try:
+        return json.dumps(request, default=_json, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SerializationException(f"the request has no JSON: {error}") from None
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        # The engine refuses, in SWF's words, a time without a zone.
+        return value.isoformat() if value.tzinfo is None else epoch_seconds(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+def _fault(kind: str, message: str) -> SWFFault:
+    """The engine's refusal as an exception of the class with SWF's name for it."""
+    code = kind.rpartition("#")[2]
+    known = FAULTS.get(code)
+    if known is not None:
+        return known(message)
+    other = SWFFault(message)
+    other.code = code
+    return other

@@ -38,7 +38,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.http import connection_file as names
 from simpleflow_lab.http.connection_file import write_connection_file
 from simpleflow_lab.http.signature import SignatureError, check_signature
-from simpleflow_lab.swf import shapes
+from simpleflow_lab.http.targets import CONTENT_TYPE, MAX_HOLD_SECONDS, METHODS, WAIT_FOR_HISTORY
 from simpleflow_lab.swf.history import epoch_seconds
 
 logger = logging.getLogger(__name__)
@@ -54,11 +54,7 @@ IDLE_SECONDS: Final = 120.0
 _TARGET: Final = re.compile(
     r"(?:SimpleWorkflowService|com\.amazonaws\.swf\.service\.model\.SimpleWorkflowService)\.(\w+)"
 )
-_CONTENT_TYPES: Final = frozenset({"application/x-amz-json-1.0", "application/json"})
-_OPERATIONS: Final[Mapping[str, str]] = {
-    name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in shapes.OPERATIONS
-}
-"""The engine's methods by SWF's operations."""
+_CONTENT_TYPES: Final = frozenset({CONTENT_TYPE, "application/json"})
 _POLLS: Final = frozenset({"PollForDecisionTask", "PollForActivityTask"})
 
 _TYPES: Final[Mapping[type[SWFFault], str]] = {
@@ -220,7 +216,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.path != "/":
             raise _Rejected(404, "UnknownOperationException", "there is only /")
         if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
-            raise _Rejected(403, "AccessDeniedException", "send application/x-amz-json-1.0")
+            raise _Rejected(403, "AccessDeniedException", f"send {CONTENT_TYPE}")
         try:
             check_signature(
                 method="POST",
@@ -235,10 +231,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise _Rejected(403, "InvalidSignatureException", str(error)) from None
 
     def _operation(self, body: bytes) -> tuple[str, dict[str, Any]]:
-        """The operation and its request. Raises `SWFFault`."""
-        found = _TARGET.fullmatch(self.headers.get("X-Amz-Target", ""))
-        if found is None or found[1] not in _OPERATIONS:
+        """The operation, or the target of an operation of our own, and its request. Raises `SWFFault`."""
+        target = self.headers.get("X-Amz-Target", "")
+        found = _TARGET.fullmatch(target)
+        if target != WAIT_FOR_HISTORY and (found is None or found[1] not in METHODS):
             raise UnknownOperationException
+        operation = WAIT_FOR_HISTORY if found is None else found[1]
         try:
             request = json.loads(body or b"{}")
         except (ValueError, RecursionError):
@@ -246,7 +244,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not isinstance(request, dict):
             raise SerializationException("the request is no JSON object")
         # SWF treats null as a member that is absent.
-        return found[1], {name: value for name, value in request.items() if value is not None}
+        return operation, {name: value for name, value in request.items() if value is not None}
 
     # -- the response
 
@@ -255,7 +253,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if operation in _POLLS:
             # A task is assigned only to a client that is still connected, and sent when its start is on disk.
             return engine.remote_poll(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
-        method: Callable[..., Mapping[str, Any]] = getattr(engine, _OPERATIONS[operation])
+        if operation == WAIT_FOR_HISTORY:
+            return {"lastEventId": engine.wait_for_history(**_history_wait(request))}
+        method: Callable[..., Mapping[str, Any]] = getattr(engine, METHODS[operation])
         return method(**request)
 
     def _is_connected(self) -> bool:
@@ -270,13 +270,37 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = b"" if response is None else json.dumps(response, default=_json).encode()
         try:
             self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
         except OSError:
             self.close_connection = True
+
+
+def _history_wait(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the engine's `wait_for_history`. Raises `ValidationException`."""
+    execution, timeout = request.get("execution"), request.get("timeoutInSeconds", "")
+    if not (
+        isinstance(request.get("domain"), str)
+        and isinstance(execution, dict)
+        and isinstance(execution.get("workflowId"), str)
+        and isinstance(execution.get("runId"), str)
+        and type(request.get("afterEventId")) is int
+        and isinstance(timeout, int | float)
+        and isinstance(request.get("untilClosed"), bool)
+    ):
+        raise ValidationException(
+            "a wait for a history needs domain, execution, afterEventId, timeoutInSeconds and untilClosed"
+        )
+    return {
+        "domain": request["domain"],
+        "execution": execution,
+        "after_event_id": request["afterEventId"],
+        "timeout": min(max(timeout, 0.0), MAX_HOLD_SECONDS),
+        "until_closed": request["untilClosed"],
+    }
 
 
 def _json(value: Any) -> Any:

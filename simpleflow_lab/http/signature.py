@@ -1,7 +1,8 @@
-"""The check of AWS Signature Version 4: the sender of a request has the key of the connection file.
+"""AWS Signature Version 4, both ways: the sender of a request has the key of the connection file.
 
-An AWS SDK signs every request anyway; a web page can't. The check follows AWS's description: the canonical request is
-built from the request that arrived and signed with the key, and the signatures are compared in constant time.
+An AWS SDK signs every request anyway; a web page can't. Our own client signs with `signed_headers`. The check follows
+AWS's description: the canonical request is built from the request that arrived and signed with the key, and the
+signatures are compared in constant time.
 
 Source: "Create a signed AWS API request", https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
@@ -9,6 +10,7 @@ Source: "Create a signed AWS API request", https://docs.aws.amazon.com/IAM/lates
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import hmac
 import re
@@ -16,6 +18,7 @@ from collections.abc import Mapping
 from typing import Final
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
+SERVICE: Final = "swf"
 MAX_SKEW: Final = datetime.timedelta(minutes=15)
 """How far the time of a request may differ from this machine's; AWS's own limit."""
 _MUST_BE_SIGNED: Final = frozenset({"host", "x-amz-date"})
@@ -48,7 +51,7 @@ def check_signature(
     if not hmac.compare_digest(found["key"], access_key):
         raise SignatureError("the access key is not the one of this engine")
     signed = found["headers"].split(";")
-    if not set(signed) >= _MUST_BE_SIGNED or found["service"] != "swf":
+    if not set(signed) >= _MUST_BE_SIGNED or found["service"] != SERVICE:
         raise SignatureError("the signature does not cover the host and the date, or is for another service")
     stamp = headers.get("x-amz-date", "")
     try:
@@ -58,12 +61,33 @@ def check_signature(
     if abs(now - signed_at) > MAX_SKEW or not stamp.startswith(found["date"]):
         raise SignatureError(f"the request was signed at {stamp}: too far from the engine's time")
     canonical = _canonical_request(method, path, headers, signed, body)
-    scope = f"{found['date']}/{found['region']}/{found['service']}/aws4_request"
-    to_sign = "\n".join((ALGORITHM, stamp, scope, hashlib.sha256(canonical).hexdigest()))
-    key = _signing_key(secret_key, found["date"], found["region"], found["service"])
-    expected = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+    expected = _signature(canonical, secret_key, stamp, found["date"], found["region"], found["service"])
     if not hmac.compare_digest(found["signature"], expected):
         raise SignatureError("the signature does not match: the secret key is not the one of this engine")
+
+
+def signed_headers(
+    headers: Mapping[str, str], *, body: bytes, access_key: str, secret_key: str, region: str, now: datetime.datetime
+) -> dict[str, str]:
+    """The headers of `POST /`, with its date and the signature of all of them and of the body added."""
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    dated = {**headers, "X-Amz-Date": stamp}
+    lower = {name.lower(): value for name, value in dated.items()}
+    signed = sorted(lower)
+    canonical = _canonical_request("POST", "/", lower, signed, body)
+    signature = _signature(canonical, secret_key, stamp, stamp[:8], region, SERVICE)
+    dated["Authorization"] = (
+        f"{ALGORITHM} Credential={access_key}/{stamp[:8]}/{region}/{SERVICE}/aws4_request, "
+        f"SignedHeaders={';'.join(signed)}, Signature={signature}"
+    )
+    return dated
+
+
+def _signature(canonical: bytes, secret_key: str, stamp: str, date: str, region: str, service: str) -> str:
+    """The signature of a canonical request, in hexadecimal digits."""
+    scope = f"{date}/{region}/{service}/aws4_request"
+    to_sign = "\n".join((ALGORITHM, stamp, scope, hashlib.sha256(canonical).hexdigest()))
+    return hmac.digest(_signing_key(secret_key, date, region, service), to_sign.encode(), "sha256").hex()
 
 
 def _canonical_request(method: str, path: str, headers: Mapping[str, str], signed: list[str], body: bytes) -> bytes:
@@ -73,8 +97,9 @@ def _canonical_request(method: str, path: str, headers: Mapping[str, str], signe
     return "\n".join(lines).encode()
 
 
+@functools.lru_cache(maxsize=8)  # it is the same for all requests of a day
 def _signing_key(secret_key: str, *parts: str) -> bytes:
     key = f"AWS4{secret_key}".encode()
     for part in (*parts, "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        key = hmac.digest(key, part.encode(), "sha256")
     return key

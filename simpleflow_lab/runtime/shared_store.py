@@ -19,7 +19,6 @@ from simpleflow_lab.http.client import connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
-from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.service.watchable import DecisionAnswer, WatchableService
 
@@ -29,8 +28,6 @@ T = TypeVar("T")
 
 OWNER_SECONDS: Final = 5.0
 """How long to look for the owner of a store: between two owners there may be none for a moment."""
-HISTORY_PAUSE: Final = 0.25
-"""Longest pause, in seconds, between two requests for a history that the owner is asked for until it has grown."""
 
 
 class SharedStore(DelegatingService):
@@ -166,6 +163,6 @@ class SharedStore(DelegatingService):
     def _connect_to_owner(self) -> None:
         if self._clock is not None:
             raise StoreError(f"the store {self.path} has an owner already, and its clock: open it without one")
-        service = connect_to_owner(self.path)
-        service.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
-        self._backend = HistoryPolling(service, longest_pause=HISTORY_PAUSE)
+        client = connect_to_owner(self.path)
+        client.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
+        self._backend = client

@@ -1,7 +1,8 @@
 """SWF's requests as tables: operations, structures, lengths and enums.
 
 Rule: data only. Generated once from botocore 1.44.5's model of Amazon SWF (`swf/2012-01-25/service-2.json`,
-Apache-2.0); `tests/swf/test_shapes.py` compares it with the model that is installed. Answers are not here.
+Apache-2.0); `tests/swf/test_shapes.py` compares it with the model that is installed.
+Of responses only the times are here.
 
 A structure is written `member:Shape member*:Shape`; the star says that the member is required.
 """
@@ -247,3 +248,14 @@ OTHERS: Final[dict[str, str]] = {
     "Timestamp": "timestamp",
 }
 """Booleans and timestamps."""
+
+RESPONSE_TIMES: Final[dict[str, tuple[str, ...]]] = {
+    "events": ("eventTimestamp",),
+    "executionInfo": ("startTimestamp", "closeTimestamp"),
+    "executionInfos": ("startTimestamp", "closeTimestamp"),
+    "latestActivityTaskTimestamp": (),
+    "typeInfo": ("creationDate", "deprecationDate"),
+    "typeInfos": ("creationDate", "deprecationDate"),
+}
+"""Timestamps in responses: members of a response that are a structure or a list of structures, with the members of
+these that are timestamps; a member without any is itself a timestamp."""

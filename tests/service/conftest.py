@@ -6,6 +6,7 @@ service       what it is
 `memory`      the engine, without a file
 `file`        the engine on a store
 `wire`        boto3's client at the engine's endpoint
+`client`      our own client at the engine's endpoint
 `moto`        boto3's client at moto: only tests marked `moto`, each with the name of the probe by which moto was
               found right there (moto's histories break invariants, so they are not held against them)
 `aws`         Amazon SWF itself, instead of all others: `pytest tests/service --swf=aws` (see CONTRIBUTING)
@@ -25,6 +26,7 @@ from moto import mock_aws
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.http.client import EngineClient
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.service import aws
 from simpleflow_lab.service.history_polling import HistoryPolling
@@ -34,7 +36,7 @@ from tests.examples_count import trials
 from tests.service.amazon import AmazonScenario, NoClock
 from tests.service.scenario import DOMAIN, DOMAIN_VARIABLE, Scenario
 
-ENGINES = ["memory", "file", "wire"]
+ENGINES = ["memory", "file", "wire", "client"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "service" in metafunc.fixturenames:
         services: list[Any] = [*ENGINES, "moto"] if metafunc.definition.get_closest_marker("moto") else ENGINES
         if metafunc.definition.get_closest_marker("many_events"):
-            services = ["memory", *trials(["file", "wire"])]
+            services = ["memory", *trials(["file", "wire", "client"])]
         amazon = metafunc.config.getoption("--swf") == "aws"
         metafunc.parametrize("service", ["aws"] if amazon else services, indirect=True, scope="function")
 
@@ -81,11 +83,21 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
         if kind in ENGINES:
             path = tmp_path / "store.sqlite" if kind == "file" else ":memory:"
             engine = closing.enter_context(EmbeddedSWF(path, clock=clock, poll_seconds=0.0))
-            if kind != "wire":
+            if kind not in ("wire", "client"):
                 yield engine
                 return
             endpoint = Endpoint(engine)
             closing.callback(endpoint.close)
+            if kind == "client":
+                own = EngineClient(
+                    port=endpoint.port,
+                    access_key=endpoint.access_key,
+                    secret_key=endpoint.secret_key,
+                    region="eu-west-1",
+                )
+                closing.callback(own.close)
+                yield own
+                return
             client = aws.client(
                 region="eu-west-1",
                 endpoint=endpoint.url,

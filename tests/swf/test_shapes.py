@@ -54,6 +54,26 @@ def test_structures_strings_enums_and_lists_are_those_of_the_model(model: Servic
         assert (item, least, greatest) == (shape.member.name, shape.metadata.get("min"), shape.metadata.get("max"))
 
 
+def test_the_times_of_responses_are_those_of_the_model(model: ServiceModel) -> None:
+    found: dict[str, tuple[str, ...]] = {}
+    for name in model.operation_names:
+        output = model.operation_model(name).output_shape
+        for member, shape in ({} if output is None else output.members).items():
+            structure = shape.member if shape.type_name == "list" else shape
+            inner = getattr(structure, "members", {})
+            times = tuple(each for each, of in inner.items() if of.type_name == "timestamp")
+            deeper = [
+                of
+                for of in inner.values()
+                for each in getattr(of, "members", {}).values()
+                if each.type_name == "timestamp"
+            ]
+            assert deeper == [], "no time is nested deeper than the table can say"
+            if times or shape.type_name == "timestamp":
+                assert found.setdefault(member, times) == times
+    assert found == shapes.RESPONSE_TIMES
+
+
 @pytest.mark.parametrize("name", sorted(shapes.OPERATIONS))
 def test_the_protocol_takes_what_the_model_takes_and_the_engine_has_it(name: str, model: ServiceModel) -> None:
     method = getattr(SWFService, snake_case(name))
