@@ -5,7 +5,9 @@ A line is `NAME N`; the answer `{"wall": …, "cpu": …}`. The process stays, s
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -77,15 +79,52 @@ def decider(lab: Lab, n: int) -> dict[str, float]:
     return used
 
 
+class Owner:
+    """Another process that owns a durable store, and serves nothing but it."""
+
+    def __init__(self, store: Path):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.ours", str(store)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+def own(store: Path) -> None:
+    """Own a store until standard input ends."""
+    with Lab(store):
+        print("ready", flush=True)
+        sys.stdin.read()
+
+
 def main() -> None:
     """Answer the lines on standard input."""
-    with tempfile.TemporaryDirectory() as folder, Lab(Path(folder) / "benchmark.sqlite") as lab:
+    if len(sys.argv) > 1:
+        own(Path(sys.argv[1]))
+        return
+    with contextlib.ExitStack() as closing:
+        folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
+        lab = closing.enter_context(Lab(folder / "benchmark.sqlite"))
+        client: Lab | None = None
         for line in sys.stdin:
             name, n = line.split()[0], int(line.split()[1])
+            if name.endswith("-client") and client is None:
+                owner = Owner(folder / "other.sqlite")
+                closing.callback(owner.close)
+                client = closing.enter_context(Lab(folder / "other.sqlite"))
+            used_lab = client if name.endswith("-client") and client is not None else lab
+            name = name.removesuffix("-client")
             if name == "chain":
-                answer = durable(lab, Chain, n, n)
+                answer = durable(used_lab, Chain, n, n)
             elif name == "fan-out":
-                answer = durable(lab, FanOut, n, n * (n + 1) // 2)
+                answer = durable(used_lab, FanOut, n, n * (n + 1) // 2)
             else:
                 answer = decider(lab, n)
             print(json.dumps(answer), flush=True)

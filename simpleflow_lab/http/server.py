@@ -38,7 +38,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.http import connection_file as names
 from simpleflow_lab.http.connection_file import write_connection_file
 from simpleflow_lab.http.signature import SignatureError, check_signature
-from simpleflow_lab.http.targets import CONTENT_TYPE, MAX_HOLD_SECONDS, METHODS, WAIT_FOR_HISTORY
+from simpleflow_lab.http.targets import CONTENT_TYPE, MAX_BODY, MAX_HOLD_SECONDS, METHODS, TOO_LARGE, WAIT_FOR_HISTORY
 from simpleflow_lab.swf.history import epoch_seconds
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,6 @@ logger = logging.getLogger(__name__)
 HOST: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
 """The region in the connection file; requests may be signed for any region."""
-MAX_BODY: Final = 1 << 20
-"""SWF's limit for the size of a request, in bytes."""
 IDLE_SECONDS: Final = 120.0
 """For how many seconds a connection may stay open without a request."""
 
@@ -203,7 +201,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not length.isdigit():
             raise _Rejected(411, "MissingContentLength", "send a Content-Length")
         if int(length) > MAX_BODY:
-            raise _Rejected(413, "RequestEntityTooLarge", f"a request has at most {MAX_BODY} bytes")
+            raise _Rejected(413, TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
         return self.rfile.read(int(length))
 
     def _check_sender(self, body: bytes) -> None:
@@ -273,6 +271,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
             self.send_header("Content-Length", str(len(body)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
         except OSError:

@@ -24,7 +24,8 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
 from simpleflow_lab.http.client import connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
-from simpleflow_lab.http.server import MAX_BODY, Endpoint
+from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.http.targets import MAX_BODY
 
 DOMAIN = {"name": "lab", "workflowExecutionRetentionPeriodInDays": "1"}
 TARGET = "SimpleWorkflowService.ListDomains"
