@@ -28,12 +28,18 @@ class Benchmark(NamedTuple):
     figure: str
     """"wall" or "cpu"."""
     pairs: int
+    beside: str = ""
+    """What we measure of ourselves on the other side, if it is not the same at another size."""
 
 
 BENCHMARKS = {
     "chain": Benchmark("chain, durable: ours / DBOS steps", "peer_dbos.py", 1000, 1000, "wall", 5),
     "fan-out": Benchmark("fan-out, durable: ours / DBOS child workflows", "peer_dbos.py", 1000, 1000, "wall", 3),
     "decider": Benchmark("decisions of a chain: ours / upstream", "peer_upstream.py", 800, 800, "cpu", 1),
+    "chain-client": Benchmark("chain: beside the owner / owner", "", 300, 300, "wall", 5, "chain"),
+    "chain-client-cpu": Benchmark("chain: beside the owner / owner", "", 300, 300, "cpu", 5, "chain"),
+    "fan-out-client": Benchmark("fan-out: beside the owner / owner", "", 300, 300, "wall", 5, "fan-out"),
+    "fan-out-client-cpu": Benchmark("fan-out: beside the owner / owner", "", 300, 300, "cpu", 5, "fan-out"),
     "growth-chain": Benchmark("chain, durable: ours at 4,000 / ours at 500", "", 4000, 500, "wall", 3),
     "growth-fan-out": Benchmark("fan-out, durable: ours at 4,000 / ours at 500", "", 4000, 500, "wall", 3),
 }
@@ -77,15 +83,16 @@ def peers_python() -> str:
 
 def run(name: str, benchmark: Benchmark, *, quick: bool) -> None:
     """Measure in turn and print the ratio."""
-    kind = name.removeprefix("growth-")
+    kind = name.removeprefix("growth-").removesuffix("-cpu")
+    other_kind = benchmark.beside or kind
     shrink = 5 if quick else 1
     ours = Side([sys.executable, "-m", "benchmarks.ours"])
     other = Side([peers_python(), str(ROOT / "benchmarks" / benchmark.peer)]) if benchmark.peer else ours
     n, peer_n = benchmark.n // shrink, benchmark.peer_n // shrink
     ours.measure(kind, max(n // 10, 10), benchmark.figure)
-    other.measure(kind, max(peer_n // 10, 10), benchmark.figure)
+    other.measure(other_kind, max(peer_n // 10, 10), benchmark.figure)
     pairs = [
-        (ours.measure(kind, n, benchmark.figure), other.measure(kind, peer_n, benchmark.figure))
+        (ours.measure(kind, n, benchmark.figure), other.measure(other_kind, peer_n, benchmark.figure))
         for _ in range(1 if quick else benchmark.pairs)
     ]
     for side in {ours, other}:

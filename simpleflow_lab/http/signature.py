@@ -28,6 +28,7 @@ _AUTHORIZATION: Final = re.compile(
     r"Credential=(?P<key>[^/,\s]+)/(?P<date>\d{8})/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request"
     r",\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
+_STAMP: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
 class SignatureError(Exception):
@@ -55,7 +56,9 @@ def check_signature(
         raise SignatureError("the signature does not cover the host and the date, or is for another service")
     stamp = headers.get("x-amz-date", "")
     try:
-        signed_at = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
+        if not _STAMP.fullmatch(stamp):
+            raise ValueError
+        signed_at = datetime.datetime.fromisoformat(stamp)
     except ValueError:
         raise SignatureError("the request has no X-Amz-Date") from None
     if abs(now - signed_at) > MAX_SKEW or not stamp.startswith(found["date"]):

@@ -6,6 +6,7 @@ store notice nothing but the time that it takes.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MAX_OWNERS: Final = 20
+"""How many owners, one after the other, a call is made to. More deaths within a call than that are none."""
 OWNER_SECONDS: Final = 5.0
 """How long to look for the owner of a store: between two owners there may be none for a moment."""
 
@@ -114,14 +117,20 @@ class SharedStore(DelegatingService):
         self._on_engine(lambda engine: engine.release_polls())
 
     def _on_engine(self, call: Callable[[WatchableService], T]) -> T:
-        """The result of a call to the engine; the call is repeated at the next owner if it meets a dead one."""
-        while True:
+        """The result of a call to the engine; the call is repeated at the next owner if it meets a dead one.
+
+        Raises `ServiceUnreachableError` for a call that no owner answers, though each of `MAX_OWNERS` answers others.
+        """
+        for attempt in itertools.count(1):
             backend = self._backend
             assert backend is not None
             try:
                 return call(backend)
             except ServiceUnreachableError:
+                if attempt == MAX_OWNERS:
+                    raise
                 self._reconnect(backend)
+        raise AssertionError("a count has no end")
 
     def _reconnect(self, dead: WatchableService | None) -> None:
         """Connect to the next owner, unless another thread has done so meanwhile."""
