@@ -5,7 +5,7 @@
 
 * `flaky` fails twice and has two retries: its third attempt is the result, and the table of tasks shows all three.
 * `broken` raises where its result is read, because it says `raises_on_failure`; the workflow catches that.
-* `forgotten` says nothing, and nobody looks at its error: its result is `None`, the workflow goes on and completes.
+* `forgotten` sets nothing, and its error is never read: its result is `None`, the workflow goes on and completes.
   That is simpleflow's way; the lab warns of such failures wherever it shows the execution. With `strict` the workflow
   looks, and fails with the activity's own error and traceback.
 """

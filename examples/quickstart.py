@@ -1,4 +1,4 @@
-"""The quickstart: one workflow run, looked at, and kept.
+"""The quickstart: one workflow run, viewed, and kept.
 
     python -m examples.quickstart [--output FOLDER]
 
@@ -45,7 +45,7 @@ The same execution in JupyterLab: ./script/lab, and there
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Run the quickstart workflow, look at it, keep its history and chart.")
+    parser = argparse.ArgumentParser(description="Run the quickstart workflow, view it, keep its history and chart.")
     parser.add_argument(
         "--output", type=Path, default=Path(), help="folder for the two files (default: the current one)"
     )

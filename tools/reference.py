@@ -48,7 +48,7 @@ PAGES: Final = (
         ("definitions", "data.codec", "data.numpy_pandas", "data.objects", "data.fields", "data.references"),
     ),
     Page(
-        "looks",
+        "views",
         "Histories, tables and figures",
         (
             "swf.history",

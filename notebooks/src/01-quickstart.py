@@ -154,7 +154,7 @@ guests = {"kwargs": {"names": ["Ada", "Grace", "Edsger"]}}
 
 # %% [markdown]
 # By simpleflow's rule the result of a failed task is `None`, and the workflow goes on. It is easily overlooked: so the
-# lab puts a warning on every run that completed over a failure nobody looked at. Mostly you want the other rule. Say
+# lab puts a warning on every run that completed over an unhandled failure. Mostly you want the other rule. Say
 # `raises_on_failure`, and reading the result raises:
 
 
@@ -249,4 +249,4 @@ print(notes.read_text(), end="")
 #   commands are `simpleflow workflow.start …`.
 # * In Python: `from simpleflow_lab import Lab`, then `Lab().start(BasicWorkflow, 1, t=2)` and `Lab().executions()`.
 # * `examples/` has more workflows: groups and chains, retries and failures, signals and timers.
-# * A history from Amazon SWF is looked at in the same way: `%simpleflow open history.json`, then `%simpleflow gantt`.
+# * A history from Amazon SWF is viewed in the same way: `%simpleflow open history.json`, then `%simpleflow gantt`.

@@ -251,7 +251,7 @@ three = [str(folder / f"{shop}.csv") for shop in ("Basel", "Cork", "Espoo")]
 
 # %% [markdown]
 # `takings` does not say `raises_on_failure`. So its group gives `None` in Cork's place, and the workflow goes on. The
-# lab warns, since nobody looked at the error:
+# lab warns, since the failure is unhandled:
 
 # %%
 arguments = [three]

@@ -58,13 +58,13 @@ careless = lab.start(Careless, ["USD", "XAU", "JPY"], workflow_id="careless")
 careless.result()
 
 # %% [markdown]
-# The `None` travels on, into a report perhaps. The lab counts failures that nobody looked at; here is what it found:
+# The `None` travels on, into a report perhaps. The lab counts unhandled failures; here is what it found:
 
 # %%
 careless.unhandled_failures()[["id", "state", "reason"]]
 
 # %% [markdown]
-# To look at an error is to read `future.exception`. It waits as `result` does, and never raises. To be told instead,
+# To handle a failure is to read `future.exception`. It waits as `result` does, and never raises. To be told instead,
 # say `raises_on_failure`: then reading the result raises, and a workflow that does not catch it fails. (And so does one
 # that never reads it: such an error can't be overlooked.)
 

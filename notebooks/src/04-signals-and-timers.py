@@ -17,7 +17,7 @@ store = tempfile.mkdtemp() + "/signals.sqlite"
 # %% [markdown]
 # ## How does a workflow wait for a person?
 #
-# The week's figures are calculated, somebody has a look at them, and only then they are published. `wait_signal` gives
+# The week's figures are calculated, an editor checks them, and only then they are published. `wait_signal` gives
 # a future like any other.
 
 # %%

@@ -2,7 +2,7 @@
 # # Child workflows
 #
 # A workflow may be a task of another one. Such a **child** is an execution like any other: it has an id, a history,
-# timeouts and retries of its own, and may be looked at, signaled and canceled by itself. To its parent it is one line.
+# timeouts and retries of its own, and may be viewed, signaled and canceled by itself. To its parent it is one line.
 
 # %%
 # %load_ext simpleflow_lab

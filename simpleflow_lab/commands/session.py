@@ -99,7 +99,7 @@ class Session:
         return lab
 
     def known_domain(self, domain: str | None) -> str:
-        """A domain of the store to look at, by default the Lab's own. Raises `UsageError` if it is not registered."""
+        """A domain of the store to use, by default the Lab's own. Raises `UsageError` if it is not registered."""
         lab = self.lab()
         if domain is None or domain == lab.domain:
             return lab.domain

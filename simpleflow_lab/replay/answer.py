@@ -3,7 +3,7 @@
 One answer holds at most 100 decisions and 1 MB; what does not fit is sent with the next one, which a timer of 0 s
 brings. Activity tasks over the limit of open ones wait for one to close. A close is sent alone with what survives it.
 
-Rule: selecting changes nothing, so that a caller may look at an answer that is never given.
+Rule: selecting changes nothing, so that a caller may inspect an answer that is never given.
 """
 
 from __future__ import annotations

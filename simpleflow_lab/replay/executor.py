@@ -44,7 +44,7 @@ class ReplayExecutor:
 
     @property
     def is_replaying(self) -> bool:
-        """The decision at hand was made before, or is made only to look at it."""
+        """The decision at hand was made before, or is only inspected."""
         return not self._run.is_live
 
     def now(self) -> datetime.datetime:

@@ -93,7 +93,7 @@ class Replay:
     def decide(self, started_event_id: int, *, dry: bool = False) -> Answer:
         """The decisions for the decision task that this event started. Call `feed` before.
 
-        With `dry` they are only looked at: no hook of a close runs, output is muted, the code sees `is_replaying`, and
+        With `dry` they are only inspected: no hook of a close runs, output is muted, the code sees `is_replaying`, and
         no command counts as sent. A replay that made a dry decision makes only dry ones.
 
         Raises `DecisionTaskError` for what must not close the execution.

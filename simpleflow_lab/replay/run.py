@@ -83,7 +83,7 @@ class ReplayedRun:
         self.is_replaying = False
         """The decision at hand was made before."""
         self.is_dry = False
-        """The decision at hand is made only to look at it: it is not answered."""
+        """The decision at hand is only inspected: it is not answered."""
         self.started_event_id = 0
         """Id of the `DecisionTaskStarted` of the decision at hand; 0 before the first."""
         self.closing: Command | None = None

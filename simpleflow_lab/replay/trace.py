@@ -62,7 +62,7 @@ def watch(
 ) -> Iterator[DecisionRecord]:
     """One record for each decision that the history records, in order, as soon as it is replayed.
 
-    `until` is the id of the last event to look at: the rest of the history doesn't exist. `dry` adds the open decision
+    `until` is the id of the last event to replay: the rest of the history is ignored. `dry` adds the open decision
     at the end, if a decision task is started there and not closed: how the code would decide now. `stacks_from` spares
     the local variables of decisions that started before this event. `options` are those of `Replay`: child ids and ids
     of activities depend on `workflow_id` and `run_id`, large values on `fields`.

@@ -54,7 +54,7 @@ class SuspendedFiber:
     """The author's frames, innermost last; empty if only this package's code is suspended there, as in a chain."""
     recorded_at: int
     """Id of the `DecisionTaskStarted` event of the decision in which all this was recorded. It is an earlier one if the
-    fiber has not run since, and has no frames of the author's, or if too many fibers wait to look at each again."""
+    fiber has not run since, and has no frames of the author's, or if too many fibers wait to inspect each again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

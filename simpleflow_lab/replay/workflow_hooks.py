@@ -56,7 +56,7 @@ class Hooks:
             raise InfrastructureError(f"{type(error).__name__} in {self._type_name()}.{name}: {error}") from error
 
     def call_at_close(self, run: ReplayedRun, name: str, *args: Any) -> None:
-        """Call a hook of the close: when the close is decided, and not when it is replayed or only looked at.
+        """Call a hook of the close: when the close is decided, and not when it is replayed or only inspected.
 
         Commands that the hook makes are dropped: the execution closes.
         """

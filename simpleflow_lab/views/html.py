@@ -167,7 +167,7 @@ def _unhandled(attempts: Sequence[Attempt]) -> Html:
     )
     return Html(
         '<div class="sfl-banner" role="alert" style="border-color: {}"><strong>⚠ {} unhandled:</strong> the execution '
-        "completed, and nothing in the workflow looked at what became of {}.<ul>{}</ul>{}</div>"
+        "completed, and the workflow did not handle the failure of {}.<ul>{}</ul>{}</div>"
     ).format(
         style_of("timed_out").colour,
         count(len(missed), "failure"),

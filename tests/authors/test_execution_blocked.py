@@ -140,7 +140,7 @@ def test_a_fiber_that_raises_it_blocks_the_workflow(lab):
     from simpleflow_lab import FuncGroup
 
     class InAStrand(Workflow):
-        name = "blocked.in_a_strand"
+        name = "blocked.in_a_fiber"
         task_list = "blocked"
 
         def run(self):

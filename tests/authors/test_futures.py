@@ -245,10 +245,10 @@ def test_a_deadline_of_an_iteration_is_called_off_at_its_end(virtual_lab):
     assert timers(execution, "TimerCanceled") == ["_simpleflow_deadline_1"]
 
 
-# -- in strands --------------------------------------------------------------------------------------------------------
+# -- in fibers ---------------------------------------------------------------------------------------------------------
 
 
-def test_strands_wait_side_by_side(virtual_lab):
+def test_fibers_wait_side_by_side(virtual_lab):
     """A wait for the first of several, in code of a chain, holds up nothing but that chain."""
 
     def run(self):
@@ -262,7 +262,7 @@ def test_strands_wait_side_by_side(virtual_lab):
         chains = [Chain((double, 0), FuncGroup(first_of, *hours)) for hours in ((5, 2), (3, 1), (4,))]
         return self.submit(Group(*chains)).result
 
-    assert virtual_lab.start(one_off(run, name="futures.strands")).result(30) == [[0, [4]], [0, [4]], [0, [2]]]
+    assert virtual_lab.start(one_off(run, name="futures.fibers")).result(30) == [[0, [4]], [0, [4]], [0, [2]]]
 
 
 def test_groups_and_chains_are_futures_to_wait_for(virtual_lab):
