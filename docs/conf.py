@@ -35,7 +35,7 @@ autodoc_preserve_defaults = True
 
 # Types of Python, pandas, … and our own inner ones are named and not linked.
 _modules = "|".join(module.replace(".", r"\.") for page in reference.PAGES for module in page.modules)
-nitpick_ignore_regex = [("py:.*", rf"(?!{reference.PACKAGE}\.({_modules})(\.|$)).*|.*\._\w+|.*\.[PT]")]
+nitpick_ignore_regex = [("py:.*", rf"(?!{reference.PACKAGE}\.({_modules})(\.|$)).*|.*\._\w+|.*\.([PT]|Key|Definition)")]
 suppress_warnings = ["ref.python"]  # "more than one target": Python's `type` is taken for an attribute of that name
 
 

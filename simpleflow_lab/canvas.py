@@ -346,7 +346,7 @@ class Chain(_Members):
         return future
 
     def _one_by_one(self, executor: Submitter, future: GroupFuture) -> None:
-        previous: tuple[Any, ...] = ()
+        previous: tuple[Future, ...] = ()
         for member in list(self.members):
             if future.cancel_requested:
                 return
@@ -356,18 +356,21 @@ class Chain(_Members):
             if current.peek_exception() is not None and self.break_on_failure:
                 return
             if self.send_result:
-                previous = (_value(current),)
+                previous = (current,)
 
 
-def as_member(member: Any, raises_on_failure: bool | None, *more: Any) -> Any:
-    """A copy of the member with its container's options, and with more arguments if it takes any."""
+def as_member(member: Any, raises_on_failure: bool | None, *more: Future) -> Any:
+    """A copy of the member with its container's options; the results of `more`, which are done, are further arguments.
+
+    A task gets the futures themselves, so that its dependency on them is recorded; a FuncGroup gets their values.
+    """
     if raises_on_failure is not None and hasattr(member, "raises_on_failure"):
         member = copy.copy(member)
         member.raises_on_failure = raises_on_failure
     if more and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
         member = copy.copy(member)
-        is_read = isinstance(member, FuncGroup)  # its function gets values, not references
-        member.args = [*member.args, *(map(loaded, more) if is_read else more)]
+        is_function = isinstance(member, FuncGroup)
+        member.args = [*member.args, *((loaded(_value(future)) for future in more) if is_function else more)]
     return member
 
 

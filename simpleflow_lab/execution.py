@@ -59,6 +59,10 @@ class RecordedExecution(HistoryViews):
     def __repr__(self) -> str:
         return f"<RecordedExecution {self._name}: {self._history!r}>"
 
+    def __reduce__(self) -> tuple[type[RecordedExecution], tuple[History, str]]:
+        """Pickled and copied as its history; the views are made again."""
+        return RecordedExecution, (self._history, self._name)
+
     def history(self) -> HistoryWithRecords:
         """The events."""
         return self._history
@@ -251,9 +255,9 @@ class Execution(HistoryViews):
                 timeout=max(left, 0),
                 until_closed=until_closed,
             )
-            stuck = self.decision_error
-            if isinstance(stuck, DecisionTaskError | ValidationException | HistoryError) and not self._is_closed:
-                raise stuck
+            error = self.decision_error
+            if isinstance(error, DecisionTaskError | ValidationException | HistoryError) and not self._is_closed:
+                raise error
             if last > seen:
                 seen = last
                 yield

@@ -159,11 +159,11 @@ def _matches(kinds: Iterable[ErrorKind], names: frozenset[str]) -> bool:
     return any(str(kind) in _ANY_ERROR or any(_is_same(str(kind), name) for name in names) for kind in kinds)
 
 
-def _is_same(asked: str, recorded: str) -> bool:
+def _is_same(named: str, recorded: str) -> bool:
     """Two names of a class; where one of them has no module, the class's own name decides."""
-    if "." in asked and "." in recorded:
-        return asked == recorded
-    return asked.rpartition(".")[2] == recorded.rpartition(".")[2]
+    if "." in named and "." in recorded:
+        return named == recorded
+    return named.rpartition(".")[2] == recorded.rpartition(".")[2]
 
 
 def _kinds(name: str, kinds: object) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class TypeDeleted:
 Change = Domain | Type | TypeDeleted
 
 
-class Registry:
+class DomainsAndTypes:
     """All domains and types."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from simpleflow_lab.engine import domains_and_types
 from simpleflow_lab.engine.deadlines import DEADLINES, Deadline, deadlines_started_by, postponed_to
 from simpleflow_lab.engine.decision_rules import NewEvent
-from simpleflow_lab.engine.domains_and_types import Kind, Registry, Type
+from simpleflow_lab.engine.domains_and_types import DomainsAndTypes, Kind, Type
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, to_datetime
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
@@ -68,7 +68,7 @@ class EngineState:
         """
         self.now = now
         self.new_run_id = new_run_id
-        self.registry = Registry()
+        self.registry = DomainsAndTypes()
         self.runs = RunIndex()
         """The records of all executions."""
         self.open: dict[int, ExecutionState] = {}

@@ -144,7 +144,7 @@ _MORE_HELP: Final = (
 )
 
 
-class Definitions(Sequence[Definition]):
+class CellDefinitions(Sequence[Definition]):
     """The definitions of a cell, shown below it."""
 
     def __init__(self, definitions: Sequence[Definition]):

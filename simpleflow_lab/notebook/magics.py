@@ -25,7 +25,7 @@ from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook import live_status
-from simpleflow_lab.notebook.cell_values import Commands, Definitions
+from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 from simpleflow_lab.notebook.renderers import cell_value
@@ -86,7 +86,7 @@ class SimpleflowMagics(Magics):
         With %%simpleflow, run the cell first, and list the workflows and activities that it defines.
         """
         if cell is not None:
-            display(Definitions(self.cells.run(cell)))  # type: ignore[no-untyped-call]
+            display(CellDefinitions(self.cells.run(cell)))  # type: ignore[no-untyped-call]
             if not line.strip():
                 return None
         try:

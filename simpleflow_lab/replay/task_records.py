@@ -60,6 +60,10 @@ class HistoryWithRecords(History):
         self._started_decision_id: int | None = None
         self._completed_decision_id: int | None = None
 
+    def __reduce__(self) -> tuple[type[HistoryWithRecords], tuple[tuple[HistoryEvent, ...]]]:
+        """Pickled and copied as its events; the records are made again."""
+        return HistoryWithRecords, (tuple(self),)
+
     # -- a sequence of events --
 
     @overload

@@ -2,7 +2,8 @@
 
 A program written for simpleflow runs when `simpleflow` becomes `simpleflow_lab` in its import lines. The modules that
 authors write with stand at the top of the package. What stands here is thin: it gives upstream's names to classes that
-live elsewhere, under upstream's paths, which `PATHS` lists.
+live elsewhere, under upstream's paths, which `PATHS` lists. Type checkers don't know these paths: they find the modules
+as `simpleflow_lab.upstream.…`.
 """
 
 from __future__ import annotations

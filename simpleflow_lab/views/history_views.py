@@ -82,6 +82,10 @@ class HistoryViews(ABC):
 
         return unhandled_failures(self._folded())
 
+    def unnoticed_failures(self) -> pd.DataFrame:
+        """The earlier name of `unhandled_failures`."""
+        return self.unhandled_failures()
+
     def _metrology(self, records: Iterable[Mapping[str, Any]], by: str) -> pd.DataFrame:
         """These figures of its activities, by `step` or by `activity`."""
         from simpleflow_lab.views.metrology_tables import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas

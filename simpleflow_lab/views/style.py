@@ -50,7 +50,7 @@ _OTHER: Final = Style("other", _GREY, "\\", "diamond", "?")
 
 def style_of(state: str) -> Style:
     """The style of a state; all states that the table doesn't know have one."""
-    return STATES.get(state, _OTHER)
+    return STATES.get(state) or _OTHER._replace(word=state or _OTHER.word)
 
 
 STATUSES: Final[dict[str, Style]] = {

@@ -405,3 +405,17 @@ def test_upstreams_example_of_canvas(shared_lab):
         return [self.submit(each).result for each in (optional, going_on, around_optional, around_bubbling)]
 
     assert result_of(shared_lab, run) == [[None], [None, 2, 6], [[None], 2, 6], [[[None]], 6]]
+
+
+def test_members_of_a_chain_that_sends_results_depend_on_the_member_before(lab):
+    class Sends(Workflow):
+        name = "canvas.sends"
+        task_list = "canvas-tests"
+
+        def run(self):
+            return self.submit(Chain((increment, 1), increment, Group((increment, 5)), send_result=True)).result
+
+    execution = lab.start(Sends)
+    assert execution.result(30) == [2, 3, [6]]
+    tasks = execution.tasks()
+    assert list(tasks["depends_on"]) == [(), (tasks["id"][0],), ()]

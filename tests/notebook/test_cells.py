@@ -207,10 +207,10 @@ def test_a_cell_without_definitions_says_so(shell: InteractiveShell, capsys: pyt
 
 def test_names_that_cells_give_are_escaped(shell: InteractiveShell) -> None:
     from simpleflow_lab.notebook.cell_definitions import Definition
-    from simpleflow_lab.notebook.cell_values import Definitions
+    from simpleflow_lab.notebook.cell_values import CellDefinitions
 
     evil = "<script>alert(1)</script>"
-    shown = Definitions(
+    shown = CellDefinitions(
         [Definition(kind="workflow", label=evil, name=evil, version=evil, task_list=evil, change="new")]
     )._repr_html_()
     assert "<script>" not in shown
