@@ -651,6 +651,7 @@ class EmbeddedSWF:
         """
         validation.check(operation, request)
         poll = Poll(request.get("identity"), is_connected, seconds)
+        poll.is_remote = True
         method = (
             EmbeddedSWF.poll_for_decision_task
             if operation == "PollForDecisionTask"

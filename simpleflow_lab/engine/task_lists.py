@@ -42,7 +42,7 @@ class ScheduledTask(NamedTuple):
 class Poll(Waiter):
     """One call that polls for a task."""
 
-    __slots__ = ("assigned", "identity", "is_connected", "seconds", "start_ticket", "ticket")
+    __slots__ = ("assigned", "identity", "is_connected", "is_remote", "seconds", "start_ticket", "ticket")
 
     def __init__(
         self, identity: str | None, is_connected: Callable[[], bool] = lambda: True, seconds: float | None = None
@@ -52,6 +52,8 @@ class Poll(Waiter):
         """How long the poll waits; `None` for the engine's default."""
         self.is_connected = is_connected
         """Whether the client still waits for the response; called before a task is assigned."""
+        self.is_remote = False
+        """Whether another process polls: it gets the task only when the task's start is on disk."""
         self.identity = identity
         """The `identity` member of the request."""
         self.assigned: tuple[ScheduledTask, int] | None = None

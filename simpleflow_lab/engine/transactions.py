@@ -214,7 +214,8 @@ class DurableState:
         state = self.state
         ticket = 0
         deciding = any(
-            poll.assigned is not None and poll.assigned[0].kind == DECISION_TASK for poll in state.served_polls
+            poll.assigned is not None and poll.assigned[0].kind == DECISION_TASK and not poll.is_remote
+            for poll in state.served_polls
         )
         flush_delay = FLUSH_DELAY_SECONDS if urgent and deciding else 0.0
         changes = [*state.registry.changes, *state.outbox]
