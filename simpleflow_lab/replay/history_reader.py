@@ -32,6 +32,10 @@ class DecisionBatch:
     """Its `DecisionTaskCompleted`."""
     recorded: Sequence[HistoryEvent]
     """The events that record its commands, in order."""
+    rest: Sequence[HistoryEvent] = ()
+    """Further events that record it and are not to be replayed: a prefix of the history ends before them."""
+    may_be_cut: bool = False
+    """More events may record it: a prefix ends among them, or the history ends with these and they close nothing."""
 
     @property
     def started_event_id(self) -> int:
@@ -78,10 +82,12 @@ class HistoryReader:
                     self._completed = None
                     yield DecisionBatch(completed=completed, recorded=self._recorded)
 
-    def take_last_batch(self) -> DecisionBatch | None:
-        """The batch at the end, for a caller who knows that no further event belongs to it; `None` if there is none."""
+    def take_last_batch(self, rest: Sequence[HistoryEvent] = ()) -> DecisionBatch | None:
+        """The batch at the end, to which no further event belongs but this rest; `None` if there is none."""
         completed, self._completed = self._completed, None
-        return None if completed is None else DecisionBatch(completed=completed, recorded=self._recorded)
+        if completed is None:
+            return None
+        return DecisionBatch(completed=completed, recorded=self._recorded, rest=rest, may_be_cut=True)
 
     def decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
         """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""

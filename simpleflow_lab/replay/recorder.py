@@ -312,7 +312,9 @@ class Recorder:
             return  # this replay made the decision, and it has a record
         completed: HistoryEvent | None = None
         recorded: Sequence[HistoryEvent] = ()
+        may_be_cut = False
         if decision.batch is not None:
+            may_be_cut = decision.batch.may_be_cut
             completed, recorded = decision.batch.completed, tuple(decision.batch.recorded)
             decisions, execution_context = decision.decisions, completed.attributes.get("executionContext")
         self._decisions += 1
@@ -327,6 +329,7 @@ class Recorder:
                 signals=_signals_among(decision.seen),
                 commands=tuple(decision.commands),
                 recorded=recorded,
+                may_be_cut=may_be_cut,
                 matches=tuple(decision.matches),
                 pending=pending,
                 suspended=self._suspended_fibers(decision.started_event_id),

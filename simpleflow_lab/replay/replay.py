@@ -13,7 +13,7 @@ Rule: no I/O, no clock, no chance.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import HistoryError, ImpureWorkflowError
@@ -114,14 +114,15 @@ class Replay:
             self._observer.decision_made(answer.decisions, answer.execution_context, pending=len(self._run.pending))
         return answer
 
-    def replay_last_batch(self, *, is_complete: bool = True) -> None:
+    def replay_last_batch(self, rest: Sequence[HistoryEvent] = ()) -> None:
         """Replay the decision at the end of the history, to which no further event belongs. Raises as `feed`.
 
-        With `is_complete=False` the history is cut: commands of that decision that it doesn't record are no difference.
+        `rest` are the further events that record it, if only a prefix of the history is replayed. From them the code
+        learns which patches it took then, and nothing else; commands that the prefix doesn't record are no difference.
         """
-        batch = self._reader.take_last_batch()
+        batch = self._reader.take_last_batch(rest)
         if batch is not None:
-            self._replay(batch, is_complete=is_complete)
+            self._replay(batch)
 
     def close(self) -> None:
         """End the workflow's code, from the thread that replayed it."""
@@ -161,11 +162,11 @@ class Replay:
 
     # -- along the history --
 
-    def _replay(self, batch: DecisionBatch, *, is_complete: bool = True) -> None:
+    def _replay(self, batch: DecisionBatch) -> None:
         """Run the code up to a decision that was made, and match its commands with those that the history records."""
         started = batch.started_event_id
         if self.decided_for < started:
-            self._patches.recorded(batch.recorded)
+            self._patches.recorded((*batch.recorded, *batch.rest))
             self._run_to(started, batch)
         decider = self._reader.decider_of(started)
         recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
@@ -174,7 +175,7 @@ class Replay:
             self._execution_context = context
         matched = self._matching.match(
             batch,
-            expects_all=decider is not None and is_complete,
+            expects_all=decider is not None and not batch.rest,
             max_open_activities=min(self._max_open_activities, recorded_limit),
         )
         if self._observer is not None:

@@ -13,7 +13,8 @@ Rule: a history is watched in one thread, the one that asks for the first record
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from itertools import islice, takewhile
+from typing import Any, Final, Literal
 
 from simpleflow_lab.exceptions import DecisionTaskError, StoreError
 from simpleflow_lab.replay.divergence import Divergence
@@ -49,6 +50,8 @@ __all__ = [
     "watch",
 ]
 
+_COMPLETED_ID: Final = "decisionTaskCompletedEventId"
+
 
 def watch(
     workflow: type[Workflow],
@@ -62,23 +65,25 @@ def watch(
 ) -> Iterator[DecisionRecord]:
     """One record for each decision that the history records, in order, as soon as it is replayed.
 
-    `until` is the id of the last event to replay: the rest of the history is ignored. `dry` adds the open decision
-    at the end, if a decision task is started there and not closed: how the code would decide now. `stacks_from` spares
-    the local variables of decisions that started before this event. `options` are those of `Replay`: child ids and ids
-    of activities depend on `workflow_id` and `run_id`, large values on `fields`.
+    `until` is the id of the last event to replay. If it lies among the events that record a decision, the rest of them
+    says which patches the code takes: so pass the whole history and `until`, not a part of the history. `dry` adds the
+    open decision at the end, if a decision task is started there and not closed: how the code would decide now.
+    `stacks_from` spares the local variables of decisions that started before this event. `options` are those of
+    `Replay`: child ids, ids of activities and signals to the execution itself depend on `workflow_id` and `run_id`,
+    large values on `fields`.
 
-    Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and
-    `DecisionTaskError` where it can make none, both after the record that says so. With `on_divergence="collect"` the
-    records end there and nothing is raised. Raises `HistoryError` if `history` is none.
+    Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and another
+    `DecisionTaskError` or `StoreError` where it can make none, each after the record that says so. With
+    `on_divergence="collect"` the records end there and nothing is raised. Raises `HistoryError` if `history` is none.
     """
     records: list[DecisionRecord] = []
     replay = Replay(workflow, observer=Recorder(records.append, stacks_from=stacks_from), **options)
-    last = len(history) if until is None else min(until, len(history))
+    last = len(history) if until is None else max(0, min(until, len(history)))
     try:
         for position in range(last):
             replay.feed((history[position],))
             yield from _taken(records)
-        replay.replay_last_batch(is_complete=last == len(history) or not _records_decision(history[last]))
+        replay.replay_last_batch(_rest_of_batch(history, last))
         yield from _taken(records)
         started = open_decision(history[:last]) if dry else None
         if started is not None:
@@ -109,6 +114,7 @@ def _taken(records: list[DecisionRecord]) -> list[DecisionRecord]:
     return taken
 
 
-def _records_decision(event: HistoryEvent) -> bool:
-    """The event belongs to the decision whose events are just before it."""
-    return event.decision is not None and "decisionTaskCompletedEventId" in event.attributes
+def _rest_of_batch(history: Sequence[HistoryEvent], position: int) -> list[HistoryEvent]:
+    """The events from this position on that belong to the decision whose events are just before it."""
+    rest = islice(history, position, None)
+    return list(takewhile(lambda event: event.decision is not None and _COMPLETED_ID in event.attributes, rest))

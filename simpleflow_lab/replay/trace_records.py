@@ -191,6 +191,9 @@ class DecisionRecord:
     """The commands that were made in this decision, in order."""
     recorded: Sequence[HistoryEvent]
     """The events that record the decision's commands, in order."""
+    may_be_cut: bool
+    """More events may record the decision: `until` cuts them off, or the history ends with `recorded`, which close
+    nothing."""
     matches: Sequence[Match]
     """Which command each of them records. One may have been made in an earlier decision and have waited, because no
     more activity tasks may be open at a time."""

@@ -334,6 +334,39 @@ def test_the_records_of_a_prefix_are_a_prefix_of_the_records(lab: Lab, workflow:
             assert [event.id for event in last.recorded] == [e.id for e in same.recorded if e.id <= until]
 
 
+class Patched(Watched):
+    name = "trace.patched"
+
+    def run(self) -> int:
+        self.submit(add, 0).wait()
+        numbers = (10, 20) if self.patched("larger numbers") else (1, 2)
+        first = self.submit(add, numbers[0])
+        return int(self.submit(add, numbers[1], first).result)
+
+
+def test_a_prefix_takes_the_patches_that_the_rest_of_its_last_decision_records(lab: Lab) -> None:
+    history = history_of(lab, Patched)
+    whole = watched(Patched, history)
+    patched = whole[1]
+    assert [command.kind for command in patched.commands] == ["marker", "activity"]
+    assert patched.completed_event_id is not None
+    for until in range(patched.completed_event_id, patched.completed_event_id + 3):
+        first, last = watched(Patched, history, until=until)
+        assert first == whole[0]
+        assert (last.commands, last.suspended) == (patched.commands, patched.suspended)
+        assert last.divergence is None
+
+
+def test_a_record_says_whether_more_events_may_record_its_decision(lab: Lab) -> None:
+    history = history_of(lab, Diamond)
+    assert not any(record.may_be_cut for record in watched(Diamond, history))
+    first = watched(Diamond, history)[0]
+    assert first.completed_event_id is not None
+    for until in range(first.completed_event_id, first.recorded[-1].id + 1):
+        assert watched(Diamond, history, until=until)[-1].may_be_cut
+    assert not watched(Diamond, history, until=until + 1)[0].may_be_cut
+
+
 def test_the_open_decision_can_be_looked_at(lab: Lab) -> None:
     history = history_of(lab, Diamond)
     whole = watched(Diamond, history)
