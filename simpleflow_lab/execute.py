@@ -240,10 +240,10 @@ def python(
     """Make a function, or an activity's class, run in another Python interpreter.
 
     One of a module is imported there by its name. One of a notebook's cell, or of a script, travels as its source, with
-    those functions, classes, modules and constants that it uses; what can't travel is told as a `UsageError`.
+    those functions, classes, modules and constants that it uses; what can't travel raises a `UsageError`.
 
     :param interpreter: a program that has this package; "python" is the one that runs here.
-    :param logger_name: logger, there, that is told of an error.
+    :param logger_name: logger, there, that an error is written to.
     :param timeout: seconds; then it gets SIGTERM, and SIGKILL after `ACTIVITY_SIGTERM_WAIT_SEC`.
     :param kill_children: what it has started ends with it, however it ends.
     :param env: its whole environment; by default this process's.
@@ -330,7 +330,7 @@ def _call_elsewhere(
     if errors:
         raise _error_of(errors.decode("utf-8", "replace"))
     if code or not result:
-        raise ExecutionError(f"the interpreter of {name} {_how_it_ended(code)}, and said nothing of why")
+        raise ExecutionError(f"the interpreter of {name} {_how_it_ended(code)}, and reported no reason")
     return decode(result.decode("utf-8"))
 
 
@@ -402,7 +402,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("funcname", help="function to call, as package.module.function")
     parser.add_argument("funcargs", nargs="?", help="its arguments as JSON; others on this machine can read them here")
     parser.add_argument("--context", help="what it may know of its activity task, as JSON")
-    parser.add_argument("--logger-name", help="logger that is told of an error")
+    parser.add_argument("--logger-name", help="logger that an error is written to")
     parser.add_argument(
         "--result-fd", type=int, default=1, metavar="N", help="where the result goes; by default stdout"
     )

@@ -151,7 +151,9 @@ class Settings:
     swf_max_open_activity_count: int = _of(
         "SWF_MAX_OPEN_ACTIVITY_COUNT", _whole(1, 1000), 1000, "activity tasks that one execution has open at most"
     )
-    aws_default_region: str | None = _of("AWS_DEFAULT_REGION", _text, None, "region of S3, unless AWS is told another")
+    aws_default_region: str | None = _of(
+        "AWS_DEFAULT_REGION", _text, None, "region of S3, unless AWS's settings name one"
+    )
 
     workflow_default_task_list: str = _of(
         "WORKFLOW_DEFAULT_TASK_LIST", _text, DEFAULT_TASK_LIST, "task list of workflows that name none"

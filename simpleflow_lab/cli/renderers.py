@@ -93,7 +93,7 @@ def _show_gantt(record: ExecutionGantt, session: Session) -> ExitCode:
     return ExitCode.DONE
 
 
-# -- executions that were started, resumed or asked for something ------------------------------------------------------
+# -- executions that were started, resumed or sent a request -----------------------------------------------------------
 
 
 @show.register

@@ -39,7 +39,7 @@ class CommandKind:
     has_unique_ids: bool = False
     """An id names one command of a run: the same id is the same command."""
     is_followed: bool = False
-    """Events that come after the recording one tell what became of it."""
+    """Later events, after the recording one, are about it, too."""
     is_lost_at_close: bool = False
     """SWF drops it when the execution closes: in the same answer it would stay open for ever."""
 
@@ -57,7 +57,7 @@ class AttemptCounts:
         self.first_at: datetime.datetime | None = None
         """When the first attempt was scheduled."""
         self.refusals = 0
-        """How often SWF refused it because too much was open or asked at once."""
+        """How often SWF refused it because too much was open or requested at once."""
         self.type_missing = 0
         """How often SWF did not know its type."""
 
@@ -133,14 +133,14 @@ class Command:
         self.sent = False
         """It was sent to SWF, or the history records it."""
         self.started = False
-        """Of a child: it runs, and so can be asked to cancel."""
+        """Of a child: it runs, and so a cancel request can be sent."""
         self.cancel_requested = False
-        """The author canceled it: SWF is asked to, and it is not retried."""
+        """The author canceled it: a cancel request is sent, and it is not retried."""
         self.attempts = AttemptCounts()
 
     @property
     def closed(self) -> bool:
-        """Its future is done: nothing more is to be asked of SWF."""
+        """Its future is done: no further decision is needed."""
         return self.future.done if self.of is None else self.of.closed
 
     def reset(self) -> Command:

@@ -154,7 +154,7 @@ class WorkflowCode:
                 close_with(run, "CompleteWorkflowExecution", result=text)
 
     def _cancels(self) -> bool:
-        """A cancel request came, and the workflow, which is asked once for each, does not refuse it."""
+        """A cancel request came, and the workflow's `should_cancel`, called once for each, does not refuse it."""
         requested, self._cancel_requested = self._cancel_requested, False
         if not requested or self._cancel_raised is not None:
             return False

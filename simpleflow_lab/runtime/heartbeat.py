@@ -1,4 +1,4 @@
-"""Heartbeats: a few threads tell SWF of all running activity tasks that they are alive, and how far they are.
+"""Heartbeats: a few threads report to SWF that all running activity tasks are alive, and how far they are.
 
 A heartbeat is sent for each task at a third of its heartbeat timeout, whatever the activity itself does. It carries the
 progress that the activity noted: the first note is sent at once, then the newest, at most three times in that interval.
@@ -57,7 +57,7 @@ class _TaskHeartbeats:
     unsent: bool = False
     """The activity noted progress since the latest one."""
     last: float = -math.inf
-    """When the latest one was sent that the activity asked for."""
+    """When the latest one was sent for a report of the activity."""
 
 
 class Heartbeats:

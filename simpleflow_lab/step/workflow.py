@@ -79,7 +79,7 @@ class WorkflowStepMixin:
         return Step(*args, **kwargs)
 
     def get_steps_done(self) -> list[str]:
-        """Names of the steps that were done when this run first asked; waits for the activity that reads them."""
+        """Names of the steps that were done when this run first read them; waits for the activity that reads them."""
         workflow: Any = self
         found: list[str] = workflow.submit(self.get_steps_done_activity()).result
         return found

@@ -33,7 +33,7 @@ from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 __all__ = ["STYLE", "Html", "escape", "execution_html", "piece", "table", "task_rows"]
 
 MAX_ROWS: Final = 50
-"""Rows of a table, unless more are asked for."""
+"""Rows of a table by default."""
 _MAX_LISTED: Final = 10
 
 # The class stands twice where JupyterLab's own rules for tables and lists must not win.

@@ -1,7 +1,7 @@
 """What activity tasks and child workflow executions have in common.
 
 Others carry them out, so an attempt may fail and be retried; an id stands for one task, however often it is submitted;
-and a running one can only be *asked* to cancel.
+and a running one can only get a cancel *request*.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class AttemptedTasks(ABC):
 
     @abstractmethod
     def request_cancel(self, command: Command, line: Line | None) -> None:
-        """Ask SWF to cancel a task, if it can be asked now."""
+        """Request that SWF cancel a task, if that is possible now."""
 
     @abstractmethod
     def members_of(self, task: Any, args: list[Any], kwargs: dict[str, Any]) -> Members:

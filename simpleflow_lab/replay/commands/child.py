@@ -96,14 +96,14 @@ class Children(AttemptedTasks):
         }
 
     def request_cancel(self, command: Command, line: Line | None) -> None:
-        """Ask SWF to cancel a child; one that does not run yet is asked when it does."""
+        """Request that SWF cancel a child; for one that does not run yet, as soon as it does."""
         if command.started:
             self._run.enqueue_own(Command(CANCEL_CHILD, command.id, of=command, line=line))
 
     # -- what the history says --
 
     def started(self, command: Command, event: HistoryEvent) -> None:
-        """The child runs: only now it can be asked to cancel."""
+        """The child runs: only now a cancel request can be sent."""
         command.started = True
         if command.cancel_requested:
             self.request_cancel(command, command.line)
