@@ -34,6 +34,12 @@ class Observer(Protocol):
         `batch` is the decision as the history records it, if it does.
         """
 
+    def rerun_begins(self) -> None:
+        """The code raised `ExecutionBlocked` and is about to run from its start: all its fibers are about to be ended.
+
+        It gets new fibers, with the paths that they had, and new futures for the tasks that it submits again.
+        """
+
     def fiber_resumed(self, fiber: Fiber) -> None:
         """A fiber starts, or goes on."""
 

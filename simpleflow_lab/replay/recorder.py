@@ -6,6 +6,7 @@ the futures are a log, and a fiber that hasn't run keeps its stack where many ar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -22,7 +23,7 @@ from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.commands.signal import SIGNAL
 from simpleflow_lab.replay.commands.timer import CANCEL_TIMER, TIMER
 from simpleflow_lab.replay.divergence import Divergence
-from simpleflow_lab.replay.fibers import Fiber
+from simpleflow_lab.replay.fibers import Fiber, Path
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.lines import Line, place_text
 from simpleflow_lab.replay.suspended_code import open_ids, stack_of
@@ -61,6 +62,10 @@ MAX_RENEWED_STACKS: Final = 10
 """Most fibers that did not run in a decision and whose local variables are recorded again all the same: what they hold
 may have changed."""
 
+_Place = tuple[Path, str, str]
+"""A place of the code, the same in each run of it: the fiber's path, a kind of task, and the name of what is submitted.
+"""
+
 _CLOSES: Final = frozenset(type for type, kind in KINDS.items() if kind is CLOSE)
 _KINDS: Final[Mapping[type[Task], str]] = {
     ActivityTask: ACTIVITY.name,
@@ -76,19 +81,22 @@ _KINDS: Final[Mapping[type[Task], str]] = {
 
 
 class _FutureState:
-    """What is known of a future so far."""
+    """What is known of a future so far; of one that each rerun submits again, it is one state for all of them."""
 
     __slots__ = (
         "attempts",
         "closed",
+        "command",
         "depends_on",
         "fiber",
         "future",
         "is_changed",
         "kind",
+        "latest",
         "line",
         "members",
         "number",
+        "run",
         "scheduled",
         "started",
     )
@@ -97,6 +105,7 @@ class _FutureState:
         self,
         number: int,
         kind: str,
+        run: int,
         future: Future,
         line: Line | None,
         fiber: FiberName | None,
@@ -104,27 +113,40 @@ class _FutureState:
     ):
         self.number = number
         self.kind = kind
-        self.future = future
-        self.line = line
-        self.fiber = fiber
-        self.depends_on = depends_on
-        self.members: list[int] = []
+        self.command: Command | None = None
+        """The latest command of its task, once an event records it."""
+        self.latest: FutureRecord | None = None
+        """As it was recorded last."""
         self.is_changed = False
+        self.submit(run, future, line, fiber, depends_on)
         self.attempts = 0
         self.scheduled: int | None = None
         self.started: int | None = None
         self.closed: int | None = None
 
-    def record(self) -> FutureRecord:
-        """As it is now."""
-        state, result, error = self.future.peek()
+    def submit(
+        self, run: int, future: Future, line: Line | None, fiber: FiberName | None, depends_on: Sequence[int]
+    ) -> None:
+        """The code submits it in this run of it, the first or a rerun, and gets this future."""
+        self.run = run
+        self.future = future
+        self.line = line
+        self.fiber = fiber
+        self.depends_on = depends_on
+        self.members: list[int] = []
+
+    def record(self, run: int) -> FutureRecord:
+        """As it is now, in this run of the code."""
+        # A task that this run has not submitted again is resolved in its command alone.
+        future = self.future if self.run == run or self.command is None else self.command.future
+        state, result, error = future.peek()
         value = None
-        if self.future.done:
+        if future.done:
             value = value_text(result if error is None else error)
         return FutureRecord(
             number=self.number,
             kind=self.kind,
-            id=self.future.task_id or None,
+            id=future.task_id or None,
             line=self.line,
             fiber=self.fiber,
             depends_on=self.depends_on,
@@ -171,7 +193,18 @@ class Recorder:
         self._made_again: list[CommandRecord] = []
         """Commands that were made after the code of a decision had run, and so belong to the next one."""
         self._commands_made = 0
+        self._run = 1
+        """Which run of the code this is: the first, or the second if it is rerun, and so on."""
         self._futures: dict[Future, _FutureState] = {}
+        """The states of the futures that this run of the code got."""
+        self._futures_known = 0
+        self._places: dict[_Place, list[_FutureState]] = {}
+        """What each place of the code has submitted in any run, in order."""
+        self._submitted: Counter[_Place] = Counter()
+        """How much of that this run has submitted so far."""
+        self._by_id: dict[tuple[str, str], _FutureState] = {}
+        """States of recorded tasks, by kind and id, of kinds whose ids are unique."""
+        self._by_command: dict[Command, _FutureState] = {}
         self._by_event: dict[int, _FutureState] = {}
         self._groups: dict[Fiber, _FutureState] = {}
         """The containers whose members each fiber submits."""
@@ -180,6 +213,10 @@ class Recorder:
         self._changed: list[_FutureState] = []
         self._log = FutureLog()
         self._names: dict[Fiber, FiberName] = {}
+        """The names of fibers that have not ended."""
+        self._last_number = 0
+        self._numbers: dict[tuple[Path, str], int] = {}
+        """The numbers of all fibers so far, by path and label: a fiber of a rerun gets that of its equal."""
         self._resumed: dict[Fiber, None] = {}
         """The fibers that ran in this decision."""
         self._suspended: dict[Fiber, SuspendedFiber] = {}
@@ -205,6 +242,16 @@ class Recorder:
                 continue
             self._change(state)
 
+    def rerun_begins(self) -> None:
+        """See `Observer`."""
+        for command in self._commands:
+            self._state_of(command)  # it is found by its future, which it is about to lose
+        self._add_new_members()
+        self._run += 1
+        for by_run in (self._futures, self._submitted, self._groups, self._names, self._resumed, self._suspended):
+            by_run.clear()
+        self._with_stack.clear()
+
     def fiber_resumed(self, fiber: Fiber) -> None:
         """See `Observer`."""
         if fiber not in self._names:
@@ -217,14 +264,15 @@ class Recorder:
         """See `Observer`."""
         if future not in self._futures:
             kind = _KINDS.get(type(task)) or next(kind for base, kind in _KINDS.items() if isinstance(task, base))
+            name = str(getattr(task, "name", None) or future.task_id)
             given = (getattr(task, "args", ()), getattr(task, "kwargs", {}), getattr(task, "details", None))
-            self._add(kind, future, line, fiber, nested(given))
+            self._add(kind, name, future, line, fiber, nested(given))
 
     def container_submitted(self, future: Future, line: Line | None, fiber: Fiber | None) -> None:
         """See `Observer`."""
         if isinstance(future, GroupFuture):
             kind = "chain" if isinstance(future, ChainFuture) else "group"
-            self._new_groups.append(self._add(kind, future, line, fiber, ()))
+            self._new_groups.append(self._add(kind, "", future, line, fiber, ()))
 
     def command_made(self, command: Command, fiber: Fiber | None) -> None:
         """See `Observer`."""
@@ -283,6 +331,8 @@ class Recorder:
     def _match(self, event: HistoryEvent, command: Command) -> None:
         state = self._state_of(command)
         if state is not None:
+            if command.kind.has_unique_ids:
+                self._by_id[state.kind, command.id] = state
             state.attempts += 1
             state.scheduled, state.started, state.closed = event.id, None, event.id if event.row.closes else None
             self._by_event[event.id] = state
@@ -296,7 +346,13 @@ class Recorder:
             self._decision.decisions.append(command.decision())
 
     def _state_of(self, command: Command) -> _FutureState | None:
-        return self._futures.get(command.future)
+        state = self._by_command.get(command)
+        if state is None:
+            state = self._futures.get(command.future)
+            if state is not None:
+                self._by_command[command] = state
+                state.command = command
+        return state
 
     def _end(
         self,
@@ -348,14 +404,44 @@ class Recorder:
     # -- futures --
 
     def _add(
-        self, kind: str, future: Future, line: Line | None, fiber: Fiber | None, arguments: Iterable[Future]
+        self,
+        kind: str,
+        name: str,
+        future: Future,
+        line: Line | None,
+        fiber: Fiber | None,
+        arguments: Iterable[Future],
     ) -> _FutureState:
         known = self._futures
         depends_on = tuple(dict.fromkeys(known[each].number for each in arguments if each in known))
-        state = known[future] = _FutureState(len(known) + 1, kind, future, line, self._name(fiber), depends_on)
+        place = (() if fiber is None else fiber.path, kind, name)
+        state = self._submitted_before(place, future)
+        if state is None:
+            self._futures_known += 1
+            state = _FutureState(self._futures_known, kind, self._run, future, line, self._name(fiber), depends_on)
+            self._places.setdefault(place, []).append(state)
+        else:
+            state.submit(self._run, future, line, self._name(fiber), depends_on)
+        known[future] = state
         self._change(state)
         if not future.done:
             future.add_done_callback(lambda _: self._change(state))
+        return state
+
+    def _submitted_before(self, place: _Place, future: Future) -> _FutureState | None:
+        """What an earlier run of the code submitted, if this is the same: by its id, or else by its place."""
+        number = self._submitted[place]
+        self._submitted[place] += 1
+        if self._run == 1:
+            return None
+        id = future.task_id
+        state = self._by_id.get((place[1], id)) if id else None
+        if state is not None and state.run != self._run:
+            return state
+        at_place = self._places.get(place, ())
+        state = at_place[number] if number < len(at_place) else None
+        if state is None or state.run == self._run or (id and state.future.task_id and id != state.future.task_id):
+            return None
         return state
 
     def _change(self, state: _FutureState) -> None:
@@ -364,14 +450,20 @@ class Recorder:
             self._changed.append(state)
 
     def _record_changes(self) -> None:
+        self._add_new_members()
+        changed, self._changed = self._changed, []
+        for state in changed:
+            state.is_changed = False
+            record = state.record(self._run)
+            if record != state.latest:  # a rerun submits all of it again
+                state.latest = record
+                self._log.append(record)
+
+    def _add_new_members(self) -> None:
         grown = [self._groups[fiber] for fiber in self._resumed if fiber in self._groups]
         for group in dict.fromkeys([*self._new_groups, *grown]):
             self._add_members(group)
         self._new_groups.clear()
-        changed, self._changed = self._changed, []
-        for state in changed:
-            state.is_changed = False
-            self._log.append(state.record())
 
     def _add_members(self, group: _FutureState) -> None:
         assert isinstance(group.future, GroupFuture)
@@ -388,8 +480,19 @@ class Recorder:
         name = self._names.get(fiber)
         if name is None:
             line = "" if fiber.line is None or fiber.label.startswith("hook ") else f" at {place_text(fiber.line)}"
-            name = self._names[fiber] = FiberName(fiber.number, f"{fiber.label}{line}")
+            label = f"{fiber.label}{line}"
+            name = self._names[fiber] = FiberName(self._number(fiber, label), label)
         return name
+
+    def _number(self, fiber: Fiber, label: str) -> int:
+        """The fiber's own number; in a rerun that of its equal before, or the next one that no fiber had."""
+        key = (fiber.path, label)
+        if self._run == 1:
+            number = self._numbers[key] = fiber.number
+        else:
+            number = self._numbers.setdefault(key, self._last_number + 1)
+        self._last_number = max(self._last_number, number)
+        return number
 
     def _suspended_fibers(self, started_event_id: int) -> tuple[SuspendedFiber, ...]:
         suspended, resumed = self._suspended, self._resumed
@@ -399,8 +502,8 @@ class Recorder:
                 suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=True)
         for number, fiber in enumerate(resumed):
             if fiber.waits_for is None:
-                suspended.pop(fiber, None)  # it has ended
-                self._with_stack.pop(fiber, None)
+                for alive in (suspended, self._with_stack, self._names, self._groups):
+                    alive.pop(fiber, None)  # it has ended
             else:
                 fresh = with_locals and number < MAX_FRESH_STACKS
                 known = suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=fresh)

@@ -163,6 +163,8 @@ class ReplayedRun:
 
     def begin_rerun(self) -> None:
         """The code is about to run from its start. Its commands so far stay as they are."""
+        if self.observer is not None:
+            self.observer.rerun_begins()
         self.blocked = self.resolved_after_block = False
         self.fibers.close()
         self.fibers = self._new_fibers()

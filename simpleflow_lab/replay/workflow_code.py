@@ -8,6 +8,8 @@ A workflow that raises `ExecutionBlocked` runs again from its start at the next 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import greenlet
@@ -82,8 +84,13 @@ class WorkflowCode:
         if run.is_live:
             self._run_to_suspension()
             return
-        with muted_output() if run.observer is None else watched_output(run.observer.output_written):
+        with self._muted(None if run.observer is None else run.observer.output_written):
             self._run_to_suspension()
+
+    def _muted(self, receiver: Callable[[str], None] | None) -> AbstractContextManager[None]:
+        """Mutes the code's output; of a replay that is watched all of it, and the receiver gets what it prints."""
+        run = self._run
+        return muted_output() if run.observer is None or receiver is None or run.is_live else watched_output(receiver)
 
     def _spawn(self) -> None:
         self._is_spawned = True
@@ -91,7 +98,7 @@ class WorkflowCode:
 
     def _rerun(self) -> None:
         run = self._run
-        with muted_output():  # `finally` clauses of the run before
+        with self._muted(_drop):  # `finally` clauses of the run before
             run.begin_rerun()
             self._kinds.begin_rerun()
         self._instance = None
@@ -192,6 +199,10 @@ class WorkflowCode:
         if details is not None:
             details = run.fields.store_or_truncate(details, "details of the failure", _both_ends)
         close_with(run, "FailWorkflowExecution", reason=reason[:MAX_REASON], details=details)
+
+
+def _drop(text: str) -> None:
+    """Receives output that nobody gets."""
 
 
 def _input_of(started: HistoryEvent, fields: DeferredFields) -> tuple[list[Any], dict[str, Any]]:

@@ -13,7 +13,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Chain, Group
-from simpleflow_lab.exceptions import NondeterminismError, TaskFailed
+from simpleflow_lab.exceptions import ExecutionBlocked, NondeterminismError, TaskFailed
 from simpleflow_lab.replay.recorder import Recorder
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.trace import DecisionRecord, open_decision, watch
@@ -611,3 +611,81 @@ def test_a_failure_is_a_value(lab: Lab) -> None:
     assert future.failed
     assert (future.value or "").startswith(f"{TaskFailed.__name__}(")
     assert "broken" in (future.value or "")
+
+
+# -- code that runs again from its start --
+
+
+class Blocking(Watched):
+    name = "trace.blocking"
+
+    def run(self, count: int) -> int:
+        print("from the start")
+        chain = self.submit(Chain(*((add, number) for number in range(count))))
+        if not chain.done:
+            raise ExecutionBlocked
+        last = self.submit(add, self.submit(add, 1), 1)
+        if not last.done:
+            raise ExecutionBlocked
+        return int(last.result)
+
+
+def test_no_fiber_of_a_run_before_is_suspended_in_a_rerun(lab: Lab) -> None:
+    records = watched(Blocking, history_of(lab, Blocking, 4))
+    names = [[fiber.name for fiber in record.suspended] for record in records]
+    (chain,) = names[0]
+    assert chain.number == 2
+    assert names == [[chain]] * 4 + [[]] * 3
+    for number, record in enumerate(records[:4], start=1):
+        (fiber,) = record.suspended
+        assert [id[-2:] for id in fiber.waits_for_ids] == [f"-{number}"]
+        assert record.commands[0].fiber == chain
+    assert [record.output for record in records] == ["from the start\n"] * 7
+
+
+def test_a_task_that_a_rerun_submits_again_stays_one_future(lab: Lab) -> None:
+    count = 5
+    history = history_of(lab, Blocking, count)
+    records = watched(Blocking, history)
+    futures = records[-1].futures
+    assert [future.kind for future in futures] == ["chain", *["activity"] * (count + 2)]
+    assert futures[0].members == tuple(range(2, count + 2))
+    assert futures[-1].depends_on == (futures[-2].number,)
+    assert {future.state for future in futures} == {"FINISHED"}
+    for future in futures[1:]:
+        assert future.attempts == 1
+        events = [future.scheduled_event_id, future.started_event_id, future.closed_event_id]
+        types = [history[(event or 0) - 1].type for event in events]
+        assert types == ["ActivityTaskScheduled", "ActivityTaskStarted", "ActivityTaskCompleted"]
+    assert sum(len(record.changed_futures) for record in records) <= 4 * len(futures)
+
+
+class BlockingInFibers(Watched):
+    name = "trace.blocking_in_fibers"
+
+    def run(self) -> int:
+        slow = self.submit(self.start_timer("slow", 90))
+        chains = [self.submit(Chain((add, number), (add, number))) for number in (1, 2)]
+        broken = self.submit(break_down)
+        if not all(future.done for future in [*chains, broken, slow]):
+            raise ExecutionBlocked
+        return 1
+
+    def on_task_failure(self, failure_context: TaskFailureContext) -> TaskFailureContext | None:
+        self.submit(self.start_timer("think about it", 30)).wait()
+        return None
+
+
+def test_fibers_and_hooks_of_reruns_keep_their_names_and_a_prefix_its_records(lab: Lab) -> None:
+    execution = lab.start(BlockingInFibers)
+    with pytest.raises(Exception, match="broken"):
+        execution.result(timeout=60)
+    history = execution.history()
+    records = watched(BlockingInFibers, history)
+    names = {fiber.name for record in records for fiber in record.suspended}
+    assert len({name.number for name in names}) == len(names) == 3
+    for record in records:
+        ids = [future.id for future in record.futures if future.id is not None]
+        assert len(ids) == len(set(ids))
+        shown = [fiber.name for fiber in record.suspended]
+        assert len(shown) == len(set(shown))
