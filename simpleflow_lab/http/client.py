@@ -17,7 +17,13 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn, Unpack
 
 from simpleflow_lab.engine import validation
-from simpleflow_lab.exceptions import FAULTS, SerializationException, ServiceUnreachableError, SWFFault
+from simpleflow_lab.exceptions import (
+    FAULTS,
+    SerializationException,
+    ServiceUnreachableError,
+    SWFFault,
+    UnknownOperationException,
+)
 from simpleflow_lab.http import connection_file
 from simpleflow_lab.http.connection_file import connection_file_path, read_connection_file
 from simpleflow_lab.http.connections import HOST, Connections, ResponseError
@@ -32,6 +38,7 @@ from simpleflow_lab.http.targets import (
     WAIT_FOR_HISTORY,
 )
 from simpleflow_lab.service.delegation import DelegatingService
+from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf import shapes
@@ -40,6 +47,8 @@ from simpleflow_lab.swf.history import epoch_seconds
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 75.0
 """Seconds. Longer than the engine holds a poll."""
+POLLING_PAUSE: Final = 0.25
+"""Longest pause, in seconds, between two readings of a history where the owner can't wait for it."""
 _NOT_THE_OWNER: Final = frozenset({401, 403})
 """Statuses of an endpoint that does not know the key: another engine has the port by now."""
 
@@ -108,6 +117,15 @@ class EngineClient(DelegatingService):
                 response = self._post(WAIT_FOR_HISTORY, request)
             except TimeoutError:
                 self._unreachable(f"wait_for_history got no answer within {self._read_timeout:g} s")
+            except UnknownOperationException:  # the owner runs version 0.1.0, and can't wait
+                polling = HistoryPolling(self, longest_pause=POLLING_PAUSE)
+                return polling.wait_for_history(
+                    domain=domain,
+                    execution=execution,
+                    after_event_id=after_event_id,
+                    timeout=deadline - time.monotonic(),
+                    until_closed=until_closed,
+                )
             last = response.get("lastEventId")
             if type(last) is not int:
                 self._unreachable("the response to wait_for_history has no lastEventId")

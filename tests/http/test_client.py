@@ -30,6 +30,7 @@ from simpleflow_lab.exceptions import (
     SerializationException,
     ServiceUnreachableError,
     SWFFault,
+    UnknownOperationException,
     UnknownResourceFault,
     ValidationException,
 )
@@ -37,7 +38,7 @@ from simpleflow_lab.http.client import EngineClient, connect_to_owner
 from simpleflow_lab.http.connections import MAX_HEADERS, MAX_LINE, MAX_RESPONSE
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.http.signature import signed_headers
-from simpleflow_lab.http.targets import MAX_BODY
+from simpleflow_lab.http.targets import MAX_BODY, WAIT_FOR_HISTORY
 from simpleflow_lab.service import aws
 
 ROOT = Path(__file__).parents[2]
@@ -311,6 +312,25 @@ def test_an_owner_that_dies_between_two_calls_is_unreachable(tmp_path):
         for _ in range(2):
             with pytest.raises(ServiceUnreachableError, match="does not answer"):
                 domains(client)
+
+
+class ClientOfAnOlderOwner(EngineClient):
+    def _post(self, target, request):
+        if target == WAIT_FOR_HISTORY:
+            raise UnknownOperationException
+        return super()._post(target, request)
+
+
+def test_the_history_of_an_owner_that_cannot_wait_is_read_until_it_grows(endpoint, engine):
+    client = ClientOfAnOlderOwner(
+        port=endpoint.port, access_key=endpoint.access_key, secret_key=endpoint.secret_key, region="us-east-1"
+    )
+    wait = {"domain": "lab", "execution": start(engine), "timeout": 30.0}
+    with ThreadPoolExecutor(1) as threads:
+        closed = threads.submit(client.wait_for_history, **wait, after_event_id=2, until_closed=True)
+        engine.terminate_workflow_execution(domain="lab", workflowId="w")
+        assert closed.result(20) == 3
+    client.close()
 
 
 @pytest.mark.parametrize("how", ["killed", "closed"])
