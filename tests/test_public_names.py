@@ -28,7 +28,6 @@ SAME_NAME = {
 UPSTREAM = "upstream's path"
 COMMAND = "what an author submits, and the command that becomes of it"
 FACES = "the same for each face, and faces don't import each other"
-ROOMS = "plain words, each clear in its room"
 SAME_MODULE = {
     "step.constants": UPSTREAM,
     "step.workflow": UPSTREAM,
@@ -38,9 +37,6 @@ SAME_MODULE = {
     "replay.commands.signal": COMMAND,
     "cli.renderers": FACES,
     "notebook.renderers": FACES,
-    "cli.messages": ROOMS,
-    "runtime.forked.child": ROOMS,
-    "runtime.forked.messages": ROOMS,
 }
 """Modules whose last name is another one's too, with the reason. Those of `upstream` have one already."""
 

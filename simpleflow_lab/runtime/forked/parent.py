@@ -39,8 +39,8 @@ from typing import Any, Final
 from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.exceptions import ActivityProcessDied, ObjectNotFoundError, StoreError, UsageError
-from simpleflow_lab.runtime.forked import child, locks
-from simpleflow_lab.runtime.forked.messages import FramedMessages
+from simpleflow_lab.runtime.forked import activity_process, locks
+from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Failed, Outcome, from_record
 
 logger = logging.getLogger(__name__)
@@ -283,7 +283,7 @@ def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) ->
         try:
             pid = os.fork()
             if pid == 0:
-                child.main(
+                activity_process.main(
                     call,
                     task.context,
                     connection=its,

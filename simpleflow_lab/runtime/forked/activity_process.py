@@ -27,7 +27,7 @@ from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageErro
 from simpleflow_lab.programs.child_processes import PR_SET_PDEATHSIG
 from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked import locks
-from simpleflow_lab.runtime.forked.messages import FramedMessages
+from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
 from simpleflow_lab.runtime.outcomes import Outcome, outcome_of, to_record
 
 _HEARTBEAT_SECONDS: Final = 0.1
