@@ -47,7 +47,7 @@ class FailureDetails:
 
 def reason_of(error: BaseException) -> str:
     """`Type: message` within SWF's limit."""
-    return _cut(f"{type(error).__name__}: {_message(error)}".rstrip(": "), MAX_REASON_LENGTH)
+    return _cut(f"{type(error).__name__}: {message_of(error)}".rstrip(": "), MAX_REASON_LENGTH)
 
 
 def details_of(error: BaseException, *, skip_package: bool = True, whole: bool = False) -> str:
@@ -61,7 +61,7 @@ def details_of(error: BaseException, *, skip_package: bool = True, whole: bool =
         "error": _cut(kind.__name__, _MAX_NAME),
         "error_type": _qualified(kind),
         "error_bases": [_qualified(base) for base in kind.__mro__[1:-1]][:_MAX_BASES],
-        "message": _message(error) if whole else _cut(_message(error), _MAX_MESSAGE),
+        "message": message_of(error) if whole else _cut(message_of(error), _MAX_MESSAGE),
         "traceback": lines,
     }
     text = json.dumps(record)
@@ -73,7 +73,7 @@ def details_of(error: BaseException, *, skip_package: bool = True, whole: bool =
         lines[middle - len(lines) // 4 - 1 : middle + 1] = ["    [...]"]
         text = json.dumps(record)
     # What is left is too much by itself, as a message of 4,000 emoji is: JSON needs twelve characters for each.
-    for name, less in (("traceback", []), ("error_bases", []), ("message", _cut(_message(error), _MAX_NAME))):
+    for name, less in (("traceback", []), ("error_bases", []), ("message", _cut(message_of(error), _MAX_NAME))):
         if len(text) > MAX_DETAILS_LENGTH:
             record[name] = less
             text = json.dumps(record)
@@ -174,7 +174,8 @@ def _remove_package_frames(found: traceback.TracebackException | None) -> None:
         found = found.__cause__
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """The text of an exception, or a note that its `__str__` raised."""
     try:
         return str(error)
     except Exception as failure:  # an author's __str__ may do anything; the failure must be recorded all the same

@@ -67,4 +67,4 @@ class Observer(Protocol):
         """The decision task is answered with these decisions, or would be."""
 
     def decision_failed(self, error: Exception, *, pending: int) -> None:
-        """The code could not run to where all of it waits."""
+        """The code could not run to where all of it waits, or must not run."""

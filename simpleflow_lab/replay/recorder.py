@@ -56,6 +56,8 @@ from simpleflow_lab.task import (
 
 MAX_OUTPUT: Final = 10_000
 """Most characters of output that one record holds."""
+MAX_ERROR: Final = 4_000
+"""Most characters of why a decision could not be made."""
 MAX_FRESH_STACKS: Final = 100
 """Most fibers that ran in a decision and whose local variables are recorded with it."""
 MAX_RENEWED_STACKS: Final = 10
@@ -394,7 +396,7 @@ class Recorder:
                 execution_context=execution_context,
                 close=_close_among(recorded, decisions),
                 divergence=divergence,
-                error=None if error is None else f"{type(error).__name__}: {error}",
+                error=None if error is None else _error_text(error),
                 _futures=self._log,
                 _first_change=decision.first_change,
                 _last_change=len(self._log),
@@ -523,6 +525,13 @@ class Recorder:
             stack=stack_of(fiber, with_locals=with_locals),
             recorded_at=started_event_id,
         )
+
+
+def _error_text(error: Exception) -> str:
+    """Class and message of an error of this package; one of the author's is written without running its code."""
+    is_own = type(error).__module__.partition(".")[0] == __name__.partition(".")[0]
+    text = f"{type(error).__name__}: {error}" if is_own else value_text(error)
+    return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 3]}..."
 
 
 def _close_among(recorded: Iterable[HistoryEvent], decisions: Iterable[Decision]) -> Close | None:

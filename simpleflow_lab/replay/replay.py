@@ -101,7 +101,12 @@ class Replay:
         if self._run.is_dry and not dry:
             raise RuntimeError("this replay made a dry decision: make a new replay to decide")
         if self.workflow.determinism == "raise" and self.impurities:
-            raise ImpureWorkflowError("; ".join(str(impurity) for impurity in self.impurities))
+            impure = ImpureWorkflowError("; ".join(str(impurity) for impurity in self.impurities))
+            if self._observer is not None:
+                seen = self._run.events[self.decided_for : started_event_id]
+                self._observer.decision_begins(started_event_id, seen, None)
+                self._observer.decision_failed(impure, pending=len(self._run.pending))
+            raise impure
         self.replay_last_batch()
         self._run.is_dry = dry
         self._run_to(started_event_id, None)

@@ -75,6 +75,7 @@ def watch(
     Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and another
     `DecisionTaskError` or `StoreError` where it can make none, each after the record that says so. With
     `on_divergence="collect"` the records end there and nothing is raised. Raises `HistoryError` if `history` is none.
+    A `KeyboardInterrupt` in the main thread ends the iteration and is raised, wherever it comes, and leaves no record.
     """
     records: list[DecisionRecord] = []
     replay = Replay(workflow, observer=Recorder(records.append, stacks_from=stacks_from), **options)

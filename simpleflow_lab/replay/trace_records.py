@@ -213,7 +213,8 @@ class DecisionRecord:
     divergence: Divergence | None
     """The first difference between the history and the code: the replay stops at it."""
     error: str | None
-    """Why the decision could not be made, if it could not, and its divergence if there is one."""
+    """Why the decision could not be made, if it could not, and its divergence if there is one; cut after 4,000
+    characters."""
     _futures: FutureLog = field(repr=False, compare=False)
     _first_change: int = field(repr=False, compare=False)
     _last_change: int = field(repr=False, compare=False)

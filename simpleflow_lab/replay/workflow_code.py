@@ -8,6 +8,7 @@ A workflow that raises `ExecutionBlocked` runs again from its start at the next 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
@@ -19,7 +20,9 @@ from simpleflow_lab.data.failure_details import format_traceback, read_details, 
 from simpleflow_lab.data.fields import DeferredFields
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
+    DecisionTaskError,
     ExecutionBlocked,
+    StoreError,
     TaskFailed,
     UsageError,
     WorkflowCanceled,
@@ -125,8 +128,16 @@ class WorkflowCode:
 
     def _enter(self) -> None:
         if self._instance is None:
-            self._instance = self._run.workflow = self._class(self._executor)
+            self._instance = self._run.workflow = self._make_instance()
         self._hooks.call(self._run, "before_replay")
+
+    def _make_instance(self) -> Workflow:
+        try:
+            return self._class(self._executor)
+        except (DecisionTaskError, StoreError):
+            raise
+        except Exception as error:
+            raise InfrastructureError.of(error, f"{self._class.type_name()}.__init__") from error
 
     # -- how it ends --
 
@@ -153,12 +164,20 @@ class WorkflowCode:
         except (greenlet.GreenletExit, DecisionInterrupted):
             raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self._is_interrupted():
+                raise
             self._author_failed(error)
         else:
             if run.closing is None:
                 self._hooks.call(run, "after_replay")
                 self._hooks.call_at_close(run, "on_completed")
                 close_with(run, "CompleteWorkflowExecution", result=text)
+
+    def _is_interrupted(self) -> bool:
+        """Whoever watches the replay may have interrupted it: signals are handled in the main thread."""
+        run = self._run
+        is_watched = run.observer is not None and not run.is_live
+        return is_watched and threading.current_thread() is threading.main_thread()
 
     def _cancels(self) -> bool:
         """A cancel request came, and the workflow's `should_cancel`, called once for each, does not refuse it."""
@@ -183,10 +202,7 @@ class WorkflowCode:
     def _author_failed(self, error: BaseException, what: str = "") -> None:
         """The author's code raised: that ends the execution, unless it is an infrastructure error."""
         if _is_infrastructure(error):
-            where = f"{self._class.type_name()}.{what or 'run'}"
-            failed = InfrastructureError(f"{type(error).__name__} in {where}: {error}")
-            failed.__cause__ = error
-            self._run.fail_decision(failed)
+            self._run.fail_decision(InfrastructureError.of(error, f"{self._class.type_name()}.{what or 'run'}"))
         else:
             reason = reason_of(error)
             self._fail(f"{what}: {reason}" if what else reason, _failure_details(error))

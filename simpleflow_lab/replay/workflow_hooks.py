@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from simpleflow_lab.data.failure_details import message_of
 from simpleflow_lab.exceptions import DecisionTaskError
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.workflow import Workflow
@@ -26,6 +27,13 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 
 class InfrastructureError(DecisionTaskError):
     """The workflow's code met an infrastructure error; the decision is retried."""
+
+    @classmethod
+    def of(cls, error: BaseException, where: str) -> InfrastructureError:
+        """The error that the author's code raised there, whatever its `__str__` does."""
+        infrastructure_error = cls(f"{type(error).__name__} in {where}: {message_of(error)}")
+        infrastructure_error.__cause__ = error
+        return infrastructure_error
 
 
 class Hooks:
@@ -53,7 +61,7 @@ class Hooks:
                 returned = getattr(run.workflow, method)(run.history, *args)
             return returned
         except Exception as error:
-            raise InfrastructureError(f"{type(error).__name__} in {self._type_name()}.{name}: {error}") from error
+            raise InfrastructureError.of(error, f"{self._type_name()}.{name}") from error
 
     def call_at_close(self, run: ReplayedRun, name: str, *args: Any) -> None:
         """Call a hook of the close: when the close is decided, and not when it is replayed or only inspected.

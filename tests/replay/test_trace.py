@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,9 +15,16 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Chain, Group
-from simpleflow_lab.exceptions import ExecutionBlocked, NondeterminismError, TaskFailed
-from simpleflow_lab.replay.recorder import Recorder
+from simpleflow_lab.exceptions import (
+    DecisionTaskError,
+    ExecutionBlocked,
+    ImpureWorkflowError,
+    NondeterminismError,
+    TaskFailed,
+)
+from simpleflow_lab.replay.recorder import MAX_ERROR, Recorder
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.replay.trace import DecisionRecord, open_decision, watch
 from simpleflow_lab.swf.decisions import attributes
 from simpleflow_lab.swf.history import History, HistoryEvent
@@ -256,9 +265,9 @@ def test_signals_are_recorded_by_the_decision_that_saw_them_first() -> None:
         assert execution.result(timeout=60) == 7
         history = execution.history()
     records = watched(Listening, history)
-    (signal,) = (signal for record in records for signal in record.signals)
-    assert signal.name == "go"
-    assert history[signal.event_id - 1].type == "WorkflowExecutionSignaled"
+    (seen,) = (each for record in records for each in record.signals)
+    assert seen.name == "go"
+    assert history[seen.event_id - 1].type == "WorkflowExecutionSignaled"
     (future,) = records[-1].futures
     assert (future.kind, future.id, future.value) == ("signal wait", "go", "7")
 
@@ -558,7 +567,7 @@ def test_a_refused_close_shows_that_the_run_went_on(refused: list[HistoryEvent])
     assert first.close.decision_type == "CompleteWorkflowExecution"
     assert first.close.refused == "UNHANDLED_DECISION"
     assert refused[(first.close.event_id or 0) - 1].type == "CompleteWorkflowExecutionFailed"
-    assert [signal.name for signal in second.signals] == ["late"]
+    assert [each.name for each in second.signals] == ["late"]
     assert [command.id for command in second.commands] == ["CompleteWorkflowExecution"]
     assert second.close is not None
     assert second.close.refused is None
@@ -689,3 +698,114 @@ def test_fibers_and_hooks_of_reruns_keep_their_names_and_a_prefix_its_records(la
         assert len(ids) == len(set(ids))
         shown = [fiber.name for fiber in record.suspended]
         assert len(shown) == len(set(shown))
+
+
+# -- errors and interrupts --
+
+
+class Untold(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError("in __str__")
+
+
+class Fragile(Watched):
+    name = "trace.fragile"
+    determinism = "off"
+    at: str | None = None
+    error: BaseException = RuntimeError("on purpose")
+
+    def __init__(self, executor: Any):
+        super().__init__(executor)
+        self.fails_at("__init__")
+
+    def before_replay(self, history: Any) -> None:
+        self.fails_at("before_replay")
+
+    def run(self) -> int:
+        self.submit(add, 1).wait()
+        self.fails_at("run")
+        return int(self.submit(add, 2).result)
+
+    def fails_at(self, place: str) -> None:
+        if self.at == place:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("at", "error", "text"),
+    [
+        ("__init__", RuntimeError("on purpose"), "RuntimeError in trace.fragile.__init__: on purpose"),
+        ("__init__", Untold(), "Untold in trace.fragile.__init__: <Untold.__str__ raised ZeroDivisionError>"),
+        ("before_replay", Untold(), "Untold in trace.fragile.before_replay: <Untold.__str__ raised ZeroDivisionError>"),
+        ("run", ConnectionError("x" * 1_000_000), "ConnectionError in trace.fragile.run: xxx"),
+    ],
+)
+def test_an_error_of_the_code_that_lets_no_decision_be_made_has_a_bounded_record(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, at: str, error: Exception, text: str
+) -> None:
+    history = history_of(lab, Fragile)
+    monkeypatch.setattr(Fragile, "at", at)
+    monkeypatch.setattr(Fragile, "error", error)
+    last = watched(Fragile, history, on_divergence="collect")[-1]
+    assert text in (last.error or "")
+    assert len(last.error or "") <= MAX_ERROR
+    with pytest.raises(DecisionTaskError, match=r"in trace\.fragile"):
+        watched(Fragile, history)
+
+
+class Impure(Watched):
+    name = "trace.impure"
+    determinism = "off"
+
+    def run(self) -> float:
+        return float(self.submit(add, 1).result) + time.time()
+
+
+def test_impure_code_that_must_not_decide_has_a_record_that_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = history_of(lab, Impure)
+    monkeypatch.setattr(Impure, "determinism", "raise")
+    for started in [event.id for event in history if event.type == "DecisionTaskStarted"]:
+        last = watched(Impure, history, until=started, dry=True, on_divergence="collect")[-1]
+        assert (last.error or "").startswith("ImpureWorkflowError: ")
+        assert "time.time" in (last.error or "")
+        assert (last.started_event_id, last.is_replayed, last.commands) == (started, False, ())
+        with pytest.raises(ImpureWorkflowError):
+            watched(Impure, history, until=started, dry=True)
+
+
+class Interruptible(Watched):
+    name = "trace.interruptible"
+    how: str | None = None
+
+    def run(self) -> int:
+        self.submit(add, 1).wait()
+        if self.how == "signal":
+            signal.raise_signal(signal.SIGINT)
+        elif self.how == "raise":
+            raise KeyboardInterrupt
+        return int(self.submit(add, 2).result)
+
+
+@pytest.mark.parametrize("on_divergence", ["raise", "collect"])
+def test_an_interrupt_reaches_who_watches_and_leaves_no_record(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, on_divergence: str
+) -> None:
+    history = history_of(lab, Interruptible)
+    monkeypatch.setattr(Interruptible, "how", "signal")
+    records: list[DecisionRecord] = []
+    with pytest.raises(KeyboardInterrupt):
+        records.extend(watch(Interruptible, history, on_divergence=on_divergence))  # type: ignore[arg-type]
+    assert [record.error for record in records] == [None]
+
+
+def test_an_interrupt_that_the_code_itself_raised_fails_the_execution_in_another_thread(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Interruptible, "how", "raise")
+    history = history_of(lab, Interruptible)
+    assert history[-1].attributes["reason"] == "KeyboardInterrupt"
+    with ReplayThread() as thread:
+        last = thread.listed(watch(Interruptible, history))[-1]
+    assert last.close is not None
+    assert last.close.decision_type == "FailWorkflowExecution"
+    assert last.error is None
