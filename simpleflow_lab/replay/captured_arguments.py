@@ -40,6 +40,8 @@ class CapturedArguments:
         `future` is the task's. A failed argument whose failure raises closes it, and `proceed` is not called. An error
         of `proceed` is raised if it is called at once, for it is the submitting line's; later it closes the future.
         """
+        if self.futures and run.observer is not None:
+            run.observer.arguments_captured(future, self.futures)
         waiting = [dependency for dependency in self.futures if not dependency.done]
         if not waiting:
             self._proceed(future, proceed)

@@ -43,6 +43,9 @@ class Observer(Protocol):
     def fiber_resumed(self, fiber: Fiber) -> None:
         """A fiber starts, or goes on."""
 
+    def arguments_captured(self, future: Future, dependencies: Sequence[Future]) -> None:
+        """The task of this future, which is about to be submitted, has these futures among its arguments, in order."""
+
     def task_submitted(self, task: Task, future: Future, line: Line | None, fiber: Fiber | None) -> None:
         """The code submitted a task. A timer that it submits again has the same future."""
 

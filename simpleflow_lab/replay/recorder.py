@@ -13,7 +13,7 @@ from typing import Final
 
 from simpleflow_lab.canvas import ChainFuture, GroupFuture
 from simpleflow_lab.exceptions import NondeterminismError
-from simpleflow_lab.futures import Future, nested
+from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.commands.activity import ACTIVITY
 from simpleflow_lab.replay.commands.child import CHILD
@@ -199,6 +199,8 @@ class Recorder:
         """Which run of the code this is: the first, or the second if it is rerun, and so on."""
         self._futures: dict[Future, _FutureState] = {}
         """The states of the futures that this run of the code got."""
+        self._arguments: dict[Future, Sequence[Future]] = {}
+        """The futures among the arguments of a task that is being submitted."""
         self._futures_known = 0
         self._places: dict[_Place, list[_FutureState]] = {}
         """What each place of the code has submitted in any run, in order."""
@@ -262,13 +264,16 @@ class Recorder:
                 self._groups[fiber] = self._new_groups[-1]
         self._resumed[fiber] = None
 
+    def arguments_captured(self, future: Future, dependencies: Sequence[Future]) -> None:
+        """See `Observer`."""
+        self._arguments[future] = dependencies
+
     def task_submitted(self, task: Task, future: Future, line: Line | None, fiber: Fiber | None) -> None:
         """See `Observer`."""
         if future not in self._futures:
             kind = _KINDS.get(type(task)) or next(kind for base, kind in _KINDS.items() if isinstance(task, base))
             name = str(getattr(task, "name", None) or future.task_id)
-            given = (getattr(task, "args", ()), getattr(task, "kwargs", {}), getattr(task, "details", None))
-            self._add(kind, name, future, line, fiber, nested(given))
+            self._add(kind, name, future, line, fiber, self._arguments.pop(future, ()))
 
     def container_submitted(self, future: Future, line: Line | None, fiber: Fiber | None) -> None:
         """See `Observer`."""
@@ -518,11 +523,13 @@ class Recorder:
         future, name = fiber.waits_for, self._name(fiber)
         assert future is not None
         assert name is not None
+        stack, is_stack_cut = stack_of(fiber, with_locals=with_locals)
         return SuspendedFiber(
             name=name,
             waits_for=value_text(future),
             waits_for_ids=open_ids(future),
-            stack=stack_of(fiber, with_locals=with_locals),
+            stack=stack,
+            is_stack_cut=is_stack_cut,
             recorded_at=started_event_id,
         )
 

@@ -6,10 +6,11 @@ nothing that happens later changes them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.futures import AnyOf, Future
@@ -22,23 +23,46 @@ MAX_FRAMES: Final = 50
 """Most frames of one stack: the innermost ones."""
 MAX_LOCALS: Final = 40
 """Most local variables of one frame."""
+MAX_NAME: Final = 100
+"""Most characters of a local variable's name."""
 MAX_IDS: Final = 20
 """Most ids that are named of what a fiber waits for."""
 _MAX_MEMBERS: Final = 60
 
 
-def stack_of(fiber: Fiber, *, with_locals: bool) -> tuple[StackFrame, ...]:
-    """The author's frames of a suspended fiber, innermost last."""
+def stack_of(fiber: Fiber, *, with_locals: bool) -> tuple[tuple[StackFrame, ...], bool]:
+    """The author's frames of a suspended fiber, innermost last, and whether there are more than `MAX_FRAMES`."""
     frames: list[StackFrame] = []
     frame = author_frame(fiber.greenlet.gr_frame)
     while frame is not None and len(frames) < MAX_FRAMES:
         frames.append(StackFrame(line=line_of(frame), locals=_locals_of(frame) if with_locals else None))
         frame = author_frame(frame.f_back)
-    return tuple(reversed(frames))
+    return tuple(reversed(frames)), frame is not None
 
 
 def _locals_of(frame: FrameType) -> dict[str, str]:
-    return {name: value_text(value) for name, value in islice(frame.f_locals.items(), MAX_LOCALS)}
+    found: Any = frame.f_locals
+    kind = type(found)
+    if issubclass(kind, dict):
+        items = dict.items(found)  # what `exec` got as its variables may have methods of the author's own
+    elif kind is _FUNCTION_LOCALS:
+        items = found.items()
+    else:
+        return {}
+    named = ((name, value) for name, value in islice(items, MAX_LOCALS) if type(name) is str)
+    return {_shortened(name): value_text(value) for name, value in named}
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
+
+
+def _type_of_function_locals() -> type:
+    return type(sys._getframe().f_locals)
+
+
+_FUNCTION_LOCALS: Final = _type_of_function_locals()
+"""`dict`, or from Python 3.13 on a view of the frame."""
 
 
 def open_ids(future: Future) -> list[str]:

@@ -52,6 +52,8 @@ class SuspendedFiber:
     """Ids of the tasks behind that future that are not done, at most 20."""
     stack: Sequence[StackFrame]
     """The author's frames, innermost last; empty if only this package's code is suspended there, as in a chain."""
+    is_stack_cut: bool
+    """The stack has further, outer frames of the author's: only the 50 innermost are recorded."""
     recorded_at: int
     """Id of the `DecisionTaskStarted` event of the decision in which all this was recorded. It is an earlier one if the
     fiber has not run since, and has no frames of the author's, or if too many fibers wait to inspect each again."""

@@ -809,3 +809,66 @@ def test_an_interrupt_that_the_code_itself_raised_fails_the_execution_in_another
     assert last.close is not None
     assert last.close.decision_type == "FailWorkflowExecution"
     assert last.error is None
+
+
+# -- watching runs no code of the author's beside the workflow, and is bounded --
+
+
+class CountingList(list[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        counted["list.__iter__"] += 1
+        return super().__iter__()
+
+
+class CountingDict(dict[str, Any]):
+    def items(self) -> Any:
+        counted["dict.items"] += 1
+        return super().items()
+
+
+class OwnContainers(Watched):
+    name = "trace.own_containers"
+
+    def run(self) -> int:
+        first = self.submit(add, 1)
+        second = self.submit(add, *CountingList([1, 2]))
+        passed = self.submit(first_of, CountingList([first, CountingDict(a=second)]))
+        variables = CountingDict(passed=passed)
+        variables["x" * 1_000] = variables[1] = 1  # type: ignore[index]
+        exec("found = passed.result", {}, variables)
+        return int(variables["found"])
+
+
+@activity.with_attributes(**VERSION)
+def first_of(values: list[int]) -> int:
+    return values[0]
+
+
+def test_containers_of_the_author_are_read_no_more_often_when_watched(lab: Lab) -> None:
+    history = history_of(lab, OwnContainers)
+    counted.clear()
+    replay = Replay(OwnContainers)
+    replay.feed(history)
+    replay.close()
+    unwatched = counted.copy()
+    assert unwatched["list.__iter__"]
+    counted.clear()
+    records = watched(OwnContainers, history)
+    assert counted == unwatched
+    assert [future.depends_on for future in records[-1].futures] == [(), (), (1, 2)]
+    frame = records[0].suspended[0].stack[-1]
+    assert list(frame.locals or {}) == ["passed", "x" * 97 + "..."]
+
+
+class Deep(Watched):
+    name = "trace.deep"
+
+    def run(self, depth: int) -> int:
+        return self.run(depth - 1) if depth else int(self.submit(add, 1).result)
+
+
+@pytest.mark.parametrize(("depth", "frames", "is_cut"), [(0, 1, False), (49, 50, False), (50, 50, True)])
+def test_a_deep_stack_is_cut_and_says_so(lab: Lab, depth: int, frames: int, is_cut: bool) -> None:
+    (fiber,) = watched(Deep, history_of(lab, Deep, depth))[0].suspended
+    assert (len(fiber.stack), fiber.is_stack_cut) == (frames, is_cut)
+    assert (fiber.stack[-1].locals or {})["depth"] == "0"
