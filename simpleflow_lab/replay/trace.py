@@ -7,16 +7,18 @@ replay: `run`, and the hooks that belong to every replay (`before_replay`, `afte
 
 Going back is watching a prefix: `until`.
 
-Rule: a history is watched in one thread, the one that asks for the first record. `replay_thread` lets others ask.
+Rule: a history is watched in one thread, the one that asks for the first record. `replay_thread` lets others ask. An
+iterator that another thread drops is closed when its own thread watches the next history.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, Final, Literal
 
-from simpleflow_lab.exceptions import DecisionTaskError, StoreError
+from simpleflow_lab.exceptions import DecisionTaskError, StoreError, UsageError
 from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.recorder import Recorder
@@ -76,8 +78,13 @@ def watch(
     `DecisionTaskError` or `StoreError` where it can make none, each after the record that says so. With
     `on_divergence="collect"` the records end there and nothing is raised. Raises `HistoryError` if `history` is none.
     A `KeyboardInterrupt` in the main thread ends the iteration and is raised, wherever it comes, and leaves no record.
+    Raises `UsageError`, and ends, if a later record is asked for in another thread than the first.
     """
     records: list[DecisionRecord] = []
+    abandoned = _abandoned.replays
+    while abandoned:
+        _close(abandoned.pop())
+    owner = threading.get_ident()
     replay = Replay(workflow, observer=Recorder(records.append, stacks_from=stacks_from), **options)
     last = len(history) if until is None else max(0, min(until, len(history)))
     try:
@@ -95,8 +102,10 @@ def watch(
         if on_divergence != "collect":
             raise
     finally:
-        with watched_output(lambda text: None):  # abandoned code may print in its `finally` clauses
-            replay.close()
+        if threading.get_ident() == owner:
+            _close(replay)
+        else:
+            abandoned.append(replay)
 
 
 def open_decision(history: Sequence[HistoryEvent]) -> int | None:
@@ -109,10 +118,31 @@ def open_decision(history: Sequence[HistoryEvent]) -> int | None:
     return None
 
 
-def _taken(records: list[DecisionRecord]) -> list[DecisionRecord]:
-    taken = records[:]
-    records.clear()
-    return taken
+def _taken(records: list[DecisionRecord]) -> Iterator[DecisionRecord]:
+    """Takes the records out of the list. Raises `UsageError` if the next one is asked for in another thread."""
+    owner = threading.get_ident()
+    while records:
+        yield records.pop(0)
+        if threading.get_ident() != owner:
+            raise UsageError(
+                "a history is watched in one thread, the one that asked for the first record: "
+                "watch it anew, or in a ReplayThread if several threads ask"
+            )
+
+
+class _Abandoned(threading.local):
+    """The replays of a thread whose iterators were dropped in another one: their fibers can end in their own alone."""
+
+    def __init__(self) -> None:
+        self.replays: list[Replay] = []
+
+
+_abandoned: Final = _Abandoned()
+
+
+def _close(replay: Replay) -> None:
+    with watched_output(lambda text: None):  # abandoned code may print in its `finally` clauses
+        replay.close()
 
 
 def _rest_of_batch(history: Sequence[HistoryEvent], position: int) -> list[HistoryEvent]:

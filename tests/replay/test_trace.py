@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import json
 import signal
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from simpleflow_lab.exceptions import (
     ImpureWorkflowError,
     NondeterminismError,
     TaskFailed,
+    UsageError,
 )
 from simpleflow_lab.replay.recorder import MAX_ERROR, Recorder
 from simpleflow_lab.replay.replay import Replay
@@ -312,6 +315,7 @@ class Cleans(Watched):
         try:
             self.submit(add, 1).wait()
         finally:
+            counted["cleaned up"] += 1
             print("cleaned up")
 
 
@@ -872,3 +876,43 @@ def test_a_deep_stack_is_cut_and_says_so(lab: Lab, depth: int, frames: int, is_c
     (fiber,) = watched(Deep, history_of(lab, Deep, depth))[0].suspended
     assert (len(fiber.stack), fiber.is_stack_cut) == (frames, is_cut)
     assert (fiber.stack[-1].locals or {})["depth"] == "0"
+
+
+# -- threads --
+
+
+def in_another_thread(call: Callable[[], None]) -> None:
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+
+
+def test_an_iterator_that_another_thread_drops_is_closed_quietly_in_its_own(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    history = history_of(lab, Cleans)
+    counted.clear()
+    capfd.readouterr()
+    dropped = [watch(Cleans, history)]
+    next(dropped[0])
+    in_another_thread(dropped.clear)
+    gc.collect()
+    assert counted["cleaned up"] == 0
+    assert len(watched(Cleans, history)) == 2
+    assert counted["cleaned up"] == 2
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_record_that_another_thread_asks_for_is_an_error(lab: Lab) -> None:
+    records = watch(Sums, history_of(lab, Sums, 2))
+    next(records)
+    errors: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(UsageError) as raised:
+            next(records)
+        errors.append(str(raised.value))
+
+    in_another_thread(ask)
+    assert "in one thread" in errors[0]
