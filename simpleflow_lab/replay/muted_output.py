@@ -2,11 +2,14 @@
 
 What a workflow prints was printed when it ran the first time. While it is replayed, the output of its thread to
 `sys.stdout` and to the package's logger is dropped; the output of other threads is written as ever. A replay that is
-only watched drops what goes to `sys.stderr`, too.
+only watched drops what goes to `sys.stderr` and to the handlers of any logger, too.
+
+Rule: what is replaced in `sys` and `logging` is replaced while some thread is muted, and is then as it was before.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -41,6 +44,33 @@ class _Gate:
         return getattr(self.stream, name)
 
 
+class _LoggerGate:
+    """Stands in for `logging.Logger.callHandlers` while some thread watches: drops what such a thread logs.
+
+    A handler may hold a stream that it got before, so that the gate of `sys.stderr` doesn't see what it writes.
+    """
+
+    def __init__(self) -> None:
+        self._original = logging.Logger.callHandlers
+        watching = _muted["stderr"]
+
+        def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+            if threading.get_ident() not in watching:
+                self._original(logger, record)
+
+        self._replacement = call_handlers
+        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
+
+    def remove(self) -> None:
+        # What has replaced it meanwhile may still call it: it then drops nothing.
+        if logging.Logger.callHandlers is self._replacement:
+            logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
+
+
+_logger_gates: Final[list[_LoggerGate]] = []
+"""The gate in use, if some thread watches."""
+
+
 @contextmanager
 def muted_output() -> Iterator[None]:
     """Within it, this thread's `print` and its lines to the package's logger are dropped."""
@@ -53,7 +83,7 @@ def muted_output() -> Iterator[None]:
 
 @contextmanager
 def watched_output(receiver: Callable[[str], None]) -> Iterator[None]:
-    """Within it, the receiver gets what this thread prints; its other output, to `sys.stderr` too, is dropped."""
+    """Within it, the receiver gets what this thread prints; its other output is dropped, and so is what it logs."""
     thread = threading.get_ident()
     outer = _receivers.get(thread)
     _receivers[thread] = receiver
@@ -75,6 +105,8 @@ def _mute(name: str) -> None:
         threads = _muted[name]
         if not threads:
             setattr(sys, name, _Gate(name))
+            if name == "stderr":
+                _logger_gates.append(_LoggerGate())
         threads[thread] = threads.get(thread, 0) + 1
 
 
@@ -85,6 +117,8 @@ def _unmute(name: str) -> None:
         threads[thread] -= 1
         if not threads[thread]:
             del threads[thread]
+        if not threads and name == "stderr":
+            _logger_gates.pop().remove()
         gate = getattr(sys, name)
         # If something else has replaced the stream meanwhile, that puts it back.
         if not threads and isinstance(gate, _Gate):

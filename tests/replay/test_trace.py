@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import gc
+import io
 import json
+import logging
 import signal
 import sys
 import threading
@@ -916,3 +918,44 @@ def test_a_record_that_another_thread_asks_for_is_an_error(lab: Lab) -> None:
 
     in_another_thread(ask)
     assert "in one thread" in errors[0]
+
+
+# -- logging --
+
+
+class Logging(Watched):
+    name = "trace.logging"
+
+    def run(self) -> int:
+        logging.getLogger("an author's").warning("in run")
+        try:
+            return int(self.submit(add, 1).result)
+        finally:
+            logging.getLogger("an author's").warning("cleaned up")
+
+
+def test_what_watched_code_logs_reaches_no_handler_and_that_of_other_threads_does(lab: Lab) -> None:
+    history, elsewhere = history_of(lab, Logging), history_of(lab, LogsElsewhere)
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger("an author's")
+    before = logging.Logger.callHandlers, sys.stdout, sys.stderr
+    logger.addHandler(handler)
+    try:
+        records = watch(Logging, history)
+        next(records)
+        logger.warning("between records")
+        assert len([*records, *watch(LogsElsewhere, elsewhere)]) == 3
+        logger.warning("afterwards")
+    finally:
+        logger.removeHandler(handler)
+    assert stream.getvalue().splitlines() == ["between records", "elsewhere", "afterwards"]
+    assert (logging.Logger.callHandlers, sys.stdout, sys.stderr) == before
+
+
+class LogsElsewhere(Watched):
+    name = "trace.logs_elsewhere"
+
+    def run(self) -> int:
+        in_another_thread(lambda: logging.getLogger("an author's").warning("elsewhere"))
+        return int(self.submit(add, 1).result)
