@@ -2,8 +2,8 @@
 
 `watch` needs a history and the workflow's class, and no service. It runs the code as a decider does that has lost its
 replay: `run`, and the hooks that belong to every replay (`before_replay`, `after_replay`, `should_cancel`,
-`on_task_failure`). Output is muted and recorded. It runs no activity, no hook of a close (`on_completed`, `on_failure`,
-`on_canceled`, `after_closed`), and sends nothing.
+`on_task_failure`). What the code prints is recorded and not written; what it logs is dropped. `watch` runs no activity,
+no hook of a close (`on_completed`, `on_failure`, `on_canceled`, `after_closed`), and sends nothing.
 
 Going back is watching a prefix: `until`.
 

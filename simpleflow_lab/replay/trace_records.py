@@ -20,7 +20,8 @@ class FiberName(NamedTuple):
     """Names one fiber of a run of the workflow's code."""
 
     number: int
-    """1 for the fiber of `run`, then in the order in which the fibers were started."""
+    """1 for the fiber of `run`, then in the order in which the fibers were started. When the code runs again from its
+    start, a fiber that it starts again has the number that it had."""
     label: str
     """`run`, `Chain at basic.py:12`, `hook on_task_failure of activity-double-1`."""
 
