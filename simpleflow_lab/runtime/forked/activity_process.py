@@ -62,7 +62,7 @@ def main(
         gc.freeze()  # finalizers of the parent's objects must not run in this process
         link = _ParentLink(FramedMessages(connection), context)
         _reset_signals(link, signals)
-        os.register_at_fork(after_in_child=link.forget_sigterm)
+        link.let_sigterm_end_children()
         link.start()
         outcome = link.run(call)
         for stream in (sys.stdout, sys.stderr):
@@ -119,10 +119,26 @@ class _ParentLink:
             if error is not None:
                 raise error
 
-    def forget_sigterm(self) -> None:
-        """In a process that the activity forks: SIGTERM ends that process, as the pool that sends it expects."""
-        if signal.getsignal(signal.SIGTERM) == self.terminate:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    def let_sigterm_end_children(self) -> None:
+        """From now on SIGTERM ends a process that the activity forks, as a pool that sends it expects.
+
+        It is blocked around the fork: one that came before the new process has dropped the handler would be lost, and
+        a pool that ends its processes would wait for ever.
+        """
+        masks = threading.local()  # the mask of blocked signals is the thread's, and forks of threads may overlap
+
+        def block() -> None:
+            masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+        def restore() -> None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
+        def forget_handler() -> None:
+            if signal.getsignal(signal.SIGTERM) == self.terminate:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            restore()
+
+        os.register_at_fork(before=block, after_in_parent=restore, after_in_child=forget_handler)
 
     def _interrupt(self) -> None:
         """Wake the activity's own thread, wherever it waits: only a main thread runs the handlers of signals."""
