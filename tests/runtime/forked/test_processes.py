@@ -453,14 +453,13 @@ def test_many_run_at_once_and_leave_nothing_open(tmp_path):
             return [future.result for future in self.map(activity.registry["processes.small", "1"], range(100))]
 
     made(small)
+    children = set(psutil.Process().children())  # another test may have left its fork server
     with Lab(":memory:", activity_threads=8) as lab:
         lab.start(One, "processes.small", 0).result(30)
         before = psutil.Process().num_fds()
         assert lab.start(Many).result(60) == list(range(1, 101))
         assert psutil.Process().num_fds() <= before
-    assert psutil.Process().children() == [
-        child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline())
-    ]
+    assert set(psutil.Process().children()) <= children
 
 
 def test_the_engine_of_the_lab_refuses_to_work_in_it(lab):
