@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from types import NoneType
 from typing import Any, Final, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
 from simpleflow_lab.data.codec import is_registered
@@ -38,6 +39,9 @@ FIRST_EXCEPTION: Final = "FIRST_EXCEPTION"
 """`wait` returns when any of the futures has failed, or when all are done."""
 ALL_COMPLETED: Final = "ALL_COMPLETED"
 """`wait` returns when all of the futures are done."""
+
+SCALARS: Final = frozenset({NoneType, bool, int, float, str})
+"""Types whose values hold no futures, and are most arguments."""
 
 ReturnWhen = Literal["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"]
 
@@ -461,6 +465,8 @@ def nested(value: Any) -> Iterable[Future]:
 
 def resolved(value: Any) -> Any:
     """The value with every nested future replaced by its result, as `Future.passed_on` gives it."""
+    if type(value) in SCALARS:
+        return value
     if isinstance(value, Future):
         return value.passed_on()
     if is_registered(type(value)):

@@ -99,8 +99,11 @@ def _in_order(run: ReplayedRun) -> Iterable[Command]:
 
 def _size(decision: Mapping[str, Any]) -> int:
     """About how many bytes a decision adds to the request."""
-    attributes = swf_decisions.attributes(decision)
-    return 400 + sum(len(value) for value in attributes.values() if isinstance(value, str))
+    size = 400
+    for value in swf_decisions.attributes(decision).values():
+        if type(value) is str:
+            size += len(value)
+    return size
 
 
 def new_context(run: ReplayedRun, kinds: Kinds, recorded: str) -> str | None:

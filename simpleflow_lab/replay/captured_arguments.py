@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from types import NoneType
-from typing import Any, Final
+from typing import Any
 
 from simpleflow_lab.data.codec import is_registered
 from simpleflow_lab.exceptions import StoreError
-from simpleflow_lab.futures import Future, nested, resolved
+from simpleflow_lab.futures import SCALARS, Future, nested, resolved
 from simpleflow_lab.replay.run import ReplayedRun
-
-_SCALARS: Final = frozenset({NoneType, bool, int, float, str})
 
 
 class CapturedArguments:
@@ -78,7 +75,7 @@ class CapturedArguments:
 
     def _copy(self, value: Any) -> Any:
         """The value with its containers copied; a tuple becomes a list, as in JSON."""
-        if type(value) in _SCALARS:
+        if type(value) in SCALARS:
             return value
         if isinstance(value, Future):
             self.futures.append(value)

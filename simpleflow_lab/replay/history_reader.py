@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.data.codec import parse_or_text
 from simpleflow_lab.exceptions import HistoryError
@@ -24,8 +23,7 @@ LIMIT_KEY: Final = "max_open"
 """Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DecisionBatch:
+class DecisionBatch(NamedTuple):
     """One decision as the history records it."""
 
     completed: HistoryEvent
@@ -58,14 +56,16 @@ class HistoryReader:
         Raises `HistoryError` if an event is missing, or if the first is not `WorkflowExecutionStarted`.
         """
         known = self.events
+        last = len(known)
         for event in events:
-            if event.id <= len(known):
+            if event.id <= last:
                 continue
-            if event.id != len(known) + 1:
-                raise HistoryError(f"event {event.id} came after event {len(known)}")
+            if event.id != last + 1:
+                raise HistoryError(f"event {event.id} came after event {last}")
             if not known and event.type != "WorkflowExecutionStarted":
                 raise HistoryError(f"a history starts with WorkflowExecutionStarted, not {event.type}")
             known.append(event)
+            last += 1
             completed = self._completed
             if event.type == "DecisionTaskCompleted":
                 self._completed = None

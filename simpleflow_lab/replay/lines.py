@@ -27,12 +27,9 @@ class Line(NamedTuple):
 
 def author_frame(frame: FrameType | None) -> FrameType | None:
     """The innermost frame from `frame` outwards that is not of this package, or `None`."""
-    while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not (name.startswith(_PACKAGE) and (len(name) == len(_PACKAGE) or name[len(_PACKAGE)] == ".")):
-            return frame
+    while frame is not None and _is_of_package(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
-    return None
+    return frame
 
 
 def line_of(frame: FrameType) -> Line:
@@ -55,6 +52,12 @@ def place_text(line: Line) -> str:
 def shortened(text: str, limit: int = 200) -> str:
     """The text, cut to at most `limit` characters."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+@functools.lru_cache(maxsize=256)
+def _is_of_package(module: str) -> bool:
+    """Whether a module of this name is of this package."""
+    return module.partition(".")[0] == _PACKAGE
 
 
 @functools.lru_cache(maxsize=256)

@@ -191,14 +191,6 @@ def cancel_workflow_execution(*, details: str | None = None) -> Decision:
 # -- names of members --------------------------------------------------------------------------------------------------
 
 
-def _members(decision_type: str) -> dict[str, str]:
-    """SWF's names of a decision's members, by their names in snake case."""
-    structure = STRUCTURES[f"{decision_type}DecisionAttributes"]
-    names = [member.partition(":")[0].rstrip("*") for member in structure.split()]
-    return {re.sub("(?=[A-Z])", "_", name).lower(): name for name in names}
-
-
-_MEMBERS: Final = {decision_type: _members(decision_type) for decision_type in DECISION_TYPES}
 _WRITE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "task_list": lambda name: {"name": name},
     "task_priority": str,
@@ -208,12 +200,23 @@ _WRITE: Final[Mapping[str, Callable[[Any], Any]]] = {
 """How a value is written; any other stays as it is."""
 
 
+def _members(decision_type: str) -> dict[str, tuple[str, Callable[[Any], Any] | None]]:
+    """SWF's names of a decision's members, and how they are written, by their names in snake case."""
+    structure = STRUCTURES[f"{decision_type}DecisionAttributes"]
+    names = [member.partition(":")[0].rstrip("*") for member in structure.split()]
+    snakes = {re.sub("(?=[A-Z])", "_", name).lower(): name for name in names}
+    return {snake: (name, _WRITE.get(snake)) for snake, name in snakes.items()}
+
+
+_MEMBERS: Final = {decision_type: _members(decision_type) for decision_type in DECISION_TYPES}
+
+
 def _decision(decision_type: str, arguments: Mapping[str, Any]) -> Decision:
     """A decision with these members. Raises `KeyError` for one that it does not have."""
     members = _MEMBERS[decision_type]
     attributes: dict[str, Any] = {}
     for name, value in arguments.items():
         if value is not None:
-            write = _WRITE.get(name)
-            attributes[members[name]] = value if write is None else write(value)
+            member, write = members[name]
+            attributes[member] = value if write is None else write(value)
     return {"decisionType": decision_type, attributes_key(decision_type): attributes}
