@@ -38,6 +38,7 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
+from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.settings import Settings, default_domain, default_store
@@ -135,6 +136,7 @@ class Lab:
                 storage=self.storage,
                 fields=self.fields,
                 settings=self.settings,
+                output_contexts=OutputContexts.of(connection.place),
             ),
             activity_threads=activity_threads,
             activity_executor=activity_executor,

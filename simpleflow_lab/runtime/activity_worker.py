@@ -156,8 +156,8 @@ class ActivityWorker:
                 "run the cell or import the module that defines it"
             )
         running.context["input"], args, kwargs = self._input_of(task, running)
-        found = self._context.output_contexts.get(running.context["workflow_id"])
-        output_context = found.copy() if found is not None else contextvars.copy_context()
+        found = self._context.output_contexts.get(self._context.domain, running.context["workflow_id"])
+        output_context = found.copy() if found is not None else contextvars.Context()
         middleware = tuple(self._middleware)
 
         def call(running: RunningTask, storage: Storage) -> Outcome:

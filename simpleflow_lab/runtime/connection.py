@@ -63,6 +63,8 @@ class Connection(NamedTuple):
     """Where objects are kept beside the histories."""
     fields: Fields
     """Encodes values as fields and decodes them, with the large ones kept in `storage`."""
+    place: str | None
+    """What two connections of this process to the same service have in common; `None` if there can be only one."""
     longest_heartbeat: float = LOCAL_HEARTBEAT
     """Seconds between the heartbeats of an activity without a heartbeat timeout."""
 
@@ -81,7 +83,7 @@ def connect(
     text = os.fspath(address)
     if text == MEMORY:
         objects, fields = _large_fields(MemoryObjects())
-        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, objects, fields)
+        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, objects, fields, None)
     if text.startswith("aws:"):
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
@@ -91,7 +93,7 @@ def connect(
     path = os.path.realpath(os.path.expanduser(text))
     objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
     store = SharedStore.open(path, clock=clock, owner_seconds=owner_seconds)
-    return Connection(store, None, None, objects, fields)
+    return Connection(store, None, None, objects, fields, path)
 
 
 def virtual_clock() -> Clock:
@@ -111,7 +113,7 @@ def _amazon(address: str) -> Connection:
     client = aws.client(region=found["region"], max_attempts=settings.read("swf_connection_retries") + 1)
     service = HistoryPolling(aws.Boto3Service(client), longest_pause=AMAZON_PAUSE, close=client.close)
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
-    return Connection(service, found["domain"], notice, objects, fields, AMAZON_HEARTBEAT)
+    return Connection(service, found["domain"], notice, objects, fields, address, AMAZON_HEARTBEAT)
 
 
 def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[Storage, Fields]:

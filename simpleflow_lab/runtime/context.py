@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import Storage
-from simpleflow_lab.runtime.bounded import LatestUsed
 from simpleflow_lab.runtime.identity import poller_identity
+from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.service.watchable import WatchableService
 from simpleflow_lab.settings import Settings
-
-MAX_OUTPUT_CONTEXTS: Final = 10_000
-"""Workflow ids of which the output context is remembered; the output of others goes to the process's own streams."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +28,8 @@ class WorkerContext:
     """Encodes values as SWF's fields and decodes them, with the large ones kept as objects."""
     settings: Settings = field(default_factory=Settings)
     """The settings of the moment when the Lab was opened."""
-    output_contexts: LatestUsed[str, contextvars.Context] = field(
-        default_factory=lambda: LatestUsed(MAX_OUTPUT_CONTEXTS)
-    )
-    """By workflow id: the `contextvars` in which the code of an execution runs. They say where its output goes."""
+    output_contexts: OutputContexts = field(default_factory=OutputContexts)
+    """Where the output of executions goes: shared by all Labs of this process on the same service."""
 
     @cached_property
     def identity(self) -> str:

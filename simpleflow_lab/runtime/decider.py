@@ -187,7 +187,9 @@ class Decider:
         try:
             if cached is None:
                 self._warn_of(run_id, replay.impurities)
-            answer = self._run_watched(replay, run_id, before, new, task["startedEventId"])
+            # What the author writes outside of fibers, in hooks, goes where the output of the fibers goes.
+            context = self._output_context(task["workflowExecution"]["workflowId"], started)
+            answer = context.run(self._run_watched, replay, run_id, before, new, task["startedEventId"])
         except BaseException:
             replay.close()
             raise
@@ -309,14 +311,14 @@ class Decider:
                 return events
             page = {"nextPageToken": answer["nextPageToken"]}
 
-    def _output_context(self, workflow_id: str, started: HistoryEvent) -> contextvars.Context | None:
-        """The context that says where the output of this execution goes: of a child, its parent's."""
-        contexts = self._context.output_contexts
-        found = contexts.get(workflow_id)
-        if found is None:
-            parent = started.attributes.get("parentWorkflowExecution") or {}
-            found = contexts.get(str(parent.get("workflowId")))
-        return found
+    def _output_context(self, workflow_id: str, started: HistoryEvent) -> contextvars.Context:
+        """A context that says where the output of this execution goes: of a child, where its parent's does."""
+        contexts, domain = self._context.output_contexts, self._context.domain
+        parent = started.attributes.get("parentWorkflowExecution")
+        if parent is not None:
+            contexts.inherit(domain, workflow_id, parent["workflowId"])
+        found = contexts.get(domain, workflow_id)
+        return contextvars.Context() if found is None else found.copy()
 
     # -- blocked decisions --
 

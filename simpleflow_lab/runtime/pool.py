@@ -79,7 +79,7 @@ class WorkerPool:
 
     def set_output_context(self, workflow_id: str, context: contextvars.Context) -> None:
         """Run the code of this execution in this context, which says where its output goes."""
-        self.context.output_contexts.put(workflow_id, context)
+        self.context.output_contexts.put(self.context.domain, workflow_id, context)
 
     def start_for_history(self, events: Iterable[HistoryEvent]) -> None:
         """Start deciders and activity workers for every task list that this history names."""
