@@ -35,6 +35,7 @@ from simpleflow_lab.http.targets import (
     SWF_NAMES,
     TARGETS,
     TOO_LARGE,
+    USER_AGENT,
     WAIT_FOR_HISTORY,
 )
 from simpleflow_lab.service.delegation import DelegatingService
@@ -150,7 +151,7 @@ class EngineClient(DelegatingService):
         if len(body) > MAX_BODY:
             raise _fault(TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
         headers = signed_headers(
-            {"Host": self._host, "Content-Type": CONTENT_TYPE, "X-Amz-Target": target},
+            {"Host": self._host, "Content-Type": CONTENT_TYPE, "User-Agent": USER_AGENT, "X-Amz-Target": target},
             body=body,
             access_key=self._access_key,
             secret_key=self._secret_key,

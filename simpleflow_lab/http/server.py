@@ -5,6 +5,11 @@ writes them. Requests must be signed with the key of the connection file, which 
 browser could send are refused: those with an `Origin`, a foreign `Host`, another content type, or a method other than
 POST. There are no CORS headers and no redirects.
 
+A connection of a program that is not ours is closed after each response. Programs that fork after they have made their
+SDK's client (upstream's `decider.start -N 2` and `worker.start -N 2` do) share its kept-alive connections between their
+processes, which then read each other's responses, tasks included. A connection that is closed can't be shared; a new
+one takes about 0.1 ms.
+
 Rule: this module speaks HTTP and decides nothing about workflows.
 """
 
@@ -38,7 +43,15 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.http import connection_file as names
 from simpleflow_lab.http.connection_file import write_connection_file
 from simpleflow_lab.http.signature import SignatureError, check_signature
-from simpleflow_lab.http.targets import CONTENT_TYPE, MAX_BODY, MAX_HOLD_SECONDS, METHODS, TOO_LARGE, WAIT_FOR_HISTORY
+from simpleflow_lab.http.targets import (
+    CONTENT_TYPE,
+    MAX_BODY,
+    MAX_HOLD_SECONDS,
+    METHODS,
+    TOO_LARGE,
+    USER_AGENT,
+    WAIT_FOR_HISTORY,
+)
 from simpleflow_lab.swf.history import epoch_seconds
 
 logger = logging.getLogger(__name__)
@@ -161,6 +174,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Carry out an operation of SWF."""
+        if self.headers.get("User-Agent") != USER_AGENT:
+            self.close_connection = True
         try:
             body = self._body()
             self._check_sender(body)

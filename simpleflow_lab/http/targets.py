@@ -18,6 +18,9 @@ TOO_LARGE: Final = "RequestEntityTooLarge"
 """The code of the refusal of a larger request."""
 SWF_NAMESPACE: Final = "SimpleWorkflowService"
 OWN_NAMESPACE: Final = "SimpleflowLab"
+USER_AGENT: Final = "simpleflow_lab"
+"""The `User-Agent` of our own client. It keeps its connections to its own thread and process, so they are kept alive;
+those of other programs are closed after each response, see `http.server`."""
 
 METHODS: Final[Mapping[str, str]] = {name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in shapes.OPERATIONS}
 """boto3's names of methods by SWF's names of operations."""

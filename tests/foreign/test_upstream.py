@@ -19,6 +19,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.history import History
 from tests.engine.invariants import violations
+from tests.examples_count import trials
 
 VERSION = "0.36.0"
 ROOT = Path(__file__).parents[2]
@@ -47,11 +48,21 @@ def engine() -> Iterator[EmbeddedSWF]:
         yield opened
 
 
-def standalone(simpleflow: str, engine: EmbeddedSWF, workflow: str, *arguments: object) -> None:
+def standalone(simpleflow: str, engine: EmbeddedSWF, workflow: str, *arguments: object, deciders: int = 1) -> None:
     """Run a workflow with upstream's own deciders and workers."""
     endpoint = Endpoint(engine)
     environment = {**os.environ, **endpoint.environment, "PYTHONPATH": str(Path(__file__).parent), "LOG_LEVEL": "ERROR"}
-    command = [simpleflow, "standalone", "--domain", "lab", f"upstream_flows.{workflow}", "-W", "2", "-D", "1"]
+    command = [
+        simpleflow,
+        "standalone",
+        "--domain",
+        "lab",
+        f"upstream_flows.{workflow}",
+        "-W",
+        "2",
+        "-D",
+        str(deciders),
+    ]
     try:
         subprocess.run(
             [*command, "--input", json.dumps(arguments)],
@@ -105,6 +116,20 @@ def test_its_canvas_children_signals_markers_timers_and_retries_do_what_they_say
         "ExternalWorkflowExecutionSignaled",
     ):
         assert kind in kinds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [1, *trials([10])])
+def test_processes_that_it_forks_do_not_take_each_others_tasks(simpleflow, engine, tmp_path, rounds):
+    # They share the connections of the client that it made before it forked them.
+    for number in range(rounds):
+        standalone(simpleflow, engine, "Everything", str(tmp_path / f"flag-{number}"), deciders=2)
+        found = histories(engine)
+        assert {name: history.close_status for name, history in found.items()} == {
+            "everything": "COMPLETED",
+            "Child": "COMPLETED",
+        }
+        assert not [event.type for history in found.values() for event in history if event.type.endswith("TimedOut")]
 
 
 @pytest.mark.slow
