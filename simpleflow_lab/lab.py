@@ -116,7 +116,7 @@ class Lab:
             raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
         around = [around_of(one) for one in middleware]
         if isinstance(clock, str) and clock != VIRTUAL:
-            raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or an object with now() and wait()")
+            raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or a simpleflow_lab.engine.clock.Clock")
         self.settings = settings.current()
         """The settings of the moment when it was opened."""
         self.address = os.fspath(address) if address is not None else default_store()

@@ -1,8 +1,9 @@
 """Deadlines of timers and timeouts: which events start one, and which event is recorded when it passes.
 
 Rule: pure, and never early. A deadline is started by an event and names the entity that it is about; it is never
-removed. When it passes, the state of the execution says whether it still applies. Timers run by the wall clock;
-timeouts count only the time the engine was up, so a timeout that is restored after a restart lies that much later.
+removed. When it passes, the state of the execution says whether it still applies, and whether it was postponed. Timers
+run on while nothing else does. Timeouts count only the time in which the engine ran: one that is restored after a
+restart, or that comes due after the engine's process was suspended, lies that much later.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Deadline(NamedTuple):
 
     @property
     def counts_downtime(self) -> bool:
-        """Whether the time in which the engine was down counts too."""
+        """Whether the time in which the engine did not run counts too."""
         return self.kind == "TIMER"
 
 
@@ -160,17 +161,20 @@ _KINDS: Final[dict[str, _Kind]] = {
 }
 
 
-def postponed_to(deadline: Deadline, at: int) -> int | None:
-    """The later time to which heartbeats have postponed a heartbeat timeout that was set for `at`, in milliseconds.
+def postponed_to(deadline: Deadline, at: int, suspended: int, suspended_in_all: int) -> int:
+    """When a deadline passes that was set for `at`, after heartbeats and the time in which the engine did not run.
 
-    `None` if the deadline has not been postponed.
+    All times are in milliseconds. The engine did not run for `suspended` since the deadline was set, and for
+    `suspended_in_all` since heartbeats count it.
     """
-    if deadline.kind != "ACTIVITY_HEARTBEAT":
-        return None
-    heartbeat = deadline.execution.heartbeats.get(deadline.event_id)
-    if heartbeat is None or heartbeat.at + deadline.milliseconds <= at:
-        return None
-    return heartbeat.at + deadline.milliseconds
+    if deadline.counts_downtime:
+        return at
+    at += suspended
+    if deadline.kind == "ACTIVITY_HEARTBEAT":
+        heartbeat = deadline.execution.heartbeats.get(deadline.event_id)
+        if heartbeat is not None:
+            at = max(at, heartbeat.at + deadline.milliseconds + suspended_in_all - heartbeat.suspended)
+    return at
 
 
 def open_deadlines(execution: ExecutionState) -> Iterator[tuple[int, Deadline]]:

@@ -571,7 +571,7 @@ class EmbeddedSWF:
             execution, activity = self._activity_of_token(state, request["taskToken"])
             heartbeat = execution.heartbeats.get(activity.id)
             details = request.get("details", heartbeat.details if heartbeat else None)
-            execution.heartbeats[activity.id] = Heartbeat(state.now(), details)
+            execution.heartbeats[activity.id] = Heartbeat(state.now(), state.suspended, details)
             return {"cancelRequested": cancel_request(activity) is not None}
 
     @_operation(SWFService.respond_activity_task_completed)

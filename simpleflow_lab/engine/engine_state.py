@@ -77,8 +77,11 @@ class EngineState:
         """Open executions by domain and workflowId."""
         self.closed: OrderedDict[int, ExecutionState] = OrderedDict()
         """Closed executions that are still in memory, by their numbers, least recently used first."""
+        self.suspended = 0
+        """For how many milliseconds, since the engine was made, its process did not run."""
         self.deadlines: LazyHeap[Deadline] = LazyHeap(Deadline.is_pending)
-        """Deadlines by the time at which they pass, in milliseconds since 1970."""
+        """Deadlines by the time at which they pass, in milliseconds since 1970, and by the value of `suspended` that is
+        part of this time."""
         self.outbox: list[Change] = []
         """Changes that the store must write, in order."""
         self.changed: dict[int, ExecutionState] = {}
@@ -272,7 +275,7 @@ class EngineState:
 
     def add_deadline(self, deadline: Deadline, since: int) -> None:
         """Add a deadline that began to run at `since`, in milliseconds since 1970."""
-        self.deadlines.push((since + deadline.milliseconds,), deadline)
+        self.deadlines.push((since + deadline.milliseconds, self.suspended), deadline)
 
     def next_deadline(self) -> int | None:
         """The time of the earliest deadline, in milliseconds since 1970; `None` without one."""
@@ -283,10 +286,10 @@ class EngineState:
         """Record the events of all deadlines that have passed, in the order of the deadlines, with their effects."""
         while (found := self.deadlines.first()) is not None and found[0][0] <= self.now():
             self.deadlines.pop()
-            deadline = found[1]
-            later = postponed_to(deadline, found[0][0])
-            if later is not None:
-                self.deadlines.push((later,), deadline)
+            (at, suspended), deadline = found
+            later = postponed_to(deadline, at, self.suspended - suspended, self.suspended)
+            if later > at:
+                self.deadlines.push((later, self.suspended), deadline)
                 continue
             self.record(deadline.execution, [deadline.event()])
             self.dispatch()

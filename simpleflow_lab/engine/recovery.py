@@ -1,7 +1,7 @@
 """Recovery: an engine opens a store and continues from its histories.
 
 Rule: everything is derived from the histories. An execution is folded; its deadlines are restored, later by the time
-the engine was down (timers excepted). Tasks that were started by workers that are lost time out, those of one execution
+no engine ran (timers excepted). Tasks that were started by workers that are lost time out, those of one execution
 with one timestamp; tasks that were scheduled are enqueued. Effects that are missing from the histories are carried out.
 """
 
@@ -61,11 +61,22 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
     state.dispatch()
 
 
-def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
-    """For how many milliseconds between `since` and `now` no engine had the store open.
+def latest_recorded(contents: Contents) -> int:
+    """The latest time that a store has recorded, in milliseconds since 1970; 0 for an empty one."""
+    return max(
+        (
+            *(last_alive for _, last_alive in contents.sessions),
+            *(run.started_at if run.closed_at is None else run.closed_at for run in contents.runs),
+            *(to_milliseconds(events[-1].timestamp) for events in contents.histories.values() if events),
+        ),
+        default=0,
+    )
 
-    `sessions` holds when each engine opened the store and when it was last known to have it open. All times are in
-    milliseconds since 1970.
+
+def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
+    """For how many milliseconds between `since` and `now` no engine ran on the store.
+
+    `sessions` holds from when until when, as far as is known, engines ran. All times are in milliseconds since 1970.
     """
     down, up_until = 0, None
     for opened_at, last_alive in (*sessions, (now, now)):

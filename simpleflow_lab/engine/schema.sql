@@ -5,7 +5,7 @@ CREATE TABLE meta (          -- one row each: secret
     value BLOB NOT NULL
 ) WITHOUT ROWID;
 
-CREATE TABLE uptime (        -- one row for each time the store was open
+CREATE TABLE uptime (        -- one row for each time that an engine ran without a break
     id         INTEGER PRIMARY KEY,
     opened_at  INTEGER NOT NULL,
     last_alive INTEGER NOT NULL

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from simpleflow_lab.engine import crash_points
+from simpleflow_lab.engine.clock import Moment
 from simpleflow_lab.engine.domains_and_types import Domain, Type
 from simpleflow_lab.engine.engine_state import Change, NewEvents
 from simpleflow_lab.engine.execution_state import Run
@@ -64,7 +65,7 @@ class Contents(NamedTuple):
     secret: bytes
     """The secret with which tokens are signed."""
     sessions: list[tuple[int, int]]
-    """When each earlier engine opened the store and was last known to have it open, in milliseconds since 1970."""
+    """From when until when, as far as is known, earlier engines ran, in milliseconds since 1970."""
     domains: list[Domain]
     """All domains."""
     types: list[Type]
@@ -162,15 +163,15 @@ class _Query(NamedTuple):
 class SQLiteStore:
     """A store in a file."""
 
-    def __init__(self, path: str, now: Callable[[], int]):
-        """Open the store at `path`, or create it. `now` gives milliseconds since 1970.
+    def __init__(self, path: str, moment: Callable[[], Moment]):
+        """Open the store at `path`, or create it. `moment` reads the time of the engine.
 
         Raises `NotAStoreError`, `StoreVersionError`, `StoreInUseError`, `StoreError`.
         """
         self.path = os.path.realpath(path)
         self.paused: str | None = None
         self._crash = crash_points.planned()
-        self._now = now
+        self._moment = moment
         is_new(self.path)
         self._ownership = Ownership(self.path)
         self._condition = threading.Condition(threading.Lock())
@@ -183,6 +184,7 @@ class SQLiteStore:
         self._waiters: list[tuple[int, threading.Lock]] = []
         self._chains: dict[int, bytes] = {}
         self._session = 0
+        self._suspended = 0
         self._uptime_recorded_at = 0.0
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simpleflow-lab store", daemon=True)
@@ -309,7 +311,7 @@ class SQLiteStore:
         connection = None
         try:
             connection = open_file(self.path)
-            self._session = begin_session(connection, self._now())
+            self._begin_session(connection, self._moment())
             self._uptime_recorded_at = time.monotonic()
             self._opened.set()
             while True:
@@ -381,12 +383,23 @@ class SQLiteStore:
                 if crash is not None:
                     crash.at("after_insert")
         if uptime_due:
-            write_uptime(connection, self._session, self._now())
+            self._write_uptime(connection)
         if crash is not None:
             crash.at("before_commit")
         connection.execute("COMMIT")
         if uptime_due:
             self._uptime_recorded_at = time.monotonic()
+
+    def _begin_session(self, connection: sqlite3.Connection, moment: Moment) -> None:
+        self._session, self._suspended = begin_session(connection, moment.at), moment.suspended
+
+    def _write_uptime(self, connection: sqlite3.Connection) -> None:
+        """Record that the engine runs; as a new session if it did not run for a while since this was last recorded."""
+        moment = self._moment()
+        if moment.suspended > self._suspended:
+            self._begin_session(connection, moment)
+        else:
+            write_uptime(connection, self._session, moment.at)
 
     def _run_queries(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _Query]) -> None:
         for each in taken:

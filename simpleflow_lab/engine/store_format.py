@@ -63,8 +63,12 @@ def _create(path: str) -> None:
 
 
 def begin_session(connection: sqlite3.Connection, now: int) -> int:
-    """Record that the store is opened at `now`, and return the number of the session."""
-    cursor = connection.execute("INSERT INTO uptime (opened_at, last_alive) VALUES (?, ?)", (now, now))
+    """Record that an engine runs from `now` on, but not before the latest session, and return the session's number."""
+    cursor = connection.execute(
+        "INSERT INTO uptime (opened_at, last_alive) "
+        "SELECT began, began FROM (SELECT max(?, coalesce(max(last_alive), 0)) AS began FROM uptime)",
+        (now,),
+    )
     return int(cursor.lastrowid or 0)
 
 
@@ -74,7 +78,7 @@ class RawContents(NamedTuple):
     secret: bytes
     """The secret with which tokens are signed."""
     sessions: list[tuple[int, int]]
-    """When each earlier engine opened the store and was last known to have it open, in milliseconds since 1970."""
+    """From when until when, as far as is known, earlier engines ran, in milliseconds since 1970."""
     domains: list[Domain]
     """All domains."""
     types: list[Type]
@@ -149,8 +153,8 @@ def read_events(connection: sqlite3.Connection, key: int) -> list[tuple[Any, ...
 
 
 def write_uptime(connection: sqlite3.Connection, session: int, now: int) -> None:
-    """Record that the engine of the session is up at `now`."""
-    connection.execute("UPDATE uptime SET last_alive = ? WHERE id = ?", (now, session))
+    """Record that the engine of the session runs at `now`."""
+    connection.execute("UPDATE uptime SET last_alive = max(last_alive, ?) WHERE id = ?", (now, session))
 
 
 def write_change(connection: sqlite3.Connection, chains: dict[int, bytes], change: Change) -> None:

@@ -20,11 +20,11 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from simpleflow_lab.engine import crash_points
-from simpleflow_lab.engine.clock import Clock
+from simpleflow_lab.engine.clock import Clock, EngineTime
 from simpleflow_lab.engine.effects import EFFECTS
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.off_main_thread import OffMainThread
-from simpleflow_lab.engine.recovery import recover
+from simpleflow_lab.engine.recovery import latest_recorded, recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
 from simpleflow_lab.engine.waiters import HistoryWaiter, HistoryWaiters
@@ -87,6 +87,7 @@ class DurableState:
         self.last_ticket = 0
         """The store's ticket after which everything recorded so far is on disk."""
         self._clock = clock
+        self._time = EngineTime(clock)
         self._entropy = entropy
         self.forked = False
         """Whether this is the copy of an engine in a process that was forked from the engine's own."""
@@ -96,10 +97,10 @@ class DurableState:
         self._sleeping_until: int | None = None
         self._sleeping_busy = False
         self._off_main_thread = OffMainThread("simpleflow-lab call")
-        self.store: Store = MemoryStore() if path == MEMORY else SQLiteStore(os.path.abspath(path), clock.now)
+        self.store: Store = MemoryStore() if path == MEMORY else SQLiteStore(os.path.abspath(path), self._time.moment)
         in_memory = isinstance(self.store, MemoryStore)
         self.state = EngineState(
-            now=clock.now,
+            now=self._time.now,
             new_run_id=self._new_run_id,
             effects=EFFECTS,
             cached_events=None if in_memory else cached_events,
@@ -107,6 +108,8 @@ class DurableState:
         try:
             contents = self.store.load()
             self.secret = contents.secret
+            self._time.begin_after(latest_recorded(contents))
+            self.state.suspended = self._time.moment().suspended
             recover(self.state, contents, self.store.history, is_worker_alive)
             self._sweep()
             crash = crash_points.planned()
@@ -201,6 +204,9 @@ class DurableState:
             raise StoreError(f"the engine on {self.path} is closed: open it again")
         if self.store.failure is not None:
             raise StoreError(self.store.failure)
+        self.state.suspended = self._time.moment().suspended
+        if not self.state.open:
+            self._time.meet_wall()
         self.state.record_due()
         self._sweep()
 
@@ -257,14 +263,14 @@ class DurableState:
                 with self.transaction() as state:
                     until, idle = state.next_deadline(), state.open_tasks == 0
                     self._sleeping_until, self._sleeping_busy = until, not idle
-                self._clock.wait(self._wake, until, idle=idle)
+                self._time.wait(self._wake, until, idle=idle)
         except StoreError:
             # The engine is closed or its store has failed: the next call raises.
             return
 
     def _sweep(self) -> None:
         """Delete closed executions whose retention period is over."""
-        now = self._clock.now()
+        now = self._time.now()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_MILLISECONDS
             for run in expired(self.state.runs, self.state.registry.domains, now):
