@@ -1,6 +1,6 @@
 """Activity workers: take activity tasks of one task list, run them, answer.
 
-Several threads poll, so several activities run at once, each in its poller's thread or in a forked process. Only
+Several activities run at once, each in the thread that took it or in a forked process. Only
 activities that this process defines are run. An activity's return value becomes its result, an exception its reason and
 details. Its heartbeats go on until the answer is given.
 
@@ -59,7 +59,7 @@ class _Stopped(Exception):
 
 
 class ActivityWorker:
-    """Threads that run the activity tasks of one task list."""
+    """Runs the activity tasks of one task list, several at once."""
 
     def __init__(
         self,
@@ -72,8 +72,8 @@ class ActivityWorker:
         forked_activities: ForkedActivities,
         middleware: Sequence[Around],
     ):
-        """`executor`, "threads" or "processes", is for activities that leave theirs unset. `middleware` may grow while
-        the worker works."""
+        """`threads` activities run at once. `executor`, "threads" or "processes", is for activities that leave theirs
+        unset. `middleware` may grow while the worker works."""
         self._context = context
         self._service = context.service
         self._fields = context.fields
@@ -83,18 +83,14 @@ class ActivityWorker:
         self._forked_activities = forked_activities
         self._middleware = middleware
         self._stopping = threading.Event()
-        self.pollers = [
-            Poller(f"activity worker {number} of {task_list}", self._poll, self._handle)
-            for number in range(1, threads + 1)
-        ]
+        self.poller = Poller(f"activity worker of {task_list}", self._poll, self._handle, limit=threads)
 
     def start(self) -> None:
         """Begin to take tasks."""
-        for poller in self.pollers:
-            poller.start()
+        self.poller.start()
 
     def stop(self) -> None:
-        """Repeat no answer any more. The caller stops the pollers."""
+        """Repeat no answer any more. The caller stops the poller."""
         self._stopping.set()
 
     def _poll(self) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """Decision tasks that can't be answered for now, and the thread that retries them.
 
 Rule: a blocked decision is retried after a pause that doubles with each attempt, and at once when something was defined
-that may be the remedy. Retries run in a thread of their own, so that they hold up no other execution.
+that may be the remedy. Retries run in a thread of their own, so that they hold up no other execution; it lives while
+something is blocked.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class BlockedDecisions:
         blocked = BlockedDecision(task=task, error=error, attempts=attempts, due=due)
         with self._changed:
             self._blocked[blocked.run_id] = blocked
-            if self._thread is None:
+            if self._thread is None and not self._stopped:
                 self._start_thread()
             self._changed.notify()
 
@@ -98,12 +99,14 @@ class BlockedDecisions:
     def _next_due(self) -> BlockedDecision | None:
         """Wait for the next decision that is due; `None` at the end of this thread."""
         with self._changed:
-            while not self._stopped and not any(each.due <= time.monotonic() for each in self._blocked.values()):
-                due = min((each.due for each in self._blocked.values()), default=None)
-                self._changed.wait(None if due is None else max(due - time.monotonic(), 0))
-            if self._stopped or threading.current_thread() is not self._thread:
-                return None
-            return self._blocked.pop(min(self._blocked.values(), key=lambda each: each.due).run_id)
+            while not self._stopped and self._blocked and threading.current_thread() is self._thread:
+                next_due = min(self._blocked.values(), key=lambda each: each.due)
+                if next_due.due <= time.monotonic():
+                    return self._blocked.pop(next_due.run_id)
+                self._changed.wait(max(next_due.due - time.monotonic(), 0))
+            if threading.current_thread() is self._thread:
+                self._thread = None
+            return None
 
 
 def pause_before_retry(error: Exception, attempts: int) -> float:

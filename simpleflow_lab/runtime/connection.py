@@ -26,6 +26,7 @@ from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.runtime.poller import POLL_SECONDS
 from simpleflow_lab.runtime.shared_store import OWNER_SECONDS, SharedStore
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.watchable import WatchableService
@@ -35,6 +36,8 @@ __all__ = ["MEMORY", "Connection", "Endpoint", "connect", "serve", "virtual_cloc
 MEMORY: Final = ":memory:"
 AMAZON_PAUSE: Final = 2.0
 """Longest pause, in seconds, between two requests for a history on Amazon SWF until it has grown."""
+SERVED_POLL_SECONDS: Final = 50.0
+"""How long, in seconds, a poll of a program of another kind waits; SWF lets it wait 60 s."""
 LOCAL_HEARTBEAT, AMAZON_HEARTBEAT = 2.0, 60.0
 """Longest pauses, in seconds, between the heartbeats of an activity: an activity may learn so late that it should stop.
 """
@@ -83,7 +86,8 @@ def connect(
     text = os.fspath(address)
     if text == MEMORY:
         objects, fields = _large_fields(MemoryObjects())
-        return Connection(EmbeddedSWF(MEMORY, clock=clock), None, None, objects, fields, None)
+        engine = EmbeddedSWF(MEMORY, clock=clock, poll_seconds=POLL_SECONDS)
+        return Connection(engine, None, None, objects, fields, None)
     if text.startswith("aws:"):
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
@@ -160,4 +164,4 @@ def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | Non
     engine = service.engine if isinstance(service, SharedStore) else service
     if not isinstance(engine, EmbeddedSWF):
         raise UsageError("only the process that owns a store can serve it: this one talks to another's")
-    return Endpoint(engine, port=port, poll_seconds=poll_seconds)
+    return Endpoint(engine, port=port, poll_seconds=SERVED_POLL_SECONDS if poll_seconds is None else poll_seconds)

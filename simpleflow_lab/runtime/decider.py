@@ -81,9 +81,10 @@ class Decider:
         *,
         registration: TypeRegistration,
         listener: Listener,
+        watch: DecisionWatch,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
     ):
-        """Each polling thread caches up to `replay_cache_size` replays; with 0 each decision is a whole replay."""
+        """It caches up to `replay_cache_size` replays; with 0 each decision is a whole replay."""
         self._context = context
         self._service = context.service
         self._task_list = task_list
@@ -92,35 +93,36 @@ class Decider:
         self._replay_cache_size = replay_cache_size
         self._too_long: dict[str, DecisionTooLongError] = {}
         """By run id: the code that was interrupted when it was run last."""
-        self._watch = DecisionWatch(
-            f"watch of {task_list}", on_slow=listener.warned, on_uninterruptible=self._replace_thread
-        )
+        self._watch = watch
         self._blocked = BlockedDecisions(f"retries of {task_list}", self._retry)
-        self._stopped = False
-        self._pollers_changing = threading.Lock()
-        self.pollers = [self._new_poller()]
+        self._of_thread = threading.local()
+        self.is_stopping = False
+        """Whether `stop` was called."""
+        self.poller = Poller(f"decider of {task_list}", self._poll, self._handle, at_end=self._clear_cache)
 
     def start(self) -> None:
         """Begin to take tasks."""
         for registry in (workflow.registry, codec.registry):
             registry.subscribe(self._retry_blocked)
-        self._watch.start()
-        for poller in self.pollers:
-            poller.start()
+        self.poller.start()
 
     def stop(self) -> None:
-        """Retry no blocked decision any more. The caller stops the pollers."""
+        """Retry no blocked decision any more. The caller stops the poller."""
         for registry in (workflow.registry, codec.registry):
             registry.unsubscribe(self._retry_blocked)
-        self._watch.stop()
-        with self._pollers_changing:
-            self._stopped = True
+        self.is_stopping = True
+        self._watch.hurry(self)
         self._blocked.stop()
 
-    def _new_poller(self) -> Poller:
-        cache = ReplayCache(self._replay_cache_size)  # of this thread: greenlets can't change threads
-        name = f"decider of {self._task_list}"
-        return Poller(name, self._poll, lambda task: self._handle(task, cache), at_end=cache.clear)
+    def _cache(self) -> ReplayCache:
+        """The replays of this thread: greenlets can't change threads."""
+        cache: ReplayCache | None = getattr(self._of_thread, "cache", None)
+        if cache is None:
+            cache = self._of_thread.cache = ReplayCache(self._replay_cache_size)
+        return cache
+
+    def _clear_cache(self) -> None:
+        self._cache().clear()
 
     # -- a decision task --
 
@@ -132,14 +134,14 @@ class Decider:
             startAtPreviousStartedEvent=True,
         )
 
-    def _handle(self, task: Mapping[str, Any], cache: ReplayCache) -> None:
+    def _handle(self, task: Mapping[str, Any]) -> None:
         run_id = task["workflowExecution"]["runId"]
         too_long = self._too_long.get(run_id)
         if too_long is not None:
             # Here it would hold up the others once more: it is run by the thread of the retries.
             self._block(task, too_long, attempts=self._blocked.attempts(run_id))
             return
-        self._attempt(task, cache, attempts=1)
+        self._attempt(task, self._cache(), attempts=1)
 
     def _retry(self, blocked: BlockedDecision) -> None:
         if self._watch.is_running(blocked.run_id):
@@ -217,7 +219,7 @@ class Decider:
         self, replay: Replay, run_id: str, before: list[HistoryEvent], new: list[HistoryEvent], started_event_id: int
     ) -> Answer:
         """Run the code within its time limit. Raises `DecisionTooLongError` if it had to be interrupted."""
-        watched = self._watch.begin(run_id, replay.workflow.__module__, _limit_of(new))
+        watched = self._watch.begin(run_id, replay.workflow.__module__, _limit_of(new), self)
         try:
             try:
                 with using_storage(self._context.storage):  # for a workflow's hooks
@@ -332,19 +334,12 @@ class Decider:
         self._blocked.put(task, error, attempts=attempts)
         self._listener.decision_blocked(execution["runId"], error)
 
-    def _replace_thread(self, watched: WatchedDecision) -> None:
+    def replace_thread(self, watched: WatchedDecision) -> None:
         """Start another thread for one whose code can't be interrupted; that one ends when its code comes back."""
         self._too_long[watched.run_id] = error = watched.error()
         self._listener.decision_blocked(watched.run_id, error)
         self._blocked.replace_thread(watched.thread)
-        with self._pollers_changing:
-            if self._stopped:
-                return
-            for poller in [poller for poller in self.pollers if poller.thread_id == watched.thread]:
-                poller.stop()
-                self.pollers.remove(poller)
-                self.pollers.append(self._new_poller())
-                self.pollers[-1].start()
+        self.poller.replace_thread(watched.thread)
 
     def _retry_blocked(self, definition: object) -> None:
         """Retry everything that is blocked: the new definition may be the remedy."""

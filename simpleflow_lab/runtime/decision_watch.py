@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 from simpleflow_lab.exceptions import DecisionInterrupted, DecisionTooLongError
 from simpleflow_lab.replay.lines import Line, author_frame, line_text
@@ -38,10 +38,25 @@ def time_limit(timeout: float) -> float:
     return timeout - min(_MARGIN, timeout / 4)
 
 
+class WatchedDecider(Protocol):
+    """What a decider is to the watch."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether its decisions should end soon."""
+        ...
+
+    def replace_thread(self, watched: WatchedDecision) -> None:
+        """The decision did not end when it was interrupted; called in the thread that watches."""
+        ...
+
+
 @dataclass(kw_only=True, slots=True)
 class WatchedDecision:
     """A decision that is being made."""
 
+    decider: WatchedDecider
+    """The decider that makes it."""
     run_id: str
     """The run that waits for it."""
     module: str
@@ -67,48 +82,47 @@ class WatchedDecision:
 
 
 class DecisionWatch:
-    """Watches the decisions of one decider."""
+    """Watches the decisions of all deciders of a Lab, in one thread, which begins with the first decision."""
 
-    def __init__(
-        self, name: str, *, on_slow: Callable[[str, str], None], on_uninterruptible: Callable[[WatchedDecision], None]
-    ):
-        """`on_slow(run_id, message)` and `on_uninterruptible(watched)` are called in the thread that watches."""
-        self._on_slow, self._on_uninterruptible = on_slow, on_uninterruptible
+    def __init__(self, *, on_slow: Callable[[str, str], None]):
+        """`on_slow(run_id, message)` is called in the thread that watches."""
+        self._on_slow = on_slow
         self._running: dict[int, WatchedDecision] = {}
         self._changed = threading.Condition()
         self._idle = False
         self._stopped = False
         self._has_thread = False
-        self._name = name
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._has_thread = True
-        threading.Thread(target=self._watch, name=self._name, daemon=True).start()
 
     def stop(self) -> None:
-        """Watch only the decisions that are being made, and let them go on for at most `_GRACE` seconds."""
+        """End the thread when no decision is being made any more."""
         with self._changed:
             self._stopped = True
-            for watched in self._running.values():
-                watched.limit = min(watched.limit, time.monotonic() - watched.began + _GRACE)
             self._changed.notify()
+
+    def hurry(self, decider: WatchedDecider) -> None:
+        """Let the decisions of a decider that is stopping go on for at most `_GRACE` seconds."""
+        with self._changed:
+            for watched in self._running.values():
+                if watched.decider is decider:
+                    watched.limit = min(watched.limit, time.monotonic() - watched.began + _GRACE)
 
     def is_running(self, run_id: str) -> bool:
         """Whether a thread is deciding for this run."""
         return any(watched.run_id == run_id for watched in list(self._running.values()))
 
-    def begin(self, run_id: str, module: str, limit: float) -> WatchedDecision:
+    def begin(self, run_id: str, module: str, limit: float, decider: WatchedDecider) -> WatchedDecision:
         """This thread's code may run for `limit` seconds from now until `end` is called."""
         thread = threading.get_ident()
-        watched = WatchedDecision(run_id=run_id, module=module, thread=thread, began=time.monotonic(), limit=limit)
+        watched = WatchedDecision(
+            decider=decider, run_id=run_id, module=module, thread=thread, began=time.monotonic(), limit=limit
+        )
         with self._changed:
             self._running[thread] = watched
-            if self._stopped:
-                # A poll returned just before.
+            if decider.is_stopping:  # a poll returned just before
                 watched.limit = min(limit, _GRACE)
-                if not self._has_thread:
-                    self.start()
+            if not self._has_thread:
+                self._has_thread = True
+                threading.Thread(target=self._watch, name="watch of decisions", daemon=True).start()
             if self._idle:
                 self._idle = False
                 self._changed.notify()
@@ -155,7 +169,7 @@ class DecisionWatch:
             _raise_in(watched.thread, DecisionInterrupted)
         if lasted > watched.limit + _GRACE and not watched.uninterruptible:
             watched.uninterruptible = True
-            self._on_uninterruptible(watched)
+            watched.decider.replace_thread(watched)
 
 
 def _line_in(watched: WatchedDecision) -> str:

@@ -1,8 +1,10 @@
-"""Poll, handle, poll again: the loop that deciders and activity workers share.
+"""Poll, handle, poll again: the threads that deciders and activity workers share, as many as a task list needs.
 
-Each poller is a daemon thread.
+One thread polls while there is nothing to do. A thread that takes a task lets another begin when none of its task list
+polls any more, up to a limit. A thread ends when its poll found nothing, it had nothing to do for `SURPLUS_SECONDS`,
+and another one polls. All are daemon threads.
 
-Rule: a poller never dies of an error. An error of the poll is logged, and the poll is repeated after a pause that
+*Rule:* polling never ends by an error. An error of the poll is logged, and the poll is repeated after a pause that
 doubles up to `MAX_PAUSE`. An error of a handler is only logged: handlers deal with their own errors.
 """
 
@@ -12,7 +14,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 logger = logging.getLogger(__name__)
@@ -23,73 +25,179 @@ MAX_PAUSE: Final = 30.0
 """Longest pause, in seconds, after polls that fail."""
 RELEASE_SECONDS: Final = 0.2
 """How long a poll may need to return after its service released it; together, for all pollers that stop at once."""
+POLL_SECONDS: Final = 10.0
+"""How long, in seconds, a poll waits at an engine of ours: after that a thread may end, or learn that it should."""
+SURPLUS_SECONDS: Final = 10.0
+"""How long, in seconds, a thread has nothing to do before it is one too many."""
+
+
+class _Thread(threading.Thread):
+    """One thread that polls."""
+
+    task: Mapping[str, Any] | None = None
+    """The task that it handles; `None` while it polls."""
+    idle_since: float = 0.0
+    """When it last began to poll without a task of its own, by `time.monotonic`."""
+    is_dismissed = False
+    """It was replaced: it ends when it comes back."""
 
 
 class Poller:
-    """One thread that polls one task list."""
+    """The threads that poll one task list for one kind of task."""
 
     def __init__(
         self,
         name: str,
         poll: Callable[[], Mapping[str, Any]],
-        handle: Callable[[Mapping[str, Any]], None],
+        handle: Callable[[Mapping[str, Any]], str | None],
         *,
+        limit: int = 1,
         at_end: Callable[[], None] | None = None,
     ):
-        """`poll` gives SWF's answer, which has a task if it has a token; `handle` takes the task. `at_end` is called in
-        the thread, when it ends."""
+        """`poll` gives SWF's answer, which has a task if it has a token. `handle` takes the task, and gives the error
+        with which it failed or `None`. `limit` tasks are handled at once. `at_end` is called in each thread when it
+        ends."""
+        self._name = name
         self._poll, self._handle, self._at_end = poll, handle, at_end
+        self._lock = threading.Lock()
+        self._limit = limit
+        self._threads: dict[_Thread, None] = {}
+        self._number = 0
+        self._busy = 0
         self._stopping = threading.Event()
-        self._busy = False
         self._released_by = math.inf
-        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to poll."""
-        self._thread.start()
+        with self._lock:
+            self._begin_thread()
 
     @property
-    def thread_id(self) -> int | None:
-        """The identifier of its thread, or `None` before it starts."""
-        return self._thread.ident
+    def thread_count(self) -> int:
+        """How many threads it has."""
+        return len(self._threads)
+
+    @property
+    def busy_count(self) -> int:
+        """How many tasks it handles."""
+        return self._busy
 
     def stop(self) -> None:
-        """Take no more tasks after the one at hand. The service must release a poll that waits."""
+        """Take no more tasks after those at hand. The service must release the polls that wait."""
         self._released_by = time.monotonic() + RELEASE_SECONDS
         self._stopping.set()
 
-    def join(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds for its end; `False` if it still handles a task then.
+    def replace_thread(self, thread_id: int) -> None:
+        """Let another thread poll in place of this one, which is held up; it ends when it comes back."""
+        with self._lock:
+            for thread in [thread for thread in self._threads if thread.ident == thread_id]:
+                thread.is_dismissed = True
+                self._forget(thread)
+                if not self._stopping.is_set():
+                    self._begin_thread()
+
+    def join(self, seconds: float) -> bool:
+        """Wait up to `seconds` for the end of its threads; `False` if one still handles a task then.
 
         A poll that waits in another process ends when its time is over; this method does not wait for it.
         """
-        if self._thread is not threading.current_thread():
-            left = max(self._released_by - time.monotonic(), 0)
-            self._thread.join(timeout if self._busy else min(timeout, left))
-        return not (self._busy and self._thread.is_alive())
+        return join_all([self], seconds)
+
+    def _join(self, deadline: float) -> bool:
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                until = deadline if thread.task is not None else min(deadline, self._released_by)
+                thread.join(max(until - time.monotonic(), 0.01))
+        return not any(thread.task is not None and thread.is_alive() for thread in threads)
+
+    # -- inside; `_begin_thread` and `_forget` are called under the lock --
+
+    def _begin_thread(self) -> None:
+        self._number += 1
+        name = self._name if self._limit == 1 else f"{self._name}, thread {self._number}"
+        thread = _Thread(target=self._loop, name=name, daemon=True)
+        self._threads[thread] = None
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads, or Python ends: the others go on
+            del self._threads[thread]
+            if not self._threads:
+                raise
+            logger.warning("%s: no further thread could be started", self._name, exc_info=True)
+
+    def _forget(self, thread: _Thread) -> None:
+        if thread in self._threads:
+            del self._threads[thread]
+            if thread.task is not None:
+                self._busy -= 1
+
+    def _took(self, thread: _Thread, task: Mapping[str, Any]) -> None:
+        """The thread handles a task from now on."""
+        with self._lock:
+            thread.task = task
+            if thread.is_dismissed:
+                return
+            self._busy += 1
+            count = len(self._threads)
+            if self._busy == count < self._limit and not self._stopping.is_set():
+                self._begin_thread()
+
+    def _handled(self, thread: _Thread) -> None:
+        """The thread has no task any more."""
+        with self._lock:
+            thread.task = None
+            if not thread.is_dismissed:
+                self._busy -= 1
+        thread.idle_since = time.monotonic()
+
+    def _is_surplus(self, thread: _Thread) -> bool:
+        """Whether the thread, whose poll found nothing, is one too many; then it is no longer one of the threads."""
+        if time.monotonic() - thread.idle_since < SURPLUS_SECONDS:
+            return False
+        with self._lock:
+            if len(self._threads) - self._busy <= 1:
+                return False
+            self._forget(thread)
+            return True
 
     def _loop(self) -> None:
+        thread = threading.current_thread()
+        assert isinstance(thread, _Thread)
+        thread.idle_since = time.monotonic()
         pause = FIRST_PAUSE
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not thread.is_dismissed:
             try:
                 task = self._poll()
                 pause = FIRST_PAUSE
             except Exception:
                 if self._stopping.is_set():
                     break
-                logger.exception("%s: polling failed, next try in %.1f s", self._thread.name, pause)
+                logger.exception("%s: polling failed, next try in %.1f s", thread.name, pause)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, MAX_PAUSE)
                 continue
             if task.get("taskToken"):
-                self._busy = True
+                self._took(thread, task)
                 try:
                     self._handle(task)
                 except Exception:
                     # After `stop` the service may be closed: the task is given out again when it is open.
                     level = logging.DEBUG if self._stopping.is_set() else logging.ERROR
-                    logger.log(level, "%s: handling a task failed", self._thread.name, exc_info=True)
+                    logger.log(level, "%s: handling a task failed", thread.name, exc_info=True)
                 finally:
-                    self._busy = False
+                    self._handled(thread)
+            elif self._is_surplus(thread):
+                break
+        with self._lock:
+            self._forget(thread)
         if self._at_end is not None:
             self._at_end()
+
+
+def join_all(pollers: Iterable[Poller], seconds: float) -> bool:
+    """Wait up to `seconds` for the threads of all of them; `False` if one still handles a task then."""
+    deadline = time.monotonic() + seconds
+    ended = [poller._join(deadline) for poller in pollers]
+    return all(ended)

@@ -13,7 +13,6 @@ import contextvars
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -23,9 +22,10 @@ from simpleflow_lab.runtime.activity_worker import ActivityWorker
 from simpleflow_lab.runtime.bounded import LatestUsed
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decider import REPLAY_CACHE_SIZE, Decider
+from simpleflow_lab.runtime.decision_watch import DecisionWatch
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
-from simpleflow_lab.runtime.poller import Poller
+from simpleflow_lab.runtime.poller import join_all
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
@@ -68,6 +68,7 @@ class WorkerPool:
         self._forked_activities = ForkedActivities(sigterm_wait=context.settings.activity_sigterm_wait_sec)
         self.middleware = list(middleware)
         """The middleware of each activity that is taken from now on, the outermost first."""
+        self._watch = DecisionWatch(on_slow=self.warned)
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
         self._decision_errors: LatestUsed[str, Exception] = LatestUsed(MAX_REPORTED_RUNS)
@@ -106,6 +107,7 @@ class WorkerPool:
                 task_list,
                 registration=self.registration,
                 listener=self,
+                watch=self._watch,
                 replay_cache_size=self._replay_cache_size,
             )
         decider.start()
@@ -155,23 +157,20 @@ class WorkerPool:
         """
         with self._lock:
             self._stopped = True
-            pollers: list[Poller] = [p for d in self._deciders.values() for p in d.pollers]
-            pollers += [p for w in self._workers.values() for p in w.pollers]
-            deciders = list(self._deciders.values())
-            workers = list(self._workers.values())
-        for decider in deciders:
-            decider.stop()
-        for worker in workers:
-            worker.stop()
+            served: list[Decider | ActivityWorker] = [*self._deciders.values(), *self._workers.values()]
+        pollers = [each.poller for each in served]
+        for each in served:
+            each.stop()
+        self._watch.stop()
         for poller in pollers:
             poller.stop()
         if release is not None:
             release()
-        ended = _join(pollers, seconds)
+        ended = join_all(pollers, seconds)
         if not ended:
             # A thread that runs an activity can't be ended; a forked process can.
             self._forked_activities.stop()
-            ended = _join(pollers, PROCESS_END_SECONDS)
+            ended = join_all(pollers, PROCESS_END_SECONDS)
         self._heartbeats.stop()
         return ended
 
@@ -209,10 +208,3 @@ class WorkerPool:
         if message not in known:
             known[message] = None
             logger.info("run %s: %s", run_id, message)
-
-
-def _join(pollers: Iterable[Poller], seconds: float) -> bool:
-    """Wait up to `seconds` for all of them; `True` if all have ended."""
-    deadline = time.monotonic() + seconds
-    ended = [poller.join(max(deadline - time.monotonic(), 0.01)) for poller in pollers]
-    return all(ended)

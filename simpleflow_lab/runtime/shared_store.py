@@ -19,6 +19,7 @@ from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, Store
 from simpleflow_lab.http.client import connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.runtime.poller import POLL_SECONDS
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.service.watchable import DecisionAnswer, WatchableService
@@ -161,7 +162,9 @@ class SharedStore(DelegatingService):
 
     def _take_ownership(self) -> None:
         # Threads of this process may hold tasks of the owner that died: the new engine takes their answers.
-        engine = EmbeddedSWF(self.path, clock=self._clock, takes_over=self._backend is not None)
+        engine = EmbeddedSWF(
+            self.path, clock=self._clock, takes_over=self._backend is not None, poll_seconds=POLL_SECONDS
+        )
         try:
             self._endpoint = Endpoint(engine, connection_file=connection_file_path(self.path))
         except BaseException:
