@@ -1,0 +1,479 @@
+"""Fingerprints: what the code of a definition is, in 16 hexadecimal digits.
+
+Processes of one store compare them to tell whether they mean the same by a name. The same text, in two kernels, or in
+a script and where another program imports that script, has one fingerprint; a comment, a docstring, the place in the
+file and the name of the file don't count. What counts: the definition's own code and attributes, the values that it
+closes over and its defaults, and every global name that it uses, followed from function to function and from class to
+class through the author's own modules. Of an author's module that is used as a whole, its source.
+
+*Rule:* a fingerprint follows from the code alone: the same in every process, whatever ran there and in which order sets
+are. What can't be told (the state of an object that is no plain value, a function that is looked up by its name) is no
+difference.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import dataclasses
+import datetime
+import decimal
+import dis
+import enum
+import fractions
+import functools
+import hashlib
+import inspect
+import json
+import linecache
+import pathlib
+import re
+import sys
+import sysconfig
+import textwrap
+import types
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from simpleflow_lab.activity import Activity, NotSet
+from simpleflow_lab.retry import Retry
+from simpleflow_lab.workflow import Workflow
+
+DIGITS: Final = 16
+"""Length of a fingerprint."""
+MAX_PARTS: Final = 2_000
+"""Functions, classes, modules and values of which one fingerprint is made at most; of the rest only the kind counts."""
+MAX_DEPTH: Final = 60
+"""How far functions, classes and values are followed from one to the next."""
+MAX_ITEMS: Final = 1_000
+"""Items of a container that count; of a longer one, its length and these."""
+KEPT: Final = "__simpleflow_fingerprint__"
+"""The attribute of a definition that keeps its fingerprint."""
+
+_ABSENT: Final = object()
+_PACKAGE: Final = __name__.partition(".")[0]
+_FUTURE_FLAGS: Final = annotations.compiler_flag
+
+
+def fingerprint(definition: Activity | type[Workflow]) -> str:
+    """The fingerprint of an activity or a workflow class, as its code is now.
+
+    It is kept with the definition until a name or an attribute that it was made from gets another object, which is
+    found out in microseconds. A list, dictionary or set among them counts with what it held when it was first asked.
+    """
+    kept = vars(definition).get(KEPT)
+    if kept is not None and kept.holds():
+        return str(kept.digits)
+    tracer = _Tracer(definition)
+    record = tracer.record()
+    text = json.dumps(record, separators=(",", ":"))
+    made = _Kept(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], tracer.used, tracer.cells)
+    with contextlib.suppress(AttributeError, TypeError):  # a class may refuse new attributes
+        setattr(definition, KEPT, made)
+    return made.digits
+
+
+class _Kept:
+    """A fingerprint, and what it was made from."""
+
+    __slots__ = ("_cells", "_used", "digits")
+
+    def __init__(
+        self, digits: str, used: list[tuple[Mapping[str, Any], str, Any]], cells: list[tuple[types.CellType, Any]]
+    ):
+        self.digits = digits
+        self._used = used
+        self._cells = cells
+
+    def holds(self) -> bool:
+        """Whether every name still has the object that it had."""
+        return all(_is_still(names.get(name, _ABSENT), value) for names, name, value in self._used) and all(
+            _is_still(_content(cell), value) for cell, value in self._cells
+        )
+
+
+class _OfType:
+    """Stands for a value of which only the type counts, so that a large one is not kept alive."""
+
+    __slots__ = ("type",)
+
+    def __init__(self, type: type):
+        self.type = type
+
+
+def _is_still(now: object, before: object) -> bool:
+    return now is before or (isinstance(before, _OfType) and type(now) is before.type)
+
+
+def _to_keep(value: object) -> object:
+    """What a fingerprint keeps of a value that it was made from, to tell whether another one stands in its place."""
+    if value is _ABSENT or isinstance(value, _TRACED) or _plain(value) is not None or dataclasses.is_dataclass(value):
+        return value
+    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) <= MAX_ITEMS:
+        return value
+    return value if inspect.getattr_static(value, "__wrapped__", None) is not None else _OfType(type(value))
+
+
+class _Tracer:
+    """Makes a record, which is plain JSON, of everything that one definition consists of."""
+
+    def __init__(self, definition: Activity | type[Workflow]):
+        self._definition = definition
+        self._module = str(getattr(definition, "__module__", None))
+        self.used: list[tuple[Mapping[str, Any], str, Any]] = []
+        """Each name that was looked up: where, the name, and what it was."""
+        self.cells: list[tuple[types.CellType, Any]] = []
+        """Each closed-over variable and its value."""
+        self._seen: dict[int, int] = {}
+        """By `id`: the number of a function, class or container that is in the record already."""
+        self._alive: list[object] = []  # so that no id is used twice
+        self._depth = 0
+
+    def record(self) -> Any:
+        """The record of the definition."""
+        if isinstance(self._definition, Activity):
+            return ["activity", self._attributes_of(self._definition), self._value(self._definition.callable)]
+        workflow = self._definition
+        return ["workflow", workflow.type_name(), workflow.type_version(), self._value(workflow)]
+
+    # -- values --
+
+    def _value(self, value: Any) -> Any:
+        """The record of a value: of a plain one what it is, of any other what is known of it."""
+        plain = _plain(value)
+        if plain is not None:
+            return plain
+        number = self._seen.get(id(value))
+        if number is not None:
+            return ["again", number]
+        if len(self._seen) >= MAX_PARTS or self._depth >= MAX_DEPTH:
+            return ["and more", type(value).__name__]
+        self._seen[id(value)] = len(self._seen)
+        self._alive.append(value)
+        self._depth += 1
+        try:
+            return self._part(value)
+        finally:
+            self._depth -= 1
+
+    def _use(self, names: Mapping[str, Any], name: str, value: Any) -> Any:
+        """The record of what a name stands for."""
+        self.used.append((names, name, _to_keep(value)))
+        return [name, ["absent"] if value is _ABSENT else self._value(value)]
+
+    def _part(self, value: Any) -> Any:
+        match value:
+            case Activity():
+                # A workflow names the type of a task; an activity can only call it.
+                code = None if isinstance(self._definition, type) else self._value(value.callable)
+                return ["activity", value.name, self._attributes_of(value), code]
+            case types.ModuleType():
+                return self._module_record(value)
+            case types.FunctionType():
+                return self._function(value)
+            case type():
+                return self._class(value)
+            case types.MethodType():
+                return ["method", self._value(value.__func__), self._value(value.__self__)]
+            case staticmethod() | classmethod():
+                return [type(value).__name__, self._value(value.__func__)]
+            case property():
+                return ["property", *(self._value(each) for each in (value.fget, value.fset, value.fdel))]
+            case functools.partial():
+                return ["partial", self._value(value.func), self._value(value.args), self._value(value.keywords)]
+            case list() | tuple():
+                items = [self._value(item) for item in value[:MAX_ITEMS]]
+                return [_type_name(value), len(value), items]
+            case set() | frozenset():
+                return [_type_name(value), len(value), sorted(map(json.dumps, map(self._value, _some_of(value))))]
+            case dict() | types.MappingProxyType():
+                items = [[self._value(key), self._value(item)] for key, item in _some_of(value.items())]
+                return [_type_name(value), len(value), sorted(items, key=lambda item: json.dumps(item[0]))]
+            case Retry():
+                return [
+                    "retry",
+                    self._value({each.name: getattr(value, each.name) for each in dataclasses.fields(value)}),
+                ]
+        wrapped = inspect.getattr_static(value, "__wrapped__", None)
+        if wrapped is not None:  # of functools.cache, for example
+            return ["wrapped", _type_name(value), self._value(wrapped)]
+        if isinstance(value, _BUILTIN):
+            return ["named", str(getattr(value, "__module__", None)), value.__qualname__]
+        kind = type(value)
+        if not _is_authors(kind.__module__, self._module):
+            return ["a", _type_name(value)]
+        fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        state = {each.name: getattr(value, each.name, None) for each in fields}
+        return ["a", self._value(kind), self._value(state)]
+
+    def _attributes_of(self, definition: Activity) -> Any:
+        """The attributes of an activity, without those that it has from its function."""
+        attributes = vars(definition)
+        return [self._use(attributes, name, attributes[name]) for name in sorted(attributes.keys() - _OF_THE_FUNCTION)]
+
+    # -- code --
+
+    def _function(self, function: types.FunctionType) -> Any:
+        if not _is_authors(function.__module__, self._module):
+            wrapped = function.__dict__.get("__wrapped__")  # by a library's decorator
+            name = ["function", function.__module__, function.__qualname__]
+            return name if wrapped is None else ["wrapped", self._closure(function), self._value(wrapped)]
+        return [
+            "function",
+            text_of(function.__code__, function.__globals__),
+            self._value(function.__defaults__),
+            self._value(function.__kwdefaults__),
+            self._closure(function),
+            self._globals(function),
+        ]
+
+    def _closure(self, function: types.FunctionType) -> Any:
+        record = []
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            value = _content(cell)
+            self.cells.append((cell, _to_keep(value)))
+            record.append([name, ["absent"] if value is _ABSENT else self._value(value)])
+        return record
+
+    def _globals(self, function: types.FunctionType) -> Any:
+        """The globals that a function uses, but for Python's own."""
+        names = function.__globals__
+        found = [(name, names.get(name, _ABSENT)) for name in names_used(function.__code__)]
+        return [
+            self._use(names, name, value)
+            for name, value in found
+            if value is not _ABSENT or not hasattr(builtins, name)
+        ]
+
+    def _class(self, cls: type) -> Any:
+        if issubclass(cls, Workflow) and cls is not self._definition and not issubclass(self._definition_class, cls):
+            return ["workflow", cls.type_name(), cls.type_version()]
+        if not _is_authors(cls.__module__, self._module):
+            return ["class", cls.__module__, cls.__qualname__]
+        members = vars(cls)
+        record = [self._use(members, name, members[name]) for name in sorted(members.keys() - _OF_EVERY_CLASS)]
+        return ["class", [self._value(base) for base in cls.__bases__], record]
+
+    @property
+    def _definition_class(self) -> type:
+        return self._definition if isinstance(self._definition, type) else object
+
+    def _module_record(self, module: types.ModuleType) -> Any:
+        """An author's module that is used as a whole: its source, and the author's modules that it uses."""
+        name = str(module.__name__)
+        if not _is_authors(name, self._module) or name == "__main__":
+            return ["module", name]
+        modules = {
+            each.__name__: each
+            for each in list(vars(module).values())
+            if isinstance(each, types.ModuleType) and _is_authors(each.__name__, self._module)
+        }
+        return ["module", _source_of(module), [self._value(modules[each]) for each in sorted(modules)]]
+
+
+_OF_THE_FUNCTION: Final = {"callable", "name", *functools.WRAPPER_ASSIGNMENTS, "__wrapped__", KEPT}
+_OF_EVERY_CLASS: Final = {
+    *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"),
+    *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__"),
+    *("_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__slotnames__", KEPT),
+}
+"""Members of a class that say nothing, or nothing that other members don't say."""
+
+_PLAIN: Final = (
+    *(int, float, complex, str, bytes, range, slice, datetime.date, datetime.time, datetime.timedelta),
+    *(datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath, re.Pattern, NotSet),
+)
+"""Types whose values say all of themselves in their `repr`, the same in every process."""
+
+_BUILTIN: Final = (
+    *(types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType, types.MethodDescriptorType),
+    *(types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType),
+)
+_TRACED: Final = (
+    *(Activity, Retry, type, types.ModuleType, types.FunctionType, types.MethodType, staticmethod, classmethod),
+    *(property, functools.partial, *_BUILTIN),
+)
+"""Types whose values are followed, or known by their name."""
+
+
+def _plain(value: Any) -> Any:
+    """The record of a plain value, or `None`."""
+    if value is None or value is Ellipsis or value is NotImplemented:
+        return repr(value)
+    if isinstance(value, enum.Enum):
+        return ["enum", type(value).__qualname__, value.name]
+    if isinstance(value, _PLAIN):
+        with contextlib.suppress(Exception):  # of an author's own __repr__: then the type is all that can be told
+            return [type(value).__name__, repr(value)]
+    return None
+
+
+def _type_name(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _some_of(values: Iterable[Any]) -> list[Any]:
+    """The values, or items, in an order that is the same in every process; of a large container the first ones."""
+
+    def place(each: Any) -> str:
+        key = each[0] if isinstance(each, tuple) and each else each
+        return json.dumps([_plain(key), str(getattr(key, "__qualname__", type(key).__qualname__))])
+
+    return sorted(values, key=place)[:MAX_ITEMS]
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it has no value yet, or none any more
+        return _ABSENT
+
+
+# -- whose module ------------------------------------------------------------------------------------------------------
+
+_INSTALLED: Final = tuple(
+    sorted({path for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(key))})
+)
+
+
+def _is_authors(module: str | None, of_definition: str) -> bool:
+    """Whether a module is the author's: the definition's own package, or one that was not installed."""
+    top = (module or "").partition(".")[0]
+    if top in ("__main__", "__mp_main__", ""):
+        return True
+    if top == _PACKAGE:
+        return False
+    return top == of_definition.partition(".")[0] or not _is_installed(top)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_installed(top: str) -> bool:
+    if top in sys.stdlib_module_names or top in sys.builtin_module_names:
+        return True
+    found = sys.modules.get(top)
+    file = str(getattr(found, "__file__", None) or next(iter(getattr(found, "__path__", ())), ""))
+    return file.startswith(_INSTALLED) or "site-packages" in file or "dist-packages" in file
+
+
+def _source_of(module: types.ModuleType) -> str:
+    """The source of a module without its comments; of one that has none, its name."""
+    with contextlib.suppress(OSError, TypeError, SyntaxError, ValueError):
+        return _normal(inspect.getsource(module))
+    return f"<{module.__name__}>"
+
+
+@functools.lru_cache(maxsize=64)
+def _normal(source: str) -> str:
+    return hashlib.sha256(ast.unparse(ast.parse(source)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# -- the text of code --------------------------------------------------------------------------------------------------
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def text_of(code: types.CodeType, names: Mapping[str, Any] | None = None) -> str:
+    """The text of a function, without comments, docstrings and decorators; its instructions, if the text is not to be
+    had, or is not that of the code that runs here. `names` are the function's globals."""
+    lines = linecache.getlines(code.co_filename, dict(names) if names is not None and "__loader__" in names else None)
+    source = "".join(lines)
+    flags = code.co_flags & _FUTURE_FLAGS
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+        for running, text in _functions_in(source, flags).get((code.co_name, code.co_firstlineno), ()):
+            if _instructions(running) == _instructions(code):
+                return text
+    return f"{sys.implementation.cache_tag} {_instructions(code)}"
+
+
+@functools.lru_cache(maxsize=64)
+def _functions_in(source: str, flags: int) -> Mapping[tuple[str, int], list[tuple[types.CodeType, str]]]:
+    """Every function of a source: its code and its text, by its name and first line."""
+    found: dict[tuple[str, int], list[tuple[types.CodeType, str]]] = {}
+    if not source:
+        return found
+    tree = ast.parse(source)
+    compiled: types.CodeType = compile(source, "<source>", "exec", flags=flags, dont_inherit=True)
+    # Both are in the order of the text, within one name and line.
+    nodes: dict[tuple[str, int], list[_Definition]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, _Definition):
+            decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+            line = min([node.lineno, *(each.lineno for each in decorators)])
+            nodes.setdefault(("<lambda>" if isinstance(node, ast.Lambda) else node.name, line), []).append(node)
+    for part in codes_in(compiled):
+        found.setdefault((part.co_name, part.co_firstlineno), []).append((part, ""))
+    for key, same in nodes.items():
+        same.sort(key=lambda node: (node.lineno, node.col_offset))
+        codes = sorted((code for code, _ in found.get(key, ())), key=_column)
+        if len(codes) == len(same):
+            found[key] = [(code, _text(node)) for code, node in zip(codes, same, strict=True)]
+        else:
+            found.pop(key, None)
+    return {key: pairs for key, pairs in found.items() if key in nodes}
+
+
+def _column(code: types.CodeType) -> tuple[int, int]:
+    """Where the text of a function is."""
+    return min(((line, column) for line, _, column, _ in code.co_positions() if line and column), default=(0, 0))
+
+
+def _text(node: _Definition) -> str:
+    """The text of one function, in the form that `ast.unparse` gives it."""
+    if isinstance(node, ast.Lambda):
+        return ast.unparse(node)
+    bare = ast.parse(textwrap.dedent(ast.unparse(node))).body[0]
+    assert isinstance(bare, ast.FunctionDef | ast.AsyncFunctionDef)
+    bare.decorator_list = []
+    for each in ast.walk(bare):
+        if (
+            isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and ast.get_docstring(each) is not None
+        ):
+            each.body = each.body[1:] or [ast.Pass()]
+    return ast.unparse(bare)
+
+
+def codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
+    """The code of every function within this code."""
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield part
+            yield from codes_in(part)
+
+
+@functools.lru_cache(maxsize=4096)
+def names_used(code: types.CodeType) -> tuple[str, ...]:
+    """The names that this code, and all code within, looks up outside itself, in order."""
+    found = {
+        str(instruction.argval)
+        for part in (code, *codes_in(code))
+        for instruction in dis.get_instructions(part)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    return tuple(sorted(found))
+
+
+@functools.lru_cache(maxsize=4096)
+def _instructions(code: types.CodeType) -> str:
+    """The instructions of a function and of all functions within, without the lines and the file they are from."""
+
+    def constant(value: Any) -> Any:
+        match value:
+            case types.CodeType():
+                return record(value)
+            case tuple():
+                return ["tuple", [constant(item) for item in value]]
+            case frozenset():
+                return ["set", sorted(json.dumps(constant(item)) for item in value)]
+        return [type(value).__name__, repr(value)]
+
+    def record(code: types.CodeType) -> Any:
+        return [
+            *(code.co_name, code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
+            *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
+            [constant(value) for value in code.co_consts],
+        ]
+
+    return json.dumps(record(code))
