@@ -79,7 +79,7 @@ class GroupFuture(Future):
     Its exception is an `AggregateException` with one slot for each member.
     """
 
-    __slots__ = ("cancel_requested", "futures")
+    __slots__ = ("all_holding_back", "cancel_requested", "futures", "held_back", "max_parallel")
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -87,6 +87,12 @@ class GroupFuture(Future):
         """`cancel` was called: no more members are submitted, and it is done when the submitted ones have closed."""
         self.futures: list[Future] = []
         """The futures of its members, as far as they are submitted."""
+        self.max_parallel: int | None = None
+        """How many of its members may run at a time, if that is fewer than it has."""
+        self.held_back = 0
+        """How many of its members are not submitted yet, because `max_parallel` of them run."""
+        self.all_holding_back: dict[GroupFuture, None] | None = None
+        """Where an executor looks for the groups of a run that hold members back; the executor sets it."""
 
     @property
     def count_finished_activities(self) -> int:
@@ -104,6 +110,16 @@ class GroupFuture(Future):
         for member in self.futures:
             member.cancel()
         return True
+
+    def hold_back(self, members: int) -> None:
+        """So many of its members are not submitted yet, because `max_parallel` of them run."""
+        self.held_back = members
+        if self.all_holding_back is None:
+            return
+        if members:
+            self.all_holding_back[self] = None
+        else:
+            self.all_holding_back.pop(self, None)
 
     def set_exception(self, exception: BaseException, *, raises: bool | None = None) -> None:
         if self.cancel_requested:
@@ -285,14 +301,17 @@ class Group(_Members):
             future.futures = [submit(executor, as_member(each, self.raises_on_failure)) for each in self.members]
             _when_all_done(future.futures, lambda: future.close_as_members(bubbles=self.bubbles_exception_on_failure))
         else:
+            future.max_parallel = self.max_parallel
             self._in_fiber(executor, future, lambda: self._few_at_a_time(executor, future))
         return future
 
     def _few_at_a_time(self, executor: Submitter, future: GroupFuture) -> None:
         assert self.max_parallel is not None
         at_work: list[Future] = []
-        for member in list(self.members):
+        members = list(self.members)
+        for number, member in enumerate(members):
             while len(at_work) >= self.max_parallel:
+                future.hold_back(len(members) - number)
                 at_work = wait(at_work, return_when=FIRST_COMPLETED).not_done
             if future.cancel_requested:
                 break
@@ -300,6 +319,7 @@ class Group(_Members):
             future.futures.append(current)
             if not current.done:
                 at_work.append(current)
+        future.hold_back(0)
         for each in future.futures:
             each.wait()
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.exceptions import (
@@ -29,9 +29,12 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.metrology import records_of
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
+from simpleflow_lab.views.history_waits import waits_of
+from simpleflow_lab.views.waiting import Wait, Waits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +104,24 @@ class Progress(NamedTuple):
     def total(self) -> int:
         """All tasks so far."""
         return self.waiting + self.running + self.completed + self.failed
+
+
+MAX_CHILDREN: Final = 30
+"""Of how many executions below one its waits are told."""
+MAX_DEPTH: Final = 10
+"""How many levels below it."""
+
+
+class _Budget:
+    """A number of things that may be looked at."""
+
+    def __init__(self, left: int):
+        self._left = left
+
+    def take(self) -> bool:
+        """Whether one more may be."""
+        self._left -= 1
+        return self._left >= 0
 
 
 class Execution(HistoryViews):
@@ -179,6 +200,34 @@ class Execution(HistoryViews):
         """What the author of its workflow should know: lines that read a clock, draw by chance or take long, a history
         that has become long. Of what was decided in this process."""
         return self._pool.warnings(self.run_id)
+
+    def waiting_for(self) -> Waits:
+        """What it waits for, and what each of its children waits for; empty if it has closed.
+
+        It displays itself as a table; each row is a `views.waiting.Wait`. Of at most `MAX_CHILDREN` executions below
+        it, at most `MAX_DEPTH` levels deep, their own waits are told.
+        """
+        return Waits(self._waits(0, _Budget(MAX_CHILDREN)), now=_now())
+
+    def _waits(self, depth: int, budget: _Budget) -> Iterator[Wait]:
+        for wait in waits_of(self._folded(), workflow_id=self.workflow_id, depth=depth):
+            yield wait
+            if wait.kind == CHILD and wait.id is not None and depth < MAX_DEPTH:
+                child = self._open_child(wait.id) if budget.take() else None
+                if child is not None:
+                    yield from child._waits(depth + 1, budget)
+
+    def _open_child(self, workflow_id: str) -> Execution | None:
+        """The open run of this workflow id."""
+        infos = self._service.list_open_workflow_executions(
+            domain=self.domain,
+            startTimeFilter={"oldestDate": 0},
+            executionFilter={"workflowId": workflow_id},
+            maximumPageSize=1,
+        )["executionInfos"]
+        for info in infos:
+            return Execution(self._pool, workflow_id, info["execution"]["runId"], domain=self.domain)
+        return None
 
     def describe(self) -> Mapping[str, Any]:
         """What SWF says of it: boto3's `describe_workflow_execution`."""

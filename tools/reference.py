@@ -54,6 +54,7 @@ PAGES: Final = (
             "swf.history",
             "views.tables",
             "views.attempts",
+            "views.waiting",
             "views.history_fold",
             "views.step_tables",
             "views.profile",

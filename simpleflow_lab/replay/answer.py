@@ -23,6 +23,7 @@ from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf import execution_context
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_REQUEST_BYTES
@@ -49,6 +50,8 @@ class Selection(NamedTuple):
     """The commands that it sends."""
     decisions: list[Decision]
     """Their decisions, in order, with that of the timer that brings the next answer if this one is full."""
+    held_back: int = 0
+    """How many activity tasks wait until fewer are open."""
 
 
 def select(run: ReplayedRun, kinds: Kinds, *, room: int) -> Selection:
@@ -56,7 +59,7 @@ def select(run: ReplayedRun, kinds: Kinds, *, room: int) -> Selection:
     closing = run.closing
     commands: list[Command] = []
     decisions: list[Decision] = []
-    size = 0
+    size = held_back = 0
     for command in _in_order(run):
         if command is closing or command.sent:
             continue
@@ -64,6 +67,7 @@ def select(run: ReplayedRun, kinds: Kinds, *, room: int) -> Selection:
             continue
         if command.kind is ACTIVITY:
             if room <= 0:
+                held_back += 1
                 continue  # sent when an open one closes
             room -= 1
         decision = command.decision()
@@ -71,20 +75,21 @@ def select(run: ReplayedRun, kinds: Kinds, *, room: int) -> Selection:
         # One place is left, for the close or for the timer that brings the next decision task.
         if len(decisions) == MAX_DECISIONS - 1 or (decisions and size > _BUDGET):
             decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
-            return Selection(commands, decisions)
+            return Selection(commands, decisions, held_back)
         commands.append(command)
         decisions.append(decision)
     if closing is not None and not kinds.signals.is_passing_on:
         commands.append(closing)
         decisions.append(closing.decision())
-    return Selection(commands, decisions)
+    return Selection(commands, decisions, held_back)
 
 
-def answer_with(run: ReplayedRun, kinds: Kinds, selection: Selection, execution_context: str) -> Answer:
-    """The answer that sends this selection; its commands count as sent. `execution_context` is the recorded one."""
+def answer_with(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: str) -> Answer:
+    """The answer that sends this selection; its commands count as sent. `recorded` is the execution
+    context so far."""
     for command in selection.commands:
         command.sent = True
-    decisions, context = selection.decisions, new_context(run, kinds, execution_context)
+    decisions, context = selection.decisions, new_context(run, kinds, selection, recorded)
     if not run.fields.has_unwritten:
         return Answer(decisions, context)
     written = itertools.chain([context], *(swf_decisions.attributes(decision).values() for decision in decisions))
@@ -106,17 +111,33 @@ def _size(decision: Mapping[str, Any]) -> int:
     return size
 
 
-def new_context(run: ReplayedRun, kinds: Kinds, recorded: str) -> str | None:
-    """The execution context if it changes: the signals that are awaited, and the failures that nothing handled."""
+def new_context(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: str) -> str | None:
+    """The execution context if it changes: what is waited for beyond the tasks in the history, and, at a close, the
+    failures that nothing handled. `swf.execution_context` reads it."""
     context: dict[str, Any] = {}
     awaited = kinds.signals.awaited
     if awaited:
-        context["waiting_signals"] = awaited
-    if run.closing is not None and run.failures.total:
-        context[IDENTITY_KEY] = {"unhandled_failures": run.failures.unhandled()}
+        context[execution_context.WAITING_SIGNALS] = awaited
+    if run.closing is not None:
+        if run.failures.total:
+            context[IDENTITY_KEY] = {"unhandled_failures": run.failures.unhandled()}
+    elif run.holding_back or selection.held_back:
+        context[IDENTITY_KEY] = _held_back(run, selection)
     text = json.dumps(context) if context else ""
     try:
         text = run.fields.fit(text, "execution context")
     except JumboTooLargeError:
         return None
     return None if text == recorded else text
+
+
+def _held_back(run: ReplayedRun, selection: Selection) -> dict[str, Any]:
+    groups = [
+        [group.max_parallel, group.held_back]
+        for group in itertools.islice(run.holding_back, execution_context.MAX_GROUPS)
+        if not group.done
+    ]
+    found: dict[str, Any] = {execution_context.MAX_PARALLEL: groups} if groups else {}
+    if selection.held_back:
+        found[execution_context.OPEN_ACTIVITIES] = selection.held_back
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import greenlet
 
+from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.data.references import is_reference
 from simpleflow_lab.exceptions import ExecutionBlocked, WorkflowCanceled
 from simpleflow_lab.futures import Future
@@ -127,6 +128,8 @@ class ReplayExecutor:
         """A future of a container."""
         future = future_class(self._run.waiter, raises=raises)
         run = self._run
+        if isinstance(future, GroupFuture):
+            future.all_holding_back = run.holding_back
         future.add_done_callback(run.failures.count)
         if run.observer is not None:
             run.observer.container_submitted(future, run.fibers.line(), run.fibers.current)

@@ -112,7 +112,9 @@ class Replay:
         self._run_to(started_event_id, None)
         selection = select(self._run, self._kinds, room=self._max_open_activities - self._matching.open_activities)
         if dry:
-            answer = Answer(selection.decisions, new_context(self._run, self._kinds, self._execution_context))
+            answer = Answer(
+                selection.decisions, new_context(self._run, self._kinds, selection, self._execution_context)
+            )
         else:
             answer = answer_with(self._run, self._kinds, selection, self._execution_context)
         if self._observer is not None:

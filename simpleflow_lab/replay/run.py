@@ -13,6 +13,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.data.fields import DeferredFields, Fields
 from simpleflow_lab.exceptions import DecisionTaskError, TaskCanceled
 from simpleflow_lab.futures import Canceler, Future
@@ -76,6 +77,8 @@ class ReplayedRun:
             self.pending.on_added = lambda command: observer.command_made(command, self.fibers.current)
         self.index = CommandIndex(self.pending)
         self.failures = Failures()
+        self.holding_back: dict[GroupFuture, None] = {}
+        """The groups that submit further members only when others have closed."""
         self.hooks = PendingHooks()
         self.waiter = FiberWaiter(self)
         self.workflow: Workflow | None = None
@@ -168,6 +171,7 @@ class ReplayedRun:
         self.blocked = self.resolved_after_block = False
         self.fibers.close()
         self.fibers = self._new_fibers()
+        self.holding_back.clear()
         self.ids.begin_rerun()
         self.index.begin_rerun()
         self.failures.begin_rerun()

@@ -288,7 +288,7 @@ class _Attempts:
 
     def _read_context(self, event: HistoryEvent) -> None:
         context = event.attributes.get("executionContext")
-        if isinstance(context, str) and '"simpleflow_lab"' in context:
+        if isinstance(context, str) and '"simpleflow_lab"' in context and "_failures" in context:
             self._contexts.append(context)
 
     def _unhandled_ids(self) -> frozenset[str] | None:

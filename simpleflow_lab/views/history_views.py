@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.html import execution_html
+from simpleflow_lab.views.waiting import Waits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +41,11 @@ class HistoryViews(ABC):
     def warnings(self) -> tuple[str, ...]:
         """Lines for the author of the workflow."""
         return ()
+
+    def waiting_for(self) -> Waits:
+        """What it waits for, as its history shows it; empty if it has closed. See `views.waiting.Wait`."""
+        folded = self._folded()
+        return Waits(waits_of(folded, workflow_id=self.workflow_id), now=folded.until)
 
     def events(self) -> pd.DataFrame:
         """One row per event; see `views.tables.events_table`."""

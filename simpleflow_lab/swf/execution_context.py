@@ -1,0 +1,83 @@
+"""What our deciders write into the `executionContext` of a decision: what the code waits for that no event shows.
+
+    {"waiting_signals": ["go"],
+     "simpleflow_lab": {"max_parallel": [[4, 96]], "open_activities": 12, "unhandled_failures": ["load-1"]}}
+
+`waiting_signals` is upstream's. The context of the latest decision that set one holds until another decision sets it.
+
+*Rule:* data and one reader. A context may be anybody's text, so the reader takes what has the right shape, bounded, and
+leaves the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simpleflow_lab.swf.history import HistoryEvent
+
+WAITING_SIGNALS: Final = "waiting_signals"
+"""Names of the signals that the code waits for."""
+OURS: Final = "simpleflow_lab"
+"""The key under which everything stands that upstream doesn't write."""
+MAX_PARALLEL: Final = "max_parallel"
+"""For each group that holds members back: its `max_parallel`, and how many members wait."""
+OPEN_ACTIVITIES: Final = "open_activities"
+"""How many activity tasks wait because no more may be open at a time."""
+MAX_GROUPS: Final = 20
+"""The most groups that are written down and read."""
+MAX_SIGNALS: Final = 200
+"""The most names of signals that are read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextWaits:
+    """What the code waits for, as the latest decision wrote it down."""
+
+    signals: tuple[str, ...] = ()
+    """Names of signals."""
+    groups: tuple[tuple[int, int], ...] = ()
+    """Of each group with members that wait: its `max_parallel`, and how many wait."""
+    held_back: int = 0
+    """How many activity tasks wait because no more may be open at a time."""
+
+
+def waits_in(context: str | None) -> ContextWaits:
+    """What this execution context says that the code waits for."""
+    if not context:
+        return ContextWaits()
+    try:
+        found = json.loads(context)
+    except (ValueError, RecursionError):
+        return ContextWaits()
+    if not isinstance(found, dict):
+        return ContextWaits()
+    ours = found.get(OURS)
+    ours = ours if isinstance(ours, dict) else {}
+    names = [name for name in _list(found.get(WAITING_SIGNALS)) if isinstance(name, str)]
+    groups = [
+        (pair[0], pair[1])
+        for pair in _list(ours.get(MAX_PARALLEL))[:MAX_GROUPS]
+        if isinstance(pair, list) and len(pair) == 2 and all(type(number) is int for number in pair)
+    ]
+    held_back = ours.get(OPEN_ACTIVITIES)
+    return ContextWaits(
+        signals=tuple(dict.fromkeys(names))[:MAX_SIGNALS],
+        groups=tuple(groups),
+        held_back=held_back if type(held_back) is int else 0,
+    )
+
+
+def latest_context(events: Iterable[HistoryEvent]) -> str | None:
+    """The execution context after these events, given latest first; `None` if no decision set one."""
+    for event in events:
+        if event.type == "DecisionTaskCompleted" and "executionContext" in event.attributes:
+            context = event.attributes["executionContext"]
+            return context if isinstance(context, str) else None
+    return None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

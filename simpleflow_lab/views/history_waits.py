@@ -1,0 +1,212 @@
+"""What a history shows that its execution waits for.
+
+A history says which tasks, timers and children are open, and what the code waits for beside them stands in the
+execution context of its latest decision (`swf.execution_context`).
+
+*Rule:* an open execution has at least one row, and a closed one has none.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA, TIMER
+from simpleflow_lab.swf.execution_context import latest_context, waits_in
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.waiting import CODE, DECISION, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
+
+MAX_OF_A_KIND: Final = 10
+"""The most rows of one kind in one execution; one more row says how many there are beside them."""
+
+
+def waits_of(
+    history: History | FoldedHistory,
+    *,
+    workflow_id: str = "",
+    depth: int = 0,
+    until: datetime.datetime | None = None,
+) -> list[Wait]:
+    """What this history shows that its execution waits for; nothing if it has closed.
+
+    `depth` is how far it is below the execution that was asked for.
+    """
+    folded = fold_history(history, until=until)
+    events = folded.history
+    if not events or events.close_status is not None:
+        return []
+    rows = _Rows(folded, workflow_id, depth)
+    waits = [
+        *rows.decision(),
+        *rows.signals(),
+        *rows.attempts(),
+        *rows.limits(),
+        *rows.requests(),
+    ]
+    return sorted(waits, key=_place) if waits else [rows.nothing()]
+
+
+class _Rows:
+    """The rows of one execution, kind by kind."""
+
+    def __init__(self, folded: FoldedHistory, workflow_id: str, depth: int):
+        self._folded = folded
+        self._id, self._depth = workflow_id, depth
+        self._context = waits_in(latest_context(reversed(folded.history)))
+        decided = [task.closed for task in folded.decision_tasks if task.state == "completed"]
+        self._decided_at = decided[-1] if decided else None
+
+    def decision(self) -> Iterator[Wait]:
+        tasks = [task for task in self._folded.decision_tasks if task.open]
+        for task in tasks[-1:]:
+            if task.started is None:
+                name = _inner(self._folded.history[0].attributes, "taskList", "name")
+                what = f"a decision: no decider has taken it from task list {shortened(name)}"
+                yield self._wait(DECISION, what, since=task.scheduled, to_do=_RESUME)
+            else:
+                yield self._wait(DECISION, "a decision: a decider has taken it", since=task.started)
+
+    def signals(self) -> Iterator[Wait]:
+        names = self._context.signals
+        for name in names[:MAX_OF_A_KIND]:
+            yield self._wait(
+                SIGNAL,
+                f"signal {shortened(name)}",
+                id=name,
+                since=self._decided_at,
+                to_do=signal_remedy(self._id, name, is_child=self._depth > 0),
+            )
+        yield from self._more(SIGNAL, len(names) - MAX_OF_A_KIND, "signal")
+
+    def attempts(self) -> Iterator[Wait]:
+        shown: Counter[str] = Counter()
+        for attempt in self._folded.attempts:
+            if not attempt.open:
+                continue
+            if attempt.kind == TIMER and attempt.id == WAKE_UP_TIMER:
+                yield self._wait(DECISION, "the next decision: one answer could not hold all", since=attempt.scheduled)
+                continue
+            kind = RETRY if attempt.kind == TIMER and attempt.id.startswith(RETRY_TIMER) else attempt.kind
+            shown[kind] += 1
+            if shown[kind] <= MAX_OF_A_KIND:
+                yield self._of_attempt(kind, attempt)
+        for kind, number in shown.items():
+            yield from self._more(kind, number - MAX_OF_A_KIND, _NOUNS[kind])
+
+    def _of_attempt(self, kind: str, attempt: Attempt) -> Wait:
+        attributes = self._folded.history[attempt.scheduled_event_id - 1].attributes
+        until = _time_limit(attempt, attributes)
+        since = attempt.started or attempt.scheduled
+        name = shortened(attempt.id)
+        match kind:
+            case "retry":
+                task = shortened(attempt.id.removeprefix(RETRY_TIMER))
+                what = f"the pause before the next attempt of {task}"
+            case "timer" if attempt.id.startswith(DEADLINE_TIMER):
+                what = "the timeout of a wait for futures"
+            case "timer":
+                what = f"timer {name}"
+            case "child" if attempt.started is None:
+                what = f"child {name} of {shortened(attempt.name)}, which has not started"
+            case "child":
+                what = f"child {name} of {shortened(attempt.name)}"
+            case _ if attempt.started is None:
+                where = f" in task list {shortened(attempt.task_list)}" if attempt.task_list else ""
+                what = f"{kind} {shortened(attempt.name)} [{name}] is queued{where}"
+            case _:
+                where = f" in {shortened(attempt.worker)}" if attempt.worker else ""
+                what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}"
+        if attempt.cancel_requested:
+            what += "; its cancel is requested"
+        return self._wait(kind, what, id=attempt.id, since=since, until=until)
+
+    def limits(self) -> Iterator[Wait]:
+        for limit, waiting in self._context.groups:
+            what = f"a group with max_parallel={limit}: {_wait(waiting, 'member')} until others have closed"
+            yield self._wait(LIMIT, what)
+        if self._context.held_back:
+            what = f"{_wait(self._context.held_back, 'activity task')} until fewer are open"
+            yield self._wait(LIMIT, what, to_do="max_open_activity_count of the workflow, and the settings, limit them")
+
+    def requests(self) -> Iterator[Wait]:
+        found = [event for event in self._folded.point_events if event.kind in _REQUESTS and event.state == "initiated"]
+        for event in found[:MAX_OF_A_KIND]:
+            what = f"{_REQUESTS[event.kind]} {shortened(event.name)} on its way"
+            yield self._wait(REQUEST, what, id=event.name, since=event.at)
+        yield from self._more(REQUEST, len(found) - MAX_OF_A_KIND, "request")
+
+    def nothing(self) -> Wait:
+        return self._wait(
+            CODE,
+            "nothing that can happen by itself: no task, timer, child or signal is open",
+            since=self._decided_at,
+            to_do="look at the line where run waits; terminate() ends the execution",
+        )
+
+    def _more(self, kind: str, number: int, noun: str) -> Iterator[Wait]:
+        if number > 0:
+            yield self._wait(kind, f"and {count(number, f'more {noun}')}", more=number)
+
+    def _wait(self, kind: str, what: str, **members: Any) -> Wait:
+        return Wait(workflow_id=self._id, depth=self._depth, kind=kind, what=shortened(what, HOVER_LIMIT), **members)
+
+
+_RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
+_NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}
+_REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request to"}
+
+
+def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str:
+    """How to send a signal: the call in Python, and the command of a shell."""
+    if not _can_be_typed(name):
+        return "execution.signal(name) sends it"
+    if not _can_be_typed(workflow_id):
+        return f"execution.signal({name!r})"
+    execution = f"lab.execution({workflow_id!r})" if is_child else "execution"
+    command = f"simpleflow workflow.signal {shlex.quote(name)} {shlex.quote(workflow_id)}"
+    return f"{execution}.signal({name!r}), or {command}"
+
+
+def _can_be_typed(name: str) -> bool:
+    return name.isprintable() and 0 < len(name) <= _LONGEST_TYPED
+
+
+_LONGEST_TYPED: Final = 160
+"""The most characters of a name that people are told to type."""
+
+
+def _wait(number: int, noun: str) -> str:
+    return f"{count(number, noun)} {'waits' if number == 1 else 'wait'}"
+
+
+def _place(wait: Wait) -> int:
+    return KINDS.index(wait.kind)
+
+
+def _time_limit(attempt: Attempt, attributes: Mapping[str, Any]) -> datetime.datetime | None:
+    """When an open attempt ends at the latest: a timer by firing, a task by the earliest of its timeouts."""
+    limits = [(attempt.scheduled, "startToFireTimeout"), (attempt.scheduled, "scheduleToCloseTimeout")]
+    if attempt.started is None:
+        limits.append((attempt.scheduled, "scheduleToStartTimeout"))
+    else:
+        limits += [(attempt.started, "startToCloseTimeout"), (attempt.started, "executionStartToCloseTimeout")]
+    ends = [since + timeout for since, name in limits if (timeout := _seconds(attributes.get(name))) is not None]
+    return min(ends, default=None)
+
+
+def _seconds(text: Any) -> datetime.timedelta | None:
+    return (
+        datetime.timedelta(seconds=int(text)) if isinstance(text, str) and text.isdecimal() and len(text) < 10 else None
+    )
+
+
+def _inner(attributes: Mapping[str, Any], outer: str, inner: str) -> Any:
+    value = attributes.get(outer)
+    return value.get(inner) if isinstance(value, Mapping) else None

@@ -1,0 +1,161 @@
+"""Why an execution waits: each reason, from an engine that runs it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Execution, Group, Lab, Workflow, activity, futures, open_history
+from simpleflow_lab.retry import Retry
+from simpleflow_lab.views.waiting import Wait, Waits
+
+LIMIT = 30.0
+"""Seconds after which a test gives up; nothing here takes long."""
+
+_release = threading.Event()
+
+
+@activity.with_attributes(name="waits.hold", task_list="waits", version="1")
+def hold(n: int = 0) -> int:
+    assert _release.wait(LIMIT)
+    return n
+
+
+class Base(Workflow):
+    version = "1"
+    task_list = "waits"
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    _release.clear()
+    with Lab(":memory:", activity_threads=4) as opened:
+        yield opened
+        _release.set()
+
+
+def until(execution: Execution, condition: Callable[[Waits], Any]) -> Waits:
+    """What it waits for, once that is so."""
+    deadline = time.monotonic() + LIMIT
+    while not condition(waits := execution.waiting_for()):
+        assert time.monotonic() < deadline, waits
+        time.sleep(0.02)
+    return waits
+
+
+def kinds(waits: Waits) -> list[tuple[int, str]]:
+    return [(wait.depth, wait.kind) for wait in waits]
+
+
+def of(waits: Waits, kind: str) -> list[Wait]:
+    return [wait for wait in waits if wait.kind == kind]
+
+
+class Signals(Base):
+    name = "waits.signals"
+
+    def run(self) -> Any:
+        return futures.wait(self.submit(self.wait_signal("go")), self.submit(self.start_timer("patience", 3600)))
+
+
+class Parent(Base):
+    name = "waits.parent"
+
+    def run(self, depth: int) -> Any:
+        return self.submit(Parent, depth - 1).result if depth else self.submit(self.wait_signal("go")).result
+
+
+def test_a_signal_and_a_timer(lab: Lab) -> None:
+    execution = lab.start(Signals, workflow_id="order-1")
+    waits = until(execution, lambda waits: kinds(waits) == [(0, "signal"), (0, "timer")])
+
+    assert "workflow.signal go order-1" in waits[0].to_do
+    assert waits[1].until is not None
+    assert waits[1].since is not None
+    assert (waits[1].until - waits[1].since).total_seconds() == 3600
+    assert waits.in_words() == "signal go, timer patience"
+
+
+def test_the_same_is_seen_without_a_decider(lab: Lab, tmp_path: Any) -> None:
+    """What the code waits for is in the history: it outlives every process, and a file shows it."""
+    execution = lab.start(Signals, workflow_id="order-2")
+    waits = until(execution, lambda waits: len(waits) == 2 and waits[0].kind == "signal")
+    file = tmp_path / "order-2.json"
+    file.write_text(execution.history().to_json())
+
+    assert [wait.what for wait in open_history(file).waiting_for()] == [wait.what for wait in waits]
+
+
+def test_nothing_once_it_has_closed(lab: Lab) -> None:
+    execution = lab.start(Parent, 0)
+    until(execution, lambda waits: of(waits, "signal"))
+    execution.signal("go")
+    execution.result(LIMIT)
+
+    assert len(execution.waiting_for()) == 0
+
+
+def test_children_three_levels_deep_tell_what_they_wait_for(lab: Lab) -> None:
+    execution = lab.start(Parent, 3)
+    waits = until(execution, lambda waits: of(waits, "signal"))
+
+    assert kinds(waits) == [(0, "child"), (1, "child"), (2, "child"), (3, "signal")]
+    (signal,) = of(waits, "signal")
+    assert f"lab.execution({signal.workflow_id!r}).signal('go')" in signal.to_do
+    assert len(repr(waits).splitlines()) == 4
+
+    exec(signal.to_do.partition(", or ")[0], {"lab": lab})
+    execution.result(LIMIT)
+
+
+def test_activities_that_run_and_what_max_parallel_holds_back(lab: Lab) -> None:
+    class Few(Base):
+        name = "waits.few"
+
+        def run(self) -> Any:
+            return self.submit(Group(*[(hold, n) for n in range(9)], max_parallel=2)).result
+
+    execution = lab.start(Few)
+    waits = until(execution, lambda waits: of(waits, "limit") and " runs in " in waits[1].what)
+
+    assert kinds(waits) == [(0, "activity"), (0, "activity"), (0, "limit")]
+    assert "max_parallel=2: 7 members wait" in waits[2].what
+    _release.set()
+    assert execution.result(LIMIT) == list(range(9))
+    assert "latestExecutionContext" not in execution.describe() or not execution.describe()["latestExecutionContext"]
+
+
+def test_activity_tasks_that_wait_until_fewer_are_open(lab: Lab) -> None:
+    class Bounded(Base):
+        name = "waits.bounded"
+        max_open_activity_count = 3
+
+        def run(self) -> Any:
+            return [future.result for future in [self.submit(hold, n) for n in range(8)]]
+
+    execution = lab.start(Bounded)
+    waits = until(execution, lambda waits: of(waits, "limit"))
+
+    assert of(waits, "limit")[0].what == "5 activity tasks wait until fewer are open"
+    _release.set()
+    assert execution.result(LIMIT) == list(range(8))
+
+
+def test_the_pause_of_a_retry(lab: Lab) -> None:
+    @activity.with_attributes(name="waits.backoff", task_list="waits", version="1", retry=Retry(initial_interval=600))
+    def backoff() -> None:
+        raise ValueError("later")
+
+    class Again(Base):
+        name = "waits.again"
+
+        def run(self) -> Any:
+            return self.submit(backoff).result
+
+    waits = until(lab.start(Again), lambda waits: of(waits, "retry"))
+    assert waits[0].what == "the pause before the next attempt of activity-waits.backoff-1"
+    assert waits[0].until is not None

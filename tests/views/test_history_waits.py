@@ -1,0 +1,201 @@
+"""What a history shows that its execution waits for, as rows, as a phrase, as a table and as HTML."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
+from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.views.formatting import HOVER_LIMIT
+from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, waits_of
+from simpleflow_lab.views.waiting import KINDS, Wait, Waits
+from tests.views.story import Story, eventful, when
+from tests.views.test_hostile import PAYLOADS, Shape, hostile
+
+
+def only(waits: list[Wait], kind: str) -> Wait:
+    (found,) = [wait for wait in waits if wait.kind == kind]
+    return found
+
+
+def decided(context: object = None) -> Story:
+    story = Story()
+    story.at(1).decide(context=None if context is None else json.dumps(context))
+    return story
+
+
+def timer(story: Story, timer_id: str, seconds: str = "30") -> None:
+    story.add("TimerStarted", timerId=timer_id, startToFireTimeout=seconds, decisionTaskCompletedEventId=story.decided)
+
+
+def test_a_closed_execution_waits_for_nothing() -> None:
+    story = decided({"waiting_signals": ["go"]})
+    story.end()
+
+    assert waits_of(story.history()) == []
+    assert "closed" in repr(Waits([]))
+
+
+def test_a_signal_is_named_with_the_call_and_the_command_that_send_it() -> None:
+    wait = only(waits_of(decided({"waiting_signals": ["go on"]}).history(), workflow_id="order-1"), "signal")
+
+    assert (wait.what, wait.since) == ("signal go on", when(1.1))
+    assert wait.to_do == "execution.signal('go on'), or simpleflow workflow.signal 'go on' order-1"
+
+
+def test_a_signal_that_is_waited_for_no_longer_is_not_named() -> None:
+    story = decided({"waiting_signals": ["go"]})
+    timer(story, "patience")
+    story.decide(context="")
+
+    assert [wait.kind for wait in waits_of(story.history())] == ["timer"]
+
+
+def test_the_signals_of_a_decision_that_sets_no_context_are_those_of_the_one_before() -> None:
+    story = decided({"waiting_signals": ["go"]})
+    timer(story, "patience")
+    story.decide()
+
+    assert [wait.kind for wait in waits_of(story.history())] == ["signal", "timer"]
+
+
+def test_a_timer_has_its_end() -> None:
+    story = decided()
+    timer(story, "patience", "90")
+    wait = only(waits_of(story.history()), "timer")
+
+    assert (wait.what, wait.since, wait.until) == ("timer patience", when(1.1), when(91.1))
+
+
+@pytest.mark.parametrize(
+    ("timer_id", "kind", "what"),
+    [
+        (f"{RETRY_TIMER}activity-load-1", "retry", "the pause before the next attempt of activity-load-1"),
+        (f"{DEADLINE_TIMER}_1", "timer", "the timeout of a wait for futures"),
+        (WAKE_UP_TIMER, "decision", "the next decision: one answer could not hold all"),
+    ],
+)
+def test_a_timer_of_the_deciders_is_told_as_what_it_is(timer_id: str, kind: str, what: str) -> None:
+    story = decided()
+    timer(story, timer_id)
+
+    assert only(waits_of(story.history()), kind).what == what
+
+
+def test_an_activity_is_queued_or_runs() -> None:
+    story = decided()
+    story.schedule("load-1", "pkg.load", scheduleToStartTimeout="60", scheduleToCloseTimeout="NONE")
+    story.start(story.schedule("load-2", "pkg.load", startToCloseTimeout="300", scheduleToCloseTimeout="200"))
+    queued, running = waits_of(story.history())
+
+    assert (queued.what, queued.until) == ("activity pkg.load [load-1] is queued in task list workers", when(61.1))
+    assert (running.what, running.until) == ("activity pkg.load [load-2] runs in lab@node-1:17", when(201.1))
+
+
+def test_a_decision_that_nobody_makes_and_one_that_is_made() -> None:
+    story = Story()
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"})
+    waits = waits_of(story.history())
+    assert only(waits, "decision").what == "a decision: no decider has taken it from task list deciders"
+    assert "resume" in waits[0].to_do
+
+    story.add("DecisionTaskStarted", scheduledEventId=scheduled)
+    assert only(waits_of(story.history()), "decision").what == "a decision: a decider has taken it"
+
+
+def test_what_limits_hold_back_is_counted() -> None:
+    context = {"simpleflow_lab": {"max_parallel": [[4, 96], [1, 1]], "open_activities": 12}}
+    limits = [wait.what for wait in waits_of(decided(context).history())]
+
+    assert limits == [
+        "a group with max_parallel=4: 96 members wait until others have closed",
+        "a group with max_parallel=1: 1 member waits until others have closed",
+        "12 activity tasks wait until fewer are open",
+    ]
+
+
+def test_a_signal_to_another_execution_is_on_its_way() -> None:
+    story = decided()
+    story.add("SignalExternalWorkflowExecutionInitiated", workflowId="other", signalName="go")
+    story.add("RequestCancelExternalWorkflowExecutionInitiated", workflowId="third")
+
+    assert [wait.what for wait in waits_of(story.history())] == [
+        "signal go on its way",
+        "cancel request to third on its way",
+    ]
+
+
+def test_an_open_execution_that_nothing_can_wake_says_so() -> None:
+    (wait,) = waits_of(decided().history())
+
+    assert wait.kind == "code"
+    assert "nothing that can happen by itself" in wait.what
+
+
+def test_many_of_a_kind_are_counted() -> None:
+    story = decided()
+    for number in range(1_000):
+        story.schedule(f"load-{number}")
+    waits = waits_of(story.history())
+
+    assert len(waits) == MAX_OF_A_KIND + 1
+    assert waits[-1].what == "and 990 more activity tasks"
+    assert Waits(waits).in_words() == "1,000 activities"
+
+
+def test_rows_are_in_the_order_of_their_kinds() -> None:
+    kinds = [KINDS.index(wait.kind) for wait in waits_of(eventful())]
+
+    assert kinds == sorted(kinds)
+    assert len(kinds) >= 3
+
+
+CONTEXTS = [
+    "",
+    "x",
+    "[]",
+    "{}",
+    '{"waiting_signals": 1}',
+    '{"waiting_signals": [1, null, {}]}',
+    '{"simpleflow_lab": []}',
+    '{"simpleflow_lab": {"max_parallel": [[1], 2, ["a", "b"], [true, 1]], "open_activities": "many"}}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_an_execution_context_may_be_anybodys(context: str) -> None:
+    story = Story()
+    story.decide(context=context)
+
+    assert [wait.kind for wait in waits_of(story.history())] == ["code"]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_rows_hold_no_element_of_the_historys_making(payload: str) -> None:
+    def waits(text: str) -> Waits:
+        history = list(hostile(text, status=None))
+        at = len(history) + 1
+        context = {"scheduledEventId": at, "executionContext": json.dumps({"waiting_signals": [text]})}
+        history.append(HistoryEvent(at, "DecisionTaskScheduled", when(5), {}))
+        history.append(HistoryEvent(at + 1, "DecisionTaskStarted", when(5), {"scheduledEventId": at}))
+        history.append(HistoryEvent(at + 2, "DecisionTaskCompleted", when(5), context))
+        return Waits(waits_of(History(history), workflow_id=text), now=when(10))
+
+    found, plain = waits(payload), waits("plain")
+    assert Shape(found._repr_html_()).elements == Shape(plain._repr_html_()).elements
+    for wait in found:
+        assert len(wait.what) <= HOVER_LIMIT
+        assert len(wait.what.splitlines()) == 1
+    assert len(repr(found).splitlines()) == len(found)
+
+
+def test_the_table_has_a_row_for_each_wait() -> None:
+    waits = Waits(waits_of(eventful(), workflow_id="order-1"))
+    table = waits.to_pandas()
+
+    assert list(table["what"]) == [wait.what for wait in waits]
+    assert str(table["since"].dtype) == "datetime64[ms, UTC]"
+    assert set(table["workflow_id"]) == {"order-1"}
