@@ -75,6 +75,8 @@ class Served(NamedTuple):
     """Where it answers."""
     environment: Mapping[str, str]
     """The variables with which every AWS SDK finds it: endpoint, key, secret, region."""
+    notice: str | None = None
+    """What programs that were told the variables before need to know, in a sentence; `None` if there is nothing."""
 
 
 class Lab:
@@ -178,16 +180,20 @@ class Lab:
         self._pool.stop(release=self.service.release_polls)
         self.service.close()
 
-    def serve(self, *, port: int = 0, poll_seconds: float | None = None) -> Served:
+    def serve(self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False) -> Served:
         """Serve this Lab's engine over HTTP to other programs on this machine until the Lab is closed.
 
-        They may be in any language: they speak SWF's own protocol, and need the variables that this gives. `port` 0
-        takes a free one; an empty poll
-        is answered after `poll_seconds`, by default 50. Raises `UsageError` or `StoreError`.
+        They may be in any language: they speak SWF's own protocol, and need the variables that this gives. The keys
+        among them are those of the store, the same in whichever process serves it, until `rotate_keys` makes new ones.
+        The port is by default the one at which the store was served last, or another one if that is taken; 0 takes
+        any free one. An empty poll is answered after `poll_seconds`, by default 50.
+
+        Raises `UsageError` or `StoreError`.
         """
-        endpoint = serve(self.service, port=port, poll_seconds=poll_seconds)
+        endpoint, notice = serve(self.service, port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
         self._endpoints.append(endpoint)
-        return Served(url=endpoint.url, environment={name: str(value) for name, value in endpoint.environment.items()})
+        variables = {name: str(value) for name, value in endpoint.environment.items()}
+        return Served(url=endpoint.url, environment=variables, notice=notice)
 
     # -- executions --
 

@@ -173,6 +173,8 @@ def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
         for name, value in record.environment.items():
             print(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
+        if record.notice is not None:
+            report(record.notice)
         report("serving until interrupted (Ctrl-C)")
         ended.wait()
     return ExitCode.DONE

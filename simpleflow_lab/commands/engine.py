@@ -24,30 +24,41 @@ class EngineStarted(Record):
     """The URL at which it is served."""
     environment: Mapping[str, str]
     """The variables with which AWS SDKs find it."""
+    notice: str | None
+    """What programs that were told the variables before need to know; `None` if there is nothing."""
 
     def __repr__(self) -> str:
         # Without the key: what is shown in a notebook is saved with it.
-        return f"<EngineStarted: {self.store} at {self.url}, for programs with the variables in .environment>"
+        notice = "" if self.notice is None else f"; {self.notice}"
+        return f"<EngineStarted: {self.store} at {self.url}, for programs with the variables in .environment{notice}>"
 
 
 @click.command("engine.start")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port of the endpoint; by default a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="Port of the endpoint, 0 for any free one.  [default: that of the last time, if it is free]",
+)
 @click.option(
     "--poll-seconds",
     type=click.FloatRange(0, 55),
     metavar="SECONDS",
     help="Answer a poll without a task after this time.  [default: 50]",
 )
+@click.option(
+    "--rotate-keys", is_flag=True, help="Make new keys for the store; programs with the old ones are refused."
+)
 @click.pass_obj
-def start(session: Session, port: int, poll_seconds: float | None) -> EngineStarted:
+def start(session: Session, port: int | None, poll_seconds: float | None, rotate_keys: bool) -> EngineStarted:
     """Serve the store to any SWF program on this machine, in any language.
 
-    Its endpoint listens on the loopback interface only and answers requests that are signed with its key. With the
-    variables that it shows, every AWS SDK and upstream's simpleflow use it. In a shell it serves until an interrupt.
+    Its endpoint listens on the loopback interface only and answers requests that are signed with the store's keys.
+    With the variables that it shows, every AWS SDK and upstream's simpleflow use it; they stay the same from one start
+    to the next, so that such programs go on after a restart. In a shell it serves until an interrupt.
     """
     lab = session.lab()
-    served = lab.serve(port=port, poll_seconds=poll_seconds)
-    return EngineStarted(store=lab.address, domain=lab.domain, url=served.url, environment=served.environment)
+    served = lab.serve(port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
+    return EngineStarted(store=lab.address, domain=lab.domain, **served._asdict())
 
 
 COMMANDS: Final = (start,)

@@ -2,21 +2,18 @@
 
 The owner of a store writes the file beside the store; it is what lets another process of the same user use the engine.
 
-Rule: only the user can read the file, from its first moment. A file that another user could have written, or that names
-an address of another machine, is not used. Its members are the variables by which AWS SDKs are configured, and `pid`.
+Rule: the file is private, see `private_files`. One that names an address of another machine is not used. Its members
+are the variables by which AWS SDKs are configured, and `pid`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import re
-import stat
 from collections.abc import Mapping
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
+from simpleflow_lab.http.private_files import read_private, write_private
 
 URL: Final = "AWS_ENDPOINT_URL_SWF"
 ACCESS_KEY: Final = "AWS_ACCESS_KEY_ID"
@@ -33,15 +30,9 @@ def connection_file_path(store: str) -> str:
 
 
 def write_connection_file(path: str, record: Mapping[str, Any]) -> None:
-    """Write the file, whatever the umask, and never through a symbolic link. Raises `StoreError`."""
-    beside = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(beside)
+    """Write the file. Raises `StoreError`."""
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        os.replace(beside, path)
+        write_private(path, record)
     except OSError as error:
         raise StoreError(f"the connection file {path} can't be written: {error.strerror or error}") from None
 
@@ -49,15 +40,10 @@ def write_connection_file(path: str, record: Mapping[str, Any]) -> None:
 def read_connection_file(path: str) -> Mapping[str, str]:
     """The members of the file. Raises `ServiceUnreachableError` if it can't be read or must not be used."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with open(descriptor, encoding="utf-8") as file:
-            status = os.fstat(file.fileno())
-            if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077):
-                raise ServiceUnreachableError(f"the connection file {path} is not this user's alone: it is not used")
-            record: Any = json.loads(file.read(8192))
+        record = read_private(path)
     except (OSError, ValueError) as error:
-        raise ServiceUnreachableError(f"the owner's connection file {path} can't be read: {error}") from None
-    if not isinstance(record, dict) or not all(isinstance(record.get(name), str) for name in _MEMBERS):
+        raise ServiceUnreachableError(f"the owner's connection file {path} can't be used: {error}") from None
+    if not all(isinstance(record.get(name), str) for name in _MEMBERS):
         raise ServiceUnreachableError(f"the connection file {path} is not one")
     if not _LOOPBACK_URL.fullmatch(record[URL]):
         raise ServiceUnreachableError(f"the connection file {path} does not name an address of this machine")

@@ -22,7 +22,6 @@ import json
 import logging
 import os
 import re
-import secrets
 import select
 import socket
 import threading
@@ -43,6 +42,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.http import connection_file as names
 from simpleflow_lab.http.connection_file import write_connection_file
 from simpleflow_lab.http.signature import SignatureError, check_signature
+from simpleflow_lab.http.store_keys import Keys, new_keys
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
     MAX_BODY,
@@ -84,6 +84,7 @@ class Endpoint:
         self,
         engine: EmbeddedSWF,
         *,
+        keys: Keys | None = None,
         port: int = 0,
         connection_file: str | None = None,
         poll_seconds: float | None = None,
@@ -91,14 +92,14 @@ class Endpoint:
     ):
         """Serve `engine` on a port, by default a free one, and write the connection file if one is named.
 
+        Requests must be signed with `keys`, by default new ones, see `store_keys.of_store` for those of a store.
         An empty poll returns after `poll_seconds`, by default as the engine's own polls. `now` gives the time against
         which the time of signatures is checked.
 
         Raises `StoreError` if the port is taken or the file can't be written.
         """
         self.engine = engine
-        self.access_key = "LAB" + secrets.token_hex(8).upper()
-        self.secret_key = secrets.token_urlsafe(30)
+        self.keys = keys or new_keys()
         self.now = now
         self.closing = False
         self.poll_seconds = poll_seconds
@@ -110,8 +111,7 @@ class Endpoint:
         self.url = f"http://{HOST}:{self.port}"
         self.hosts = frozenset({f"{name}:{self.port}" for name in (HOST, "localhost")})
         self._connection_file = connection_file
-        if connection_file is not None:
-            write_connection_file(connection_file, self.environment | {"pid": os.getpid()})
+        self.use_keys(self.keys)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.2},
@@ -125,10 +125,16 @@ class Endpoint:
         """The environment variables with which every AWS SDK uses this endpoint."""
         return {
             names.URL: self.url,
-            names.ACCESS_KEY: self.access_key,
-            names.SECRET_KEY: self.secret_key,
+            names.ACCESS_KEY: self.keys.access_key,
+            names.SECRET_KEY: self.keys.secret_key,
             names.REGION: REGION,
         }
+
+    def use_keys(self, keys: Keys) -> None:
+        """Accept requests that are signed with these keys only, from now on. Raises `StoreError`."""
+        self.keys = keys
+        if self._connection_file is not None:
+            write_connection_file(self._connection_file, self.environment | {"pid": os.getpid()})
 
     def close(self) -> None:
         """Stop serving, and delete the connection file. Polls that wait end when the engine releases them."""
@@ -230,14 +236,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise _Rejected(404, "UnknownOperationException", "there is only /")
         if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
             raise _Rejected(403, "AccessDeniedException", f"send {CONTENT_TYPE}")
+        keys = endpoint.keys
         try:
             check_signature(
                 method="POST",
                 path="/",
                 headers={name.lower(): value for name, value in headers.items()},
                 body=body,
-                access_key=endpoint.access_key,
-                secret_key=endpoint.secret_key,
+                access_key=keys.access_key,
+                secret_key=keys.secret_key,
                 now=endpoint.now(),
             )
         except SignatureError as error:

@@ -156,12 +156,18 @@ def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[St
     return storage, Fields(storage, bucket=bucket, trusted=trusted, in_store=own is not None, cache=cache)
 
 
-def serve(service: WatchableService, *, port: int = 0, poll_seconds: float | None = None) -> Endpoint:
-    """An HTTP endpoint for an embedded engine of this process; the caller closes it.
+def serve(
+    service: WatchableService, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
+) -> tuple[Endpoint, str | None]:
+    """An HTTP endpoint for an embedded engine of this process, and a sentence for a person. The caller closes it.
+
+    An engine without a file has new keys and a free port each time.
 
     Raises `UsageError` if the engine is another process's, or Amazon's; `StoreError` if the port is taken.
     """
-    engine = service.engine if isinstance(service, SharedStore) else service
-    if not isinstance(engine, EmbeddedSWF):
-        raise UsageError("only the process that owns a store can serve it: this one talks to another's")
-    return Endpoint(engine, port=port, poll_seconds=SERVED_POLL_SECONDS if poll_seconds is None else poll_seconds)
+    seconds = SERVED_POLL_SECONDS if poll_seconds is None else poll_seconds
+    if isinstance(service, SharedStore):
+        return service.serve(port=port, poll_seconds=seconds, rotate_keys=rotate_keys)
+    if not isinstance(service, EmbeddedSWF):
+        raise UsageError("Amazon SWF is served by Amazon: name a store")
+    return Endpoint(service, port=port or 0, poll_seconds=seconds), None

@@ -15,9 +15,11 @@ from typing import Any, ClassVar, Final, TypeVar, Unpack
 
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, UsageError
+from simpleflow_lab.http import store_keys
 from simpleflow_lab.http.client import connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
+from simpleflow_lab.http.ports import ports_to_try
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime.poller import POLL_SECONDS
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
@@ -69,6 +71,7 @@ class SharedStore(DelegatingService):
         self._closed = False
         self._backend: WatchableService | None = None
         self._endpoint: Endpoint | None = None
+        self._served: list[Endpoint] = []
         self._connect()
 
     @property
@@ -90,6 +93,37 @@ class SharedStore(DelegatingService):
                 self._endpoint.close()
         if self._backend is not None:
             self._backend.close()
+
+    def serve(
+        self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
+    ) -> tuple[Endpoint, str | None]:
+        """A further endpoint, for SWF programs, with the keys of the store; and a notice for a person. See `Lab.serve`.
+
+        The caller closes the endpoint. Raises `UsageError` if another process owns the store, and `StoreError` if the
+        port is taken.
+        """
+        with self._lock:
+            engine, own = self.engine, self._endpoint
+            if engine is None or own is None:
+                raise UsageError("only the process that owns a store can serve it: this one talks to another's")
+            latest = store_keys.served_port(self.path)
+            for each in ports_to_try(latest) if port is None else (port,):
+                try:
+                    endpoint = Endpoint(engine, keys=own.keys, port=each, poll_seconds=poll_seconds)
+                except StoreError:
+                    if port is not None or each == 0:
+                        raise
+                    continue
+                break
+            self._served = [*(served for served in self._served if not served.closing), endpoint]
+            store_keys.remember_port(self.path, endpoint.port)
+            if rotate_keys:
+                keys = store_keys.rotate(self.path)
+                for served in (own, *self._served):
+                    served.use_keys(keys)
+        if port is not None or latest in (None, endpoint.port):
+            return endpoint, None
+        return endpoint, f"port {latest}, at which the store was served before, is taken: programs need the new URL"
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """Carry out an operation of SWF on the engine."""
@@ -166,7 +200,9 @@ class SharedStore(DelegatingService):
             self.path, clock=self._clock, takes_over=self._backend is not None, poll_seconds=POLL_SECONDS
         )
         try:
-            self._endpoint = Endpoint(engine, connection_file=connection_file_path(self.path))
+            self._endpoint = Endpoint(
+                engine, keys=store_keys.of_store(self.path), connection_file=connection_file_path(self.path)
+            )
         except BaseException:
             engine.close()
             raise

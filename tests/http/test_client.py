@@ -63,7 +63,7 @@ def endpoint(engine: EmbeddedSWF) -> Iterator[Endpoint]:
 
 
 def client_of(endpoint: Endpoint, **changes: Any) -> EngineClient:
-    key = {"access_key": endpoint.access_key, "secret_key": endpoint.secret_key, "region": "us-east-1"}
+    key = {"access_key": endpoint.keys.access_key, "secret_key": endpoint.keys.secret_key, "region": "us-east-1"}
     return EngineClient(**{"port": endpoint.port, **key, **changes})
 
 
@@ -109,8 +109,8 @@ def test_times_are_those_that_boto3_gives(endpoint, client, engine):
     sdk_client = aws.client(
         region="us-east-1",
         endpoint=endpoint.url,
-        access_key=endpoint.access_key,
-        secret_key=endpoint.secret_key,
+        access_key=endpoint.keys.access_key,
+        secret_key=endpoint.keys.secret_key,
         max_attempts=1,
     )
     sdk = aws.Boto3Service(sdk_client)
@@ -323,7 +323,7 @@ class ClientOfAnOlderOwner(EngineClient):
 
 def test_the_history_of_an_owner_that_cannot_wait_is_read_until_it_grows(endpoint, engine):
     client = ClientOfAnOlderOwner(
-        port=endpoint.port, access_key=endpoint.access_key, secret_key=endpoint.secret_key, region="us-east-1"
+        port=endpoint.port, access_key=endpoint.keys.access_key, secret_key=endpoint.keys.secret_key, region="us-east-1"
     )
     wait = {"domain": "lab", "execution": start(engine), "timeout": 30.0}
     with ThreadPoolExecutor(1) as threads:

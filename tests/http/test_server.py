@@ -54,7 +54,7 @@ def signed(endpoint: Endpoint, body: bytes = BODY, target: str = TARGET, **chang
         {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0", **changes.get("headers", {})},
         body,
     )
-    key = changes.get("key", (endpoint.access_key, endpoint.secret_key))
+    key = changes.get("key", (endpoint.keys.access_key, endpoint.keys.secret_key))
     credentials = botocore.credentials.Credentials(*key)
     botocore.auth.SigV4Auth(credentials, changes.get("service", "swf"), "eu-west-1").add_auth(request)
     return dict(request.headers.items())
@@ -111,8 +111,8 @@ def _refused(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any], dict[str
     ):
         yield f"host {host}", {**good, "Host": host}, {}
     yield "unsigned", {name: value for name, value in good.items() if name != "Authorization"}, {}
-    yield "wrong key", signed(endpoint, key=("LAB0000", endpoint.secret_key)), {}
-    yield "wrong secret", signed(endpoint, key=(endpoint.access_key, "x" * 40)), {}
+    yield "wrong key", signed(endpoint, key=("LAB0000", endpoint.keys.secret_key)), {}
+    yield "wrong secret", signed(endpoint, key=(endpoint.keys.access_key, "x" * 40)), {}
     yield "another service", signed(endpoint, service="s3"), {}
     yield "a signature of something else", {**good, "X-Amz-Target": "SimpleWorkflowService.ListDomains "}, {}
     yield "another target", {**good, "X-Amz-Target": "SimpleWorkflowService.DeprecateDomain"}, {}
@@ -160,8 +160,8 @@ def test_requests_that_a_program_with_the_key_would_not_send_are_refused_and_cha
 def test_the_response_to_an_unsigned_request_reveals_nothing_of_the_engine(endpoint):
     _, answer = send(endpoint, {"X-Amz-Target": TARGET, "Content-Type": "application/x-amz-json-1.0"})
     assert set(answer) == {"__type", "message"}
-    assert endpoint.secret_key not in json.dumps(answer)
-    assert endpoint.access_key not in json.dumps(answer)
+    assert endpoint.keys.secret_key not in json.dumps(answer)
+    assert endpoint.keys.access_key not in json.dumps(answer)
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_boto3_has_typed_faults_and_datetimes(endpoint):
         "swf",
         region_name="us-east-1",
         endpoint_url=endpoint.url,
-        aws_access_key_id=endpoint.access_key,
-        aws_secret_access_key=endpoint.secret_key,
+        aws_access_key_id=endpoint.keys.access_key,
+        aws_secret_access_key=endpoint.keys.secret_key,
         config=botocore.config.Config(retries={"max_attempts": 0}),
     )
     with pytest.raises(client.exceptions.DomainAlreadyExistsFault, match="lab"):

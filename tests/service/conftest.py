@@ -91,8 +91,8 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
             if kind == "client":
                 own = EngineClient(
                     port=endpoint.port,
-                    access_key=endpoint.access_key,
-                    secret_key=endpoint.secret_key,
+                    access_key=endpoint.keys.access_key,
+                    secret_key=endpoint.keys.secret_key,
                     region="eu-west-1",
                 )
                 closing.callback(own.close)
@@ -101,8 +101,8 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
             client = aws.client(
                 region="eu-west-1",
                 endpoint=endpoint.url,
-                access_key=endpoint.access_key,
-                secret_key=endpoint.secret_key,
+                access_key=endpoint.keys.access_key,
+                secret_key=endpoint.keys.secret_key,
                 max_attempts=1,
             )
         elif kind == "moto":
