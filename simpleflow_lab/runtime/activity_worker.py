@@ -42,7 +42,7 @@ from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
-from simpleflow_lab.runtime.poller import Poller
+from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -58,47 +58,64 @@ class _Stopped(Exception):
     """The worker stops before it could read or write an object of the task."""
 
 
-class ActivityWorker:
+class ActivityWorker(Worker):
     """Runs the activity tasks of one task list, several at once."""
+
+    kind = ACTIVITY_WORKER
 
     def __init__(
         self,
         context: WorkerContext,
         task_list: str,
         *,
-        threads: int,
+        limit: int,
         heartbeats: Heartbeats,
         executor: str,
         forked_activities: ForkedActivities,
         middleware: Sequence[Around],
     ):
-        """`threads` activities run at once. `executor`, "threads" or "processes", is for activities that leave theirs
+        """`limit` activities run at once. `executor`, "threads" or "processes", is for activities that leave theirs
         unset. `middleware` may grow while the worker works."""
-        self._context = context
-        self._service = context.service
+        super().__init__(context, task_list, limit=limit)
         self._fields = context.fields
-        self._task_list = task_list
         self._heartbeats = heartbeats
         self._executor = executor
         self._forked_activities = forked_activities
         self._middleware = middleware
         self._stopping = threading.Event()
-        self.poller = Poller(f"activity worker of {task_list}", self._poll, self._handle, limit=threads)
 
-    def start(self) -> None:
-        """Begin to take tasks."""
-        self.poller.start()
+    @property
+    def types(self) -> list[str]:
+        """See `Worker`."""
+        default = self._context.activity_defaults["task_list"]
+        own, others = list[str](), list[str]()
+        for definition in list(activity.registry.values()):
+            task_list = default if "task_list" in definition.unset else definition.task_list
+            (own if task_list == self.task_list else others).append(f"{definition.name} {definition.version}")
+        return sorted(own) + sorted(others)
 
-    def stop(self) -> None:
-        """Repeat no answer any more. The caller stops the poller."""
+    def give_up(self) -> None:
+        """Repeat no answer any more, and read and write no objects."""
         self._stopping.set()
+
+    def abandon_tasks(self) -> None:
+        """Cancel the activities at hand."""
+        for running in self._heartbeats.tasks:
+            if running.context["activity_task_list"] == self.task_list:
+                running.cancel("its worker was stopped", is_gone=True)
+
+    def _begin(self) -> None:
+        self._stopping.clear()
+
+    def _at_end(self) -> None:
+        """Keep nothing for a thread."""
 
     def _poll(self) -> Mapping[str, Any]:
         return self._service.poll_for_activity_task(
-            domain=self._context.domain, taskList={"name": self._task_list}, identity=self._context.identity
+            domain=self._context.domain, taskList={"name": self.task_list}, identity=self._context.identity
         )
 
-    def _handle(self, task: Mapping[str, Any]) -> None:
+    def _handle(self, task: Mapping[str, Any]) -> str | None:
         token, kind = task["taskToken"], task["activityType"]
         registered = activity.registry.get((kind["name"], kind["version"]))
 
@@ -116,7 +133,7 @@ class ActivityWorker:
                 outcome = Abandoned(why=str(error))
             except Exception as error:
                 outcome = Failed.of(error)
-            self._answer(token, running, outcome)
+            return self._answer(token, running, outcome)
         finally:
             self._heartbeats.end(token)
 
@@ -140,7 +157,7 @@ class ActivityWorker:
             "activity_id": task["activityId"],
             "started_event_id": task["startedEventId"],
             "input": None,
-            "activity_task_list": self._task_list,
+            "activity_task_list": self.task_list,
         }
 
     def _run(self, registered: Activity | None, task: Mapping[str, Any], running: RunningTask) -> Outcome:
@@ -212,13 +229,16 @@ class ActivityWorker:
 
     # -- answering --
 
-    def _answer(self, token: str, running: RunningTask, outcome: Outcome) -> None:
-        """Answer the task, repeatedly if need be, until SWF has the answer or the task is gone."""
+    def _answer(self, token: str, running: RunningTask, outcome: Outcome) -> str | None:
+        """Answer the task, repeatedly if need be, until SWF has the answer or the task is gone.
+
+        Gives the error with which the task failed, or for which it was not answered.
+        """
         pause = FIRST_PAUSE
         while not running.is_gone:
             try:
                 self._respond(token, outcome)
-                return
+                return _error_of(outcome)
             except UnknownResourceFault as fault:
                 running.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
             except StoreError:
@@ -239,6 +259,7 @@ class ActivityWorker:
             running.context["workflow_id"],
             running.canceled,
         )
+        return running.canceled
 
     def _respond(self, token: str, outcome: Outcome) -> None:
         match outcome:
@@ -253,6 +274,16 @@ class ActivityWorker:
                 self._service.respond_activity_task_canceled(taskToken=token, details=details)
             case Abandoned(why=why):
                 logger.info("an activity task is left to its timeout: %s", why)
+
+
+def _error_of(outcome: Outcome) -> str | None:
+    match outcome:
+        case Failed(reason=reason):
+            return reason
+        case Abandoned(why=why):
+            return why
+        case _:
+            return None
 
 
 def _encoded(name: str, result: Any) -> str:

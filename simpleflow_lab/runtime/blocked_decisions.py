@@ -57,8 +57,10 @@ class BlockedDecisions:
         due = time.monotonic() + pause_before_retry(error, attempts)
         blocked = BlockedDecision(task=task, error=error, attempts=attempts, due=due)
         with self._changed:
+            if self._stopped:
+                return
             self._blocked[blocked.run_id] = blocked
-            if self._thread is None and not self._stopped:
+            if self._thread is None:
                 self._start_thread()
             self._changed.notify()
 
@@ -82,10 +84,16 @@ class BlockedDecisions:
             if not self._stopped and self._thread is not None and self._thread.ident == thread_id:
                 self._start_thread()
 
+    def start(self) -> None:
+        """Retry what is blocked from now on, again after `stop`."""
+        with self._changed:
+            self._stopped = False
+
     def stop(self) -> None:
-        """Retry nothing any more."""
+        """Retry nothing any more; what is blocked is forgotten."""
         with self._changed:
             self._stopped = True
+            self._blocked.clear()
             self._changed.notify()
 
     def _start_thread(self) -> None:

@@ -18,6 +18,7 @@ import contextvars
 import itertools
 import logging
 import threading
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -37,6 +38,7 @@ from simpleflow_lab.exceptions import (
     StoreError,
     SWFFault,
     UnknownResourceFault,
+    UsageError,
     ValidationException,
     WorkflowNotRegisteredError,
 )
@@ -46,9 +48,9 @@ from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.blocked_decisions import BlockedDecision, BlockedDecisions
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision, time_limit
-from simpleflow_lab.runtime.poller import Poller
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
 from simpleflow_lab.runtime.type_registration import TypeRegistration
+from simpleflow_lab.runtime.worker import DECIDER, Worker, checked_count
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow
@@ -71,8 +73,10 @@ class Listener(Protocol):
         """There is a warning for the author of this run's workflow."""
 
 
-class Decider:
+class Decider(Worker):
     """Decides for the executions of one task list."""
+
+    kind = DECIDER
 
     def __init__(
         self,
@@ -85,9 +89,7 @@ class Decider:
         replay_cache_size: int = REPLAY_CACHE_SIZE,
     ):
         """It caches up to `replay_cache_size` replays; with 0 each decision is a whole replay."""
-        self._context = context
-        self._service = context.service
-        self._task_list = task_list
+        super().__init__(context, task_list, limit=1)
         self._registration = registration
         self._listener = listener
         self._replay_cache_size = replay_cache_size
@@ -95,24 +97,63 @@ class Decider:
         """By run id: the code that was interrupted when it was run last."""
         self._watch = watch
         self._blocked = BlockedDecisions(f"retries of {task_list}", self._retry)
+        self._blocked_since: dict[str, float] = {}
+        """By run id: when its decisions were blocked, by `time.time`."""
         self._of_thread = threading.local()
-        self.is_stopping = False
-        """Whether `stop` was called."""
-        self.poller = Poller(f"decider of {task_list}", self._poll, self._handle, at_end=self._clear_cache)
+        self.is_giving_up = False
+        """Whether its decisions should end soon."""
 
-    def start(self) -> None:
-        """Begin to take tasks."""
-        for registry in (workflow.registry, codec.registry):
-            registry.subscribe(self._retry_blocked)
-        self.poller.start()
+    @property
+    def blocked_since(self) -> float | None:
+        """See `Worker`."""
+        return min(list(self._blocked_since.values()), default=None)
 
-    def stop(self) -> None:
-        """Retry no blocked decision any more. The caller stops the poller."""
+    @property
+    def types(self) -> list[str]:
+        """See `Worker`."""
+        default = self._context.settings.workflow_default_task_list
+        own, others = list[str](), list[str]()
+        for (name, version), definition in list(workflow.registry.items()):
+            task_list = definition.task_list or default
+            (own if task_list == self.task_list else others).append(f"{name} {version}")
+        return sorted(own) + sorted(others)
+
+    def take_no_more(self) -> None:
+        """Take no more tasks, and retry no blocked decision any more."""
+        super().take_no_more()
         for registry in (workflow.registry, codec.registry):
             registry.unsubscribe(self._retry_blocked)
-        self.is_stopping = True
-        self._watch.hurry(self)
         self._blocked.stop()
+
+    def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
+        """See `Worker`. What is blocked is given out again."""
+        ended = super().stop(drain=drain, seconds=seconds)
+        for run_id in list(self._blocked_since):
+            self._listener.decision_blocked(run_id, None)
+        return ended
+
+    def scale(self, count: int) -> None:
+        """Raise `UsageError` for more than one decision at once."""
+        if checked_count(count) != 1:
+            raise UsageError(
+                f"the decider of {self.task_list!r} makes one decision at a time, for the replays of its executions "
+                "stay in its thread: divide the executions among several task lists, or processes"
+            )
+
+    def abandon_tasks(self) -> None:
+        """Leave the decision at hand to `give_up`: it is interrupted, and not answered."""
+
+    def give_up(self) -> None:
+        """Let the decision at hand go on for a second at most."""
+        self.is_giving_up = True
+        self._watch.hurry(self)
+
+    def _begin(self) -> None:
+        self.is_giving_up = False
+        self._blocked_since.clear()
+        self._blocked.start()
+        for registry in (workflow.registry, codec.registry):
+            registry.subscribe(self._retry_blocked)
 
     def _cache(self) -> ReplayCache:
         """The replays of this thread: greenlets can't change threads."""
@@ -121,7 +162,7 @@ class Decider:
             cache = self._of_thread.cache = ReplayCache(self._replay_cache_size)
         return cache
 
-    def _clear_cache(self) -> None:
+    def _at_end(self) -> None:
         self._cache().clear()
 
     # -- a decision task --
@@ -129,29 +170,31 @@ class Decider:
     def _poll(self) -> Mapping[str, Any]:
         return self._service.poll_for_decision_task(
             domain=self._context.domain,
-            taskList={"name": self._task_list},
+            taskList={"name": self.task_list},
             identity=self._context.identity,
             startAtPreviousStartedEvent=True,
         )
 
-    def _handle(self, task: Mapping[str, Any]) -> None:
+    def _handle(self, task: Mapping[str, Any]) -> str | None:
         run_id = task["workflowExecution"]["runId"]
         too_long = self._too_long.get(run_id)
         if too_long is not None:
             # Here it would hold up the others once more: it is run by the thread of the retries.
-            self._block(task, too_long, attempts=self._blocked.attempts(run_id))
-            return
-        self._attempt(task, self._cache(), attempts=1)
+            return self._block(task, too_long, attempts=self._blocked.attempts(run_id))
+        return self._attempt(task, self._cache(), attempts=1)
 
     def _retry(self, blocked: BlockedDecision) -> None:
         if self._watch.is_running(blocked.run_id):
             # Another thread is held up in this very code.
             self._block(blocked.task, blocked.error, attempts=blocked.attempts + 1)
             return
-        self._attempt(blocked.task, ReplayCache(0), attempts=blocked.attempts + 1)
+        self.poller.count(self._attempt(blocked.task, ReplayCache(0), attempts=blocked.attempts + 1))
 
-    def _attempt(self, task: Mapping[str, Any], cache: ReplayCache, *, attempts: int) -> None:
-        """Make this decision and answer it, or block it. `attempts` is how often it was attempted, with this time."""
+    def _attempt(self, task: Mapping[str, Any], cache: ReplayCache, *, attempts: int) -> str | None:
+        """Make this decision and answer it, or block it. `attempts` is how often it was attempted, with this time.
+
+        Gives the error that blocks it.
+        """
         run_id = task["workflowExecution"]["runId"]
         cached: Replay | None = None
         try:
@@ -164,10 +207,10 @@ class Decider:
             if isinstance(error, UnknownResourceFault):
                 logger.info("a decision is no longer needed: %s", error)
                 self._too_long.pop(run_id, None)
-            else:
-                self._block(task, error, attempts=attempts)
-        else:
-            self._respond(task, replay, answer, cache, attempts=attempts)
+                self._blocked_since.pop(run_id, None)
+                return None
+            return self._block(task, error, attempts=attempts)
+        return self._respond(task, replay, answer, cache, attempts=attempts)
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], cached: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. A cached replay goes on if its last decision is the one that SWF names."""
@@ -255,8 +298,12 @@ class Decider:
         cache: ReplayCache,
         *,
         attempts: int,
-    ) -> None:
-        """Answer the task, and cache its replay unless the answer closes the execution."""
+    ) -> str | None:
+        """Answer the task, and cache its replay unless the answer closes the execution.
+
+        Gives the error that blocks it.
+        """
+        blocked: str | None = None
         run_id = task["workflowExecution"]["runId"]
         closes = bool(answer.decisions) and answer.decisions[-1]["decisionType"] in CLOSING_DECISIONS
         if not closes:
@@ -274,13 +321,16 @@ class Decider:
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             cache.take(run_id)
+            self._blocked_since.pop(run_id, None)
         except (SWFFault, StoreError, OSError) as error:
             cache.take(run_id)
-            self._block(task, error, attempts=attempts)
+            blocked = self._block(task, error, attempts=attempts)
         else:
+            self._blocked_since.pop(run_id, None)
             self._listener.decision_blocked(run_id, None)
         if run_id not in cache:
             replay.close()
+        return blocked
 
     def _new_events(self, task: Mapping[str, Any]) -> list[HistoryEvent]:
         """The events since the previous decision task, all pages."""
@@ -289,7 +339,7 @@ class Decider:
         while page:
             answer = self._service.poll_for_decision_task(
                 domain=self._context.domain,
-                taskList={"name": self._task_list},
+                taskList={"name": self.task_list},
                 identity=self._context.identity,
                 startAtPreviousStartedEvent=True,
                 nextPageToken=page,
@@ -324,15 +374,18 @@ class Decider:
 
     # -- blocked decisions --
 
-    def _block(self, task: Mapping[str, Any], error: Exception, *, attempts: int) -> None:
+    def _block(self, task: Mapping[str, Any], error: Exception, *, attempts: int) -> str:
         execution = task["workflowExecution"]
         if isinstance(error, DecisionTaskError | ValidationException | HistoryError):
             # The author's to remedy: `Execution.decision_error` has it, and waiting for the execution raises it.
             logger.info("decisions of %s are blocked: %s", execution["workflowId"], error)
         else:
             logger.error("decisions of %s are blocked", execution["workflowId"], exc_info=error)
+        if not self.poller.is_stopping:
+            self._blocked_since.setdefault(execution["runId"], time.time())
         self._blocked.put(task, error, attempts=attempts)
         self._listener.decision_blocked(execution["runId"], error)
+        return f"{type(error).__name__}: {error}"
 
     def replace_thread(self, watched: WatchedDecision) -> None:
         """Start another thread for one whose code can't be interrupted; that one ends when its code comes back."""

@@ -42,7 +42,7 @@ class WatchedDecider(Protocol):
     """What a decider is to the watch."""
 
     @property
-    def is_stopping(self) -> bool:
+    def is_giving_up(self) -> bool:
         """Whether its decisions should end soon."""
         ...
 
@@ -100,7 +100,7 @@ class DecisionWatch:
             self._changed.notify()
 
     def hurry(self, decider: WatchedDecider) -> None:
-        """Let the decisions of a decider that is stopping go on for at most `_GRACE` seconds."""
+        """Let the decisions of a decider that gives up go on for at most `_GRACE` seconds."""
         with self._changed:
             for watched in self._running.values():
                 if watched.decider is decider:
@@ -118,7 +118,7 @@ class DecisionWatch:
         )
         with self._changed:
             self._running[thread] = watched
-            if decider.is_stopping:  # a poll returned just before
+            if decider.is_giving_up:  # a poll returned just before
                 watched.limit = min(limit, _GRACE)
             if not self._has_thread:
                 self._has_thread = True

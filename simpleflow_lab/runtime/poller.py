@@ -2,7 +2,7 @@
 
 One thread polls while there is nothing to do. A thread that takes a task lets another begin when none of its task list
 polls any more, up to a limit. A thread ends when its poll found nothing, it had nothing to do for `SURPLUS_SECONDS`,
-and another one polls. All are daemon threads.
+and another one polls. All are daemon threads. What they do is counted as they do it.
 
 *Rule:* polling never ends by an error. An error of the poll is logged, and the poll is repeated after a pause that
 doubles up to `MAX_PAUSE`. An error of a handler is only logged: handlers deal with their own errors.
@@ -15,7 +15,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,21 @@ class _Thread(threading.Thread):
 
     task: Mapping[str, Any] | None = None
     """The task that it handles; `None` while it polls."""
+    took_at: float = 0.0
+    """When it took that task, by `time.time`."""
     idle_since: float = 0.0
-    """When it last began to poll without a task of its own, by `time.monotonic`."""
+    """When it had a task last, or began, by `time.monotonic`."""
     is_dismissed = False
     """It was replaced: it ends when it comes back."""
+
+
+class TaskAtHand(NamedTuple):
+    """A task that is being handled."""
+
+    task: Mapping[str, Any]
+    """The task as it was polled."""
+    since: float
+    """When it was taken, by `time.time`."""
 
 
 class Poller:
@@ -55,7 +66,7 @@ class Poller:
         at_end: Callable[[], None] | None = None,
     ):
         """`poll` gives SWF's answer, which has a task if it has a token. `handle` takes the task, and gives the error
-        with which it failed or `None`. `limit` tasks are handled at once. `at_end` is called in each thread when it
+        with which it failed, or `None`. `limit` tasks are handled at once. `at_end` is called in each thread when it
         ends."""
         self._name = name
         self._poll, self._handle, self._at_end = poll, handle, at_end
@@ -66,11 +77,35 @@ class Poller:
         self._busy = 0
         self._stopping = threading.Event()
         self._released_by = math.inf
+        self.done = 0
+        """How many tasks were handled without an error."""
+        self.failed = 0
+        """How many tasks were handled with an error."""
+        self.last_error: str | None = None
+        """The latest error of a task or of a poll."""
+        self.changed_at = time.time()
+        """When it began to poll, to be busy, or to stop, whichever came last, by `time.time`."""
 
     def start(self) -> None:
-        """Begin to poll."""
+        """Begin to poll, again after `stop`."""
         with self._lock:
-            self._begin_thread()
+            self._stopping.clear()
+            self.changed_at = time.time()
+            if self._busy == len(self._threads) < self._limit:
+                self._begin_thread()
+
+    @property
+    def limit(self) -> int:
+        """How many tasks are handled at once."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        # Threads that are too many end when their poll or their task has ended.
+        with self._lock:
+            self._limit = limit
+            if self._threads and self._busy == len(self._threads) < limit and not self._stopping.is_set():
+                self._begin_thread()
 
     @property
     def thread_count(self) -> int:
@@ -82,10 +117,30 @@ class Poller:
         """How many tasks it handles."""
         return self._busy
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called, and not `start` since then."""
+        return self._stopping.is_set()
+
+    @property
+    def tasks(self) -> list[TaskAtHand]:
+        """The tasks that it handles, in the order in which they were taken."""
+        with self._lock:
+            found = [(thread.task, thread.took_at) for thread in self._threads]
+        return sorted((TaskAtHand(task, since) for task, since in found if task is not None), key=lambda one: one.since)
+
+    def count(self, error: str | None) -> None:
+        """Count a task that was handled elsewhere."""
+        with self._lock:
+            self._count(error)
+
     def stop(self) -> None:
         """Take no more tasks after those at hand. The service must release the polls that wait."""
-        self._released_by = time.monotonic() + RELEASE_SECONDS
-        self._stopping.set()
+        with self._lock:
+            self._released_by = time.monotonic() + RELEASE_SECONDS
+            if not self._stopping.is_set():
+                self._stopping.set()
+                self.changed_at = time.time()
 
     def replace_thread(self, thread_id: int) -> None:
         """Let another thread poll in place of this one, which is held up; it ends when it comes back."""
@@ -109,7 +164,7 @@ class Poller:
         for thread in threads:
             if thread is not threading.current_thread():
                 until = deadline if thread.task is not None else min(deadline, self._released_by)
-                thread.join(max(until - time.monotonic(), 0.01))
+                thread.join(min(max(until - time.monotonic(), 0.01), threading.TIMEOUT_MAX))
         return not any(thread.task is not None and thread.is_alive() for thread in threads)
 
     # -- inside; `_begin_thread` and `_forget` are called under the lock --
@@ -136,21 +191,36 @@ class Poller:
     def _took(self, thread: _Thread, task: Mapping[str, Any]) -> None:
         """The thread handles a task from now on."""
         with self._lock:
-            thread.task = task
+            thread.task, thread.took_at = task, time.time()
             if thread.is_dismissed:
                 return
             self._busy += 1
-            count = len(self._threads)
-            if self._busy == count < self._limit and not self._stopping.is_set():
+            if self._busy == 1 and not self._stopping.is_set():
+                self.changed_at = thread.took_at
+            if self._busy == len(self._threads) < self._limit and not self._stopping.is_set():
                 self._begin_thread()
 
-    def _handled(self, thread: _Thread) -> None:
+    def _handled(self, thread: _Thread, error: str | None) -> None:
         """The thread has no task any more."""
         with self._lock:
             thread.task = None
+            self._count(error)
             if not thread.is_dismissed:
                 self._busy -= 1
+                if not self._busy and not self._stopping.is_set():
+                    self.changed_at = time.time()
         thread.idle_since = time.monotonic()
+
+    def _count(self, error: str | None) -> None:
+        if error is None:
+            self.done += 1
+        else:
+            self.failed += 1
+            self.last_error = error
+
+    def _goes_on(self, thread: _Thread) -> bool:
+        """Whether the thread polls again."""
+        return not (self._stopping.is_set() or thread.is_dismissed or len(self._threads) > self._limit)
 
     def _is_surplus(self, thread: _Thread) -> bool:
         """Whether the thread, whose poll found nothing, is one too many; then it is no longer one of the threads."""
@@ -162,38 +232,53 @@ class Poller:
             self._forget(thread)
             return True
 
+    def _leave(self, thread: _Thread) -> bool:
+        """Whether the thread ends, as one of those that are too many or because of `stop`; it is forgotten then."""
+        with self._lock:
+            if self._goes_on(thread):
+                return False
+            self._forget(thread)
+            if not self._threads and self._stopping.is_set():
+                self.changed_at = time.time()
+            return True
+
     def _loop(self) -> None:
         thread = threading.current_thread()
         assert isinstance(thread, _Thread)
         thread.idle_since = time.monotonic()
         pause = FIRST_PAUSE
-        while not self._stopping.is_set() and not thread.is_dismissed:
+        while self._goes_on(thread) or not self._leave(thread):
             try:
                 task = self._poll()
                 pause = FIRST_PAUSE
-            except Exception:
+            except Exception as error:
                 if self._stopping.is_set():
-                    break
+                    continue
+                self.last_error = _text_of(error)
                 logger.exception("%s: polling failed, next try in %.1f s", thread.name, pause)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, MAX_PAUSE)
                 continue
             if task.get("taskToken"):
                 self._took(thread, task)
+                failure: str | None = None
                 try:
-                    self._handle(task)
-                except Exception:
+                    failure = self._handle(task)
+                except Exception as error:
+                    failure = _text_of(error)
                     # After `stop` the service may be closed: the task is given out again when it is open.
                     level = logging.DEBUG if self._stopping.is_set() else logging.ERROR
                     logger.log(level, "%s: handling a task failed", thread.name, exc_info=True)
                 finally:
-                    self._handled(thread)
+                    self._handled(thread, failure)
             elif self._is_surplus(thread):
                 break
-        with self._lock:
-            self._forget(thread)
         if self._at_end is not None:
             self._at_end()
+
+
+def _text_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def join_all(pollers: Iterable[Poller], seconds: float) -> bool:

@@ -27,6 +27,7 @@ from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.poller import join_all
 from simpleflow_lab.runtime.type_registration import TypeRegistration
+from simpleflow_lab.runtime.worker import Worker
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -120,7 +121,7 @@ class WorkerPool:
             worker = self._workers[task_list] = ActivityWorker(
                 self.context,
                 task_list,
-                threads=self._activity_threads,
+                limit=self._activity_threads,
                 heartbeats=self._heartbeats,
                 executor=self._activity_executor,
                 forked_activities=self._forked_activities,
@@ -157,13 +158,12 @@ class WorkerPool:
         """
         with self._lock:
             self._stopped = True
-            served: list[Decider | ActivityWorker] = [*self._deciders.values(), *self._workers.values()]
+            served: list[Worker] = [*self._deciders.values(), *self._workers.values()]
         pollers = [each.poller for each in served]
         for each in served:
-            each.stop()
+            each.take_no_more()
+            each.give_up()
         self._watch.stop()
-        for poller in pollers:
-            poller.stop()
         if release is not None:
             release()
         ended = join_all(pollers, seconds)

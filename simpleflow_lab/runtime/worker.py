@@ -1,0 +1,207 @@
+"""What a decider and an activity worker have in common: one task list, a state, counts, and how they are stopped.
+
+*Rule:* whoever is told to stop takes no more tasks. What is at hand is finished first, unless the caller says
+otherwise.
+"""
+
+from __future__ import annotations
+
+import abc
+import datetime
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.runtime.context import WorkerContext
+from simpleflow_lab.runtime.poller import Poller, join_all
+
+State = Literal["polling", "busy", "blocked", "draining", "stopped"]
+
+DECIDER: Final = "decider"
+ACTIVITY_WORKER: Final = "activity worker"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurrentTask:
+    """A task that is being handled."""
+
+    workflow_id: str
+    """The workflow id of its execution."""
+    run_id: str
+    """The run id of its execution."""
+    activity_id: str | None
+    """The id of an activity task; `None` for a decision task."""
+    type: str
+    """Name and version of its activity type or workflow type."""
+    since: datetime.datetime
+    """When it was taken."""
+
+
+class Worker(abc.ABC):
+    """A decider or an activity worker of this process, for one task list."""
+
+    kind: ClassVar[str]
+    """`decider` or `activity worker`."""
+
+    def __init__(self, context: WorkerContext, task_list: str, *, limit: int):
+        """`limit` tasks are handled at once."""
+        self._context = context
+        self._service = context.service
+        self.task_list = task_list
+        """The task list that it polls."""
+        self.was_started = False
+        """Whether it was ever started."""
+        self.poller = Poller(f"{self.kind} of {task_list}", self._poll, self._handle, limit=limit, at_end=self._at_end)
+        """Its threads."""
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} of {self.task_list}, {self.state}>"
+
+    # -- what it does --
+
+    @property
+    def state(self) -> State:
+        """`polling`: it waits for a task. `busy`: it has a task at hand. `blocked`: a decision can't be made for now;
+        it is retried, and other executions go on. `draining`: it was stopped, and ends when what is at hand is
+        finished. `stopped`: it takes no tasks."""
+        if not self.was_started or (self.poller.is_stopping and not self.poller.thread_count):
+            return "stopped"
+        if self.poller.is_stopping:
+            return "draining"
+        if self.blocked_since is not None:
+            return "blocked"
+        return "busy" if self.poller.busy_count else "polling"
+
+    @property
+    def since(self) -> datetime.datetime:
+        """Since when it is in this state."""
+        blocked = self.blocked_since if self.state == "blocked" else None
+        return _time(self.poller.changed_at if blocked is None else blocked)
+
+    @property
+    def blocked_since(self) -> float | None:
+        """Since when something is blocked, by `time.time`; `None` if nothing is."""
+        return None
+
+    @property
+    def at_once(self) -> int:
+        """How many tasks it handles at once."""
+        return self.poller.limit
+
+    @property
+    def tasks(self) -> list[CurrentTask]:
+        """The tasks that it handles, in the order in which they were taken."""
+        return [
+            CurrentTask(
+                workflow_id=task["workflowExecution"]["workflowId"],
+                run_id=task["workflowExecution"]["runId"],
+                activity_id=task.get("activityId"),
+                type=_type_text(task.get("activityType") or task["workflowType"]),
+                since=_time(since),
+            )
+            for task, since in self.poller.tasks
+        ]
+
+    @property
+    def done(self) -> int:
+        """How many tasks it has completed, and activities that it has canceled."""
+        return self.poller.done
+
+    @property
+    def failed(self) -> int:
+        """How many activities failed, or how often a decision could not be made."""
+        return self.poller.failed
+
+    @property
+    def last_error(self) -> str | None:
+        """The latest error of a task or of a poll; `None` if there was none."""
+        return self.poller.last_error
+
+    @property
+    @abc.abstractmethod
+    def types(self) -> list[str]:
+        """Name and version of each type that this process defines and that it takes tasks of, its own list's first."""
+
+    # -- starting and stopping --
+
+    def start(self) -> None:
+        """Take tasks, again after `stop`. One that takes tasks already goes on."""
+        if self.was_started and not self.poller.is_stopping:
+            return
+        self._begin()
+        self.was_started = True
+        self.poller.start()
+
+    def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
+        """Take no more tasks, and wait for the end of those at hand, at most `seconds`; `False` if some still run.
+
+        With `drain=False` those at hand should end soon, and are given out again: an activity is told that it is
+        canceled, its process is killed if it has one, and a decision's code is interrupted. An activity in a thread
+        that sends no heartbeats goes on all the same; its result is dropped.
+
+        The automatic policy of a Lab does not start it again: `start` does. On Amazon SWF a poll that waits can't be
+        taken back for up to 60 seconds; a task that it still gets is finished.
+        """
+        self.take_no_more()
+        self._service.release_polls()
+        if not drain:
+            self.abandon_tasks()
+            self.give_up()
+        return join_all([self.poller], math.inf if seconds is None else seconds)
+
+    def scale(self, count: int) -> None:
+        """Handle `count` tasks at once from now on. Fewer are at work when those at hand are finished.
+
+        Raises `UsageError`.
+        """
+        fewer = checked_count(count) < self.poller.limit
+        self.poller.limit = count
+        if fewer:
+            self._service.release_polls()
+
+    def take_no_more(self) -> None:
+        """Take no more tasks after those at hand; the caller releases the polls that wait."""
+        self.poller.stop()
+
+    @abc.abstractmethod
+    def abandon_tasks(self) -> None:
+        """Stop what is at hand without an answer."""
+
+    @abc.abstractmethod
+    def give_up(self) -> None:
+        """Let what is at hand end soon."""
+
+    # -- inside --
+
+    @abc.abstractmethod
+    def _begin(self) -> None:
+        """Prepare to take tasks, again after `give_up`."""
+
+    @abc.abstractmethod
+    def _poll(self) -> Mapping[str, Any]:
+        """SWF's answer to a poll."""
+
+    @abc.abstractmethod
+    def _handle(self, task: Mapping[str, Any]) -> str | None:
+        """Handle a task; gives the error with which it failed, or `None`."""
+
+    @abc.abstractmethod
+    def _at_end(self) -> None:
+        """Called in each of its threads, when it ends."""
+
+
+def checked_count(count: object) -> int:
+    """A number of tasks that are handled at once. Raises `UsageError` for anything else."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise UsageError(f"a worker handles 1 task or more at once, not {count!r}: stop() stops it")
+    return count
+
+
+def _time(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+
+def _type_text(type: Mapping[str, str]) -> str:
+    return f"{type['name']} {type['version']}"
