@@ -19,6 +19,9 @@ DEFAULT_EXECUTION_TIMEOUT: Final = 7 * DAY
 """How long an execution may stay open, unless its workflow or its start says otherwise."""
 DEFAULT_DECISION_TASK_TIMEOUT: Final = 300
 """How long one decision may take, unless given."""
+DEFAULT_MAX_LOST_ATTEMPTS: Final = 5
+"""After how many attempts in a row whose worker's process died an activity task fails. Histories count on it: a decider
+with another limit says so in its identity."""
 
 # What SWF takes in a field, in characters; upstream's names. https://docs.aws.amazon.com/amazonswf/latest/apireference/
 MAX_REASON_LENGTH: Final = 256

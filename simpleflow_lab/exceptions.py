@@ -208,6 +208,21 @@ class TaskFailed(TaskException):
         return f"{self.name}: {self.reason or 'no reason given'}"
 
 
+class WorkerLostError(TaskFailed):
+    """An activity task whose worker's process died in each of its latest attempts: it is not tried again."""
+
+    def __init__(self, name: str, times: int):
+        super().__init__(
+            name,
+            f"its worker was lost {times} times: the process died each time; "
+            'executor="processes" contains it (SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS is the limit)',
+        )
+        self.times = times
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.name, self.times)
+
+
 class TimeoutError(TaskException):
     """A task that ran into one of its timeouts.
 

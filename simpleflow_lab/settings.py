@@ -40,6 +40,7 @@ from simpleflow_lab.constants import (
     DEFAULT_ACTIVITY_TIMEOUT,
     DEFAULT_DECISION_TASK_TIMEOUT,
     DEFAULT_EXECUTION_TIMEOUT,
+    DEFAULT_MAX_LOST_ATTEMPTS,
     DEFAULT_TASK_LIST,
 )
 from simpleflow_lab.exceptions import UsageError
@@ -150,6 +151,12 @@ class Settings:
     )
     swf_max_open_activity_count: int = _of(
         "SWF_MAX_OPEN_ACTIVITY_COUNT", _whole(1, 1000), 1000, "activity tasks that one execution has open at most"
+    )
+    lab_max_lost_attempts: int = _of(
+        "SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS",
+        _whole(1, 1_000_000),
+        DEFAULT_MAX_LOST_ATTEMPTS,
+        "attempts of an activity task in a row whose worker's process died, after which it fails",
     )
     aws_default_region: str | None = _of(
         "AWS_DEFAULT_REGION", _text, None, "region of S3, unless AWS's settings name one"

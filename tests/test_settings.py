@@ -273,7 +273,7 @@ def test_an_identity_that_is_too_long_loses_keys_and_stays_json(extra):
     text = poller_identity(json.dumps(extra))
     assert len(text) <= MAX_IDENTITY
     found = json.loads(text)
-    assert found["simpleflow_lab"] == 1
+    assert found["simpleflow_lab"] == 2
     assert found["pid"] == os.getpid()
 
 
@@ -286,7 +286,7 @@ def test_an_odd_identity_keeps_nobody_from_polling(monkeypatch):
         execution = lab.start(ManyActivities, 1)
         execution.result(timeout=30)
         assert '"team": "etl"' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
-        assert '"simpleflow_lab": 1' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
+        assert '"simpleflow_lab": 2' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
 
 
 # -- calls to Amazon SWF -----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.constants import DEFAULT_MAX_LOST_ATTEMPTS
 from simpleflow_lab.data.codec import parse_or_text
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
@@ -19,8 +20,13 @@ from simpleflow_lab.swf.history import HistoryEvent
 
 IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay recognises its own histories."""
+RULES: Final = 2
+"""The value of that key: the rules by which a decider decides. From 2 on, a task fails after some lost attempts in a
+row; before, it was tried again without end."""
 LIMIT_KEY: Final = "max_open"
 """Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
+MAX_LOST_KEY: Final = "max_lost"
+"""Key in the identity of our deciders that allow another number of lost attempts in a row than the default."""
 
 
 class DecisionBatch(NamedTuple):
@@ -92,6 +98,14 @@ class HistoryReader:
     def decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
         """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
         return _identity_of_ours(self.events[started_event_id - 1].attributes.get("identity"))
+
+    def max_lost_attempts(self, started_event_id: int) -> int | None:
+        """After how many lost attempts in a row the decider of this decision lets a task fail; `None` for no limit."""
+        decider = self.decider_of(started_event_id)
+        rules = 0 if decider is None else decider[IDENTITY_KEY]
+        if decider is None or not isinstance(rules, int) or rules < RULES:
+            return None
+        return int(decider.get(MAX_LOST_KEY, DEFAULT_MAX_LOST_ATTEMPTS))
 
 
 @functools.lru_cache(maxsize=64)  # an execution has few deciders

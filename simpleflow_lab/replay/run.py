@@ -87,6 +87,9 @@ class ReplayedRun:
         """The decision at hand was made before."""
         self.is_dry = False
         """The decision at hand is only inspected: it is not answered."""
+        self.max_lost_attempts: int | None = None
+        """After how many attempts in a row that lost their worker a task fails, by the rules of the decider of the
+        decision at hand; `None` for no limit."""
         self.started_event_id = 0
         """Id of the `DecisionTaskStarted` of the decision at hand; 0 before the first."""
         self.closing: Command | None = None

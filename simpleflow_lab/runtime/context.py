@@ -34,7 +34,11 @@ class WorkerContext:
     @cached_property
     def identity(self) -> str:
         """The identity that SWF records with each task that is started here; see `runtime.identity`."""
-        return poller_identity(self.settings.identity, max_open_activities=self.settings.swf_max_open_activity_count)
+        return poller_identity(
+            self.settings.identity,
+            max_open_activities=self.settings.swf_max_open_activity_count,
+            max_lost_attempts=self.settings.lab_max_lost_attempts,
+        )
 
     @cached_property
     def activity_defaults(self) -> Mapping[str, str]:

@@ -13,9 +13,10 @@ import os
 import socket
 from typing import Any, Final
 
+from simpleflow_lab.constants import DEFAULT_MAX_LOST_ATTEMPTS
 from simpleflow_lab.data.codec import encode, parse
 from simpleflow_lab.exceptions import EncodingError
-from simpleflow_lab.replay.history_reader import IDENTITY_KEY, LIMIT_KEY
+from simpleflow_lab.replay.history_reader import IDENTITY_KEY, LIMIT_KEY, MAX_LOST_KEY, RULES
 from simpleflow_lab.swf.limits import MAX_IDENTITY, MAX_OPEN_ACTIVITIES
 
 logger = logging.getLogger(__name__)
@@ -24,13 +25,22 @@ MAX_KEYS: Final = 20
 """Keys that `SIMPLEFLOW_IDENTITY` may have."""
 
 
-def poller_identity(given: str | None = None, *, max_open_activities: int = MAX_OPEN_ACTIVITIES) -> str:
+def poller_identity(
+    given: str | None = None,
+    *,
+    max_open_activities: int = MAX_OPEN_ACTIVITIES,
+    max_lost_attempts: int = DEFAULT_MAX_LOST_ATTEMPTS,
+) -> str:
     """The identity of this process as JSON text; `given` is the value of `SIMPLEFLOW_IDENTITY`.
 
     A value that is no JSON object is not used, with one warning: a poller must poll.
     """
     # The keys that a replay reads can't be taken away.
-    marks = {IDENTITY_KEY: 1} | ({LIMIT_KEY: max_open_activities} if max_open_activities < MAX_OPEN_ACTIVITIES else {})
+    marks = {IDENTITY_KEY: RULES}
+    if max_open_activities < MAX_OPEN_ACTIVITIES:
+        marks[LIMIT_KEY] = max_open_activities
+    if max_lost_attempts != DEFAULT_MAX_LOST_ATTEMPTS:
+        marks[MAX_LOST_KEY] = max_lost_attempts
     defaults: dict[str, Any] = {"pid": os.getpid(), "hostname": socket.gethostname(), "user": _user()}
     record = {key: value for key, value in (defaults | _extra_keys(given)).items() if value is not None} | marks
     text = json.dumps(record)

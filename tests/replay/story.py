@@ -23,6 +23,9 @@ START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 class Story:
     """A history that grows by what the test says, with a decider of ours."""
 
+    identity: str | None = '{"simpleflow_lab":2}'
+    """The identity of its decider."""
+
     def __init__(self, workflow: type[Workflow], *args: Any):
         self.workflow = workflow
         self.events: list[HistoryEvent] = []
@@ -49,7 +52,7 @@ class Story:
     def decide(self) -> list[dict[str, Any]]:
         """The decisions of the cached replay, and of one made anew: they must be the same."""
         scheduled = self.add("DecisionTaskScheduled", taskList={"name": "refused"})
-        self.started = self.add("DecisionTaskStarted", scheduledEventId=scheduled.id, identity='{"simpleflow_lab":1}')
+        self.started = self.add("DecisionTaskStarted", scheduledEventId=scheduled.id, identity=self.identity)
         answers = []
         for replay in (self.cached, self.new_replay()):
             replay.feed(self.events)

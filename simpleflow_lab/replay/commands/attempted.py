@@ -10,15 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TimeoutError
+from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TimeoutError, WorkerLostError
 from simpleflow_lab.futures import PENDING, Future, copy_outcome
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.failed_attempts import FailureHandling
 from simpleflow_lab.replay.commands.failure_context import timeout_value
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
+from simpleflow_lab.replay.commands.timer import retry_after
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import ReplayedRun
+from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf.conventions import is_worker_lost
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -114,14 +116,29 @@ class AttemptedTasks(ABC):
         self._attempt_failed(command, event, TaskFailed(command.id, reason, details))
 
     def timed_out(self, command: Command, event: HistoryEvent) -> None:
-        """An attempt timed out. One whose worker's process died is retried, and spends no retry."""
+        """An attempt timed out."""
         attributes = event.attributes
         if is_worker_lost(attributes.get("details")):
-            self._run.retry(command)
+            self._worker_lost(command, event)
             return
         kind = str(attributes.get("timeoutType"))
         details = self._run.fields.text(attributes.get("details"))
         self._attempt_failed(command, event, TimeoutError(kind, timeout_value(command, kind), details))
+
+    def _worker_lost(self, command: Command, event: HistoryEvent) -> None:
+        """The process of an attempt's worker died: it is retried, later each time, and spends no retry.
+
+        After as many in a row as the decider allows the task fails: it may well be what kills them.
+        """
+        run, attempts = self._run, command.attempts
+        limit = run.max_lost_attempts
+        attempts.lost += 1
+        if limit is None or command.cancel_requested:
+            run.retry(command)
+        elif attempts.lost >= limit:
+            self._attempt_failed(command, event, WorkerLostError(command.id, attempts.lost), final=True)
+        else:
+            retry_after(run, command, back_off(attempts.lost - 1) if attempts.lost > 1 else 0)
 
     def refused(self, command: Command, event: HistoryEvent) -> None:
         """SWF refused to schedule or start the task."""
@@ -131,4 +148,5 @@ class AttemptedTasks(ABC):
 
     def _attempt_failed(self, command: Command, event: HistoryEvent, error: Exception, *, final: bool = False) -> None:
         """Decide what becomes of the task; with `final` no retry policy applies, only the hook may try again."""
+        command.attempts.lost = 0
         FailureHandling(self._run, command, event, error, change=self.change).handle(final=final)
