@@ -106,7 +106,8 @@ class Lab:
         `clock="virtual"` is a clock that jumps to the next timer or timeout whenever nothing else can happen, so that
         two days take milliseconds; a `simpleflow_lab.engine.clock.Clock` is used as it is. The replays of
         `replay_cache_size` open executions of each task list stay in memory; the others are replayed from their start
-        when they go on. `notice` is called with the account, region and domain before anything is written to Amazon.
+        when they go on. `notice` is called with the account, region and domain before anything is written to Amazon,
+        and with a line that says which process owns the store when that one does not answer.
 
         Raises `StoreError` or `UsageError`.
         """
@@ -122,7 +123,7 @@ class Lab:
         self.settings = settings.current()
         """The settings of the moment when it was opened."""
         self.address = os.fspath(address) if address is not None else default_store()
-        connection = connect(self.address, clock=virtual_clock() if clock == VIRTUAL else clock)
+        connection = connect(self.address, clock=virtual_clock() if clock == VIRTUAL else clock, tell=notice)
         if connection.notice is not None:
             notice(connection.notice)
         self.domain = domain or connection.domain or default_domain()

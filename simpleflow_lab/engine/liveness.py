@@ -1,4 +1,4 @@
-"""Whether the worker that started a task is still alive, as far as the identity that it polled with tells.
+"""Whether a process runs, and the worker that started a task, as far as the identity that it polled with tells.
 
 An engine that takes over a store finds tasks that were started. Those of the previous engine's own threads are lost;
 those of workers in other processes go on and will be completed. Our identities and upstream's are JSON with the
@@ -31,20 +31,30 @@ def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> b
         return False
     if pid == os.getpid():
         return in_this_process
+    return is_running(pid)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and has not ended, stopped or not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
         return True  # the process exists, and belongs to another user
-    return not _is_zombie(pid)
+    return _state(pid) != "Z"
 
 
-def _is_zombie(pid: int) -> bool:
-    """Whether the process has ended and its parent has not reaped it yet; false on systems without /proc."""
+def is_stopped(pid: int) -> bool:
+    """Whether the process is suspended, by Ctrl-Z, SIGSTOP or a debugger; false on systems without /proc."""
+    return _state(pid) in ("T", "t")
+
+
+def _state(pid: int) -> str | None:
+    """The state of a process, in the letter of /proc; `None` if it has none, or on systems without /proc."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             # The name, in parentheses, may hold anything; the state follows it.
-            return file.read().rpartition(")")[2].split()[:1] == ["Z"]
+            return next(iter(file.read().rpartition(")")[2].split()), None)
     except OSError:
-        return False
+        return None

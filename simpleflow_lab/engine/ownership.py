@@ -60,7 +60,7 @@ class Ownership:
 
     def __init__(self, path: str):
         """Lock the store. Raises `StoreInUseError` if another engine owns it, `StoreError` if it can't be locked."""
-        self._owner_path = f"{path}.owner"
+        self._owner_path = _owner_path(path)
         self._lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
         try:
             os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
@@ -86,14 +86,32 @@ def _write_private(path: str, text: str) -> None:
     os.replace(beside, path)
 
 
-def _read_owner(path: str) -> str:
-    """The owner of a store, as error messages name it."""
+def owner_pid(path: str) -> int | None:
+    """The process that owns the store at this path, if that is known and it is on this machine."""
+    found = _read_record(_owner_path(path))
+    return found[0] if found is not None and found[1] == socket.gethostname() else None
+
+
+def _owner_path(path: str) -> str:
+    return f"{path}.owner"
+
+
+def _read_record(path: str) -> tuple[int, str] | None:
+    """The owner's process id and host; `None` if they can't be read."""
     try:
         with open(path, encoding="utf-8") as file:
             owner = json.loads(file.read(4096))
-        pid, host = int(owner["pid"]), str(owner["host"])
+        return int(owner["pid"]), str(owner["host"])
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _read_owner(path: str) -> str:
+    """The owner of a store, as error messages name it."""
+    found = _read_record(path)
+    if found is None:
         return "another process"
+    pid, host = found
     if pid == os.getpid() and host == socket.gethostname():
         return "this process"
     return f"process {pid} on {host}"

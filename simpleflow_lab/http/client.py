@@ -5,18 +5,20 @@ responses with the datetimes that boto3 would give.
 
 Rule: the address and key in a connection file are used for this engine alone: never through the environment, and never
 for another machine. Nothing is repeated here: a call that meets no owner raises `ServiceUnreachableError`, and the
-caller looks for the next owner.
+caller looks for the next owner. A call that was sent to an owner that lives is waited for, however long it takes.
 """
 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import time
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, Unpack
 
 from simpleflow_lab.engine import validation
+from simpleflow_lab.engine.ownership import owner_pid
 from simpleflow_lab.exceptions import (
     FAULTS,
     SerializationException,
@@ -28,6 +30,7 @@ from simpleflow_lab.http import connection_file
 from simpleflow_lab.http.connection_file import connection_file_path, read_connection_file
 from simpleflow_lab.http.connections import HOST, Connections, ResponseError
 from simpleflow_lab.http.signature import signed_headers
+from simpleflow_lab.http.silent_owner import SilentOwner, Tell
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
     MAX_BODY,
@@ -47,26 +50,32 @@ from simpleflow_lab.swf.history import epoch_seconds
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 75.0
-"""Seconds. Longer than the engine holds a poll."""
+"""Seconds. Longer than the engine holds a poll. An engine whose process is not known is waited for no longer."""
 POLLING_PAUSE: Final = 0.25
 """Longest pause, in seconds, between two readings of a history where the owner can't wait for it."""
 _NOT_THE_OWNER: Final = frozenset({401, 403})
 """Statuses of an endpoint that does not know the key: another engine has the port by now."""
 
 
-def connect_to_owner(store: str) -> EngineClient:
-    """The engine of the process that owns the store at this path.
+def connect_to_owner(store: str, tell: Tell | None = None) -> EngineClient:
+    """The engine of the process that owns the store at this path. `tell` tells a person that it does not answer.
 
     Raises `ServiceUnreachableError` if there is no usable connection file. Whether the owner responds shows at the
     first call.
     """
     record = read_connection_file(connection_file_path(store))
+    pid = owner_pid(store)
     return EngineClient(
         port=int(record[connection_file.URL].rpartition(":")[2]),
         access_key=record[connection_file.ACCESS_KEY],
         secret_key=record[connection_file.SECRET_KEY],
         region=record[connection_file.REGION],
+        owner=None if pid is None else SilentOwner(store, pid, tell or _tell_nobody),
     )
+
+
+def _tell_nobody(text: str) -> None:
+    """Do nothing."""
 
 
 class EngineClient(DelegatingService):
@@ -76,8 +85,21 @@ class EngineClient(DelegatingService):
     as an engine with this key does.
     """
 
-    def __init__(self, *, port: int, access_key: str, secret_key: str, region: str, read_timeout: float = READ_TIMEOUT):
-        """See `connect_to_owner`. `read_timeout`, in seconds, must be longer than the engine holds a poll."""
+    def __init__(
+        self,
+        *,
+        port: int,
+        access_key: str,
+        secret_key: str,
+        region: str,
+        read_timeout: float = READ_TIMEOUT,
+        owner: SilentOwner | None = None,
+    ):
+        """See `connect_to_owner`. `read_timeout`, in seconds, must be longer than the engine holds a poll.
+
+        `owner` says whether to wait on for a response; without it, none is waited for longer than `read_timeout`.
+        """
+        self._owner = owner
         self._host = f"{HOST}:{port}"
         self._access_key, self._secret_key, self._region = access_key, secret_key, region
         self._read_timeout = read_timeout
@@ -88,7 +110,8 @@ class EngineClient(DelegatingService):
         if any(value is None for value in request.values()):  # on the wire it would mean that there is no such member
             validation.check(SWF_NAMES[operation], request)
         try:
-            response = self._post(TARGETS[operation], request)
+            held = self._read_timeout if operation.startswith("poll_for") else 0.0
+            response = self._post(TARGETS[operation], request, held)
         except TimeoutError:
             if operation.startswith("poll_for"):
                 return {}
@@ -115,7 +138,7 @@ class EngineClient(DelegatingService):
                 "untilClosed": until_closed,
             }
             try:
-                response = self._post(WAIT_FOR_HISTORY, request)
+                response = self._post(WAIT_FOR_HISTORY, request, held)
             except TimeoutError:
                 self._unreachable(f"wait_for_history got no answer within {self._read_timeout:g} s")
             except UnknownOperationException:  # the owner runs version 0.1.0, and can't wait
@@ -145,8 +168,11 @@ class EngineClient(DelegatingService):
         """Close all connections. Calls that wait for a response, and later ones, raise `ServiceUnreachableError`."""
         self._connections.close()
 
-    def _post(self, target: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The response to a request, as it comes. Raises `TimeoutError`, `SWFFault`, `ServiceUnreachableError`."""
+    def _post(self, target: str, request: Mapping[str, Any], held: float = 0.0) -> dict[str, Any]:
+        """The response to a request, which the engine may hold for `held` seconds before it answers, as it comes.
+
+        Raises `TimeoutError`, `SWFFault`, `ServiceUnreachableError`.
+        """
         body = _encoded(request)
         if len(body) > MAX_BODY:
             raise _fault(TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
@@ -159,7 +185,12 @@ class EngineClient(DelegatingService):
             now=datetime.datetime.now(datetime.UTC),
         )
         try:
-            status, content = self._connections.post(headers, body)
+            owner = self._owner
+            if owner is None:
+                status, content = self._connections.post(headers, body)
+            else:
+                status, content = self._connections.post(headers, body, functools.partial(owner.wait_on, held))
+                owner.answered()
         except TimeoutError:
             raise
         except (OSError, ResponseError) as error:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import socket
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 HOST: Final = "127.0.0.1"
@@ -27,6 +28,12 @@ MAX_LINE: Final = 8192
 MAX_HEADERS: Final = 100
 MAX_IDLE_SECONDS: Final = 60.0
 """A connection that was not used for longer is not used again: the server closes it after twice that time."""
+
+CHECK_SECONDS: Final = 2.5
+"""How often a request that waits for its response asks whether to wait on."""
+
+WaitOn = Callable[[float], None]
+"""Called with the seconds since a request was sent, while no response comes; it raises to end the wait."""
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?\r\n")
 
@@ -45,6 +52,8 @@ class _Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(read_timeout)
         self._responses = self._socket.makefile("rb")
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
 
     def __del__(self) -> None:
         # The thread that used it has ended, or the client is gone.
@@ -55,12 +64,16 @@ class _Connection:
         """Whether this process opened it, and the server has not closed it for idleness."""
         return self._pid == os.getpid() and time.monotonic() - self._used_at < MAX_IDLE_SECONDS
 
-    def exchange(self, request: bytes) -> tuple[int, bytes, bool]:
+    def exchange(self, request: bytes, wait_on: WaitOn | None) -> tuple[int, bytes, bool]:
         """Send a request; gives the status and the body of the response, and whether the server then closes.
 
-        Raises `OSError` (`TimeoutError` if nothing came in time) and `ResponseError`.
+        Raises `OSError` (`TimeoutError` if nothing came in time), `ResponseError`, and what `wait_on` raises.
         """
         self._socket.sendall(request)
+        if wait_on is not None:
+            sent_at = time.monotonic()
+            while not self._readable.poll(CHECK_SECONDS * 1000):
+                wait_on(time.monotonic() - sent_at)
         found = _STATUS_LINE.fullmatch(self._line())
         if found is None:
             raise ResponseError("a response that is not HTTP/1.1")
@@ -128,16 +141,19 @@ class Connections:
         self._opened: weakref.WeakValueDictionary[int, _Connection] = weakref.WeakValueDictionary()
         self._closed = False
 
-    def post(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    def post(self, headers: Mapping[str, str], body: bytes, wait_on: WaitOn | None = None) -> tuple[int, bytes]:
         """Send `POST /` and give the status and the body of the response.
 
-        Raises `OSError` (`TimeoutError` if nothing came in time) and `ResponseError`.
+        While no response comes, `wait_on` is called every `CHECK_SECONDS` with the seconds since the request was sent;
+        it ends the wait by raising. Without it, the wait ends as a read does.
+
+        Raises `OSError` (`TimeoutError` if nothing came in time), `ResponseError`, and what `wait_on` raises.
         """
         lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         lines += [f"Content-Length: {len(body)}", "", ""]
         connection = self._connection()
         try:
-            status, content, closes = connection.exchange("\r\n".join(lines).encode("ascii") + body)
+            status, content, closes = connection.exchange("\r\n".join(lines).encode("ascii") + body, wait_on)
         except BaseException:  # an interrupt, too, leaves a response unread
             self._drop(connection)
             raise

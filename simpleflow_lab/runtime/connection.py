@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from simpleflow_lab import settings
@@ -73,12 +74,17 @@ class Connection(NamedTuple):
 
 
 def connect(
-    address: str | os.PathLike[str], *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS
+    address: str | os.PathLike[str],
+    *,
+    clock: Clock | None = None,
+    owner_seconds: float = OWNER_SECONDS,
+    tell: Callable[[str], None] | None = None,
 ) -> Connection:
     """The service at this address; the caller closes it.
 
     `clock` is for an embedded engine of this process; by default it is the computer's. `owner_seconds` is how long to
-    wait for another process that owns the store and does not answer.
+    wait for another process that owns the store and serves nobody; one that is stopped is waited for until it goes on,
+    and `tell` tells a person a line that says so.
 
     Raises `StoreError` if a store can't be opened, `UsageError` for an address that means nothing,
     `ServiceUnreachableError` if nothing answers there.
@@ -96,7 +102,7 @@ def connect(
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
     path = os.path.realpath(os.path.expanduser(text))
     objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
-    store = SharedStore.open(path, clock=clock, owner_seconds=owner_seconds)
+    store = SharedStore.open(path, clock=clock, owner_seconds=owner_seconds, tell=tell)
     return Connection(store, None, None, objects, fields, path)
 
 

@@ -1,11 +1,13 @@
 """The store that several processes use: one owns it and runs its engine, the others talk to the owner.
 
 Rule: a process that meets a dead owner looks for the next one, and becomes it if there is none; the callers of the
-store notice nothing but the time that it takes.
+store notice nothing but the time that it takes. An owner that is stopped is no dead one: it is waited for, and a person
+is told so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -15,12 +17,15 @@ from typing import Any, ClassVar, Final, TypeVar, Unpack
 
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.liveness import is_stopped
+from simpleflow_lab.engine.ownership import owner_pid
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, UsageError
 from simpleflow_lab.http import store_keys
-from simpleflow_lab.http.client import connect_to_owner
+from simpleflow_lab.http.client import EngineClient, connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.ports import ports_to_try
 from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.http.silent_owner import SilentOwner, Tell
 from simpleflow_lab.runtime.poller import POLL_SECONDS
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure
@@ -47,29 +52,37 @@ class SharedStore(DelegatingService):
     _opening: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
-    def open(cls, path: str, *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS) -> SharedStore:
+    def open(
+        cls, path: str, *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS, tell: Tell | None = None
+    ) -> SharedStore:
         """The store at this path. All callers in this process share one object, and each closes it.
 
-        An owner that does not answer is waited for `owner_seconds`. Raises `StoreError`.
+        An owner that serves nobody is waited for `owner_seconds`, one that is stopped until it goes on; the latest
+        caller's `tell` tells a person a line that says so. Raises `StoreError`.
         """
         with cls._opening:
             store = cls._open.get(path)
             if store is None:
-                store = cls._open[path] = cls(path, clock=clock, owner_seconds=owner_seconds)
+                store = cls._open[path] = cls(path, clock=clock, owner_seconds=owner_seconds, tell=tell)
             elif clock is not None and clock is not store._clock:
                 raise StoreError(f"the store {path} is open in this process, with another clock: close that one first")
             store._users += 1
+            store._tell = tell or store._tell
             return store
 
-    def __init__(self, path: str, *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS):
+    def __init__(
+        self, path: str, *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS, tell: Tell | None = None
+    ):
         """See `open`, which everything but a test uses. Raises `StoreError`."""
         self.path = path
         self._clock = clock
         self._owner_seconds = owner_seconds
+        self._tell: Tell = tell or logger.warning
         self._users = 0
         self._lock = threading.Lock()
         self._closed = False
         self._backend: WatchableService | None = None
+        self._candidate: EngineClient | None = None
         self._endpoint: Endpoint | None = None
         self._served: list[Endpoint] = []
         self._connect()
@@ -87,8 +100,10 @@ class SharedStore(DelegatingService):
                 return
             if self._open.get(self.path) is self:
                 del self._open[self.path]
+        self._closed = True
+        if self._candidate is not None:
+            self._candidate.close()
         with self._lock:
-            self._closed = True
             if self._endpoint is not None:
                 self._endpoint.close()
         if self._backend is not None:
@@ -170,16 +185,22 @@ class SharedStore(DelegatingService):
     def _reconnect(self, dead: WatchableService | None) -> None:
         """Connect to the next owner, unless another thread has done so meanwhile."""
         with self._lock:
-            if self._closed:
-                raise ServiceUnreachableError(f"the store {self.path} is closed: open it again")
+            self._check()
             if self._backend is dead:
                 logger.info("the owner of %s is gone", self.path)
                 self._connect()
 
+    def _check(self) -> None:
+        if self._closed:
+            raise ServiceUnreachableError(f"the store {self.path} is closed: open it again")
+
     def _connect(self) -> None:
         """Own the store, or connect to its owner, whichever succeeds first. Raises `StoreInUseError`."""
-        deadline = time.monotonic() + self._owner_seconds
+        began = time.monotonic()
+        deadline = began + self._owner_seconds
+        stopped: SilentOwner | None = None
         while True:
+            self._check()
             try:
                 self._take_ownership()
                 return
@@ -190,9 +211,21 @@ class SharedStore(DelegatingService):
                 except ServiceUnreachableError as error:
                     if "this process" in in_use.owner:
                         raise in_use from None
-                    if time.monotonic() >= deadline:
+                    now = time.monotonic()
+                    pid = owner_pid(self.path)
+                    if pid is not None and is_stopped(pid):
+                        deadline = now + self._owner_seconds
+                        if stopped is None or stopped.pid != pid:
+                            stopped = SilentOwner(self.path, pid, self._say)
+                        with contextlib.suppress(ConnectionResetError):  # it has just ended
+                            stopped.wait_on(0.0, now - began)
+                    elif now >= deadline:
                         raise StoreInUseError(self.path, f"{in_use.owner}, which does not answer ({error})") from None
                     time.sleep(0.05)
+
+    def _say(self, text: str) -> None:
+        """Tell a person, as the latest caller of `open` wants it."""
+        self._tell(text)
 
     def _take_ownership(self) -> None:
         # Threads of this process may hold tasks of the owner that died: the new engine takes their answers.
@@ -211,6 +244,6 @@ class SharedStore(DelegatingService):
     def _connect_to_owner(self) -> None:
         if self._clock is not None:
             raise StoreError(f"the store {self.path} has an owner already, and its clock: open it without one")
-        client = connect_to_owner(self.path)
+        client = self._candidate = connect_to_owner(self.path, self._say)
         client.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
         self._backend = client
