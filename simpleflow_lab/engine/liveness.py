@@ -1,10 +1,11 @@
-"""Whether a process runs, and the worker that started a task, as far as the identity that it polled with tells.
+"""Whether a process runs, and whether the worker that started a task may still answer, as far as its identity tells.
 
-An engine that takes over a store finds tasks that were started. Those of the previous engine's own threads are lost;
-those of workers in other processes go on and will be completed. Our identities and upstream's are JSON with the
-worker's pid and host name.
+An engine that takes over a store finds tasks that were started. Those of processes that have ended are lost; those of
+workers in other processes go on and will be completed. Our identities and upstream's are JSON with the worker's pid and
+host name. Other SWF programs name themselves as they like, or not at all.
 
-Rule: a worker whose identity does not tell is taken for lost.
+Rule: a task is lost only if its worker's identity names a process that has ended. Any other keeps its timeouts, as on
+Amazon SWF, and is accepted when it is answered in time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import socket
 
 
 def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> bool:
-    """Whether the process of the worker with this identity is running.
+    """Whether the worker with this identity may still answer: whether its process is running, if it names one.
 
     `in_this_process` is the answer for workers of the calling process itself: whether its threads may have started
     tasks of the previous engine.
@@ -23,8 +24,8 @@ def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> b
     try:
         worker = json.loads(identity or "")
         pid, host = int(worker["pid"]), worker["hostname"]
-    except (ValueError, TypeError, KeyError):
-        return False
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return True
     if host != socket.gethostname() or pid <= 0:
         # An engine has clients on its own machine only: another host name is that of this machine before it was
         # renamed, or of a container that is gone.

@@ -78,6 +78,49 @@ class Ownership:
         self._lock.release()
 
 
+class Serving:
+    """The lock of the process that serves a store to SWF programs, which were told where it is and can't look for it.
+
+    While it holds the lock, no other process takes the ownership of the store: those that find no owner wait for it.
+    The operating system releases the lock whatever happens to the process.
+    """
+
+    def __init__(self, path: str):
+        """The store at this path; nothing is locked yet."""
+        self._path = path
+        self._lock = filelock.FileLock(f"{path}.serving", mode=0o600, thread_local=False)
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._lock.is_locked
+
+    def acquire(self, *, seconds: float = 0.0) -> bool:
+        """Lock it, if within this time no other process serves the store. Raises `StoreError` if it can't be locked."""
+        if self.held:
+            return True
+        try:
+            self._lock.acquire(timeout=seconds)
+        except filelock.Timeout:
+            return False
+        except OSError as error:
+            raise StoreError(f"the store {self._path} can't be locked: {error.strerror or error}") from None
+        return True
+
+    def release(self) -> None:
+        """Release the lock, if it is held."""
+        self._lock.release(force=True)
+
+    def is_elsewhere(self) -> bool:
+        """Whether another process holds the lock. Raises `StoreError`."""
+        if self.held:
+            return False
+        if not self.acquire():
+            return True
+        self.release()
+        return False
+
+
 def _write_private(path: str, text: str) -> None:
     beside = f"{path}.new"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -239,11 +239,17 @@ class SQLiteStore:
         with self._condition:
             if self._flushed >= ticket:
                 return
-            self._check()
-            self._waiters.append((ticket, flushed))
-            if not flush_delay:
-                self._make_urgent()
-        if not (flush_delay and flushed.acquire(timeout=flush_delay)):
+            if self.failure is not None:
+                raise StoreError(self.failure)
+            closing = self._closing
+            if not closing:
+                self._waiters.append((ticket, flushed))
+                if not flush_delay:
+                    self._make_urgent()
+        if closing:
+            # What was queued before is still written: to say that it was not would let a caller do it again.
+            self._thread.join()
+        elif not (flush_delay and flushed.acquire(timeout=flush_delay)):
             if flush_delay:
                 with self._condition:
                     self._make_urgent()

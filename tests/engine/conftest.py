@@ -11,7 +11,7 @@ import pytest
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from tests.engine.invariants import violations
-from tests.service.scenario import Scenario
+from tests.service.scenario import Scenario, this_process
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def opened(path: Path, clock: ManualClock) -> Iterator[Callable[..., Scenario]]:
             engine.close()
         engine = EmbeddedSWF(path, **{"clock": clock, "poll_seconds": 0.0, **options})
         engines.append(engine)
-        scenario = Scenario(engine, clock)
+        scenario = Scenario(engine, clock, this_process())
         if len(engines) == 1:
             scenario.prepare()
         return scenario

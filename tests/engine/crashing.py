@@ -17,7 +17,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import SWFFault, UnknownResourceFault
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import is_worker_lost
-from tests.service.scenario import DOMAIN, Scenario
+from tests.service.scenario import DOMAIN, Scenario, this_process
 
 ACTIVITIES = 30
 
@@ -87,7 +87,7 @@ def worker(lab: Scenario) -> None:
 
 def main(path: str) -> None:
     engine = EmbeddedSWF(path, poll_seconds=1)
-    lab = Scenario(engine, None)  # type: ignore[arg-type]
+    lab = Scenario(engine, None, this_process())  # type: ignore[arg-type]
     for register in (lab.prepare, lab.workflow_type, lab.activity_type):
         with contextlib.suppress(SWFFault):
             register()

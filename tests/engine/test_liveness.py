@@ -39,16 +39,17 @@ def test_a_worker_whose_process_has_ended_is_not_alive_even_before_the_process_i
 @pytest.mark.parametrize(
     "identity_text",
     [
-        None,
-        "",
-        "worker 7",
-        "[]",
-        "{}",
-        '{"pid": 1}',
-        '{"pid": "x", "hostname": "h"}',
         '{"pid": 1, "hostname": "elsewhere"}',
         json.dumps({"pid": -1, "hostname": socket.gethostname()}),
     ],
 )
-def test_a_worker_whose_identity_does_not_tell_is_taken_for_lost(identity_text):
+def test_a_process_that_can_not_be_on_this_machine_has_ended(identity_text):
     assert not is_worker_alive(identity_text, in_this_process=True)
+
+
+@pytest.mark.parametrize(
+    "identity_text",
+    [None, "", "worker 7", "1234@host", "[]", "{}", '{"pid": 1}', '{"pid": "x", "hostname": "h"}', "[" * 100_000],
+)
+def test_a_worker_whose_identity_names_no_process_may_still_answer(identity_text):
+    assert is_worker_alive(identity_text)

@@ -30,7 +30,7 @@ from simpleflow_lab.swf import decisions
 from tests.engine.invariants import violations
 from tests.engine.model import Countdown, Execution, Model
 from tests.examples_count import TIMEOUT, examples
-from tests.service.scenario import DOMAIN, Handle, Scenario, attributes
+from tests.service.scenario import DOMAIN, Handle, Scenario, attributes, this_process
 
 IDS = st.sampled_from(["0", "1", "2"])
 POLICIES = st.sampled_from(["TERMINATE", "REQUEST_CANCEL", "ABANDON"])
@@ -132,7 +132,7 @@ class EngineAndModel(RuleBasedStateMachine):
 
     def open(self) -> EmbeddedSWF:
         engine = EmbeddedSWF(self.path, clock=self.clock, poll_seconds=0.0)
-        self.lab = Scenario(engine, self.clock)
+        self.lab = Scenario(engine, self.clock, this_process())
         return engine
 
     @property

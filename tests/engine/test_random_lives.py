@@ -20,7 +20,7 @@ from simpleflow_lab.exceptions import SWFFault
 from simpleflow_lab.swf import decisions
 from tests.engine.invariants import violations
 from tests.examples_count import trials
-from tests.service.scenario import DOMAIN, Scenario
+from tests.service.scenario import DOMAIN, Scenario, this_process
 
 IDS = ("0", "1", "2", "3")
 POLICIES = ("TERMINATE", "REQUEST_CANCEL", "ABANDON")
@@ -133,7 +133,7 @@ def test_whatever_callers_do_the_histories_are_right_and_on_disk(tmp_path: Path,
     clock = ManualClock()
     path = tmp_path / "store.sqlite"
     with EmbeddedSWF(path, clock=clock, poll_seconds=0.0) as engine:
-        lab = Scenario(engine, clock)
+        lab = Scenario(engine, clock, this_process())
         lab.prepare()
         with ThreadPoolExecutor(callers) as threads:
             lives = [threads.submit(Life(lab, 100 * seed + n).live, 400 // callers) for n in range(callers)]
@@ -146,7 +146,7 @@ def test_whatever_callers_do_the_histories_are_right_and_on_disk(tmp_path: Path,
         open_executions = engine._durable.state.open.values()
         assert engine._durable.state.open_tasks == sum(execution.open_tasks for execution in open_executions)
     with EmbeddedSWF(path, clock=clock, poll_seconds=0.0) as engine:
-        lab = Scenario(engine, clock)
+        lab = Scenario(engine, clock, this_process())
         assert sorted(map(repr, lab.everything())) == sorted(map(repr, seen))
         for handle, events in seen.items():
             now = lab.events(handle)

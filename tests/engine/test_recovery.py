@@ -114,6 +114,41 @@ def test_a_task_token_of_a_lost_task_is_refused(opened: Open) -> None:
         again.answer(task)
 
 
+@pytest.mark.parametrize("identity", [{}, {"identity": "worker 7"}, {"identity": "1234@host"}])
+def test_tasks_of_a_program_that_names_no_process_are_accepted_after_a_restart(opened: Open, identity: Any) -> None:
+    lab = opened()
+    lab.poller = identity
+    handle = lab.start()
+    lab.decide(activity("a"))
+    taken = lab.take()
+    lab.signal()
+    decision = lab.poll()
+    before = lab.types(handle)
+    again = opened()
+    assert again.types(handle) == before
+    again.complete(taken, "done")
+    again.answer(decision)
+    assert {"ActivityTaskCompleted", "DecisionTaskCompleted"} <= set(again.types(handle)[len(before) :])
+
+
+def test_tasks_of_a_program_that_names_no_process_time_out_later_by_the_downtime(
+    opened: Open, clock: ManualClock
+) -> None:
+    lab = opened()
+    lab.poller = {}
+    handle = lab.start()
+    lab.decide(activity("a", start_to_close_timeout="10"))
+    lab.take()
+    lab.service.close()
+    clock.advance(3600)
+    again = opened()
+    clock.advance(9)
+    assert again.types(handle)[-1] == "ActivityTaskStarted"
+    clock.advance(1)
+    assert again.types(handle)[-2:] == ["ActivityTaskTimedOut", "DecisionTaskScheduled"]
+    assert "details" not in again.last(handle, "ActivityTaskTimedOut")
+
+
 # -- time --------------------------------------------------------------------------------------------------------------
 
 

@@ -325,3 +325,25 @@ def test_no_thread_is_left_when_an_engine_is_closed(tmp_path: Path) -> None:
 def test_a_manual_clock_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="does not go back"):
         ManualClock().advance(-1)
+
+
+def test_changes_that_were_queued_before_the_store_was_closed_are_acknowledged(path: Path) -> None:
+    """A caller that was told otherwise would make them again at the next engine."""
+    store: Any = EmbeddedSWF(path)._durable.store
+    held, release = threading.Event(), threading.Event()
+
+    def hold(connection: object) -> None:
+        held.set()
+        release.wait(60)
+
+    with ThreadPoolExecutor() as threads:
+        holding = threads.submit(store._query, hold)
+        assert held.wait(60)  # from here on the store's thread writes nothing
+        ticket = store.append([], urgent=True)
+        closing = threads.submit(store.close)
+        while not store._closing:
+            time.sleep(0.01)
+        acknowledged = threads.submit(store.wait, ticket)
+        release.set()
+        for each in (holding, closing, acknowledged):
+            each.result(60)

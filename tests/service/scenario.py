@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,11 +45,18 @@ class Handle:
         return {"workflowId": self.workflow_id, "runId": self.run_id}
 
 
+def this_process() -> str:
+    """The identity of a poller in this process: tasks that it holds are lost when the process ends."""
+    return json.dumps({"pid": os.getpid(), "hostname": socket.gethostname()})
+
+
 class Scenario:
     """What tests do to a service."""
 
-    def __init__(self, service: SWFService, clock: ManualClock):
+    def __init__(self, service: SWFService, clock: ManualClock, identity: str | None = None):
+        """`identity` is that of its polls that name none."""
         self.service: Any = service
+        self.poller: Mapping[str, Any] = {} if identity is None else {"identity": identity}
         self.clock = clock
         self.since = EPOCH
 
@@ -74,7 +83,8 @@ class Scenario:
 
     def poll(self, task_list: str = "decisions", **options: Any) -> dict[str, Any]:
         """A decision task, or an answer without `taskToken`."""
-        return self.service.poll_for_decision_task(domain=DOMAIN, taskList={"name": task_list}, **options)
+        asked = {**self.poller, **options}
+        return self.service.poll_for_decision_task(domain=DOMAIN, taskList={"name": task_list}, **asked)
 
     def answer(self, task: Mapping[str, Any], *decisions: Any, **options: Any) -> None:
         self.service.respond_decision_task_completed(taskToken=task["taskToken"], decisions=list(decisions), **options)
@@ -88,7 +98,8 @@ class Scenario:
 
     def take(self, task_list: str = "work", **options: Any) -> dict[str, Any]:
         """An activity task, or an answer without `taskToken`."""
-        return self.service.poll_for_activity_task(domain=DOMAIN, taskList={"name": task_list}, **options)
+        asked = {**self.poller, **options}
+        return self.service.poll_for_activity_task(domain=DOMAIN, taskList={"name": task_list}, **asked)
 
     def complete(self, task: Mapping[str, Any], result: str | None = None) -> None:
         members = {} if result is None else {"result": result}
