@@ -39,10 +39,13 @@ from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
-from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, WorkerPool
+from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
+from simpleflow_lab.runtime.worker import checked_count
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
+from simpleflow_lab.swf.limits import MAX_ID
+from simpleflow_lab.workers import Workers
 from simpleflow_lab.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -97,11 +100,16 @@ class Lab:
         middleware: Iterable[Any] = (),
         clock: Any = None,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
+        serve: str = "everything",
         notice: Callable[[str], None] = _to_stderr,
     ):
         """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
         with `activity_executor="processes"`, unless the activity itself says which. `middleware` runs around each
         activity; see `use`.
+
+        `serve` says what is started by itself for the task lists of executions that are started or resumed here, and
+        of their activities and children: "everything", "decisions" (deciders only), "activities" (activity workers
+        only) or "nothing". Whatever it says, `start_workers` and `start_deciders` start what they are asked for.
 
         `clock="virtual"` is a clock that jumps to the next timer or timeout whenever nothing else can happen, so that
         two days take milliseconds; a `simpleflow_lab.engine.clock.Clock` is used as it is. The replays of
@@ -117,6 +125,7 @@ class Lab:
             raise UsageError(f"replay_cache_size must be 0 or more, not {replay_cache_size}")
         if activity_executor not in EXECUTORS:
             raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
+        _check_serve(serve)
         around = [around_of(one) for one in middleware]
         if isinstance(clock, str) and clock != VIRTUAL:
             raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or a simpleflow_lab.engine.clock.Clock")
@@ -146,6 +155,7 @@ class Lab:
             middleware=around,
             longest_heartbeat=connection.longest_heartbeat,
             replay_cache_size=replay_cache_size,
+            serve=serve,
         )
         try:
             self._pool.registration.register_domain()
@@ -224,7 +234,7 @@ class Lab:
         name, version = definition.type_name(), definition.type_version()
         self._pool.registration.register_workflow_type(name, version)
         # The decider first: an execution of milliseconds should not wait for its decider's thread to start.
-        self._pool.start_decider(request["taskList"]["name"])
+        self._pool.serve_execution(request["taskList"]["name"])
         # The workflow's output goes where the output of this call goes.
         self._pool.set_output_context(request["workflowId"], contextvars.copy_context())
         attached = False
@@ -237,7 +247,7 @@ class Lab:
             attached = True
         execution = self._execution(request["workflowId"], run_id, attached=attached)
         if attached:
-            self._pool.start_for_history(execution.history())
+            self._pool.serve_history(execution.history())
         return execution
 
     def execution(self, workflow_id: str, run_id: str | None = None, *, domain: str | None = None) -> Execution:
@@ -308,7 +318,7 @@ class Lab:
         for info in self.execution_infos(open_only=True, workflow_id=workflow_id):
             execution = self._execution(info["execution"]["workflowId"], info["execution"]["runId"], attached=True)
             self._pool.set_output_context(execution.workflow_id, context)
-            self._pool.start_for_history(execution.history())
+            self._pool.serve_history(execution.history())
             resumed.append(execution)
         if workflow_id is not None and not resumed:
             resumed.append(self.execution(workflow_id))
@@ -325,6 +335,59 @@ class Lab:
             around = around_of(one)
             if around not in self._pool.middleware:
                 self._pool.middleware.append(around)
+
+    # -- deciders and activity workers --
+
+    @property
+    def workers(self) -> Workers:
+        """The deciders and activity workers of this Lab in this process, those that were stopped, too.
+
+        It displays itself: what each does, since when, what it has done, and its latest error.
+        """
+        return Workers(self._pool.workers)
+
+    @property
+    def serves(self) -> str:
+        """What is started by itself for task lists that turn up, as `serve` of `Lab` says. It may be set: what runs
+        already goes on. Raises `UsageError`."""
+        return self._pool.serve
+
+    @serves.setter
+    def serves(self, serve: str) -> None:
+        _check_serve(serve)
+        self._pool.serve = serve
+
+    def start_workers(self, count: int | None = None, *, task_list: str | None = None) -> Workers:
+        """Start the activity worker of a task list, also one that was stopped, and give it.
+
+        `count` of its activities run at once, by default `activity_threads` of this Lab; a worker that runs already is
+        scaled. Without `task_list`, those of all activities that this process defines. Raises `UsageError`.
+        """
+        if count is not None:
+            checked_count(count)
+        task_lists = self._task_lists_to_serve(task_list, self._pool.task_lists_of_activities(), "activity")
+        started = [self._pool.start_activity_worker(each, count) for each in task_lists]
+        return Workers(worker for worker in started if worker is not None)
+
+    def start_deciders(self, *, task_list: str | None = None) -> Workers:
+        """Start the decider of a task list, also one that was stopped, and give it.
+
+        Without `task_list`, those of all workflows that this process defines. Raises `UsageError`.
+        """
+        task_lists = self._task_lists_to_serve(task_list, self._pool.task_lists_of_workflows(), "workflow")
+        started = [self._pool.start_decider(each) for each in task_lists]
+        return Workers(decider for decider in started if decider is not None)
+
+    def _task_lists_to_serve(self, given: str | None, defined: list[str], noun: str) -> list[str]:
+        if self.closed:
+            raise UsageError("this Lab is closed: open another one")
+        if given is None:
+            if not defined:
+                raise UsageError(f"no {noun} is defined in this process: give task_list=…, or define one")
+            return defined
+        if not 1 <= len(given) <= MAX_ID:
+            raise UsageError(f"the name of a task list has 1 to {MAX_ID} characters, not {len(given):,}")
+        return [given]
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
@@ -364,6 +427,11 @@ class Lab:
                 raise UsageError(f"{found.__name__} has no run method: write one")
             return found
         raise UsageError(f"{workflow!r} is no workflow: give a subclass of simpleflow_lab.Workflow")
+
+
+def _check_serve(serve: object) -> None:
+    if not isinstance(serve, str) or serve not in SERVE:
+        raise UsageError(f"serve is {', '.join(map(repr, SERVE))}, not {serve!r}")
 
 
 def find_workflow(name: str) -> type[Workflow]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.views.listings import Kind, Listing, json_text, plain
+from simpleflow_lab.views.text_tables import shown_cell, text_cell, text_table, visible_json
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet runs a cell that begins with one of these."""
@@ -34,39 +34,12 @@ def render(listing: Listing, format: str, *, header: bool = False, color: bool =
     return _FORMATS[format](listing, header, color, raw)
 
 
-def visible(text: str) -> str:
-    """The text on one line; Python's escapes stand for what can't be seen or changes how the rest is seen."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
-def visible_lines(text: str) -> str:
-    """The text with `visible` applied to each of its lines."""
-    return "\n".join(visible(line.expandtabs()) for line in text.splitlines())
-
-
 def as_json(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON that can be shown; JSON's escapes stand for what can't be seen."""
-    return _visible_json(json_text(value, indent=indent))
-
-
-def _visible_json(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    return visible_json(json_text(value, indent=indent))
 
 
 # -- cells -------------------------------------------------------------------------------------------------------------
-
-
-def _shown(kind: Kind, value: Any, raw: bool) -> str:
-    """A cell for people."""
-    if value is None:
-        return ""
-    if isinstance(value, int | float):
-        return f"{value:.3f}" if isinstance(value, float) else str(value)
-    return _text(kind, value, raw)
 
 
 def _exact(kind: Kind, value: Any, raw: bool) -> str:
@@ -75,14 +48,8 @@ def _exact(kind: Kind, value: Any, raw: bool) -> str:
         return ""
     if isinstance(value, int | float):
         return str(value)
-    text = _text(kind, value, raw)
+    text = text_cell(kind, value, raw)
     return text if raw or not plain(value).startswith(FORMULA) else "'" + text
-
-
-def _text(kind: Kind, value: Any, raw: bool) -> str:
-    # What a cell holds decides whether it is safe to print, whatever its column announces.
-    text = _visible_json(plain(value)) if kind is Kind.JSON else plain(value)
-    return text if raw else visible(text)
 
 
 def _value(kind: Kind, value: Any) -> Any:
@@ -94,20 +61,7 @@ def _value(kind: Kind, value: Any) -> Any:
 
 
 def _tabular(listing: Listing, header: bool, color: bool, raw: bool) -> str:
-    kinds = list(listing.columns.values())
-    lines = [[_shown(kind, value, raw) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows]
-    to_the_right = [bool(lines) and kind.is_number for kind in kinds]
-    if header:
-        lines.insert(0, list(listing.headers))
-    if not lines:
-        return ""
-    widths = [max(_width(cell) for cell in column) for column in zip(*lines, strict=True)]
-
-    def cell(column: int, text: str) -> str:
-        padded = _padded(text, widths[column], to_the_right[column])
-        return _painted(text, padded) if color and kinds[column] is Kind.STATE else padded
-
-    return "\n".join("  ".join(cell(column, text) for column, text in enumerate(line)).rstrip() for line in lines)
+    return text_table(listing, header=header, raw=raw, paint=_painted if color else None)
 
 
 def _painted(state: str, text: str) -> str:
@@ -115,26 +69,11 @@ def _painted(state: str, text: str) -> str:
     return text if found is None else f"\x1b[{found}m{text}\x1b[0m"
 
 
-def _padded(text: str, width: int, number: bool) -> str:
-    space = " " * (width - _width(text))
-    return space + text if number else text + space
-
-
-def _width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in text
-    )
-
-
 def _human(listing: Listing, header: bool, color: bool, raw: bool) -> str:
     width = max(len(title) for title in listing.columns)
     return "\n\n".join(
         "\n".join(
-            f"{title:<{width}}  {_shown(kind, value, raw)}".rstrip()
+            f"{title:<{width}}  {shown_cell(kind, value, raw)}".rstrip()
             for (title, kind), value in zip(listing.columns.items(), row, strict=True)
         )
         for row in listing.rows

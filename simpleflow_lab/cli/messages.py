@@ -7,9 +7,9 @@ import sys
 from typing import Final
 
 from simpleflow_lab import settings
-from simpleflow_lab.cli.formats import visible_lines
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.views.text_tables import visible_lines
 
 _MAX_LINE: Final = 400
 """Characters of an error in one line."""

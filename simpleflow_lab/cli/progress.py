@@ -12,9 +12,9 @@ import threading
 import time
 from typing import Any, Final
 
-from simpleflow_lab.cli.formats import visible
 from simpleflow_lab.execution import Execution, Progress
 from simpleflow_lab.views.formatting import count, duration, share, shortened
+from simpleflow_lab.views.text_tables import visible
 
 _INTERVAL: Final = 0.15
 """The least seconds between two drawings."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from simpleflow_lab.cli.exit_codes import ExitCode
-from simpleflow_lab.cli.formats import as_json, render, visible
+from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
 from simpleflow_lab.commands.engine import EngineStarted
 from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory
@@ -28,6 +28,7 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.views.formatting import count
 from simpleflow_lab.views.history_fold import attempts_of
 from simpleflow_lab.views.listings import Listing
+from simpleflow_lab.views.text_tables import visible
 
 _MAX_UNHANDLED: Final = 5
 """Unhandled failures that a warning names."""

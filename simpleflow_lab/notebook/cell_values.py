@@ -15,11 +15,12 @@ import pandas as pd
 from simpleflow_lab.commands.command_specs import CommandSpec
 from simpleflow_lab.notebook.cell_definitions import Change, Definition
 from simpleflow_lab.views import html
-from simpleflow_lab.views.formatting import LABEL_LIMIT, duration
+from simpleflow_lab.views.formatting import LABEL_LIMIT
+from simpleflow_lab.views.listing_views import listing_html
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.markup import Html
-from simpleflow_lab.views.style import STATUSES, Style, style_of
-from simpleflow_lab.views.tables import Column, frame, numbers, optional_integers, texts, times
+from simpleflow_lab.views.style import Style
+from simpleflow_lab.views.tables import listing_table
 
 
 class Table(pd.DataFrame):
@@ -45,8 +46,7 @@ class Table(pd.DataFrame):
 
 def table_of_listing(listing: Listing) -> Table:
     """A listing as a table."""
-    columns = {title: _COLUMNS[kind] for title, kind in listing.columns.items()}
-    return Table(frame(columns, listing.rows), listing.headers, listing_html(listing))
+    return Table(listing_table(listing), listing.headers, listing_html(listing))
 
 
 def table_of_frame(
@@ -56,6 +56,7 @@ def table_of_frame(
     columns = {name: frame[name].tolist() for name in shown}
     for name, function in (shorten or {}).items():
         columns[name] = [function(text) if isinstance(text, str) else text for text in columns[name]]
+    columns = {name: [None if _is_missing(value) else value for value in column] for name, column in columns.items()}
     listing = Listing(
         columns={name.replace("_", " "): kind for name, kind in shown.items()},
         rows=list(zip(*columns.values(), strict=True)),
@@ -63,39 +64,8 @@ def table_of_frame(
     return Table(frame, list(shown), listing_html(listing))
 
 
-def listing_html(listing: Listing) -> str:
-    """A listing as an HTML table."""
-    kinds = listing.columns.values()
-    rows = ([_cell(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows)
-    return html.table(listing.headers, rows)
-
-
-def _cell(kind: Kind, value: Any) -> Any:
-    """The value that `html.table` gets for a cell."""
-    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return duration(None) if kind is Kind.SECONDS else None
-    match kind:
-        case Kind.STATE:
-            of = STATUSES.get(value) or style_of(value)
-            return f"{of.glyph} {of.word}"
-        case Kind.SECONDS:
-            return duration(value)
-        case Kind.PERCENTAGE:
-            return f"{value:.1f} %"
-        case _:
-            return value
-
-
-_COLUMNS: Final[Mapping[Kind, Column]] = {
-    Kind.TEXT: texts,
-    Kind.STATE: texts,
-    Kind.TIME: times,
-    Kind.SECONDS: numbers,
-    Kind.COUNT: optional_integers,
-    Kind.PERCENTAGE: numbers,
-    Kind.JSON: texts,
-}
-"""The pandas column of each kind."""
+def _is_missing(value: Any) -> bool:
+    return value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 # -- texts and tables of our own ---------------------------------------------------------------------------------------

@@ -104,6 +104,9 @@ class ActivityWorker(Worker):
             if running.context["activity_task_list"] == self.task_list:
                 running.cancel("its worker was stopped", is_gone=True)
 
+    def forget_blocked(self) -> None:
+        """See `Worker`; no activity waits."""
+
     def _begin(self) -> None:
         self._stopping.clear()
 

@@ -125,12 +125,11 @@ class Decider(Worker):
             registry.unsubscribe(self._retry_blocked)
         self._blocked.stop()
 
-    def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
-        """See `Worker`. What is blocked is given out again."""
-        ended = super().stop(drain=drain, seconds=seconds)
+    def forget_blocked(self) -> None:
+        """See `Worker`. No decision counts as blocked any more."""
         for run_id in list(self._blocked_since):
             self._listener.decision_blocked(run_id, None)
-        return ended
+        self._blocked_since.clear()
 
     def scale(self, count: int) -> None:
         """Raise `UsageError` for more than one decision at once."""

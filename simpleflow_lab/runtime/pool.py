@@ -2,7 +2,8 @@
 
 A notebook has no operator who starts a worker for each task list. So starting or resuming an execution starts the
 decider of its list, and each answer of a decider starts workers for the lists of the activities and children that it
-schedules.
+schedules. That is the automatic policy "everything"; the others of `SERVE` start less, and what is left out is
+started by hand.
 
 Rule: everything that a decider or worker reports about an execution comes here, and is kept within a bound.
 """
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from simpleflow_lab import activity, workflow
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
@@ -27,7 +29,7 @@ from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.poller import join_all
 from simpleflow_lab.runtime.type_registration import TypeRegistration
-from simpleflow_lab.runtime.worker import Worker
+from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, DECIDER, Worker
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -35,6 +37,13 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_ACTIVITY_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 """Activities that run at once for each task list; most wait for something, so more than there are processors."""
+SERVE: Final[Mapping[str, frozenset[str]]] = {
+    "everything": frozenset((DECIDER, ACTIVITY_WORKER)),
+    "decisions": frozenset((DECIDER,)),
+    "activities": frozenset((ACTIVITY_WORKER,)),
+    "nothing": frozenset(),
+}
+"""The automatic policies: what is started for a task list that turns up."""
 MAX_REPORTED_RUNS: Final = 1_000
 """Runs of which the warnings, and the error that blocks their decisions, are remembered: the latest."""
 PROCESS_END_SECONDS: Final = 0.3
@@ -56,10 +65,11 @@ class WorkerPool:
         middleware: Iterable[Around] = (),
         longest_heartbeat: float = LONGEST_INTERVAL,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
+        serve: str = "everything",
     ):
         """`activity_threads` activities run at once for each task list, in threads or, with `activity_executor`
         "processes", in forked processes. `longest_heartbeat` is in seconds. Each decider keeps the replays of
-        `replay_cache_size` open executions."""
+        `replay_cache_size` open executions. `serve` is the automatic policy, one of `SERVE`."""
         self.context = context
         self._activity_threads = activity_threads
         self._activity_executor = activity_executor
@@ -76,58 +86,114 @@ class WorkerPool:
         self._warnings: LatestUsed[str, dict[str, None]] = LatestUsed(MAX_REPORTED_RUNS)
         self._lock = threading.Lock()
         self._stopped = False
+        self._automatic = SERVE[serve]
+        self._serve = serve
 
     # -- starting --
+
+    @property
+    def serve(self) -> str:
+        """The automatic policy, one of `SERVE`. What runs already goes on."""
+        return self._serve
+
+    @serve.setter
+    def serve(self, serve: str) -> None:
+        self._serve, self._automatic = serve, SERVE[serve]
 
     def set_output_context(self, workflow_id: str, context: contextvars.Context) -> None:
         """Run the code of this execution in this context, which says where its output goes."""
         self.context.output_contexts.put(self.context.domain, workflow_id, context)
 
-    def start_for_history(self, events: Iterable[HistoryEvent]) -> None:
-        """Start deciders and activity workers for every task list that this history names."""
-        for event in events:
-            task_list = (event.attributes.get("taskList") or {}).get("name")
-            if task_list is None:
-                continue
-            if event.type == "ActivityTaskScheduled":
-                self.start_activity_worker(task_list)
-            elif event.type in (
+    def serve_execution(self, task_list: str) -> None:
+        """Start the decider of an execution that somebody starts here, by the automatic policy.
+
+        That somebody asks for it: a decider that was stopped starts again. A process that makes no decisions learns no
+        task lists from them; so it serves those of the activities that it defines.
+        """
+        if DECIDER in self._automatic:
+            self.start_decider(task_list)
+        elif ACTIVITY_WORKER in self._automatic:
+            for each in self.task_lists_of_activities():
+                self._serve_activities(each)
+
+    def serve_history(self, events: Iterable[HistoryEvent]) -> None:
+        """Start deciders and activity workers for every task list that this history names, by the automatic policy.
+
+        It is the history of an execution that somebody asks for: deciders that were stopped start again.
+        """
+        named = {(event.type, (event.attributes.get("taskList") or {}).get("name")) for event in events}
+        for type, task_list in sorted((type, task_list) for type, task_list in named if task_list is not None):
+            if type == "ActivityTaskScheduled":
+                self._serve_activities(task_list)
+            elif type in (
                 "WorkflowExecutionStarted",
                 "StartChildWorkflowExecutionInitiated",
                 "DecisionTaskScheduled",
             ):
-                self.start_decider(task_list)
+                self.serve_execution(task_list)
 
-    def start_decider(self, task_list: str) -> None:
-        """Start a decider for this task list, unless it has one."""
+    def start_decider(self, task_list: str) -> Worker | None:
+        """Start the decider of this task list, unless it runs; `None` when all have been stopped."""
         with self._lock:
-            if self._stopped or task_list in self._deciders:
-                return
-            decider = self._deciders[task_list] = Decider(
-                self.context,
-                task_list,
-                registration=self.registration,
-                listener=self,
-                watch=self._watch,
-                replay_cache_size=self._replay_cache_size,
-            )
-        decider.start()
+            if self._stopped:
+                return None
+            decider = self._deciders.get(task_list)
+            if decider is None:
+                decider = self._deciders[task_list] = Decider(
+                    self.context,
+                    task_list,
+                    registration=self.registration,
+                    listener=self,
+                    watch=self._watch,
+                    replay_cache_size=self._replay_cache_size,
+                )
+            decider.start()
+        return decider
 
-    def start_activity_worker(self, task_list: str) -> None:
-        """Start an activity worker for this task list, unless it has one."""
+    def start_activity_worker(self, task_list: str, count: int | None = None) -> Worker | None:
+        """Start the activity worker of this task list, unless it runs; `None` when all have been stopped.
+
+        `count` activities run at once, by default as many as before, or as `activity_threads` says.
+        """
         with self._lock:
-            if self._stopped or task_list in self._workers:
-                return
-            worker = self._workers[task_list] = ActivityWorker(
-                self.context,
-                task_list,
-                limit=self._activity_threads,
-                heartbeats=self._heartbeats,
-                executor=self._activity_executor,
-                forked_activities=self._forked_activities,
-                middleware=self.middleware,
-            )
-        worker.start()
+            if self._stopped:
+                return None
+            worker = self._workers.get(task_list)
+            if worker is None:
+                worker = self._workers[task_list] = ActivityWorker(
+                    self.context,
+                    task_list,
+                    limit=self._activity_threads if count is None else count,
+                    heartbeats=self._heartbeats,
+                    executor=self._activity_executor,
+                    forked_activities=self._forked_activities,
+                    middleware=self.middleware,
+                )
+            elif count is not None and count != worker.at_once:
+                worker.scale(count)
+            worker.start()
+        return worker
+
+    def _serve_decisions(self, task_list: str) -> None:
+        """Start a decider for a task list that turned up; one that was stopped stays so."""
+        if DECIDER in self._automatic and task_list not in self._deciders:
+            self.start_decider(task_list)
+
+    def _serve_activities(self, task_list: str) -> None:
+        """Start an activity worker for a task list that turned up; one that was stopped stays so."""
+        if ACTIVITY_WORKER in self._automatic and task_list not in self._workers:
+            self.start_activity_worker(task_list)
+
+    def task_lists_of_activities(self) -> list[str]:
+        """The task lists of the activities that this process defines."""
+        default = self.context.activity_defaults["task_list"]
+        definitions = list(activity.registry.values())
+        return sorted({default if "task_list" in each.unset else each.task_list for each in definitions})
+
+    def task_lists_of_workflows(self) -> list[str]:
+        """The task lists of the workflows that this process defines."""
+        default = self.context.settings.workflow_default_task_list
+        return sorted({each.task_list or default for each in list(workflow.registry.values())})
 
     # -- the state of executions in this process --
 
@@ -145,9 +211,18 @@ class WorkerPool:
 
     @property
     def task_lists(self) -> tuple[list[str], list[str]]:
-        """The task lists with a decider, and those with an activity worker, in order."""
+        """The task lists with a decider, and those with an activity worker, in order; not those that were stopped."""
         with self._lock:
-            return sorted(self._deciders), sorted(self._workers)
+            deciders = [name for name, decider in self._deciders.items() if not decider.poller.is_stopping]
+            workers = [name for name, worker in self._workers.items() if not worker.poller.is_stopping]
+        return sorted(deciders), sorted(workers)
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The deciders and then the activity workers, those that were stopped, too; each in order of the task lists."""
+        with self._lock:
+            found: list[Worker] = [self._deciders[task_list] for task_list in sorted(self._deciders)]
+            return found + [self._workers[task_list] for task_list in sorted(self._workers)]
 
     # -- stopping --
 
@@ -161,6 +236,7 @@ class WorkerPool:
             served: list[Worker] = [*self._deciders.values(), *self._workers.values()]
         pollers = [each.poller for each in served]
         for each in served:
+            each.is_closed = True
             each.take_no_more()
             each.give_up()
         self._watch.stop()
@@ -184,13 +260,9 @@ class WorkerPool:
             if task_list is None:
                 continue
             if kind == "ScheduleActivityTask":
-                if task_list not in self._workers:
-                    self.start_activity_worker(task_list)
-            elif (
-                kind in ("StartChildWorkflowExecution", "ContinueAsNewWorkflowExecution")
-                and task_list not in self._deciders
-            ):
-                self.start_decider(task_list)
+                self._serve_activities(task_list)
+            elif kind in ("StartChildWorkflowExecution", "ContinueAsNewWorkflowExecution"):
+                self._serve_decisions(task_list)
 
     def decision_blocked(self, run_id: str, error: Exception | None) -> None:
         """Set what `decision_error` gives for this run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
@@ -53,6 +53,8 @@ class Worker(abc.ABC):
         """The task list that it polls."""
         self.was_started = False
         """Whether it was ever started."""
+        self.is_closed = False
+        """Whether its Lab was closed: then it can't be started again."""
         self.poller = Poller(f"{self.kind} of {task_list}", self._poll, self._handle, limit=limit, at_end=self._at_end)
         """Its threads."""
 
@@ -127,7 +129,12 @@ class Worker(abc.ABC):
     # -- starting and stopping --
 
     def start(self) -> None:
-        """Take tasks, again after `stop`. One that takes tasks already goes on."""
+        """Take tasks, again after `stop`; one that takes tasks already goes on.
+
+        Raises `UsageError` if its Lab is closed.
+        """
+        if self.is_closed:
+            raise UsageError(f"the Lab of this {self.kind} is closed: open another one")
         if self.was_started and not self.poller.is_stopping:
             return
         self._begin()
@@ -144,12 +151,7 @@ class Worker(abc.ABC):
         The automatic policy of a Lab does not start it again: `start` does. On Amazon SWF a poll that waits can't be
         taken back for up to 60 seconds; a task that it still gets is finished.
         """
-        self.take_no_more()
-        self._service.release_polls()
-        if not drain:
-            self.abandon_tasks()
-            self.give_up()
-        return join_all([self.poller], math.inf if seconds is None else seconds)
+        return stop_all([self], drain=drain, seconds=seconds)
 
     def scale(self, count: int) -> None:
         """Handle `count` tasks at once from now on. Fewer are at work when those at hand are finished.
@@ -159,11 +161,19 @@ class Worker(abc.ABC):
         fewer = checked_count(count) < self.poller.limit
         self.poller.limit = count
         if fewer:
-            self._service.release_polls()
+            self.release_polls()
 
     def take_no_more(self) -> None:
         """Take no more tasks after those at hand; the caller releases the polls that wait."""
         self.poller.stop()
+
+    def release_polls(self) -> None:
+        """Let the service end the polls that wait."""
+        self._service.release_polls()
+
+    @abc.abstractmethod
+    def forget_blocked(self) -> None:
+        """Forget what waits here for a retry: it is given out again."""
 
     @abc.abstractmethod
     def abandon_tasks(self) -> None:
@@ -190,6 +200,19 @@ class Worker(abc.ABC):
     @abc.abstractmethod
     def _at_end(self) -> None:
         """Called in each of its threads, when it ends."""
+
+
+def stop_all(workers: Sequence[Worker], *, drain: bool = True, seconds: float | None = None) -> bool:
+    """Stop all of them at once; see `Worker.stop`."""
+    for worker in workers:
+        worker.take_no_more()
+    for worker in workers:
+        worker.forget_blocked()
+        worker.release_polls()
+        if not drain:
+            worker.abandon_tasks()
+            worker.give_up()
+    return join_all([worker.poller for worker in workers], math.inf if seconds is None else seconds)
 
 
 def checked_count(count: object) -> int:

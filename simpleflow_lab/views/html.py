@@ -111,6 +111,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int =
     return piece(_table((escape(header, LABEL_LIMIT) for header in headers), body), _more(len(found) - limit, "row"))
 
 
+def quiet(text: str) -> Html:
+    """A line of text that is no table, for one that would be empty."""
+    return piece(Html('<div class="sfl-quiet">{}</div>').format(text))
+
+
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 _EMPTY: Final = Html("")

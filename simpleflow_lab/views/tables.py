@@ -21,6 +21,7 @@ from simpleflow_lab.swf.history_entities import Entities
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
+from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.summary import OPEN
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -80,6 +81,23 @@ def frame(columns: Mapping[str, Column], rows: Sequence[tuple[Any, ...]]) -> pd.
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)
     built = {name: column(value) for (name, column), value in zip(columns.items(), values, strict=True)}
     return pd.DataFrame(built, copy=False)
+
+
+_OF_KIND: Final[Mapping[Kind, Column]] = {
+    Kind.TEXT: texts,
+    Kind.STATE: texts,
+    Kind.TIME: times,
+    Kind.SECONDS: numbers,
+    Kind.COUNT: optional_integers,
+    Kind.PERCENTAGE: numbers,
+    Kind.JSON: texts,
+}
+"""The pandas column of each kind."""
+
+
+def listing_table(listing: Listing) -> pd.DataFrame:
+    """A listing as a frame, with the listing's titles as the names of the columns."""
+    return frame({title: _OF_KIND[kind] for title, kind in listing.columns.items()}, listing.rows)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

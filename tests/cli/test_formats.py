@@ -9,9 +9,10 @@ import json
 
 import pytest
 
-from simpleflow_lab.cli.formats import as_json, render, visible, visible_lines
+from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.commands.command_table import FORMATS
 from simpleflow_lab.views.listings import Kind, Listing, json_text
+from simpleflow_lab.views.text_tables import visible, visible_lines
 
 WHEN = datetime.datetime(2026, 11, 23, 14, 5, 6, 789000, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
 LISTING = Listing(

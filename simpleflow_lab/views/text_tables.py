@@ -1,0 +1,88 @@
+"""Listings as tables of text.
+
+Values come from histories, and a history may come from anybody. So a character that can't be seen is written as Python
+writes it (`\\x1b`, `\\u202e`), and a row takes one line. `raw` leaves that out.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from simpleflow_lab.views.listings import Kind, Listing, plain
+
+
+def text_table(
+    listing: Listing,
+    *,
+    header: bool = False,
+    raw: bool = False,
+    paint: Callable[[str, str], str] | None = None,
+) -> str:
+    """A listing as text, without the end of its last line. `paint(state, text)` gives a cell of a column of states."""
+    kinds = list(listing.columns.values())
+    lines = [[shown_cell(kind, value, raw) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows]
+    to_the_right = [bool(lines) and kind.is_number for kind in kinds]
+    if header:
+        lines.insert(0, list(listing.headers))
+    if not lines:
+        return ""
+    widths = [max(_width(cell) for cell in column) for column in zip(*lines, strict=True)]
+
+    def cell(column: int, text: str) -> str:
+        padded = _padded(text, widths[column], to_the_right[column])
+        return padded if paint is None or kinds[column] is not Kind.STATE else paint(text, padded)
+
+    return "\n".join("  ".join(cell(column, text) for column, text in enumerate(line)).rstrip() for line in lines)
+
+
+def visible(text: str) -> str:
+    """The text on one line; Python's escapes stand for what can't be seen or changes how the rest is seen."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def visible_lines(text: str) -> str:
+    """The text with `visible` applied to each of its lines."""
+    return "\n".join(visible(line.expandtabs()) for line in text.splitlines())
+
+
+def visible_json(text: str) -> str:
+    """A JSON text in which JSON's escapes stand for what can't be seen."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+def shown_cell(kind: Kind, value: Any, raw: bool) -> str:
+    """A cell for people."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return text_cell(kind, value, raw)
+
+
+def text_cell(kind: Kind, value: Any, raw: bool) -> str:
+    """A cell that is no number."""
+    # What a cell holds decides whether it is safe to print, whatever its column announces.
+    text = visible_json(plain(value)) if kind is Kind.JSON else plain(value)
+    return text if raw else visible(text)
+
+
+def _padded(text: str, width: int, number: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if number else text + space
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )

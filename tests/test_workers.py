@@ -1,0 +1,314 @@
+"""`lab.workers`: what is started by itself and by hand, how it is stopped, and what it shows."""
+
+import threading
+import time
+
+import pandas as pd
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity, workflow
+from simpleflow_lab.exceptions import UsageError
+
+LONG = 60
+gates = {}
+entered = threading.Semaphore(0)
+
+
+@activity.with_attributes(name="workers.passes", version="1", task_list="workers-etl")
+def passes(gate):
+    """Goes on when its gate is open."""
+    entered.release()
+    gates[gate].wait(LONG)
+    return gate
+
+
+@activity.with_attributes(name="workers.fails", version="1", task_list="workers-etl")
+def fails(message):
+    raise ValueError(message)
+
+
+@activity.with_attributes(name="workers.hangs", version="1", task_list="workers-etl", executor="processes")
+def hangs():
+    threading.Event().wait()
+
+
+class Passes(Workflow):
+    name = "workers-passes"
+    version = "1"
+    task_list = "workers-decisions"
+
+    def run(self, gate, count):
+        return [future.result for future in [self.submit(passes, gate) for _ in range(count)]]
+
+
+class Fails(Workflow):
+    name = "workers-fails"
+    version = "1"
+    task_list = "workers-decisions"
+
+    def run(self, message):
+        self.submit(fails, message).wait()
+
+
+class Hangs(Workflow):
+    name = "workers-hangs"
+    version = "1"
+    task_list = "workers-decisions"
+
+    def run(self):
+        self.submit(hangs).wait()
+
+
+@pytest.fixture(autouse=True)
+def gate():
+    gates.clear()
+    while entered.acquire(blocking=False):
+        pass
+    gates["gate"] = threading.Event()
+    yield gates["gate"]
+    gates["gate"].set()
+
+
+def until(condition):
+    """Wait until it holds."""
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def facts(lab):
+    return [(worker.kind, worker.task_list, worker.state) for worker in lab.workers]
+
+
+DECIDER, WORKER = ("decider", "workers-decisions"), ("activity worker", "workers-etl")
+
+
+@pytest.mark.parametrize(
+    ("serve", "started"),
+    [
+        ("everything", [DECIDER, WORKER]),
+        ("decisions", [DECIDER]),
+        ("nothing", []),
+    ],
+)
+def test_the_policy_says_what_is_started_by_itself_and_the_rest_is_started_by_hand(serve, started, gate):
+    gate.set()
+    with Lab(":memory:", serve=serve) as lab:
+        assert lab.serves == serve
+        execution = lab.start(Passes, "gate", 1)
+        if serve == "everything":
+            assert execution.result(LONG) == ["gate"]
+        assert [fact[:2] for fact in facts(lab)] == started
+        lab.start_deciders(task_list="workers-decisions")
+        lab.start_workers(task_list="workers-etl")
+        assert execution.result(LONG) == ["gate"]
+
+
+def test_a_process_that_serves_activities_serves_those_that_it_defines_and_no_decisions(gate):
+    gate.set()
+    with Lab(":memory:", serve="activities") as lab:
+        execution = lab.start(Passes, "gate", 1)
+        assert {worker.kind for worker in lab.workers} == {"activity worker"}
+        assert lab.workers.of("workers-etl")
+        lab.start_deciders(task_list="workers-decisions")
+        assert execution.result(LONG) == ["gate"]
+
+
+def test_without_a_task_list_those_of_what_this_process_defines_are_served():
+    with Lab(":memory:", serve="nothing") as lab:
+        assert "workers-etl" in [worker.task_list for worker in lab.start_workers()]
+        assert "workers-decisions" in [decider.task_list for decider in lab.start_deciders()]
+        assert {worker.at_once for worker in lab.start_workers(3)} == {3}
+
+
+def test_the_policy_may_change():
+    with Lab(":memory:", serve="nothing") as lab:
+        lab.start(Fails, "x")
+        assert facts(lab) == []
+        lab.serves = "decisions"
+        lab.start(Fails, "y")
+        assert [fact[:2] for fact in facts(lab)] == [DECIDER]
+
+
+@pytest.mark.parametrize("serve", ["all", "", None, 1, ["nothing"]])
+def test_a_policy_that_is_none_is_refused_with_those_that_are(serve):
+    with pytest.raises(UsageError, match="'everything', 'decisions', 'activities', 'nothing'"):
+        Lab(":memory:", serve=serve)
+    with Lab(":memory:") as lab:
+        with pytest.raises(UsageError, match="'everything'"):
+            lab.serves = serve
+        assert lab.serves == "everything"
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "3", True])
+def test_a_count_that_is_none_is_refused(count):
+    with Lab(":memory:", serve="nothing") as lab:
+        with pytest.raises(UsageError, match="1 task or more"):
+            lab.start_workers(count, task_list="x")
+        assert not lab.workers
+        (worker,) = lab.start_workers(2, task_list="x")
+        with pytest.raises(UsageError, match="1 task or more"):
+            worker.scale(count)
+        with pytest.raises(UsageError, match="1 task or more"):
+            lab.workers.scale(count)
+        assert worker.at_once == 2
+
+
+def test_other_bad_input_has_one_line():
+    with Lab(":memory:", serve="nothing") as lab:
+        for name in ("", "x" * 257):
+            with pytest.raises(UsageError, match="1 to 256 characters"):
+                lab.start_workers(task_list=name)
+        with pytest.raises(UsageError, match="no activity worker here"):
+            lab.workers.scale(3)
+        (decider,) = lab.start_deciders(task_list="x")
+        decider.scale(1)
+        with pytest.raises(UsageError, match="one decision at a time"):
+            decider.scale(2)
+    with pytest.raises(UsageError, match="closed"):
+        lab.start_workers(task_list="x")
+    with pytest.raises(UsageError, match="closed"):
+        decider.start()
+    assert decider.state == "stopped"
+
+
+def test_a_worker_runs_as_many_at_once_as_it_is_scaled_to(gate):
+    with Lab(":memory:", serve="decisions") as lab:
+        (worker,) = lab.start_workers(2, task_list="workers-etl")
+        execution = lab.start(Passes, "gate", 9)
+        for _ in range(2):
+            assert entered.acquire(timeout=LONG)
+        assert len(worker.tasks) == 2
+        assert {(task.workflow_id, task.type) for task in worker.tasks} == {
+            (execution.workflow_id, "workers.passes 1"),
+        }
+        lab.start_workers(5, task_list="workers-etl")
+        for _ in range(3):
+            assert entered.acquire(timeout=LONG)
+        assert (len(worker.tasks), worker.poller.thread_count, worker.state) == (5, 5, "busy")
+        worker.scale(1)
+        gate.set()
+        assert execution.result(LONG) == ["gate"] * 9
+        until(lambda: worker.poller.thread_count == 1)
+        assert (worker.state, worker.done, worker.failed, worker.tasks) == ("polling", 9, 0, [])
+
+
+def test_a_drained_worker_finishes_what_is_at_hand_and_takes_no_more(gate):
+    with Lab(":memory:", activity_threads=1) as lab:
+        execution = lab.start(Passes, "gate", 3)
+        assert entered.acquire(timeout=LONG)
+        (worker,) = lab.workers.of("workers-etl")
+        assert worker.stop(seconds=0.05) is False
+        assert worker.state == "draining"
+        gate.set()
+        assert worker.stop() is True
+        assert (worker.state, worker.done) == ("stopped", 1)
+        assert not entered.acquire(blocking=False)
+        # A decision that schedules an activity on this list starts no worker that a person stopped.
+        other = lab.start(Passes, "gate", 1)
+        lab.resume()
+        assert facts(lab) == [(*DECIDER, facts(lab)[0][2]), (*WORKER, "stopped")]
+        assert lab.task_lists == (["workers-decisions"], [])
+        lab.start_workers(task_list="workers-etl")
+        assert execution.result(LONG) == ["gate"] * 3
+        assert other.result(LONG) == ["gate"]
+        assert lab.task_lists == (["workers-decisions"], ["workers-etl"])
+
+
+def test_a_decider_that_was_stopped_starts_with_the_next_execution_of_its_list(gate):
+    gate.set()
+    with Lab(":memory:") as lab:
+        lab.start(Passes, "gate", 1).result(LONG)
+        assert lab.workers.stop() is True
+        assert {worker.state for worker in lab.workers} == {"stopped"}
+        execution = lab.start(Passes, "gate", 1)
+        (decider,) = lab.workers.of("workers-decisions")
+        assert decider.state != "stopped"
+        lab.workers.start()
+        assert execution.result(LONG) == ["gate"]
+
+
+def test_a_worker_that_stops_without_draining_leaves_its_forked_activity():
+    with Lab(":memory:") as lab:
+        lab.start(Hangs)
+        until(lambda: any(worker.tasks for worker in lab.workers.of("workers-etl")))
+        (worker,) = lab.workers.of("workers-etl")
+        assert worker.stop(drain=False, seconds=LONG) is True
+        assert (worker.state, worker.tasks, worker.failed) == ("stopped", [], 1)
+        assert worker.last_error == "its worker was stopped"
+
+
+def test_failures_are_counted_and_the_last_one_is_shown():
+    with Lab(":memory:") as lab:
+        for message in ("one", "<b>two</b>\x1b[31m\u202e" + "y" * 500):
+            lab.start(Fails, message).wait(LONG)
+        (worker,) = lab.workers.of("workers-etl")
+        assert (worker.done, worker.failed) == (0, 2)
+        assert worker.last_error.startswith("ValueError: <b>two")
+        text, page = repr(lab.workers), lab.workers._repr_html_()
+        assert "\x1b" not in text
+        assert "\u202e" not in text + page
+        assert "<b>two" not in page
+        assert "&lt;b&gt;two" in page
+        assert "y" * 200 not in text + page
+
+
+def test_a_decider_says_since_when_a_decision_is_blocked_and_until_when(gate):
+    gate.set()
+    with Lab(":memory:") as lab:
+        del workflow.registry["workers-passes", "1"]
+        try:
+            execution = lab.start(Passes, "gate", 1)
+            (decider,) = lab.workers
+            until(lambda: decider.state == "blocked")
+            assert decider.since >= execution.history()[0].timestamp
+            assert decider.last_error.startswith("WorkflowNotRegisteredError")
+            assert (decider.done, decider.failed > 0) == (0, True)
+            assert [thread.name for thread in threading.enumerate() if thread.name.startswith("retries of")]
+        finally:
+            workflow.registry.define(("workers-passes", "1"), Passes)
+        assert execution.result(LONG) == ["gate"]
+        assert decider.state in ("polling", "busy")
+        until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("retries of")])
+
+
+def test_a_decider_that_stops_holds_no_execution_back(gate):
+    gate.set()
+    with Lab(":memory:") as lab:
+        del workflow.registry["workers-passes", "1"]
+        try:
+            execution = lab.start(Passes, "gate", 1)
+            (decider,) = lab.workers
+            until(lambda: decider.state == "blocked")
+            assert decider.stop(seconds=LONG) is True
+            assert decider.state == "stopped"
+            assert execution.decision_error is None
+        finally:
+            workflow.registry.define(("workers-passes", "1"), Passes)
+
+
+def test_the_list_displays_itself_as_text_html_and_a_frame():
+    with Lab(":memory:") as lab:
+        assert "no decider" in repr(lab.workers)
+        assert "no decider" in lab.workers._repr_html_()
+        assert list(lab.workers.to_pandas().columns)[:4] == ["kind", "task list", "state", "since"]
+        lab.start_workers(4, task_list="workers-etl")
+        lab.start_deciders(task_list="workers-decisions")
+        lines = repr(lab.workers).splitlines()
+        assert lines[0].split()[:3] == ["kind", "task", "list"]
+        assert lines[1].split()[:2] == ["decider", "workers-decisions"]
+        assert "workers-etl" in lines[2]
+        assert "<table>" in lab.workers._repr_html_()
+        frame = lab.workers.to_pandas()
+        assert isinstance(frame, pd.DataFrame)
+        assert frame["at once"].tolist() == [1, 4]
+        assert str(frame["since"].dt.tz) == "UTC"
+
+
+def test_the_types_of_its_own_list_come_first():
+    with Lab(":memory:") as lab:
+        (worker,) = lab.start_workers(task_list="workers-etl")
+        (decider,) = lab.start_deciders(task_list="workers-decisions")
+        assert worker.types[:3] == ["workers.fails 1", "workers.hangs 1", "workers.passes 1"]
+        assert decider.types[:3] == ["workers-fails 1", "workers-hangs 1", "workers-passes 1"]
