@@ -474,6 +474,20 @@ class UnreadableValueError(DecisionTaskError, EncodingError):
         self.name = name
 
 
+class DecisionBlockedError(DecisionTaskError):
+    """No decision can be made for an execution, as another process reported it, or for a child that it waits for."""
+
+    def __init__(self, workflow_id: str, blocked: str, error: str, message: str, pid: int | None = None):
+        """`blocked` is the workflow id of the execution that can't be decided: `workflow_id` or one below it."""
+        self.workflow_id = workflow_id
+        self.blocked = blocked
+        self.error = error
+        """Name of the class of the error that the decider had."""
+        where = "" if pid is None else f" in process {pid}"
+        what = f"decisions of {blocked} are blocked{where}: {error}: {message}"
+        super().__init__(what if blocked == workflow_id else f"{workflow_id} waits for its child {blocked}: {what}")
+
+
 class ServiceUnreachableError(SimpleflowLabError):
     """No service answers at the address, or the one that answers is not the expected one."""
 

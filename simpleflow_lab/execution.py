@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.exceptions import (
-    DecisionTaskError,
-    HistoryError,
+    DecisionBlockedError,
     UnknownResourceFault,
     UsageError,
-    ValidationException,
     WorkflowExecutionCanceled,
     WorkflowExecutionError,
     WorkflowExecutionFailed,
@@ -192,14 +190,33 @@ class Execution(HistoryViews):
 
     @property
     def decision_error(self) -> Exception | None:
-        """Why no decision can be made for now, or `None`. It goes on when the cause is mended."""
-        return self._pool.decision_error(self.run_id)
+        """Why no decision can be made for now, or `None`; in whichever process deciders tried. It goes on when the
+        cause is mended."""
+        reports = [report for report in self._reports()["decisionErrors"] if report["execution"] == self._execution]
+        return self._error_of(reports[0]) if reports else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the author of its workflow should know: lines that read a clock, draw by chance or take long, a history
-        that has become long. Of what was decided in this process."""
-        return self._pool.warnings(self.run_id)
+        that has become long."""
+        return tuple(dict.fromkeys((*self._pool.warnings(self.run_id), *self._reports()["warnings"])))
+
+    def _reports(self) -> Mapping[str, Any]:
+        """What deciders reported of it and of the executions below it."""
+        return self._service.describe_reports(domain=self.domain, execution=self._execution)
+
+    def _error_of(self, report: Mapping[str, Any]) -> Exception:
+        """The error of a report: the very one, if it was this process that could not decide for this execution."""
+        blocked, message = report["execution"], report["message"]
+        here = self._pool.decision_error(blocked["runId"])
+        if here is not None and (type(here).__name__, str(here)[: len(message)]) != (report["error"], message):
+            here = None
+        if here is not None and blocked == self._execution:
+            return here
+        pid = None if here is not None else report.get("pid")
+        error = DecisionBlockedError(self.workflow_id, blocked["workflowId"], report["error"], message, pid)
+        error.__cause__ = here
+        return error
 
     def waiting_for(self) -> Waits:
         """What it waits for, and what each of its children waits for; empty if it has closed.
@@ -210,12 +227,16 @@ class Execution(HistoryViews):
         return Waits(self._waits(0, _Budget(MAX_CHILDREN)), now=_now())
 
     def _waits(self, depth: int, budget: _Budget) -> Iterator[Wait]:
-        for wait in waits_of(self._folded(), workflow_id=self.workflow_id, depth=depth):
+        for wait in self._own_waits(depth):
             yield wait
             if wait.kind == CHILD and wait.id is not None and depth < MAX_DEPTH:
                 child = self._open_child(wait.id) if budget.take() else None
                 if child is not None:
                     yield from child._waits(depth + 1, budget)
+
+    def _own_waits(self, depth: int = 0) -> list[Wait]:
+        errors = [report for report in self._reports()["decisionErrors"] if report["execution"] == self._execution]
+        return waits_of(self._folded(), workflow_id=self.workflow_id, depth=depth, errors=errors)
 
     def _open_child(self, workflow_id: str) -> Execution | None:
         """The open run of this workflow id."""
@@ -278,7 +299,8 @@ class Execution(HistoryViews):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has closed; `False` if it is still open after `timeout` seconds.
 
-        Raises `DecisionTaskError` if no decision can be made for now: waiting would not help.
+        Raises `DecisionTaskError` if no decision can be made for now, for it or for a child that it waits for: waiting
+        would not help.
         """
         for _ in self.watch(timeout=timeout, until_closed=True):
             pass
@@ -304,9 +326,9 @@ class Execution(HistoryViews):
                 timeout=max(left, 0),
                 until_closed=until_closed,
             )
-            error = self.decision_error
-            if isinstance(error, DecisionTaskError | ValidationException | HistoryError) and not self._is_closed:
-                raise error
+            blocked = [report for report in self._reports()["decisionErrors"] if report["endsWait"]]
+            if blocked and not self._is_closed:
+                raise self._error_of(blocked[0])
             if last > seen:
                 seen = last
                 yield

@@ -45,6 +45,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.service.delegation import refuse_positional
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
+from simpleflow_lab.service.reports import RunName
 from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
@@ -180,6 +181,40 @@ class EmbeddedSWF:
 
         result: int = self._durable.run_off_main_thread(wait)
         return result
+
+    def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
+        """See `WatchableService`."""
+        with self._durable.lock:
+            run = _run_of(self._durable.state, domain, execution)
+            found = self._durable.state.open.get(run.key)
+            started = None if found is None else found.started
+            if started is None or started[1] != error.get("startedEventId"):
+                return {}
+            if "error" in error:
+                self._durable.state.reports.block((domain, run.workflow_id, run.run_id), error)
+            else:
+                self._durable.state.reports.unblock(run.run_id)
+        return {}
+
+    def report_warning(self, *, domain: str, execution: Structure, message: str) -> Answer:
+        """See `WatchableService`."""
+        with self._durable.lock:
+            run = _run_of(self._durable.state, domain, execution)
+            if run.key in self._durable.state.open:
+                self._durable.state.reports.warn((domain, run.workflow_id, run.run_id), message)
+        return {}
+
+    def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+        state = self._durable.state
+
+        def parent_of(name: RunName) -> RunName | None:
+            found = state.runs.find(*name)
+            return None if found is None or found.parent is None else (name[0], *found.parent)
+
+        with self._durable.lock:
+            run = _run_of(state, domain, execution)
+            return state.reports.describe((domain, run.workflow_id, run.run_id), parent_of)
 
     # -- domains
 

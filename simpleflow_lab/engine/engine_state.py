@@ -20,6 +20,7 @@ from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
 from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
+from simpleflow_lab.service.reports import Reports
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
@@ -92,6 +93,8 @@ class EngineState:
         """Open executions that can't go on, because their histories on disk are damaged, each with an explanation."""
         self.next_key = 1
         """The number of the next execution."""
+        self.reports = Reports()
+        """What deciders reported of open executions. Not in the histories."""
         self.open_tasks = 0
         """How many tasks of all executions are scheduled or started."""
         self._effects = effects
@@ -189,9 +192,18 @@ class EngineState:
             if event.type in self._effects:
                 self._pending_effects.append((execution, event))
         self.enqueue_decision_task(execution)
+        if not self.reports.is_empty:
+            self._update_reports(execution, events)
         if execution.closed:
             self._close(execution)
         self.update_open_tasks(execution)
+
+    def _update_reports(self, execution: ExecutionState, events: Iterable[HistoryEvent]) -> None:
+        """Forget reports that these events make untrue."""
+        if execution.closed:
+            self.reports.drop(execution.run.run_id)
+        elif any(event.type in ("DecisionTaskCompleted", "DecisionTaskTimedOut") for event in events):
+            self.reports.unblock(execution.run.run_id)
 
     def update_open_tasks(self, execution: ExecutionState) -> None:
         """Update the number of open tasks after the execution has changed."""

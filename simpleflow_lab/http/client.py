@@ -168,6 +168,18 @@ class EngineClient(DelegatingService):
         """Close all connections. Calls that wait for a response, and later ones, raise `ServiceUnreachableError`."""
         self._connections.close()
 
+    def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
+        """See `WatchableService`."""
+        return {}
+
+    def report_warning(self, *, domain: str, execution: Structure, message: str) -> Answer:
+        """See `WatchableService`."""
+        return {}
+
+    def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+        return {"decisionErrors": [], "warnings": []}
+
     def _post(self, target: str, request: Mapping[str, Any], held: float = 0.0) -> dict[str, Any]:
         """The response to a request, which the engine may hold for `held` seconds before it answers, as it comes.
 

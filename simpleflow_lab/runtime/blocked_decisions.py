@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simpleflow_lab.exceptions import DecisionTooLongError
+from simpleflow_lab.exceptions import DecisionTaskError, DecisionTooLongError, HistoryError, ValidationException
 
+ENDS_WAIT: Final = (DecisionTaskError, ValidationException, HistoryError)
+"""Errors of decisions that the author has to remedy: waiting for the execution would not help."""
 FIRST_PAUSE: Final = 1.0
 """Seconds before the first retry of a decision."""
 LONGEST_PAUSE: Final = 60.0

@@ -30,22 +30,19 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import using_storage
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
-    DecisionTaskError,
     DecisionTooLongError,
     DeterminismWarning,
-    HistoryError,
     ImpureWorkflowError,
     StoreError,
     SWFFault,
     UnknownResourceFault,
     UsageError,
-    ValidationException,
     WorkflowNotRegisteredError,
 )
 from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime.blocked_decisions import BlockedDecision, BlockedDecisions
+from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT, BlockedDecision, BlockedDecisions
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision, time_limit
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
@@ -66,11 +63,11 @@ class Listener(Protocol):
     def decided(self, run_id: str, decisions: Sequence[Mapping[str, Any]]) -> None:
         """These decisions are about to be answered."""
 
-    def decision_blocked(self, run_id: str, error: Exception | None) -> None:
-        """The decisions of this run are blocked by an error, or, with `None`, no longer."""
+    def decision_blocked(self, task: Mapping[str, Any], error: Exception | None) -> None:
+        """This decision task is blocked by an error, or, with `None`, no longer."""
 
-    def warned(self, run_id: str, message: str) -> None:
-        """There is a warning for the author of this run's workflow."""
+    def warned(self, task: Mapping[str, Any], message: str) -> None:
+        """There is a warning for the author of the workflow of this decision task."""
 
 
 class Decider(Worker):
@@ -97,7 +94,7 @@ class Decider(Worker):
         """By run id: the code that was interrupted when it was run last."""
         self._watch = watch
         self._blocked = BlockedDecisions(f"retries of {task_list}", self._retry)
-        self._blocked_since: dict[str, float] = {}
+        self._blocked_since: dict[str, tuple[float, Mapping[str, Any]]] = {}
         """By run id: when its decisions were blocked, by `time.time`."""
         self._of_thread = threading.local()
         self.is_giving_up = False
@@ -106,7 +103,7 @@ class Decider(Worker):
     @property
     def blocked_since(self) -> float | None:
         """See `Worker`."""
-        return min(list(self._blocked_since.values()), default=None)
+        return min([since for since, _ in list(self._blocked_since.values())], default=None)
 
     @property
     def types(self) -> list[str]:
@@ -127,8 +124,8 @@ class Decider(Worker):
 
     def forget_blocked(self) -> None:
         """See `Worker`. No decision counts as blocked any more."""
-        for run_id in list(self._blocked_since):
-            self._listener.decision_blocked(run_id, None)
+        for _, task in list(self._blocked_since.values()):
+            self._listener.decision_blocked(task, None)
         self._blocked_since.clear()
 
     def scale(self, count: int) -> None:
@@ -213,7 +210,7 @@ class Decider(Worker):
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], cached: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. A cached replay goes on if its last decision is the one that SWF names."""
-        run_id, before = task["workflowExecution"]["runId"], list[HistoryEvent]()
+        before = list[HistoryEvent]()
         started = cached.started if cached is not None else None
         if started is None:
             before = self._events_before(task, new[0].id)
@@ -230,16 +227,16 @@ class Decider(Worker):
         replay = cached or self._new_replay(definition, task["workflowExecution"], started)
         try:
             if cached is None:
-                self._warn_of(run_id, replay.impurities)
+                self._warn_of(task, replay.impurities)
             # What the author writes outside of fibers, in hooks, goes where the output of the fibers goes.
             context = self._output_context(task["workflowExecution"]["workflowId"], started)
-            answer = context.run(self._run_watched, replay, run_id, before, new, task["startedEventId"])
+            answer = context.run(self._run_watched, replay, task, before, new)
         except BaseException:
             replay.close()
             raise
         if replay.is_long:
             self._listener.warned(
-                run_id,
+                task,
                 f"the history has {definition.continue_as_new_after} events and more; SWF ends a run at 25,000: "
                 "continue_as_new goes on with an empty one",
             )
@@ -258,15 +255,16 @@ class Decider(Worker):
         )
 
     def _run_watched(
-        self, replay: Replay, run_id: str, before: list[HistoryEvent], new: list[HistoryEvent], started_event_id: int
+        self, replay: Replay, task: Mapping[str, Any], before: list[HistoryEvent], new: list[HistoryEvent]
     ) -> Answer:
         """Run the code within its time limit. Raises `DecisionTooLongError` if it had to be interrupted."""
-        watched = self._watch.begin(run_id, replay.workflow.__module__, _limit_of(new), self)
+        run_id = task["workflowExecution"]["runId"]
+        watched = self._watch.begin(task, replay.workflow.__module__, _limit_of(new), self)
         try:
             try:
                 with using_storage(self._context.storage):  # for a workflow's hooks
                     replay.feed(itertools.chain(before, new))
-                    answer = replay.decide(started_event_id)
+                    answer = replay.decide(task["startedEventId"])
             finally:
                 self._watch.end(watched)
         except DecisionInterrupted:
@@ -276,10 +274,10 @@ class Decider(Worker):
         self._too_long.pop(run_id, None)
         return answer
 
-    def _warn_of(self, run_id: str, impurities: Sequence[Impurity]) -> None:
+    def _warn_of(self, task: Mapping[str, Any], impurities: Sequence[Impurity]) -> None:
         """Warn of each line once in this process. Raises `ImpureWorkflowError` where such warnings are errors."""
         for impurity in impurities:
-            self._listener.warned(run_id, str(impurity))
+            self._listener.warned(task, str(impurity))
             if impurity not in _warned:
                 try:
                     warnings.warn_explicit(
@@ -326,7 +324,7 @@ class Decider(Worker):
             blocked = self._block(task, error, attempts=attempts)
         else:
             self._blocked_since.pop(run_id, None)
-            self._listener.decision_blocked(run_id, None)
+            self._listener.decision_blocked(task, None)
         if run_id not in cache:
             replay.close()
         return blocked
@@ -375,21 +373,21 @@ class Decider(Worker):
 
     def _block(self, task: Mapping[str, Any], error: Exception, *, attempts: int) -> str:
         execution = task["workflowExecution"]
-        if isinstance(error, DecisionTaskError | ValidationException | HistoryError):
+        if isinstance(error, ENDS_WAIT):
             # The author's to remedy: `Execution.decision_error` has it, and waiting for the execution raises it.
             logger.info("decisions of %s are blocked: %s", execution["workflowId"], error)
         else:
             logger.error("decisions of %s are blocked", execution["workflowId"], exc_info=error)
         if not self.poller.is_stopping:
-            self._blocked_since.setdefault(execution["runId"], time.time())
+            self._blocked_since.setdefault(execution["runId"], (time.time(), task))
         self._blocked.put(task, error, attempts=attempts)
-        self._listener.decision_blocked(execution["runId"], error)
+        self._listener.decision_blocked(task, error)
         return f"{type(error).__name__}: {error}"
 
     def replace_thread(self, watched: WatchedDecision) -> None:
         """Start another thread for one whose code can't be interrupted; that one ends when its code comes back."""
         self._too_long[watched.run_id] = error = watched.error()
-        self._listener.decision_blocked(watched.run_id, error)
+        self._listener.decision_blocked(watched.task, error)
         self._blocked.replace_thread(watched.thread)
         self.poller.replace_thread(watched.thread)
 

@@ -14,10 +14,10 @@ import ctypes
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from simpleflow_lab.exceptions import DecisionInterrupted, DecisionTooLongError
 from simpleflow_lab.replay.lines import Line, author_frame, line_text
@@ -57,8 +57,8 @@ class WatchedDecision:
 
     decider: WatchedDecider
     """The decider that makes it."""
-    run_id: str
-    """The run that waits for it."""
+    task: Mapping[str, Any]
+    """The decision task, as it was polled."""
     module: str
     """The module that defines the workflow."""
     thread: int
@@ -76,6 +76,11 @@ class WatchedDecision:
     uninterruptible: bool = False
     """It did not end when it was interrupted."""
 
+    @property
+    def run_id(self) -> str:
+        """The run that waits for it."""
+        return str(self.task["workflowExecution"]["runId"])
+
     def error(self) -> DecisionTooLongError:
         """The error of this decision."""
         return DecisionTooLongError(self.limit, self.line)
@@ -84,8 +89,8 @@ class WatchedDecision:
 class DecisionWatch:
     """Watches the decisions of all deciders of a Lab, in one thread, which begins with the first decision."""
 
-    def __init__(self, *, on_slow: Callable[[str, str], None]):
-        """`on_slow(run_id, message)` is called in the thread that watches."""
+    def __init__(self, *, on_slow: Callable[[Mapping[str, Any], str], None]):
+        """`on_slow(task, message)` is called in the thread that watches."""
         self._on_slow = on_slow
         self._running: dict[int, WatchedDecision] = {}
         self._changed = threading.Condition()
@@ -110,11 +115,11 @@ class DecisionWatch:
         """Whether a thread is deciding for this run."""
         return any(watched.run_id == run_id for watched in list(self._running.values()))
 
-    def begin(self, run_id: str, module: str, limit: float, decider: WatchedDecider) -> WatchedDecision:
+    def begin(self, task: Mapping[str, Any], module: str, limit: float, decider: WatchedDecider) -> WatchedDecision:
         """This thread's code may run for `limit` seconds from now until `end` is called."""
         thread = threading.get_ident()
         watched = WatchedDecision(
-            decider=decider, run_id=run_id, module=module, thread=thread, began=time.monotonic(), limit=limit
+            decider=decider, task=task, module=module, thread=thread, began=time.monotonic(), limit=limit
         )
         with self._changed:
             self._running[thread] = watched
@@ -156,7 +161,7 @@ class DecisionWatch:
         if not watched.slow:
             watched.slow = True
             self._on_slow(
-                watched.run_id,
+                watched.task,
                 f"{watched.line}: the code has run for {lasted:.0f} s without waiting, and holds up every execution of "
                 "this task list: put what takes long into an activity",
             )

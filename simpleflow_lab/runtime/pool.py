@@ -11,6 +11,7 @@ Rule: everything that a decider or worker reports about an execution comes here,
 from __future__ import annotations
 
 import contextvars
+import functools
 import logging
 import os
 import threading
@@ -21,6 +22,7 @@ from simpleflow_lab import activity, workflow
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
+from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT
 from simpleflow_lab.runtime.bounded import LatestUsed
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decider import REPLAY_CACHE_SIZE, Decider
@@ -28,8 +30,10 @@ from simpleflow_lab.runtime.decision_watch import DecisionWatch
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.poller import join_all
+from simpleflow_lab.runtime.reporting import Reporting
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, DECIDER, Worker
+from simpleflow_lab.service.reports import MAX_TEXT
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -79,6 +83,7 @@ class WorkerPool:
         self._forked_activities = ForkedActivities(sigterm_wait=context.settings.activity_sigterm_wait_sec)
         self.middleware = list(middleware)
         """The middleware of each activity that is taken from now on, the outermost first."""
+        self._reporting = Reporting()
         self._watch = DecisionWatch(on_slow=self.warned)
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
@@ -264,19 +269,45 @@ class WorkerPool:
             elif kind in ("StartChildWorkflowExecution", "ContinueAsNewWorkflowExecution"):
                 self._serve_decisions(task_list)
 
-    def decision_blocked(self, run_id: str, error: Exception | None) -> None:
-        """Set what `decision_error` gives for this run."""
+    def decision_blocked(self, task: Mapping[str, Any], error: Exception | None) -> None:
+        """Set what `decision_error` gives for the run of this decision task, and report it to the service."""
+        run_id = task["workflowExecution"]["runId"]
         if error is not None:
             self._decision_errors.put(run_id, error)
-        else:
+            self._report_decision_error(
+                task,
+                error=type(error).__name__,
+                message=str(error)[:MAX_TEXT],
+                endsWait=isinstance(error, ENDS_WAIT),
+                pid=os.getpid(),
+            )
+        elif self._decision_errors.get(run_id) is not None:
             self._decision_errors.drop(run_id)
+            self._report_decision_error(task)
 
-    def warned(self, run_id: str, message: str) -> None:
-        """Add a message to the run's warnings, if it is new."""
+    def warned(self, task: Mapping[str, Any], message: str) -> None:
+        """Add a message to the warnings of this task's run, if it is new, and report it to the service."""
+        run_id = task["workflowExecution"]["runId"]
         known = self._warnings.get(run_id)
         if known is None:
             known = {}
             self._warnings.put(run_id, known)
         if message not in known:
             known[message] = None
+            call = functools.partial(
+                self.context.service.report_warning,
+                domain=self.context.domain,
+                execution=task["workflowExecution"],
+                message=message[:MAX_TEXT],
+            )
+            self._reporting.send(call)
             logger.info("run %s: %s", run_id, message)
+
+    def _report_decision_error(self, task: Mapping[str, Any], **error: Any) -> None:
+        call = functools.partial(
+            self.context.service.report_decision_error,
+            domain=self.context.domain,
+            execution=task["workflowExecution"],
+            error={"startedEventId": task["startedEventId"], **error},
+        )
+        self._reporting.send(call)

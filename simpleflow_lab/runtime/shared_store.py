@@ -162,6 +162,22 @@ class SharedStore(DelegatingService):
         """See `WatchableService`."""
         return self._on_engine(lambda engine: engine.answer_decision_task(**request))
 
+    def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(
+            lambda engine: engine.report_decision_error(domain=domain, execution=execution, error=error)
+        )
+
+    def report_warning(self, *, domain: str, execution: Structure, message: str) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(
+            lambda engine: engine.report_warning(domain=domain, execution=execution, message=message)
+        )
+
+    def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.describe_reports(domain=domain, execution=execution))
+
     def release_polls(self) -> None:
         """See `WatchableService`."""
         self._on_engine(lambda engine: engine.release_polls())

@@ -8,6 +8,7 @@ from typing import Any, Final, Unpack
 
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
+from simpleflow_lab.service.reports import MAX_RUNS, Reports, RunName
 from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 
@@ -23,6 +24,8 @@ class HistoryPolling(DelegatingService):
         self._service = service
         self._longest_pause = longest_pause
         self._close = close
+        self._reports = Reports()
+        self._parents: dict[RunName, RunName | None] = {}
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """The service's own operation."""
@@ -48,6 +51,38 @@ class HistoryPolling(DelegatingService):
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
         """Complete a decision task. When it returns, the decisions are on disk."""
         return self._service.respond_decision_task_completed(**request)
+
+    # Nobody but this process hears of what its deciders report.
+
+    def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
+        """Keep it in this process."""
+        run = (domain, execution["workflowId"], execution["runId"])
+        if "error" in error:
+            self._reports.block(run, error)
+        else:
+            self._reports.unblock(run[2])
+        return {}
+
+    def report_warning(self, *, domain: str, execution: Structure, message: str) -> Answer:
+        """Keep it in this process."""
+        self._reports.warn((domain, execution["workflowId"], execution["runId"]), message)
+        return {}
+
+    def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
+        """What the deciders of this process reported."""
+        return self._reports.describe((domain, execution["workflowId"], execution["runId"]), self._parent_of)
+
+    def _parent_of(self, run: RunName) -> RunName | None:
+        if run not in self._parents:
+            domain, workflow_id, run_id = run
+            first = self._service.get_workflow_execution_history(
+                domain=domain, execution={"workflowId": workflow_id, "runId": run_id}, maximumPageSize=1
+            )["events"][0]
+            parent = first["workflowExecutionStartedEventAttributes"].get("parentWorkflowExecution")
+            if len(self._parents) >= MAX_RUNS:
+                self._parents.clear()
+            self._parents[run] = None if parent is None else (domain, parent["workflowId"], parent["runId"])
+        return self._parents[run]
 
     def release_polls(self) -> None:
         """Do nothing: a poll that waits elsewhere ends when its time is over, and a poller that stops leaves it."""

@@ -45,6 +45,29 @@ class WatchableService(SWFService, Protocol):
         """End the polls that wait, without a task, so that pollers can stop."""
         ...
 
+    # -- what deciders report, so that every process sees it; see `service.reports` --
+
+    def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
+        """Say why a decision can't be made for now, until the execution's next decision task.
+
+        `error` has `startedEventId` (of the decision task), `error` (the name of its class), `message`, `endsWait`
+        (waiting would not help) and `pid`. Without `error` decisions are not blocked any more. A report about a
+        decision task that is not open is not kept.
+        """
+        ...
+
+    def report_warning(self, *, domain: str, execution: Structure, message: str) -> Answer:
+        """Keep a warning for the author of an execution's workflow until the execution closes."""
+        ...
+
+    def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
+        """What deciders reported of an open execution and of those below it: `decisionErrors` and `warnings`.
+
+        Each of `decisionErrors` has `execution`, `error`, `message`, `endsWait` and `pid`; that of the execution itself
+        comes first, then those of its children, of their children, …; `warnings` are its own texts.
+        """
+        ...
+
     def close(self) -> None:
         """Release what the service holds. Every later call is refused."""
         ...

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
@@ -21,7 +21,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.waiting import CODE, DECISION, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
+from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
 
 MAX_OF_A_KIND: Final = 10
 """The most rows of one kind in one execution; one more row says how many there are beside them."""
@@ -32,18 +32,22 @@ def waits_of(
     *,
     workflow_id: str = "",
     depth: int = 0,
+    tasks: Iterable[Mapping[str, Any]] = (),
+    errors: Iterable[Mapping[str, Any]] = (),
     until: datetime.datetime | None = None,
 ) -> list[Wait]:
     """What this history shows that its execution waits for; nothing if it has closed.
 
-    `depth` is how far it is below the execution that was asked for.
+    `depth` is how far it is below the execution that was asked for. An engine knows more: `tasks` are those of
+    `WatchableService.describe_waiting`, `errors` the `decisionErrors` of `describe_reports` that are about it.
     """
     folded = fold_history(history, until=until)
     events = folded.history
     if not events or events.close_status is not None:
         return []
-    rows = _Rows(folded, workflow_id, depth)
+    rows = _Rows(folded, workflow_id, depth, {task.get("scheduledEventId"): task for task in tasks})
     waits = [
+        *rows.blocked(errors),
         *rows.decision(),
         *rows.signals(),
         *rows.attempts(),
@@ -56,22 +60,33 @@ def waits_of(
 class _Rows:
     """The rows of one execution, kind by kind."""
 
-    def __init__(self, folded: FoldedHistory, workflow_id: str, depth: int):
+    def __init__(self, folded: FoldedHistory, workflow_id: str, depth: int, tasks: Mapping[Any, Mapping[str, Any]]):
         self._folded = folded
         self._id, self._depth = workflow_id, depth
+        self._tasks = tasks
+        """What the engine says of open tasks, by the ids of the events that scheduled them."""
         self._context = waits_in(latest_context(reversed(folded.history)))
         decided = [task.closed for task in folded.decision_tasks if task.state == "completed"]
         self._decided_at = decided[-1] if decided else None
 
+    def blocked(self, errors: Iterable[Mapping[str, Any]]) -> Iterator[Wait]:
+        for error in errors:
+            where = f" in process {error['pid']}" if "pid" in error else ""
+            what = f"its decisions are blocked{where}: {error.get('error')}: {error.get('message')}"
+            to_do = "mend the code and define it again: it goes on by itself" if error.get("endsWait") else _AGAIN
+            yield self._wait(BLOCKED, what, to_do=to_do)
+
     def decision(self) -> Iterator[Wait]:
         tasks = [task for task in self._folded.decision_tasks if task.open]
         for task in tasks[-1:]:
-            if task.started is None:
-                name = _inner(self._folded.history[0].attributes, "taskList", "name")
-                what = f"a decision: no decider has taken it from task list {shortened(name)}"
-                yield self._wait(DECISION, what, since=task.scheduled, to_do=_RESUME)
-            else:
-                yield self._wait(DECISION, "a decision: a decider has taken it", since=task.started)
+            known = self._tasks.get(task.scheduled_event_id, {})
+            if task.started is not None:
+                what = f"a decision: a decider has taken it{_silent(known)}"
+                yield self._wait(DECISION, what, since=task.started)
+                continue
+            name = _inner(self._folded.history[task.scheduled_event_id - 1].attributes, "taskList", "name")
+            reason = known.get("reason") or f"no decider has taken it from task list {shortened(name)}"
+            yield self._wait(DECISION, f"a decision: {reason}", since=task.scheduled, to_do=_RESUME)
 
     def signals(self) -> Iterator[Wait]:
         names = self._context.signals
@@ -103,6 +118,7 @@ class _Rows:
     def _of_attempt(self, kind: str, attempt: Attempt) -> Wait:
         attributes = self._folded.history[attempt.scheduled_event_id - 1].attributes
         until = _time_limit(attempt, attributes)
+        known = self._tasks.get(attempt.scheduled_event_id, {})
         since = attempt.started or attempt.scheduled
         name = shortened(attempt.id)
         match kind:
@@ -120,9 +136,11 @@ class _Rows:
             case _ if attempt.started is None:
                 where = f" in task list {shortened(attempt.task_list)}" if attempt.task_list else ""
                 what = f"{kind} {shortened(attempt.name)} [{name}] is queued{where}"
+                if known.get("reason"):
+                    what += f": {known['reason']}"
             case _:
                 where = f" in {shortened(attempt.worker)}" if attempt.worker else ""
-                what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}"
+                what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}{_silent(known)}"
         if attempt.cancel_requested:
             what += "; its cancel is requested"
         return self._wait(kind, what, id=attempt.id, since=since, until=until)
@@ -158,6 +176,7 @@ class _Rows:
         return Wait(workflow_id=self._id, depth=self._depth, kind=kind, what=shortened(what, HOVER_LIMIT), **members)
 
 
+_AGAIN: Final = "it is tried again by itself"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
 _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}
 _REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request to"}
@@ -180,6 +199,11 @@ def _can_be_typed(name: str) -> bool:
 
 _LONGEST_TYPED: Final = 160
 """The most characters of a name that people are told to type."""
+
+
+def _silent(task: Mapping[str, Any]) -> str:
+    """What is to be said of the process that holds a task."""
+    return ", which does not answer: is it stopped?" if task.get("isSilent") else ""
 
 
 def _wait(number: int, noun: str) -> str:

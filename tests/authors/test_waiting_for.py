@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Execution, Group, Lab, Workflow, activity, futures, open_history
+from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.views.waiting import Wait, Waits
 
@@ -159,3 +160,75 @@ def test_the_pause_of_a_retry(lab: Lab) -> None:
     waits = until(lab.start(Again), lambda waits: of(waits, "retry"))
     assert waits[0].what == "the pause before the next attempt of activity-waits.backoff-1"
     assert waits[0].until is not None
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DeterminismWarning")
+
+
+class Grandchild(Base):
+    name = "waits.grandchild"
+    determinism = "raise"
+
+    def run(self) -> Any:
+        return time.time()
+
+
+class Child(Base):
+    name = "waits.child"
+
+    def run(self) -> Any:
+        return self.submit(Grandchild).result
+
+
+class Top(Base):
+    name = "waits.top"
+
+    def run(self) -> Any:
+        return self.submit(Child).result
+
+
+def test_a_blocked_decision_ends_the_wait_for_those_above_it(lab: Lab) -> None:
+    execution = lab.start(Top)
+    with pytest.raises(DecisionBlockedError, match=r"time\.time") as raised:
+        execution.result(LIMIT)
+
+    assert raised.value.error == "ImpureWorkflowError"
+    assert isinstance(raised.value.__cause__, ImpureWorkflowError)
+    assert raised.value.blocked in str(raised.value)
+    waits = execution.waiting_for()
+    blocked = of(waits, "blocked decision")[0]
+    assert (blocked.depth, blocked.workflow_id) == (2, raised.value.blocked)
+    assert "ImpureWorkflowError" in waits.in_words()
+    assert execution.decision_error is None  # of the execution itself
+
+    stuck = lab.execution(raised.value.blocked)
+    assert isinstance(stuck.decision_error, ImpureWorkflowError)
+    with pytest.raises(ImpureWorkflowError):
+        stuck.result(LIMIT)
+
+
+def test_a_decision_that_is_blocked_no_longer_is_reported_no_longer(lab: Lab) -> None:
+    class Blocked(Base):
+        name = "waits.blocked"
+        determinism = "raise"
+
+        def run(self) -> Any:
+            return time.time()
+
+    execution = lab.start(Blocked)
+    with pytest.raises(ImpureWorkflowError):
+        execution.result(LIMIT)
+
+    class Mended(Base):
+        name = "waits.blocked"
+
+        def run(self) -> Any:
+            return "mended"
+
+    deadline = time.monotonic() + LIMIT
+    while execution.status == "OPEN":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert execution.result(LIMIT) == "mended"
+    assert execution.decision_error is None
+    assert len(execution.waiting_for()) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from typing import Any
 
 from simpleflow_lab import Lab, Workflow
 from simpleflow_lab.exceptions import DecisionTooLongError, NondeterminismError
@@ -24,16 +25,19 @@ def test_the_entry_that_was_not_used_longest_is_dropped() -> None:
 
 
 def test_a_pool_remembers_the_warnings_and_errors_of_the_latest_runs_only() -> None:
+    def task(number: int) -> dict[str, Any]:
+        return {"workflowExecution": {"workflowId": "w", "runId": f"run {number}"}, "startedEventId": 3}
+
     with Lab(":memory:") as lab:
         pool = lab._pool
         for number in range(MAX_REPORTED_RUNS + 10):
-            pool.warned(f"run {number}", "it takes long")
-            pool.decision_blocked(f"run {number}", ValueError("no"))
+            pool.warned(task(number), "it takes long")
+            pool.decision_blocked(task(number), ValueError("no"))
         assert pool.warnings("run 0") == ()
         assert pool.decision_error("run 9") is None
         assert pool.warnings("run 10") == ("it takes long",)
         assert isinstance(pool.decision_error("run 10"), ValueError)
-        pool.decision_blocked("run 10", None)
+        pool.decision_blocked(task(10), None)
         assert pool.decision_error("run 10") is None
 
 
