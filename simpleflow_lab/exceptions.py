@@ -606,5 +606,11 @@ class ThrottlingException(SWFFault):
     code = "ThrottlingException"
 
 
+class UnknownSessionFault(SWFFault):
+    """A process polls the embedded engine without a session there: it opens one, and polls again."""
+
+    code = "UnknownSessionFault"
+
+
 FAULTS: Mapping[str, type[SWFFault]] = {fault.code: fault for fault in SWFFault.__subclasses__()}
 """Fault classes by SWF's error code."""

@@ -23,11 +23,12 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionFailed,
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
+    WorkflowNotRegisteredError,
 )
 from simpleflow_lab.metrology import records_of
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
-from simpleflow_lab.swf.event_types import CHILD
+from simpleflow_lab.swf.event_types import CHILD, DECISION_TASK
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
@@ -332,6 +333,19 @@ class Execution(HistoryViews):
             if last > seen:
                 seen = last
                 yield
+            elif left > 0:
+                self._check_defined()
+
+    def _check_defined(self) -> None:
+        """Raise `WorkflowNotRegisteredError` if this process decides for its task list, and no process defines it."""
+        deciders, _ = self._pool.task_lists
+        if not deciders:
+            return
+        tasks = self._service.describe_waiting(domain=self.domain, execution=self._execution)["tasks"]
+        for task in tasks:
+            undefined = task["kind"] == DECISION_TASK and task["state"] == "scheduled" and not task["isDefined"]
+            if undefined and task["taskList"] in deciders:
+                raise WorkflowNotRegisteredError(task["type"]["name"], task["type"]["version"])
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for it, and give what `run` returned.

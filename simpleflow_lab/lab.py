@@ -248,7 +248,15 @@ class Lab:
         execution = self._execution(request["workflowId"], run_id, attached=attached)
         if attached:
             self._pool.serve_history(execution.history())
+            self._attach(execution)
         return execution
+
+    def _attach(self, execution: Execution) -> None:
+        """Let an execution that is taken up go by the definitions of this process."""
+        instance = self._pool.context.session.instance
+        if instance is not None:
+            ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
+            self.service.attach_execution(domain=self.domain, execution=ids, instance=instance)
 
     def execution(self, workflow_id: str, run_id: str | None = None, *, domain: str | None = None) -> Execution:
         """An execution of this store: by default the latest run of this id. Raises `UsageError` if there is none.
@@ -319,6 +327,7 @@ class Lab:
             execution = self._execution(info["execution"]["workflowId"], info["execution"]["runId"], attached=True)
             self._pool.set_output_context(execution.workflow_id, context)
             self._pool.serve_history(execution.history())
+            self._attach(execution)
             resumed.append(execution)
         if workflow_id is not None and not resumed:
             resumed.append(self.execution(workflow_id))

@@ -54,7 +54,7 @@ def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEv
         "parentWorkflowExecution": parent.run.execution,
         "parentInitiatedEventId": initiated.id,
     }
-    child = state.start_execution(parent.run.domain, workflow_id, state.new_run_id(), attributes)
+    child = state.start_execution(parent.run.domain, workflow_id, state.new_run_id(), attributes, parent.home)
     record_child_started(state, parent, initiated.id, child.run.execution, child.run.workflow_type)
 
 
@@ -146,7 +146,9 @@ def start_next_run(state: EngineState, execution: ExecutionState, closing: Histo
         "continuedExecutionRunId": execution.run.run_id,
     }
     run = execution.run
-    state.start_execution(run.domain, run.workflow_id, closing.attributes["newExecutionRunId"], attributes)
+    state.start_execution(
+        run.domain, run.workflow_id, closing.attributes["newExecutionRunId"], attributes, execution.home
+    )
 
 
 # -- signals and cancel requests to other executions -------------------------------------------------------------------

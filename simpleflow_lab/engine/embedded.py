@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
-from simpleflow_lab.engine import tokens, validation, visibility
+from simpleflow_lab.engine import tokens, validation, visibility, waiting
+from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, serves_of
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
 from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, WORKFLOW_TYPE, Kind, type_text
@@ -41,12 +42,13 @@ from simpleflow_lab.exceptions import (
     StoreError,
     TypeDeprecatedFault,
     UnknownResourceFault,
+    ValidationException,
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.service.delegation import refuse_positional
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.reports import RunName
-from simpleflow_lab.service.watchable import DecisionAnswer
+from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history_entities import Entity
@@ -134,6 +136,8 @@ class EmbeddedSWF:
             functools.partial(is_worker_alive, in_this_process=takes_over),
             cached_events,
         )
+        self.instance: str | None = None
+        """The instance of this process, once it has a session here; executions that it starts go by its definitions."""
         self._tokens = Tokens(self._durable.secret)
         self._page_tokens = PageTokens(self._tokens, self._durable.state.now)
 
@@ -146,7 +150,12 @@ class EmbeddedSWF:
         self.close()
 
     def close(self) -> None:
-        """Close the store. Waiting polls return empty; open executions continue when the store is opened again."""
+        """Close the store. Waiting polls return empty; open executions continue when the store is opened again.
+
+        The tasks that this process holds in its session are given out again then.
+        """
+        if self.instance is not None:
+            self._durable.end_session(self.instance)
         self._durable.close()
 
     def release_polls(self) -> None:
@@ -215,6 +224,128 @@ class EmbeddedSWF:
         with self._durable.lock:
             run = _run_of(state, domain, execution)
             return state.reports.describe((domain, run.workflow_id, run.run_id), parent_of)
+
+    # -- client sessions
+
+    def open_session(
+        self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = (), is_local: bool = True
+    ) -> Answer:
+        """See `WatchableService`. `is_local` says that it is the session of this process itself."""
+
+        def change(state: EngineState) -> Answer:
+            session = ClientSession(
+                instance=instance,
+                pid=int(record.get("pid", 0)),
+                hostname=str(record.get("hostname", "")),
+                since=state.now(),
+                spoke_at=state.sessions.monotonic(),
+                is_local=is_local,
+                definitions=definitions_of(record) or {},
+                serves=serves_of(record) or set(),
+            )
+            state.open_session(session, [self._held_task(token) for token in taskTokens])
+            if is_local:
+                self.instance = instance
+            return {"differing": state.sessions.differing(session)}
+
+        return self._in_transaction(change)
+
+    def keep_session(self, *, instance: str, record: ClientRecord, connection: object = None) -> Answer:
+        """See `WatchableService`. `connection` stands for the connection with whose end the session ends."""
+
+        def change(state: EngineState) -> Answer:
+            session = state.sessions.get(instance)
+            session.spoke_at = state.sessions.monotonic()
+            if connection is not None:
+                session.connection = connection
+            definitions, serves = definitions_of(record), serves_of(record)
+            if definitions is None and serves is None:
+                return {}
+            if definitions is not None:
+                session.definitions = definitions
+            if serves is not None:
+                session.serves = serves
+            state.match_all()
+            return {"differing": state.sessions.differing(session)}
+
+        return self._in_transaction(change)
+
+    def close_session(self, *, instance: str) -> Answer:
+        """See `WatchableService`."""
+
+        def change(state: EngineState) -> Answer:
+            found = state.sessions.living.get(instance)
+            if found is not None:
+                state.end_session(found)
+            return {}
+
+        return self._in_transaction(change)
+
+    def connection_lost(self, instance: str, connection: object) -> None:
+        """End the session that depends on this connection, unless it has another one by now."""
+
+        def change(state: EngineState) -> Answer:
+            found = state.sessions.living.get(instance)
+            if found is not None and found.connection is connection:
+                state.end_session(found)
+            return {}
+
+        self._in_transaction(change)
+
+    def release_task(self, *, taskToken: str) -> Answer:
+        """See `WatchableService`."""
+        task = self._held_task(taskToken)
+
+        def change(state: EngineState) -> Answer:
+            state.lose([task])
+            return {}
+
+        return self._in_transaction(change)
+
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+        """See `WatchableService`."""
+
+        def change(state: EngineState) -> Answer:
+            found = state.open.get(_run_of(state, domain, execution).key)
+            if found is not None:
+                state.set_home(found, instance)
+            return {}
+
+        return self._in_transaction(change)
+
+    def pollers(self, *, domain: str) -> Answer:
+        """See `WatchableService`."""
+        return self._in_transaction(lambda state: {"pollers": waiting.pollers(state, domain)})
+
+    def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+
+        def describe(state: EngineState) -> Answer:
+            found = state.open.get(_run_of(state, domain, execution).key)
+            return {"tasks": [] if found is None else waiting.open_tasks(state, found)}
+
+        return self._in_transaction(describe)
+
+    def _held_task(self, token: str) -> HeldTask:
+        """The task of a token of either kind. Raises `ValidationException`."""
+        for number, kind in ((tokens.ACTIVITY_TASK_TOKEN, ACTIVITY), (tokens.DECISION_TASK_TOKEN, DECISION_TASK)):
+            if self._tokens.is_of(number, token):
+                key, scheduled_id, started_id = self._tokens.read(number, token)
+                return HeldTask(kind, key, scheduled_id, started_id)
+        raise ValidationException("Invalid token")
+
+    def _in_transaction(self, call: Callable[[EngineState], Answer]) -> Answer:
+        """The result of a call on the state, once what it has changed is on disk."""
+
+        def run() -> Answer:
+            transaction = self._durable.transaction()
+            with transaction as state:
+                answer = call(state)
+            self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
+            return answer
+
+        answer: Answer = self._durable.run_off_main_thread(run)
+        return answer
 
     # -- domains
 
@@ -347,6 +478,14 @@ class EmbeddedSWF:
 
     @_operation(SWFService.start_workflow_execution)
     def start_workflow_execution(self, request: Request) -> Answer:
+        return self._start(request, self.instance)
+
+    def remote_start(self, request: Request, instance: str | None) -> Answer:
+        """Start an execution for another process, whose definitions it goes by; `None` for one without a session."""
+        validation.check("StartWorkflowExecution", request)
+        return self._start(request, instance)
+
+    def _start(self, request: Request, home: str | None) -> Answer:
         domain, workflow_id, ids = request["domain"], request["workflowId"], request["workflowType"]
         transaction = self._durable.transaction()
         with transaction as state:
@@ -366,7 +505,7 @@ class EmbeddedSWF:
                 **resolved,
                 "parentInitiatedEventId": 0,
             }
-            run_id = state.start_execution(domain, workflow_id, state.new_run_id(), attributes).run.run_id
+            run_id = state.start_execution(domain, workflow_id, state.new_run_id(), attributes, home).run.run_id
         self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
         return {"runId": run_id}
 
@@ -656,15 +795,18 @@ class EmbeddedSWF:
         transaction = self._durable.transaction(urgent=False)
         with transaction as state:
             key = (kind, state.registry.domain(request["domain"]).name, request["taskList"]["name"])
+            poll.session = session = state.sessions.of_poll(poll.identity)
+            if session is not None and key not in session.serves:
+                session.serves.add(key)
             task_list = state.task_list(*key)
-            task = task_list.pop()
+            task = task_list.pop(session, state.now())
             if task is not None:
                 poll.finished = True
                 poll.ticket = task.execution.ticket
-                state.start_task(task, poll)
-                state.drop_if_empty(key)
+                state.start_task(task, poll, key)
             else:
                 task_list.add_poll(poll)
+            state.matched(key, task_list)
         if task is not None:
             poll.start_ticket = transaction.ticket
         else:

@@ -12,16 +12,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine import domains_and_types
-from simpleflow_lab.engine.deadlines import DEADLINES, Deadline, deadlines_started_by, postponed_to
+from simpleflow_lab.engine.client_sessions import (
+    ClientSession,
+    ClientSessions,
+    HeldTask,
+    ListKey,
+    with_different_definition,
+)
+from simpleflow_lab.engine.deadlines import (
+    DEADLINES,
+    Deadline,
+    activity_timed_out,
+    deadlines_started_by,
+    decision_timed_out,
+    postponed_to,
+)
 from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.domains_and_types import DomainsAndTypes, Kind, Type
-from simpleflow_lab.engine.execution_state import ExecutionState, Run, to_datetime
+from simpleflow_lab.engine.execution_state import ExecutionState, Run, started_event, to_datetime
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
 from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.service.reports import Reports
 from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.conventions import WORKER_LOST
 from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities
@@ -91,6 +106,12 @@ class EngineState:
         """Polls that were assigned a task and must be woken once the store has the outbox."""
         self.damaged: dict[int, str] = {}
         """Open executions that can't go on, because their histories on disk are damaged, each with an explanation."""
+        self.sessions = ClientSessions()
+        """The client sessions."""
+        self.unclaimed: dict[str, list[HeldTask]] = {}
+        """Tasks of the previous engine's clients, by instance, until their process names those that it holds."""
+        self.claim_until: int | None = None
+        """When the tasks that nobody has claimed are lost, in milliseconds since 1970."""
         self.next_key = 1
         """The number of the next execution."""
         self.reports = Reports()
@@ -101,8 +122,9 @@ class EngineState:
         self._max_cached_events = cached_events
         self._cached_events = 0
         self._open_tasks_of: dict[int, int] = {}
-        self._task_lists: dict[tuple[str, str, str], TaskList] = {}
-        self._to_match: dict[tuple[str, str, str], TaskList] = {}
+        self._task_lists: dict[ListKey, TaskList] = {}
+        self._to_match: dict[ListKey, TaskList] = {}
+        self._recheck: dict[ListKey, int] = {}
         self._pending_effects: deque[tuple[ExecutionState, HistoryEvent]] = deque()
 
     # -- look-ups
@@ -122,8 +144,13 @@ class EngineState:
 
     # -- changes
 
-    def start_execution(self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any]) -> ExecutionState:
-        """Start an execution whose first event has these attributes. No open execution may have its workflowId."""
+    def start_execution(
+        self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any], home: str | None = None
+    ) -> ExecutionState:
+        """Start an execution whose first event has these attributes. No open execution may have its workflowId.
+
+        `home` is the instance of the process whose definitions it goes by.
+        """
         parent = attributes.get("parentWorkflowExecution")
         tags = attributes.get("tagList")
         run = Run(
@@ -139,6 +166,7 @@ class EngineState:
         )
         self.next_key += 1
         execution = ExecutionState(run)
+        execution.home = home
         self.outbox.append(run)
         self.add_open(execution)
         self.record(execution, [("WorkflowExecutionStarted", attributes)])
@@ -177,6 +205,7 @@ class EngineState:
         """Restore the execution to its first `length` events, after an error in the rules."""
         before = ExecutionState.fold(self.runs.by_key[execution.run.key], execution.events[:length])
         before.heartbeats, before.enqueued, before.ticket = execution.heartbeats, execution.enqueued, execution.ticket
+        before.home, before.home_changes = execution.home, execution.home_changes
         vars(execution).update(vars(before))
 
     def _recorded(self, execution: ExecutionState, events: list[HistoryEvent], at: int) -> None:
@@ -188,7 +217,7 @@ class EngineState:
                 for deadline in deadlines_started_by(execution, event):
                     self.add_deadline(deadline, at)
             if event.type == "ActivityTaskScheduled":
-                self.enqueue(ScheduledTask(ACTIVITY, execution, event), event.attributes["taskList"]["name"])
+                self.enqueue(ACTIVITY, execution, event)
             if event.type in self._effects:
                 self._pending_effects.append((execution, event))
         self.enqueue_decision_task(execution)
@@ -232,28 +261,48 @@ class EngineState:
             if event.type in CLOSE_STATUS:
                 execution.entities = Entities(keep_closed=False)
         while self._to_match:
-            name, task_list = self._to_match.popitem()
-            while (found := task_list.match()) is not None:
+            key, task_list = self._to_match.popitem()
+            while (found := task_list.match(self.now())) is not None:
                 task, poll = found
-                self.start_task(task, poll)
+                self.start_task(task, poll, key)
                 self.served_polls.append(poll)
-            self.drop_if_empty(name)
+            self.matched(key, task_list)
 
-    def start_task(self, task: ScheduledTask, poll: Poll) -> None:
+    def matched(self, key: ListKey, task_list: TaskList) -> None:
+        """Note when a task list must be looked at again; drop it if it has neither tasks nor polls."""
+        if task_list.recheck_at is not None:
+            self._recheck[key] = task_list.recheck_at
+        elif self._recheck:
+            self._recheck.pop(key, None)
+        self.drop_if_empty(key)
+
+    def start_task(self, task: ScheduledTask, poll: Poll, key: ListKey) -> None:
         """Start the task and assign it to the poll, unless that was one event too many and closed the execution."""
         attributes: dict[str, Any] = {"scheduledEventId": task.scheduled.id}
+        execution, session = task.execution, poll.session
         if poll.identity is not None:
             attributes["identity"] = poll.identity
+        if (
+            session is not None
+            and execution.home != session.instance
+            and self.sessions.differs(session, task.type_key, execution.home)
+        ):
+            attributes["identity"] = with_different_definition(poll.identity)
         event_type = "DecisionTaskStarted" if task.kind == DECISION_TASK else "ActivityTaskStarted"
-        self.record(task.execution, [(event_type, attributes)])
-        if not task.execution.closed:
-            poll.assigned = (task, len(task.execution.events))
+        self.record(execution, [(event_type, attributes)])
+        if session is not None and task.kind == DECISION_TASK:
+            self.set_home(execution, session.instance)
+        if not execution.closed:
+            started_id = len(execution.events)
+            poll.assigned = (task, started_id)
+            if session is not None:
+                session.hold(HeldTask(task.kind, execution.run.key, task.scheduled.id, started_id, key), self.is_held)
 
-    def enqueue(self, task: ScheduledTask, list_name: str) -> None:
-        """Put a task into a task list of its execution's domain."""
-        key = (task.kind, task.execution.run.domain, list_name)
+    def enqueue(self, kind: str, execution: ExecutionState, scheduled: HistoryEvent) -> None:
+        """Put a task into the task list that its event names."""
+        key = kind, execution.run.domain, scheduled.attributes["taskList"]["name"]
         task_list = self.task_list(*key)
-        task_list.push(task)
+        task_list.push(ScheduledTask(kind, execution, scheduled, execution.home_changes, self.now()))
         self._to_match[key] = task_list
 
     def enqueue_decision_task(self, execution: ExecutionState) -> None:
@@ -263,14 +312,78 @@ class EngineState:
             execution.enqueued = queued
             entity = execution.entities.get(queued)
             assert entity is not None
-            task = ScheduledTask(DECISION_TASK, execution, entity.first)
-            self.enqueue(task, entity.first.attributes["taskList"]["name"])
+            self.enqueue(DECISION_TASK, execution, entity.first)
+
+    # -- client sessions
+
+    def set_home(self, execution: ExecutionState, home: str) -> None:
+        """Let the execution go by the definitions of this process from now on; its queued tasks are queued again."""
+        if execution.home == home or execution.closed:
+            return
+        execution.home = home
+        execution.home_changes += 1
+        for entity in execution.entities.of(ACTIVITY):
+            if started_event(entity) is None:
+                self.enqueue(ACTIVITY, execution, entity.first)
+        execution.enqueued = 0
+        self.enqueue_decision_task(execution)
+
+    def open_session(self, session: ClientSession, held: Iterable[HeldTask]) -> None:
+        """Open a session, or take up the one that its process has. `held` are the tasks that its process holds."""
+        found = self.sessions.living.get(session.instance)
+        if found is None:
+            self.sessions.living[session.instance] = session
+        else:
+            found.definitions, found.serves, found.spoke_at = session.definitions, session.serves, session.spoke_at
+            session = found
+        unclaimed = self.unclaimed.pop(session.instance, [])
+        for task in held:
+            if self.is_held(task):
+                session.hold(task, self.is_held)
+        self.lose([task for task in unclaimed if (task.key, task.scheduled_id) not in session.held])
+        self.match_all()
+
+    def end_session(self, session: ClientSession) -> None:
+        """End a session: its polls end without a task, and its tasks are given out again."""
+        if session.ended:
+            return
+        self.sessions.end(session)
+        for poll in self.waiting_polls():
+            if poll.session is session:
+                poll.wake()
+        self.lose(session.held.values())
+        session.held.clear()
+        self.match_all()
+
+    def is_held(self, task: HeldTask) -> bool:
+        """Whether this task is still started, and not closed."""
+        execution = self.open.get(task.key)
+        if execution is None or execution.closed:
+            return False
+        if task.kind == DECISION_TASK:
+            return execution.started == (task.scheduled_id, task.started_id)
+        entity = execution.entities.get(task.scheduled_id)
+        started = started_event(entity) if entity is not None else None
+        return started is not None and started.id == task.started_id
+
+    def lose(self, tasks: Iterable[HeldTask]) -> None:
+        """Record that the worker or decider of these tasks is gone; those of one execution get one timestamp."""
+        lost: dict[int, list[NewEvent]] = {}
+        for task in tasks:
+            if self.is_held(task):
+                lost.setdefault(task.key, []).append(lost_event(self.open[task.key], task.kind, task.scheduled_id))
+        for key, events in lost.items():
+            self.record(self.open[key], events)
+
+    def match_all(self) -> None:
+        """Look for polls for all tasks that wait: a session has come, gone or changed."""
+        self._to_match.update(self._task_lists)
 
     def task_list(self, kind: str, domain: str, name: str) -> TaskList:
         """The task list with this name; it is made if there is none."""
         found = self._task_lists.get((kind, domain, name))
         if found is None:
-            found = self._task_lists[kind, domain, name] = TaskList()
+            found = self._task_lists[kind, domain, name] = TaskList((kind, domain, name), self.sessions)
         return found
 
     def drop_if_empty(self, key: tuple[str, str, str]) -> None:
@@ -278,6 +391,11 @@ class EngineState:
         found = self._task_lists.get(key)
         if found is not None and found.is_empty:
             del self._task_lists[key]
+            self._recheck.pop(key, None)
+
+    def task_lists(self) -> list[tuple[ListKey, TaskList]]:
+        """The task lists with tasks or polls."""
+        return list(self._task_lists.items())
 
     def waiting_polls(self) -> list[Poll]:
         """All polls that wait for a task."""
@@ -290,12 +408,30 @@ class EngineState:
         self.deadlines.push((since + deadline.milliseconds, self.suspended), deadline)
 
     def next_deadline(self) -> int | None:
-        """The time of the earliest deadline, in milliseconds since 1970; `None` without one."""
+        """When something is due next, in milliseconds since 1970; `None` if nothing is."""
         found = self.deadlines.first()
-        return None if found is None else found[0][0]
+        earliest = None if found is None else found[0][0]
+        if self._recheck or self.claim_until is not None:
+            times = [*self._recheck.values(), *(time for time in (earliest, self.claim_until) if time is not None)]
+            earliest = min(times)
+        return earliest
 
     def record_due(self) -> None:
-        """Record the events of all deadlines that have passed, in the order of the deadlines, with their effects."""
+        """Record the events of all deadlines that have passed, in the order of the deadlines, with their effects.
+
+        Tasks of the previous engine that nobody has claimed are lost; tasks that waited for a process are offered.
+        """
+        if self.claim_until is not None and self.claim_until <= self.now():
+            self.claim_until = None
+            for tasks in list(self.unclaimed.values()):
+                self.lose(tasks)
+            self.unclaimed.clear()
+            self.dispatch()
+        if self._recheck:
+            for key in [key for key, at in self._recheck.items() if at <= self.now()]:
+                del self._recheck[key]
+                if key in self._task_lists:
+                    self._to_match[key] = self._task_lists[key]
         while (found := self.deadlines.first()) is not None and found[0][0] <= self.now():
             self.deadlines.pop()
             (at, suspended), deadline = found
@@ -352,6 +488,14 @@ def _with_decision_task(execution: ExecutionState, new: Iterable[NewEvent]) -> I
         elif DECISION_TASKS_SAY_NONE:
             attributes["scheduleToStartTimeout"] = "NONE"
         yield "DecisionTaskScheduled", attributes
+
+
+def lost_event(execution: ExecutionState, kind: str, scheduled_id: int) -> NewEvent:
+    """The event that says that the decider or worker of a started task is gone."""
+    if kind == DECISION_TASK:
+        return decision_timed_out(execution, "START_TO_CLOSE", scheduled_id)
+    event_type, attributes = activity_timed_out(execution, "START_TO_CLOSE", scheduled_id)
+    return event_type, {**attributes, "details": WORKER_LOST}
 
 
 def _event_limit_exceeded(execution: ExecutionState) -> NewEvent:

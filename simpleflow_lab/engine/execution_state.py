@@ -130,6 +130,10 @@ class ExecutionState:
         """scheduledEventId of the decision task that is in a task list, or 0. Not in the history."""
         self.ticket = 0
         """The store's ticket after which all events are on disk. Not in the history."""
+        self.home: str | None = None
+        """Instance of the process that started, attached or decided the execution last. Not in the history."""
+        self.home_changes = 0
+        """How often the home has changed. Not in the history."""
 
     @classmethod
     def fold(cls, run: Run, events: Iterable[HistoryEvent]) -> ExecutionState:

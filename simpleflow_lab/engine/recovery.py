@@ -2,7 +2,8 @@
 
 Rule: everything is derived from the histories. An execution is folded; its deadlines are restored, later by the time
 no engine ran (timers excepted). Tasks that were started by workers that are lost time out, those of one execution
-with one timestamp; tasks that were scheduled are enqueued. Effects that are missing from the histories are carried out.
+with one timestamp; those of client processes that live wait until their process names them, or for some seconds; tasks
+that were scheduled are enqueued. Effects that are missing from the histories are carried out.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from simpleflow_lab.engine import effects
-from simpleflow_lab.engine.deadlines import activity_timed_out, decision_timed_out, open_deadlines
+from simpleflow_lab.engine.client_sessions import CLAIM_SECONDS, HeldTask, instance_of
+from simpleflow_lab.engine.deadlines import open_deadlines
 from simpleflow_lab.engine.decision_rules import NewEvent
-from simpleflow_lab.engine.engine_state import EngineState
+from simpleflow_lab.engine.engine_state import EngineState, lost_event
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
 from simpleflow_lab.engine.store import Contents
-from simpleflow_lab.engine.task_lists import ScheduledTask
-from simpleflow_lab.swf.conventions import WORKER_LOST
-from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, DECISION_TASK, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entity
 
@@ -90,24 +90,34 @@ def resume_tasks(state: EngineState, execution: ExecutionState, is_worker_alive:
     """Time out the started tasks of lost workers, and enqueue the scheduled tasks."""
     for entity in execution.entities.of(ACTIVITY):
         if started_event(entity) is None:
-            scheduled = entity.first
-            state.enqueue(ScheduledTask(ACTIVITY, execution, scheduled), scheduled.attributes["taskList"]["name"])
-    lost = list(_lost_tasks(execution, is_worker_alive))
+            state.enqueue(ACTIVITY, execution, entity.first)
+    lost = list(_lost_tasks(state, execution, is_worker_alive))
     if lost:
         state.record(execution, lost)
     state.enqueue_decision_task(execution)
 
 
-def _lost_tasks(execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> Iterator[NewEvent]:
+def _lost_tasks(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> Iterator[NewEvent]:
+    """The events of the started tasks that are lost. Those of processes that live wait to be claimed."""
+    for task, identity in _started_tasks(execution):
+        if not is_worker_alive(identity):
+            yield lost_event(execution, task.kind, task.scheduled_id)
+        elif (instance := instance_of(identity)) is not None:
+            state.unclaimed.setdefault(instance, []).append(task)
+            state.claim_until = state.now() + round(CLAIM_SECONDS * 1000)
+
+
+def _started_tasks(execution: ExecutionState) -> Iterator[tuple[HeldTask, str | None]]:
+    """The tasks that are started, each with the identity that its poller gave."""
+    key = execution.run.key
     if execution.started is not None:
-        started = execution.events[execution.started[1] - 1]
-        if not is_worker_alive(started.attributes.get("identity")):
-            yield decision_timed_out(execution, "START_TO_CLOSE", execution.started[0])
+        scheduled_id, started_id = execution.started
+        identity = execution.events[started_id - 1].attributes.get("identity")
+        yield HeldTask(DECISION_TASK, key, scheduled_id, started_id), identity
     for entity in execution.entities.of(ACTIVITY):
-        started_task = started_event(entity)
-        if started_task is not None and not is_worker_alive(started_task.attributes.get("identity")):
-            event_type, attributes = activity_timed_out(execution, "START_TO_CLOSE", entity.id)
-            yield event_type, {**attributes, "details": WORKER_LOST}
+        started = started_event(entity)
+        if started is not None:
+            yield HeldTask(ACTIVITY, key, entity.id, started.id), started.attributes.get("identity")
 
 
 # -- missing effects ---------------------------------------------------------------------------------------------------

@@ -1,15 +1,19 @@
 """Task lists: tasks that wait for a poll, and polls that wait for a task.
 
-Rule: a task goes to one poll, in order of priority, then of time. A waiting poll sleeps until a task is assigned to it,
-and one task wakes one poll. Everything here runs under the engine's lock, except the sleeping.
+Rule: a task goes to one poll, in order of priority, then of time. A poll of a client session is given only tasks whose
+types its process defines, as `client_sessions` says; a poll without a session is given any. Tasks wait in groups of
+one type and one home, so that looking for a poll's next task takes a step for each group, not for each task. A waiting
+poll sleeps until a task is assigned to it, and one task wakes one poll. Everything here runs under the engine's lock,
+except the sleeping.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from simpleflow_lab.engine.client_sessions import HOME_SECONDS, ClientSession, ClientSessions, ListKey, Match
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.waiters import Waiter
@@ -17,6 +21,8 @@ from simpleflow_lab.exceptions import LimitExceededFault
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
+
+HOME_MILLISECONDS: Final = round(HOME_SECONDS * 1000)
 
 
 class ScheduledTask(NamedTuple):
@@ -28,10 +34,25 @@ class ScheduledTask(NamedTuple):
     """The execution that the task belongs to."""
     scheduled: HistoryEvent
     """DecisionTaskScheduled or ActivityTaskScheduled."""
+    home_changes: int = 0
+    """How often the execution's home had changed when the task was put into its list."""
+    queued_at: int = 0
+    """When it was put into its list, in milliseconds since 1970."""
+
+    @property
+    def type_key(self) -> tuple[str, str, str]:
+        """The kind of the task, and the name and version of its workflow type or activity type."""
+        if self.kind == DECISION_TASK:
+            return self.kind, self.execution.run.type_name, self.execution.run.type_version
+        of = self.scheduled.attributes["activityType"]
+        return self.kind, of["name"], of["version"]
 
     def is_pending(self) -> bool:
-        """Whether the task can still be started: it is neither started nor closed, and its execution is open."""
-        if self.execution.closed:
+        """Whether the task can still be started: it is neither started nor closed, and its execution is open.
+
+        A task is put into its list again when the home of its execution changes: then this entry is obsolete.
+        """
+        if self.execution.closed or self.home_changes != self.execution.home_changes:
             return False
         if self.kind == DECISION_TASK:
             return self.execution.queued == self.scheduled.id and self.execution.started is None
@@ -42,7 +63,17 @@ class ScheduledTask(NamedTuple):
 class Poll(Waiter):
     """One call that polls for a task."""
 
-    __slots__ = ("assigned", "identity", "is_connected", "is_remote", "seconds", "start_ticket", "ticket")
+    __slots__ = (
+        "assigned",
+        "identity",
+        "is_connected",
+        "is_remote",
+        "number",
+        "seconds",
+        "session",
+        "start_ticket",
+        "ticket",
+    )
 
     def __init__(
         self, identity: str | None, is_connected: Callable[[], bool] = lambda: True, seconds: float | None = None
@@ -56,6 +87,10 @@ class Poll(Waiter):
         """Whether another process polls: it gets the task only when the task's start is on disk."""
         self.identity = identity
         """The `identity` member of the request."""
+        self.session: ClientSession | None = None
+        """The client session of the process that polls; `None` for one that has none."""
+        self.number = 0
+        """The order in which the polls of a list came."""
         self.assigned: tuple[ScheduledTask, int] | None = None
         """The task that was assigned to the poll, and its startedEventId."""
         self.ticket = 0
@@ -67,55 +102,112 @@ class Poll(Waiter):
 class TaskList:
     """One named task list of a domain."""
 
-    __slots__ = ("_polls", "_tasks")
+    __slots__ = ("_count", "_groups", "_key", "_polls", "_sessions", "recheck_at")
 
-    def __init__(self) -> None:
-        self._tasks: LazyHeap[ScheduledTask] = LazyHeap(ScheduledTask.is_pending)
-        self._polls: deque[Poll] = deque()
+    def __init__(self, key: ListKey, sessions: ClientSessions) -> None:
+        self._key = key
+        self._sessions = sessions
+        self._groups: dict[tuple[tuple[str, str, str], str | None], LazyHeap[ScheduledTask]] = {}
+        self._polls: dict[ClientSession | None, deque[Poll]] = {}
+        self._count = 0
+        self.recheck_at: int | None = None
+        """When to look for a poll again, because a task waits for its home until then: milliseconds since 1970."""
 
     def push(self, task: ScheduledTask) -> None:
         """Add a task."""
+        group = task.type_key, task.execution.home
+        heap = self._groups.get(group)
+        if heap is None:
+            heap = self._groups[group] = LazyHeap(ScheduledTask.is_pending)
         priority = int(task.scheduled.attributes.get("taskPriority", 0))
-        self._tasks.push((-priority, round(task.scheduled.timestamp.timestamp() * 1000), task.scheduled.id), task)
+        heap.push((-priority, round(task.scheduled.timestamp.timestamp() * 1000), task.scheduled.id), task)
 
-    def pop(self) -> ScheduledTask | None:
-        """Remove and return the task that is next; `None` if there is none."""
-        return self._tasks.pop()
+    def pop(self, session: ClientSession | None, now: int) -> ScheduledTask | None:
+        """Remove and return the next task for a poll of this session; `None` if there is none."""
+        found = self._next_group(session, now)
+        return None if found is None else found.pop()
+
+    def _next_group(self, session: ClientSession | None, now: int) -> LazyHeap[ScheduledTask] | None:
+        """The group whose first task is the next one for a poll of this session."""
+        best, best_key = None, None
+        empty = []
+        for group, heap in self._groups.items():
+            first = heap.first()
+            if first is None:
+                empty.append(group)
+                continue
+            key, task = first
+            if best_key is not None and key >= best_key:
+                continue
+            if session is not None:
+                match = self._sessions.match(session, self._key, *group, (now - task.queued_at) / 1000)
+                if match is Match.LATER:
+                    at = task.queued_at + HOME_MILLISECONDS
+                    self.recheck_at = at if self.recheck_at is None else min(self.recheck_at, at)
+                if match is not Match.ALLOWED:
+                    continue
+            best, best_key = heap, key
+        for group in empty:
+            del self._groups[group]
+        return best
 
     def add_poll(self, poll: Poll) -> None:
         """Let a poll wait for a task. Raises `LimitExceededFault`."""
-        if len(self._polls) >= limits.MAX_POLLERS:
+        if sum(map(len, self._polls.values())) >= limits.MAX_POLLERS:
             raise LimitExceededFault(f"{limits.MAX_POLLERS} polls wait on this task list; SWF allows no more")
-        self._polls.append(poll)
+        self._count += 1
+        poll.number = self._count
+        self._polls.setdefault(poll.session, deque()).append(poll)
 
     def remove_poll(self, poll: Poll) -> None:
         """Let a poll wait no longer."""
         poll.finished = True
-        if poll in self._polls:
-            self._polls.remove(poll)
+        polls = self._polls.get(poll.session)
+        if polls is not None and poll in polls:
+            polls.remove(poll)
+            if not polls:
+                del self._polls[poll.session]
 
-    def match(self) -> tuple[ScheduledTask, Poll] | None:
-        """Remove and return the next task and the poll that has waited longest; `None` unless there are both.
+    def match(self, now: int) -> tuple[ScheduledTask, Poll] | None:
+        """Remove and return a task and the poll that has waited longest for one like it; `None` unless there are both.
 
-        Polls whose client has disconnected are removed and woken.
+        Polls whose client has disconnected are removed and woken. `now` is in milliseconds since 1970.
         """
-        while self._polls:
-            if self._polls[0].finished or not self._polls[0].is_connected():
-                self._polls.popleft().wake()
+        self.recheck_at = None
+        waiting = self._polls
+        for session in sorted(waiting, key=lambda one: waiting[one][0].number) if len(waiting) > 1 else list(waiting):
+            group = self._next_group(session, now)
+            if group is None:
                 continue
-            task = self._tasks.pop()
-            return None if task is None else (task, self._polls.popleft())
+            polls = waiting[session]
+            found = None
+            while polls and found is None:
+                poll = polls.popleft()
+                if poll.finished or not poll.is_connected():
+                    poll.wake()
+                else:
+                    found = poll
+            if not polls:
+                del waiting[session]
+            if found is not None:
+                task = group.pop()
+                assert task is not None
+                return task, found
         return None
 
     def count(self) -> int:
         """How many tasks wait."""
-        return sum(1 for _ in self._tasks)
+        return sum(1 for heap in self._groups.values() for _ in heap)
+
+    def tasks(self) -> list[ScheduledTask]:
+        """The tasks that wait, in no particular order."""
+        return [task for heap in self._groups.values() for task in heap]
 
     def polls(self) -> list[Poll]:
         """The polls that wait."""
-        return list(self._polls)
+        return [poll for polls in self._polls.values() for poll in polls]
 
     @property
     def is_empty(self) -> bool:
         """Whether neither a task nor a poll waits."""
-        return not self._polls and self._tasks.first() is None
+        return not self._polls and all(heap.first() is None for heap in self._groups.values())

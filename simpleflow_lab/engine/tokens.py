@@ -55,5 +55,13 @@ class Tokens:
             raise ValidationException("Invalid token")
         return struct.unpack(f"<{(len(body) - 12) // 8}q", body[12:])
 
+    def is_of(self, kind: int, token: str) -> bool:
+        """Whether the token is of this kind."""
+        try:
+            self.read(kind, token)
+        except ValidationException:
+            return False
+        return True
+
     def _sign(self, body: bytes) -> bytes:
         return hashlib.blake2s(body, key=self._secret, digest_size=_SIGNATURE_BYTES).digest()

@@ -167,6 +167,21 @@ class DurableState:
             for poll in self.state.waiting_polls():
                 poll.wake()
 
+    def end_session(self, instance: str) -> None:
+        """End the session of this process, before the store is closed; not if it can't be written any more."""
+
+        def end() -> None:
+            try:
+                with self.transaction() as state:
+                    found = state.sessions.living.get(instance)
+                    if found is not None:
+                        state.end_session(found)
+            except StoreError:
+                return  # the next engine finds the tasks of a process that is gone, or has no session
+
+        if not self.forked:
+            self.run_off_main_thread(end)
+
     def stop_waiting(self, key: int, waiter: HistoryWaiter) -> None:
         """Unregister a waiter whose sleep has ended."""
         with self.lock:

@@ -14,7 +14,7 @@ import datetime
 import functools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn, Unpack
 
 from simpleflow_lab.engine import validation
@@ -33,8 +33,10 @@ from simpleflow_lab.http.signature import signed_headers
 from simpleflow_lab.http.silent_owner import SilentOwner, Tell
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
+    INSTANCE_HEADER,
     MAX_BODY,
     MAX_HOLD_SECONDS,
+    OWN_OPERATIONS,
     SWF_NAMES,
     TARGETS,
     TOO_LARGE,
@@ -44,7 +46,7 @@ from simpleflow_lab.http.targets import (
 from simpleflow_lab.service.delegation import DelegatingService
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.protocol import Answer, Structure
-from simpleflow_lab.service.watchable import DecisionAnswer
+from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
 from simpleflow_lab.swf import shapes
 from simpleflow_lab.swf.history import epoch_seconds
 
@@ -53,6 +55,7 @@ READ_TIMEOUT: Final = 75.0
 """Seconds. Longer than the engine holds a poll. An engine whose process is not known is waited for no longer."""
 POLLING_PAUSE: Final = 0.25
 """Longest pause, in seconds, between two readings of a history where the owner can't wait for it."""
+_START: Final = TARGETS["start_workflow_execution"]
 _NOT_THE_OWNER: Final = frozenset({401, 403})
 """Statuses of an endpoint that does not know the key: another engine has the port by now."""
 
@@ -92,14 +95,15 @@ class EngineClient(DelegatingService):
         access_key: str,
         secret_key: str,
         region: str,
-        read_timeout: float = READ_TIMEOUT,
+        read_timeout: float | None = READ_TIMEOUT,
         owner: SilentOwner | None = None,
     ):
-        """See `connect_to_owner`. `read_timeout`, in seconds, must be longer than the engine holds a poll.
-
-        `owner` says whether to wait on for a response; without it, none is waited for longer than `read_timeout`.
+        """See `connect_to_owner`. `read_timeout`, in seconds, must be longer than the engine holds a poll; `None` is
+        for ever. `owner` says whether to wait on for a response; without it, none is waited for longer than that.
         """
         self._owner = owner
+        self._instance: str | None = None
+        self._port = port
         self._host = f"{HOST}:{port}"
         self._access_key, self._secret_key, self._region = access_key, secret_key, region
         self._read_timeout = read_timeout
@@ -110,12 +114,12 @@ class EngineClient(DelegatingService):
         if any(value is None for value in request.values()):  # on the wire it would mean that there is no such member
             validation.check(SWF_NAMES[operation], request)
         try:
-            held = self._read_timeout if operation.startswith("poll_for") else 0.0
+            held = self._read_timeout or 0.0 if operation.startswith("poll_for") else 0.0
             response = self._post(TARGETS[operation], request, held)
         except TimeoutError:
             if operation.startswith("poll_for"):
                 return {}
-            self._unreachable(f"{operation} got no answer within {self._read_timeout:g} s")
+            self._unreachable(f"{operation} got no answer within {self._read_timeout} s")
         try:
             with_datetimes(response)
         except (TypeError, ValueError, OverflowError, OSError, AttributeError):
@@ -130,17 +134,16 @@ class EngineClient(DelegatingService):
         while True:
             asked_at = time.monotonic()
             held = min(max(deadline - asked_at, 0.0), MAX_HOLD_SECONDS)
-            request = {
-                "domain": domain,
-                "execution": execution,
-                "afterEventId": after_event_id,
-                "timeoutInSeconds": held,
-                "untilClosed": until_closed,
-            }
             try:
-                response = self._post(WAIT_FOR_HISTORY, request, held)
-            except TimeoutError:
-                self._unreachable(f"wait_for_history got no answer within {self._read_timeout:g} s")
+                response = self._own(
+                    WAIT_FOR_HISTORY,
+                    held,
+                    domain=domain,
+                    execution=execution,
+                    after_event_id=after_event_id,
+                    timeout=held,
+                    until_closed=until_closed,
+                )
             except UnknownOperationException:  # the owner runs version 0.1.0, and can't wait
                 polling = HistoryPolling(self, longest_pause=POLLING_PAUSE)
                 return polling.wait_for_history(
@@ -164,21 +167,73 @@ class EngineClient(DelegatingService):
     def release_polls(self) -> None:
         """Do nothing: a poll that waits at the owner ends when its time is over, or with `close`."""
 
+    def open_session(self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = ()) -> Answer:
+        """See `WatchableService`. From now on the executions that are started here are of this instance."""
+        self._instance = instance
+        return self._own("open_session", instance=instance, record=record, taskTokens=list(taskTokens))
+
+    def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
+        """See `WatchableService`."""
+        return self._own("keep_session", instance=instance, record=record)
+
+    def hold_session(self, *, instance: str) -> Answer:
+        """Say that this process lives, on the connection with whose end the session ends: that of this thread."""
+        return self._own("keep_session", instance=instance, record={}, holds=True)
+
+    def close_session(self, *, instance: str) -> Answer:
+        """See `WatchableService`."""
+        return self._own("close_session", instance=instance)
+
+    def release_task(self, *, taskToken: str) -> Answer:
+        """See `WatchableService`."""
+        return self._own("release_task", taskToken=taskToken)
+
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+        """See `WatchableService`."""
+        return self._own("attach_execution", domain=domain, execution=execution, instance=instance)
+
+    def pollers(self, *, domain: str) -> Answer:
+        """See `WatchableService`."""
+        return self._own("pollers", domain=domain)
+
+    def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+        return self._own("describe_waiting", domain=domain, execution=execution)
+
+    def beside(self) -> EngineClient:
+        """Another client of the same engine, with connections of its own on which a response may take for ever."""
+        return EngineClient(
+            port=self._port,
+            access_key=self._access_key,
+            secret_key=self._secret_key,
+            region=self._region,
+            read_timeout=None,
+            owner=self._owner,
+        )
+
+    def _own(self, method: str, held: float = 0.0, **arguments: Any) -> dict[str, Any]:
+        """The response to an operation of our own, which the engine may hold for `held` seconds."""
+        operation = OWN_OPERATIONS[method]
+        try:
+            return self._post(operation.target, operation.request(arguments), held)
+        except TimeoutError:
+            self._unreachable(f"{method} got no answer within {self._read_timeout} s")
+
     def close(self) -> None:
         """Close all connections. Calls that wait for a response, and later ones, raise `ServiceUnreachableError`."""
         self._connections.close()
 
     def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
         """See `WatchableService`."""
-        return {}
+        return self._own("report_decision_error", domain=domain, execution=execution, error=error)
 
     def report_warning(self, *, domain: str, execution: Structure, message: str) -> Answer:
         """See `WatchableService`."""
-        return {}
+        return self._own("report_warning", domain=domain, execution=execution, message=message)
 
     def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
         """See `WatchableService`."""
-        return {"decisionErrors": [], "warnings": []}
+        return self._own("describe_reports", domain=domain, execution=execution)
 
     def _post(self, target: str, request: Mapping[str, Any], held: float = 0.0) -> dict[str, Any]:
         """The response to a request, which the engine may hold for `held` seconds before it answers, as it comes.
@@ -188,8 +243,16 @@ class EngineClient(DelegatingService):
         body = _encoded(request)
         if len(body) > MAX_BODY:
             raise _fault(TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
+        unsigned = {
+            "Host": self._host,
+            "Content-Type": CONTENT_TYPE,
+            "User-Agent": USER_AGENT,
+            "X-Amz-Target": target,
+        }
+        if target == _START and self._instance is not None:
+            unsigned[INSTANCE_HEADER] = self._instance
         headers = signed_headers(
-            {"Host": self._host, "Content-Type": CONTENT_TYPE, "User-Agent": USER_AGENT, "X-Amz-Target": target},
+            unsigned,
             body=body,
             access_key=self._access_key,
             secret_key=self._secret_key,

@@ -45,12 +45,17 @@ from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.http.store_keys import Keys, new_keys
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
+    INSTANCE_HEADER,
+    KEEP_SESSION,
     MAX_BODY,
     MAX_HOLD_SECONDS,
     METHODS,
+    OPEN_SESSION,
+    OWN_TARGETS,
     TOO_LARGE,
     USER_AGENT,
     WAIT_FOR_HISTORY,
+    OwnOperation,
 )
 from simpleflow_lab.swf.history import epoch_seconds
 
@@ -177,6 +182,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     wbufsize = 1 << 16  # a response is one write
     disable_nagle_algorithm = True
     server: _Server
+    _session: str | None = None
+    """The instance whose session ends with this connection."""
 
     def do_POST(self) -> None:
         """Carry out an operation of SWF."""
@@ -250,13 +257,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except SignatureError as error:
             raise _Rejected(403, "InvalidSignatureException", str(error)) from None
 
-    def _operation(self, body: bytes) -> tuple[str, dict[str, Any]]:
-        """The operation, or the target of an operation of our own, and its request. Raises `SWFFault`."""
+    def _operation(self, body: bytes) -> tuple[str | OwnOperation, dict[str, Any]]:
+        """The operation of SWF or of our own, and its request. Raises `SWFFault`."""
         target = self.headers.get("X-Amz-Target", "")
-        found = _TARGET.fullmatch(target)
-        if target != WAIT_FOR_HISTORY and (found is None or found[1] not in METHODS):
-            raise UnknownOperationException
-        operation = WAIT_FOR_HISTORY if found is None else found[1]
+        operation: str | OwnOperation
+        if target in OWN_TARGETS:
+            operation = OWN_TARGETS[target]
+        else:
+            found = _TARGET.fullmatch(target)
+            if found is None or found[1] not in METHODS:
+                raise UnknownOperationException
+            operation = found[1]
         try:
             request = json.loads(body or b"{}")
         except (ValueError, RecursionError):
@@ -268,15 +279,41 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     # -- the response
 
-    def _call(self, operation: str, request: dict[str, Any]) -> Mapping[str, Any]:
+    def _call(self, operation: str | OwnOperation, request: dict[str, Any]) -> Mapping[str, Any]:
         engine = self.server.endpoint.engine
+        if isinstance(operation, OwnOperation):
+            return self._own_call(operation, operation.arguments(request))
         if operation in _POLLS:
             # A task is assigned only to a client that is still connected, and sent when its start is on disk.
             return engine.remote_poll(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
-        if operation == WAIT_FOR_HISTORY:
-            return {"lastEventId": engine.wait_for_history(**_history_wait(request))}
+        if operation == "StartWorkflowExecution":
+            return engine.remote_start(request, self.headers.get(INSTANCE_HEADER))
         method: Callable[..., Mapping[str, Any]] = getattr(engine, METHODS[operation])
         return method(**request)
+
+    def _own_call(self, operation: OwnOperation, arguments: dict[str, Any]) -> Mapping[str, Any]:
+        engine = self.server.endpoint.engine
+        if operation.method == WAIT_FOR_HISTORY:
+            arguments["timeout"] = min(max(arguments["timeout"], 0.0), MAX_HOLD_SECONDS)
+        elif operation.method == KEEP_SESSION and arguments.pop("holds", False):
+            arguments["connection"] = self
+        elif operation.method == OPEN_SESSION:
+            arguments["is_local"] = False
+        response = getattr(engine, operation.method)(**arguments)
+        if "connection" in arguments and self._session != arguments["instance"]:
+            # However long the client is suspended, the connection stays.
+            self._session = arguments["instance"]
+            self.connection.settimeout(None)
+        return response if operation.result is None else {operation.result: response}
+
+    def finish(self) -> None:
+        """Close the connection, and end the session that depended on it."""
+        try:
+            if self._session is not None and not self.server.endpoint.closing:
+                with contextlib.suppress(StoreError):  # the engine is closed: it has no sessions
+                    self.server.endpoint.engine.connection_lost(self._session, self)
+        finally:
+            super().finish()
 
     def _is_connected(self) -> bool:
         """Whether the client has not closed its end. A client that waits for a response sends nothing."""
@@ -299,30 +336,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
         except OSError:
             self.close_connection = True
-
-
-def _history_wait(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the engine's `wait_for_history`. Raises `ValidationException`."""
-    execution, timeout = request.get("execution"), request.get("timeoutInSeconds", "")
-    if not (
-        isinstance(request.get("domain"), str)
-        and isinstance(execution, dict)
-        and isinstance(execution.get("workflowId"), str)
-        and isinstance(execution.get("runId"), str)
-        and type(request.get("afterEventId")) is int
-        and isinstance(timeout, int | float)
-        and isinstance(request.get("untilClosed"), bool)
-    ):
-        raise ValidationException(
-            "a wait for a history needs domain, execution, afterEventId, timeoutInSeconds and untilClosed"
-        )
-    return {
-        "domain": request["domain"],
-        "execution": execution,
-        "after_event_id": request["afterEventId"],
-        "timeout": min(max(timeout, 0.0), MAX_HOLD_SECONDS),
-        "until_closed": request["untilClosed"],
-    }
 
 
 def _json(value: Any) -> Any:

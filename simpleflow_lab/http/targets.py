@@ -1,4 +1,4 @@
-"""What both ends of the loopback endpoint agree on: the names of Amazon SWF's 39 operations, one of our own, limits.
+"""What both ends of the loopback endpoint agree on: the names of Amazon SWF's 39 operations, those of our own, limits.
 
 Rule: an operation of our own has a target namespace of its own, so that no SWF client can meet it.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.exceptions import ValidationException
 from simpleflow_lab.swf import shapes
 
 CONTENT_TYPE: Final = "application/x-amz-json-1.0"
@@ -27,8 +28,122 @@ METHODS: Final[Mapping[str, str]] = {name: re.sub(r"(?<!^)(?=[A-Z])", "_", name)
 SWF_NAMES: Final[Mapping[str, str]] = {method: name for name, method in METHODS.items()}
 TARGETS: Final[Mapping[str, str]] = {method: f"{SWF_NAMESPACE}.{name}" for method, name in SWF_NAMES.items()}
 """The header `X-Amz-Target` by boto3's names of methods."""
-WAIT_FOR_HISTORY: Final = f"{OWN_NAMESPACE}.WaitForHistory"
-"""The target of `WatchableService.wait_for_history`: `domain`, `execution`, `afterEventId`, `timeoutInSeconds` and
-`untilClosed` in, `lastEventId` out."""
 MAX_HOLD_SECONDS: Final = 20.0
-"""For how long the engine holds one such request. A client that waits for longer sends another."""
+"""For how long the engine holds a `WaitForHistory`. A client that waits for longer sends another."""
+WAIT_FOR_HISTORY: Final = "wait_for_history"
+OPEN_SESSION: Final = "open_session"
+KEEP_SESSION: Final = "keep_session"
+INSTANCE_HEADER: Final = "X-Simpleflow-Lab-Instance"
+"""The header with which our clients say who starts an execution: the id of the process's instance."""
+
+
+class OwnOperation(NamedTuple):
+    """An operation of our own: a method of `WatchableService` over HTTP."""
+
+    target: str
+    """The header `X-Amz-Target`."""
+    method: str
+    """The method."""
+    members: Mapping[str, tuple[str, tuple[type, ...]]]
+    """The members of the request: by name, the argument of the method and the types that it may have."""
+    optional: frozenset[str] = frozenset()
+    """The members that may be absent."""
+    result: str | None = None
+    """The member of the response that holds what the method gives; `None` if it gives the response."""
+
+    def arguments(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the method. Raises `ValidationException`."""
+        unknown = sorted(request.keys() - self.members.keys())
+        if unknown:
+            raise ValidationException(f"{self.target} has no member {unknown[0]!r}")
+        arguments = {}
+        for member, (argument, types) in self.members.items():
+            if member not in request:
+                if member not in self.optional:
+                    raise ValidationException(f"{self.target} needs {', '.join(self.members)}")
+                continue
+            value = request[member]
+            if type(value) not in types or (types is _EXECUTION and not _is_execution(value)):
+                raise ValidationException(f"{self.target}: the value of {member!r} is not one that it may have")
+            arguments[argument] = value
+        return arguments
+
+    def request(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The request for a call of the method with these arguments."""
+        return {member: arguments[argument] for member, (argument, _) in self.members.items() if argument in arguments}
+
+
+class _Execution(dict[str, Any]):
+    """Stands in the table for a structure WorkflowExecution."""
+
+
+_EXECUTION: Final[tuple[type, ...]] = (dict, _Execution)
+_TEXT: Final[tuple[type, ...]] = (str,)
+
+
+def _is_execution(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("workflowId"), str) and isinstance(value.get("runId"), str)
+
+
+_OWN: Final = (
+    OwnOperation(
+        f"{OWN_NAMESPACE}.WaitForHistory",
+        WAIT_FOR_HISTORY,
+        {
+            "domain": ("domain", _TEXT),
+            "execution": ("execution", _EXECUTION),
+            "afterEventId": ("after_event_id", (int,)),
+            "timeoutInSeconds": ("timeout", (int, float)),
+            "untilClosed": ("until_closed", (bool,)),
+        },
+        result="lastEventId",
+    ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.OpenSession",
+        OPEN_SESSION,
+        {"instance": ("instance", _TEXT), "record": ("record", (dict,)), "taskTokens": ("taskTokens", (list,))},
+    ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.KeepSession",
+        KEEP_SESSION,
+        # The session ends with the connection on which the latest request with `holds` came.
+        {"instance": ("instance", _TEXT), "record": ("record", (dict,)), "holds": ("holds", (bool,))},
+        optional=frozenset({"holds"}),
+    ),
+    OwnOperation(f"{OWN_NAMESPACE}.CloseSession", "close_session", {"instance": ("instance", _TEXT)}),
+    OwnOperation(f"{OWN_NAMESPACE}.ReleaseTask", "release_task", {"taskToken": ("taskToken", _TEXT)}),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.AttachExecution",
+        "attach_execution",
+        {
+            "domain": ("domain", _TEXT),
+            "execution": ("execution", _EXECUTION),
+            "instance": ("instance", _TEXT),
+        },
+    ),
+    OwnOperation(f"{OWN_NAMESPACE}.Pollers", "pollers", {"domain": ("domain", _TEXT)}),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.DescribeWaiting",
+        "describe_waiting",
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION)},
+    ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.ReportDecisionError",
+        "report_decision_error",
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "error": ("error", (dict,))},
+    ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.ReportWarning",
+        "report_warning",
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "message": ("message", _TEXT)},
+    ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.DescribeReports",
+        "describe_reports",
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION)},
+    ),
+)
+OWN_OPERATIONS: Final[Mapping[str, OwnOperation]] = {each.method: each for each in _OWN}
+"""Our own operations by the methods of `WatchableService`: an operation more is a row more."""
+OWN_TARGETS: Final[Mapping[str, OwnOperation]] = {each.target: each for each in _OWN}
+"""The same by their targets."""

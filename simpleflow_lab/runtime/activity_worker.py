@@ -43,6 +43,7 @@ from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
 from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, Worker
+from simpleflow_lab.swf.event_types import ACTIVITY
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class ActivityWorker(Worker):
     """Runs the activity tasks of one task list, several at once."""
 
     kind = ACTIVITY_WORKER
+    task_kind = ACTIVITY
 
     def __init__(
         self,
@@ -276,7 +278,8 @@ class ActivityWorker(Worker):
             case Canceled(details=str(details)):
                 self._service.respond_activity_task_canceled(taskToken=token, details=details)
             case Abandoned(why=why):
-                logger.info("an activity task is left to its timeout: %s", why)
+                logger.info("an activity task is given back: %s", why)
+                self._context.session.release([token])
 
 
 def _error_of(outcome: Outcome) -> str | None:

@@ -91,12 +91,14 @@ class BlockedDecisions:
         with self._changed:
             self._stopped = False
 
-    def stop(self) -> None:
-        """Retry nothing any more; what is blocked is forgotten."""
+    def stop(self) -> list[Mapping[str, Any]]:
+        """Retry nothing any more; gives the tasks that were blocked, which are forgotten."""
         with self._changed:
             self._stopped = True
-            self._blocked.clear()
             self._changed.notify()
+            tasks = [blocked.task for blocked in self._blocked.values()]
+            self._blocked.clear()
+        return tasks
 
     def _start_thread(self) -> None:
         self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)

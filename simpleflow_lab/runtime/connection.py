@@ -27,6 +27,7 @@ from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.runtime import process_session
 from simpleflow_lab.runtime.poller import POLL_SECONDS
 from simpleflow_lab.runtime.shared_store import OWNER_SECONDS, SharedStore
 from simpleflow_lab.service.history_polling import HistoryPolling
@@ -93,6 +94,7 @@ def connect(
     if text == MEMORY:
         objects, fields = _large_fields(MemoryObjects())
         engine = EmbeddedSWF(MEMORY, clock=clock, poll_seconds=POLL_SECONDS)
+        process_session.attach(engine, process_session.ProcessSession(engine))
         return Connection(engine, None, None, objects, fields, None)
     if text.startswith("aws:"):
         if clock is not None:

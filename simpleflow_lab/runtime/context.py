@@ -10,6 +10,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.runtime.identity import poller_identity
 from simpleflow_lab.runtime.output_contexts import OutputContexts
+from simpleflow_lab.runtime.process_session import ProcessSession, session_of
 from simpleflow_lab.service.watchable import WatchableService
 from simpleflow_lab.settings import Settings
 
@@ -38,7 +39,13 @@ class WorkerContext:
             self.settings.identity,
             max_open_activities=self.settings.swf_max_open_activity_count,
             max_lost_attempts=self.settings.lab_max_lost_attempts,
+            instance=self.session.instance,
         )
+
+    @property
+    def session(self) -> ProcessSession:
+        """The client session of this process at the service."""
+        return session_of(self.service)
 
     @cached_property
     def activity_defaults(self) -> Mapping[str, str]:

@@ -49,6 +49,7 @@ from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.runtime.worker import DECIDER, Worker, checked_count
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
+from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow
 
@@ -74,6 +75,7 @@ class Decider(Worker):
     """Decides for the executions of one task list."""
 
     kind = DECIDER
+    task_kind = DECISION_TASK
 
     def __init__(
         self,
@@ -120,7 +122,7 @@ class Decider(Worker):
         super().take_no_more()
         for registry in (workflow.registry, codec.registry):
             registry.unsubscribe(self._retry_blocked)
-        self._blocked.stop()
+        self._context.session.release(task["taskToken"] for task in self._blocked.stop())
 
     def forget_blocked(self) -> None:
         """See `Worker`. No decision counts as blocked any more."""

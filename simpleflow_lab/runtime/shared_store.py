@@ -12,24 +12,47 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar, Unpack
 
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.liveness import is_stopped
 from simpleflow_lab.engine.ownership import owner_pid
-from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, UsageError
+from simpleflow_lab.exceptions import (
+    ServiceUnreachableError,
+    StoreError,
+    StoreInUseError,
+    UnknownOperationException,
+    UnknownSessionFault,
+    UsageError,
+)
 from simpleflow_lab.http import store_keys
 from simpleflow_lab.http.client import EngineClient, connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.ports import ports_to_try
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.http.silent_owner import SilentOwner, Tell
+from simpleflow_lab.runtime import process_session
+from simpleflow_lab.runtime.identity import instance_id
 from simpleflow_lab.runtime.poller import POLL_SECONDS
+from simpleflow_lab.runtime.process_session import ProcessSession
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure
-from simpleflow_lab.service.watchable import DecisionAnswer, WatchableService
+from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer, WatchableService
+
+_POLLS: Final = frozenset({"poll_for_decision_task", "poll_for_activity_task"})
+_RESPONSES: Final = frozenset(
+    {
+        "respond_decision_task_completed",
+        "respond_activity_task_completed",
+        "respond_activity_task_failed",
+        "respond_activity_task_canceled",
+    }
+)
+_TELL_FIRST: Final = frozenset({"start_workflow_execution", "respond_decision_task_completed"})
+"""Operations before which the engine must know what this process defines and serves."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +60,8 @@ T = TypeVar("T")
 
 MAX_OWNERS: Final = 20
 """How many owners, one after the other, a call is made to. More deaths within a call than that are none."""
+LAST_RESPONSES_SECONDS: Final = 1.0
+"""For how long to wait for the responses that an owner may have sent before it died."""
 OWNER_SECONDS: Final = 5.0
 """How long to look for the owner of a store: between two owners there may be none for a moment."""
 
@@ -85,6 +110,12 @@ class SharedStore(DelegatingService):
         self._candidate: EngineClient | None = None
         self._endpoint: Endpoint | None = None
         self._served: list[Endpoint] = []
+        self._held: tuple[EngineClient, EngineClient] | None = None
+        self._polls_at: Counter[int] = Counter()
+        self._polls_changed = threading.Condition()
+        self.session = ProcessSession(self, hold=self._hold_session)
+        """The client session of this process."""
+        process_session.attach(self, self.session)
         self._connect()
 
     @property
@@ -100,10 +131,13 @@ class SharedStore(DelegatingService):
                 return
             if self._open.get(self.path) is self:
                 del self._open[self.path]
+        self.session.close()
         self._closed = True
         if self._candidate is not None:
             self._candidate.close()
         with self._lock:
+            if self._held is not None:
+                self._held[1].close()  # with this connection the session ends
             if self._endpoint is not None:
                 self._endpoint.close()
         if self._backend is not None:
@@ -142,7 +176,44 @@ class SharedStore(DelegatingService):
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """Carry out an operation of SWF on the engine."""
-        return self._on_engine(lambda engine: call_operation(engine, operation, request))
+        if operation in _POLLS:
+            return self._poll(operation, request)
+        if operation in _TELL_FIRST:
+            self.session.flush()
+        answer = self._on_engine(lambda engine: call_operation(engine, operation, request))
+        if operation in _RESPONSES:
+            self.session.done(request["taskToken"])
+        return answer
+
+    def _poll(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        while True:
+            try:
+                return self._on_engine(lambda engine: self._poll_at(engine, operation, request))
+            except UnknownSessionFault:
+                self.session.open_again()
+
+    def _poll_at(self, engine: WatchableService, operation: str, request: Mapping[str, Any]) -> Answer:
+        """Poll, and note the task that was given, so that the next owner is told of it."""
+        polled = id(engine)
+        with self._polls_changed:
+            self._polls_at[polled] += 1
+        try:
+            answer = call_operation(engine, operation, request)
+            token = answer.get("taskToken")
+            if token is not None:
+                self.session.took(token)
+            return answer
+        finally:
+            with self._polls_changed:
+                self._polls_at[polled] -= 1
+                if not self._polls_at[polled]:
+                    del self._polls_at[polled]
+                    self._polls_changed.notify_all()
+
+    def _wait_for_polls(self, dead: WatchableService) -> None:
+        """Wait until the polls at an owner that is gone have ended: the response to one may have come in time."""
+        with self._polls_changed:
+            self._polls_changed.wait_for(lambda: not self._polls_at[id(dead)], LAST_RESPONSES_SECONDS)
 
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
@@ -160,7 +231,68 @@ class SharedStore(DelegatingService):
 
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
         """See `WatchableService`."""
-        return self._on_engine(lambda engine: engine.answer_decision_task(**request))
+        self.session.flush()
+        answer = self._on_engine(lambda engine: engine.answer_decision_task(**request))
+        self.session.done(request["taskToken"])
+        return answer
+
+    # -- client sessions: see `WatchableService`
+
+    def open_session(self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = ()) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(
+            lambda engine: engine.open_session(instance=instance, record=record, taskTokens=taskTokens)
+        )
+
+    def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.keep_session(instance=instance, record=record))
+
+    def close_session(self, *, instance: str) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.close_session(instance=instance))
+
+    def release_task(self, *, taskToken: str) -> Answer:
+        """See `WatchableService`."""
+        answer = self._on_engine(lambda engine: engine.release_task(taskToken=taskToken))
+        self.session.done(taskToken)
+        return answer
+
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+        """See `WatchableService`."""
+        self.session.flush()
+        return self._on_engine(
+            lambda engine: engine.attach_execution(domain=domain, execution=execution, instance=instance)
+        )
+
+    def pollers(self, *, domain: str) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.pollers(domain=domain))
+
+    def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.describe_waiting(domain=domain, execution=execution))
+
+    def _hold_session(self) -> bool:
+        """Tell the owner, if it is another process, that this one lives. Its connection tells the owner the end."""
+        backend = self._backend
+        if not isinstance(backend, EngineClient):
+            return False
+        held = self._held
+        if held is None or held[0] is not backend:
+            if held is not None:
+                held[1].close()
+            held = self._held = (backend, backend.beside())
+        try:
+            held[1].hold_session(instance=instance_id())
+        except UnknownSessionFault:
+            self.session.open_again()
+            held[1].hold_session(instance=instance_id())
+        except UnknownOperationException:  # an owner of version 0.1.0 knows no sessions
+            return False
+        except ServiceUnreachableError:
+            self._reconnect(backend)
+        return True
 
     def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
         """See `WatchableService`."""
@@ -204,7 +336,10 @@ class SharedStore(DelegatingService):
             self._check()
             if self._backend is dead:
                 logger.info("the owner of %s is gone", self.path)
+                if dead is not None:
+                    self._wait_for_polls(dead)
                 self._connect()
+                self.session.wake()
 
     def _check(self) -> None:
         if self._closed:
@@ -255,6 +390,7 @@ class SharedStore(DelegatingService):
         except BaseException:
             engine.close()
             raise
+        self._open_session(engine)
         self._backend = engine
 
     def _connect_to_owner(self) -> None:
@@ -262,4 +398,11 @@ class SharedStore(DelegatingService):
             raise StoreError(f"the store {self.path} has an owner already, and its clock: open it without one")
         client = self._candidate = connect_to_owner(self.path, self._say)
         client.list_domains(registrationStatus="REGISTERED", maximumPageSize=1)
+        self._open_session(client)
         self._backend = client
+
+    def _open_session(self, engine: WatchableService) -> None:
+        """Tell a new owner of this process, if its session is open: before the first poll there."""
+        if self.session.is_open:
+            with contextlib.suppress(UnknownOperationException):  # an owner of version 0.1.0 knows no sessions
+                engine.open_session(**self.session.opening())

@@ -44,6 +44,8 @@ class Worker(abc.ABC):
 
     kind: ClassVar[str]
     """`decider` or `activity worker`."""
+    task_kind: ClassVar[str]
+    """The kind of its tasks."""
 
     def __init__(self, context: WorkerContext, task_list: str, *, limit: int):
         """`limit` tasks are handled at once."""
@@ -139,6 +141,7 @@ class Worker(abc.ABC):
             return
         self._begin()
         self.was_started = True
+        self._context.session.serve(self.task_kind, self._context.domain, self.task_list)
         self.poller.start()
 
     def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
@@ -165,6 +168,8 @@ class Worker(abc.ABC):
 
     def take_no_more(self) -> None:
         """Take no more tasks after those at hand; the caller releases the polls that wait."""
+        if self.was_started and not self.poller.is_stopping:
+            self._context.session.stop_serving(self.task_kind, self._context.domain, self.task_list)
         self.poller.stop()
 
     def release_polls(self) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.reports import MAX_RUNS, Reports, RunName
-from simpleflow_lab.service.watchable import DecisionAnswer
+from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 
 FIRST_PAUSE: Final = 0.02
@@ -86,6 +86,36 @@ class HistoryPolling(DelegatingService):
 
     def release_polls(self) -> None:
         """Do nothing: a poll that waits elsewhere ends when its time is over, and a poller that stops leaves it."""
+
+    # Amazon SWF knows no sessions.
+
+    def open_session(self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = ()) -> Answer:
+        """Do nothing."""
+        return {}
+
+    def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
+        """Do nothing."""
+        return {}
+
+    def close_session(self, *, instance: str) -> Answer:
+        """Do nothing."""
+        return {}
+
+    def release_task(self, *, taskToken: str) -> Answer:
+        """Do nothing: the task comes back by its timeout."""
+        return {}
+
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+        """Do nothing."""
+        return {}
+
+    def pollers(self, *, domain: str) -> Answer:
+        """Nobody that is known of."""
+        return {"pollers": []}
+
+    def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
+        """Nothing that is known of."""
+        return {"tasks": []}
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,4 +1,4 @@
-"""What runtime needs of a service beside SWF's operations: to wait for a history, to release polls, to be closed.
+"""What runtime needs of a service beside SWF's operations: to wait for a history, to have a session, to be closed.
 
 Rule: every service that a Lab may use has these methods: the embedded engine by itself, any other through
 `service.history_polling`.
@@ -18,6 +18,23 @@ class DecisionAnswer(TypedDict):
     taskToken: str
     decisions: NotRequired[Sequence[Structure]]
     executionContext: NotRequired[str]
+
+
+class ClientRecord(TypedDict):
+    """What a process says of itself when it opens a session, and of what has changed when it keeps one."""
+
+    pid: NotRequired[int]
+    """Its process id."""
+    hostname: NotRequired[str]
+    """The name of its machine."""
+    workflowTypes: NotRequired[Sequence[Structure]]
+    """The workflow types that it defines, each with `name`, `version` and the `fingerprint` of the definition."""
+    activityTypes: NotRequired[Sequence[Structure]]
+    """The activity types that it defines, likewise."""
+    decisionTaskLists: NotRequired[Sequence[Structure]]
+    """The task lists for which it polls for decision tasks, each with `domain` and `name`."""
+    activityTaskLists: NotRequired[Sequence[Structure]]
+    """The task lists for which it polls for activity tasks, likewise."""
 
 
 class WatchableService(SWFService, Protocol):
@@ -65,6 +82,59 @@ class WatchableService(SWFService, Protocol):
 
         Each of `decisionErrors` has `execution`, `error`, `message`, `endsWait` and `pid`; that of the execution itself
         comes first, then those of its children, of their children, …; `warnings` are its own texts.
+        """
+        ...
+
+    # -- client sessions; see `engine.client_sessions`. Amazon SWF has none: there these calls do nothing. --
+
+    def open_session(self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = ()) -> Answer:
+        """Open the session of this process, or tell the engine all of it again.
+
+        `instance` is the id in the identity of the process's polls. `taskTokens` are those of the tasks that it holds:
+        an engine that has taken over the store gives out again what else the process was given by the one before.
+        The answer's `differing` lists definitions of other processes that differ from those of this one.
+        """
+        ...
+
+    def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
+        """Say that this process lives, and what has changed in what it defines and serves; answers as `open_session`.
+
+        Raises `UnknownSessionFault`.
+        """
+        ...
+
+    def close_session(self, *, instance: str) -> Answer:
+        """End the session: its waiting polls end, and the tasks that the process holds are given out again."""
+        ...
+
+    def release_task(self, *, taskToken: str) -> Answer:
+        """Give back a decision task or activity task that this process won't answer: it is given out again at once.
+
+        It spends no retry. A task that is not held any more is no error.
+        """
+        ...
+
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+        """Let an open execution go by the definitions of this process from now on; a closed one stays as it is.
+
+        Raises `UnknownResourceFault`.
+        """
+        ...
+
+    def pollers(self, *, domain: str) -> Answer:
+        """Who polls for tasks of a domain: `pollers`, a list of structures.
+
+        Each has `kind` ("decision_task" or "activity"), `taskList`, `waitingPolls`, `tasks` (those that it holds) and,
+        unless it is a program without a session, `instance`, `pid`, `hostname`, `since`, `isSilent`.
+        """
+        ...
+
+    def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
+        """What the open tasks of an execution wait for: `tasks`, a list of structures.
+
+        Each has `kind`, `scheduledEventId`, `taskList`, `type` and `state` ("scheduled" or "started"); a scheduled one
+        has `since`, `isDefined` (whether a process with a session defines its type) and `reason`; a started one has
+        `since`, `holder` and `isSilent`. Raises `UnknownResourceFault`.
         """
         ...
 

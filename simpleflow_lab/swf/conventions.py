@@ -14,6 +14,12 @@ RETRY_TIMER: Final = "__simpleflow_task_"
 DEADLINE_TIMER: Final = "_simpleflow_deadline"
 """Start of the id of a timer that is the timeout of `futures.wait` or `futures.as_completed`; a number follows."""
 
+INSTANCE_KEY: Final = "instance"
+"""Key of a poller's identity: the id of its process's instance, by which the engine knows its client session."""
+DEFINITION_DIFFERS_KEY: Final = "definition_differs"
+"""Key of the identity that is recorded with a task whose process has another definition of the task's type than the one
+that the execution was started with, because no process that lives has that one."""
+
 WORKER_LOST: Final = (
     '{"simpleflow_lab":"worker lost","message":"the process that ran this activity task ended before it"}'
 )

@@ -15,6 +15,7 @@ import pytest
 
 from simpleflow_lab.engine.clock import ManualClock, SystemClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.task_lists import Poll
 from simpleflow_lab.exceptions import LimitExceededFault, StoreError, UnknownResourceFault
 from simpleflow_lab.swf import decisions
 from tests.service.scenario import DOMAIN, Scenario
@@ -135,7 +136,8 @@ def test_a_deadline_that_comes_while_a_poll_waits_wakes_it(
 
 def test_a_task_list_has_at_most_a_thousand_polls(lab: Scenario, engine: EmbeddedSWF) -> None:
     task_list = engine._durable.state.task_list("decision_task", DOMAIN, "decisions")
-    task_list._polls.extend([None] * 1000)  # type: ignore[list-item]
+    for _ in range(1000):
+        task_list.add_poll(Poll(None))
     with pytest.raises(LimitExceededFault):
         task_list.add_poll(None)  # type: ignore[arg-type]
     task_list._polls.clear()

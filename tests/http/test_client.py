@@ -156,7 +156,7 @@ def test_requests_that_have_no_json_or_are_too_large_are_refused_and_the_client_
 
 @pytest.mark.parametrize("body", [{}, {"domain": "lab"}, {"domain": "lab", "execution": {"workflowId": 1, "runId": 2}}])
 def test_a_wait_for_a_history_that_is_not_complete_is_refused(client, body):
-    with pytest.raises(ValidationException, match="afterEventId"):
+    with pytest.raises(ValidationException, match="WaitForHistory"):
         client._post("SimpleflowLab.WaitForHistory", body)
 
 

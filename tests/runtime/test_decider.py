@@ -71,7 +71,7 @@ def test_executions_side_by_side_are_decided_each_for_itself():
         assert [execution.result(60) for execution in executions] == list(range(1, 20))
 
 
-def test_an_activity_that_is_not_defined_here_fails_with_the_way_out(lab):
+def test_an_activity_that_no_process_defines_waits_until_one_does(lab):
     gone = activity.with_attributes(name="deciders.gone", raises_on_failure=True, **TASKS)(lambda: None)
 
     class NeedsIt(Workflow):
@@ -79,10 +79,19 @@ def test_an_activity_that_is_not_defined_here_fails_with_the_way_out(lab):
         task_list = "deciders"
 
         def run(self):
-            del activity.registry["deciders.gone", "1"]
-            return self.submit(gone).exception.reason
+            return self.submit(gone).result
 
-    assert "no activity 'deciders.gone' version '1' is defined in this process" in lab.start(NeedsIt).result(30)
+    del activity.registry["deciders.gone", "1"]
+    execution = lab.start(NeedsIt)
+    ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
+    while not any(event.type == "ActivityTaskScheduled" for event in execution.history()):
+        next(execution.watch(timeout=30))
+    with pytest.raises(TimeoutError):
+        execution.result(0.5)
+    waiting = lab.service.describe_waiting(domain=lab.domain, execution=ids)["tasks"]
+    assert [task["reason"] for task in waiting] == ["no process defines deciders.gone 1"]
+    activity.with_attributes(name="deciders.gone", raises_on_failure=True, **TASKS)(lambda: "found")
+    assert execution.result(30) == "found"
 
 
 def test_no_thread_is_left_when_a_lab_is_closed():

@@ -1,0 +1,276 @@
+"""Client sessions: which processes speak with the engine, what they define and serve, and which tasks they hold.
+
+A process that runs our deciders or activity workers opens one session at the engine, for as long as it lives. It says
+which workflow and activity types it defines, each with a fingerprint of the definition, and which task lists it serves.
+So the engine gives a task only to a process that has its code, and knows at once what a process that ends has left.
+
+Rule: a session is known by the id of its process's instance, which stands in the identity of each of its polls. A
+poll without one has no session: SWF's own rules hold for it. Nothing of this is in a history or on disk: after a
+restart the clients tell it again.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.exceptions import UnknownSessionFault, ValidationException
+from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, INSTANCE_KEY
+from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
+
+TypeKey = tuple[str, str, str]
+"""The kind of its tasks (`DECISION_TASK` or `ACTIVITY`), and the name and the version of a type."""
+ListKey = tuple[str, str, str]
+"""The kind of its tasks, the domain and the name of a task list."""
+
+HOME_SECONDS: Final = 1.0
+"""For how long a decision task waits for the process that decided its execution last, before another may take it."""
+SILENT_SECONDS: Final = 3.0
+"""A session that was not heard of for longer is silent: its process is suspended, or busy beyond measure."""
+CLAIM_SECONDS: Final = 3.0
+"""How long an engine that takes over a store waits for the processes that hold tasks of the previous one."""
+OPENING_SECONDS: Final = 10.0
+"""A session whose client has no connection for it within this time ends."""
+REMEMBERED_SESSIONS: Final = 200
+"""How many ended sessions are remembered with their definitions."""
+
+
+class HeldTask(NamedTuple):
+    """A task that was given to a session."""
+
+    kind: str
+    """`DECISION_TASK` or `ACTIVITY`."""
+    key: int
+    """The number of its execution."""
+    scheduled_id: int
+    """Its scheduledEventId."""
+    started_id: int
+    """Its startedEventId."""
+    list_key: ListKey | None = None
+    """The task list that it came from; `None` if it was started by a previous engine."""
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class ClientSession:
+    """One process that speaks with the engine."""
+
+    instance: str
+    """The id of the process's instance."""
+    pid: int
+    """Its process id."""
+    hostname: str
+    """The name of its machine."""
+    since: int
+    """When the session was opened, in milliseconds since 1970."""
+    spoke_at: float
+    """When the client last spoke, by `time.monotonic`."""
+    is_local: bool = False
+    """Whether it is the engine's own process."""
+    definitions: dict[TypeKey, str] = field(default_factory=dict)
+    """The fingerprints of what the process defines."""
+    serves: set[ListKey] = field(default_factory=set)
+    """The task lists that the process polls."""
+    held: dict[tuple[int, int], HeldTask] = field(default_factory=dict)
+    """The latest tasks that it was given, by execution and scheduledEventId; some of them are closed by now."""
+    compact_at: int = 256
+    """At how many held tasks the closed ones are dropped."""
+    connection: object = None
+    """The connection with whose end the session ends; `None` before there is one."""
+    ended: bool = False
+    """Whether the session has ended."""
+
+    def hold(self, task: HeldTask, is_held: Callable[[HeldTask], bool]) -> None:
+        """Note that the process holds this task; `is_held` says of an earlier one whether it is still open."""
+        self.held[task.key, task.scheduled_id] = task
+        if len(self.held) > self.compact_at:
+            self.held = {key: each for key, each in self.held.items() if is_held(each)}
+            self.compact_at = max(256, 2 * len(self.held))
+
+    def is_silent(self, now: float) -> bool:
+        """Whether it was not heard of for some time. `now` is by `time.monotonic`."""
+        return not self.is_local and now - self.spoke_at > SILENT_SECONDS
+
+
+class Match(Enum):
+    """Whether a session may take a task now."""
+
+    ALLOWED = 1
+    """It may."""
+    REFUSED = 2
+    """It does not define the type, or another process that lives has the definition that the execution goes by."""
+    LATER = 3
+    """Not yet: the process that decided the execution last comes first, for `HOME_SECONDS`."""
+
+
+class ClientSessions:
+    """The sessions of one engine."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.monotonic = monotonic
+        """The clock by which a session is silent, in seconds."""
+        self.living: dict[str, ClientSession] = {}
+        """The sessions that have not ended, by instance."""
+        self._ended: OrderedDict[str, Mapping[TypeKey, str]] = OrderedDict()
+
+    def __iter__(self) -> Iterator[ClientSession]:
+        return iter(list(self.living.values()))
+
+    def of_poll(self, identity: str | None) -> ClientSession | None:
+        """The session of a poll with this identity; `None` for one that has none.
+
+        Raises `UnknownSessionFault` if its process must open its session first.
+        """
+        instance = instance_of(identity)
+        return None if instance is None else self.get(instance)
+
+    def get(self, instance: str) -> ClientSession:
+        """The session of this instance. Raises `UnknownSessionFault`."""
+        found = self.living.get(instance)
+        if found is None:
+            raise UnknownSessionFault(f"there is no session of the instance {instance}: open it again")
+        return found
+
+    def end(self, session: ClientSession) -> None:
+        """Note that a session has ended; its definitions are remembered."""
+        session.ended = True
+        if self.living.get(session.instance) is session:
+            del self.living[session.instance]
+        self._ended[session.instance] = session.definitions
+        self._ended.move_to_end(session.instance)
+        while len(self._ended) > REMEMBERED_SESSIONS:
+            self._ended.popitem(last=False)
+
+    def wanted(self, home: str | None, type_key: TypeKey) -> str | None:
+        """The fingerprint of the definition that the process `home` has or had of a type; `None` if any will do."""
+        if home is None:
+            return None
+        session = self.living.get(home)
+        definitions = session.definitions if session is not None else self._ended.get(home, {})
+        return definitions.get(type_key)
+
+    def with_wanted(self, list_key: ListKey, type_key: TypeKey, wanted: str) -> ClientSession | None:
+        """A living session that serves the list and has the wanted definition."""
+        for session in self.living.values():
+            if session.definitions.get(type_key) == wanted and list_key in session.serves:
+                return session
+        return None
+
+    def differing(self, session: ClientSession) -> list[dict[str, Any]]:
+        """The definitions of other living sessions that differ from those of this one, of the same types."""
+        return [
+            {"kind": kind, "name": name, "version": version, "pid": other.pid, "fingerprint": theirs}
+            for other in self.living.values()
+            if other is not session
+            for (kind, name, version), theirs in other.definitions.items()
+            if session.definitions.get((kind, name, version), theirs) != theirs
+        ]
+
+    def differs(self, session: ClientSession, type_key: TypeKey, home: str | None) -> bool:
+        """Whether the session has another definition of the type than the process `home` has or had."""
+        wanted = self.wanted(home, type_key)
+        return wanted is not None and wanted != session.definitions.get(type_key)
+
+    def match(
+        self, session: ClientSession, list_key: ListKey, type_key: TypeKey, home: str | None, age: float
+    ) -> Match:
+        """Whether this session may take a task of this type from this list.
+
+        `home` is the instance whose definitions the execution goes by; `age` is for how many seconds the task waits.
+        """
+        own = session.definitions.get(type_key)
+        if own is None:
+            return Match.REFUSED
+        if home is None or home == session.instance:
+            return Match.ALLOWED
+        wanted = self.wanted(home, type_key)
+        if wanted not in (None, own) and self.with_wanted(list_key, type_key, str(wanted)) is not None:
+            return Match.REFUSED
+        if list_key[0] == DECISION_TASK and age < HOME_SECONDS:
+            first = self.living.get(home)
+            if (
+                first is not None
+                and type_key in first.definitions
+                and list_key in first.serves
+                and not first.is_silent(self.monotonic())
+            ):
+                return Match.LATER
+        return Match.ALLOWED
+
+
+@functools.lru_cache(maxsize=1024)
+def instance_of(identity: str | None) -> str | None:
+    """The id of the process's instance in a poll's identity; `None` if there is none."""
+    if not identity or INSTANCE_KEY not in identity:
+        return None
+    try:
+        found = json.loads(identity).get(INSTANCE_KEY)
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def with_different_definition(identity: str | None) -> str | None:
+    """A poll's identity, with the mark that the process has another definition than the execution goes by.
+
+    An identity that has no room for it stays as it is.
+    """
+    try:
+        text = json.dumps(json.loads(identity or "") | {DEFINITION_DIFFERS_KEY: True})
+    except (ValueError, TypeError, RecursionError):
+        return identity
+    return text if len(text) <= limits.MAX_IDENTITY else identity
+
+
+# -- as a client tells it ----------------------------------------------------------------------------------------------
+
+_TYPES: Final = {"workflowTypes": DECISION_TASK, "activityTypes": ACTIVITY}
+_LISTS: Final = {"decisionTaskLists": DECISION_TASK, "activityTaskLists": ACTIVITY}
+
+
+def definitions_of(record: Mapping[str, Any]) -> dict[TypeKey, str] | None:
+    """The definitions in a client's record; `None` if it says nothing of them. Raises `ValidationException`."""
+    if not any(member in record for member in _TYPES):
+        return None
+    try:
+        return {
+            (kind, str(each["name"]), str(each["version"])): str(each["fingerprint"])
+            for member, kind in _TYPES.items()
+            for each in record.get(member, ())
+        }
+    except (TypeError, KeyError):
+        raise ValidationException("a definition needs name, version and fingerprint") from None
+
+
+def serves_of(record: Mapping[str, Any]) -> set[ListKey] | None:
+    """The served task lists in a client's record; `None` if it says nothing of them. Raises `ValidationException`."""
+    if not any(member in record for member in _LISTS):
+        return None
+    try:
+        return {
+            (kind, str(each["domain"]), str(each["name"]))
+            for member, kind in _LISTS.items()
+            for each in record.get(member, ())
+        }
+    except (TypeError, KeyError):
+        raise ValidationException("a served task list needs domain and name") from None
+
+
+def record_of(definitions: Mapping[TypeKey, str], serves: set[ListKey]) -> dict[str, Any]:
+    """What a client tells of its definitions and of the task lists that it serves."""
+    record: dict[str, Any] = {}
+    for member, kind in _TYPES.items():
+        record[member] = [
+            {"name": name, "version": version, "fingerprint": fingerprint}
+            for (of, name, version), fingerprint in definitions.items()
+            if of == kind
+        ]
+    for member, kind in _LISTS.items():
+        record[member] = [{"domain": domain, "name": name} for of, domain, name in sorted(serves) if of == kind]
+    return record

@@ -1,0 +1,159 @@
+"""Who polls, and what the open tasks of an execution wait for, as plain data for other processes.
+
+Rule: this reads the engine's state and changes nothing. Names of members are spelled as SWF spells its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, ListKey, TypeKey, instance_of
+from simpleflow_lab.engine.engine_state import EngineState
+from simpleflow_lab.engine.execution_state import ExecutionState, started_event, to_milliseconds
+from simpleflow_lab.engine.task_lists import ScheduledTask
+from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
+from simpleflow_lab.swf.history import HistoryEvent
+
+
+def pollers(state: EngineState, domain: str) -> list[dict[str, Any]]:
+    """Each process that polls a task list of the domain, and each program without a session that polls now."""
+    waiting: dict[tuple[ClientSession | None, ListKey], int] = {}
+    for key, task_list in state.task_lists():
+        for poll in task_list.polls():
+            if not poll.finished:
+                waiting[poll.session, key] = waiting.get((poll.session, key), 0) + 1
+    served = {(session, key) for session in state.sessions for key in session.serves}
+    listed = sorted(
+        served | waiting.keys(), key=lambda each: (each[1][2], each[1][0], each[0].since if each[0] is not None else 0)
+    )
+    return [
+        {
+            "kind": key[0],
+            "taskList": key[2],
+            "waitingPolls": waiting.get((session, key), 0),
+            "tasks": [] if session is None else [_task(state, held) for held in _held(state, session, key)],
+            **({} if session is None else _client(state, session)),
+        }
+        for session, key in listed
+        if key[1] == domain
+    ]
+
+
+def _client(state: EngineState, session: ClientSession) -> dict[str, Any]:
+    return {
+        "instance": session.instance,
+        "pid": session.pid,
+        "hostname": session.hostname,
+        "since": session.since / 1000,
+        "isSilent": session.is_silent(state.sessions.monotonic()),
+    }
+
+
+def _held(state: EngineState, session: ClientSession, key: ListKey) -> Iterator[HeldTask]:
+    return (held for held in session.held.values() if held.list_key == key and state.is_held(held))
+
+
+def _task(state: EngineState, held: HeldTask) -> dict[str, Any]:
+    execution = state.open[held.key]
+    return {
+        "workflowExecution": execution.run.execution,
+        "scheduledEventId": held.scheduled_id,
+        "since": to_milliseconds(execution.events[held.started_id - 1].timestamp) / 1000,
+        "type": _type(_type_key(execution, execution.events[held.scheduled_id - 1])),
+    }
+
+
+def _type_key(execution: ExecutionState, scheduled: HistoryEvent) -> TypeKey:
+    kind = DECISION_TASK if scheduled.type == "DecisionTaskScheduled" else ACTIVITY
+    return ScheduledTask(kind, execution, scheduled).type_key
+
+
+def _type(key: TypeKey) -> dict[str, str]:
+    return {"name": key[1], "version": key[2]}
+
+
+def open_tasks(state: EngineState, execution: ExecutionState) -> list[dict[str, Any]]:
+    """The open decision task and activity tasks of an execution, and what each waits for."""
+    tasks = []
+    if execution.started is not None:
+        tasks.append(_started(state, execution, DECISION_TASK, *execution.started))
+    elif execution.queued:
+        tasks.append(_scheduled(state, execution, DECISION_TASK, execution.queued))
+    for entity in execution.entities.of(ACTIVITY):
+        started = started_event(entity)
+        if started is None:
+            tasks.append(_scheduled(state, execution, ACTIVITY, entity.id))
+        else:
+            tasks.append(_started(state, execution, ACTIVITY, entity.id, started.id))
+    return tasks
+
+
+def _about(execution: ExecutionState, kind: str, scheduled_id: int) -> dict[str, Any]:
+    scheduled = execution.events[scheduled_id - 1]
+    about: dict[str, Any] = {
+        "kind": kind,
+        "scheduledEventId": scheduled_id,
+        "taskList": scheduled.attributes["taskList"]["name"],
+        "type": _type(_type_key(execution, scheduled)),
+    }
+    if kind == ACTIVITY:
+        about["activityId"] = scheduled.attributes["activityId"]
+    return about
+
+
+def _started(
+    state: EngineState, execution: ExecutionState, kind: str, scheduled_id: int, started_id: int
+) -> dict[str, Any]:
+    started = execution.events[started_id - 1]
+    identity = started.attributes.get("identity")
+    instance = instance_of(identity)
+    session = state.sessions.living.get(instance) if instance is not None else None
+    return {
+        **_about(execution, kind, scheduled_id),
+        "state": "started",
+        "since": to_milliseconds(started.timestamp) / 1000,
+        "holder": {"identity": identity} if session is None else _client(state, session),
+        "isSilent": session is not None and session.is_silent(state.sessions.monotonic()),
+    }
+
+
+def _scheduled(state: EngineState, execution: ExecutionState, kind: str, scheduled_id: int) -> dict[str, Any]:
+    scheduled = execution.events[scheduled_id - 1]
+    about = _about(execution, kind, scheduled_id)
+    return {
+        **about,
+        "state": "scheduled",
+        "since": to_milliseconds(scheduled.timestamp) / 1000,
+        "isDefined": any(_type_key(execution, scheduled) in session.definitions for session in state.sessions),
+        "reason": _reason(state, execution, (kind, execution.run.domain, about["taskList"]), scheduled),
+    }
+
+
+def _reason(state: EngineState, execution: ExecutionState, key: ListKey, scheduled: HistoryEvent) -> str:
+    """Why nobody has taken a task, in words."""
+    type_key = _type_key(execution, scheduled)
+    name = f"{type_key[1]} {type_key[2]}"
+    serving = [session for session in state.sessions if key in session.serves]
+    defining = [session for session in state.sessions if type_key in session.definitions]
+    able = [session for session in serving if session in defining]
+    wanted = state.sessions.wanted(execution.home, type_key)
+    holder = state.sessions.with_wanted(key, type_key, wanted) if wanted is not None else None
+    if holder is not None:
+        able = [session for session in able if session.definitions[type_key] == wanted]
+    if not able:
+        unknown = any(poll.session is None for poll in state.task_list(*key).polls())
+        state.drop_if_empty(key)
+        if unknown:
+            return "a program without a session is about to take it"
+        if not defining:
+            return f"no process defines {name}"
+        pids = ", ".join(str(session.pid) for session in defining)
+        return f"no process that defines {name} polls the task list {key[2]!r}: process {pids} defines it"
+    if holder is not None and (len(serving) > len(able) or holder.is_silent(state.sessions.monotonic())):
+        return f"waits for process {holder.pid}, which has the definition it was started with"
+    silent = [session for session in able if session.is_silent(state.sessions.monotonic())]
+    if len(silent) == len(able):
+        return f"process {', '.join(str(session.pid) for session in able)} defines {name} and is silent: is it stopped?"
+    busy = sum(1 for session in able for _ in _held(state, session, key))
+    return f"{busy} pollers busy" if busy != 1 else "1 poller busy"

@@ -1,0 +1,239 @@
+"""The client session of this process at one service: what it tells the engine, and when.
+
+It opens with the first task list that this process serves, and tells which workflow and activity types are defined
+here. A thread tells what is defined later, and says every second that the process lives, if the engine is another
+process's.
+
+Rule: the engine knows a definition before an execution goes by it, and a served task list before the first task for it:
+`flush` is called before each. Telling the engine never fails a definition, and never holds it up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from simpleflow_lab import activity, workflow
+from simpleflow_lab.exceptions import SimpleflowLabError, UnknownOperationException, UnknownSessionFault
+from simpleflow_lab.runtime.fingerprints import fingerprint
+from simpleflow_lab.runtime.identity import instance_id
+from simpleflow_lab.service.watchable import ClientRecord, WatchableService
+from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
+
+logger = logging.getLogger(__name__)
+
+KEEP_SECONDS: Final = 1.0
+"""How often the engine of another process hears that this one lives."""
+RELEASE_SECONDS: Final = 2.0
+"""For how long a process that stops waits until the engine has the tasks that it gives back."""
+
+
+class ProcessSession:
+    """The session of this process at one service. Any thread may use it."""
+
+    def __init__(self, service: WatchableService | None, *, hold: Callable[[], bool] | None = None):
+        """`service` is `None` where there are no sessions: then nothing here has an effect. `hold` says to an engine of
+        another process that this one lives, and gives whether there is such an engine."""
+        self._service = service
+        self._hold = hold
+        self._start_over()
+        _sessions.add(self)
+
+    def _start_over(self) -> None:
+        """Have no session."""
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._wake = threading.Event()
+        self._lists: Counter[tuple[str, str, str]] = Counter()
+        self._tokens: set[str] = set()
+        self._dirty = False
+        self._thread: threading.Thread | None = None
+        self.is_open = False
+        """Whether the engine was told of this process."""
+
+    @property
+    def instance(self) -> str | None:
+        """The instance in the identity of this process's polls; `None` where there are no sessions."""
+        return None if self._service is None else instance_id()
+
+    # -- what is served
+
+    def serve(self, kind: str, domain: str, task_list: str) -> None:
+        """Say that this process polls this task list from now on; `kind` is that of the tasks."""
+        if self._service is None:
+            return
+        with self._lock:
+            self._lists[kind, domain, task_list] += 1
+            self._dirty = True
+        self.flush()
+
+    def stop_serving(self, kind: str, domain: str, task_list: str) -> None:
+        """Take back one `serve`."""
+        if self._service is None:
+            return
+        with self._lock:
+            self._lists[kind, domain, task_list] -= 1
+            self._lists += Counter()  # without those that are 0
+            self._dirty = True
+        self._wake.set()
+
+    def flush(self) -> None:
+        """Tell the engine what has changed; after it, the engine knows. Opens the session if need be."""
+        if not self._dirty or self._service is None:
+            return
+        with self._opening:
+            if not self.is_open:
+                self._open()
+            elif self._dirty:
+                self._dirty = False
+                try:
+                    self._told(self._service.keep_session(instance=instance_id(), record=self._record()))
+                except UnknownSessionFault:
+                    self._service.open_session(**self.opening())
+                except UnknownOperationException:  # an owner of version 0.1.0 knows no sessions
+                    return
+                except BaseException:
+                    self._dirty = True
+                    raise
+
+    def open_again(self) -> None:
+        """Open the session at an engine that doesn't know it."""
+        assert self._service is not None
+        self._service.open_session(**self.opening())
+
+    def _open(self) -> None:
+        assert self._service is not None
+        self.is_open = True
+        for registry in (workflow.registry, activity.registry):
+            registry.subscribe(self._defined)
+        self._dirty = False
+        with contextlib.suppress(UnknownOperationException):
+            self._told(self._service.open_session(**self.opening()))
+        self._thread = threading.Thread(target=self._keep, name="simpleflow-lab session", daemon=True)
+        self._thread.start()
+
+    def _defined(self, definition: object) -> None:
+        self._dirty = True
+        self._wake.set()
+
+    # -- what the engine is told
+
+    def opening(self) -> dict[str, Any]:
+        """The arguments of `open_session`."""
+        with self._lock:
+            tokens = sorted(self._tokens)
+        return {"instance": instance_id(), "record": self._record(), "taskTokens": tokens}
+
+    def _record(self) -> ClientRecord:
+        with self._lock:
+            lists = sorted(self._lists)
+        return {
+            "pid": os.getpid(),
+            "hostname": socket.gethostname(),
+            "workflowTypes": _types(list(workflow.registry.items())),
+            "activityTypes": _types(list(activity.registry.items())),
+            "decisionTaskLists": [{"domain": d, "name": name} for kind, d, name in lists if kind == DECISION_TASK],
+            "activityTaskLists": [{"domain": d, "name": name} for kind, d, name in lists if kind == ACTIVITY],
+        }
+
+    def _told(self, answer: Any) -> None:
+        for other in answer.get("differing", ()):
+            logger.info("process %s has another definition of %s %s", other["pid"], other["name"], other["version"])
+
+    # -- what is held
+
+    def took(self, token: str) -> None:
+        """Note that this process was given a task."""
+        self._tokens.add(token)
+
+    def done(self, token: str) -> None:
+        """Note that this process has answered a task."""
+        self._tokens.discard(token)
+
+    def release(self, tokens: Iterable[str]) -> None:
+        """Give these tasks back: they are given out again at once. Waits a moment for it at most."""
+        given_back = list(tokens)
+        service = self._service
+        if service is None or not given_back:
+            return
+
+        def release() -> None:
+            for token in given_back:
+                try:
+                    service.release_task(taskToken=token)
+                except SimpleflowLabError as error:
+                    # It comes back with the session's end, or by its timeout.
+                    logger.info("a task could not be given back: %s", error)
+                else:
+                    self.done(token)
+
+        thread = threading.Thread(target=release, name="simpleflow-lab release", daemon=True)
+        thread.start()
+        thread.join(RELEASE_SECONDS)
+
+    # -- the thread
+
+    def _keep(self) -> None:
+        while self.is_open:
+            try:
+                self.flush()
+                pause = KEEP_SECONDS if self._hold is not None and self._hold() else None
+            except Exception:
+                # A suspended or dying owner, a closed store: the next call of a poller finds out which.
+                logger.debug("the session could not be kept", exc_info=True)
+                pause = KEEP_SECONDS
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def wake(self) -> None:
+        """Let the thread look at once whose engine it is."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Tell the engine nothing more."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        for registry in (workflow.registry, activity.registry):
+            registry.unsubscribe(self._defined)
+        self._wake.set()
+
+
+def _types(definitions: Iterable[tuple[tuple[str, str], Any]]) -> list[dict[str, str]]:
+    return [
+        {"name": name, "version": version, "fingerprint": fingerprint(definition)}
+        for (name, version), definition in definitions
+    ]
+
+
+# -- the sessions of this process --------------------------------------------------------------------------------------
+
+_sessions: Final[weakref.WeakSet[ProcessSession]] = weakref.WeakSet()
+_by_service: Final[weakref.WeakKeyDictionary[Any, ProcessSession]] = weakref.WeakKeyDictionary()
+
+
+def attach(service: Any, session: ProcessSession) -> None:
+    """Make this the session at a service."""
+    _by_service[service] = session
+
+
+def session_of(service: Any) -> ProcessSession:
+    """The session of this process at a service; one without effect if the service has no sessions."""
+    found = _by_service.get(service)
+    return found if found is not None else ProcessSession(None)
+
+
+def _start_over_in_child() -> None:
+    """A forked process has no session until it serves something itself."""
+    for session in list(_sessions):
+        session._start_over()
+
+
+os.register_at_fork(after_in_child=_start_over_in_child)
