@@ -6,7 +6,8 @@
 
 An activity is a function, an `async def` function, or a class with an `execute` method. An `Activity` is still called
 like what it wraps. Decorating registers it by `(name, version)`: an activity worker runs only what is registered in its
-process, never something named by a history. Defining it again replaces it.
+process, never something named by a history. Defining it again replaces it; two that differ, as those of a factory or a
+loop, need a name each.
 
 While it runs as a task, its code may call `current_context()`, and report its progress with `heartbeat(0.4)`, which
 also raises when the activity should stop.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +26,7 @@ from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST
 from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import Around, through
+from simpleflow_lab.redefinitions import is_made_again, warn_of_another
 from simpleflow_lab.retry import Retry, check_retry
 
 
@@ -103,7 +106,10 @@ class Activity:
         self.meta = dict(meta) if meta else {}
         self.executor = executor
         functools.update_wrapper(self, callable, updated=())
-        registry.define((self.name, self.version), self)
+        key = (self.name, self.version)
+        replaced = weakref.ref(registry[key]) if key in registry else None
+        registry.define(key, self)
+        warn_of_another("activity", key, replaced, self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function (or make an instance of the class) here and now, as if it were not decorated."""
@@ -149,6 +155,15 @@ class Activity:
 
 registry: Final[Definitions[tuple[str, str], Activity]] = Definitions()
 """Every activity defined in this process, by (name, version)."""
+
+
+def is_replaced_activity(activity: Activity) -> bool:
+    """Whether another definition has this one's name and version, so that a task of it would run that one's code.
+
+    The same activity made again, by a cell that is run again for example, is no other.
+    """
+    latest = registry.get((activity.name, activity.version))
+    return latest is not activity and latest is not None and not is_made_again(latest, activity)
 
 
 def with_attributes(

@@ -89,6 +89,10 @@ class DeterminismWarning(UserWarning):
     """A line of a workflow's code that may give something else when it runs again."""
 
 
+class DefinitionWarning(UserWarning):
+    """A definition of an activity or workflow took the type of another one that is still in use."""
+
+
 class ActivityCanceled(BaseException):
     """Raised inside an activity that should stop: a cancel request came, or its execution has closed.
 
@@ -460,6 +464,20 @@ class WorkflowNotRegisteredError(DecisionTaskError):
         )
         self.name = name
         self.version = version
+
+
+class ReplacedDefinitionError(DecisionTaskError):
+    """A submit of an activity or workflow whose type another definition took: that one's code would run."""
+
+    def __init__(self, kind: str, name: str, version: str, line: str | None = None):
+        at = f" at {line}" if line else ""
+        super().__init__(
+            f"the {kind} {name!r} (version {version}) that is submitted{at} is no longer defined: another definition "
+            "has its name and version now, and that one's code would run. Give each a name or a version of its own"
+        )
+        self.name = name
+        self.version = version
+        self.line = line
 
 
 class UnreadableValueError(DecisionTaskError, EncodingError):

@@ -30,6 +30,7 @@ from simpleflow_lab.data.codec import arguments_of, encode
 from simpleflow_lab.exceptions import (
     EncodingError,
     JumboTooLargeError,
+    ReplacedDefinitionError,
     UnknownResourceFault,
     UsageError,
     WorkflowExecutionAlreadyStartedFault,
@@ -46,7 +47,7 @@ from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.limits import MAX_ID
 from simpleflow_lab.workers import Workers
-from simpleflow_lab.workflow import Workflow
+from simpleflow_lab.workflow import Workflow, is_replaced_workflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -434,6 +435,8 @@ class Lab:
         if isinstance(found, type) and issubclass(found, Workflow):
             if found.run is Workflow.run:
                 raise UsageError(f"{found.__name__} has no run method: write one")
+            if is_replaced_workflow(found):
+                raise UsageError(str(ReplacedDefinitionError("workflow", found.type_name(), found.type_version())))
             return found
         raise UsageError(f"{workflow!r} is no workflow: give a subclass of simpleflow_lab.Workflow")
 

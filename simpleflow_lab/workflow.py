@@ -22,6 +22,7 @@ import logging
 import random
 import uuid
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
@@ -32,6 +33,7 @@ from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.marker import Marker
+from simpleflow_lab.redefinitions import is_made_again, warn_of_another
 from simpleflow_lab.retry import Retry, check_retry
 from simpleflow_lab.signal import Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.task import (
@@ -130,10 +132,12 @@ class Workflow:
         same = same_type.setdefault(kind, {})
         if kind not in registry:
             same.clear()  # a notebook's cell took its definitions back
-        same.pop(cls.class_name(), None)  # the definition that comes last stands last, here and in the registry
+        # The definition that comes last stands last, here and in the registry.
+        replaced = weakref.ref(same.pop(cls.class_name())) if cls.class_name() in same else None
         same[cls.class_name()] = cls
         registry.pop(kind, None)
         registry.define(kind, cls)
+        warn_of_another("workflow", kind, replaced, cls)
 
     def __init__(self, executor: Executor):
         self.executor: Executor = executor
@@ -423,6 +427,13 @@ def forget(workflow: type[Workflow]) -> None:
         del registry[kind]
         if same:
             registry[kind] = next(reversed(same.values()))
+
+
+def is_replaced_workflow(workflow: type[Workflow]) -> bool:
+    """Whether another definition has this one's type and class name, so that an execution of it would run that one's
+    code. The same class made again, by a cell that is run again for example, is no other."""
+    latest = same_type.get((workflow.type_name(), workflow.type_version()), {}).get(workflow.class_name())
+    return latest is not workflow and latest is not None and not is_made_again(latest, workflow)
 
 
 def input_of(workflow: type[Workflow], args: Any, kwargs: Any) -> dict[str, Any]:

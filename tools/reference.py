@@ -45,7 +45,15 @@ PAGES: Final = (
     Page(
         "values",
         "Values and objects",
-        ("definitions", "data.codec", "data.numpy_pandas", "data.objects", "data.fields", "data.references"),
+        (
+            "definitions",
+            "redefinitions",
+            "data.codec",
+            "data.numpy_pandas",
+            "data.objects",
+            "data.fields",
+            "data.references",
+        ),
     ),
     Page(
         "views",

@@ -26,6 +26,7 @@ from typing import Any, Final
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.data.codec import decode, encode
 from simpleflow_lab.exceptions import EncodingError, UsageError
+from simpleflow_lab.redefinitions import codes_in, instructions_of
 
 RUN_ELSEWHERE: Final = "__run_elsewhere__"
 """The attribute of a function that runs another function in another interpreter; its value is that function."""
@@ -174,27 +175,12 @@ def _is_its_source(source: str, running: types.CodeType) -> bool:
     compiled = [_compile(source, running.co_name, flags)]
     with contextlib.suppress(SyntaxError):
         compiled.append(_compile("".join(linecache.getlines(running.co_filename)), running.co_name, flags))
-    return any(_bytes_of(part) == _bytes_of(running) for code in compiled for part in _codes_in(code))
-
-
-def _bytes_of(code: types.CodeType) -> list[tuple[str, bytes, tuple[str, ...], list[str]]]:
-    """The instructions of this code and of all code within, without line numbers."""
-    return [
-        (part.co_name, part.co_code, part.co_names, [repr(c) for c in part.co_consts if not hasattr(c, "co_code")])
-        for part in (code, *_codes_in(code))
-    ]
-
-
-def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
-    for part in code.co_consts:
-        if isinstance(part, types.CodeType):
-            yield part
-            yield from _codes_in(part)
+    return any(instructions_of(part) == instructions_of(running) for code in compiled for part in codes_in(code))
 
 
 def _globals_of(code: types.CodeType) -> Iterator[str]:
     """The names that this code and all code within look up outside themselves."""
-    for part in (code, *_codes_in(code)):
+    for part in (code, *codes_in(code)):
         for instruction in dis.get_instructions(part):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                 yield str(instruction.argval)

@@ -21,9 +21,9 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from simpleflow_lab import workflow
+from simpleflow_lab import activity, workflow
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.data import codec
 from simpleflow_lab.data.fields import Fields
@@ -56,6 +56,10 @@ from simpleflow_lab.workflow import Workflow
 logger = logging.getLogger(__name__)
 
 __all__ = ["REPLAY_CACHE_SIZE", "Decider", "Listener", "registered_workflow"]
+
+
+_REMEDIES: Final = (workflow.registry, activity.registry, codec.registry)
+"""Where a new definition may be what a blocked decision waits for."""
 
 
 class Listener(Protocol):
@@ -120,7 +124,7 @@ class Decider(Worker):
     def take_no_more(self) -> None:
         """Take no more tasks, and retry no blocked decision any more."""
         super().take_no_more()
-        for registry in (workflow.registry, codec.registry):
+        for registry in _REMEDIES:
             registry.unsubscribe(self._retry_blocked)
         self._context.session.release(task["taskToken"] for task in self._blocked.stop())
 
@@ -150,7 +154,7 @@ class Decider(Worker):
         self.is_giving_up = False
         self._blocked_since.clear()
         self._blocked.start()
-        for registry in (workflow.registry, codec.registry):
+        for registry in _REMEDIES:
             registry.subscribe(self._retry_blocked)
 
     def _cache(self) -> ReplayCache:

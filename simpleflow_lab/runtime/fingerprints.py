@@ -2,9 +2,10 @@
 
 Processes of one store compare them to tell whether they mean the same by a name. The same text, in two kernels, or in
 a script and where another program imports that script, has one fingerprint; a comment, a docstring, the place in the
-file and the name of the file don't count. What counts: the definition's own code and attributes, the values that it
-closes over and its defaults, and every global name that it uses, followed from function to function and from class to
-class through the author's own modules. Of an author's module that is used as a whole, its source.
+file and the name of the file don't count. What counts: the definition's own code, the values that it closes over and
+its defaults, and every global name that it uses, followed from function to function and from class to class through
+the author's own modules. Of an author's module that is used as a whole, its source. The attributes of an activity (task
+list, timeouts, retry) count for the workflows that submit it: they say how it is asked for, and not what runs.
 
 *Rule:* a fingerprint follows from the code alone: the same in every process, whatever ran there and in which order sets
 are. What can't be told (the state of an object that is no plain value, a function that is looked up by its name) is no
@@ -34,10 +35,11 @@ import sysconfig
 import textwrap
 import types
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.activity import Activity, NotSet
+from simpleflow_lab.redefinitions import codes_in, instructions_of
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.workflow import Workflow
 
@@ -134,7 +136,7 @@ class _Tracer:
     def record(self) -> Any:
         """The record of the definition."""
         if isinstance(self._definition, Activity):
-            return ["activity", self._attributes_of(self._definition), self._value(self._definition.callable)]
+            return ["activity", self._definition.executor, self._value(self._definition.callable)]
         workflow = self._definition
         return ["workflow", workflow.type_name(), workflow.type_version(), self._value(workflow)]
 
@@ -382,9 +384,9 @@ def text_of(code: types.CodeType, names: Mapping[str, Any] | None = None) -> str
     flags = code.co_flags & _FUTURE_FLAGS
     with contextlib.suppress(SyntaxError, ValueError, RecursionError):
         for running, text in _functions_in(source, flags).get((code.co_name, code.co_firstlineno), ()):
-            if _instructions(running) == _instructions(code):
+            if instructions_of(running) == instructions_of(code):
                 return text
-    return f"{sys.implementation.cache_tag} {_instructions(code)}"
+    return f"{sys.implementation.cache_tag} {instructions_of(code)}"
 
 
 @functools.lru_cache(maxsize=64)
@@ -435,14 +437,6 @@ def _text(node: _Definition) -> str:
     return ast.unparse(bare)
 
 
-def codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
-    """The code of every function within this code."""
-    for part in code.co_consts:
-        if isinstance(part, types.CodeType):
-            yield part
-            yield from codes_in(part)
-
-
 @functools.lru_cache(maxsize=4096)
 def names_used(code: types.CodeType) -> tuple[str, ...]:
     """The names that this code, and all code within, looks up outside itself, in order."""
@@ -453,27 +447,3 @@ def names_used(code: types.CodeType) -> tuple[str, ...]:
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
     }
     return tuple(sorted(found))
-
-
-@functools.lru_cache(maxsize=4096)
-def _instructions(code: types.CodeType) -> str:
-    """The instructions of a function and of all functions within, without the lines and the file they are from."""
-
-    def constant(value: Any) -> Any:
-        match value:
-            case types.CodeType():
-                return record(value)
-            case tuple():
-                return ["tuple", [constant(item) for item in value]]
-            case frozenset():
-                return ["set", sorted(json.dumps(constant(item)) for item in value)]
-        return [type(value).__name__, repr(value)]
-
-    def record(code: types.CodeType) -> Any:
-        return [
-            *(code.co_name, code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
-            *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
-            [constant(value) for value in code.co_consts],
-        ]
-
-    return json.dumps(record(code))

@@ -42,7 +42,15 @@ SIMPLE = """
         return x + 1
 """
 
+ASKED = ("task_list='etl'", "retry=2", "retry=Retry(initial_interval=3)", "idempotent=True", "heartbeat_timeout=9")
 SAME = {
+    **{
+        f"how it is asked for: {attribute.partition('=')[0]}": (
+            "@activity.with_attributes(name='fp.work')\ndef work(x): return x",
+            f"@activity.with_attributes(name='fp.work', {attribute})\ndef work(x): return x",
+        )
+        for attribute in ASKED
+    },
     "a comment, a docstring and blank lines": (
         SIMPLE,
         '''
@@ -187,18 +195,17 @@ OTHER = {
         "a = activity.with_attributes(name='fp.b')(len)\n"
         "class work(Workflow):\n    name = 'fp.work'\n    def run(self): return self.submit(a, 1).result",
     ),
+    "where it runs": (
+        "@activity.with_attributes(name='fp.work')\ndef work(x): return x",
+        "@activity.with_attributes(name='fp.work', executor='processes')\ndef work(x): return x",
+    ),
     **{
-        f"the attribute {attribute.partition('=')[0]}": (
-            "@activity.with_attributes(name='fp.work')\ndef work(x): return x",
-            f"@activity.with_attributes(name='fp.work', {attribute})\ndef work(x): return x",
+        f"how a workflow asks for an activity: {attribute.partition('=')[0]}": tuple(
+            f"@activity.with_attributes(name='fp.a'{given})\ndef a(x): return x\n"
+            "class work(Workflow):\n    name = 'fp.work'\n    def run(self): return self.submit(a, 1).result"
+            for given in ("", f", {attribute}")
         )
-        for attribute in (
-            "task_list='etl'",
-            "retry=2",
-            "retry=Retry(initial_interval=3)",
-            "idempotent=True",
-            "meta={'a': 1}",
-        )
+        for attribute in ASKED
     },
 }
 
@@ -209,6 +216,7 @@ def test_the_same_code_has_the_same_fingerprint(name):
     assert fingerprint(defined(first)) == fingerprint(defined(second))
 
 
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
 @pytest.mark.parametrize("name", OTHER)
 def test_other_code_has_another_fingerprint(name):
     first, second = OTHER[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from simpleflow_lab.activity import is_replaced_activity
 from simpleflow_lab.data.references import all_loaded
 from simpleflow_lab.exceptions import TaskCanceled
 from simpleflow_lab.futures import Future
@@ -60,6 +61,8 @@ class Activities(AttemptedTasks):
     def submit(self, task: ActivityTask, line: Line | None) -> Future:
         """Take an activity task. Its number is reserved now, though its arguments may be ready later."""
         run, activity = self._run, task.activity
+        if is_replaced_activity(activity):
+            self.refuse_replaced("activity", activity.name, activity.version, line)
         captured = CapturedArguments((task.args, task.kwargs))
         get_task_id = getattr(activity.callable, "get_task_id", None)
         future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from simpleflow_lab.exceptions import TaskCanceled, TaskFailed, TimeoutError, WorkerLostError
+from simpleflow_lab.exceptions import ReplacedDefinitionError, TaskCanceled, TaskFailed, TimeoutError, WorkerLostError
 from simpleflow_lab.futures import PENDING, Future, copy_outcome
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
@@ -18,7 +18,7 @@ from simpleflow_lab.replay.commands.failed_attempts import FailureHandling
 from simpleflow_lab.replay.commands.failure_context import timeout_value
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
 from simpleflow_lab.replay.commands.timer import retry_after
-from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf.conventions import is_worker_lost
@@ -79,6 +79,16 @@ class AttemptedTasks(ABC):
     @abstractmethod
     def request_cancel(self, command: Command, line: Line | None) -> None:
         """Request that SWF cancel a task, if that is possible now."""
+
+    def refuse_replaced(self, kind: str, name: str, version: str, line: Line | None) -> None:
+        """Fail the decision: the code of another definition would run for what is submitted here.
+
+        Decisions that were made before are replayed as they are: the history has what came of them.
+        """
+        if not self._run.is_replaying:
+            error = ReplacedDefinitionError(kind, name, version, None if line is None else line_text(line))
+            self._run.fail_decision(error)
+            raise error
 
     @abstractmethod
     def members_of(self, task: Any, args: list[Any], kwargs: dict[str, Any]) -> Members:

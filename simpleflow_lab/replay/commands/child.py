@@ -18,7 +18,7 @@ from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import WorkflowTask
-from simpleflow_lab.workflow import Workflow, input_of, priority_of
+from simpleflow_lab.workflow import Workflow, input_of, is_replaced_workflow, priority_of
 
 
 def _start(command: Command) -> Decision:
@@ -60,7 +60,9 @@ class Children(AttemptedTasks):
 
     def submit(self, task: WorkflowTask, line: Line | None) -> Future:
         """Take a child workflow. Its number is reserved now, though its arguments may be ready later."""
-        run = self._run
+        run, workflow = self._run, task.workflow
+        if is_replaced_workflow(workflow):
+            self.refuse_replaced("workflow", workflow.type_name(), workflow.type_version(), line)
         captured = CapturedArguments((task.args, task.kwargs))
         future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)
         # Reserved also for a class that may give an id of its own when the arguments are ready.

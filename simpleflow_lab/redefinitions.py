@@ -1,0 +1,194 @@
+"""Whether a definition is an earlier one, made again, or another one that takes its name.
+
+A cell that is run again, edited or not, and a module that is reloaded, make a function or class of the same module and
+qualified name from a text that is compiled anew: that replaces the earlier definition. A factory, a loop or two lambdas
+make two definitions that only share a name: the same text with other values, or other functions.
+
+*Rule:* it is told from the two objects alone: their modules, qualified names, instructions, closures and defaults.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import sys
+import types
+import warnings
+import weakref
+from collections.abc import Iterator
+from typing import Any, Final
+
+from simpleflow_lab.exceptions import DefinitionWarning
+
+_PACKAGE: Final = __name__.partition(".")[0]
+_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
+_OF_EVERY_CLASS: Final = frozenset({"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__"})
+
+
+def is_made_again(new: Any, old: Any) -> bool:
+    """Whether one of two functions, classes or other callables is the other, made again."""
+    return _Comparison().is_same(new, old)
+
+
+def warn_of_another(kind: str, key: tuple[str, str], old: weakref.ref[Any] | None, new: Any) -> None:
+    """Warn, once for each type, if a definition replaced another one that is still in use.
+
+    `old` and `new` are the function or class of the definitions of this `key`, its type's name and version.
+    """
+    replaced = old() if old is not None else None
+    if replaced is None or key in _told or is_made_again(new, replaced):
+        return
+    del replaced
+    gc.collect()  # a class that nobody uses any more goes only now
+    if old is not None and old() is not None:
+        _told.add(key)
+        own = f'name="{key[0].rpartition(".")[2]}_2"'
+        message = (
+            f"{kind} {key[0]!r} (version {key[1]}) is defined a second time, with other code: the earlier definition "
+            f"can no longer be submitted. Give each a name of its own, as in {_EXAMPLES[kind].format(own)}"
+        )
+        frame = sys._getframe()
+        while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE:
+            frame = frame.f_back
+        warnings.warn_explicit(message, DefinitionWarning, frame.f_code.co_filename, frame.f_lineno)
+
+
+_EXAMPLES: Final = {"activity": "with_attributes({})", "workflow": "its class attribute {}"}
+_told: Final[set[tuple[str, str]]] = set()
+"""Types of which there was a warning."""
+
+
+class _Comparison:
+    """One comparison of two definitions; what is being compared already counts as the same."""
+
+    def __init__(self) -> None:
+        self._begun: set[tuple[int, int]] = set()
+
+    def is_same(self, new: Any, old: Any) -> bool:
+        if new is old or (id(new), id(old)) in self._begun:
+            return True
+        if type(new) is not type(old):
+            return False
+        self._begun.add((id(new), id(old)))
+        match new:
+            case types.FunctionType():
+                return self._is_same_function(new, old)
+            case type():
+                return self._is_same_class(new, old)
+            case tuple() | frozenset() | functools.partial() | staticmethod() | classmethod() | property():
+                return self._are_same(_parts(new), _parts(old))
+            case _ if isinstance(new, _PLAIN):
+                return bool(new == old)
+        wrapped, before = (getattr(each, "__wrapped__", None) for each in (new, old))  # an activity, a cached function
+        return wrapped is not None and before is not None and self.is_same(wrapped, before)
+
+    def _are_same(self, new: list[Any], old: list[Any]) -> bool:
+        return len(new) == len(old) and all(map(self.is_same, new, old))
+
+    def _is_same_function(self, new: types.FunctionType, old: types.FunctionType) -> bool:
+        same_text = instructions_of(new.__code__) == instructions_of(old.__code__)
+        if not same_text and not _is_same_place(new, old):
+            return False
+        if not self._are_same(_closure(new), _closure(old)):
+            return False
+        # An edited text may have other defaults; the same text has them from a loop or a factory.
+        return not same_text or self._are_same(_defaults(new), _defaults(old))
+
+    def _is_same_class(self, new: type, old: type) -> bool:
+        if not _is_same_place(new, old):
+            return False
+        mine, others = ({k: v for k, v in vars(each).items() if k not in _OF_EVERY_CLASS} for each in (new, old))
+        if mine.keys() != others.keys() or any(_codes_of(mine[name]) != _codes_of(others[name]) for name in mine):
+            return True  # its text was edited
+        # Values count where the text is the same: then no edit explains them.
+        return all(
+            self.is_same(mine[name], others[name])
+            for name in mine
+            if _codes_of(mine[name]) or (isinstance(mine[name], (*_PLAIN, tuple)) and not name.startswith("__"))
+        )
+
+
+def _is_same_place(new: Any, old: Any) -> bool:
+    """Whether both have one module and one qualified name, and so were written in one place, one after the other."""
+    name = new.__qualname__
+    return bool(new.__module__ == old.__module__ and name == old.__qualname__ and "<lambda>" not in name)
+
+
+def _parts(value: Any) -> list[Any]:
+    match value:
+        case tuple():
+            return list(value)
+        case frozenset():
+            return [len(value), *sorted(map(repr, value))]
+        case functools.partial():
+            return [
+                value.func,
+                *value.args,
+                *sorted(value.keywords),
+                *(value.keywords[k] for k in sorted(value.keywords)),
+            ]
+        case property():
+            return [value.fget, value.fset, value.fdel]
+    return [value.__func__]
+
+
+def _closure(function: types.FunctionType) -> list[Any]:
+    """The values of a function's closed-over variables, without those that have none yet."""
+    found = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def _defaults(function: types.FunctionType) -> list[Any]:
+    named = function.__kwdefaults__ or {}
+    return [*(function.__defaults__ or ()), *named, *named.values()]
+
+
+def _codes_of(member: Any) -> list[str]:
+    """The instructions of a member of a class, of a function, a property or the like."""
+    function = getattr(member, "__func__", member)
+    functions = [member.fget, member.fset, member.fdel] if isinstance(member, property) else [function]
+    return [instructions_of(each.__code__) for each in functions if isinstance(each, types.FunctionType)]
+
+
+# -- instructions ------------------------------------------------------------------------------------------------------
+
+
+def codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
+    """The code of every function within this code."""
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield part
+            yield from codes_in(part)
+
+
+@functools.lru_cache(maxsize=4096)
+def instructions_of(code: types.CodeType) -> str:
+    """The instructions of a function and of all functions within, without the lines and the file they are from.
+
+    The same text gives the same in every process of one version of Python.
+    """
+
+    def constant(value: Any) -> Any:
+        match value:
+            case types.CodeType():
+                return record(value)
+            case tuple():
+                return ["tuple", [constant(item) for item in value]]
+            case frozenset():
+                return ["set", sorted(json.dumps(constant(item)) for item in value)]
+        return [type(value).__name__, repr(value)]
+
+    def record(code: types.CodeType) -> Any:
+        return [
+            *(code.co_name, code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
+            *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
+            [constant(value) for value in code.co_consts],
+        ]
+
+    return json.dumps(record(code))

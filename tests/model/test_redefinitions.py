@@ -1,0 +1,233 @@
+"""Two definitions of one type: one that is made again replaces the other; of two that differ only one can be used."""
+
+import textwrap
+import warnings
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity, workflow
+from simpleflow_lab.exceptions import DefinitionWarning, ReplacedDefinitionError, UsageError
+from simpleflow_lab.redefinitions import is_made_again
+
+
+def names_of(text, namespace=None):
+    """The names of a module `__main__` in which this text, a cell, has run."""
+    names = {"__name__": "__main__"} if namespace is None else namespace
+    exec(compile("from simpleflow_lab import Workflow, activity\n" + textwrap.dedent(text), "<cell>", "exec"), names)
+    return names
+
+
+PLAIN = "def work(x, n=1): return x + n"
+FACTORY = """
+    def of(n):
+        def work(x): return x + n
+        return work
+    first, second = of(1), of({})
+"""
+CLASS = """
+    def of(n):
+        class Tool:
+            factor = n
+            def use(self): return self.factor
+        return Tool
+    first, second = of(1), of({})
+"""
+MADE_AGAIN = {
+    "the same text": (PLAIN, PLAIN),
+    "an edited text": (PLAIN, "def work(x, n=1): return x - n"),
+    "an edited default": (PLAIN, "def work(x, n=1, m=2): return x + n"),
+    "the same lambda": ("work = lambda x: x + 1", "work = lambda x: x + 1"),
+    "the same text under another name": ("def work(x): return x", "def work(x): return x\nwork.__qualname__ = 'other'"),
+    "a class": ("class work:\n  n = 1\n  def f(self): return 1", "class work:\n  n = 2\n  def f(self): return 3"),
+    "a class that calls super": (*("class work:\n  def __init__(self): super().__init__()",) * 2,),
+    "a function that calls itself": (*("def of():\n  def f(): return f()\n  return f\nwork = of()",) * 2,),
+    "a factory that is called again with an equal value": (
+        *("def of(n):\n  def f(): return n\n  return f\nwork = of((1, 'a'))",) * 2,
+    ),
+}
+ANOTHER = {
+    "a factory": (FACTORY.format(2), "first", "second"),
+    "a factory, values of one hash": (FACTORY.format(True), "first", "second"),
+    "a factory of classes": (CLASS.format(2), "first", "second"),
+    "a loop": (
+        "made = []\nfor n in (1, 2):\n  def work(x, n=n): return x + n\n  made.append(work)\nfirst, second = made",
+        "first",
+        "second",
+    ),
+    "two lambdas": ("first, second = (lambda x: x + 1), (lambda x: x + 2)", "first", "second"),
+    "two functions": ("def first(x): return x\ndef second(x): return -x", "first", "second"),
+    "two classes": ("class first:\n  def f(self): return 1\nclass second:\n  def f(self): return 1", "first", "second"),
+    "a partial function": (
+        "import functools\nfirst, second = (functools.partial(max, n) for n in (1, 2))",
+        "first",
+        "second",
+    ),
+    "state of its own": (
+        "def of():\n  seen = []\n  def f(): return seen\n  return f\nfirst, second = of(), of()",
+        "first",
+        "second",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MADE_AGAIN)
+def test_what_a_cell_makes_again_is_no_other_definition(name):
+    first, second = (names_of(text)["work"] for text in MADE_AGAIN[name])
+    assert is_made_again(second, first)
+
+
+@pytest.mark.parametrize("name", ANOTHER)
+def test_what_differs_in_more_than_its_text_is_another(name):
+    text, first, second = ANOTHER[name]
+    names = names_of(text)
+    assert not is_made_again(names[second], names[first])
+    assert is_made_again(names[first], names[first])
+
+
+def warnings_of(text, namespace=None):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        names_of(text, namespace)
+    return [str(each.message) for each in caught if each.category is DefinitionWarning]
+
+
+def test_a_cell_that_is_run_again_says_nothing():
+    cell = '@activity.with_attributes(name="re.quiet")\ndef work(x): return x'
+    names = {"__name__": "__main__"}
+    for text in (cell, cell, cell.replace("return x", "return -x")):
+        assert warnings_of(text, names) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "cell"),
+    [
+        (
+            "activity",
+            "re.loop",
+            "made = []\nfor n in (1, 2, 3):\n"
+            "  @activity.with_attributes(name='re.loop')\n  def work(x, n=n): return x * n\n  made.append(work)",
+        ),
+        (
+            "activity",
+            "re.lambdas",
+            "made = [activity.with_attributes(name='re.lambdas')(f) for f in (lambda x: x, lambda x: -x, lambda x: 0)]",
+        ),
+        (
+            "activity",
+            "re.two",
+            "@activity.with_attributes(name='re.two')\ndef first(x): return x\n"
+            "@activity.with_attributes(name='re.two')\ndef second(x): return -x",
+        ),
+        (
+            "workflow",
+            "re.classes",
+            "def of(n):\n  class W(Workflow):\n    name = 're.classes'\n    def run(self): return n\n  return W\n"
+            "made = of(1), of(2)",
+        ),
+    ],
+)
+def test_a_definition_that_takes_the_type_of_another_is_told_once(kind, name, cell):
+    said = warnings_of(cell)
+    assert len(said) == 1
+    assert said[0].startswith(f"{kind} {name!r} (version default) is defined a second time")
+    assert "Give each a name of its own" in said[0]
+
+
+def test_a_definition_that_nobody_uses_any_more_is_replaced_without_a_word():
+    names = {"__name__": "__main__"}
+    cell = "work = activity.with_attributes(name='re.gone')(lambda x: {})\ndel work"
+    for n in (1, 2):
+        assert warnings_of(cell.format(n), names) == []
+
+
+# -- what is submitted -------------------------------------------------------------------------------------------------
+
+
+def scaled(n, **attributes):
+    @activity.with_attributes(task_list="re.scaled", **attributes)
+    def scale(x):
+        return x * n
+
+    return scale
+
+
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
+def test_an_activity_whose_type_another_one_took_is_refused_and_goes_on_when_each_has_a_name():
+    double, tenfold = scaled(2, name="re.scale"), scaled(10, name="re.scale")
+
+    class Both(Workflow):
+        name, task_list = "re.both", "re.both"
+
+        def run(self):
+            return [self.submit(tenfold, 7).result, self.submit(double, 7).result]
+
+    with Lab(":memory:") as lab:
+        execution = lab.start(Both)
+        with pytest.raises(ReplacedDefinitionError, match=r"'re\.scale'.*submit.*self\.submit\(double, 7\)"):
+            execution.result(timeout=30)
+        assert execution.status == "OPEN"
+        double, tenfold = scaled(2, name="re.double"), scaled(10, name="re.scale")
+        assert execution.result(timeout=30) == [70, 14]
+
+
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
+def test_an_error_that_the_workflow_catches_is_refused_all_the_same():
+    double = scaled(2, name="re.caught")
+    scaled(10, name="re.caught")
+
+    class Catches(Workflow):
+        name, task_list = "re.catches", "re.both"
+
+        def run(self):
+            try:
+                return self.submit(double, 7).result
+            except Exception:
+                return "caught"
+
+    with Lab(":memory:") as lab, pytest.raises(ReplacedDefinitionError):
+        lab.start(Catches).result(timeout=30)
+
+
+def test_an_activity_that_a_cell_made_again_runs_by_its_new_code_whoever_submits_the_old_object():
+    names = names_of("@activity.with_attributes(name='re.again', task_list='re.again')\ndef work(x): return x")
+    old = names["work"]
+
+    class Again(Workflow):
+        name, task_list = "re.again", "re.again"
+
+        def run(self):
+            return self.submit(old, 7).result
+
+    names_of("@activity.with_attributes(name='re.again', task_list='re.again')\ndef work(x): return -x", names)
+    with Lab(":memory:") as lab:
+        assert lab.start(Again).result(timeout=30) == -7
+
+
+def returning(n):
+    class Returns(Workflow):
+        name, task_list = "re.returns", "re.returns"
+
+        def run(self):
+            return n
+
+    return Returns
+
+
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
+def test_a_workflow_whose_type_another_one_took_is_started_by_nobody():
+    one, two = returning(1), returning(2)
+
+    class Parent(Workflow):
+        name, task_list = "re.parent", "re.returns"
+
+        def run(self, first):
+            return self.submit(one if first else two).result
+
+    with Lab(":memory:") as lab:
+        with pytest.raises(UsageError, match=r"workflow 're\.returns'.*is no longer defined"):
+            lab.start(one)
+        assert lab.start(two).result(timeout=30) == 2
+        assert lab.start(Parent, False).result(timeout=30) == 2
+        with pytest.raises(ReplacedDefinitionError, match=r"workflow 're\.returns'.*self\.submit\(one"):
+            lab.start(Parent, True).result(timeout=30)
+    assert workflow.registry["re.returns", "default"] is two
