@@ -28,8 +28,10 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.metrology import records_of
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.swf.event_types import CHILD, DECISION_TASK
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
+from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
 from simpleflow_lab.views.history_waits import waits_of
@@ -49,6 +51,10 @@ _CLOSED_WITH: Mapping[str, type[WorkflowExecutionError]] = {
 
 _WAIT_STEP = 0.25
 """Seconds between two checks whether a decision is blocked, while waiting for the history to grow."""
+
+
+_LOG_STEP = 0.5
+"""Seconds between two readings of a log that is followed, at most."""
 
 
 class RecordedExecution(HistoryViews):
@@ -182,6 +188,63 @@ class Execution(HistoryViews):
         `views.metrology_tables`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
         """
         return self._metrology(records_of(self._pool.context.storage, self.workflow_id, self.run_id), by)
+
+    def logs(
+        self,
+        *,
+        task: str | None = None,
+        source: str | None = None,
+        text: str | None = None,
+        tail: int | None = None,
+    ) -> ExecutionLog:
+        """What its code printed and logged so far, in whichever process it ran, with task, attempt, time and stream.
+
+        Only records of a `task`: an activity's id, or the name of its type, or `""` for the workflow's own code; of a
+        `source`: `stdout`, `stderr` or a level, as `WARNING`; those that contain a `text`; of these the last `tail`.
+
+        The log is kept with the store for as long as the execution is, up to 10,000 records and 4 MiB: the oldest go.
+        Amazon SWF has no place for it: there it is what ran in this process. Raises `UsageError`, `StoreError`.
+        """
+        if tail is not None and tail < 0:
+            raise UsageError(f"tail is how many records are shown, not {tail}")
+        self._pool.context.log.flush()
+        attempts = attempts_by_start(self.history(), self._folded().attempts)
+        rows = ((number, *record) for number, record in self._log_records())
+        return execution_log(rows, attempts, task=task, source=source, text=text, tail=tail)
+
+    def follow_logs(
+        self, *, task: str | None = None, source: str | None = None, text: str | None = None, tail: int | None = None
+    ) -> Iterator[ExecutionLog]:
+        """What `logs` gives, at once, and then, until the execution has closed, what is added to it, as it comes."""
+        after, first, closed = 0, True, False
+        while not closed:
+            closed = self._is_closed  # before its log is read: what it wrote is there then
+            self._pool.context.log.flush()
+            records = self._log_records(after)
+            attempts = attempts_by_start(self.history(), self._folded().attempts)
+            rows = ((number, *record) for number, record in records)
+            log = execution_log(
+                rows, attempts, after=after, task=task, source=source, text=text, tail=tail if first else None
+            )
+            if first or len(log):
+                yield log
+            after, first = records[-1].number if records else after, False
+            if not closed:
+                self._wait_for_growth(_LOG_STEP)
+
+    def _wait_for_growth(self, seconds: float) -> None:
+        self._service.wait_for_history(
+            domain=self.domain, execution=self._execution, after_event_id=len(self._events), timeout=seconds
+        )
+
+    def _log_records(self, after: int = 0) -> list[NumberedRecord]:
+        records: list[NumberedRecord] = []
+        while page := page_from_json(
+            self._service.read_log(domain=self.domain, execution=self._execution, after=after)
+        ):
+            records.extend(page)
+            after = page[-1].number
+        return records
 
     @property
     def status(self) -> str:

@@ -19,7 +19,7 @@ from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
 from simpleflow_lab.commands.engine import EngineStarted
-from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory
+from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionLogs
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.commands.workflow import Outcome, RequestSent, Resumed
@@ -83,6 +83,18 @@ def _show_history(record: ExecutionHistory, session: Session) -> ExitCode:
         print(record.text)
     else:
         _print(record.listing(), session.output)
+    return ExitCode.DONE
+
+
+@show.register
+def _show_logs(record: ExecutionLogs, session: Session) -> ExitCode:
+    if not record.follow:
+        return _show_listing(record, session)
+    if session.output.format in _JSON:
+        raise UsageError("a log that goes on is no JSON: leave out --follow, or choose another --format")
+    for added in record.execution.follow_logs(**record.selection):
+        _print(added.listing(), session.output)
+        sys.stdout.flush()
     return ExitCode.DONE
 
 

@@ -12,7 +12,14 @@ from typing import Any, Final
 import click
 
 from simpleflow_lab.commands.files import write_file
-from simpleflow_lab.commands.parameters import Function, Target, Word, one_domain, target_or_file_parameters
+from simpleflow_lab.commands.parameters import (
+    Function,
+    Target,
+    Word,
+    one_domain,
+    target_or_file_parameters,
+    target_parameters,
+)
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import HistoryError, UsageError
@@ -177,6 +184,38 @@ def profile(session: Session, target: Target, nb_tasks: int | None) -> Execution
     return ExecutionProfile(execution=_execution(session, target), nb_tasks=nb_tasks)
 
 
+# -- its log -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionLogs(ListingRecord):
+    """`workflow.logs`."""
+
+    execution: Execution
+    """The execution."""
+    selection: Mapping[str, Any]
+    """Which records are shown: the arguments of `Execution.logs`."""
+    follow: bool = False
+    """Whether to go on with what is added, until the execution has closed."""
+
+    def listing(self) -> Listing:
+        """One row per record."""
+        return self.execution.logs(**self.selection).listing()
+
+
+@click.command("workflow.logs")
+@target_parameters
+@click.option("--task", metavar="ID", help="Only of this task: an activity's id, or its name.")
+@click.option("--source", metavar="SOURCE", help="Only stdout, stderr, or what was logged at a level, as WARNING.")
+@click.option("--text", metavar="TEXT", help="Only what contains TEXT.")
+@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until the execution has closed.")
+@click.pass_obj
+def logs(session: Session, /, target: Target, follow: bool, **selection: Any) -> ExecutionLogs:
+    """What the code of an execution printed and logged, with time, task, attempt and stream."""
+    return ExecutionLogs(execution=session.execution(target), selection=selection, follow=follow)
+
+
 # -- its history and its chart -----------------------------------------------------------------------------------------
 
 
@@ -295,4 +334,4 @@ def open_file(session: Session, file: str) -> OpenedHistory:
     return OpenedHistory(execution=opened, file=Path(file))
 
 
-COMMANDS: Final = (list_executions, info, tasks, profile, history, gantt, open_file)
+COMMANDS: Final = (list_executions, info, tasks, profile, logs, history, gantt, open_file)

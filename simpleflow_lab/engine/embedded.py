@@ -22,7 +22,7 @@ from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, defin
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
 from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, WORKFLOW_TYPE, Kind, type_text
-from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState
+from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState, NewLogRecords
 from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, Run, cancel_request, started_event
 from simpleflow_lab.engine.liveness import is_worker_alive
 from simpleflow_lab.engine.open_questions import (
@@ -46,6 +46,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.service.delegation import refuse_positional
+from simpleflow_lab.service.execution_logs import checked_records, page_to_json
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.reports import RunName
 from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
@@ -346,6 +347,40 @@ class EmbeddedSWF:
 
         answer: Answer = self._durable.run_off_main_thread(run)
         return answer
+
+    # -- logs
+
+    def append_log(
+        self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
+    ) -> Answer:
+        """Append records to the log of an execution; they are written with the next changes, within seconds.
+
+        `dropped` is how many records went before these. Raises `ValidationException`, `UnknownResourceFault`, and
+        `StoreError` while the store can't be written.
+        """
+        checked = checked_records(records, dropped)
+
+        def append() -> None:
+            if self._durable.paused is not None:
+                raise StoreError(self._durable.paused)
+            with self._durable.transaction(urgent=False) as state:
+                state.outbox.append(NewLogRecords(_run_of(state, domain, execution).key, checked, dropped))
+
+        self._durable.run_off_main_thread(append)
+        return {}
+
+    def read_log(self, *, domain: str, execution: Structure, after: int = 0) -> Answer:
+        """The first records of an execution's log whose number is greater than `after`; none if it has no more.
+
+        Raises `UnknownResourceFault`, `StoreError`.
+        """
+
+        def read() -> Answer:
+            with self._durable.transaction(urgent=False) as state:
+                key = _run_of(state, domain, execution).key
+            return page_to_json(self._durable.store.log(key, after))
+
+        return self._durable.run_off_main_thread(read)
 
     # -- domains
 

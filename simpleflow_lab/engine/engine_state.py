@@ -34,6 +34,7 @@ from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
 from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
+from simpleflow_lab.service.execution_logs import LogRecord
 from simpleflow_lab.service.reports import Reports
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.conventions import WORKER_LOST
@@ -61,7 +62,18 @@ class RunDeleted(NamedTuple):
     """The execution's number."""
 
 
-Change = NewEvents | Run | RunDeleted | domains_and_types.Change
+class NewLogRecords(NamedTuple):
+    """A change for the store: the execution's code printed or logged something."""
+
+    key: int
+    """The execution's number."""
+    records: list[LogRecord]
+    """The records, in order."""
+    dropped: int
+    """How many records went before these, unwritten."""
+
+
+Change = NewEvents | NewLogRecords | Run | RunDeleted | domains_and_types.Change
 Effect = Callable[["EngineState", ExecutionState, HistoryEvent], None]
 """A function that runs after an event was recorded, and records further events in the same or in other executions."""
 

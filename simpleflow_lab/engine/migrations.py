@@ -15,7 +15,15 @@ from typing import Final
 from simpleflow_lab.engine.ownership import SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 
-STEPS: Final[Mapping[int, str]] = {}
+STEPS: Final[Mapping[int, str]] = {
+    1: """
+        CREATE TABLE log (
+            execution INTEGER NOT NULL, number INTEGER NOT NULL, bytes INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+            task TEXT, started INTEGER, source TEXT NOT NULL, text TEXT NOT NULL,
+            PRIMARY KEY (execution, number)
+        ) WITHOUT ROWID
+    """,
+}
 """By version, the SQL that migrates a store to the next one. Version 1 is the first."""
 
 

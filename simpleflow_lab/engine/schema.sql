@@ -57,3 +57,15 @@ CREATE TABLE event (         -- chain: SHA-256 over the chain of the event befor
     chain      BLOB NOT NULL,
     PRIMARY KEY (execution, id)
 ) WITHOUT ROWID;
+
+CREATE TABLE log (           -- bytes: of the texts of this execution's records up to this one, those that went included
+    execution  INTEGER NOT NULL,
+    number     INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    timestamp  INTEGER NOT NULL,
+    task       TEXT,
+    started    INTEGER,
+    source     TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    PRIMARY KEY (execution, number)
+) WITHOUT ROWID;

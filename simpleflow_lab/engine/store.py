@@ -30,7 +30,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.clock import Moment
 from simpleflow_lab.engine.domains_and_types import Domain, Type
-from simpleflow_lab.engine.engine_state import Change, NewEvents
+from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run
 from simpleflow_lab.engine.ownership import Ownership, is_new
 from simpleflow_lab.engine.store_format import (
@@ -40,6 +40,7 @@ from simpleflow_lab.engine.store_format import (
     open_file,
     read_contents,
     read_events,
+    read_log,
     restore_chain,
     run_from_row,
     verified_events,
@@ -47,6 +48,7 @@ from simpleflow_lab.engine.store_format import (
     write_uptime,
 )
 from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.service.execution_logs import MemoryLog, NumberedRecord
 from simpleflow_lab.swf.history import HistoryEvent
 
 T = TypeVar("T")
@@ -117,23 +119,38 @@ class Store(Protocol):
         """Read the history of a closed execution. Raises `StoreError` if it is damaged."""
         ...
 
+    def log(self, key: int, after: int) -> list[NumberedRecord]:
+        """The first records of an execution's log whose number is greater, as many as may be read at once.
+
+        Raises `StoreError` if they can't be read.
+        """
+        ...
+
     def close(self) -> None:
         """Write the changes that are queued, and close the store."""
         ...
 
 
 class MemoryStore:
-    """The store of an engine without a file (`:memory:`), which writes nothing."""
+    """The store of an engine without a file (`:memory:`), which writes nothing, and keeps logs in memory."""
 
     failure: str | None = None
     paused: str | None = None
+
+    def __init__(self) -> None:
+        self._logs: dict[int, MemoryLog] = {}
 
     def load(self) -> Contents:
         """The contents of an empty store."""
         return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {}, {})
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
-        """Ignore the changes."""
+        """Keep records of logs, and ignore the other changes, which the engine has in its state."""
+        for change in changes:
+            if type(change) is NewLogRecords:
+                self._logs.setdefault(change.key, MemoryLog()).append(change.records, change.dropped)
+            elif type(change) is RunDeleted:
+                self._logs.pop(change.key, None)
         return 0
 
     def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
@@ -146,6 +163,11 @@ class MemoryStore:
     def history(self, run: Run) -> list[HistoryEvent]:
         """Raise `StoreError`: an engine without a file keeps all histories in its state."""
         raise StoreError(f"execution {run.workflow_id} is not in memory")
+
+    def log(self, key: int, after: int) -> list[NumberedRecord]:
+        """The first records of an execution's log whose number is greater."""
+        found = self._logs.get(key)
+        return [] if found is None else found.page(after)
 
     def close(self) -> None:
         """Do nothing."""
@@ -273,6 +295,10 @@ class SQLiteStore:
                 raise StoreError(f"execution {run.workflow_id} is not on disk yet: {self.paused}")
             raise StoreError(damage(run, self.path, f"{len(rows)} events instead of {run.event_count}"))
         return verified_events(run, rows, self.path)[0]
+
+    def log(self, key: int, after: int) -> list[NumberedRecord]:
+        """Read the first records of an execution's log whose number is greater. Raises `StoreError`."""
+        return self._query(lambda connection: read_log(connection, key, after))
 
     def close(self) -> None:
         """Write the changes that are queued and the uptime, checkpoint, and close. A second call does nothing."""

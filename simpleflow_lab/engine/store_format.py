@@ -18,11 +18,20 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
-from simpleflow_lab.engine.engine_state import Change, NewEvents, RunDeleted
+from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, is_new
 from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.service.execution_logs import (
+    KEPT_SHARE,
+    MAX_BYTES,
+    MAX_RECORDS,
+    PAGE_RECORDS,
+    LogRecord,
+    NumberedRecord,
+    page_of,
+)
 from simpleflow_lab.swf.history import HistoryEvent
 
 SECRET_BYTES: Final = 32
@@ -118,6 +127,14 @@ _SELECT_EVENTS: Final = "SELECT id, type, timestamp, attributes, chain FROM even
 _SELECT_CLOSED_AT: Final = "SELECT run_id, closed_at FROM execution WHERE key = ?"
 _SELECT_LAST_CHAIN: Final = "SELECT chain FROM event WHERE execution = ? ORDER BY id DESC LIMIT 1"
 _INSERT_EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
+_SELECT_LOG: Final = (
+    "SELECT number, timestamp, task, started, source, text FROM log WHERE execution = ? AND number > ? "
+    "ORDER BY number LIMIT ?"
+)
+_SELECT_LOG_END: Final = "SELECT number, bytes FROM log WHERE execution = ? ORDER BY number DESC LIMIT 1"
+_SELECT_LOG_BEGIN: Final = "SELECT number, bytes FROM log WHERE execution = ? ORDER BY number LIMIT 1"
+_INSERT_LOG: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_SHORTEN_LOG: Final = "DELETE FROM log WHERE execution = ? AND (number <= ? OR bytes <= ?)"
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -150,6 +167,12 @@ def run_from_row(row: tuple[Any, ...]) -> Run:
 def read_events(connection: sqlite3.Connection, key: int) -> list[tuple[Any, ...]]:
     """The rows of an execution's events, in order, for `verified_events`."""
     return connection.execute(_SELECT_EVENTS, (key,)).fetchall()
+
+
+def read_log(connection: sqlite3.Connection, key: int, after: int) -> list[NumberedRecord]:
+    """The first records of an execution's log whose number is greater, as many as may be read at once."""
+    rows = connection.execute(_SELECT_LOG, (key, after, PAGE_RECORDS))
+    return page_of(NumberedRecord(number, LogRecord(*record)) for number, *record in rows)
 
 
 def write_uptime(connection: sqlite3.Connection, session: int, now: int) -> None:
@@ -240,7 +263,24 @@ def _write_run(connection: sqlite3.Connection, chains: dict[int, bytes], run: Ru
         chains.pop(run.key, None)
 
 
+def _write_log_records(connection: sqlite3.Connection, chains: dict[int, bytes], change: NewLogRecords) -> None:
+    key = change.key
+    number, size = connection.execute(_SELECT_LOG_END, (key,)).fetchone() or (0, 0)
+    number += change.dropped
+    rows = []
+    for record in change.records:
+        number += 1
+        size += record.size
+        rows.append((key, number, size, *record))
+    connection.executemany(_INSERT_LOG, rows)
+    first, first_size = connection.execute(_SELECT_LOG_BEGIN, (key,)).fetchone() or (number, size)
+    if number - first >= MAX_RECORDS or size - first_size >= MAX_BYTES:
+        kept = int(MAX_RECORDS * KEPT_SHARE), int(MAX_BYTES * KEPT_SHARE)
+        connection.execute(_SHORTEN_LOG, (key, number - kept[0], size - kept[1]))
+
+
 def _delete_run(connection: sqlite3.Connection, chains: dict[int, bytes], change: RunDeleted) -> None:
+    connection.execute("DELETE FROM log WHERE execution = ?", (change.key,))
     connection.execute("DELETE FROM event WHERE execution = ?", (change.key,))
     connection.execute("DELETE FROM execution WHERE key = ?", (change.key,))
 
@@ -266,6 +306,7 @@ def _delete_type(connection: sqlite3.Connection, chains: dict[int, bytes], chang
 
 _WRITERS: Final[dict[type, Callable[[sqlite3.Connection, dict[int, bytes], Any], None]]] = {
     NewEvents: _write_events,
+    NewLogRecords: _write_log_records,
     Run: _write_run,
     RunDeleted: _delete_run,
     Domain: _write_domain,

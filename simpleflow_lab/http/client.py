@@ -223,6 +223,16 @@ class EngineClient(DelegatingService):
         """Close all connections. Calls that wait for a response, and later ones, raise `ServiceUnreachableError`."""
         self._connections.close()
 
+    def append_log(
+        self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
+    ) -> Answer:
+        """See `WatchableService`."""
+        return self._own("append_log", domain=domain, execution=execution, records=records, dropped=dropped)
+
+    def read_log(self, *, domain: str, execution: Structure, after: int = 0) -> Answer:
+        """See `WatchableService`."""
+        return self._own("read_log", domain=domain, execution=execution, after=after)
+
     def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
         """See `WatchableService`."""
         return self._own("report_decision_error", domain=domain, execution=execution, error=error)

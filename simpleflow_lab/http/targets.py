@@ -128,6 +128,21 @@ _OWN: Final = (
         {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION)},
     ),
     OwnOperation(
+        f"{OWN_NAMESPACE}.AppendLog",
+        "append_log",
+        {
+            "domain": ("domain", _TEXT),
+            "execution": ("execution", _EXECUTION),
+            "records": ("records", (list,)),
+            "dropped": ("dropped", (int,)),
+        },
+    ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.ReadLog",
+        "read_log",
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "after": ("after", (int,))},
+    ),
+    OwnOperation(
         f"{OWN_NAMESPACE}.ReportDecisionError",
         "report_decision_error",
         {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "error": ("error", (dict,))},

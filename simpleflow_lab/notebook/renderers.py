@@ -17,6 +17,7 @@ from simpleflow_lab.commands.inspection import (
     ExecutionGantt,
     ExecutionHistory,
     ExecutionInfo,
+    ExecutionLogs,
     ExecutionProfile,
     Executions,
     ExecutionTasks,
@@ -94,6 +95,13 @@ def _gantt(record: ExecutionGantt) -> Any:
 @cell_value.register
 def _history(record: ExecutionHistory) -> Any:
     return _tasks_table(record.execution) if record.form == "cooked" else record.execution.history()
+
+
+@cell_value.register
+def _logs(record: ExecutionLogs) -> Any:
+    if record.follow:
+        raise UsageError("a cell shows what there is: leave out --follow, and run it again to see more")
+    return record.execution.logs(**record.selection)
 
 
 # -- tables that are wider than what is shown --------------------------------------------------------------------------

@@ -25,8 +25,11 @@ _receivers: Final[dict[int, Callable[[str], None]]] = {}
 """Called with what a watched thread writes to `sys.stdout`, by the thread's identifier."""
 
 
-class _Gate:
-    """Replaces a stream of `sys` while some thread replays, and drops what a muted thread writes."""
+class Gate:
+    """Replaces a stream of `sys` while some thread replays, and drops what a muted thread writes.
+
+    What else replaces streams for a while puts itself below it, in its `stream`: else it would see what is dropped.
+    """
 
     def __init__(self, name: str):
         self.name = name
@@ -104,7 +107,7 @@ def _mute(name: str) -> None:
     with _lock:
         threads = _muted[name]
         if not threads:
-            setattr(sys, name, _Gate(name))
+            setattr(sys, name, Gate(name))
             if name == "stderr":
                 _logger_gates.append(_LoggerGate())
         threads[thread] = threads.get(thread, 0) + 1
@@ -121,5 +124,5 @@ def _unmute(name: str) -> None:
             _logger_gates.pop().remove()
         gate = getattr(sys, name)
         # If something else has replaced the stream meanwhile, that puts it back.
-        if not threads and isinstance(gate, _Gate):
+        if not threads and isinstance(gate, Gate):
             setattr(sys, name, gate.stream)

@@ -11,9 +11,7 @@ an object, while S3 or the disk does not answer. An object that is missing or da
 
 from __future__ import annotations
 
-import contextvars
 import logging
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,6 +35,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.programs.downloads import refuse_binaries
+from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
@@ -174,8 +173,13 @@ class ActivityWorker(Worker):
                 "run the cell or import the module that defines it"
             )
         running.context["input"], args, kwargs = self._input_of(task, running)
-        found = self._context.output_contexts.get(self._context.domain, running.context["workflow_id"])
-        output_context = found.copy() if found is not None else contextvars.Context()
+        output = self._context.task_output(
+            running.context["workflow_id"],
+            running.context["run_id"],
+            task=task["activityId"],
+            started_event_id=task["startedEventId"],
+        )
+        ensure_streams()
         middleware = tuple(self._middleware)
 
         def call(running: RunningTask, storage: Storage) -> Outcome:
@@ -183,15 +187,16 @@ class ActivityWorker(Worker):
                 with using_storage(storage):
                     return _encoded(kind["name"], registered.execute(args, kwargs, running, middleware))
 
-            return outcome_of(lambda: output_context.run(execute), running)
+            return outcome_of(lambda: context.run(execute), running)
 
-        def write(stream: str, text: str) -> None:
-            output_context.run(getattr(sys, stream).write, text)
-
-        if (registered.executor or self._executor) == "processes":
-            outcome = self._forked_activities.run(call, running, storage=self._context.storage, write=write)
-        else:
-            outcome = call(running, self._context.storage)
+        context = output.context()
+        try:
+            if (registered.executor or self._executor) == "processes":
+                outcome = self._forked_activities.run(call, running, storage=self._context.storage, output=output)
+            else:
+                outcome = call(running, self._context.storage)
+        finally:
+            output.end()
         if isinstance(outcome, Completed) and len(outcome.result) > MAX_FIELD:
             return Completed(result=self._large_result(kind["name"], outcome.result, running))
         return outcome

@@ -8,7 +8,9 @@ from functools import cached_property
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import Storage
+from simpleflow_lab.runtime.captured_output import TaskOutput
 from simpleflow_lab.runtime.identity import poller_identity
+from simpleflow_lab.runtime.log_writer import LoggedExecution, LogWriter
 from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.process_session import ProcessSession, session_of
 from simpleflow_lab.service.watchable import WatchableService
@@ -46,6 +48,18 @@ class WorkerContext:
     def session(self) -> ProcessSession:
         """The client session of this process at the service."""
         return session_of(self.service)
+
+    @cached_property
+    def log(self) -> LogWriter:
+        """Takes what the code of executions prints and logs."""
+        return LogWriter.of(self.service)
+
+    def task_output(
+        self, workflow_id: str, run_id: str, *, task: str | None = None, started_event_id: int | None = None
+    ) -> TaskOutput:
+        """Where the output of a task goes: of an activity's attempt, or of a workflow's own code."""
+        execution = LoggedExecution(self.domain, workflow_id, run_id)
+        return TaskOutput(self.output_contexts, self.log, execution, task=task, started_event_id=started_event_id)
 
     @cached_property
     def activity_defaults(self) -> Mapping[str, str]:

@@ -14,7 +14,6 @@ can't be interrupted, a new thread polls in place of the one that is held up.
 
 from __future__ import annotations
 
-import contextvars
 import itertools
 import logging
 import threading
@@ -43,6 +42,7 @@ from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT, BlockedDecision, BlockedDecisions
+from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision, time_limit
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
@@ -230,16 +230,18 @@ class Decider(Worker):
         ):
             cached.close()
             cached, before = None, self._events_before(task, new[0].id)
-        replay = cached or self._new_replay(definition, task["workflowExecution"], started)
+        output = self._output_of(task["workflowExecution"], started)
+        replay = cached or self._new_replay(definition, task["workflowExecution"], output)
         try:
             if cached is None:
                 self._warn_of(task, replay.impurities)
             # What the author writes outside of fibers, in hooks, goes where the output of the fibers goes.
-            context = self._output_context(task["workflowExecution"]["workflowId"], started)
-            answer = context.run(self._run_watched, replay, task, before, new)
+            answer = output.context().run(self._run_watched, replay, task, before, new)
         except BaseException:
             replay.close()
             raise
+        finally:
+            output.end()
         if replay.is_long:
             self._listener.warned(
                 task,
@@ -248,13 +250,13 @@ class Decider(Worker):
             )
         return replay, answer
 
-    def _new_replay(self, definition: type[Workflow], execution: Mapping[str, Any], started: HistoryEvent) -> Replay:
+    def _new_replay(self, definition: type[Workflow], execution: Mapping[str, Any], output: TaskOutput) -> Replay:
         return Replay(
             definition,
             domain=self._context.domain,
             workflow_id=execution["workflowId"],
             run_id=execution["runId"],
-            context=self._output_context(execution["workflowId"], started),
+            context=output.context(),
             defaults=self._context.activity_defaults,
             max_open_activities=self._context.settings.swf_max_open_activity_count,
             fields=self._context.fields,
@@ -366,14 +368,14 @@ class Decider(Worker):
                 return events
             page = {"nextPageToken": answer["nextPageToken"]}
 
-    def _output_context(self, workflow_id: str, started: HistoryEvent) -> contextvars.Context:
-        """A context that says where the output of this execution goes: of a child, where its parent's does."""
-        contexts, domain = self._context.output_contexts, self._context.domain
+    def _output_of(self, execution: Mapping[str, Any], started: HistoryEvent) -> TaskOutput:
+        """Where the output of this execution goes: of a child, where its parent's does."""
         parent = started.attributes.get("parentWorkflowExecution")
         if parent is not None:
-            contexts.inherit(domain, workflow_id, parent["workflowId"])
-        found = contexts.get(domain, workflow_id)
-        return contextvars.Context() if found is None else found.copy()
+            contexts = self._context.output_contexts
+            contexts.inherit(self._context.domain, execution["workflowId"], parent["workflowId"])
+        ensure_streams()
+        return self._context.task_output(execution["workflowId"], execution["runId"])
 
     # -- blocked decisions --
 

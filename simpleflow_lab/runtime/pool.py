@@ -24,6 +24,7 @@ from simpleflow_lab.middleware import Around
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
 from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT
 from simpleflow_lab.runtime.bounded import LatestUsed
+from simpleflow_lab.runtime.captured_output import CapturedOutput
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decider import REPLAY_CACHE_SIZE, Decider
 from simpleflow_lab.runtime.decision_watch import DecisionWatch
@@ -93,6 +94,7 @@ class WorkerPool:
         self._stopped = False
         self._automatic = SERVE[serve]
         self._serve = serve
+        self._captured_output = CapturedOutput()
 
     # -- starting --
 
@@ -142,6 +144,7 @@ class WorkerPool:
         with self._lock:
             if self._stopped:
                 return None
+            self._captured_output.begin()
             decider = self._deciders.get(task_list)
             if decider is None:
                 decider = self._deciders[task_list] = Decider(
@@ -163,6 +166,7 @@ class WorkerPool:
         with self._lock:
             if self._stopped:
                 return None
+            self._captured_output.begin()
             worker = self._workers.get(task_list)
             if worker is None:
                 worker = self._workers[task_list] = ActivityWorker(
@@ -253,6 +257,8 @@ class WorkerPool:
             self._forked_activities.stop()
             ended = join_all(pollers, PROCESS_END_SECONDS)
         self._heartbeats.stop()
+        self._captured_output.end()
+        self.context.log.stop()
         return ended
 
     # -- reports of deciders: `decider.Listener` --

@@ -310,6 +310,18 @@ class SharedStore(DelegatingService):
         """See `WatchableService`."""
         return self._on_engine(lambda engine: engine.describe_reports(domain=domain, execution=execution))
 
+    def append_log(
+        self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
+    ) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(
+            lambda engine: engine.append_log(domain=domain, execution=execution, records=records, dropped=dropped)
+        )
+
+    def read_log(self, *, domain: str, execution: Structure, after: int = 0) -> Answer:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.read_log(domain=domain, execution=execution, after=after))
+
     def release_polls(self) -> None:
         """See `WatchableService`."""
         self._on_engine(lambda engine: engine.release_polls())

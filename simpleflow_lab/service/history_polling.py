@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
+from simpleflow_lab.service.execution_logs import MemoryLogs, checked_records, page_to_json
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.reports import MAX_RUNS, Reports, RunName
 from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
@@ -19,13 +20,22 @@ FIRST_PAUSE: Final = 0.02
 class HistoryPolling(DelegatingService):
     """A `WatchableService` made of a service that has SWF's operations only."""
 
-    def __init__(self, service: SWFService, *, longest_pause: float, close: Callable[[], None] = lambda: None):
-        """`longest_pause`, in seconds, bounds what waiting costs: Amazon SWF limits the rate of calls."""
+    def __init__(
+        self,
+        service: SWFService,
+        *,
+        longest_pause: float,
+        close: Callable[[], None] = lambda: None,
+        logs: MemoryLogs | None = None,
+    ):
+        """`longest_pause`, in seconds, bounds what waiting costs: Amazon SWF limits the rate of calls. `logs` are those
+        of executions, which other connections of this process to the same service share."""
         self._service = service
         self._longest_pause = longest_pause
         self._close = close
         self._reports = Reports()
         self._parents: dict[RunName, RunName | None] = {}
+        self._logs = logs or MemoryLogs()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """The service's own operation."""
@@ -83,6 +93,18 @@ class HistoryPolling(DelegatingService):
                 self._parents.clear()
             self._parents[run] = None if parent is None else (domain, parent["workflowId"], parent["runId"])
         return self._parents[run]
+
+    def append_log(
+        self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
+    ) -> Answer:
+        """Keep records of the log of an execution in this process's memory."""
+        checked = checked_records(records, dropped)
+        self._logs.append((domain, execution["workflowId"], execution["runId"]), checked, dropped)
+        return {}
+
+    def read_log(self, *, domain: str, execution: Structure, after: int = 0) -> Answer:
+        """The records of an execution that this process appended; see `WatchableService`."""
+        return page_to_json(self._logs.page((domain, execution["workflowId"], execution["runId"]), after))
 
     def release_polls(self) -> None:
         """Do nothing: a poll that waits elsewhere ends when its time is over, and a poller that stops leaves it."""

@@ -58,6 +58,23 @@ class WatchableService(SWFService, Protocol):
         """
         ...
 
+    def append_log(
+        self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
+    ) -> Answer:
+        """Append records to the log of an execution, before which `dropped` others went. It waits for no disk.
+
+        The records are JSON objects of `service.execution_logs`, at most as many as that says. Raises
+        `UnknownResourceFault` if there is no such execution.
+        """
+        ...
+
+    def read_log(self, *, domain: str, execution: Structure, after: int = 0) -> Answer:
+        """`records`: the first of an execution's log whose number is greater than `after`; none if it has no more.
+
+        Raises `UnknownResourceFault` if there is no such execution.
+        """
+        ...
+
     def release_polls(self) -> None:
         """End the polls that wait, without a task, so that pollers can stop."""
         ...

@@ -25,6 +25,7 @@ from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.programs.child_processes import PR_SET_PDEATHSIG
+from simpleflow_lab.runtime.captured_output import forward_from_child, streams_below
 from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked import locks
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
@@ -58,9 +59,11 @@ def main(
         locks.reinitialise()
         os.setsid()
         _close(parents_descriptors)
-        _redirect(stdout, stderr)
+        before = _redirect(stdout, stderr)
         gc.freeze()  # finalizers of the parent's objects must not run in this process
         link = _ParentLink(FramedMessages(connection), context)
+        forward_from_child(link.forward_output)
+        _redirect_logs(before)
         _reset_signals(link, signals)
         link.let_sigterm_end_children()
         link.start()
@@ -183,6 +186,11 @@ class _ParentLink:
         with self._uninterrupted(), contextlib.suppress(OSError):  # the end of the parent ends this process
             self.messages.send({"heartbeat": text})
 
+    def forward_output(self, kind: str, source: str, text: str) -> None:
+        """Send a record of the activity's log, or what a handler writes, to the parent."""
+        with self._uninterrupted(), contextlib.suppress(OSError):  # the end of the parent ends this process
+            self.messages.send({kind: [source, text]})
+
     # -- the thread that receives --
 
     def _listen(self) -> None:
@@ -253,9 +261,12 @@ def _close(descriptors: Iterable[int]) -> None:
             os.close(descriptor)
 
 
-def _redirect(stdout: int, stderr: int) -> None:
-    """Standard output and error are the parent's pipes, for this process and the programs that it starts."""
-    before = {id(sys.stdout): "stdout", id(sys.stderr): "stderr"}
+def _redirect(stdout: int, stderr: int) -> dict[int, str]:
+    """Standard output and error are the parent's pipes, for this process and the programs that it starts.
+
+    Gives the names of the streams that were the parent's, by their `id`.
+    """
+    before = {id(stream): name for name in ("stdout", "stderr") for stream in streams_below(name)}
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (stdout, 1), (stderr, 2)):
         os.dup2(source, target)
@@ -263,7 +274,7 @@ def _redirect(stdout: int, stderr: int) -> None:
             os.close(source)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  for as long as the process lives
     sys.stdout, sys.stderr = _writer(1), _writer(2)
-    _redirect_logs(before)
+    return before
 
 
 def _writer(descriptor: int) -> io.TextIOWrapper:

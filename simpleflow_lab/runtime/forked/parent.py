@@ -39,14 +39,12 @@ from typing import Any, Final
 from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.exceptions import ActivityProcessDied, ObjectNotFoundError, StoreError, UsageError
+from simpleflow_lab.runtime.captured_output import TaskOutput
 from simpleflow_lab.runtime.forked import activity_process, locks
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Failed, Outcome, from_record
 
 logger = logging.getLogger(__name__)
-
-Write = Callable[[str, str], None]
-"""Called with "stdout" or "stderr" and the text that the activity wrote there."""
 
 _TICK: Final = 0.1
 """Seconds between two checks whether the activity should stop."""
@@ -72,12 +70,17 @@ class ForkedActivities:
         self._stopping.set()
 
     def run(
-        self, call: Callable[[RunningTask, Storage], Outcome], task: RunningTask, *, storage: Storage, write: Write
+        self,
+        call: Callable[[RunningTask, Storage], Outcome],
+        task: RunningTask,
+        *,
+        storage: Storage,
+        output: TaskOutput,
     ) -> Outcome:
         """The outcome of `call`, which runs in a forked process; this thread waits for it.
 
         The call gets a `RunningTask` of its own, whose heartbeats arrive at `task`, and a `Storage` that stands for
-        `storage`. `write` is called with the output.
+        `storage`. What it prints and logs goes to `output`.
         """
         if not hasattr(os, "fork"):
             raise UsageError("processes are made by a fork, which this system does not have: use executor='threads'")
@@ -86,13 +89,13 @@ class ForkedActivities:
         child = _fork(call, task)
         try:
             try:
-                outcome = self._serve_child(child, task, storage, write)
+                outcome = self._serve_child(child, task, storage, output)
             finally:
                 if task.canceled is not None or self._stopping.is_set():
                     child.kill_group()
                 child.end()
-            for output in child.outputs:
-                output.pass_on_the_rest(write)
+            for stream in child.outputs:
+                stream.pass_on_the_rest(output)
         finally:
             child.close()
         if outcome is None and task.canceled is not None:
@@ -103,7 +106,7 @@ class ForkedActivities:
             return Failed.of(ActivityProcessDied(str(task.context["activity_id"]), child.pid, how))
         return outcome
 
-    def _serve_child(self, child: _Child, task: RunningTask, storage: Storage, write: Write) -> Outcome | None:
+    def _serve_child(self, child: _Child, task: RunningTask, storage: Storage, output: TaskOutput) -> Outcome | None:
         """Handle the child's messages and output until its outcome, which is `None` if it ended without."""
         kill_at: float | None = None
         with selectors.DefaultSelector() as selector:
@@ -112,11 +115,11 @@ class ForkedActivities:
             while True:
                 for key, _ in selector.select(_TICK):
                     if isinstance(key.fileobj, _Output):
-                        if not key.fileobj.pass_on(write):
+                        if not key.fileobj.pass_on(output):
                             selector.unregister(key.fileobj)
                         continue
                     try:
-                        outcome = _receive(child, task, storage)
+                        outcome = _receive(child, task, storage, output)
                     except EOFError:
                         return None
                     if outcome is not None:
@@ -132,7 +135,7 @@ class ForkedActivities:
                         return None
                 if child.has_ended():
                     # A program that it left behind may keep its socket open: its messages are read all the same.
-                    return _receive_the_rest(child, task, storage)
+                    return _receive_the_rest(child, task, storage, output)
 
 
 class _Child:
@@ -199,43 +202,48 @@ class _Output:
     def fileno(self) -> int:
         return self._descriptor
 
-    def pass_on(self, write: Write) -> bool:
-        """Read once and call `write` with the text; `False` at the end of the stream."""
+    def pass_on(self, output: TaskOutput) -> bool:
+        """Read once and write the text to the activity's output; `False` at the end of the stream."""
         chunk = os.read(self._descriptor, 1 << 16)
         text = self._decoder.decode(chunk, final=not chunk)
         if text:
-            write(self.name, text)
+            output.write(self.name, text)
         return bool(chunk)
 
-    def pass_on_the_rest(self, write: Write) -> None:
+    def pass_on_the_rest(self, output: TaskOutput) -> None:
         """Read the rest after the process has ended, without waiting for programs that it left behind."""
         os.set_blocking(self._descriptor, False)
         with contextlib.suppress(BlockingIOError):
-            while self.pass_on(write):
+            while self.pass_on(output):
                 pass
 
     def close(self) -> None:
         os.close(self._descriptor)
 
 
-def _receive(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
+def _receive(child: _Child, task: RunningTask, storage: Storage, output: TaskOutput) -> Outcome | None:
     """Read the child's messages and handle them; gives the outcome if it is among them. Raises `EOFError`."""
     for message in child.messages.receive():
         if "outcome" in message:
             return from_record(message)
         if "heartbeat" in message:
             task.send_heartbeat(message["heartbeat"])
+        elif "log" in message:
+            output.add(*message["log"])
+        elif "show" in message:
+            name, text = message["show"]
+            output.show(getattr(sys, name), text)
         elif "objects" in message:
             child.send(_objects(message, storage))
     return None
 
 
-def _receive_the_rest(child: _Child, task: RunningTask, storage: Storage) -> Outcome | None:
+def _receive_the_rest(child: _Child, task: RunningTask, storage: Storage, output: TaskOutput) -> Outcome | None:
     with selectors.DefaultSelector() as selector:
         selector.register(child.messages, selectors.EVENT_READ)
         while selector.select(0):
             try:
-                outcome = _receive(child, task, storage)
+                outcome = _receive(child, task, storage, output)
             except EOFError:
                 break
             if outcome is not None:

@@ -1,0 +1,261 @@
+"""What the code of executions prints and logs, on its way to the service that keeps it.
+
+Lines are collected in memory, and handed over in batches: a moment after the first one came, by a thread that lives
+only while there is something to hand over, and before a task is answered.
+
+*Rule:* nobody who prints waits for the service, and nobody waits for the disk; memory is bounded: of what can't be
+handed over for now, the oldest records go, and are counted. Output is no part of the history: what a process that is
+killed had printed in its last moment may be missing.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, StoreError
+from simpleflow_lab.service.execution_logs import (
+    MAX_BYTES,
+    MAX_RECORDS,
+    MAX_TEXT,
+    PAGE_BYTES,
+    PAGE_RECORDS,
+    LogRecord,
+    record_to_json,
+)
+from simpleflow_lab.service.watchable import WatchableService
+
+logger = logging.getLogger(__name__)
+
+BATCH_SECONDS: Final = 0.05
+"""How long the first record of a batch waits for others."""
+IDLE_SECONDS: Final = 1.0
+"""How long the thread waits for records before it ends."""
+RETRY_SECONDS: Final = 1.0
+"""How long it waits before it tries again to hand records over."""
+MAX_BUFFERED: Final = 10 * MAX_RECORDS
+"""Records of all executions that wait in memory, at most."""
+
+
+class LoggedExecution(NamedTuple):
+    """An execution, by its ids."""
+
+    domain: str
+    workflow_id: str
+    run_id: str
+
+
+class _Line(NamedTuple):
+    """Which line is being written: those of different threads don't mix."""
+
+    execution: LoggedExecution
+    task: str | None
+    started_event_id: int | None
+    source: str
+    thread: int
+
+
+class _Buffer:
+    """The records of one execution that were not handed over yet."""
+
+    def __init__(self) -> None:
+        self.records: deque[LogRecord] = deque()
+        self.bytes = 0
+        self.dropped = 0
+        """How many went before these."""
+
+    def append(self, record: LogRecord) -> None:
+        self.records.append(record)
+        self.bytes += record.size
+        while len(self.records) > MAX_RECORDS or self.bytes > MAX_BYTES:
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        self.bytes -= self.records.popleft().size
+        self.dropped += 1
+
+    def batches(self) -> Iterator[tuple[list[LogRecord], int]]:
+        """The records in batches that a service takes, each with how many went before it; emptied meanwhile.
+
+        A batch is still here until the next one is asked for.
+        """
+        while self.records:
+            batch: list[LogRecord] = []
+            size = 0
+            for record in self.records:
+                size += record.size
+                if len(batch) == PAGE_RECORDS or size > PAGE_BYTES:
+                    break
+                batch.append(record)
+            yield batch, self.dropped
+            self.dropped = 0
+            for record in batch:
+                self.records.popleft()
+                self.bytes -= record.size
+
+
+class LogWriter:
+    """Hands what executions print and log to one service. Threads share it."""
+
+    def __init__(self, service: WatchableService):
+        self._service = weakref.ref(service)  # it is found by its service, which must not live for its sake
+        self._lock = threading.Lock()
+        self._handing_over = threading.Lock()
+        self._buffers: dict[LoggedExecution, _Buffer] = {}
+        self._in_flight: dict[LoggedExecution, _Buffer] = {}
+        self._buffered = 0
+        self._lines: dict[_Line, str] = {}
+        self._came = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    @classmethod
+    def of(cls, service: WatchableService) -> LogWriter:
+        """The one of this service, which all of this process that use it share."""
+        with _lock:
+            found = _by_service.get(service)
+            if found is None:
+                found = _by_service[service] = cls(service)
+            return found
+
+    # -- called by whoever prints --
+
+    def write(
+        self, execution: LoggedExecution, task: str | None, started_event_id: int | None, source: str, text: str
+    ) -> None:
+        """Text was written to a stream. A line is a record once it ends or is too long, or `end_lines` is called."""
+        line = _Line(execution, task, started_event_id, source, threading.get_ident())
+        *complete, rest = (self._lines.pop(line, "") + text).split("\n")
+        # A progress bar writes its line again and again, and the last time counts.
+        rest = rest.rpartition("\r")[2] if not rest.endswith("\r") else rest.rstrip("\r").rpartition("\r")[2] + "\r"
+        if len(rest) > MAX_TEXT:
+            complete.append(rest)
+            rest = ""
+        if rest:
+            self._lines[line] = rest
+        for each in complete:
+            self.add(execution, task, started_event_id, source, each.rstrip("\r").rpartition("\r")[2])
+
+    def end_lines(self, execution: LoggedExecution, task: str | None, started_event_id: int | None) -> None:
+        """The code of a task has ended, or is suspended: a line that it began is a record too."""
+        if not self._lines:
+            return
+        for line in list(self._lines):
+            if line[:3] == (execution, task, started_event_id) and (text := self._lines.pop(line, None)):
+                self.add(execution, task, started_event_id, line.source, text.rstrip("\r").rpartition("\r")[2])
+
+    def add(
+        self, execution: LoggedExecution, task: str | None, started_event_id: int | None, source: str, text: str
+    ) -> None:
+        """Add a record, or several for a text that is longer than one may be."""
+        if self._pid != os.getpid():
+            return  # a process that an activity forked: its memory is a copy, and its locks may be held for ever
+        now = time.time_ns() // 1_000_000
+        with self._lock:
+            for first in range(0, len(text) or 1, MAX_TEXT):
+                record = LogRecord(now, task, started_event_id, source, text[first : first + MAX_TEXT])
+                buffer = self._buffers.setdefault(execution, _Buffer())
+                before = len(buffer.records)
+                buffer.append(record)
+                self._buffered += len(buffer.records) - before
+                if self._buffered > MAX_BUFFERED:
+                    buffer.drop_oldest()
+                    self._buffered -= 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="simpleflow-lab logs", daemon=True)
+                contextvars.Context().run(self._thread.start)
+        self._came.set()
+
+    # -- handing over --
+
+    def flush(self) -> None:
+        """Hand over what was added before.
+
+        Raises `StoreError` or `ServiceUnreachableError` if the service does not take it for now.
+        """
+        with self._handing_over:
+            with self._lock:
+                self._in_flight, self._buffers = self._buffers, {}
+                self._buffered = 0
+            try:
+                for execution, buffer in self._in_flight.items():
+                    self._hand_over(execution, buffer)
+            finally:
+                self._put_back()
+
+    def task_ended(self, execution: LoggedExecution) -> None:
+        """Hand over what code of this execution wrote, so that it is in the log before what follows from the task.
+
+        It costs nothing if there is nothing to hand over. What the service does not take for now is tried again.
+        """
+        if execution in self._buffers or execution in self._in_flight:
+            try:
+                self.flush()
+            except (ServiceUnreachableError, StoreError) as error:
+                logger.debug("logs wait: %s", error)
+
+    def stop(self) -> None:
+        """Hand over what was added before; what the service does not take is given up."""
+        try:
+            self.flush()
+        except (ServiceUnreachableError, StoreError) as error:
+            logger.info("the last lines of logs are lost: %s", error)
+            with self._lock:
+                self._buffers.clear()
+                self._buffered = 0
+
+    def _hand_over(self, execution: LoggedExecution, buffer: _Buffer) -> None:
+        ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
+        service = self._service()
+        for records, dropped in buffer.batches():
+            if service is None:
+                continue
+            try:
+                service.append_log(
+                    domain=execution.domain,
+                    execution=ids,
+                    records=[record_to_json(record) for record in records],
+                    dropped=dropped,
+                )
+            except (ServiceUnreachableError, StoreError):
+                raise
+            except SimpleflowLabError as error:
+                # The execution was deleted meanwhile, or the owner of the store is of a version without logs.
+                logger.debug("the log of %s is not kept: %s", execution.workflow_id, error)
+
+    def _put_back(self) -> None:
+        """Keep what was not handed over, before what came meanwhile."""
+        left = {execution: buffer for execution, buffer in self._in_flight.items() if buffer.records}
+        with self._lock:
+            for execution, buffer in left.items():
+                for record in self._buffers.get(execution, _Buffer()).records:
+                    buffer.append(record)
+                self._buffers[execution] = buffer
+            self._buffered = sum(len(buffer.records) for buffer in self._buffers.values())
+            self._in_flight = {}
+
+    def _run(self) -> None:
+        while True:
+            if not self._came.wait(IDLE_SECONDS):
+                with self._lock:
+                    if not self._buffers:
+                        self._thread = None
+                        return
+            self._came.clear()
+            time.sleep(BATCH_SECONDS)
+            try:
+                self.flush()
+            except (ServiceUnreachableError, StoreError) as error:
+                logger.debug("logs wait: %s", error)
+                time.sleep(RETRY_SECONDS)
+
+
+_lock: Final = threading.Lock()
+_by_service: Final[weakref.WeakKeyDictionary[WatchableService, LogWriter]] = weakref.WeakKeyDictionary()
