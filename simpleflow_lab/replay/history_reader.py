@@ -22,7 +22,8 @@ IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay recognises its own histories."""
 RULES: Final = 2
 """The value of that key: the rules by which a decider decides. From 2 on, a task fails after some lost attempts in a
-row; before, it was tried again without end."""
+row (before, it was tried again without end), and the code sees what came while SWF refused its close (before, the close
+was sent again)."""
 LIMIT_KEY: Final = "max_open"
 """Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
 MAX_LOST_KEY: Final = "max_lost"
@@ -102,10 +103,20 @@ class HistoryReader:
     def max_lost_attempts(self, started_event_id: int) -> int | None:
         """After how many lost attempts in a row the decider of this decision lets a task fail; `None` for no limit."""
         decider = self.decider_of(started_event_id)
-        rules = 0 if decider is None else decider[IDENTITY_KEY]
-        if decider is None or not isinstance(rules, int) or rules < RULES:
+        if decider is None or _rules_of(decider) < RULES:
             return None
         return int(decider.get(MAX_LOST_KEY, DEFAULT_MAX_LOST_ATTEMPTS))
+
+    def repeats_a_refused_close(self, started_event_id: int) -> bool:
+        """The decider of this decision sends a close that SWF refused again, and its code sees nothing of it."""
+        decider = self.decider_of(started_event_id)
+        return decider is not None and _rules_of(decider) < RULES
+
+
+def _rules_of(decider: Mapping[str, Any]) -> int:
+    """The rules by which this decider of ours decides."""
+    rules = decider[IDENTITY_KEY]
+    return rules if isinstance(rules, int) else 0
 
 
 @functools.lru_cache(maxsize=64)  # an execution has few deciders

@@ -77,13 +77,19 @@ class Matching:
             if command is None:
                 return Matched(pairs, _divergence(event, kind, pending))
             pairs.append((event, command))
-            self._record(event, command)
+            self.record(event, command)
             is_limited = is_limited or command.kind is CLOSE
         if not expects_all or is_limited or not len(pending):
             return Matched(pairs, None)
         return Matched(pairs, _unrecorded(batch.completed, self._expected(max_open_activities)))
 
-    def _record(self, event: HistoryEvent, command: Command) -> None:
+    def find(self, event: HistoryEvent) -> Command | None:
+        """The pending command that this event records, or `None`."""
+        kind = KINDS.get(event.row.decision or "")
+        return None if kind is None else _find(event, kind, self._run.pending)
+
+    def record(self, event: HistoryEvent, command: Command) -> None:
+        """This event records the pending command."""
         run = self._run
         run.pending.remove(command)
         if run.fields.has_unwritten:

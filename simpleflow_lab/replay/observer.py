@@ -40,6 +40,16 @@ class Observer(Protocol):
         It gets new fibers, with the paths that they had, and new futures for the tasks that it submits again.
         """
 
+    def starts_over(self) -> None:
+        """The decisions so far are replayed once more, but those whose close SWF refused: they don't count.
+
+        They are reported again, with new futures, commands and fibers for what the code submits again. The next
+        decision that was not reported before is the one that follows.
+        """
+
+    def recorded_before(self, event: HistoryEvent, command: Command) -> None:
+        """This event of a decision that doesn't count records the command, which is not sent a second time."""
+
     def fiber_resumed(self, fiber: Fiber) -> None:
         """A fiber starts, or goes on."""
 

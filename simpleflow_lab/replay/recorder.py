@@ -93,11 +93,15 @@ class Recorder:
         self._on_decision = on_decision
         self._decision: _Decision | None = None
         self._decisions = 0
+        self._reported = 0
+        """Id of the latest decision's `DecisionTaskStarted`: what is reported of earlier ones again has its record."""
         self._commands: dict[Command, list[CommandRecord]] = {}
         """The records of each pending command; two of a close that was refused: it is made again at once."""
         self._made_again: list[CommandRecord] = []
         """Commands that were made after the code of a decision had run, and so belong to the next one."""
         self._commands_made = 0
+        self._numbered = 0
+        """How many commands have a number, those of decisions that don't count included."""
         self._futures = TracedFutures()
         self._fibers = TracedFibers(stacks_from=stacks_from)
 
@@ -105,7 +109,10 @@ class Recorder:
 
     def decision_begins(self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None) -> None:
         """See `Observer`."""
-        decision = self._decision = _Decision(started_event_id, tuple(seen), batch, len(self._futures.log))
+        first_seen = tuple(event for event in seen if event.id > self._reported)
+        decision = self._decision = _Decision(started_event_id, first_seen, batch, len(self._futures.log))
+        if started_event_id > self._reported:
+            self._commands_made = max(self._commands_made, self._numbered)
         decision.commands, self._made_again = self._made_again, []
         self._futures.seen(seen)
 
@@ -113,6 +120,20 @@ class Recorder:
         """See `Observer`."""
         self._futures.begin_rerun(self._commands, self._fibers.resumed)
         self._fibers.begin_rerun()
+
+    def starts_over(self) -> None:
+        """See `Observer`."""
+        self._futures.start_over(self._fibers.resumed)
+        self._fibers.begin_rerun()
+        self._commands.clear()
+        self._made_again.clear()
+        self._numbered, self._commands_made = max(self._numbered, self._commands_made), 0
+
+    def recorded_before(self, event: HistoryEvent, command: Command) -> None:
+        """See `Observer`."""
+        record = self._take_record(event, command)
+        if self._decision is not None and record in self._decision.commands:
+            self._decision.commands.remove(record)  # it is the command of an earlier decision
 
     def fiber_resumed(self, fiber: Fiber) -> None:
         """See `Observer`."""
@@ -191,14 +212,19 @@ class Recorder:
     # -- decisions --
 
     def _match(self, event: HistoryEvent, command: Command) -> None:
+        record = self._take_record(event, command)
+        if self._decision is not None:
+            self._decision.matches.append(Match(record, event.id))
+            self._decision.decisions.append(command.decision())
+
+    def _take_record(self, event: HistoryEvent, command: Command) -> CommandRecord:
+        """The record of a pending command, which this event records."""
         self._futures.recorded(event, command)
         records = self._commands[command]
         record = records.pop(0)
         if not records:
             del self._commands[command]
-        if self._decision is not None:
-            self._decision.matches.append(Match(record, event.id))
-            self._decision.decisions.append(command.decision())
+        return record
 
     def _end(
         self,
@@ -212,6 +238,11 @@ class Recorder:
         decision, self._decision = self._decision, None
         if decision is None:
             return  # this replay made the decision, and it has a record
+        if decision.started_event_id <= self._reported and error is None:
+            self._futures.end_decision(self._fibers.resumed, is_recorded=False)
+            self._fibers.end_decision(decision.started_event_id)
+            return  # it has a record, and is replayed once more
+        self._reported = max(self._reported, decision.started_event_id)
         completed: HistoryEvent | None = None
         recorded: Sequence[HistoryEvent] = ()
         may_be_cut = False

@@ -13,6 +13,7 @@ Rule: no I/O, no clock, no chance.
 from __future__ import annotations
 
 import contextvars
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from simpleflow_lab.data.fields import Fields
@@ -26,6 +27,7 @@ from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
+from simpleflow_lab.replay.refused_closes import KeptEvents, is_refused
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
@@ -59,25 +61,38 @@ class Replay:
         """
         self.workflow = workflow
         self._reader = HistoryReader()
-        self._run = ReplayedRun(
-            self._reader.events,
-            domain=domain,
-            workflow_id=workflow_id,
-            run_id=run_id,
-            context=context,
-            defaults=defaults or {},
-            fields=fields if fields is not None else Fields(),
-            observer=observer,
-        )
         self._observer = observer
-        self._kinds = Kinds(self._run)
-        self._patches = Patches()
-        self._code = WorkflowCode(
-            workflow, self._run, self._kinds, ReplayExecutor(self._run, self._kinds, self._patches)
-        )
-        self._matching = Matching(self._run)
         self._open_limit = max_open_activities
         self._execution_context = ""
+        self._not_made: set[int] = set()
+        """The decisions that count as not made, by their `DecisionTaskStarted`; see `refused_closes`."""
+        self._is_refused = False
+        """The latest decision is one of them."""
+
+        def new_run() -> ReplayedRun:
+            return ReplayedRun(
+                self._reader.events,
+                domain=domain,
+                workflow_id=workflow_id,
+                run_id=run_id,
+                context=context,
+                defaults=defaults or {},
+                fields=fields if fields is not None else Fields(),
+                observer=observer,
+            )
+
+        self._new_run = new_run
+        self._begin()
+
+    def _begin(self) -> None:
+        """Be before the first decision."""
+        run = self._run = self._new_run()
+        self._kinds = Kinds(run)
+        self._patches = Patches()
+        executor = ReplayExecutor(run, self._kinds, self._patches)
+        self._code = WorkflowCode(self.workflow, run, self._kinds, executor, self._settle)
+        self._matching = Matching(run)
+        self._kept: KeptEvents | None = None
 
     # -- what a decider does --
 
@@ -108,6 +123,8 @@ class Replay:
                 self._observer.decision_failed(impure, pending=len(self._run.pending))
             raise impure
         self.replay_last_batch()
+        if self._is_refused:
+            self._go_back(started_event_id)
         self._run.is_dry = dry
         self._run_to(started_event_id, None)
         selection = select(self._run, self._kinds, room=self._max_open_activities - self._matching.open_activities)
@@ -172,8 +189,21 @@ class Replay:
     def _replay(self, batch: DecisionBatch) -> None:
         """Run the code up to a decision that was made, and match its commands with those that the history records."""
         started = batch.started_event_id
+        if started in self._not_made:
+            self._keep(batch)
+            return
+        is_repeated = self._is_refused and self._reader.repeats_a_refused_close(started)
+        if self._is_refused and not is_repeated:
+            self._go_back(started)
+        if is_repeated or is_refused(batch):
+            self._is_refused = True
+            self._not_made.add(started)
+            if self._observer is None and self.decided_for < started and self._run.closing is None:
+                self._keep(batch)  # nobody sees it: the code need not run
+                return
         if self.decided_for < started:
-            self._patches.recorded((*batch.recorded, *batch.rest))
+            kept = () if self._kept is None else self._kept.recorded
+            self._patches.recorded((*kept, *batch.recorded, *batch.rest))
             self._run_to(started, batch)
         decider = self._reader.decider_of(started)
         recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
@@ -189,6 +219,41 @@ class Replay:
             self._observer.decision_replayed(matched.pairs, matched.divergence, pending=len(self._run.pending))
         if matched.divergence is not None:
             raise matched.divergence.error()
+
+    def _keep(self, batch: DecisionBatch) -> None:
+        """Pass over a decision that counts as not made."""
+        if self._kept is None:
+            self._kept = KeptEvents()
+        self._kept.keep(batch)
+        self._execution_context = batch.completed.attributes.get("executionContext", self._execution_context)
+
+    def _go_back(self, started_event_id: int) -> None:
+        """Bring the code to where it was before the decisions that don't count, for it makes this one."""
+        self._is_refused = False
+        if self._run.closing is None:
+            return  # it did not run for them
+        if self._observer is not None:
+            self._observer.starts_over()
+        self._code.abandon()
+        self._begin()
+        for batch in HistoryReader().read(itertools.islice(self._reader.events, started_event_id)):
+            self._replay(batch)
+
+    def _settle(self) -> bool:
+        """Let the commands that the code has made stand for the kept events; gives whether some do."""
+        kept, found = self._kept, False
+        if kept is None:
+            return False
+        for event in kept.recorded:
+            command = self._matching.find(event)
+            if command is not None:
+                found = True
+                self._matching.record(event, command)
+                if self._observer is not None:
+                    self._observer.recorded_before(event, command)
+                for each in kept.take(event):
+                    self._resolve(each)
+        return found
 
     def _run_to(self, started_event_id: int, batch: DecisionBatch | None) -> None:
         """Apply the events that the decider saw, and let the code run until all of it waits.
@@ -231,9 +296,15 @@ class Replay:
         else:
             if entity == event_types.CHILD:
                 self._kinds.signals.child_event(event)
-            command = self._matching.command_of(event, row)
-            if command is not None:
-                self._kinds.resolve(command, event, row)
+            if self._kept is None or not self._kept.holds(event, row):
+                self._resolve(event)
+
+    def _resolve(self, event: HistoryEvent) -> None:
+        """Tell the command that this event is about, if there is one."""
+        row = event.row
+        command = self._matching.command_of(event, row)
+        if command is not None:
+            self._kinds.resolve(command, event, row)
 
     @property
     def _max_open_activities(self) -> int:

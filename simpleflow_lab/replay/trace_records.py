@@ -142,8 +142,8 @@ class Close:
     event_id: int | None
     """Id of the event that records it; `None` if the history has none (yet)."""
     refused: str | None
-    """Why SWF refused it, as `UNHANDLED_DECISION`: something happened while the decision was made, and the run went on.
-    `None` if SWF didn't."""
+    """Why SWF refused it, as `UNHANDLED_DECISION`: something happened while the decision was made. The run went on from
+    where it was before this decision, and saw that. `None` if SWF didn't."""
 
 
 class FutureLog:
@@ -187,7 +187,8 @@ class DecisionRecord:
     is_replayed: bool
     """The history records it. `False` for the open decision at its end."""
     events: Sequence[HistoryEvent]
-    """The events that it saw and the decision before did not."""
+    """The events that it saw and no decision before did. A decision that follows one whose close SWF refused sees the
+    events of that one, too: it is made anew, see `refused_closes`."""
     signals: Sequence[SignalRecord]
     """The signals among them."""
     commands: Sequence[CommandRecord]

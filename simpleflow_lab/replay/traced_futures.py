@@ -64,10 +64,7 @@ class TracedFuture:
         """As it was recorded last."""
         self.is_changed = False
         self.submit(run, future, line, fiber, depends_on)
-        self.attempts = 0
-        self.scheduled: int | None = None
-        self.started: int | None = None
-        self.closed: int | None = None
+        self.forget_events()
 
     def submit(
         self, run: int, future: Future, line: Line | None, fiber: FiberName | None, depends_on: Sequence[int]
@@ -79,6 +76,13 @@ class TracedFuture:
         self.fiber = fiber
         self.depends_on = depends_on
         self.members: list[int] = []
+
+    def forget_events(self) -> None:
+        """No event is known to be about it."""
+        self.attempts = 0
+        self.scheduled: int | None = None
+        self.started: int | None = None
+        self.closed: int | None = None
 
     def is_of(self, run: int) -> bool:
         """Whether it was submitted in this run of the code."""
@@ -189,6 +193,14 @@ class TracedFutures:
         self._submitted.clear()
         self._groups.clear()
 
+    def start_over(self, resumed: Iterable[Fiber]) -> None:
+        """The code runs from its start, and its history is told again from the start."""
+        self.begin_rerun((), resumed)
+        self._by_command.clear()
+        self._by_event.clear()
+        for traced in (traced for at_place in self._places.values() for traced in at_place):
+            traced.forget_events()
+
     def _submitted_before(self, place: _Place, future: Future) -> TracedFuture | None:
         """What an earlier run of the code submitted, if this is the same: by its id, or else by its place."""
         number = self._submitted[place]
@@ -246,12 +258,14 @@ class TracedFutures:
 
     # -- records --
 
-    def end_decision(self, resumed: Iterable[Fiber]) -> None:
-        """Record in the log what changed in this decision, in which these fibers ran."""
+    def end_decision(self, resumed: Iterable[Fiber], *, is_recorded: bool = True) -> None:
+        """Record in the log what changed in this decision, in which these fibers ran; or else with the next one."""
         self._add_new_members(resumed)
         for fiber in resumed:
             if fiber.waits_for is None:
                 self._groups.pop(fiber, None)  # it has ended
+        if not is_recorded:
+            return
         changed, self._changed = self._changed, []
         for traced in changed:
             traced.is_changed = False

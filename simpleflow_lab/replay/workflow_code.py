@@ -57,7 +57,17 @@ _INFRASTRUCTURE: Final = frozenset(
 class WorkflowCode:
     """The author's code of one run."""
 
-    def __init__(self, workflow: type[Workflow], run: ReplayedRun, kinds: Kinds, executor: ReplayExecutor):
+    def __init__(
+        self,
+        workflow: type[Workflow],
+        run: ReplayedRun,
+        kinds: Kinds,
+        executor: ReplayExecutor,
+        settle: Callable[[], bool],
+    ):
+        """`settle` is called when all fibers are suspended: it gives whether it closed something that may be waited
+        for, so that they are to go on."""
+        self._settle = settle
         self._class = workflow
         self._run = run
         self._kinds = kinds
@@ -90,6 +100,11 @@ class WorkflowCode:
         with self._muted(None if run.observer is None else run.observer.output_written):
             self._run_to_suspension()
 
+    def abandon(self) -> None:
+        """End the code where it is suspended; another run of it takes its place."""
+        with self._muted(_drop):
+            self._run.fibers.close()
+
     def _muted(self, receiver: Callable[[str], None] | None) -> AbstractContextManager[None]:
         """Mutes the code's output; of a replay that is watched all of it, and the receiver gets what it prints."""
         run = self._run
@@ -114,17 +129,22 @@ class WorkflowCode:
         if self._cancels():
             self._cancel()
         if run.closing is None:
-            run.fibers.run()
+            self._run_fibers()
         while run.resolved_after_block and run.closing is None and run.decision_error is None:
             self._rerun()
             self._enter()
-            run.fibers.run()
+            self._run_fibers()
         if run.decision_error is not None:
             raise run.decision_error
         if run.closing is None:
             self._hooks.call(run, "after_replay")
         else:
             self._hooks.call_at_close(run, "after_closed")
+
+    def _run_fibers(self) -> None:
+        self._run.fibers.run()
+        while self._settle():
+            self._run.fibers.run()
 
     def _enter(self) -> None:
         if self._instance is None:

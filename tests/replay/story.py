@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 from typing import Any
 
 from simpleflow_lab import Workflow
@@ -49,8 +50,11 @@ class Story:
         self.events.append(HistoryEvent(len(self.events) + 1, type_, when, its))
         return self.events[-1]
 
-    def decide(self) -> list[dict[str, Any]]:
-        """The decisions of the cached replay, and of one made anew: they must be the same."""
+    def decide(self, meanwhile: Callable[[], Any] = lambda: None) -> list[dict[str, Any]]:
+        """The decisions of the cached replay, and of one made anew: they must be the same.
+
+        `meanwhile` adds events that come while the decision is made.
+        """
         scheduled = self.add("DecisionTaskScheduled", taskList={"name": "refused"})
         self.started = self.add("DecisionTaskStarted", scheduledEventId=scheduled.id, identity=self.identity)
         answers = []
@@ -59,6 +63,7 @@ class Story:
             answers.append(replay.decide(self.started.id))
         self.answer = answers[0]
         assert answers[0] == answers[1]
+        meanwhile()
         self.completed = self.add(
             "DecisionTaskCompleted", scheduledEventId=scheduled.id, startedEventId=self.started.id
         )
@@ -92,6 +97,13 @@ class Story:
                 members = {"workflowId": its["workflowId"], "initiatedEventId": self.record(decision).id}
                 type_ = "SignalExternalWorkflowExecutionFailed"
         self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause=cause, **members)
+
+    def refuse_close(self, decisions: list[dict[str, Any]]) -> None:
+        """SWF carries out all decisions but the last one, which would close the execution: something came meanwhile."""
+        for decision in decisions[:-1]:
+            self.record(decision)
+        type_ = f"{decisions[-1]['decisionType']}Failed"
+        self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause="UNHANDLED_DECISION")
 
     def fire(self, decision: dict[str, Any]) -> None:
         """A timer is started and fires."""

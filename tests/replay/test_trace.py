@@ -533,7 +533,7 @@ class Written:
 
     def decision(self) -> int:
         scheduled = self.add("DecisionTaskScheduled", taskList={"name": "trace"})
-        started = self.add("DecisionTaskStarted", scheduledEventId=scheduled, identity='{"simpleflow_lab": 1}')
+        started = self.add("DecisionTaskStarted", scheduledEventId=scheduled, identity='{"simpleflow_lab": 2}')
         return self.add("DecisionTaskCompleted", scheduledEventId=scheduled, startedEventId=started)
 
 
