@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import http.server
+import http
 import json
 import logging
 import os
 import re
 import select
 import socket
+import socketserver
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.http import connection_file as names
 from simpleflow_lab.http.connection_file import write_connection_file
+from simpleflow_lab.http.request_head import RequestHead, RequestHeadError, read_request_head
 from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.http.store_keys import Keys, new_keys
 from simpleflow_lab.http.targets import (
@@ -152,7 +154,8 @@ class Endpoint:
         self._thread.join()
 
 
-class _Server(http.server.ThreadingHTTPServer):
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
@@ -174,81 +177,91 @@ class _Rejected(Exception):
         self.code = code
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "simpleflow_lab"
-    sys_version = ""
+class _Handler(socketserver.StreamRequestHandler):
+    """One connection."""
+
     timeout = IDLE_SECONDS
     wbufsize = 1 << 16  # a response is one write
     disable_nagle_algorithm = True
     server: _Server
+    _head: RequestHead
+    """Of the request at hand."""
+    _keeps_connection = True
     _session: str | None = None
     """The instance whose session ends with this connection."""
 
-    def do_POST(self) -> None:
-        """Carry out an operation of SWF."""
-        if self.headers.get("User-Agent") != USER_AGENT:
-            self.close_connection = True
+    def handle(self) -> None:
+        """Answer one request after the other."""
+        while self._keeps_connection:
+            try:
+                head = read_request_head(self.rfile)
+            except RequestHeadError as error:
+                self._refuse(_Rejected(error.status, "BadRequest", str(error)))
+                return
+            except TimeoutError:
+                return
+            if head is None:
+                return
+            self._head = head
+            self._keeps_connection = head.keeps_connection and head.headers.get("user-agent") == USER_AGENT
+            self._respond()
+
+    def _respond(self) -> None:
         try:
+            if self._head.method != "POST":
+                raise _Rejected(405, "BadRequest", "there is only POST")
             body = self._body()
             self._check_sender(body)
             operation, request = self._operation(body)
             response = self._call(operation, request)
         except _Rejected as error:
-            self.close_connection = True
-            self._send(error.status, {"__type": error.code, "message": str(error)})
+            self._refuse(error)
         except SWFFault as fault:
             kind = _TYPES.get(type(fault), f"com.amazonaws.swf.base.model#{fault.code}")
             self._send(400, {"__type": kind, "message": fault.message} if fault.message else {"__type": kind})
         except SimpleflowLabError as error:
             if self.server.endpoint.closing:
                 # A client that gets no response looks for the next owner.
-                self.close_connection = True
+                self._keeps_connection = False
                 return
             self._send(500, {"__type": "com.amazon.coral.service#InternalFailure", "message": str(error)})
         else:
             self._send(200, response or None)
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse another method or malformed HTTP, with JSON instead of a page."""
-        self.close_connection = True
-        self._send(
-            400 if code == 400 else 405 if code == 501 else code, {"__type": "BadRequest", "message": message or ""}
-        )
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log a request at DEBUG, without its body."""
-        logger.debug(format, *args)
+    def _refuse(self, error: _Rejected) -> None:
+        self._keeps_connection = False
+        self._send(error.status, {"__type": error.code, "message": str(error)})
 
     # -- the request
 
     def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") is not None:
-            raise _Rejected(411, "MissingContentLength", "send a Content-Length")
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit():
+        headers = self._head.headers
+        length = headers.get("content-length", "")
+        if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
             raise _Rejected(411, "MissingContentLength", "send a Content-Length")
         if int(length) > MAX_BODY:
             raise _Rejected(413, TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
+        if headers.get("expect", "").lower() == "100-continue":
+            self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         return self.rfile.read(int(length))
 
     def _check_sender(self, body: bytes) -> None:
         """Raise `_Rejected` unless a program sent the request that has the key, and not a page in a browser."""
-        endpoint, headers = self.server.endpoint, self.headers
-        if headers.get("Host", "") not in endpoint.hosts:
+        endpoint, headers = self.server.endpoint, self._head.headers
+        if headers.get("host", "") not in endpoint.hosts:
             raise _Rejected(403, "AccessDeniedException", "this endpoint is for programs on this machine")
-        if headers.get("Origin") is not None or headers.get("Sec-Fetch-Site", "none") != "none":
+        if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
             raise _Rejected(403, "AccessDeniedException", "this endpoint is not for web pages")
-        if self.path != "/":
+        if self._head.target != "/":
             raise _Rejected(404, "UnknownOperationException", "there is only /")
-        if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
+        if headers.get("content-type", "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
             raise _Rejected(403, "AccessDeniedException", f"send {CONTENT_TYPE}")
         keys = endpoint.keys
         try:
             check_signature(
                 method="POST",
                 path="/",
-                headers={name.lower(): value for name, value in headers.items()},
+                headers=headers,
                 body=body,
                 access_key=keys.access_key,
                 secret_key=keys.secret_key,
@@ -259,7 +272,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _operation(self, body: bytes) -> tuple[str | OwnOperation, dict[str, Any]]:
         """The operation of SWF or of our own, and its request. Raises `SWFFault`."""
-        target = self.headers.get("X-Amz-Target", "")
+        target = self._head.headers.get("x-amz-target", "")
         operation: str | OwnOperation
         if target in OWN_TARGETS:
             operation = OWN_TARGETS[target]
@@ -287,7 +300,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             # A task is assigned only to a client that is still connected, and sent when its start is on disk.
             return engine.remote_poll(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
         if operation == "StartWorkflowExecution":
-            return engine.remote_start(request, self.headers.get(INSTANCE_HEADER))
+            return engine.remote_start(request, self._head.headers.get(INSTANCE_HEADER.lower()))
         method: Callable[..., Mapping[str, Any]] = getattr(engine, METHODS[operation])
         return method(**request)
 
@@ -325,17 +338,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, status: int, response: Mapping[str, Any] | None) -> None:
         body = b"" if response is None else json.dumps(response, default=_json).encode()
+        lines = [
+            f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}",
+            f"Content-Type: {CONTENT_TYPE}",
+            f"x-amzn-RequestId: {uuid.uuid4()}",
+            f"Content-Length: {len(body)}",
+        ]
+        if not self._keeps_connection:
+            lines.append("Connection: close")
         try:
-            self.send_response(status)
-            self.send_header("Content-Type", CONTENT_TYPE)
-            self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
-            self.send_header("Content-Length", str(len(body)))
-            if self.close_connection:
-                self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write("\r\n".join([*lines, "", ""]).encode("ascii") + body)
+            self.wfile.flush()
         except OSError:
-            self.close_connection = True
+            self._keeps_connection = False
+        logger.debug("%s: %d", self._head.headers.get("x-amz-target") if hasattr(self, "_head") else None, status)
 
 
 def _json(value: Any) -> Any:

@@ -1,0 +1,77 @@
+"""The head of an HTTP request: its first line and its headers, read from a connection.
+
+`http.server` reads headers as those of a mail message, which takes longer than all the rest of a small request. What is
+read here is what clients send: HTTP/1.1 and 1.0, one line for each header.
+
+Rule: a head that two programs could read in two ways is refused: a header that is folded or without a colon, a space
+before a colon, two lengths, a line or a head that is too long.
+"""
+
+from __future__ import annotations
+
+import re
+from io import BufferedIOBase
+from typing import Final, NamedTuple
+
+MAX_LINE: Final = 8192
+"""Longest line, in bytes. A signature and a long session token are shorter."""
+MAX_HEADERS: Final = 100
+
+_FIRST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])\r?\n")
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ONCE: Final = frozenset({"content-length", "host", "transfer-encoding", "x-amz-target", "authorization"})
+
+
+class RequestHeadError(Exception):
+    """A request that can't be read: an HTTP status, and why."""
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class RequestHead(NamedTuple):
+    """The first line and the headers of one request."""
+
+    method: str
+    """As in "POST"."""
+    target: str
+    """The path."""
+    headers: dict[str, str]
+    """By name in lower case. Several of one name are one, with commas between."""
+    keeps_connection: bool
+    """Whether the client wants to send another request on this connection."""
+
+
+def read_request_head(connection: BufferedIOBase) -> RequestHead | None:
+    """The head of the next request; `None` if the client has closed the connection. Raises `RequestHeadError`."""
+    line = connection.readline(MAX_LINE)
+    if not line:
+        return None
+    found = _FIRST_LINE.fullmatch(line)
+    if found is None:
+        raise RequestHeadError(414 if len(line) == MAX_LINE else 400, "the first line is none of HTTP/1.1")
+    headers = _headers(connection)
+    wanted = headers.get("connection", "").lower()
+    keeps = wanted != "close" if found[3] == b"1" else wanted == "keep-alive"
+    return RequestHead(found[1].decode(), found[2].decode(), headers, keeps)
+
+
+def _headers(connection: BufferedIOBase) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for _ in range(MAX_HEADERS + 1):
+        line = connection.readline(MAX_LINE)
+        if line in (b"\r\n", b"\n"):
+            return headers
+        if not line.endswith(b"\n"):
+            raise RequestHeadError(431 if len(line) == MAX_LINE else 400, "a header is too long, or cut off")
+        raw, colon, value = line.partition(b":")
+        if not colon or _NAME.fullmatch(raw) is None:
+            raise RequestHeadError(400, "a line of the head is no header")
+        name, text = raw.decode().lower(), value.strip().decode("latin-1")
+        if name in headers:
+            if name in _ONCE:
+                raise RequestHeadError(400, f"two headers {name}")
+            text = f"{headers[name]}, {text}"
+        headers[name] = text
+    raise RequestHeadError(431, f"more than {MAX_HEADERS} headers")
