@@ -163,6 +163,18 @@ class EmbeddedSWF:
         """End every waiting poll without a task, so that pollers can stop."""
         self._durable.run_off_main_thread(self._durable.release_polls)
 
+    def release_polls_of(self, *, instance: str) -> Answer:
+        """End every waiting poll of a session without a task."""
+
+        def change(state: EngineState) -> Answer:
+            found = state.sessions.living.get(instance)
+            for poll in state.waiting_polls() if found is not None else ():
+                if poll.session is found:
+                    poll.wake()
+            return {}
+
+        return self._in_transaction(change)
+
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
     ) -> int:
@@ -259,6 +271,7 @@ class EmbeddedSWF:
             session.spoke_at = state.sessions.monotonic()
             if connection is not None:
                 session.connection = connection
+                state.unbound.pop(instance, None)
             definitions, serves = definitions_of(record), serves_of(record)
             if definitions is None and serves is None:
                 return {}

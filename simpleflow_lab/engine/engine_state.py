@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine import domains_and_types
 from simpleflow_lab.engine.client_sessions import (
+    OPENING_SECONDS,
     ClientSession,
     ClientSessions,
     HeldTask,
@@ -61,6 +62,9 @@ class RunDeleted(NamedTuple):
     key: int
     """The execution's number."""
 
+
+_NEVER: Final = 1 << 62
+"""A time that never comes, in milliseconds since 1970."""
 
 class NewLogRecords(NamedTuple):
     """A change for the store: the execution's code printed or logged something."""
@@ -122,6 +126,8 @@ class EngineState:
         """The client sessions."""
         self.unclaimed: dict[str, list[HeldTask]] = {}
         """Tasks of the previous engine's clients, by instance, until their process names those that it holds."""
+        self.unbound: dict[str, int] = {}
+        """By the instance of a session without a connection: when it ends, in milliseconds since 1970."""
         self.claim_until: int | None = None
         """When the tasks that nobody has claimed are lost, in milliseconds since 1970."""
         self.next_key = 1
@@ -345,6 +351,8 @@ class EngineState:
         found = self.sessions.living.get(session.instance)
         if found is None:
             self.sessions.living[session.instance] = session
+            if not session.is_local:
+                self.unbound[session.instance] = self.now() + round(OPENING_SECONDS * 1000)
         else:
             found.definitions, found.serves, found.spoke_at = session.definitions, session.serves, session.spoke_at
             session = found
@@ -360,6 +368,7 @@ class EngineState:
         if session.ended:
             return
         self.sessions.end(session)
+        self.unbound.pop(session.instance, None)
         for poll in self.waiting_polls():
             if poll.session is session:
                 poll.wake()
@@ -423,9 +432,9 @@ class EngineState:
         """When something is due next, in milliseconds since 1970; `None` if nothing is."""
         found = self.deadlines.first()
         earliest = None if found is None else found[0][0]
-        if self._recheck or self.claim_until is not None:
-            times = [*self._recheck.values(), *(time for time in (earliest, self.claim_until) if time is not None)]
-            earliest = min(times)
+        if self._recheck or self.unbound or self.claim_until is not None:
+            others = (time for time in (earliest, self.claim_until) if time is not None)
+            earliest = min(*self._recheck.values(), *self.unbound.values(), *others, _NEVER)
         return earliest
 
     def record_due(self) -> None:
@@ -439,6 +448,10 @@ class EngineState:
                 self.lose(tasks)
             self.unclaimed.clear()
             self.dispatch()
+        if self.unbound:
+            for instance in [instance for instance, at in self.unbound.items() if at <= self.now()]:
+                self.end_session(self.sessions.living[instance])
+                self.dispatch()
         if self._recheck:
             for key in [key for key, at in self._recheck.items() if at <= self.now()]:
                 del self._recheck[key]

@@ -165,7 +165,9 @@ class EngineClient(DelegatingService):
         return self.respond_decision_task_completed(**request)
 
     def release_polls(self) -> None:
-        """Do nothing: a poll that waits at the owner ends when its time is over, or with `close`."""
+        """End the polls of this process that wait at the owner, if it has a session there."""
+        if self._instance is not None:
+            self._own("release_polls_of", instance=self._instance)
 
     def open_session(self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = ()) -> Answer:
         """See `WatchableService`. From now on the executions that are started here are of this instance."""

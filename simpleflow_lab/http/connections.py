@@ -20,6 +20,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from simpleflow_lab.http import forks
+
 HOST: Final = "127.0.0.1"
 MAX_RESPONSE: Final = 1 << 29
 """Largest response that is read, in bytes. A page of 1,000 events with the longest values is smaller."""
@@ -49,6 +51,7 @@ class _Connection:
         self._pid = os.getpid()
         self._used_at = time.monotonic()
         self._socket = socket.create_connection((HOST, port), connect_timeout)
+        forks.register(self._socket)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(read_timeout)
         self._responses = self._socket.makefile("rb")

@@ -41,6 +41,7 @@ from simpleflow_lab.exceptions import (
     ValidationException,
 )
 from simpleflow_lab.http import connection_file as names
+from simpleflow_lab.http import forks
 from simpleflow_lab.http.connection_file import write_connection_file
 from simpleflow_lab.http.request_head import RequestHead, RequestHeadError, read_request_head
 from simpleflow_lab.http.signature import SignatureError, check_signature
@@ -162,6 +163,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], endpoint: Endpoint):
         self.endpoint = endpoint
         super().__init__(address, _Handler)
+        forks.register(self.socket)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that disconnects in the middle of a request is not worth a message; anything else is a bug.
@@ -318,6 +320,11 @@ class _Handler(socketserver.StreamRequestHandler):
             self._session = arguments["instance"]
             self.connection.settimeout(None)
         return response if operation.result is None else {operation.result: response}
+
+    def setup(self) -> None:
+        """Begin to serve a connection."""
+        forks.register(self.request)
+        super().setup()
 
     def finish(self) -> None:
         """Close the connection, and end the session that depended on it."""

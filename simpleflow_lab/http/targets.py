@@ -111,6 +111,7 @@ _OWN: Final = (
         optional=frozenset({"holds"}),
     ),
     OwnOperation(f"{OWN_NAMESPACE}.CloseSession", "close_session", {"instance": ("instance", _TEXT)}),
+    OwnOperation(f"{OWN_NAMESPACE}.ReleasePolls", "release_polls_of", {"instance": ("instance", _TEXT)}),
     OwnOperation(f"{OWN_NAMESPACE}.ReleaseTask", "release_task", {"taskToken": ("taskToken", _TEXT)}),
     OwnOperation(
         f"{OWN_NAMESPACE}.AttachExecution",
@@ -159,6 +160,6 @@ _OWN: Final = (
     ),
 )
 OWN_OPERATIONS: Final[Mapping[str, OwnOperation]] = {each.method: each for each in _OWN}
-"""Our own operations by the methods of `WatchableService`: an operation more is a row more."""
+"""Our own operations by the engine's methods, those of `WatchableService`: an operation more is a row more."""
 OWN_TARGETS: Final[Mapping[str, OwnOperation]] = {each.target: each for each in _OWN}
 """The same by their targets."""

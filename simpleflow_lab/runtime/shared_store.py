@@ -24,6 +24,7 @@ from simpleflow_lab.exceptions import (
     ServiceUnreachableError,
     StoreError,
     StoreInUseError,
+    SWFFault,
     UnknownOperationException,
     UnknownSessionFault,
     UsageError,
@@ -60,6 +61,8 @@ T = TypeVar("T")
 
 MAX_OWNERS: Final = 20
 """How many owners, one after the other, a call is made to. More deaths within a call than that are none."""
+RELEASE_SECONDS: Final = 1.0
+"""For how long to wait until the owner has ended the polls of this process."""
 LAST_RESPONSES_SECONDS: Final = 1.0
 """For how long to wait for the responses that an owner may have sent before it died."""
 OWNER_SECONDS: Final = 5.0
@@ -323,8 +326,20 @@ class SharedStore(DelegatingService):
         return self._on_engine(lambda engine: engine.read_log(domain=domain, execution=execution, after=after))
 
     def release_polls(self) -> None:
-        """See `WatchableService`."""
-        self._on_engine(lambda engine: engine.release_polls())
+        """See `WatchableService`. Of another process's engine it is asked only if that answers soon."""
+        backend = self._backend
+        assert backend is not None
+        if not isinstance(backend, EngineClient):
+            backend.release_polls()
+            return
+
+        def release() -> None:
+            with contextlib.suppress(SWFFault, ServiceUnreachableError):  # then the polls end by themselves
+                backend.release_polls()
+
+        thread = threading.Thread(target=release, name="simpleflow-lab release", daemon=True)
+        thread.start()
+        thread.join(RELEASE_SECONDS)
 
     def _on_engine(self, call: Callable[[WatchableService], T]) -> T:
         """The result of a call to the engine; the call is repeated at the next owner if it meets a dead one.

@@ -1,0 +1,483 @@
+"""Which process is given which task, and what becomes of the tasks of a process that ends: by hand, without threads."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from simpleflow_lab.engine.clock import ManualClock
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.exceptions import UnknownResourceFault, UnknownSessionFault, ValidationException
+from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, WORKER_LOST
+
+DOMAIN = "lab"
+TIMEOUTS = {
+    "scheduleToCloseTimeout": "NONE",
+    "scheduleToStartTimeout": "NONE",
+    "startToCloseTimeout": "NONE",
+    "heartbeatTimeout": "NONE",
+}
+
+
+class Engine:
+    """An engine with processes that poll without waiting."""
+
+    def __init__(self, path: Any = ":memory:", clock: ManualClock | None = None, **options: Any):
+        self.clock = clock or ManualClock()
+        self.swf = EmbeddedSWF(path, clock=self.clock, poll_seconds=0.0, **options)
+        self._ids = itertools.count(1)
+
+    def prepare(self) -> Engine:
+        self.swf.register_domain(name=DOMAIN, workflowExecutionRetentionPeriodInDays="1")
+        for name in "abc":
+            self.swf.register_workflow_type(domain=DOMAIN, name=name, version="1")
+            self.swf.register_activity_type(domain=DOMAIN, name=name, version="1")
+        return self
+
+    def session(
+        self,
+        instance: str,
+        workflows: Mapping[str, str] = {},
+        activities: Mapping[str, str] = {},
+        lists: str = "l",
+        tokens: tuple[str, ...] = (),
+    ) -> str:
+        self.swf.open_session(instance=instance, record=record(workflows, activities, lists), taskTokens=tokens)
+        return instance
+
+    def start(self, workflow: str, home: str | None = None) -> dict[str, str]:
+        workflow_id = f"{workflow}-{next(self._ids)}"
+        request = {
+            "domain": DOMAIN,
+            "workflowId": workflow_id,
+            "workflowType": {"name": workflow, "version": "1"},
+            "taskList": {"name": "l"},
+            "executionStartToCloseTimeout": "3600",
+            "taskStartToCloseTimeout": "NONE",
+            "childPolicy": "TERMINATE",
+        }
+        return {"workflowId": workflow_id, "runId": self.swf.remote_start(request, home)["runId"]}
+
+    def poll(self, kind: str, instance: str | None) -> dict[str, Any]:
+        call = self.swf.poll_for_decision_task if kind == "decision" else self.swf.poll_for_activity_task
+        identity = {} if instance is None else {"identity": identity_of(instance)}
+        task = dict(call(domain=DOMAIN, taskList={"name": "l"}, **identity))
+        return task if task.get("taskToken") else {}
+
+    def schedule(self, task: Mapping[str, Any], *activities: str) -> None:
+        decisions = [
+            {
+                "decisionType": "ScheduleActivityTask",
+                "scheduleActivityTaskDecisionAttributes": {
+                    "activityId": str(next(self._ids)),
+                    "activityType": {"name": name, "version": "1"},
+                    "taskList": {"name": "l"},
+                    **TIMEOUTS,
+                },
+            }
+            for name in activities
+        ]
+        self.swf.respond_decision_task_completed(taskToken=task["taskToken"], decisions=decisions)
+
+    def events(self, execution: Mapping[str, str]) -> list[Mapping[str, Any]]:
+        return list(self.swf.get_workflow_execution_history(domain=DOMAIN, execution=dict(execution))["events"])
+
+    def types(self, execution: Mapping[str, str]) -> list[str]:
+        return [event["eventType"] for event in self.events(execution)]
+
+    def reasons(self, execution: Mapping[str, str]) -> list[str | None]:
+        return [
+            task.get("reason") for task in self.swf.describe_waiting(domain=DOMAIN, execution=dict(execution))["tasks"]
+        ]
+
+
+def record(workflows: Mapping[str, str], activities: Mapping[str, str], lists: str = "l") -> dict[str, Any]:
+    def types(of: Mapping[str, str]) -> list[dict[str, str]]:
+        return [{"name": name, "version": "1", "fingerprint": fingerprint} for name, fingerprint in of.items()]
+
+    served = [{"domain": DOMAIN, "name": name} for name in lists]
+    return {
+        "pid": 7,
+        "hostname": "h",
+        "workflowTypes": types(workflows),
+        "activityTypes": types(activities),
+        "decisionTaskLists": served,
+        "activityTaskLists": served,
+    }
+
+
+def identity_of(instance: str) -> str:
+    return json.dumps({"simpleflow_lab": 1, "instance": instance})
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    opened = Engine().prepare()
+    yield opened
+    opened.swf.close()
+
+
+# -- matching ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("processes", "home", "takers"),
+    [
+        ({"x": "1"}, "x", "x"),
+        ({"x": "1", "y": None}, "x", "x"),
+        ({"x": None, "y": None}, None, ""),
+        ({"x": "1", "y": "1"}, "x", "xy"),
+        ({"x": "1", "y": "2"}, "x", "x"),  # the home's definition, while the home lives
+        ({"x": "1", "y": "2"}, None, "xy"),  # started by a program without a session: any definition will do
+        ({"x": None, "y": "1", "z": "2"}, "x", "yz"),  # the home does not define it: any will do
+        ({"x": "1", "y": "2", "z": "1"}, "x", "xz"),
+    ],
+)
+def test_an_activity_task_goes_to_the_processes_that_have_the_definition_of_its_home(engine, processes, home, takers):
+    engine.session("d", {"a": "1"})
+    for instance, fingerprint in processes.items():
+        engine.session(instance, {"a": "1"}, {} if fingerprint is None else {"b": fingerprint})
+    execution = engine.start("a", home)
+    # Decided by a program without a session, so that the home stays what it is.
+    engine.schedule(engine.poll("decision", None), "b")
+    taken = []
+    for instance in processes:
+        task = engine.poll("activity", instance)
+        if task:
+            taken.append(instance)
+            engine.swf.release_task(taskToken=task["taskToken"])
+            engine.schedule(engine.poll("decision", None), "b")
+    assert "".join(taken) == takers
+    assert engine.types(execution).count("ActivityTaskTimedOut") == len(takers)
+
+
+def test_a_program_without_a_session_is_given_anything(engine):
+    engine.session("x", {"a": "1"})
+    engine.start("a", "x")
+    assert engine.poll("decision", None)["workflowType"]["name"] == "a"
+
+
+def test_a_poll_whose_process_has_no_session_is_refused(engine):
+    with pytest.raises(UnknownSessionFault):
+        engine.poll("decision", "x")
+    engine.session("x", {"a": "1"})
+    assert engine.poll("decision", "x") == {}
+    engine.swf.close_session(instance="x")
+    with pytest.raises(UnknownSessionFault):
+        engine.poll("decision", "x")
+
+
+def test_another_definition_is_used_only_when_no_process_has_the_right_one_and_that_is_recorded(engine):
+    engine.session("x", {"a": "1"})
+    engine.session("y", {"a": "2"})
+    execution = engine.start("a", "x")
+    assert not engine.poll("decision", "y")
+    assert engine.reasons(execution) == ["waits for process 7, which has the definition it was started with"]
+    engine.swf.close_session(instance="x")
+    assert engine.poll("decision", "y")
+    started = engine.events(execution)[-1]["decisionTaskStartedEventAttributes"]
+    assert json.loads(started["identity"])[DEFINITION_DIFFERS_KEY] is True
+
+
+def test_who_decides_another_definitions_execution_becomes_its_home(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    execution = engine.start("a", "x")
+    engine.swf.close_session(instance="x")
+    engine.session("y", {"a": "2"}, {"b": "2"})
+    engine.session("z", {"a": "1"}, {"b": "1"})
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y")
+    assert not engine.poll("decision", "z")
+    engine.schedule(engine.poll("decision", "y"), "b")
+    assert not engine.poll("activity", "z")
+    assert engine.poll("activity", "y")
+
+
+def test_a_task_that_is_queued_goes_by_the_new_home_once_an_execution_is_attached(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    engine.session("y", {"a": "2"}, {"b": "2"})
+    execution = engine.start("a", "x")
+    engine.schedule(engine.poll("decision", "x"), "b")
+    assert not engine.poll("activity", "y")
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y")
+    assert engine.swf.count_pending_activity_tasks(domain=DOMAIN, taskList={"name": "l"})["count"] == 1
+    assert not engine.poll("activity", "x")
+    assert engine.poll("activity", "y")
+    assert not engine.poll("activity", None)
+
+
+def test_a_decision_task_goes_to_its_home_first_and_to_others_after_a_second(engine):
+    engine.session("x", {"a": "1"})
+    engine.session("y", {"a": "1"})
+    engine.start("a", "x")
+    assert not engine.poll("decision", "y")
+    engine.clock.advance(1)
+    assert engine.poll("decision", "y")
+
+
+def test_the_home_itself_is_not_kept_waiting(engine):
+    engine.session("x", {"a": "1"})
+    engine.session("y", {"a": "1"})
+    engine.start("a", "x")
+    assert engine.poll("decision", "x")
+
+
+def test_a_home_that_is_silent_is_not_waited_for(engine):
+    engine.session("x", {"a": "1"})
+    engine.session("y", {"a": "1"})
+    state = engine.swf._durable.state
+    state.sessions.living["x"].is_local = False
+    state.sessions.living["x"].spoke_at -= 100
+    engine.start("a", "x")
+    assert engine.poll("decision", "y")
+
+
+def test_a_definition_that_comes_later_is_offered_what_waits(engine):
+    engine.session("x", {"a": "1"})
+    execution = engine.start("a", "x")
+    engine.schedule(engine.poll("decision", "x"), "b")
+    assert not engine.poll("activity", "x")
+    assert engine.reasons(execution) == ["no process defines b 1"]
+    engine.swf.keep_session(instance="x", record=record({"a": "1"}, {"b": "1"}))
+    assert engine.poll("activity", "x")
+
+
+def test_a_child_goes_by_the_definitions_of_its_parent(engine):
+    engine.session("x", {"a": "1", "b": "1"})
+    engine.session("y", {"a": "2", "b": "2"})
+    engine.start("a", "x")
+    child = {
+        "decisionType": "StartChildWorkflowExecution",
+        "startChildWorkflowExecutionDecisionAttributes": {
+            "workflowType": {"name": "b", "version": "1"},
+            "workflowId": "child",
+            "taskList": {"name": "l"},
+            "executionStartToCloseTimeout": "3600",
+            "taskStartToCloseTimeout": "NONE",
+            "childPolicy": "TERMINATE",
+        },
+    }
+    token = engine.poll("decision", "x")["taskToken"]
+    engine.swf.respond_decision_task_completed(taskToken=token, decisions=[child])
+    assert not engine.poll("decision", "y")
+    names = {engine.poll("decision", "x")["workflowType"]["name"] for _ in range(2)}
+    assert names == {"a", "b"}
+
+
+def test_of_what_a_process_defines_the_task_of_the_highest_priority_comes_first(engine):
+    engine.session("x", {"a": "1"}, {"a": "1", "b": "1", "c": "1"})
+    engine.session("y", {}, {"b": "1", "c": "1"})
+    engine.start("a", "x")
+    token = engine.poll("decision", "x")["taskToken"]
+    decisions = [
+        {
+            "decisionType": "ScheduleActivityTask",
+            "scheduleActivityTaskDecisionAttributes": {
+                "activityId": name,
+                "activityType": {"name": name, "version": "1"},
+                "taskList": {"name": "l"},
+                "taskPriority": priority,
+                **TIMEOUTS,
+            },
+        }
+        for name, priority in (("b", "1"), ("a", "9"), ("c", "5"))
+    ]
+    engine.swf.respond_decision_task_completed(taskToken=token, decisions=decisions)
+    assert [engine.poll("activity", "y").get("activityId") for _ in range(3)] == ["c", "b", None]
+    assert engine.poll("activity", "x")["activityId"] == "a"
+
+
+# -- what a process holds ----------------------------------------------------------------------------------------------
+
+
+def test_the_tasks_of_a_session_that_ends_are_given_out_again_at_once(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    execution = engine.start("a", "x")
+    engine.schedule(engine.poll("decision", "x"), "b", "b", "b")
+    held = [engine.poll("activity", "x") for _ in range(2)]
+    engine.swf.respond_activity_task_completed(taskToken=held[0]["taskToken"])
+    assert engine.poll("decision", "x")
+    engine.swf.close_session(instance="x")
+    events = engine.events(execution)
+    lost = [event for event in events if event["eventType"] == "ActivityTaskTimedOut"]
+    assert [event["activityTaskTimedOutEventAttributes"]["details"] for event in lost] == [WORKER_LOST]
+    assert engine.types(execution).count("DecisionTaskTimedOut") == 1
+    assert engine.types(execution)[-1] == "DecisionTaskScheduled"
+    with pytest.raises(UnknownResourceFault):
+        engine.swf.respond_activity_task_completed(taskToken=held[1]["taskToken"])
+    engine.session("y", {"a": "1"}, {"b": "1"})
+    assert engine.poll("decision", "y")
+    assert engine.poll("activity", "y")
+
+
+def test_a_released_task_is_given_out_again_and_one_that_is_closed_stays_closed(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    execution = engine.start("a", "x")
+    task = engine.poll("decision", "x")
+    engine.swf.release_task(taskToken=task["taskToken"])
+    task = engine.poll("decision", "x")
+    engine.schedule(task, "b")
+    before = engine.types(execution)
+    engine.swf.release_task(taskToken=task["taskToken"])
+    assert engine.types(execution) == before
+    with pytest.raises(ValidationException):
+        engine.swf.release_task(taskToken="none")
+
+
+def test_a_session_ends_with_its_latest_connection_only(engine):
+    engine.swf.open_session(instance="x", record=record({"a": "1"}, {}), is_local=False)
+    first, second = object(), object()
+    for connection in (first, second):
+        engine.swf.keep_session(instance="x", record={}, connection=connection)
+    engine.swf.connection_lost("x", first)
+    assert engine.poll("decision", "x") == {}
+    engine.swf.connection_lost("x", second)
+    with pytest.raises(UnknownSessionFault):
+        engine.poll("decision", "x")
+
+
+def test_a_session_that_never_has_a_connection_ends(engine):
+    engine.swf.open_session(instance="x", record=record({"a": "1"}, {}), is_local=False)
+    engine.clock.advance(9)
+    assert engine.poll("decision", "x") == {}
+    engine.clock.advance(2)
+    with pytest.raises(UnknownSessionFault):
+        engine.poll("decision", "x")
+
+
+def test_pollers_says_who_polls_and_what_each_holds(engine):
+    engine.session("x", {"a": "1"})
+    execution = engine.start("a", "x")
+    engine.poll("decision", "x")
+    listed = engine.swf.pollers(domain=DOMAIN)["pollers"]
+    assert [(one["kind"], one["taskList"], one["pid"], one["isSilent"]) for one in listed] == [
+        ("activity", "l", 7, False),
+        ("decision_task", "l", 7, False),
+    ]
+    assert [task["workflowExecution"] for task in listed[1]["tasks"]] == [execution]
+    assert engine.swf.pollers(domain="other")["pollers"] == []
+
+
+# -- the next engine ---------------------------------------------------------------------------------------------------
+
+
+def _taken_over(tmp_path: Any, clock: ManualClock) -> tuple[Engine, list[str], dict[str, str]]:
+    """An engine that takes over while the process `x`, which is alive, holds two activity tasks."""
+    first = Engine(tmp_path / "store.sqlite", clock).prepare()
+    first.swf.open_session(instance="x", record=record({"a": "1"}, {"b": "1"}), is_local=False)
+    execution = first.start("a", "x")
+    first.schedule(first.poll("decision", "x"), "b", "b")
+    tokens = [first.poll("activity", "x")["taskToken"] for _ in range(2)]
+    first.swf.close()
+    return Engine(tmp_path / "store.sqlite", clock), tokens, execution
+
+
+def test_the_next_engine_keeps_the_tasks_that_a_process_names_and_gives_out_the_others_at_once(tmp_path):
+    clock = ManualClock()
+    engine, tokens, execution = _taken_over(tmp_path, clock)
+    engine.session("x", {"a": "1"}, {"b": "1"}, tokens=(tokens[1],))
+    assert engine.types(execution).count("ActivityTaskTimedOut") == 1
+    engine.swf.respond_activity_task_completed(taskToken=tokens[1])
+    with pytest.raises(UnknownResourceFault):
+        engine.swf.respond_activity_task_completed(taskToken=tokens[0])
+    clock.advance(5)
+    engine.session("y", {"a": "1"})
+    assert engine.types(execution).count("ActivityTaskTimedOut") == 1
+    engine.swf.close()
+
+
+def test_the_next_engine_gives_out_what_nobody_names_within_seconds(tmp_path):
+    clock = ManualClock()
+    engine, tokens, execution = _taken_over(tmp_path, clock)
+    assert "ActivityTaskTimedOut" not in engine.types(execution)
+    clock.advance(2.5)
+    assert "ActivityTaskTimedOut" not in engine.types(execution)
+    clock.advance(1)
+    assert engine.types(execution).count("ActivityTaskTimedOut") == 2
+    engine.session("x", {"a": "1"}, {"b": "1"}, tokens=tuple(tokens))
+    with pytest.raises(UnknownResourceFault):
+        engine.swf.respond_activity_task_completed(taskToken=tokens[0])
+    engine.swf.close()
+
+
+# -- a law -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_task_goes_to_a_process_that_does_not_define_it_and_none_is_lost(engine, seed):
+    """Processes come, go, edit, release and answer by chance: in the end everything is done, by who could do it."""
+    chance = random.Random(seed)
+    living: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+    executions, held = [], list[tuple[str, str, str]]()  # kind, instance, token
+    names = itertools.count()
+    done = 0
+
+    def definitions() -> dict[str, str]:
+        return {name: chance.choice("12") for name in "abc" if chance.random() < 0.6}
+
+    def take(kind: str, instance: str) -> bool:
+        task = engine.poll(kind, instance)
+        if not task:
+            return False
+        name = (task["workflowType"] if kind == "decision" else task["activityType"])["name"]
+        assert name in living[instance][0 if kind == "decision" else 1]
+        held.append((kind, instance, task["taskToken"]))
+        return True
+
+    def answer(kind: str, token: str) -> None:
+        if kind == "activity":
+            engine.swf.respond_activity_task_completed(taskToken=token)
+        elif chance.random() < 0.5:
+            engine.schedule({"taskToken": token}, *chance.choices("abc", k=chance.randrange(3)))
+        else:
+            engine.swf.respond_decision_task_completed(taskToken=token)
+
+    for _ in range(300):
+        what = chance.randrange(9)
+        if what == 0 or not living:
+            instance = f"i{next(names)}"
+            living[instance] = definitions(), definitions()
+            engine.session(instance, *living[instance])
+        elif what == 1 and len(living) > 1:
+            instance = chance.choice(sorted(living))
+            del living[instance]
+            engine.swf.close_session(instance=instance)
+            held = [one for one in held if one[1] != instance]
+        elif what == 2:
+            instance = chance.choice(sorted(living))
+            living[instance] = definitions(), definitions()
+            engine.swf.keep_session(instance=instance, record=record(*living[instance]))
+        elif what == 3:
+            executions.append(engine.start(chance.choice("abc"), chance.choice([None, *sorted(living)])))
+        elif what == 4:
+            engine.clock.advance(chance.choice([0.1, 0.6, 2]))
+        elif what == 5 and held:
+            engine.swf.release_task(taskToken=held.pop(chance.randrange(len(held)))[2])
+        elif what == 6 and executions:
+            ids = chance.choice(executions)
+            engine.swf.attach_execution(domain=DOMAIN, execution=ids, instance=chance.choice(sorted(living)))
+        elif what == 7 and held:
+            kind, _, token = held.pop(chance.randrange(len(held)))
+            answer(kind, token)
+            done += 1
+        else:
+            take(chance.choice(["decision", "activity"]), chance.choice(sorted(living)))
+    for instance in sorted(living):
+        engine.swf.close_session(instance=instance)
+    living = {"last": (dict.fromkeys("abc", "3"), dict.fromkeys("abc", "3"))}
+    engine.session("last", *living["last"])
+    held.clear()
+    while take("decision", "last") or take("activity", "last"):
+        kind, _, token = held.pop()
+        if kind == "activity":
+            engine.swf.respond_activity_task_completed(taskToken=token)
+        else:
+            engine.swf.respond_decision_task_completed(taskToken=token)
+    for execution in executions:
+        assert engine.swf.describe_waiting(domain=DOMAIN, execution=execution)["tasks"] == []
+    assert executions
+    assert done
