@@ -66,6 +66,7 @@ class RunDeleted(NamedTuple):
 _NEVER: Final = 1 << 62
 """A time that never comes, in milliseconds since 1970."""
 
+
 class NewLogRecords(NamedTuple):
     """A change for the store: the execution's code printed or logged something."""
 
