@@ -9,7 +9,7 @@ import datetime
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -34,8 +34,8 @@ from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
-from simpleflow_lab.views.history_waits import waits_of
-from simpleflow_lab.views.waiting import Wait, Waits
+from simpleflow_lab.views.history_waits import blocked_wait, waits_of
+from simpleflow_lab.views.waiting import Wait, Waits, phrase, reasons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +49,8 @@ _CLOSED_WITH: Mapping[str, type[WorkflowExecutionError]] = {
     "TERMINATED": WorkflowExecutionTerminated,
 }
 
+_JUST_NOW = 1.0
+"""Seconds for which a wait is not yet told as a reason why nothing goes on."""
 _WAIT_STEP = 0.25
 """Seconds between two checks whether a decision is blocked, while waiting for the history to grow."""
 
@@ -104,6 +106,8 @@ class Progress(NamedTuple):
     """Names of the types of what runs, without repetition."""
     activities: tuple[ActivityProgress, ...] = ()
     """How far the activities that run in this process are, by their latest heartbeats."""
+    waits: str = ""
+    """Why nothing goes on, in a few words, as `signal go`; empty while workers and deciders are at work."""
 
     @property
     def total(self) -> int:
@@ -157,7 +161,11 @@ class Execution(HistoryViews):
         return {"workflowId": self.workflow_id, "runId": self.run_id}
 
     def __repr__(self) -> str:
-        return f"<Execution {self.workflow_id} of {self.history().workflow_type}: {self.status}>"
+        folded = self._folded()
+        waits = phrase(self._waits_of(folded))
+        why = f", waits for {waits}" if waits else ""
+        status = folded.history.close_status or "OPEN"
+        return f"<Execution {self.workflow_id} of {folded.history.workflow_type}: {status}{why}>"
 
     # -- viewing --
 
@@ -288,19 +296,30 @@ class Execution(HistoryViews):
         It displays itself as a table; each row is a `views.waiting.Wait`. Of at most `MAX_CHILDREN` executions below
         it, at most `MAX_DEPTH` levels deep, their own waits are told.
         """
-        return Waits(self._waits(0, _Budget(MAX_CHILDREN)), now=_now())
+        return Waits(self._waits_down(0, _Budget(MAX_CHILDREN)), now=_now())
 
-    def _waits(self, depth: int, budget: _Budget) -> Iterator[Wait]:
-        for wait in self._own_waits(depth):
+    def _waits_down(self, depth: int, budget: _Budget) -> Iterator[Wait]:
+        for wait in self._own_waits(self._folded(), self._reports()["decisionErrors"], depth):
             yield wait
             if wait.kind == CHILD and wait.id is not None and depth < MAX_DEPTH:
                 child = self._open_child(wait.id) if budget.take() else None
                 if child is not None:
-                    yield from child._waits(depth + 1, budget)
+                    yield from child._waits_down(depth + 1, budget)
 
-    def _own_waits(self, depth: int = 0) -> list[Wait]:
-        errors = [report for report in self._reports()["decisionErrors"] if report["execution"] == self._execution]
-        return waits_of(self._folded(), workflow_id=self.workflow_id, depth=depth, errors=errors)
+    def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
+        if folded.history.close_status is not None:
+            return []
+        errors = self._reports()["decisionErrors"]
+        below = [
+            blocked_wait(error, workflow_id=error["execution"]["workflowId"], depth=1)
+            for error in errors
+            if error["execution"] != self._execution
+        ]
+        return [*self._own_waits(folded, errors), *below]
+
+    def _own_waits(self, folded: FoldedHistory, errors: Sequence[Mapping[str, Any]], depth: int = 0) -> list[Wait]:
+        own = [error for error in errors if error["execution"] == self._execution]
+        return waits_of(folded, workflow_id=self.workflow_id, depth=depth, errors=own)
 
     def _open_child(self, workflow_id: str) -> Execution | None:
         """The open run of this workflow id."""
@@ -320,9 +339,13 @@ class Execution(HistoryViews):
 
     def progress(self) -> Progress:
         """How many of its tasks wait, run, completed and failed, and how far the activities are that run here."""
-        counts, first, last = self._of_fold(lambda fold: (fold.task_counts(), self._events[0], self._events[-1]))
-        closed = History([last]).close_status
-        end = last.timestamp if closed else _now()
+        folded = self._folded()
+        counts, first, last = folded.task_counts, folded.history[0], folded.history[-1]
+        closed = folded.history.close_status
+        end = last.timestamp if closed else folded.until
+        waits = reasons(self._waits_of(folded))
+        # What was scheduled just now is about to be taken.
+        waits = [wait for wait in waits if wait.since is None or (end - wait.since).total_seconds() > _JUST_NOW]
         return Progress(
             status=closed or "OPEN",
             events=last.id,
@@ -332,6 +355,7 @@ class Execution(HistoryViews):
             failed=counts.failed,
             seconds=max((end - first.timestamp).total_seconds(), 0.0),
             running_names=counts.running_names,
+            waits=phrase(waits),
             activities=tuple(self._pool.activity_progress(self.run_id)),
         )
 

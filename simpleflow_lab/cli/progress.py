@@ -55,6 +55,7 @@ def live_text(workflow_id: str, progress: Progress) -> str:
         f"{progress.completed} completed" if progress.completed else "",
         f"{progress.failed} failed" if progress.failed else "",
         *reported[:_NAMES],
+        f"waits for {progress.waits}" if progress.waits else "",
         duration(progress.seconds),
     ]
     return visible(f"{shortened(workflow_id, 40)}: {', '.join(part for part in parts if part)}")

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle
 
 from simpleflow_lab.execution import Execution, Progress
-from simpleflow_lab.views.formatting import LABEL_LIMIT, duration, share
+from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, duration, share
 from simpleflow_lab.views.html import Html, escape, piece
 from simpleflow_lab.views.style import STATUSES, style_of
 
@@ -112,6 +112,7 @@ def status_html(execution: Execution, progress: Progress) -> str:
         ),
         Html('<div class="sfl-bar" role="img" aria-label="{}">{}</div>').format(words, bar),
         Html('<div>{}<span class="sfl-quiet">{}{}{}</span></div>').format(words, ": " if names else "", names, more),
+        Html("<div>waits for {}</div>").format(escape(progress.waits, HOVER_LIMIT)) if progress.waits else Html(""),
         *reports[:_MAX_NAMES],
     )
 

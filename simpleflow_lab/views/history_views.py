@@ -15,7 +15,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.html import execution_html
-from simpleflow_lab.views.waiting import Waits
+from simpleflow_lab.views.waiting import Wait, Waits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,11 @@ class HistoryViews(ABC):
     def waiting_for(self) -> Waits:
         """What it waits for, as its history shows it; empty if it has closed. See `views.waiting.Wait`."""
         folded = self._folded()
-        return Waits(waits_of(folded, workflow_id=self.workflow_id), now=folded.until)
+        return Waits(self._waits_of(folded), now=folded.until)
+
+    def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
+        """What it waits for itself, and what blocks those below it."""
+        return waits_of(folded, workflow_id=self.workflow_id)
 
     def events(self) -> pd.DataFrame:
         """One row per event; see `views.tables.events_table`."""
@@ -118,11 +122,13 @@ class HistoryViews(ABC):
 
     def _repr_html_(self) -> str:
         """The summary that a notebook shows, with the extension loaded or without."""
+        folded = self._folded()
         html = execution_html(
-            self._folded(),
+            folded,
             workflow_id=self.workflow_id,
             run_id=self.run_id,
             domain=self.domain,
             warnings=self.warnings,
+            waits=Waits(self._waits_of(folded), now=folded.until).lines(),
         )
         return str(html)

@@ -71,10 +71,7 @@ class _Rows:
 
     def blocked(self, errors: Iterable[Mapping[str, Any]]) -> Iterator[Wait]:
         for error in errors:
-            where = f" in process {error['pid']}" if "pid" in error else ""
-            what = f"its decisions are blocked{where}: {error.get('error')}: {error.get('message')}"
-            to_do = "mend the code and define it again: it goes on by itself" if error.get("endsWait") else _AGAIN
-            yield self._wait(BLOCKED, what, to_do=to_do)
+            yield blocked_wait(error, workflow_id=self._id, depth=self._depth)
 
     def decision(self) -> Iterator[Wait]:
         tasks = [task for task in self._folded.decision_tasks if task.open]
@@ -82,7 +79,7 @@ class _Rows:
             known = self._tasks.get(task.scheduled_event_id, {})
             if task.started is not None:
                 what = f"a decision: a decider has taken it{_silent(known)}"
-                yield self._wait(DECISION, what, since=task.started)
+                yield self._wait(DECISION, what, since=task.started, goes_on=not known.get("isSilent"))
                 continue
             name = _inner(self._folded.history[task.scheduled_event_id - 1].attributes, "taskList", "name")
             reason = known.get("reason") or f"no decider has taken it from task list {shortened(name)}"
@@ -143,7 +140,8 @@ class _Rows:
                 what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}{_silent(known)}"
         if attempt.cancel_requested:
             what += "; its cancel is requested"
-        return self._wait(kind, what, id=attempt.id, since=since, until=until)
+        goes_on = attempt.started is not None and attempt.kind in (ACTIVITY, LAMBDA) and not known.get("isSilent")
+        return self._wait(kind, what, id=attempt.id, since=since, until=until, goes_on=goes_on)
 
     def limits(self) -> Iterator[Wait]:
         for limit, waiting in self._context.groups:
@@ -180,6 +178,19 @@ _AGAIN: Final = "it is tried again by itself"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
 _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}
 _REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request to"}
+
+
+def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> Wait:
+    """The row of one of the `decisionErrors` of `WatchableService.describe_reports`."""
+    where = f" in process {error['pid']}" if "pid" in error else ""
+    what = f"its decisions are blocked{where}: {error.get('error')}: {error.get('message')}"
+    return Wait(
+        workflow_id=workflow_id,
+        depth=depth,
+        kind=BLOCKED,
+        what=shortened(what, HOVER_LIMIT),
+        to_do="mend the code and define it again: it goes on by itself" if error.get("endsWait") else _AGAIN,
+    )
 
 
 def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str:

@@ -79,16 +79,18 @@ def execution_html(
     domain: str = "",
     until: datetime.datetime | None = None,
     warnings: Sequence[str] = (),
+    waits: Sequence[str] = (),
 ) -> Html:
     """The summary of an execution: its type, ids, status and times, its tasks by state, and its last failure.
 
-    `warnings` are lines for the author of its workflow.
+    `warnings` are lines for the author of its workflow, `waits` say what an open one waits for.
     """
     folded = fold_history(history, until=until)
     summary = execution_summary(folded)
     return piece(
         _heading(summary),
         _progress(folded),
+        _waits(waits),
         _unhandled(folded.attempts),
         _warnings(warnings),
         _properties(summary, workflow_id, run_id, domain),
@@ -179,6 +181,18 @@ def _unhandled(attempts: Sequence[Attempt]) -> Html:
         "it" if len(missed) == 1 else "them",
         _EMPTY.join(_ITEM.format(line) for line in lines),
         _more(len(missed) - _MAX_LISTED, "failure"),
+    )
+
+
+def _waits(waits: Sequence[str]) -> Html:
+    if not waits:
+        return _EMPTY
+    return Html(
+        '<div class="sfl-banner" role="note" style="border-color: {}"><strong>waits for</strong><ul>{}</ul>{}</div>'
+    ).format(
+        style_of("scheduled").colour,
+        _EMPTY.join(_ITEM.format(escape(wait, HOVER_LIMIT)) for wait in waits[:_MAX_LISTED]),
+        _more(len(waits) - _MAX_LISTED, "thing"),
     )
 
 

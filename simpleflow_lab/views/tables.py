@@ -243,26 +243,6 @@ def _kinds(kinds: Mapping[str, int]) -> str:
     return ", ".join(kind if number == 1 else f"{kind} × {number}" for kind, number in kinds.items())
 
 
-def waits_table(waits: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    """One row for each thing that an execution waits for, from tuples of the columns; see `views.waiting.Waits`.
-
-    Columns, in this order: `workflow_id` (text), `depth` (`int64`), `kind id what` (text), `since until`
-    (`datetime64[ms, UTC]`), `to_do` (text), `more` (`int64`).
-    """
-    columns: dict[str, Column] = {
-        "workflow_id": texts,
-        "depth": integers,
-        "kind": texts,
-        "id": texts,
-        "what": texts,
-        "since": times,
-        "until": times,
-        "to_do": texts,
-        "more": integers,
-    }
-    return frame(columns, waits)
-
-
 def executions_table(
     execution_infos: Iterable[Mapping[str, Any]], *, until: datetime.datetime | None = None
 ) -> pd.DataFrame:

@@ -8,17 +8,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, overload
+from typing import Final
 
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
 from simpleflow_lab.views.formatting import duration, shortened, utc_time
-from simpleflow_lab.views.html import piece, table
+from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MAX_NAMED: Final = 3
 """The most waits that a phrase names."""
@@ -59,81 +56,44 @@ class Wait:
     """What ends the wait, if that is up to people."""
     more: int = 0
     """This row stands for so many further ones of its kind."""
+    goes_on: bool = False
+    """It is being done: a worker runs the task, a decider decides."""
 
 
-class Waits(Sequence[Wait]):
-    """What an execution waits for. It displays itself: as a table of text, and in a notebook as HTML."""
+class Waits(ListingView[Wait]):
+    """What an execution waits for. It displays itself, in a notebook as HTML; `to_pandas()` gives a frame."""
+
+    _nothing = "nothing: the execution has closed"
 
     def __init__(self, rows: Iterable[Wait], *, now: datetime.datetime | None = None):
-        """`now` is the time that `since` and `until` are told against."""
-        self._rows = tuple(rows)
+        """`now` is the time against which it is told for how long; by default the real one."""
+        super().__init__(rows)
         self._now = now or datetime.datetime.now(datetime.UTC)
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> Wait: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Wait]: ...
-    def __getitem__(self, index: int | slice) -> Wait | Sequence[Wait]:
-        return self._rows[index]
-
     def listing(self) -> Listing:
-        """The rows as a typed table."""
-        return Listing(
-            columns=_COLUMNS,
-            rows=[(wait.workflow_id, wait.kind, _indented(wait), wait.since, wait.until, wait.to_do) for wait in self],
-        )
+        """One row for each wait; what a child waits for is set in below it."""
+        rows = [(wait.kind, _indented(wait), wait.since, wait.until, wait.to_do) for wait in self]
+        return Listing(columns=_COLUMNS, rows=rows)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One row for each wait, with the attributes of `Wait` as columns; times are timezone-aware."""
-        from simpleflow_lab.views.tables import waits_table  # noqa: PLC0415  pandas
+    def in_words(self) -> str:
+        """All of it in a phrase, as `signal go, 3 activities`: of the execution itself, and of a child what blocks."""
+        return phrase(self)
 
-        return waits_table(
-            [
-                (row.workflow_id, row.depth, row.kind, row.id, row.what, row.since, row.until, row.to_do, row.more)
-                for row in self
-            ]
-        )
+    def lines(self) -> list[str]:
+        """Each row as one line: what, for how long, until when, and what to do."""
+        return [self._line(wait) for wait in self]
 
-    def in_words(self, limit: int = _MAX_NAMED) -> str:
-        """All of it in a phrase, as `signal go, 3 activities`: of the execution itself, and of a child what matters."""
-        return phrase(self._rows, limit=limit)
-
-    def __repr__(self) -> str:
-        if not self._rows:
-            return "nothing is waited for: the execution has closed"
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        for wait in self._rows:
-            parts = [f"{_indented(wait)}"]
-            if wait.since is not None:
-                parts.append(f"for {duration(max((self._now - wait.since).total_seconds(), 0))}")
-            if wait.until is not None:
-                parts.append(f"until {_clock(wait.until, self._now)}")
-            line = ", ".join(parts)
-            yield f"{line}: {wait.to_do}" if wait.to_do else line
-
-    def _repr_html_(self) -> str:
-        if not self._rows:
-            return str(piece())
-        rows = [
-            (
-                wait.kind,
-                _indented(wait),
-                "" if wait.since is None else duration(max((self._now - wait.since).total_seconds(), 0)),
-                "" if wait.until is None else _clock(wait.until, self._now),
-                wait.to_do,
-            )
-            for wait in self._rows
-        ]
-        return str(piece(table(("kind", "waits for", "for", "until", "what to do"), rows, limit=len(rows))))
+    def _line(self, wait: Wait) -> str:
+        parts = [_indented(wait)]
+        if wait.since is not None:
+            parts.append(f"for {duration(max((self._now - wait.since).total_seconds(), 0))}")
+        if wait.until is not None:
+            parts.append(f"until {_clock(wait.until, self._now)}")
+        line = ", ".join(parts)
+        return f"{line}: {wait.to_do}" if wait.to_do else line
 
 
 _COLUMNS: Final = {
-    "execution": Kind.TEXT,
     "kind": Kind.TEXT,
     "waits for": Kind.TEXT,
     "since": Kind.TIME,
@@ -164,6 +124,11 @@ def phrase(waits: Sequence[Wait], *, limit: int = _MAX_NAMED) -> str:
             parts.append(f"{number:,} {noun}")
     more = ", …" if len(parts) > limit else ""
     return ", ".join(parts[:limit]) + more
+
+
+def reasons(waits: Sequence[Wait]) -> list[Wait]:
+    """The waits that say why nothing goes on: without what is being done, unless a process does not answer."""
+    return [wait for wait in waits if not wait.goes_on]
 
 
 _COUNTED: Final = {ACTIVITY: "activities", CHILD: "children", LAMBDA: "lambdas", TIMER: "timers", RETRY: "retries"}

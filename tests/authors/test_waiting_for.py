@@ -107,7 +107,7 @@ def test_children_three_levels_deep_tell_what_they_wait_for(lab: Lab) -> None:
     assert kinds(waits) == [(0, "child"), (1, "child"), (2, "child"), (3, "signal")]
     (signal,) = of(waits, "signal")
     assert f"lab.execution({signal.workflow_id!r}).signal('go')" in signal.to_do
-    assert len(repr(waits).splitlines()) == 4
+    assert len(repr(waits).splitlines()) == 5
 
     exec(signal.to_do.partition(", or ")[0], {"lab": lab})
     execution.result(LIMIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
@@ -67,6 +68,7 @@ def test_a_timer_has_its_end() -> None:
     wait = only(waits_of(story.history()), "timer")
 
     assert (wait.what, wait.since, wait.until) == ("timer patience", when(1.1), when(91.1))
+    assert Waits([wait], now=when(11.1)).lines() == ["timer patience, for 10.0 s, until 12:01:31 UTC"]
 
 
 @pytest.mark.parametrize(
@@ -189,13 +191,14 @@ def test_rows_hold_no_element_of_the_historys_making(payload: str) -> None:
     for wait in found:
         assert len(wait.what) <= HOVER_LIMIT
         assert len(wait.what.splitlines()) == 1
-    assert len(repr(found).splitlines()) == len(found)
+    assert len(repr(found).splitlines()) == len(repr(plain).splitlines())
+    assert all(len(line.splitlines()) == 1 for line in found.lines())
 
 
 def test_the_table_has_a_row_for_each_wait() -> None:
     waits = Waits(waits_of(eventful(), workflow_id="order-1"))
     table = waits.to_pandas()
 
-    assert list(table["what"]) == [wait.what for wait in waits]
-    assert str(table["since"].dtype) == "datetime64[ms, UTC]"
-    assert set(table["workflow_id"]) == {"order-1"}
+    assert list(table.columns) == ["kind", "waits for", "since", "until", "what to do"]
+    assert list(table["waits for"]) == [wait.what for wait in waits]
+    assert isinstance(table["since"].dtype, pd.DatetimeTZDtype)
