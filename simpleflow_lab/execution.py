@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from simpleflow_lab import workflow
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.exceptions import (
     DecisionBlockedError,
@@ -34,7 +35,7 @@ from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
-from simpleflow_lab.views.history_waits import blocked_wait, waits_of
+from simpleflow_lab.views.history_waits import blocked_wait, description_in_words, disk_wait, waits_of
 from simpleflow_lab.views.waiting import Wait, Waits, phrase, reasons
 
 if TYPE_CHECKING:
@@ -298,6 +299,17 @@ class Execution(HistoryViews):
         """
         return Waits(self._waits_down(0, _Budget(MAX_CHILDREN)), now=_now())
 
+    def waits_in_short(self) -> str:
+        """What it waits for in a few words, as `signal go, 3 activities`; empty if it has closed.
+
+        It is made of what SWF says of an execution without its history, and so costs the same however long that is.
+        """
+        description = self.describe()
+        if "closeStatus" in description["executionInfo"]:
+            return ""
+        blocked = self._reports()["decisionErrors"]
+        return description_in_words(description, blocked[0] if blocked else None)
+
     def _waits_down(self, depth: int, budget: _Budget) -> Iterator[Wait]:
         for wait in self._own_waits(self._folded(), self._reports()["decisionErrors"], depth):
             yield wait
@@ -319,7 +331,10 @@ class Execution(HistoryViews):
 
     def _own_waits(self, folded: FoldedHistory, errors: Sequence[Mapping[str, Any]], depth: int = 0) -> list[Wait]:
         own = [error for error in errors if error["execution"] == self._execution]
-        return waits_of(folded, workflow_id=self.workflow_id, depth=depth, errors=own)
+        known = self._service.describe_waiting(domain=self.domain, execution=self._execution)
+        waits = waits_of(folded, workflow_id=self.workflow_id, depth=depth, tasks=known["tasks"], errors=own)
+        paused = known.get("storePaused")
+        return waits if paused is None else [disk_wait(paused, workflow_id=self.workflow_id, depth=depth), *waits]
 
     def _open_child(self, workflow_id: str) -> Execution | None:
         """The open run of this workflow id."""
@@ -424,15 +439,21 @@ class Execution(HistoryViews):
                 self._check_defined()
 
     def _check_defined(self) -> None:
-        """Raise `WorkflowNotRegisteredError` if this process decides for its task list, and no process defines it."""
-        deciders, _ = self._pool.task_lists
-        if not deciders:
+        """Raise `WorkflowNotRegisteredError` if what it waits for is for this process to do, and no process can.
+
+        That is a decision of a workflow that no process defines; or activity tasks that no process defines, while the
+        workflow is not defined here either.
+        """
+        served = {name for names in self._pool.task_lists for name in names}
+        if not served:
             return
         tasks = self._service.describe_waiting(domain=self.domain, execution=self._execution)["tasks"]
-        for task in tasks:
-            undefined = task["kind"] == DECISION_TASK and task["state"] == "scheduled" and not task["isDefined"]
-            if undefined and task["taskList"] in deciders:
-                raise WorkflowNotRegisteredError(task["type"]["name"], task["type"]["version"])
+        if not tasks or not all(_is_undefined(task) and task["taskList"] in served for task in tasks):
+            return
+        type = self.describe()["executionInfo"]["workflowType"]
+        name, version = type["name"], type["version"]
+        if tasks[0]["kind"] == DECISION_TASK or (name, version) not in workflow.registry:
+            raise WorkflowNotRegisteredError(name, version)
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for it, and give what `run` returned.
@@ -483,6 +504,11 @@ class Execution(HistoryViews):
             )
         except UnknownResourceFault:
             raise UsageError(f"execution {self.workflow_id} is closed already: {self.status}") from None
+
+
+def _is_undefined(task: Mapping[str, Any]) -> bool:
+    """A task of `describe_waiting` that nobody has taken, and no process defines."""
+    return task["state"] == "scheduled" and not task["isDefined"]
 
 
 def open_history(path: str | Path) -> RecordedExecution:

@@ -19,7 +19,7 @@ from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
 from simpleflow_lab.commands.engine import EngineStarted
-from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionLogs
+from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.commands.workflow import Outcome, RequestSent, Resumed
@@ -44,6 +44,17 @@ def show(record: Record, session: Session) -> ExitCode:
 @show.register
 def _show_listing(record: ListingRecord, session: Session) -> ExitCode:
     _print(record.listing(), session.output)
+    return _show_message(record, session)
+
+
+@show.register
+def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
+    if session.output.format != "tabular":
+        return _show_listing(record, session)
+    for number, listing in enumerate(record.listings()):
+        if number:
+            print()
+        _print(listing, session.output)
     return _show_message(record, session)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -43,10 +43,12 @@ class Executions(ListingRecord):
     """The domain of the executions."""
     infos: tuple[Mapping[str, Any], ...]
     """SWF's `executionInfos`, latest first."""
+    waits: Mapping[str, str]
+    """What open ones wait for, in a few words, by run id."""
 
     def listing(self) -> Listing:
         """One row per execution."""
-        return listings.workflow_list(self.infos)
+        return listings.workflow_list(self.infos, self.waits)
 
 
 @click.command("workflow.list")
@@ -79,7 +81,23 @@ def list_executions(session: Session, domain: str | None, named: str | None, sta
         for info in session.lab().execution_infos(open_only=status == "open", domain=found)
         if info["startTimestamp"] >= since and not (status == "closed" and "closeStatus" not in info)
     ]
-    return Executions(domain=found, infos=tuple(infos))
+    return Executions(domain=found, infos=tuple(infos), waits=_waits(session, found, infos))
+
+
+MAX_WAITS: Final = 100
+"""`workflow.list` says of so many open executions what they wait for, the latest."""
+
+
+def _waits(session: Session, domain: str | None, infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    ids = [info["execution"] for info in infos if "closeStatus" not in info][:MAX_WAITS]
+    waits = {}
+    for each in ids:
+        try:
+            execution = session.lab().execution(each["workflowId"], each["runId"], domain=domain)
+            waits[each["runId"]] = execution.waits_in_short()
+        except UsageError:  # it has closed and was deleted meanwhile
+            continue
+    return {run_id: words for run_id, words in waits.items() if words}
 
 
 # -- one execution -----------------------------------------------------------------------------------------------------
@@ -101,14 +119,26 @@ class Inspection:
 class ExecutionInfo(Inspection, ListingRecord):
     """`workflow.info`."""
 
+    waits: Listing
+    """What it waits for; empty if it has closed."""
+
     def listing(self) -> Listing:
-        """One row."""
+        """One row, with all that it waits for as one value."""
+        return self._listing(self.waits.rows)
+
+    def listings(self) -> Sequence[Listing]:
+        """The same for people: one row and, if it is open, one row for each thing that it waits for."""
+        row = self._listing(())
+        return (row, self.waits) if self.waits.rows else (row,)
+
+    def _listing(self, waits: Sequence[tuple[Any, ...]]) -> Listing:
         return listings.workflow_info(
             self.execution.history(),
             domain=self.execution.domain,
             workflow_id=self.execution.workflow_id,
             run_id=self.execution.run_id,
             until=self._until(),
+            waits=waits,
         )
 
 
@@ -162,8 +192,9 @@ def _opened(file: str) -> RecordedExecution:
 @target_or_file_parameters
 @click.pass_obj
 def info(session: Session, target: Target) -> ExecutionInfo:
-    """What an execution is: its workflow, ids, tags, time and input."""
-    return ExecutionInfo(execution=_execution(session, target))
+    """What an execution is: its workflow, ids, tags, time and input; of an open one, what it waits for."""
+    execution = _execution(session, target)
+    return ExecutionInfo(execution=execution, waits=execution.waiting_for().listing())
 
 
 @click.command("workflow.tasks")
@@ -331,7 +362,7 @@ def open_file(session: Session, file: str) -> OpenedHistory:
     It is what `aws swf get-workflow-execution-history` prints, or `workflow.history -o raw`.
     """
     session.last = opened = _opened(file)
-    return OpenedHistory(execution=opened, file=Path(file))
+    return OpenedHistory(execution=opened, waits=opened.waiting_for().listing(), file=Path(file))
 
 
 COMMANDS: Final = (list_executions, info, tasks, profile, logs, history, gantt, open_file)

@@ -334,11 +334,11 @@ class EmbeddedSWF:
     def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
         """See `WatchableService`."""
 
-        def describe(state: EngineState) -> Answer:
-            found = state.open.get(_run_of(state, domain, execution).key)
-            return {"tasks": [] if found is None else waiting.open_tasks(state, found)}
-
-        return self._in_transaction(describe)
+        with self._durable.lock:
+            found = self._durable.state.open.get(_run_of(self._durable.state, domain, execution).key)
+            tasks = [] if found is None else waiting.open_tasks(self._durable.state, found)
+        paused = self._durable.paused
+        return {"tasks": tasks} if paused is None else {"tasks": tasks, "storePaused": paused}
 
     def _held_task(self, token: str) -> HeldTask:
         """The task of a token of either kind. Raises `ValidationException`."""

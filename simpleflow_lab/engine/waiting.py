@@ -6,7 +6,7 @@ Rule: this reads the engine's state and changes nothing. Names of members are sp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, ListKey, TypeKey, instance_of
 from simpleflow_lab.engine.engine_state import EngineState
@@ -14,6 +14,9 @@ from simpleflow_lab.engine.execution_state import ExecutionState, started_event,
 from simpleflow_lab.engine.task_lists import ScheduledTask
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
+
+MAX_TASKS: Final = 100
+"""The most activity tasks that are told of one execution, queued ones and started ones each."""
 
 
 def pollers(state: EngineState, domain: str) -> list[dict[str, Any]]:
@@ -74,14 +77,23 @@ def _type(key: TypeKey) -> dict[str, str]:
 
 
 def open_tasks(state: EngineState, execution: ExecutionState) -> list[dict[str, Any]]:
-    """The open decision task and activity tasks of an execution, and what each waits for."""
+    """The open decision task and activity tasks of an execution, and what each waits for.
+
+    Of activity tasks the first `MAX_TASKS` that are queued, and as many that are started.
+    """
     tasks = []
     if execution.started is not None:
         tasks.append(_started(state, execution, DECISION_TASK, *execution.started))
     elif execution.queued:
         tasks.append(_scheduled(state, execution, DECISION_TASK, execution.queued))
-    for entity in execution.entities.of(ACTIVITY):
+    left = {True: MAX_TASKS, False: MAX_TASKS}
+    for entity in execution.entities:
+        if entity.kind != ACTIVITY:
+            continue
         started = started_event(entity)
+        if not left[started is None]:
+            continue
+        left[started is None] -= 1
         if started is None:
             tasks.append(_scheduled(state, execution, ACTIVITY, entity.id))
         else:

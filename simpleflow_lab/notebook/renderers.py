@@ -137,7 +137,11 @@ _PROFILE: Final = {
 
 @cell_value.register
 def _executions(record: Executions) -> Any:
-    return table_of_frame(executions_table(record.infos), _EXECUTIONS)
+    frame = executions_table(record.infos)
+    if not record.waits:
+        return table_of_frame(frame, _EXECUTIONS)
+    frame["waits_for"] = [record.waits.get(run_id, "") for run_id in frame["run_id"]]
+    return table_of_frame(frame, {**_EXECUTIONS, "waits_for": Kind.TEXT})
 
 
 @cell_value.register

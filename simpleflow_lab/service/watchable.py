@@ -147,11 +147,12 @@ class WatchableService(SWFService, Protocol):
         ...
 
     def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
-        """What the open tasks of an execution wait for: `tasks`, a list of structures.
+        """What the open tasks of an execution wait for: `tasks`, a list of structures, at most some hundreds.
 
         Each has `kind`, `scheduledEventId`, `taskList`, `type` and `state` ("scheduled" or "started"); a scheduled one
         has `since`, `isDefined` (whether a process with a session defines its type) and `reason`; a started one has
-        `since`, `holder` and `isSilent`. Raises `UnknownResourceFault`.
+        `since`, `holder` and `isSilent`. `storePaused` says why nothing can be recorded, if nothing can. Raises
+        `UnknownResourceFault`.
         """
         ...
 

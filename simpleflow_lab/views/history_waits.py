@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
+from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, DISK, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
 
 MAX_OF_A_KIND: Final = 10
 """The most rows of one kind in one execution; one more row says how many there are beside them."""
@@ -98,7 +97,7 @@ class _Rows:
         yield from self._more(SIGNAL, len(names) - MAX_OF_A_KIND, "signal")
 
     def attempts(self) -> Iterator[Wait]:
-        shown: Counter[str] = Counter()
+        kinds: dict[str, list[Attempt]] = {}
         for attempt in self._folded.attempts:
             if not attempt.open:
                 continue
@@ -106,11 +105,13 @@ class _Rows:
                 yield self._wait(DECISION, "the next decision: one answer could not hold all", since=attempt.scheduled)
                 continue
             kind = RETRY if attempt.kind == TIMER and attempt.id.startswith(RETRY_TIMER) else attempt.kind
-            shown[kind] += 1
-            if shown[kind] <= MAX_OF_A_KIND:
+            kinds.setdefault(kind, []).append(attempt)
+        for kind, found in kinds.items():
+            # What nobody has taken says more than what runs.
+            found.sort(key=lambda attempt: attempt.started is not None)
+            for attempt in found[:MAX_OF_A_KIND]:
                 yield self._of_attempt(kind, attempt)
-        for kind, number in shown.items():
-            yield from self._more(kind, number - MAX_OF_A_KIND, _NOUNS[kind])
+            yield from self._more(kind, len(found) - MAX_OF_A_KIND, _NOUNS[kind])
 
     def _of_attempt(self, kind: str, attempt: Attempt) -> Wait:
         attributes = self._folded.history[attempt.scheduled_event_id - 1].attributes
@@ -140,8 +141,15 @@ class _Rows:
                 what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}{_silent(known)}"
         if attempt.cancel_requested:
             what += "; its cancel is requested"
-        goes_on = attempt.started is not None and attempt.kind in (ACTIVITY, LAMBDA) and not known.get("isSilent")
-        return self._wait(kind, what, id=attempt.id, since=since, until=until, goes_on=goes_on)
+        return self._wait(
+            kind,
+            what,
+            id=attempt.id,
+            since=since,
+            until=until,
+            has_reason=bool(known.get("reason") or known.get("isSilent")),
+            goes_on=attempt.started is not None and attempt.kind in (ACTIVITY, LAMBDA) and not known.get("isSilent"),
+        )
 
     def limits(self) -> Iterator[Wait]:
         for limit, waiting in self._context.groups:
@@ -174,10 +182,35 @@ class _Rows:
         return Wait(workflow_id=self._id, depth=self._depth, kind=kind, what=shortened(what, HOVER_LIMIT), **members)
 
 
+_DISK: Final = "free some space: it goes on by itself"
 _AGAIN: Final = "it is tried again by itself"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
 _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}
 _REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request to"}
+
+
+def description_in_words(description: Mapping[str, Any], error: Mapping[str, Any] | None = None) -> str:
+    """What an open execution waits for in a few words, from boto3's `describe_workflow_execution`.
+
+    `error` is one of the `decisionErrors` of `describe_reports`, if there is one.
+    """
+    counts, context = description["openCounts"], waits_in(description.get("latestExecutionContext"))
+    held = context.held_back + sum(waiting for _, waiting in context.groups)
+    parts = [
+        "" if error is None else f"{shortened(error['execution']['workflowId'], 40)} is blocked: {error['error']}",
+        "a decision" if counts.get("openDecisionTasks") else "",
+        ", ".join(f"signal {shortened(name, 40)}" for name in context.signals[:3]),
+        _number(counts.get("openActivityTasks"), "activity", "activities"),
+        _number(counts.get("openLambdaFunctions"), "lambda", "lambdas"),
+        _number(counts.get("openChildWorkflowExecutions"), "child", "children"),
+        _number(counts.get("openTimers"), "timer", "timers"),
+        f"{held:,} held back" if held else "",
+    ]
+    return ", ".join(part for part in parts if part) or "nothing that can happen by itself"
+
+
+def _number(number: Any, one: str, several: str) -> str:
+    return "" if not number else f"1 {one}" if number == 1 else f"{number:,} {several}"
 
 
 def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> Wait:
@@ -191,6 +224,12 @@ def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> W
         what=shortened(what, HOVER_LIMIT),
         to_do="mend the code and define it again: it goes on by itself" if error.get("endsWait") else _AGAIN,
     )
+
+
+def disk_wait(paused: str, *, workflow_id: str, depth: int) -> Wait:
+    """The row that says that the store can't be written."""
+    what = f"the disk: {paused}"
+    return Wait(workflow_id=workflow_id, depth=depth, kind=DISK, what=shortened(what, HOVER_LIMIT), to_do=_DISK)
 
 
 def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str:

@@ -107,17 +107,27 @@ _WORKFLOW_PROFILE: Final = {
 _WORKFLOW_HISTORY: Final = {"Event": Kind.COUNT, "Time": Kind.TIME, "Type": Kind.TEXT, "Attributes": Kind.JSON}
 
 
-def workflow_list(execution_infos: Iterable[Mapping[str, Any]]) -> Listing:
-    """`workflow.list`: one row per execution, from the `executionInfos` of boto3's `list_*_workflow_executions`."""
+def workflow_list(execution_infos: Iterable[Mapping[str, Any]], waits: Mapping[str, str] | None = None) -> Listing:
+    """`workflow.list`: one row per execution, from the `executionInfos` of boto3's `list_*_workflow_executions`.
+
+    `waits` says in a few words what open ones wait for, by run id; with it there is one more column.
+    """
+    infos = list(execution_infos)
     rows = [
         (
             well_formed(info["execution"]["workflowId"]),
             well_formed(info["workflowType"]["name"]),
             info.get("closeStatus") or info.get("executionStatus") or OPEN,
         )
-        for info in execution_infos
+        for info in infos
     ]
-    return Listing(columns=_WORKFLOW_LIST, rows=rows)
+    if not waits:
+        return Listing(columns=_WORKFLOW_LIST, rows=rows)
+    reasons = [waits.get(info["execution"]["runId"]) for info in infos]
+    return Listing(
+        columns={**_WORKFLOW_LIST, "Waits For": Kind.TEXT},
+        rows=[(*row, reason) for row, reason in zip(rows, reasons, strict=True)],
+    )
 
 
 def workflow_info(
@@ -127,8 +137,12 @@ def workflow_info(
     workflow_id: str = "",
     run_id: str = "",
     until: datetime.datetime | None = None,
+    waits: Sequence[tuple[Any, ...]] = (),
 ) -> Listing:
-    """`workflow.info`: one row. `execution_time` is the seconds of the whole execution, `input` is its own input."""
+    """`workflow.info`: one row. `execution_time` is the seconds of the whole execution, `input` is its own input.
+
+    `waits` are the rows of `views.waiting.Waits`; with them there is one more column, `waiting_for`.
+    """
     summary = execution_summary(history, until=until)
     row = (
         domain,
@@ -141,7 +155,11 @@ def workflow_info(
         summary.duration,
         summary.input,
     )
-    return Listing(columns=_WORKFLOW_INFO, rows=[row])
+    if not waits:
+        return Listing(columns=_WORKFLOW_INFO, rows=[row])
+    names = ("kind", "waits_for", "since", "until", "what_to_do")
+    found = json_text([dict(zip(names, wait, strict=True)) for wait in waits])
+    return Listing(columns={**_WORKFLOW_INFO, "waiting_for": Kind.JSON}, rows=[(*row, found)])
 
 
 def workflow_tasks(history: History, nb_tasks: int | None = None) -> Listing:

@@ -56,6 +56,8 @@ class Wait:
     """What ends the wait, if that is up to people."""
     more: int = 0
     """This row stands for so many further ones of its kind."""
+    has_reason: bool = False
+    """The engine said why nobody takes it."""
     goes_on: bool = False
     """It is being done: a worker runs the task, a decider decides."""
 
@@ -118,8 +120,11 @@ def phrase(waits: Sequence[Wait], *, limit: int = _MAX_NAMED) -> str:
             continue
         number = sum(wait.more or 1 for wait in rows)
         noun = _COUNTED.get(kind)
+        reason = next((wait.what for wait in rows if wait.has_reason), None)
         if noun is None or number == 1:
             parts += [shortened(wait.what, 160 if kind == BLOCKED else 100) for wait in rows]
+        elif reason is not None:
+            parts.append(f"{number:,} {noun} ({shortened(reason, 160)}, …)")
         else:
             parts.append(f"{number:,} {noun}")
     more = ", …" if len(parts) > limit else ""

@@ -10,7 +10,7 @@ import pytest
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import HOVER_LIMIT
-from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, waits_of
+from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, description_in_words, waits_of
 from simpleflow_lab.views.waiting import KINDS, Wait, Waits
 from tests.views.story import Story, eventful, when
 from tests.views.test_hostile import PAYLOADS, Shape, hostile
@@ -202,3 +202,48 @@ def test_the_table_has_a_row_for_each_wait() -> None:
     assert list(table.columns) == ["kind", "waits for", "since", "until", "what to do"]
     assert list(table["waits for"]) == [wait.what for wait in waits]
     assert isinstance(table["since"].dtype, pd.DatetimeTZDtype)
+
+
+def described(context: object = None, **counts: int) -> dict[str, object]:
+    words = {} if context is None else {"latestExecutionContext": json.dumps(context)}
+    return {"openCounts": {f"open{name}": number for name, number in counts.items()}, **words}
+
+
+@pytest.mark.parametrize(
+    ("description", "words"),
+    [
+        (described(ActivityTasks=3, Timers=1), "3 activities, 1 timer"),
+        (described({"waiting_signals": ["go"]}, ChildWorkflowExecutions=2), "signal go, 2 children"),
+        (described({"simpleflow_lab": {"max_parallel": [[2, 5]]}}, ActivityTasks=2), "2 activities, 5 held back"),
+        (described(DecisionTasks=1, LambdaFunctions=1), "a decision, 1 lambda"),
+        (described(), "nothing that can happen by itself"),
+    ],
+)
+def test_a_description_is_told_in_a_few_words(description: dict[str, object], words: str) -> None:
+    assert description_in_words(description) == words
+
+
+def test_a_blocked_decision_comes_first_in_a_few_words() -> None:
+    error = {"execution": {"workflowId": "child-1", "runId": "r"}, "error": "NondeterminismError", "message": "no"}
+
+    assert description_in_words(described(Timers=1), error) == "child-1 is blocked: NondeterminismError, 1 timer"
+    assert waits_of(decided().history(), errors=[{**error, "endsWait": True, "pid": 7}])[0].what == (
+        "its decisions are blocked in process 7: NondeterminismError: no"
+    )
+
+
+def test_what_the_engine_knows_of_a_task_is_told_with_it() -> None:
+    story = decided()
+    queued = story.schedule("load-1", "pkg.load")
+    running = story.schedule("load-2", "pkg.load")
+    story.start(running)
+    tasks = [
+        {"scheduledEventId": queued, "reason": "no process defines pkg.load v1"},
+        {"scheduledEventId": running, "isSilent": True},
+    ]
+    first, second = waits_of(story.history(), tasks=tasks)
+
+    assert first.what.endswith("is queued in task list workers: no process defines pkg.load v1")
+    assert second.what.endswith("runs in lab@node-1:17, which does not answer: is it stopped?")
+    assert not second.goes_on
+    assert "no process defines" in Waits([first, second]).in_words()
