@@ -22,6 +22,8 @@ DEFAULT_DECISION_TASK_TIMEOUT: Final = 300
 DEFAULT_MAX_LOST_ATTEMPTS: Final = 5
 """After how many attempts in a row whose worker's process died an activity task fails. Histories count on it: a decider
 with another limit says so in its identity."""
+DEFAULT_MAX_NOT_HERE_ATTEMPTS: Final = 50
+"""The same for attempts that came to workers which don't define the activity; about 20 minutes."""
 
 # What SWF takes in a field, in characters; upstream's names. https://docs.aws.amazon.com/amazonswf/latest/apireference/
 MAX_REASON_LENGTH: Final = 256

@@ -227,6 +227,22 @@ class WorkerLostError(TaskFailed):
         return type(self), (self.name, self.times)
 
 
+class ActivityNotDefinedError(TaskFailed):
+    """An activity task that came to workers which don't define its activity, time after time: it is not tried again."""
+
+    def __init__(self, name: str, times: int, reason: str | None):
+        super().__init__(
+            name,
+            f"{times} workers in a row did not define it: start a worker that does, or give each code base a task list "
+            f"of its own (SIMPLEFLOW_LAB_MAX_NOT_HERE_ATTEMPTS is the limit). The last one said: {reason}",
+        )
+        self.times = times
+        self.last_reason = reason
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.name, self.times, self.last_reason)
+
+
 class TimeoutError(TaskException):
     """A task that ran into one of its timeouts.
 
@@ -459,7 +475,7 @@ class WorkflowNotRegisteredError(DecisionTaskError):
 
     def __init__(self, name: str, version: str):
         super().__init__(
-            f"no workflow {name!r} version {version!r} is defined in this process: "
+            f"no workflow {name!r} version {version!r} is defined in this process, which keeps its decision task: "
             "run the cell or import the module that defines it"
         )
         self.name = name

@@ -41,6 +41,7 @@ from simpleflow_lab.constants import (
     DEFAULT_DECISION_TASK_TIMEOUT,
     DEFAULT_EXECUTION_TIMEOUT,
     DEFAULT_MAX_LOST_ATTEMPTS,
+    DEFAULT_MAX_NOT_HERE_ATTEMPTS,
     DEFAULT_TASK_LIST,
 )
 from simpleflow_lab.exceptions import UsageError
@@ -157,6 +158,12 @@ class Settings:
         _whole(1, 1_000_000),
         DEFAULT_MAX_LOST_ATTEMPTS,
         "attempts of an activity task in a row whose worker's process died, after which it fails",
+    )
+    lab_max_not_here_attempts: int = _of(
+        "SIMPLEFLOW_LAB_MAX_NOT_HERE_ATTEMPTS",
+        _whole(1, 1_000_000),
+        DEFAULT_MAX_NOT_HERE_ATTEMPTS,
+        "attempts of an activity task in a row that workers without the activity took, after which it fails",
     )
     aws_default_region: str | None = _of(
         "AWS_DEFAULT_REGION", _text, None, "region of S3, unless AWS's settings name one"

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.constants import DEFAULT_MAX_LOST_ATTEMPTS
+from simpleflow_lab.constants import DEFAULT_MAX_LOST_ATTEMPTS, DEFAULT_MAX_NOT_HERE_ATTEMPTS
 from simpleflow_lab.data.codec import parse_or_text
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
@@ -21,13 +21,24 @@ from simpleflow_lab.swf.history import HistoryEvent
 IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay recognises its own histories."""
 RULES: Final = 2
-"""The value of that key: the rules by which a decider decides. From 2 on, a task fails after some lost attempts in a
-row (before, it was tried again without end), and the code sees what came while SWF refused its close (before, the close
-was sent again)."""
+"""The value of that key: the rules by which a decider decides. From 2 on it has the limits of `AttemptLimits`, and the
+code sees what came while SWF refused its close (before, the close was sent again)."""
 LIMIT_KEY: Final = "max_open"
 """Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
 MAX_LOST_KEY: Final = "max_lost"
 """Key in the identity of our deciders that allow another number of lost attempts in a row than the default."""
+MAX_NOT_HERE_KEY: Final = "max_not_here"
+"""The same for attempts that came to workers without the activity."""
+
+
+class AttemptLimits(NamedTuple):
+    """How often in a row one task is tried again without spending a retry, by the rules of the decider that decides."""
+
+    lost: int | None = None
+    """Attempts whose worker's process died, after which the task fails; `None` for no limit."""
+    not_here: int | None = None
+    """Attempts that came to a worker which does not define the activity; `None` where such an attempt is a failure like
+    any other."""
 
 
 class DecisionBatch(NamedTuple):
@@ -100,12 +111,9 @@ class HistoryReader:
         """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
         return _identity_of_ours(self.events[started_event_id - 1].attributes.get("identity"))
 
-    def max_lost_attempts(self, started_event_id: int) -> int | None:
-        """After how many lost attempts in a row the decider of this decision lets a task fail; `None` for no limit."""
-        decider = self.decider_of(started_event_id)
-        if decider is None or _rules_of(decider) < RULES:
-            return None
-        return int(decider.get(MAX_LOST_KEY, DEFAULT_MAX_LOST_ATTEMPTS))
+    def limits_of(self, started_event_id: int) -> AttemptLimits:
+        """The limits of the decider that made this decision; no limits if it was none of ours, or from before them."""
+        return _limits_in(self.events[started_event_id - 1].attributes.get("identity"))
 
     def repeats_a_refused_close(self, started_event_id: int) -> bool:
         """The decider of this decision sends a close that SWF refused again, and its code sees nothing of it."""
@@ -123,3 +131,14 @@ def _rules_of(decider: Mapping[str, Any]) -> int:
 def _identity_of_ours(identity: str | None) -> Mapping[str, Any] | None:
     found = parse_or_text(identity)
     return found if isinstance(found, dict) and IDENTITY_KEY in found else None
+
+
+@functools.lru_cache(maxsize=64)
+def _limits_in(identity: str | None) -> AttemptLimits:
+    decider = _identity_of_ours(identity)
+    if decider is None or _rules_of(decider) < RULES:
+        return AttemptLimits()
+    return AttemptLimits(
+        lost=int(decider.get(MAX_LOST_KEY, DEFAULT_MAX_LOST_ATTEMPTS)),
+        not_here=int(decider.get(MAX_NOT_HERE_KEY, DEFAULT_MAX_NOT_HERE_ATTEMPTS)),
+    )

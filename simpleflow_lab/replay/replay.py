@@ -265,7 +265,7 @@ class Replay:
             raise HistoryError(f"event {started_event_id} is not in the history that was fed")
         applied, run.started_event_id = run.started_event_id, started_event_id
         run.is_replaying = batch is not None
-        run.max_lost_attempts = self._reader.max_lost_attempts(started_event_id)
+        run.limits = self._reader.limits_of(started_event_id)
         seen = run.events[applied:started_event_id]
         if self._observer is not None:
             self._observer.decision_begins(started_event_id, seen, batch)

@@ -20,6 +20,7 @@ from simpleflow_lab.futures import Canceler, Future
 from simpleflow_lab.replay.command import Command, PendingCommands
 from simpleflow_lab.replay.failures import Failures
 from simpleflow_lab.replay.fibers import Fibers
+from simpleflow_lab.replay.history_reader import AttemptLimits
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.pending_hooks import PendingHooks
 from simpleflow_lab.replay.rerun import CommandIndex
@@ -87,9 +88,8 @@ class ReplayedRun:
         """The decision at hand was made before."""
         self.is_dry = False
         """The decision at hand is only inspected: it is not answered."""
-        self.max_lost_attempts: int | None = None
-        """After how many attempts in a row that lost their worker a task fails, by the rules of the decider of the
-        decision at hand; `None` for no limit."""
+        self.limits = AttemptLimits()
+        """How often a task is tried again without spending a retry, by the decider of the decision at hand."""
         self.started_event_id = 0
         """Id of the `DecisionTaskStarted` of the decision at hand; 0 before the first."""
         self.closing: Command | None = None

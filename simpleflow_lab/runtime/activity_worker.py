@@ -12,6 +12,8 @@ an object, while S3 or the disk does not answer. An object that is missing or da
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -52,6 +54,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 
 class UnknownActivityError(SimpleflowLabError):
     """The activity of a task is not defined in this process."""
+
+    def __init__(self, name: str, version: str):
+        super().__init__(
+            f"no activity {name!r} version {version!r} is defined in process {os.getpid()} on {socket.gethostname()}: "
+            "run the cell or import the module that defines it there"
+        )
 
 
 class _Stopped(Exception):
@@ -168,10 +176,7 @@ class ActivityWorker(Worker):
         """Run the activity of this task. Raises an error for an input or a result that is wrong."""
         kind = task["activityType"]
         if registered is None:
-            raise UnknownActivityError(
-                f"no activity {kind['name']!r} version {kind['version']!r} is defined in this process: "
-                "run the cell or import the module that defines it"
-            )
+            return Failed.not_here(UnknownActivityError(kind["name"], kind["version"]))
         running.context["input"], args, kwargs = self._input_of(task, running)
         output = self._context.task_output(
             running.context["workflow_id"],

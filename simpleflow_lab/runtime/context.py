@@ -41,6 +41,7 @@ class WorkerContext:
             self.settings.identity,
             max_open_activities=self.settings.swf_max_open_activity_count,
             max_lost_attempts=self.settings.lab_max_lost_attempts,
+            max_not_here_attempts=self.settings.lab_max_not_here_attempts,
             instance=self.session.instance,
         )
 

@@ -381,6 +381,14 @@ class Decider(Worker):
 
     def _block(self, task: Mapping[str, Any], error: Exception, *, attempts: int) -> str:
         execution = task["workflowExecution"]
+        if isinstance(error, WorkflowNotRegisteredError) and (error.name, error.version) not in _not_here:
+            # The person who waits for it may be at another process, and does not see what this one reports.
+            _not_here.add((error.name, error.version))
+            logger.warning(
+                "a decision task of %s came here: %s. Give each code base a task list of its own",
+                execution["workflowId"],
+                error,
+            )
         if isinstance(error, ENDS_WAIT):
             # The author's to remedy: `Execution.decision_error` has it, and waiting for the execution raises it.
             logger.info("decisions of %s are blocked: %s", execution["workflowId"], error)
@@ -405,6 +413,8 @@ class Decider(Worker):
         self._blocked.retry_all_now()
 
 
+_not_here: set[tuple[str, str]] = set()
+"""Workflow types that this process did not define when a decision task of theirs came, of which there was a warning."""
 _warned: set[Impurity] = set()
 """Lines of which there was a warning in this process."""
 

@@ -15,10 +15,10 @@ import secrets
 import socket
 from typing import Any, Final
 
-from simpleflow_lab.constants import DEFAULT_MAX_LOST_ATTEMPTS
+from simpleflow_lab.constants import DEFAULT_MAX_LOST_ATTEMPTS, DEFAULT_MAX_NOT_HERE_ATTEMPTS
 from simpleflow_lab.data.codec import encode, parse
 from simpleflow_lab.exceptions import EncodingError
-from simpleflow_lab.replay.history_reader import IDENTITY_KEY, LIMIT_KEY, MAX_LOST_KEY, RULES
+from simpleflow_lab.replay.history_reader import IDENTITY_KEY, LIMIT_KEY, MAX_LOST_KEY, MAX_NOT_HERE_KEY, RULES
 from simpleflow_lab.swf.conventions import INSTANCE_KEY
 from simpleflow_lab.swf.limits import MAX_IDENTITY, MAX_OPEN_ACTIVITIES
 
@@ -46,6 +46,7 @@ def poller_identity(
     *,
     max_open_activities: int = MAX_OPEN_ACTIVITIES,
     max_lost_attempts: int = DEFAULT_MAX_LOST_ATTEMPTS,
+    max_not_here_attempts: int = DEFAULT_MAX_NOT_HERE_ATTEMPTS,
     instance: str | None = None,
 ) -> str:
     """The identity of this process as JSON text; `given` is the value of `SIMPLEFLOW_IDENTITY`.
@@ -60,6 +61,8 @@ def poller_identity(
         marks[LIMIT_KEY] = max_open_activities
     if max_lost_attempts != DEFAULT_MAX_LOST_ATTEMPTS:
         marks[MAX_LOST_KEY] = max_lost_attempts
+    if max_not_here_attempts != DEFAULT_MAX_NOT_HERE_ATTEMPTS:
+        marks[MAX_NOT_HERE_KEY] = max_not_here_attempts
     if instance is not None:
         marks[INSTANCE_KEY] = instance
     defaults: dict[str, Any] = {"pid": os.getpid(), "hostname": socket.gethostname(), "user": _user()}

@@ -15,6 +15,7 @@ from simpleflow_lab.activity_context import RunningTask, as_plain_text
 from simpleflow_lab.data.codec import encode
 from simpleflow_lab.data.failure_details import details_of, reason_of
 from simpleflow_lab.exceptions import ActivityCanceled
+from simpleflow_lab.swf.conventions import NOT_HERE
 from simpleflow_lab.swf.limits import MAX_DATA
 
 
@@ -41,6 +42,12 @@ class Failed:
     def of(cls, error: BaseException) -> Failed:
         """The failure that this error is."""
         return cls(reason=reason_of(error), details=details_of(error, whole=True), cut=details_of(error))
+
+    @classmethod
+    def not_here(cls, error: BaseException) -> Failed:
+        """The failure of a task whose activity this worker does not define: deciders of ours have it tried again."""
+        details = NOT_HERE + details_of(error).removeprefix("{")
+        return cls(reason=reason_of(error), details=details, cut=details)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

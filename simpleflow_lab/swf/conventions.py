@@ -26,7 +26,17 @@ WORKER_LOST: Final = (
 """`details` of the ActivityTaskTimedOut (START_TO_CLOSE) of a task that ran when the engine's process died. The engine
 writes it; the replay then schedules the activity again without spending a retry."""
 
+NOT_HERE: Final = '{"simpleflow_lab": "not defined here", '
+"""Start of the `details` of an ActivityTaskFailed whose worker does not define the activity; the rest is as in the
+details of any failure. The worker writes it; the replay then schedules the activity again, after a pause, without
+spending a retry. To other deciders it is an ordinary failure, whose reason says what is missing."""
+
+
+def is_not_here(details: str | None) -> bool:
+    """Whether the details of an ActivityTaskFailed say that the worker does not define the activity."""
+    return details is not None and details.startswith(NOT_HERE)
+
 
 def is_worker_lost(details: str | None) -> bool:
-    """Whether the details of an ActivityTaskTimedOut say that the task's worker died with the engine."""
+    """Whether the details of an ActivityTaskTimedOut say that the process of the task's worker died."""
     return details == WORKER_LOST

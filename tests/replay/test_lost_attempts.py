@@ -1,4 +1,4 @@
-"""Attempts whose worker's process died: tried again, later each time, up to a limit that the history knows."""
+"""Attempts that lost their worker, or came to one without the activity: tried again, later, up to a limit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 
 from simpleflow_lab import Retry, Workflow, activity
 from simpleflow_lab.exceptions import WorkerLostError
+from simpleflow_lab.runtime.activity_worker import UnknownActivityError
+from simpleflow_lab.runtime.outcomes import Failed
 from simpleflow_lab.swf.conventions import WORKER_LOST
 from simpleflow_lab.swf.decisions import attributes
 from tests.replay.story import Story
@@ -123,3 +125,55 @@ def test_a_decider_with_a_limit_goes_on_with_a_history_of_one_without():
 def test_a_copy_of_the_error_says_the_same():
     error = WorkerLostError("a-1", 5)
     assert str(copy.copy(error)) == str(error)
+
+
+# -- workers that don't define the activity ----------------------------------------------------------------------------
+
+NOT_HERE = Failed.not_here(UnknownActivityError("lost.step", "1"))
+
+
+def not_here(past: Past) -> None:
+    past.end("ActivityTaskFailed", reason=NOT_HERE.reason, details=NOT_HERE.details)
+
+
+@pytest.mark.parametrize(("limit", "more"), [(50, {}), (3, {"max_not_here": 3}), (1, {"max_not_here": 1})])
+def test_after_as_many_workers_without_the_activity_as_the_decider_allows_the_task_fails(limit, more):
+    past = Past(**more)
+    for _ in range(limit):
+        not_here(past)
+    assert past.pauses == [0, 1, 2, 4, 8, 16, *[30] * 44][:limit]
+    [kind, text] = past.result()
+    assert kind == "ActivityNotDefinedError"
+    assert f"{limit} workers in a row did not define it" in text
+    assert "no activity 'lost.step' version '1' is defined in process" in text
+
+
+def test_a_worker_without_the_activity_spends_no_retry():
+    past = Past()
+    for _ in range(3):
+        not_here(past)
+    past.end("ActivityTaskFailed", reason="ValueError")  # spends the only retry
+    assert past.pauses == [0, 1, 2, 4]
+    not_here(past)
+    assert past.pauses[-1] == 1  # by the policy
+    past.end("ActivityTaskCompleted", result="1")
+    assert past.pauses[-1] == 1  # again the first pause
+    assert past.result() == ["NoneType", "None"]
+
+
+@pytest.mark.parametrize("identity", ['{"simpleflow_lab":1}', "another program"])
+def test_to_a_decider_of_before_it_is_a_failure_like_any_other(identity):
+    past = Past()
+    past.identity = identity
+    not_here(past)
+    not_here(past)
+    kind, text = past.result()
+    assert kind == "TaskFailed"
+    assert "no activity 'lost.step' version '1' is defined" in text
+
+
+def test_its_details_are_those_of_any_failure_to_other_programs():
+    record = json.loads(NOT_HERE.details)
+    assert record["error"] == "UnknownActivityError"
+    assert {"error", "error_type", "message", "traceback"} < record.keys()
+    assert len(NOT_HERE.reason) <= 256

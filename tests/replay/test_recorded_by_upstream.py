@@ -18,14 +18,26 @@ HISTORIES = Path(__file__).parents[1] / "histories"
 INTEGRATION = "tests.integration.workflow"
 
 
+NAMED: list[tuple[str, str]] = []
+
+
 def an_activity(name: str, **options):
     """An activity to be named, not run: others may have registered one of this name."""
     registered = activity.registry.get((name, "example"))
+    activity.registry.pop((name, "example"), None)
     made = activity.with_attributes(name=name, version="example", **options)(lambda *args: None)
     del activity.registry[name, "example"]
     if registered is not None:
         activity.registry[name, "example"] = registered
+    NAMED.append((name, "example"))
     return made
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_definitions(monkeypatch):
+    """What is named here may be submitted: no other definition has its type meanwhile."""
+    for kind in NAMED:
+        monkeypatch.delitem(activity.registry, kind, raising=False)
 
 
 cancel_workflow = an_activity(f"{INTEGRATION}.cancel_workflow")

@@ -6,19 +6,25 @@ from typing import Any, Final
 
 from simpleflow_lab.activity import is_replaced_activity
 from simpleflow_lab.data.references import all_loaded
-from simpleflow_lab.exceptions import TaskCanceled
+from simpleflow_lab.exceptions import ActivityNotDefinedError, TaskCanceled
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
 from simpleflow_lab.replay.commands.refusals import retry_refused
+from simpleflow_lab.replay.commands.timer import retry_after
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.task_ids import arguments_hash
+from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.conventions import is_not_here
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import ActivityTask
 from simpleflow_lab.workflow import has_priority, priority_of
+
+LONGEST_PAUSE_NOT_HERE: Final = 30
+"""Seconds that a task waits at most before it is scheduled again because a worker did not define its activity."""
 
 
 def _schedule(command: Command) -> Decision:
@@ -132,6 +138,22 @@ class Activities(AttemptedTasks):
                 self.request_cancel(command, None)
 
     # -- what the history says --
+
+    def failed(self, command: Command, event: HistoryEvent) -> None:
+        """An attempt failed. One that came to a worker without the activity is retried later, and spends no retry."""
+        run, attempts, limit = self._run, command.attempts, self._run.limits.not_here
+        if limit is None or not is_not_here(event.attributes.get("details")):
+            super().failed(command, event)
+            return
+        attempts.not_here += 1
+        if command.cancel_requested:
+            run.retry(command)
+        elif attempts.not_here < limit:
+            retry_after(run, command, back_off(attempts.not_here, longest=LONGEST_PAUSE_NOT_HERE))
+        else:
+            reason = run.fields.text(event.attributes.get("reason"))
+            error = ActivityNotDefinedError(command.id, attempts.not_here, reason)
+            self._attempt_failed(command, event, error, final=True)
 
     def canceled(self, command: Command, event: HistoryEvent) -> None:
         """Its worker, or SWF, canceled the task."""

@@ -141,7 +141,7 @@ class AttemptedTasks(ABC):
         After as many in a row as the decider allows the task fails: it may well be what kills them.
         """
         run, attempts = self._run, command.attempts
-        limit = run.max_lost_attempts
+        limit = run.limits.lost
         attempts.lost += 1
         if limit is None or command.cancel_requested:
             run.retry(command)
@@ -158,5 +158,5 @@ class AttemptedTasks(ABC):
 
     def _attempt_failed(self, command: Command, event: HistoryEvent, error: Exception, *, final: bool = False) -> None:
         """Decide what becomes of the task; with `final` no retry policy applies, only the hook may try again."""
-        command.attempts.lost = 0
+        command.attempts.lost = command.attempts.not_here = 0
         FailureHandling(self._run, command, event, error, change=self.change).handle(final=final)
