@@ -17,6 +17,7 @@ import datetime
 import inspect
 import os
 import re
+import socket
 import sys
 import uuid
 import weakref
@@ -46,7 +47,7 @@ from simpleflow_lab.runtime.worker import checked_count
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.limits import MAX_ID
-from simpleflow_lab.workers import Workers
+from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of
 from simpleflow_lab.workflow import Workflow, is_replaced_workflow
 
 if TYPE_CHECKING:
@@ -355,6 +356,16 @@ class Lab:
         It displays itself: what each does, since when, what it has done, and its latest error.
         """
         return Workers(self._pool.workers)
+
+    def pollers(self) -> Pollers:
+        """Who polls which task list of this Lab's domain: every process that has the store open, and other programs.
+
+        It displays itself. Amazon SWF doesn't tell who polls there: then it is about this process only.
+        """
+        found = pollers_of(self.service.pollers(domain=self.domain), instance=self._pool.context.session.instance)
+        if found or self._pool.context.session.instance is not None:
+            return found
+        return pollers_from(self._pool.workers, pid=os.getpid(), hostname=socket.gethostname())
 
     @property
     def serves(self) -> str:

@@ -1,19 +1,22 @@
-"""The deciders and activity workers of a Lab: a list that displays itself, and that scales and stops them.
+"""Who works: the deciders and activity workers of a Lab, to show, scale and stop them, and those of other processes.
 
     lab.workers
     lab.start_workers(4, task_list="etl")
     lab.workers.of("etl").stop(seconds=30)
+    lab.pollers()
 
 *Rule:* looking at workers costs them nothing: everything that is shown is counted anyway.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, CurrentTask, Worker, checked_count, stop_all
+from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, WORKER_KINDS, CurrentTask, Worker, checked_count, stop_all
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
@@ -91,6 +94,129 @@ def _row(worker: Worker) -> tuple[object, ...]:
         None if error is None else shortened(error, _MAX_ERROR),
         _named([shortened(name, _MAX_NAME) for name in worker.types], _MAX_TYPES),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskListPoller:
+    """A process that polls a task list, or a program of another kind of which nothing else is known."""
+
+    task_list: str
+    """The task list."""
+    kind: str
+    """`decider` or `activity worker`."""
+    pid: int | None
+    """The process; `None` for a program that is not ours, such as one of simpleflow or of an AWS SDK."""
+    hostname: str | None
+    """The machine of the process; `None` for a program that is not ours."""
+    is_this_process: bool
+    """Whether it is this process."""
+    waiting_polls: int
+    """How many of its polls wait for a task."""
+    tasks: tuple[CurrentTask, ...]
+    """The tasks that it was given and has not answered; none is known of a program that is not ours."""
+    since: datetime.datetime | None
+    """Since when the store knows the process; `None` for a program that is not ours."""
+    is_silent: bool
+    """Whether the process was not heard of for seconds: it is stopped, or the machine sleeps."""
+
+
+class Pollers(ListingView[TaskListPoller]):
+    """Who polls which task list of a domain, in every process. It displays itself as a table."""
+
+    def of(self, task_list: str) -> Pollers:
+        """Those of one task list."""
+        return Pollers(poller for poller in self if poller.task_list == task_list)
+
+    def listing(self) -> Listing:
+        """One row for each; texts are bounded."""
+        return Listing(columns=_POLLER_COLUMNS, rows=[_poller_row(poller) for poller in self])
+
+    @property
+    def _nothing(self) -> str:
+        return "nobody polls a task list of this domain"
+
+
+_POLLER_COLUMNS: Final = {
+    "task list": Kind.TEXT,
+    "kind": Kind.TEXT,
+    "process": Kind.TEXT,
+    "state": Kind.TEXT,
+    "since": Kind.TIME,
+    "waiting polls": Kind.COUNT,
+    "tasks": Kind.COUNT,
+    "current tasks": Kind.TEXT,
+}
+
+
+def _poller_row(poller: TaskListPoller) -> tuple[object, ...]:
+    if poller.pid is None:
+        process = "a program without a session"
+    elif poller.is_this_process:
+        process = f"{poller.pid} (this one)"
+    else:
+        process = f"{poller.pid} on {shortened(poller.hostname, _MAX_NAME)}"
+    state = "silent" if poller.is_silent else "busy" if poller.tasks else "polling" if poller.waiting_polls else "idle"
+    return (
+        shortened(poller.task_list, _MAX_NAME),
+        poller.kind,
+        process,
+        state,
+        poller.since,
+        poller.waiting_polls,
+        len(poller.tasks),
+        _named([_task_text(task) for task in poller.tasks], _MAX_TASKS),
+    )
+
+
+def pollers_of(answer: Mapping[str, Any], *, instance: str | None) -> Pollers:
+    """The pollers in the answer of a service's `pollers`; `instance` is that of this process."""
+    return Pollers(
+        TaskListPoller(
+            task_list=each["taskList"],
+            kind=WORKER_KINDS[each["kind"]],
+            pid=each.get("pid"),
+            hostname=each.get("hostname"),
+            is_this_process=instance is not None and each.get("instance") == instance,
+            waiting_polls=each["waitingPolls"],
+            tasks=tuple(_task_of(task) for task in each["tasks"]),
+            since=_time(each.get("since")),
+            is_silent=bool(each.get("isSilent")),
+        )
+        for each in answer["pollers"]
+    )
+
+
+def pollers_from(workers: Sequence[Worker], *, pid: int, hostname: str) -> Pollers:
+    """The pollers among the workers of this process, for a service that knows none."""
+    return Pollers(
+        TaskListPoller(
+            task_list=worker.task_list,
+            kind=worker.kind,
+            pid=pid,
+            hostname=hostname,
+            is_this_process=True,
+            waiting_polls=worker.poller.thread_count - worker.poller.busy_count,
+            tasks=tuple(worker.tasks),
+            since=worker.since,
+            is_silent=False,
+        )
+        for worker in workers
+        if worker.state != "stopped"
+    )
+
+
+def _task_of(task: Mapping[str, Any]) -> CurrentTask:
+    return CurrentTask(
+        workflow_id=task["workflowExecution"]["workflowId"],
+        run_id=task["workflowExecution"]["runId"],
+        activity_id=task.get("activityId"),
+        type=f"{task['type']['name']} {task['type']['version']}",
+        since=datetime.datetime.fromtimestamp(task["since"], datetime.UTC),
+    )
+
+
+def _time(seconds: float | None) -> datetime.datetime | None:
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 def _task_text(task: CurrentTask) -> str:

@@ -1,5 +1,6 @@
 """`lab.workers`: what is started by itself and by hand, how it is stopped, and what it shows."""
 
+import contextlib
 import datetime
 import threading
 import time
@@ -40,6 +41,17 @@ class Passes(Workflow):
 
     def run(self, gate, count):
         return [future.result for future in [self.submit(passes, gate) for _ in range(count)]]
+
+
+class Edited(Workflow):
+    name = "workers-edited"
+    version = "1"
+    task_list = "workers-decisions"
+
+    def run(self):
+        if "edited" in gates:
+            self.submit(self.start_timer("other", 1)).wait()
+        return self.submit(passes, "gate").result
 
 
 class Fails(Workflow):
@@ -232,12 +244,13 @@ def test_a_decider_that_was_stopped_starts_with_the_next_execution_of_its_list(g
 
 def test_a_worker_that_stops_without_draining_leaves_its_forked_activity():
     with Lab(":memory:") as lab:
-        lab.start(Hangs)
+        execution = lab.start(Hangs)
         until(lambda: any(worker.tasks for worker in lab.workers.of("workers-etl")))
         (worker,) = lab.workers.of("workers-etl")
         assert worker.stop(drain=False, seconds=LONG) is True
         assert (worker.state, worker.tasks, worker.failed) == ("stopped", [], 1)
         assert worker.last_error == "its worker was stopped"
+        until(lambda: "ActivityTaskTimedOut" in [event.type for event in execution.history()])  # given back
 
 
 def test_failures_are_counted_and_the_last_one_is_shown():
@@ -255,39 +268,50 @@ def test_failures_are_counted_and_the_last_one_is_shown():
         assert "y" * 200 not in text + page
 
 
+@contextlib.contextmanager
+def blocked(lab, gate):
+    """An execution whose code does not fit its history, until the end of the context."""
+    execution = lab.start(Edited)
+    assert entered.acquire(timeout=LONG)
+    gates["edited"] = True
+    gate.set()
+    (decider,) = lab.workers.of("workers-decisions")
+    try:
+        until(lambda: decider.state == "blocked" and decider.failed)
+        yield execution, decider
+    finally:
+        del gates["edited"]
+
+
+def retry_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "retries of workers-decisions"]
+
+
 def test_a_decider_says_since_when_a_decision_is_blocked_and_until_when(gate):
-    gate.set()
-    with Lab(":memory:") as lab:
-        del workflow.registry["workers-passes", "1"]
-        try:
-            execution = lab.start(Passes, "gate", 1)
-            (decider,) = lab.workers
-            until(lambda: decider.state == "blocked" and decider.failed)
+    with Lab(":memory:", replay_cache_size=0) as lab:
+        with blocked(lab, gate) as (execution, decider):
             # SWF's times are whole milliseconds.
-            assert decider.since >= execution.history()[0].timestamp - datetime.timedelta(milliseconds=1)
-            assert decider.last_error.startswith("WorkflowNotRegisteredError")
-            assert decider.done == 0
-            assert [thread.name for thread in threading.enumerate() if thread.name.startswith("retries of")]
-        finally:
-            workflow.registry.define(("workers-passes", "1"), Passes)
-        assert execution.result(LONG) == ["gate"]
-        assert decider.state in ("polling", "busy")
-        until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("retries of")])
+            assert decider.since >= execution.history()[-1].timestamp - datetime.timedelta(milliseconds=1)
+            assert decider.last_error.startswith("NondeterminismError")
+            assert decider.done == 1
+            assert retry_threads()
+            assert "blocked" in repr(lab.workers)
+        workflow.registry.define(("workers-edited", "1"), Edited)
+        assert execution.result(LONG) == "gate"
+        until(lambda: decider.state == "polling")
+        until(lambda: not retry_threads())
 
 
-def test_a_decider_that_stops_holds_no_execution_back(gate):
-    gate.set()
-    with Lab(":memory:") as lab:
-        del workflow.registry["workers-passes", "1"]
-        try:
-            execution = lab.start(Passes, "gate", 1)
-            (decider,) = lab.workers
-            until(lambda: decider.state == "blocked")
+def test_a_decider_that_stops_gives_back_what_is_blocked(gate):
+    with Lab(":memory:", replay_cache_size=0) as lab:
+        with blocked(lab, gate) as (execution, decider):
             assert decider.stop(seconds=LONG) is True
             assert decider.state == "stopped"
             assert execution.decision_error is None
-        finally:
-            workflow.registry.define(("workers-passes", "1"), Passes)
+            assert not retry_threads()
+        assert execution.history()[-1].type == "DecisionTaskScheduled"
+        decider.start()
+        assert execution.result(LONG) == "gate"
 
 
 def test_the_list_displays_itself_as_text_html_and_a_frame():
@@ -313,4 +337,4 @@ def test_the_types_of_its_own_list_come_first():
         (worker,) = lab.start_workers(task_list="workers-etl")
         (decider,) = lab.start_deciders(task_list="workers-decisions")
         assert worker.types[:3] == ["workers.fails 1", "workers.hangs 1", "workers.passes 1"]
-        assert decider.types[:3] == ["workers-fails 1", "workers-hangs 1", "workers-passes 1"]
+        assert decider.types[:3] == ["workers-edited 1", "workers-fails 1", "workers-hangs 1"]

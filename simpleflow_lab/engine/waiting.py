@@ -59,8 +59,10 @@ def _held(state: EngineState, session: ClientSession, key: ListKey) -> Iterator[
 
 def _task(state: EngineState, held: HeldTask) -> dict[str, Any]:
     execution = state.open[held.key]
+    scheduled = execution.events[held.scheduled_id - 1].attributes
     return {
         "workflowExecution": execution.run.execution,
+        **({"activityId": scheduled["activityId"]} if held.kind == ACTIVITY else {}),
         "scheduledEventId": held.scheduled_id,
         "since": to_milliseconds(execution.events[held.started_id - 1].timestamp) / 1000,
         "type": _type(_type_key(execution, execution.events[held.scheduled_id - 1])),

@@ -113,8 +113,11 @@ class ActivityWorker(Worker):
             if running.context["activity_task_list"] == self.task_list:
                 running.cancel("its worker was stopped", is_gone=True)
 
+    def give_back(self) -> None:
+        """See `Worker`; no activity waits for a retry."""
+
     def forget_blocked(self) -> None:
-        """See `Worker`; no activity waits."""
+        """See `Worker`; no activity waits for a retry."""
 
     def _begin(self) -> None:
         self._stopping.clear()
@@ -274,6 +277,8 @@ class ActivityWorker(Worker):
             running.context["workflow_id"],
             running.canceled,
         )
+        if self.poller.is_stopping:
+            self._context.session.release([token])  # if `abandon_tasks` stopped it; otherwise nobody holds it any more
         return running.canceled
 
     def _respond(self, token: str, outcome: Outcome) -> None:

@@ -54,17 +54,21 @@ class BlockedDecisions:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def put(self, task: Mapping[str, Any], error: Exception, *, attempts: int) -> None:
-        """Retry this decision task later; it was attempted `attempts` times and failed with `error`."""
+    def put(self, task: Mapping[str, Any], error: Exception, *, attempts: int) -> bool:
+        """Retry this decision task later; it was attempted `attempts` times and failed with `error`.
+
+        `False` if nothing is retried any more.
+        """
         due = time.monotonic() + pause_before_retry(error, attempts)
         blocked = BlockedDecision(task=task, error=error, attempts=attempts, due=due)
         with self._changed:
             if self._stopped:
-                return
+                return False
             self._blocked[blocked.run_id] = blocked
             if self._thread is None:
                 self._start_thread()
             self._changed.notify()
+        return True
 
     def attempts(self, run_id: str) -> int:
         """How often the blocked decision of this run was attempted; 1 if the run has none."""

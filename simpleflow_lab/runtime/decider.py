@@ -122,10 +122,13 @@ class Decider(Worker):
         return sorted(own) + sorted(others)
 
     def take_no_more(self) -> None:
-        """Take no more tasks, and retry no blocked decision any more."""
+        """Take no more tasks, and be told of no remedies any more."""
         super().take_no_more()
         for registry in _REMEDIES:
             registry.unsubscribe(self._retry_blocked)
+
+    def give_back(self) -> None:
+        """Retry no blocked decision any more: its task is given out again."""
         self._context.session.release(task["taskToken"] for task in self._blocked.stop())
 
     def forget_blocked(self) -> None:
@@ -394,10 +397,12 @@ class Decider(Worker):
             logger.info("decisions of %s are blocked: %s", execution["workflowId"], error)
         else:
             logger.error("decisions of %s are blocked", execution["workflowId"], exc_info=error)
-        if not self.poller.is_stopping:
-            self._blocked_since.setdefault(execution["runId"], (time.time(), task))
-        self._blocked.put(task, error, attempts=attempts)
-        self._listener.decision_blocked(task, error)
+        self._blocked_since.setdefault(execution["runId"], (time.time(), task))
+        if self._blocked.put(task, error, attempts=attempts):
+            self._listener.decision_blocked(task, error)
+        else:
+            self._blocked_since.pop(execution["runId"], None)
+            self._context.session.release([task["taskToken"]])
         return f"{type(error).__name__}: {error}"
 
     def replace_thread(self, watched: WatchedDecision) -> None:

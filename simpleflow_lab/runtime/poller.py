@@ -162,9 +162,13 @@ class Poller:
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            if thread is not threading.current_thread():
-                until = deadline if thread.task is not None else min(deadline, self._released_by)
+            while thread is not threading.current_thread():
+                is_busy = thread.task is not None
+                until = deadline if is_busy else min(deadline, self._released_by)
                 thread.join(min(max(until - time.monotonic(), 0.01), threading.TIMEOUT_MAX))
+                # A poll that was released may have brought a last task.
+                if not thread.is_alive() or thread.task is None or is_busy or time.monotonic() >= deadline:
+                    break
         return not any(thread.task is not None and thread.is_alive() for thread in threads)
 
     # -- inside; `_begin_thread` and `_forget` are called under the lock --

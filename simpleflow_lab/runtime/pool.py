@@ -251,6 +251,8 @@ class WorkerPool:
         self._watch.stop()
         if release is not None:
             release()
+        for each in served:
+            each.give_back()
         ended = join_all(pollers, seconds)
         if not ended:
             # A thread that runs an activity can't be ended; a forked process can.

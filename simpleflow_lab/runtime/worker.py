@@ -16,11 +16,14 @@ from typing import Any, ClassVar, Final, Literal
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.poller import Poller, join_all
+from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 State = Literal["polling", "busy", "blocked", "draining", "stopped"]
 
 DECIDER: Final = "decider"
 ACTIVITY_WORKER: Final = "activity worker"
+WORKER_KINDS: Final[Mapping[str, str]] = {DECISION_TASK: DECIDER, ACTIVITY: ACTIVITY_WORKER}
+"""Who handles tasks, by the kind of the tasks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,17 +142,22 @@ class Worker(abc.ABC):
             raise UsageError(f"the Lab of this {self.kind} is closed: open another one")
         if self.was_started and not self.poller.is_stopping:
             return
+        served = self.task_kind, self._context.domain, self.task_list
+        try:
+            self._context.session.serve(*served)
+        except BaseException:
+            self._context.session.stop_serving(*served)
+            raise
         self._begin()
         self.was_started = True
-        self._context.session.serve(self.task_kind, self._context.domain, self.task_list)
         self.poller.start()
 
     def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
         """Take no more tasks, and wait for the end of those at hand, at most `seconds`; `False` if some still run.
 
-        With `drain=False` those at hand should end soon, and are given out again: an activity is told that it is
-        canceled, its process is killed if it has one, and a decision's code is interrupted. An activity in a thread
-        that sends no heartbeats goes on all the same; its result is dropped.
+        With `drain=False` those at hand should end soon: an activity is told that it is canceled, its process is
+        killed if it has one, and a decision's code is interrupted. What ends so is given out again. An activity in a
+        thread that sends no heartbeats goes on all the same.
 
         The automatic policy of a Lab does not start it again: `start` does. On Amazon SWF a poll that waits can't be
         taken back for up to 60 seconds; a task that it still gets is finished.
@@ -177,8 +185,12 @@ class Worker(abc.ABC):
         self._service.release_polls()
 
     @abc.abstractmethod
+    def give_back(self) -> None:
+        """Give back what waits here for a retry; after the polls have ended, which could get it again."""
+
+    @abc.abstractmethod
     def forget_blocked(self) -> None:
-        """Forget what waits here for a retry: it is given out again."""
+        """Say that nothing is blocked here any more."""
 
     @abc.abstractmethod
     def abandon_tasks(self) -> None:
@@ -211,9 +223,11 @@ def stop_all(workers: Sequence[Worker], *, drain: bool = True, seconds: float | 
     """Stop all of them at once; see `Worker.stop`."""
     for worker in workers:
         worker.take_no_more()
-    for worker in workers:
-        worker.forget_blocked()
+    for worker in {id(worker._service): worker for worker in workers}.values():
         worker.release_polls()
+    for worker in workers:
+        worker.give_back()
+        worker.forget_blocked()
         if not drain:
             worker.abandon_tasks()
             worker.give_up()
