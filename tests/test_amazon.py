@@ -139,6 +139,24 @@ def test_the_same_workflow_runs_there_and_what_is_missing_is_registered(amazon: 
     assert [info["activityType"]["name"] for info in activities] == ["amazon.double", "amazon.flaky"]
 
 
+def test_what_a_process_serves_there_is_chosen_and_its_own_pollers_are_all_that_is_known(amazon: EmbeddedSWF) -> None:
+    with Lab(ADDRESS, notice=quiet, serve="nothing") as starts:
+        execution = starts.start(Doubling, 3)
+        assert list(starts.pollers()) == []
+        with Lab(ADDRESS, notice=quiet, serve="nothing") as decides, Lab(ADDRESS, notice=quiet) as runs:
+            decides.start_deciders(task_list=Doubling.task_list)
+            runs.start_workers(2, task_list="amazon")
+            assert execution.result(60) == [12, 6]
+            assert [(each.kind, each.is_this_process) for each in decides.pollers()] == [("decider", True)]
+            assert [(each.kind, each.task_list) for each in runs.pollers()] == [("activity worker", "amazon")]
+            assert runs.workers.stop(seconds=60)
+            until = time.monotonic() + 60
+            while [worker.state for worker in runs.workers] != ["stopped"]:  # when its poll has found nothing
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            assert list(runs.pollers()) == []
+
+
 def test_another_kernel_finds_what_is_registered_and_what_was_run(amazon: EmbeddedSWF) -> None:
     with Lab(ADDRESS, notice=quiet) as lab:
         first = lab.start(Doubling, 3)
