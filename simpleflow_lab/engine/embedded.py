@@ -5,8 +5,9 @@ Changes that a call acknowledged are on disk, and so are the events that a call 
 commit): a poll's own `…TaskStarted` event need not be on disk before the poll returns, because a poller is a thread of
 this process and dies with it, and recovery treats a started task as lost. The events before it must be on disk if the
 task may have effects outside, so a poll for an activity task waits for them. A poll for a decision task does not:
-deciding has no effects, and the completion of the task waits for the disk itself. (A poll for another process waits for
-both.)
+deciding has no effects, and what follows from the completion of the task waits for the disk itself. A poll of another
+process, which may outlive this one, waits for both, but for decision tasks of a process with a client session: it makes
+a decision again that was lost.
 """
 
 from __future__ import annotations
@@ -752,7 +753,7 @@ class EmbeddedSWF:
         return self._respond_decision(request, wait=True)
 
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
-        """`respond_decision_task_completed` for deciders of this process; see `WatchableService`."""
+        """`respond_decision_task_completed` for our own deciders; see `WatchableService`."""
         validation.check("RespondDecisionTaskCompleted", request)
         answer: Answer = self._durable.run_off_main_thread(lambda: self._respond_decision(request, wait=False))
         return answer
@@ -872,8 +873,9 @@ class EmbeddedSWF:
         """The answer to a poll of another process, which may outlive this engine.
 
         `operation` is `PollForDecisionTask` or `PollForActivityTask`. The poll is given a task only if `is_connected()`
-        says at that moment that its client still waits, and it returns only when the task's start is on disk, for the
-        client may complete the task at the next owner of the store. It waits `seconds`, by default as long as any poll.
+        says at that moment that its client still waits. It returns only when the task's start is on disk, for the
+        client may complete the task at the next owner of the store; a decision task goes to a client with a session
+        before that. It waits `seconds`, by default as long as any poll.
         """
         validation.check(operation, request)
         poll = Poll(request.get("identity"), is_connected, seconds)
@@ -884,7 +886,8 @@ class EmbeddedSWF:
             else EmbeddedSWF.poll_for_activity_task
         )
         answer: Answer = method.__wrapped__(self, request, poll)  # type: ignore[attr-defined]
-        self._durable.store.wait(poll.start_ticket)
+        if operation != "PollForDecisionTask" or not poll.may_decide_at_once:
+            self._durable.store.wait(poll.start_ticket)
         return answer
 
     def _abandon(self, poll: Poll) -> None:

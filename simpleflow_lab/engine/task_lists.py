@@ -84,7 +84,7 @@ class Poll(Waiter):
         self.is_connected = is_connected
         """Whether the client still waits for the response; called before a task is assigned."""
         self.is_remote = False
-        """Whether another process polls: it gets the task only when the task's start is on disk."""
+        """Whether another process polls, which may outlive this engine."""
         self.identity = identity
         """The `identity` member of the request."""
         self.session: ClientSession | None = None
@@ -97,6 +97,15 @@ class Poll(Waiter):
         """The store's ticket after which work on the task may begin."""
         self.start_ticket = 0
         """The store's ticket after which the start of the task is on disk."""
+
+    @property
+    def may_decide_at_once(self) -> bool:
+        """Whether its client may get a decision task whose start is not on disk yet.
+
+        If that start is lost with this engine, the client's answer is refused by the next one, and the decision is made
+        again. A client of another program without a session would take that for an error.
+        """
+        return self.session is not None or not self.is_remote
 
 
 class TaskList:

@@ -235,7 +235,7 @@ class DurableState:
         state = self.state
         ticket = 0
         deciding = any(
-            poll.assigned is not None and poll.assigned[0].kind == DECISION_TASK and not poll.is_remote
+            poll.assigned is not None and poll.assigned[0].kind == DECISION_TASK and poll.may_decide_at_once
             for poll in state.served_polls
         )
         flush_delay = FLUSH_DELAY_SECONDS if urgent and deciding else 0.0

@@ -161,8 +161,8 @@ class EngineClient(DelegatingService):
                 return last
 
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
-        """Complete a decision task. When it returns, the decisions are on disk."""
-        return self.respond_decision_task_completed(**request)
+        """See `WatchableService`."""
+        return self._own("answer_decision_task", **request)
 
     def release_polls(self) -> None:
         """End the polls of this process that wait at the owner, if it has a session there."""

@@ -99,6 +99,16 @@ _OWN: Final = (
         result="lastEventId",
     ),
     OwnOperation(
+        f"{OWN_NAMESPACE}.AnswerDecisionTask",
+        "answer_decision_task",
+        {
+            "taskToken": ("taskToken", _TEXT),
+            "decisions": ("decisions", (list,)),
+            "executionContext": ("executionContext", _TEXT),
+        },
+        optional=frozenset({"decisions", "executionContext"}),
+    ),
+    OwnOperation(
         f"{OWN_NAMESPACE}.OpenSession",
         OPEN_SESSION,
         {"instance": ("instance", _TEXT), "record": ("record", (dict,)), "taskTokens": ("taskTokens", (list,))},

@@ -51,7 +51,7 @@ class WatchableService(SWFService, Protocol):
         ...
 
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
-        """Complete a decision task like `respond_decision_task_completed`, for a decider in the service's process.
+        """Complete a decision task like `respond_decision_task_completed`, for a decider of ours.
 
         It may return before the decisions are on disk. Nothing that follows from them begins before they are, and if
         they are lost with the process, the next decider makes the same ones again.
