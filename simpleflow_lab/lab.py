@@ -192,6 +192,8 @@ class Lab:
             endpoint.close()
         self._pool.stop(release=self.service.release_polls)
         self.service.close()
+        for endpoint in self._endpoints:
+            endpoint.drain()
 
     def serve(self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False) -> Served:
         """Serve this Lab's engine over HTTP to other programs on this machine until the Lab is closed.

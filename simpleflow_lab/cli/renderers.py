@@ -31,6 +31,8 @@ from simpleflow_lab.views.listings import Listing
 from simpleflow_lab.views.text_tables import visible
 
 _MAX_UNHANDLED: Final = 5
+SIGNAL_SECONDS: Final = 0.2
+"""How often the main thread looks for signals."""
 """Unhandled failures that a warning names."""
 _JSON: Final = ("json", "prettyjson")
 
@@ -200,5 +202,7 @@ def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
         if record.notice is not None:
             report(record.notice)
         report("serving until interrupted (Ctrl-C)")
-        ended.wait()
+        while not ended.wait(SIGNAL_SECONDS):
+            # A signal that the system gives to another thread interrupts no wait of this one.
+            continue
     return ExitCode.DONE

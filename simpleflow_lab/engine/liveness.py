@@ -24,7 +24,7 @@ def is_worker_alive(identity: str | None, *, in_this_process: bool = False) -> b
     try:
         worker = json.loads(identity or "")
         pid, host = int(worker["pid"]), worker["hostname"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return True
     if host != socket.gethostname() or pid <= 0:
         # An engine has clients on its own machine only: another host name is that of this machine before it was
@@ -39,7 +39,7 @@ def is_running(pid: int) -> bool:
     """Whether the process exists and has not ended, stopped or not."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True  # the process exists, and belongs to another user

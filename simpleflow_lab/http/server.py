@@ -69,6 +69,8 @@ REGION: Final = "us-east-1"
 """The region in the connection file; requests may be signed for any region."""
 IDLE_SECONDS: Final = 120.0
 """For how many seconds a connection may stay open without a request."""
+DRAIN_SECONDS: Final = 2.0
+"""For how many seconds at most a process that ends waits until the last responses are sent."""
 
 _TARGET: Final = re.compile(
     r"(?:SimpleWorkflowService|com\.amazonaws\.swf\.service\.model\.SimpleWorkflowService)\.(\w+)"
@@ -110,6 +112,8 @@ class Endpoint:
         self.keys = keys or new_keys()
         self.now = now
         self.closing = False
+        self._answering = 0
+        self._answered = threading.Condition()
         self.poll_seconds = poll_seconds
         try:
             self._server = _Server((HOST, port), self)
@@ -143,6 +147,26 @@ class Endpoint:
         self.keys = keys
         if self._connection_file is not None:
             write_connection_file(self._connection_file, self.environment | {"pid": os.getpid()})
+
+    def begin_response(self) -> None:
+        """Count a request that has come and will be answered."""
+        with self._answered:
+            self._answering += 1
+
+    def end_response(self) -> None:
+        """Count a request whose response is on its way."""
+        with self._answered:
+            self._answering -= 1
+            if not self._answering:
+                self._answered.notify_all()
+
+    def drain(self) -> None:
+        """Wait until the requests that came have been answered, after this endpoint and its engine were closed.
+
+        A process that ended before would leave its clients in doubt about what it has done.
+        """
+        with self._answered:
+            self._answered.wait_for(lambda: not self._answering, DRAIN_SECONDS)
 
     def close(self) -> None:
         """Stop serving, and delete the connection file. Polls that wait end when the engine releases them."""
@@ -206,7 +230,11 @@ class _Handler(socketserver.StreamRequestHandler):
                 return
             self._head = head
             self._keeps_connection = head.keeps_connection and head.headers.get("user-agent") == USER_AGENT
-            self._respond()
+            self.server.endpoint.begin_response()
+            try:
+                self._respond()
+            finally:
+                self.server.endpoint.end_response()
 
     def _respond(self) -> None:
         try:

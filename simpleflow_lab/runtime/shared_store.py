@@ -145,6 +145,8 @@ class SharedStore(DelegatingService):
                 self._endpoint.close()
         if self._backend is not None:
             self._backend.close()
+        if self._endpoint is not None:
+            self._endpoint.drain()
 
     def serve(
         self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False

@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
-import botocore.config
 import botocore.exceptions
 import pytest
 
 from simpleflow_lab import Lab
-
-
-def command(store: str, *options: str) -> list[str]:
-    """The command line that serves a store."""
-    return [sys.executable, "-m", "simpleflow_lab.cli", "--store", store, "engine.start", *options]
-
-
-@contextlib.contextmanager
-def serving(store: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """The process of the command, and the variables that it printed."""
-    process = subprocess.Popen(command(store, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(5)]
-    try:
-        yield process, dict(re.fullmatch(r"export (\w+)=(\S+)\n", line).groups() for line in lines[1:])
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def client_with(variables: dict[str, str]) -> Any:
-    """A client of boto3 with these variables, which tries each request once."""
-    return boto3.client(
-        "swf",
-        endpoint_url=variables["AWS_ENDPOINT_URL_SWF"],
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        region_name=variables["AWS_DEFAULT_REGION"],
-        config=botocore.config.Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def domains(client: Any) -> list[str]:
-    """The names of the domains that a service has."""
-    return [info["name"] for info in client.list_domains(registrationStatus="REGISTERED")["domainInfos"]]
+from tests.served import Served, command, domains
 
 
 @pytest.fixture
 def served(tmp_path: Path):
-    """The process of the command, and the variables that it printed."""
-    with serving(str(tmp_path / "store.sqlite")) as both:
-        yield both
+    with Served(str(tmp_path / "store.sqlite")) as started:
+        yield started
 
 
 def test_its_variables_are_all_that_boto3_needs(served, monkeypatch):
-    _, variables = served
+    variables = served.variables
     assert set(variables) == {
         "AWS_ENDPOINT_URL_SWF",
         "AWS_ACCESS_KEY_ID",
@@ -80,17 +39,14 @@ def test_its_variables_are_all_that_boto3_needs(served, monkeypatch):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_it_and_leaves_no_connection_file(served, tmp_path, how):
-    process, _ = served
     assert (tmp_path / "store.sqlite.endpoint").exists()
-    assert process.stderr.readline() == "simpleflow: serving until interrupted (Ctrl-C)\n"
-    process.send_signal(how)
-    assert process.wait(10) == 0
+    assert served.said() == "simpleflow: serving until interrupted (Ctrl-C)\n"
+    assert served.end(how) == 0
     assert not (tmp_path / "store.sqlite.endpoint").exists()
 
 
 def test_a_port_that_is_taken_is_one_line_and_exit_code_2(served, tmp_path):
-    _, variables = served
-    port = variables["AWS_ENDPOINT_URL_SWF"].rpartition(":")[2]
+    port = str(served.port)
     refused = subprocess.run(command(":memory:", "--port", port), capture_output=True, text=True, env={**os.environ})
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
@@ -100,13 +56,12 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_2(served, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_program_that_was_configured_once_goes_on_after_a_restart(tmp_path, how):
     store = str(tmp_path / "store.sqlite")
-    with serving(store) as (process, before):
-        client = client_with(before)
+    with Served(store) as before:
+        client = before.client()
         assert domains(client) == ["lab"]
-        process.send_signal(how)
-        process.wait(20)
-    with serving(store) as (_, after):
-        assert after == before
+        before.end(how)
+    with Served(store) as after:
+        assert after.variables == before.variables
         assert domains(client) == ["lab"]
     client.close()
 
@@ -115,41 +70,41 @@ def test_the_port_that_was_asked_for_is_that_of_the_next_start_too(tmp_path):
     store = str(tmp_path / "store.sqlite")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with serving(store, "--port", str(port)) as (_, asked):
-        assert asked["AWS_ENDPOINT_URL_SWF"].endswith(f":{port}")
-    with serving(store) as (_, remembered):
-        assert remembered == asked
+    with Served(store, "--port", str(port)) as asked:
+        assert asked.port == port
+    with Served(store) as remembered:
+        assert remembered.variables == asked.variables
 
 
 def test_another_port_is_taken_and_told_if_that_of_the_last_time_is_not_free(tmp_path):
     store = str(tmp_path / "store.sqlite")
-    with serving(store) as (_, before):
-        port = int(before["AWS_ENDPOINT_URL_SWF"].rpartition(":")[2])
-    with socket.create_server(("127.0.0.1", port)), serving(store) as (process, after):
-        assert after["AWS_ENDPOINT_URL_SWF"] != before["AWS_ENDPOINT_URL_SWF"]
-        notice = f"simpleflow: port {port}, at which the store was served before, is taken: programs need the new URL\n"
-        assert process.stderr.readline() == notice
-        client = client_with(after)
+    with Served(store) as before:
+        before.end()
+    with socket.create_server(("127.0.0.1", before.port)), Served(store) as after:
+        assert after.port != before.port
+        taken = f"port {before.port}, at which the store was served before, is taken: programs need the new URL"
+        assert after.said() == f"simpleflow: {taken}\n"
+        client = after.client()
         assert domains(client) == ["lab"]
         client.close()
 
 
 def test_rotated_keys_lock_programs_out_that_have_the_old_ones_and_no_process_of_ours(tmp_path):
     store = str(tmp_path / "store.sqlite")
-    with serving(store) as (_, before):
-        old = client_with(before)
+    with Served(store) as before:
+        old = before.client()
         assert domains(old) == ["lab"]
-    with serving(store, "--rotate-keys") as (_, after):
-        assert {name for name in after if after[name] != before[name]} == {
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-        }
+        before.end()
+    with Served(store, "--rotate-keys") as after:
+        changed = {name for name, value in after.variables.items() if value != before.variables[name]}
+        assert changed == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
         with pytest.raises(botocore.exceptions.ClientError, match="the access key is not the one of this engine"):
             domains(old)
-        new = client_with(after)
+        new = after.client()
         with Lab(store) as lab:
             assert domains(new) == lab.domains() == ["lab"]
         new.close()
+        after.end()
     old.close()
-    with serving(store) as (_, again):
-        assert again == after
+    with Served(store) as again:
+        assert again.variables == after.variables

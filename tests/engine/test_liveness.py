@@ -41,6 +41,7 @@ def test_a_worker_whose_process_has_ended_is_not_alive_even_before_the_process_i
     [
         '{"pid": 1, "hostname": "elsewhere"}',
         json.dumps({"pid": -1, "hostname": socket.gethostname()}),
+        json.dumps({"pid": 10**30, "hostname": socket.gethostname()}),
     ],
 )
 def test_a_process_that_can_not_be_on_this_machine_has_ended(identity_text):
@@ -49,7 +50,18 @@ def test_a_process_that_can_not_be_on_this_machine_has_ended(identity_text):
 
 @pytest.mark.parametrize(
     "identity_text",
-    [None, "", "worker 7", "1234@host", "[]", "{}", '{"pid": 1}', '{"pid": "x", "hostname": "h"}', "[" * 100_000],
+    [
+        None,
+        "",
+        "worker 7",
+        "1234@host",
+        "[]",
+        "{}",
+        '{"pid": 1}',
+        '{"pid": "x", "hostname": "h"}',
+        '{"pid": 1e999, "hostname": "h"}',
+        "[" * 100_000,
+    ],
 )
 def test_a_worker_whose_identity_names_no_process_may_still_answer(identity_text):
     assert is_worker_alive(identity_text)

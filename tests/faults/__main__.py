@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.faults import trials
+from tests.faults import restarts, trials
 from tests.faults.findings import Figures
 
 
@@ -36,6 +37,8 @@ def suite(seed: int, *, quick: bool) -> dict[str, Callable[[Path], Figures]]:
         "F13 no room in the store": lambda folder: trials.full_disk(folder, size(10)),
         "F13 file may not grow": lambda folder: trials.short_files(folder, size(10), seed),
         "F13 full disk": lambda folder: trials.small_disks(folder, size(10)),
+        "engine.start ended": lambda folder: restarts.boto3_programs(folder, [signal.SIGTERM] * size(10), seed),
+        "engine.start killed": lambda folder: restarts.boto3_programs(folder, [signal.SIGKILL] * size(10), seed),
         "F17 shared store": lambda folder: trials.shared_store(folder, 10 if quick else 60, seed),
     }
 

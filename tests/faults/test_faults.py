@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
 from tests.examples_count import trials
+from tests.faults import restarts
 from tests.faults import trials as faults
 from tests.faults.findings import Figures
 
@@ -94,3 +96,14 @@ def test_f17_two_kernels_and_four_workers_on_one_store_survive_each_others_death
     figures = faults.shared_store(tmp_path, seconds=seconds, seed=7)
     assert fine(figures)
     assert figures.faults["owner killed"]
+
+
+@pytest.mark.parametrize(
+    "ends", [[signal.SIGTERM], [signal.SIGKILL], *trials([[signal.SIGTERM] * 5, [signal.SIGKILL] * 5])]
+)
+def test_programs_made_with_boto3_alone_go_on_when_the_engine_is_started_again(
+    tmp_path: Path, ends: list[signal.Signals]
+) -> None:
+    figures = restarts.boto3_programs(tmp_path, ends, seed=7)
+    assert fine(figures)
+    assert figures.executions == restarts.EXECUTIONS * len(ends)
