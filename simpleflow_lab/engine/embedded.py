@@ -52,6 +52,7 @@ from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.reports import RunName
 from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
 from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history_entities import Entity
 
@@ -292,7 +293,7 @@ class EmbeddedSWF:
         def change(state: EngineState) -> Answer:
             found = state.sessions.living.get(instance)
             if found is not None:
-                state.end_session(found)
+                state.end_session(found, GIVEN_BACK)
             return {}
 
         return self._in_transaction(change)
@@ -313,7 +314,7 @@ class EmbeddedSWF:
         task = self._held_task(taskToken)
 
         def change(state: EngineState) -> Answer:
-            state.lose([task])
+            state.lose([task], GIVEN_BACK)
             return {}
 
         return self._in_transaction(change)

@@ -38,7 +38,7 @@ from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.service.execution_logs import LogRecord
 from simpleflow_lab.service.reports import Reports
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.conventions import WORKER_LOST
+from simpleflow_lab.swf.conventions import GIVEN_BACK, WORKER_LOST
 from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities
@@ -361,11 +361,15 @@ class EngineState:
         for task in held:
             if self.is_held(task):
                 session.hold(task, self.is_held)
-        self.lose([task for task in unclaimed if (task.key, task.scheduled_id) not in session.held])
+        # The others never reached it: the engine died with its answers.
+        self.lose([task for task in unclaimed if (task.key, task.scheduled_id) not in session.held], GIVEN_BACK)
         self.match_all()
 
-    def end_session(self, session: ClientSession) -> None:
-        """End a session: its polls end without a task, and its tasks are given out again."""
+    def end_session(self, session: ClientSession, details: str = WORKER_LOST) -> None:
+        """End a session: its polls end without a task, and its tasks are given out again.
+
+        `details` says why of its activities: their process has ended, or gives them back.
+        """
         if session.ended:
             return
         self.sessions.end(session)
@@ -373,7 +377,7 @@ class EngineState:
         for poll in self.waiting_polls():
             if poll.session is session:
                 poll.wake()
-        self.lose(session.held.values())
+        self.lose(session.held.values(), details)
         session.held.clear()
         self.match_all()
 
@@ -396,12 +400,14 @@ class EngineState:
         started = started_event(entity) if entity is not None else None
         return started is not None and started.id == task.started_id
 
-    def lose(self, tasks: Iterable[HeldTask]) -> None:
-        """Record that the worker or decider of these tasks is gone; those of one execution get one timestamp."""
+    def lose(self, tasks: Iterable[HeldTask], details: str = WORKER_LOST) -> None:
+        """Record that nobody answers these tasks, and for activities why; those of one execution get one timestamp."""
         lost: dict[int, list[NewEvent]] = {}
         for task in tasks:
             if self.is_held(task):
-                lost.setdefault(task.key, []).append(lost_event(self.open[task.key], task.kind, task.scheduled_id))
+                lost.setdefault(task.key, []).append(
+                    lost_event(self.open[task.key], task.kind, task.scheduled_id, details)
+                )
         for key, events in lost.items():
             self.record(self.open[key], events)
 
@@ -524,12 +530,12 @@ def _with_decision_task(execution: ExecutionState, new: Iterable[NewEvent]) -> I
         yield "DecisionTaskScheduled", attributes
 
 
-def lost_event(execution: ExecutionState, kind: str, scheduled_id: int) -> NewEvent:
-    """The event that says that the decider or worker of a started task is gone."""
+def lost_event(execution: ExecutionState, kind: str, scheduled_id: int, details: str = WORKER_LOST) -> NewEvent:
+    """The event that says that nobody answers a started task; `details` says why, if it is an activity's."""
     if kind == DECISION_TASK:
         return decision_timed_out(execution, "START_TO_CLOSE", scheduled_id)
     event_type, attributes = activity_timed_out(execution, "START_TO_CLOSE", scheduled_id)
-    return event_type, {**attributes, "details": WORKER_LOST}
+    return event_type, {**attributes, "details": details}
 
 
 def _event_limit_exceeded(execution: ExecutionState) -> NewEvent:

@@ -29,6 +29,7 @@ from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
 from simpleflow_lab.engine.waiters import HistoryWaiter, HistoryWaiters
 from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 T = TypeVar("T")
@@ -175,7 +176,7 @@ class DurableState:
                 with self.transaction() as state:
                     found = state.sessions.living.get(instance)
                     if found is not None:
-                        state.end_session(found)
+                        state.end_session(found, GIVEN_BACK)
             except StoreError:
                 return  # the next engine finds the tasks of a process that is gone, or has no session
 

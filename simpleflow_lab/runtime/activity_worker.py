@@ -108,10 +108,11 @@ class ActivityWorker(Worker):
         self._stopping.set()
 
     def abandon_tasks(self) -> None:
-        """Cancel the activities at hand."""
+        """Cancel the activities at hand, and give their tasks back."""
         for running in self._heartbeats.tasks:
             if running.context["activity_task_list"] == self.task_list:
                 running.cancel("its worker was stopped", is_gone=True)
+        self._context.session.release(self.tokens)
 
     def give_back(self) -> None:
         """See `Worker`; no activity waits for a retry."""

@@ -258,6 +258,7 @@ class WorkerPool:
             # A thread that runs an activity can't be ended; a forked process can.
             self._forked_activities.stop()
             ended = join_all(pollers, PROCESS_END_SECONDS)
+            self.context.session.release(token for each in served for token in each.tokens)
         self._heartbeats.stop()
         self._captured_output.end()
         self.context.log.stop()

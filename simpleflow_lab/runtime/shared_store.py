@@ -26,6 +26,7 @@ from simpleflow_lab.exceptions import (
     StoreInUseError,
     SWFFault,
     UnknownOperationException,
+    UnknownResourceFault,
     UnknownSessionFault,
     UsageError,
 )
@@ -185,7 +186,12 @@ class SharedStore(DelegatingService):
             return self._poll(operation, request)
         if operation in _TELL_FIRST:
             self.session.flush()
-        answer = self._on_engine(lambda engine: call_operation(engine, operation, request))
+        try:
+            answer = self._on_engine(lambda engine: call_operation(engine, operation, request))
+        except UnknownResourceFault:
+            if operation in _RESPONSES:
+                self.session.done(request["taskToken"])
+            raise
         if operation in _RESPONSES:
             self.session.done(request["taskToken"])
         return answer
@@ -237,7 +243,11 @@ class SharedStore(DelegatingService):
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
         """See `WatchableService`."""
         self.session.flush()
-        answer = self._on_engine(lambda engine: engine.answer_decision_task(**request))
+        try:
+            answer = self._on_engine(lambda engine: engine.answer_decision_task(**request))
+        except UnknownResourceFault:
+            self.session.done(request["taskToken"])
+            raise
         self.session.done(request["taskToken"])
         return answer
 

@@ -112,6 +112,11 @@ class Worker(abc.ABC):
         ]
 
     @property
+    def tokens(self) -> list[str]:
+        """The task tokens of the tasks that it handles."""
+        return [task["taskToken"] for task, _ in self.poller.tasks]
+
+    @property
     def done(self) -> int:
         """How many tasks it has completed, and activities that it has canceled."""
         return self.poller.done

@@ -37,6 +37,18 @@ def is_not_here(details: str | None) -> bool:
     return details is not None and details.startswith(NOT_HERE)
 
 
+GIVEN_BACK: Final = (
+    '{"simpleflow_lab":"given back","message":"the process that had this activity task gave it back: it runs again"}'
+)
+"""`details` of the ActivityTaskTimedOut (START_TO_CLOSE) of a task whose process lives and won't answer it: its worker
+was stopped or its Lab closed, or the task never reached it. The replay then schedules the activity again at once."""
+
+
+def is_given_back(details: str | None) -> bool:
+    """Whether the details of an ActivityTaskTimedOut say that a process gave the task back."""
+    return details == GIVEN_BACK
+
+
 def is_worker_lost(details: str | None) -> bool:
     """Whether the details of an ActivityTaskTimedOut say that the process of the task's worker died."""
     return details == WORKER_LOST

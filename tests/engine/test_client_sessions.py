@@ -13,7 +13,7 @@ import pytest
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UnknownResourceFault, UnknownSessionFault, ValidationException
-from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, WORKER_LOST
+from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, GIVEN_BACK, WORKER_LOST
 
 DOMAIN = "lab"
 TIMEOUTS = {
@@ -301,7 +301,9 @@ def test_the_tasks_of_a_session_that_ends_are_given_out_again_at_once(engine):
     held = [engine.poll("activity", "x") for _ in range(2)]
     engine.swf.respond_activity_task_completed(taskToken=held[0]["taskToken"])
     assert engine.poll("decision", "x")
-    engine.swf.close_session(instance="x")
+    connection = object()
+    engine.swf.keep_session(instance="x", record={}, connection=connection)
+    engine.swf.connection_lost("x", connection)
     events = engine.events(execution)
     lost = [event for event in events if event["eventType"] == "ActivityTaskTimedOut"]
     assert [event["activityTaskTimedOutEventAttributes"]["details"] for event in lost] == [WORKER_LOST]
@@ -326,6 +328,17 @@ def test_a_released_task_is_given_out_again_and_one_that_is_closed_stays_closed(
     assert engine.types(execution) == before
     with pytest.raises(ValidationException):
         engine.swf.release_task(taskToken="none")
+
+
+def test_an_activity_that_is_given_back_is_not_a_lost_worker(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    execution = engine.start("a", "x")
+    engine.schedule(engine.poll("decision", "x"), "b", "b")
+    engine.swf.release_task(taskToken=engine.poll("activity", "x")["taskToken"])
+    engine.poll("activity", "x")
+    engine.swf.close_session(instance="x")
+    ended = [event for event in engine.events(execution) if event["eventType"] == "ActivityTaskTimedOut"]
+    assert [event["activityTaskTimedOutEventAttributes"]["details"] for event in ended] == [GIVEN_BACK, GIVEN_BACK]
 
 
 def test_a_session_ends_with_its_latest_connection_only(engine):

@@ -11,7 +11,7 @@ from simpleflow_lab import Retry, Workflow, activity
 from simpleflow_lab.exceptions import WorkerLostError
 from simpleflow_lab.runtime.activity_worker import UnknownActivityError
 from simpleflow_lab.runtime.outcomes import Failed
-from simpleflow_lab.swf.conventions import WORKER_LOST
+from simpleflow_lab.swf.conventions import GIVEN_BACK, WORKER_LOST
 from simpleflow_lab.swf.decisions import attributes
 from tests.replay.story import Story
 
@@ -177,3 +177,14 @@ def test_its_details_are_those_of_any_failure_to_other_programs():
     assert record["error"] == "UnknownActivityError"
     assert {"error", "error_type", "message", "traceback"} < record.keys()
     assert len(NOT_HERE.reason) <= 256
+
+
+def test_attempts_that_a_process_gave_back_are_tried_again_at_once_however_many_they_are():
+    past = Past()
+    for _ in range(9):
+        past.end("ActivityTaskTimedOut", timeoutType="START_TO_CLOSE", details=GIVEN_BACK)
+    past.lose()
+    past.lose()
+    assert past.pauses == [0] * 11
+    past.end("ActivityTaskCompleted", result="1")
+    assert past.pauses[-1] == 1

@@ -21,7 +21,7 @@ from simpleflow_lab.replay.commands.timer import retry_after
 from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
-from simpleflow_lab.swf.conventions import is_worker_lost
+from simpleflow_lab.swf.conventions import is_given_back, is_worker_lost
 from simpleflow_lab.swf.history import HistoryEvent
 
 Members = dict[str, Any]
@@ -128,6 +128,9 @@ class AttemptedTasks(ABC):
     def timed_out(self, command: Command, event: HistoryEvent) -> None:
         """An attempt timed out."""
         attributes = event.attributes
+        if is_given_back(attributes.get("details")):
+            self._run.retry(command)
+            return
         if is_worker_lost(attributes.get("details")):
             self._worker_lost(command, event)
             return
