@@ -105,6 +105,8 @@ class Activity:
         self.idempotent = bool(idempotent)
         self.meta = dict(meta) if meta else {}
         self.executor = executor
+        self.wraps: Activity | None = None
+        """The activity that was wrapped again, to give this one other attributes; `None` of any other."""
         functools.update_wrapper(self, callable, updated=())
         key = (self.name, self.version)
         replaced = weakref.ref(registry[key]) if key in registry else None
@@ -204,7 +206,7 @@ def with_attributes(
     def decorate(callable: Callable[..., Any]) -> Activity:
         # An activity wrapped again at call time: activity.with_attributes(task_list=x)(double).
         inner = callable.callable if isinstance(callable, Activity) else callable
-        return Activity(
+        made = Activity(
             inner,
             name=name or (callable.name if isinstance(callable, Activity) else None),
             version=version
@@ -222,6 +224,8 @@ def with_attributes(
             meta=meta,
             executor=executor or (callable.executor if isinstance(callable, Activity) else None),
         )
+        made.wraps = callable if isinstance(callable, Activity) else None
+        return made
 
     return decorate
 

@@ -7,7 +7,10 @@ notebook defines things while its deciders run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+FINGERPRINT: Final = "__simpleflow_fingerprint__"
+"""The attribute of a definition in which its fingerprint is kept; see `runtime.fingerprints`."""
 
 Key = TypeVar("Key")
 Definition = TypeVar("Definition")

@@ -19,11 +19,12 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, Final
 
+from simpleflow_lab.definitions import FINGERPRINT
 from simpleflow_lab.exceptions import DefinitionWarning
 
 _PACKAGE: Final = __name__.partition(".")[0]
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
-_OF_EVERY_CLASS: Final = frozenset({"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__"})
+_OF_EVERY_CLASS: Final = frozenset({"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", FINGERPRINT})
 
 
 def is_made_again(new: Any, old: Any) -> bool:

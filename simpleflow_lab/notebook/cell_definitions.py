@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from simpleflow_lab import activity, workflow
+from simpleflow_lab.definitions import FINGERPRINT
 
 DefinitionKind = Literal["activity", "workflow"]
 Change = Literal["new", "replaced", "unchanged", "removed"]
@@ -94,7 +95,13 @@ def _source(thing: Any) -> tuple[str, dict[str, Any]]:
     return source, {name: value for name, value in attributes.items() if name not in _THE_FUNCTION}
 
 
-_THE_FUNCTION: Final = {"callable", *functools.WRAPPER_ASSIGNMENTS, "__wrapped__"}
+_THE_FUNCTION: Final = {
+    "callable",
+    "wraps",
+    *functools.WRAPPER_ASSIGNMENTS,
+    "__wrapped__",
+    FINGERPRINT,
+}
 """Attributes that an activity has from its function, which is a new object each time the cell runs."""
 
 

@@ -39,6 +39,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.activity import Activity, NotSet
+from simpleflow_lab.definitions import FINGERPRINT
 from simpleflow_lab.redefinitions import codes_in, instructions_of
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.workflow import Workflow
@@ -51,8 +52,6 @@ MAX_DEPTH: Final = 60
 """How far functions, classes and values are followed from one to the next."""
 MAX_ITEMS: Final = 1_000
 """Items of a container that count; of a longer one, its length and these."""
-KEPT: Final = "__simpleflow_fingerprint__"
-"""The attribute of a definition that keeps its fingerprint."""
 
 _ABSENT: Final = object()
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -65,7 +64,9 @@ def fingerprint(definition: Activity | type[Workflow]) -> str:
     It is kept with the definition until a name or an attribute that it was made from gets another object, which is
     found out in microseconds. A list, dictionary or set among them counts with what it held when it was first asked.
     """
-    kept = vars(definition).get(KEPT)
+    while isinstance(definition, Activity) and definition.wraps and definition.wraps.executor == definition.executor:
+        definition = definition.wraps
+    kept = vars(definition).get(FINGERPRINT)
     if kept is not None and kept.holds():
         return str(kept.digits)
     tracer = _Tracer(definition)
@@ -73,7 +74,7 @@ def fingerprint(definition: Activity | type[Workflow]) -> str:
     text = json.dumps(record, separators=(",", ":"))
     made = _Kept(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], tracer.used, tracer.cells)
     with contextlib.suppress(AttributeError, TypeError):  # a class may refuse new attributes
-        setattr(definition, KEPT, made)
+        setattr(definition, FINGERPRINT, made)
     return made.digits
 
 
@@ -275,11 +276,11 @@ class _Tracer:
         return ["module", _source_of(module), [self._value(modules[each]) for each in sorted(modules)]]
 
 
-_OF_THE_FUNCTION: Final = {"callable", "name", *functools.WRAPPER_ASSIGNMENTS, "__wrapped__", KEPT}
+_OF_THE_FUNCTION: Final = {"callable", "name", "wraps", *functools.WRAPPER_ASSIGNMENTS, "__wrapped__", FINGERPRINT}
 _OF_EVERY_CLASS: Final = {
     *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"),
     *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__"),
-    *("_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__slotnames__", KEPT),
+    *("_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__slotnames__", FINGERPRINT),
 }
 """Members of a class that say nothing, or nothing that other members don't say."""
 

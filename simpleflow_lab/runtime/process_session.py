@@ -11,6 +11,7 @@ Rule: the engine knows a definition before an execution goes by it, and a served
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import os
 import socket
@@ -29,6 +30,8 @@ from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 logger = logging.getLogger(__name__)
 
+MAX_NAMED: Final = 5
+"""Types that a line for a person names."""
 KEEP_SECONDS: Final = 1.0
 """How often the engine of another process hears that this one lives."""
 RELEASE_SECONDS: Final = 2.0
@@ -38,11 +41,18 @@ RELEASE_SECONDS: Final = 2.0
 class ProcessSession:
     """The session of this process at one service. Any thread may use it."""
 
-    def __init__(self, service: WatchableService | None, *, hold: Callable[[], bool] | None = None):
+    def __init__(
+        self,
+        service: WatchableService | None,
+        *,
+        hold: Callable[[], bool] | None = None,
+        tell: Callable[[str], None] = logger.warning,
+    ):
         """`service` is `None` where there are no sessions: then nothing here has an effect. `hold` says to an engine of
-        another process that this one lives, and gives whether there is such an engine."""
+        another process that this one lives, and gives whether there is such an engine. `tell` tells a person a line."""
         self._service = service
         self._hold = hold
+        self._tell = tell
         self._start_over()
         _sessions.add(self)
 
@@ -54,6 +64,10 @@ class ProcessSession:
         self._lists: Counter[tuple[str, str, str]] = Counter()
         self._tokens: set[str] = set()
         self._dirty = False
+        self._told_types: tuple[_Types, _Types] = ([], [])
+        self._last: ClientRecord | None = None
+        self._differing: set[tuple[str, ...]] = set()
+        self._context = contextvars.copy_context()
         self._thread: threading.Thread | None = None
         self.is_open = False
         """Whether the engine was told of this process."""
@@ -93,8 +107,11 @@ class ProcessSession:
                 self._open()
             elif self._dirty:
                 self._dirty = False
+                if self._last == (record := self._record()):
+                    return  # an activity was wrapped again, as by a call of `with_attributes` in `run`
                 try:
-                    self._told(self._service.keep_session(instance=instance_id(), record=self._record()))
+                    self._told(self._service.keep_session(instance=instance_id(), record=record))
+                    self._last = record
                 except UnknownSessionFault:
                     self._service.open_session(**self.opening())
                 except UnknownOperationException:  # an owner of version 0.1.0 knows no sessions
@@ -102,6 +119,12 @@ class ProcessSession:
                 except BaseException:
                     self._dirty = True
                     raise
+
+    def refresh(self) -> None:
+        """As `flush`, and look whether a function that a definition uses was defined after it, or anew."""
+        if self.is_open and _all_types() != self._told_types:
+            self._dirty = True
+        self.flush()
 
     def open_again(self) -> None:
         """Open the session at an engine that doesn't know it."""
@@ -121,6 +144,7 @@ class ProcessSession:
 
     def _defined(self, definition: object) -> None:
         self._dirty = True
+        self._context = contextvars.copy_context()  # what there is to tell of it is shown in its cell
         self._wake.set()
 
     # -- what the engine is told
@@ -134,18 +158,38 @@ class ProcessSession:
     def _record(self) -> ClientRecord:
         with self._lock:
             lists = sorted(self._lists)
+        self._told_types = _all_types()
+        workflow_types, activity_types = self._told_types
         return {
             "pid": os.getpid(),
             "hostname": socket.gethostname(),
-            "workflowTypes": _types(list(workflow.registry.items())),
-            "activityTypes": _types(list(activity.registry.items())),
+            "workflowTypes": workflow_types,
+            "activityTypes": activity_types,
             "decisionTaskLists": [{"domain": d, "name": name} for kind, d, name in lists if kind == DECISION_TASK],
             "activityTaskLists": [{"domain": d, "name": name} for kind, d, name in lists if kind == ACTIVITY],
         }
 
     def _told(self, answer: Any) -> None:
+        """Tell a person, once for each pair of definitions, which of them differ from those of other processes."""
+        own = {
+            (kind, each["name"], each["version"]): each["fingerprint"]
+            for kind, types in zip((DECISION_TASK, ACTIVITY), self._told_types, strict=True)
+            for each in types
+        }
+        types_of: dict[str, list[str]] = {}
         for other in answer.get("differing", ()):
-            logger.info("process %s has another definition of %s %s", other["pid"], other["name"], other["version"])
+            key = (other["kind"], other["name"], other["version"])
+            pair = (*key, str(own.get(key)), other["fingerprint"])
+            if pair not in self._differing:
+                self._differing.add(pair)
+                types_of.setdefault(str(other["pid"]), []).append(f"{other['name']} {other['version']}")
+        for pid, types in types_of.items():
+            named = ", ".join(types[:MAX_NAMED]) + (f" and {len(types) - MAX_NAMED} more" if types[MAX_NAMED:] else "")
+            text = (
+                f"process {pid} defines {named} otherwise than this one: the tasks of an execution run by the code of "
+                "the process that started or resumed it, as long as that lives"
+            )
+            self._context.run(self._tell, text)
 
     # -- what is held
 
@@ -181,15 +225,17 @@ class ProcessSession:
     # -- the thread
 
     def _keep(self) -> None:
+        woken = True
         while self.is_open:
             try:
-                self.flush()
-                pause = KEEP_SECONDS if self._hold is not None and self._hold() else None
+                self.refresh()
+                # Once more after a definition: what it uses may come later in its cell.
+                pause = KEEP_SECONDS if woken or (self._hold is not None and self._hold()) else None
             except Exception:
                 # A suspended or dying owner, a closed store: the next call of a poller finds out which.
                 logger.debug("the session could not be kept", exc_info=True)
                 pause = KEEP_SECONDS
-            self._wake.wait(pause)
+            woken = self._wake.wait(pause)
             self._wake.clear()
 
     def wake(self) -> None:
@@ -206,7 +252,15 @@ class ProcessSession:
         self._wake.set()
 
 
-def _types(definitions: Iterable[tuple[tuple[str, str], Any]]) -> list[dict[str, str]]:
+_Types = list[dict[str, str]]
+
+
+def _all_types() -> tuple[_Types, _Types]:
+    """The workflow types and the activity types that this process defines."""
+    return _types(list(workflow.registry.items())), _types(list(activity.registry.items()))
+
+
+def _types(definitions: Iterable[tuple[tuple[str, str], Any]]) -> _Types:
     return [
         {"name": name, "version": version, "fingerprint": fingerprint(definition)}
         for (name, version), definition in definitions

@@ -53,9 +53,6 @@ _RESPONSES: Final = frozenset(
         "respond_activity_task_canceled",
     }
 )
-_TELL_FIRST: Final = frozenset({"start_workflow_execution", "respond_decision_task_completed"})
-"""Operations before which the engine must know what this process defines and serves."""
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -117,7 +114,7 @@ class SharedStore(DelegatingService):
         self._held: tuple[EngineClient, EngineClient] | None = None
         self._polls_at: Counter[int] = Counter()
         self._polls_changed = threading.Condition()
-        self.session = ProcessSession(self, hold=self._hold_session)
+        self.session = ProcessSession(self, hold=self._hold_session, tell=lambda text: self._tell(text))
         """The client session of this process."""
         process_session.attach(self, self.session)
         self._connect()
@@ -184,7 +181,9 @@ class SharedStore(DelegatingService):
         """Carry out an operation of SWF on the engine."""
         if operation in _POLLS:
             return self._poll(operation, request)
-        if operation in _TELL_FIRST:
+        if operation == "start_workflow_execution":
+            self.session.refresh()
+        elif operation == "respond_decision_task_completed":
             self.session.flush()
         try:
             answer = self._on_engine(lambda engine: call_operation(engine, operation, request))
@@ -275,7 +274,7 @@ class SharedStore(DelegatingService):
 
     def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
         """See `WatchableService`."""
-        self.session.flush()
+        self.session.refresh()
         return self._on_engine(
             lambda engine: engine.attach_execution(domain=domain, execution=execution, instance=instance)
         )

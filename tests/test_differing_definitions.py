@@ -1,0 +1,79 @@
+"""Two processes of a store that define a type otherwise: the second one is told, once, in a line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = """
+import sys
+from simpleflow_lab import Lab, Workflow, activity
+
+store, answer = sys.argv[1], sys.argv[2]
+
+@activity.with_attributes(name="differs.conv", version="1", task_list="differs")
+def conv(n):
+    return helper(n)
+
+@activity.with_attributes(name="differs.same", version="1", task_list="differs")
+def same(n):
+    return n
+
+class W(Workflow):
+    name, version, task_list = "differs.w", "1", "differs"
+
+    def run(self, n):
+        return [future.result for future in self.map(conv, range(n))]
+
+exec(f"def helper(n): return {answer!r}")  # later than the activity that uses it, as in a cell
+
+with Lab(store) as lab:
+    for line in sys.stdin:
+        print(set(lab.start(W, int(line)).result(timeout=60)), flush=True)
+"""
+
+
+class Process:
+    def __init__(self, store: Path, answer: str):
+        command = [sys.executable, "-c", PROGRAM, str(store), answer]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=Path(__file__).parents[1]
+        )
+
+    def run(self, n: int) -> str:
+        self.process.stdin.write(f"{n}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def end(self) -> list[str]:
+        """The lines for a person."""
+        err = self.process.communicate(timeout=60)[1]
+        return [line for line in err.splitlines() if "otherwise than this one" in line]
+
+
+@pytest.mark.parametrize("answers", [("old", "corrected"), ("one", "one")])
+def test_a_process_whose_definition_differs_is_told_once_and_each_execution_runs_by_its_own_code(tmp_path, answers):
+    first, second = (Process(tmp_path / "lab.sqlite", answer) for answer in answers)
+    try:
+        assert first.run(4) == str({answers[0]})
+        for _ in range(3):
+            assert second.run(8) == str({answers[1]})
+            assert first.run(4) == str({answers[0]})
+        told, said = second.end(), first.end()
+    finally:
+        for each in (first, second):
+            each.process.kill()
+            each.process.communicate()
+    if answers[0] == answers[1]:
+        assert [told, said] == [[], []]
+    else:
+        assert len(told) == 1
+        assert f"process {first.process.pid} defines differs.conv 1 otherwise" in told[0]
+        assert "differs.same" not in told[0]
+        assert len(said) <= 1
