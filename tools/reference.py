@@ -63,6 +63,7 @@ PAGES: Final = (
             "views.tables",
             "views.attempts",
             "views.waiting",
+            "views.execution_log",
             "views.history_fold",
             "views.step_tables",
             "views.profile",

@@ -65,8 +65,7 @@ class TaskOutput:
 
     def end(self) -> None:
         """The code has ended, or is suspended: a line that it began is ended too, and its lines are in the log."""
-        self._log.end_lines(self._execution, self._task, self._started_event_id)
-        self._log.task_ended(self._execution)
+        self._log.task_ended(self._execution, self._task, self._started_event_id)
 
     def add(self, source: str, text: str) -> None:
         """Add a record to the log."""

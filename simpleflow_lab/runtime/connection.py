@@ -30,6 +30,7 @@ from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime import process_session
 from simpleflow_lab.runtime.poller import POLL_SECONDS
 from simpleflow_lab.runtime.shared_store import OWNER_SECONDS, SharedStore
+from simpleflow_lab.service.execution_logs import MemoryLogs
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.watchable import WatchableService
 
@@ -123,7 +124,9 @@ def _amazon(address: str) -> Connection:
 
     objects, fields = _large_fields(None, region=found["region"])
     client = aws.client(region=found["region"], max_attempts=settings.read("swf_connection_retries") + 1)
-    service = HistoryPolling(aws.Boto3Service(client), longest_pause=AMAZON_PAUSE, close=client.close)
+    service = HistoryPolling(
+        aws.Boto3Service(client), longest_pause=AMAZON_PAUSE, close=client.close, logs=MemoryLogs.of(address)
+    )
     notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
     return Connection(service, found["domain"], notice, objects, fields, address, AMAZON_HEARTBEAT)
 

@@ -130,26 +130,36 @@ class LogWriter:
     def write(
         self, execution: LoggedExecution, task: str | None, started_event_id: int | None, source: str, text: str
     ) -> None:
-        """Text was written to a stream. A line is a record once it ends or is too long, or `end_lines` is called."""
+        """Text was written to a stream. A line is a record once it ends or is too long, or `task_ended` is called."""
         line = _Line(execution, task, started_event_id, source, threading.get_ident())
         *complete, rest = (self._lines.pop(line, "") + text).split("\n")
         # A progress bar writes its line again and again, and the last time counts.
         rest = rest.rpartition("\r")[2] if not rest.endswith("\r") else rest.rstrip("\r").rpartition("\r")[2] + "\r"
         if len(rest) > MAX_TEXT:
-            complete.append(rest)
-            rest = ""
+            cut = (len(rest) - 1) // MAX_TEXT * MAX_TEXT
+            complete.append(rest[:cut])
+            rest = rest[cut:]
         if rest:
             self._lines[line] = rest
         for each in complete:
             self.add(execution, task, started_event_id, source, each.rstrip("\r").rpartition("\r")[2])
 
-    def end_lines(self, execution: LoggedExecution, task: str | None, started_event_id: int | None) -> None:
-        """The code of a task has ended, or is suspended: a line that it began is a record too."""
-        if not self._lines:
+    def task_ended(self, execution: LoggedExecution, task: str | None, started_event_id: int | None) -> None:
+        """The code of a task has ended, or is suspended: a line that it began is a record too.
+
+        What its execution wrote is handed over, so that it is in the log before what follows from the task; what the
+        service does not take for now is tried again. It costs nothing if nothing was written.
+        """
+        if not (self._lines or self._buffers or self._in_flight):
             return
         for line in list(self._lines):
             if line[:3] == (execution, task, started_event_id) and (text := self._lines.pop(line, None)):
                 self.add(execution, task, started_event_id, line.source, text.rstrip("\r").rpartition("\r")[2])
+        if execution in self._buffers or execution in self._in_flight:
+            try:
+                self.flush()
+            except (ServiceUnreachableError, StoreError) as error:
+                logger.debug("logs wait: %s", error)
 
     def add(
         self, execution: LoggedExecution, task: str | None, started_event_id: int | None, source: str, text: str
@@ -189,17 +199,6 @@ class LogWriter:
                     self._hand_over(execution, buffer)
             finally:
                 self._put_back()
-
-    def task_ended(self, execution: LoggedExecution) -> None:
-        """Hand over what code of this execution wrote, so that it is in the log before what follows from the task.
-
-        It costs nothing if there is nothing to hand over. What the service does not take for now is tried again.
-        """
-        if execution in self._buffers or execution in self._in_flight:
-            try:
-                self.flush()
-            except (ServiceUnreachableError, StoreError) as error:
-                logger.debug("logs wait: %s", error)
 
     def stop(self) -> None:
         """Hand over what was added before; what the service does not take is given up."""

@@ -10,6 +10,7 @@ and those that went, or never came, leave a gap: so a reader can say how many ar
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -31,6 +32,8 @@ KEPT_SHARE: Final = 0.9
 """The share of a bound that is kept of a log that exceeds it, so that not every record costs a deletion."""
 MAX_EXECUTIONS: Final = 1_000
 """Executions of which a log is kept in memory, where no store keeps it: the latest."""
+MAX_MEMORY_BYTES: Final = 16 * MAX_BYTES
+"""Bytes of the texts of all logs in memory, where no store keeps them."""
 _MAX_SOURCE: Final = 64
 _MAX_TASK: Final = 256
 
@@ -52,7 +55,7 @@ class LogRecord(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the text."""
-        return len(self.text) if self.text.isascii() else len(self.text.encode())
+        return len(self.text) if self.text.isascii() else len(self.text.encode("utf-8", "surrogatepass"))
 
 
 class NumberedRecord(NamedTuple):
@@ -117,11 +120,11 @@ def _record(value: Any) -> LogRecord:
             f"most {MAX_TEXT} characters"
         )
     return LogRecord(
-        timestamp, None if task is None else _encodable(task), started_event_id, _encodable(source), _encodable(text)
+        timestamp, None if task is None else encodable(task), started_event_id, encodable(source), encodable(text)
     )
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text with � for half surrogate pairs, which UTF-8 can't hold."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -135,7 +138,8 @@ class MemoryLog:
     def __init__(self) -> None:
         self._records: deque[NumberedRecord] = deque()
         self._last = 0
-        self._bytes = 0
+        self.bytes = 0
+        """Bytes of the texts."""
 
     def append(self, records: Sequence[LogRecord], dropped: int) -> None:
         """Append records, before which `dropped` others went."""
@@ -143,9 +147,9 @@ class MemoryLog:
         for record in records:
             self._last += 1
             self._records.append(NumberedRecord(self._last, record))
-            self._bytes += record.size
-        while len(self._records) > MAX_RECORDS or self._bytes > MAX_BYTES:
-            self._bytes -= self._records.popleft().record.size
+            self.bytes += record.size
+        while len(self._records) > MAX_RECORDS or self.bytes > MAX_BYTES:
+            self.bytes -= self._records.popleft().record.size
 
     def page(self, after: int) -> list[NumberedRecord]:
         """The first records whose number is greater, as many as may be read at once."""
@@ -153,17 +157,28 @@ class MemoryLog:
 
 
 class MemoryLogs:
-    """The logs of executions in memory; beyond `MAX_EXECUTIONS` those are forgotten that were not written longest."""
+    """The logs of executions in memory; those are forgotten that were not written longest."""
 
     def __init__(self) -> None:
         self._logs: OrderedDict[tuple[str, ...], MemoryLog] = OrderedDict()
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, place: str) -> MemoryLogs:
+        """Those of the service at this place, which all of this process that use it share."""
+        with _lock:
+            found = _by_place.get(place)
+            if found is None:
+                found = _by_place[place] = cls()
+            return found
 
     def append(self, key: tuple[str, ...], records: Sequence[LogRecord], dropped: int) -> None:
         """Append records to the log of an execution, before which `dropped` others went."""
         with self._lock:
             self._logs.setdefault(key, MemoryLog()).append(records, dropped)
             self._logs.move_to_end(key)
+            while len(self._logs) > 1 and sum(log.bytes for log in self._logs.values()) > MAX_MEMORY_BYTES:
+                self._logs.popitem(last=False)
             while len(self._logs) > MAX_EXECUTIONS:
                 self._logs.popitem(last=False)
 
@@ -172,6 +187,10 @@ class MemoryLogs:
         with self._lock:
             found = self._logs.get(key)
             return [] if found is None else found.page(after)
+
+
+_lock: Final = threading.Lock()
+_by_place: Final[weakref.WeakValueDictionary[str, MemoryLogs]] = weakref.WeakValueDictionary()
 
 
 def page_of(records: Iterable[NumberedRecord]) -> list[NumberedRecord]:

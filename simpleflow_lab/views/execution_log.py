@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import count
-from simpleflow_lab.views.html import piece, table
+from simpleflow_lab.views.html import Html, piece, table
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.text_tables import visible
 
@@ -71,7 +71,7 @@ class ExecutionLog:
 
     def _repr_html_(self) -> str:
         if not self._lines:
-            return str(piece(table((), ())))
+            return str(piece(Html('<div class="sfl-quiet">nothing was printed or logged</div>')))
         listing = self.listing(self._lines[-MAX_SHOWN:])
         return str(table(listing.headers, listing.rows, limit=MAX_SHOWN + 1))
 
