@@ -5,6 +5,7 @@ from __future__ import annotations
 from simpleflow_lab import Lab, workflow
 from simpleflow_lab.replay.replay import Replay
 from tests.replay.trace_laws import check_trace
+from tests.views.wait_laws import check_waits
 
 
 def replay_everything(lab: Lab) -> None:
@@ -21,6 +22,7 @@ def replay_everything(lab: Lab) -> None:
             replay.feed(history)
         finally:
             replay.close()
+        check_waits(history, names["workflowId"])
         check_trace(
             definition,
             history,
