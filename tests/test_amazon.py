@@ -9,10 +9,13 @@ import http.server
 import io
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +28,7 @@ from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabErro
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.service import aws
+from simpleflow_lab.swf.conventions import is_not_here
 from tests.engine.invariants import violations
 
 ADDRESS = "aws://eu-west-1/etl"
@@ -155,6 +159,62 @@ def test_what_a_process_serves_there_is_chosen_and_its_own_pollers_are_all_that_
                 assert time.monotonic() < until
                 time.sleep(0.01)
             assert list(runs.pollers()) == []
+
+
+STRANGER = """
+import sys
+from simpleflow_lab import Lab
+with Lab(sys.argv[1], notice=print, serve="nothing") as lab:
+    if sys.argv[2] == "activities":
+        lab.start_workers(1, task_list="amazon")
+    else:
+        lab.start_deciders(task_list="amazon")
+    sys.stdin.read()
+"""
+
+
+def stranger(serves: str) -> subprocess.Popen[str]:
+    """A process that serves the task list and defines nothing."""
+    command = [sys.executable, "-c", STRANGER, ADDRESS, serves]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=Path(__file__).parents[1])
+
+
+def test_a_worker_without_the_activity_costs_no_retry(amazon: EmbeddedSWF) -> None:
+    """Polls of Amazon SWF can't say types: a task may come to a worker that does not define it."""
+    with Lab(ADDRESS, notice=quiet, serve="decisions") as lab, stranger("activities") as other:
+        execution = lab.start(Doubling, 3)
+
+        def failed() -> list[dict[str, Any]]:
+            return [dict(event.attributes) for event in execution.history() if event.type == "ActivityTaskFailed"]
+
+        until = time.monotonic() + 60
+        while not failed():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        lab.start_workers(2, task_list="amazon")
+        other.communicate(timeout=60)
+        assert execution.result(60) == [12, 6]
+        assert all(is_not_here(attributes["details"]) for attributes in failed())
+        assert f"no activity 'amazon.double' version '1' is defined in process {other.pid}" in failed()[0]["reason"]
+
+
+class Brief(Doubling):
+    name = "amazon.brief"
+    decision_tasks_timeout = 5
+
+
+def test_a_decider_without_the_workflow_keeps_its_task_and_says_so(amazon: EmbeddedSWF) -> None:
+    with Lab(ADDRESS, notice=quiet, serve="nothing") as lab, stranger("decisions") as other:
+        execution = lab.start(Brief, 3)
+        said = next(line for line in other.stderr or () if "came here" in line)
+        assert "no workflow 'amazon.brief' version 'default' is defined in this process" in said
+        assert "Give each code base a task list of its own" in said
+        assert execution.status == "OPEN"
+        other.communicate(timeout=60)
+        lab.start_deciders(task_list="amazon")
+        lab.start_workers(2, task_list="amazon")
+        assert execution.result(60) == [12, 6]  # after the timeout of the decision task
 
 
 def test_another_kernel_finds_what_is_registered_and_what_was_run(amazon: EmbeddedSWF) -> None:
