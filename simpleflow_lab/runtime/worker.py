@@ -60,6 +60,7 @@ class Worker(abc.ABC):
         """Whether it was ever started."""
         self.is_closed = False
         """Whether its Lab was closed: then it can't be started again."""
+        self._served = self.task_kind, context.domain, task_list
         self.poller = Poller(f"{self.kind} of {task_list}", self._poll, self._handle, limit=limit, at_end=self._at_end)
         """Its threads."""
 
@@ -147,11 +148,10 @@ class Worker(abc.ABC):
             raise UsageError(f"the Lab of this {self.kind} is closed: open another one")
         if self.was_started and not self.poller.is_stopping:
             return
-        served = self.task_kind, self._context.domain, self.task_list
         try:
-            self._context.session.serve(*served)
+            self._context.session.serve(*self._served)
         except BaseException:
-            self._context.session.stop_serving(*served)
+            self._context.session.stop_serving(*self._served)
             raise
         self._begin()
         self.was_started = True
@@ -176,13 +176,17 @@ class Worker(abc.ABC):
         """
         fewer = checked_count(count) < self.poller.limit
         self.poller.limit = count
-        if fewer:
-            self.release_polls()
+        if fewer and self.was_started and not self.poller.is_stopping:
+            # Not serving the list for a moment ends the polls that wait, at an engine of another process, too.
+            self._context.session.stop_serving(*self._served)
+            self._context.session.flush()
+            self._context.session.serve(*self._served)
+            self.release_polls()  # where another Lab of this process serves the list
 
     def take_no_more(self) -> None:
         """Take no more tasks after those at hand; the caller releases the polls that wait."""
         if self.was_started and not self.poller.is_stopping:
-            self._context.session.stop_serving(self.task_kind, self._context.domain, self.task_list)
+            self._context.session.stop_serving(*self._served)
         self.poller.stop()
 
     def release_polls(self) -> None:
