@@ -71,7 +71,7 @@ def test_operating_workers_loses_nothing_and_keeps_the_limits(seed):
                     work = [
                         [chance.choice(LISTS), chance.choice((0, 0.001, 0.02))] for _ in range(chance.randrange(1, 12))
                     ]
-                    executions.append((lab.start(AtRandom, work, task_list=task_list), count))
+                    executions.append((lab.start(AtRandom, work, task_list=task_list), len(work)))
                 case 1:
                     lab.start_workers(chance.randrange(1, 6), task_list=task_list)
                 case 2:

@@ -278,8 +278,6 @@ class ActivityWorker(Worker):
             running.context["workflow_id"],
             running.canceled,
         )
-        if self.poller.is_stopping:
-            self._context.session.release([token])  # if `abandon_tasks` stopped it; otherwise nobody holds it any more
         return running.canceled
 
     def _respond(self, token: str, outcome: Outcome) -> None:

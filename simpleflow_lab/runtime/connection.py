@@ -94,9 +94,7 @@ def connect(
     text = os.fspath(address)
     if text == MEMORY:
         objects, fields = _large_fields(MemoryObjects())
-        engine = EmbeddedSWF(MEMORY, clock=clock, poll_seconds=POLL_SECONDS)
-        process_session.attach(engine, process_session.ProcessSession(engine))
-        return Connection(engine, None, None, objects, fields, None)
+        return Connection(_EngineInMemory(clock), None, None, objects, fields, None)
     if text.startswith("aws:"):
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
@@ -107,6 +105,20 @@ def connect(
     objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
     store = SharedStore.open(path, clock=clock, owner_seconds=owner_seconds, tell=tell)
     return Connection(store, None, None, objects, fields, path)
+
+
+class _EngineInMemory(EmbeddedSWF):
+    """An engine without a file, and the client session of this process there."""
+
+    def __init__(self, clock: Clock | None):
+        super().__init__(MEMORY, clock=clock, poll_seconds=POLL_SECONDS)
+        self._session = process_session.ProcessSession(self)
+        process_session.attach(self, self._session)
+
+    def close(self) -> None:
+        """End the session and close the engine."""
+        self._session.close()
+        super().close()
 
 
 def virtual_clock() -> Clock:

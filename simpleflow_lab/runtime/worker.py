@@ -160,9 +160,9 @@ class Worker(abc.ABC):
     def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
         """Take no more tasks, and wait for the end of those at hand, at most `seconds`; `False` if some still run.
 
-        With `drain=False` those at hand should end soon: an activity is told that it is canceled, its process is
-        killed if it has one, and a decision's code is interrupted. What ends so is given out again. An activity in a
-        thread that sends no heartbeats goes on all the same.
+        With `drain=False` those at hand are given out again at once, and should end soon: an activity is told that it
+        is canceled, its process is killed if it has one, and a decision's code is interrupted. An activity in a thread
+        that sends no heartbeats goes on all the same; its result is dropped.
 
         The automatic policy of a Lab does not start it again: `start` does. On Amazon SWF a poll that waits can't be
         taken back for up to 60 seconds; a task that it still gets is finished.

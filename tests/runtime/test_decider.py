@@ -97,10 +97,10 @@ def test_an_activity_that_no_process_defines_waits_until_one_does(lab):
 def test_no_thread_is_left_when_a_lab_is_closed():
     import threading
 
-    before = {thread.name for thread in threading.enumerate()}
+    before = set(threading.enumerate())
     with Lab(":memory:", activity_threads=3) as lab:
         lab.start(Steps, 2).result(30)
-    left = [thread for thread in threading.enumerate() if thread.name not in before and thread.is_alive()]
+    left = [thread for thread in threading.enumerate() if thread not in before]
     for thread in left:
         thread.join(30)
     assert [thread.name for thread in left if thread.is_alive()] == []
