@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.faults import restarts, trials
+from tests.faults import restarts, several, trials
 from tests.faults.findings import Figures
 
 
@@ -40,6 +40,9 @@ def suite(seed: int, *, quick: bool) -> dict[str, Callable[[Path], Figures]]:
         "engine.start ended": lambda folder: restarts.boto3_programs(folder, [signal.SIGTERM] * size(10), seed),
         "engine.start killed": lambda folder: restarts.boto3_programs(folder, [signal.SIGKILL] * size(10), seed),
         "F17 shared store": lambda folder: trials.shared_store(folder, 10 if quick else 60, seed),
+        "killed processes": lambda folder: several.killed_processes(folder, size(200), seed),
+        "suspended processes": lambda folder: several.suspended_processes(folder, 8.0 if quick else 30.0),
+        "differing definitions": lambda folder: several.differing_definitions(folder, size(100), seed),
     }
 
 
@@ -54,11 +57,13 @@ def report(figures: Figures, seconds: float) -> dict[str, Any]:
         "lost": figures.lost,
         "duplicated": figures.duplicated,
         "re_executed": figures.re_executed,
+        "timed_out": figures.timed_out,
         "wrong": len(figures.wrong),
         "locked": figures.locked,
         "worst_wait_ms": figures.worst_wait_ms,
         "p99_wait_ms": round(1000 * waits[len(waits) * 99 // 100]) if waits else 0,
         "worst_move_ms": figures.worst_move_ms,
+        "worst_recovery_ms": figures.worst_recovery_ms,
         "seeds": sorted(set(figures.seeds)),
         "seconds": round(seconds),
     }

@@ -57,6 +57,10 @@ class Figures:
     """All of them, in seconds."""
     worst_move_ms: int = 0
     """Between the death of an owner and the first answer of the next."""
+    worst_recovery_ms: int = 0
+    """Between the last kill and the end of all executions."""
+    timed_out: int = 0
+    """Tasks that ended by a timeout, though their workers lived or their loss was known."""
     locked: int = 0
     """How often a process reported that the database is locked."""
     seeds: list[int] = dataclasses.field(default_factory=list)
@@ -86,7 +90,7 @@ class Figures:
     @property
     def good(self) -> bool:
         """Nothing was lost, nothing happened twice, nothing is wrong."""
-        return not (self.lost or self.duplicated or self.re_executed or self.locked or self.wrong)
+        return not (self.lost or self.duplicated or self.re_executed or self.timed_out or self.locked or self.wrong)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +129,7 @@ def check_store(path: Path, reports: Reports, figures: Figures) -> dict[str, Fou
             figures.wrong.append(f"{run_id}: {violation}")
         figures.duplicated += sum(count - 1 for count in each.completed.values())
         figures.re_executed += sum(_begun_again(each))
+        figures.timed_out += sum(_timed_out(each.history))
         if each.close_status is None and _idle(each.history):
             figures.wrong.append(f"{run_id}: it is open and waits for nothing")
         if (each.close_status is None) != (each.history.close_status is None):
@@ -146,6 +151,8 @@ def check_results(found: dict[str, Found], figures: Figures) -> None:
             "faults.sum": lambda arguments=arguments: programs.sum_of(*arguments),
             "faults.everything": lambda: programs.EVERYTHING,
             "faults.child": lambda arguments=arguments: arguments[0] ** 2,
+            "faults.batch": lambda arguments=arguments: programs.sum_of(*arguments),
+            "faults.brief-batch": lambda arguments=arguments: programs.sum_of(*arguments),
             "faults.loop": lambda: 50,
         }[each.type_name]()
         if each.result != wanted:
@@ -192,6 +199,27 @@ def _begun_again(each: Found) -> Iterable[bool]:
             yield each.activity_of(event) in completed
         elif event.type == "ActivityTaskCompleted":
             completed.add(each.activity_of(event))
+
+
+def _timed_out(history: History) -> Iterable[bool]:
+    """For each task that timed out, whether its time was over: a lost worker's task ends before that."""
+    for event in history:
+        if event.type not in ("ActivityTaskTimedOut", "DecisionTaskTimedOut"):
+            continue
+        scheduled = history.event(event.attributes["scheduledEventId"])
+        started = history.event(event.attributes["startedEventId"]) if event.attributes["startedEventId"] else None
+        kind = event.attributes["timeoutType"]
+        since = started if kind in ("START_TO_CLOSE", "HEARTBEAT") and started is not None else scheduled
+        member = "heartbeatTimeout" if kind == "HEARTBEAT" else _TIMEOUTS[kind]
+        timeout = scheduled.attributes.get(member, "NONE")
+        yield timeout != "NONE" and (event.timestamp - since.timestamp).total_seconds() >= float(timeout)
+
+
+_TIMEOUTS = {
+    "START_TO_CLOSE": "startToCloseTimeout",
+    "SCHEDULE_TO_START": "scheduleToStartTimeout",
+    "SCHEDULE_TO_CLOSE": "scheduleToCloseTimeout",
+}
 
 
 def _idle(history: History) -> bool:

@@ -79,6 +79,42 @@ def sum_of(side: int, chain: int, *_: Any) -> list[int]:
     return [sum(n * n for n in range(side)), sum(n * n for n in range(side, side + chain))]
 
 
+@activity.with_attributes(name="faults.once", **TASKS)
+def once(number: int, before: int, pause: float) -> int:
+    """Is not retried, and has SWF's long timeouts."""
+    time.sleep(pause)
+    return number * number + before
+
+
+@activity.with_attributes(name="faults.brief", start_to_close_timeout=3, **TASKS)
+def brief(number: int, before: int, pause: float) -> int:
+    """Is not retried, and has a timeout that is shorter than a suspension."""
+    time.sleep(pause)
+    return number * number + before
+
+
+class Batch(Workflow):
+    """Activities side by side and one after the other, none of which is retried."""
+
+    name = "faults.batch"
+    task_list = "faults"
+    takes = once
+
+    def run(self, side: int, chain: int, pause: float = 0.05) -> list[Any]:
+        beside = [self.submit(self.takes, number, 0, pause) for number in range(side)]
+        value: Any = 0
+        for number in range(side, side + chain):
+            value = self.submit(self.takes, number, value, pause).result
+        return [sum(futures.wait(*beside)), value]
+
+
+class Brief(Batch):
+    """The same, with a short timeout."""
+
+    name = "faults.brief-batch"
+    takes = brief
+
+
 class Child(Workflow):
     """One activity, and then once more as a new run."""
 
@@ -363,9 +399,101 @@ def worker(report: Reporter, store: str, decides: bool) -> None:
         report.wait_for_order()
 
 
+def batch(report: Reporter, store: str, name: str, executions: int, side: int, chain: int) -> None:
+    """Runs so many executions at once, those included that an earlier process of this name has left."""
+    with opened(report, store) as lab:
+        report("open")
+        running = []
+        for number in range(executions):
+            workflow_id = f"{name}-{number}"
+            try:
+                running.append(lab.execution(workflow_id))
+            except UsageError:
+                running.append(lab.start(Batch, side, chain, workflow_id=workflow_id))
+        lab.resume()
+        for execution in running:
+            report("closed", execution.workflow_id, execution.result(LONG))
+        report("done")
+        report.wait_for_order()
+
+
+def sleepy(report: Reporter, store: str, name: str, pause: float) -> None:
+    """Runs executions whose activities take about as long as they may."""
+    with opened(report, store) as lab:
+        running = [lab.start(Brief, 3, 3, min(pause, 1.5), workflow_id=f"{name}-{number}") for number in range(2)]
+        for execution in running:
+            while not any(event.type == "ActivityTaskStarted" for event in execution.history()):
+                time.sleep(0.05)
+        report("at work")
+        for execution in running:
+            report("closed", execution.workflow_id, execution.result(LONG))
+        report("done")
+        report.wait_for_order()
+
+
+def editor(report: Reporter, store: str, name: str) -> None:
+    """Runs executions of types that other processes define differently, and defines them anew when it is ordered to."""
+    texts = [f"{name}0"]
+
+    def define() -> type[Workflow]:
+        text = texts[-1]
+
+        @activity.with_attributes(name="faults.who", **TASKS)
+        def who(number: int) -> str:
+            time.sleep(0.01)
+            return text
+
+        class Ask(Workflow):
+            """Whose code runs."""
+
+            name = "faults.ask"
+            task_list = "faults"
+
+            def run(self) -> list[str]:
+                first = futures.wait(*(self.submit(who, number) for number in range(4)))
+                return [text, *first, *futures.wait(*(self.submit(who, number) for number in range(4)))]
+
+        return Ask
+
+    workflow = define()
+    with opened(report, store) as lab:
+        report("open")
+        number = 0
+        while True:
+            possible = [texts[-1]]
+            execution = lab.start(workflow, workflow_id=f"{name}-{number}")
+            number += 1
+            while report.has_order:
+                if report.wait_for_order() == "finish":
+                    report("closed", execution.workflow_id, len(execution.result(LONG)))
+                    report("done")
+                    report.wait_for_order()
+                    return
+                texts.append(f"{name}{len(texts)}")
+                possible.append(texts[-1])
+                workflow = define()
+                report("edited", texts[-1])
+            for text in set(execution.result(LONG)) - set(possible):
+                report("foreign", execution.workflow_id, text, possible)
+            report("closed", execution.workflow_id, len(possible))
+
+
 PROGRAMS: dict[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (fifty, everything, dying_decider, owner, looper, short_file, small_disk, kernel, worker)
+    for function in (
+        fifty,
+        everything,
+        dying_decider,
+        owner,
+        looper,
+        short_file,
+        small_disk,
+        kernel,
+        worker,
+        batch,
+        sleepy,
+        editor,
+    )
 }
 
 
