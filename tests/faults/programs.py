@@ -412,6 +412,8 @@ def batch(report: Reporter, store: str, name: str, executions: int, side: int, c
                 running.append(lab.start(Batch, side, chain, workflow_id=workflow_id))
         lab.resume()
         for execution in running:
+            if not execution.wait(LONG):
+                report("error", f"{execution.workflow_id} is open and waits for:\n{execution.waiting_for()!r}")
             report("closed", execution.workflow_id, execution.result(LONG))
         report("done")
         report.wait_for_order()
