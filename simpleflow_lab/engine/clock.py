@@ -25,6 +25,7 @@ TICK_SECONDS: Final = 1.0
 """How long `SystemClock.wait` sleeps at most. So often a process that runs reads its clock."""
 SUSPENDED_SECONDS: Final = 2.0
 """A process that has not read its clock for longer than this did not run meanwhile."""
+_LONGEST_PAUSE: Final = round(SUSPENDED_SECONDS * 1000)
 
 
 class Elapsed(NamedTuple):
@@ -88,7 +89,7 @@ class SystemClock:
         with self._lock:  # so that of the threads that wake after a suspension one finds it
             now = self._hand()
             pause = now - self._read_at
-            if pause > SUSPENDED_SECONDS * 1000:
+            if pause > _LONGEST_PAUSE:
                 self._suspended += pause
             self._read_at = now
             return Elapsed(now, self._suspended)
@@ -178,8 +179,8 @@ class EngineTime:
 
     def moment(self) -> Moment:
         """The time, and for how long the process did not run."""
-        elapsed = self._clock.elapsed()
-        return Moment(elapsed.milliseconds + self._ahead, elapsed.suspended)
+        milliseconds, suspended = self._clock.elapsed()
+        return Moment(milliseconds + self._ahead, suspended)
 
     def begin_after(self, recorded: int) -> None:
         """Go forward to the latest time that is recorded, if that lies ahead."""

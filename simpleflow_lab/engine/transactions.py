@@ -89,6 +89,7 @@ class DurableState:
         """The store's ticket after which everything recorded so far is on disk."""
         self._clock = clock
         self._time = EngineTime(clock)
+        self._moment = self._time.moment()
         self._entropy = entropy
         self.forked = False
         """Whether this is the copy of an engine in a process that was forked from the engine's own."""
@@ -101,7 +102,7 @@ class DurableState:
         self.store: Store = MemoryStore() if path == MEMORY else SQLiteStore(os.path.abspath(path), self._time.moment)
         in_memory = isinstance(self.store, MemoryStore)
         self.state = EngineState(
-            now=self._time.now,
+            now=lambda: self._moment.at,
             new_run_id=self._new_run_id,
             effects=EFFECTS,
             cached_events=None if in_memory else cached_events,
@@ -110,7 +111,7 @@ class DurableState:
             contents = self.store.load()
             self.secret = contents.secret
             self._time.begin_after(latest_recorded(contents))
-            self.state.suspended = self._time.moment().suspended
+            self._read_clock()
             recover(self.state, contents, self.store.history, is_worker_alive)
             self._sweep()
             crash = crash_points.planned()
@@ -220,9 +221,9 @@ class DurableState:
             raise StoreError(f"the engine on {self.path} is closed: open it again")
         if self.store.failure is not None:
             raise StoreError(self.store.failure)
-        self.state.suspended = self._time.moment().suspended
         if not self.state.open:
             self._time.meet_wall()
+        self._read_clock()
         self.state.record_due()
         self._sweep()
 
@@ -284,9 +285,14 @@ class DurableState:
             # The engine is closed or its store has failed: the next call raises.
             return
 
+    def _read_clock(self) -> None:
+        """Read the clock for this transaction: all that it records has one time."""
+        self._moment = moment = self._time.moment()
+        self.state.suspended = moment.suspended
+
     def _sweep(self) -> None:
         """Delete closed executions whose retention period is over."""
-        now = self._time.now()
+        now = self._moment.at
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_MILLISECONDS
             for run in expired(self.state.runs, self.state.registry.domains, now):
