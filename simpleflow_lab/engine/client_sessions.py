@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import json
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -55,6 +54,8 @@ class HeldTask(NamedTuple):
     """Its startedEventId."""
     list_key: ListKey | None = None
     """The task list that it came from; `None` if it was started by a previous engine."""
+    silent: int = 0
+    """For how many milliseconds the session had been silent, all in all, when it was given the task."""
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -70,7 +71,9 @@ class ClientSession:
     since: int
     """When the session was opened, in milliseconds since 1970."""
     spoke_at: float
-    """When the client last spoke, by `time.monotonic`."""
+    """When the client last spoke, in seconds that the engine's process has run."""
+    silent: int = 0
+    """For how many milliseconds, all in all, it was silent until it spoke again."""
     is_local: bool = False
     """Whether it is the engine's own process."""
     definitions: dict[TypeKey, str] = field(default_factory=dict)
@@ -88,13 +91,24 @@ class ClientSession:
 
     def hold(self, task: HeldTask, is_held: Callable[[HeldTask], bool]) -> None:
         """Note that the process holds this task; `is_held` says of an earlier one whether it is still open."""
+        if self.silent:
+            earlier = self.held.get((task.key, task.scheduled_id))
+            task = task._replace(silent=self.silent if earlier is None else earlier.silent)
         self.held[task.key, task.scheduled_id] = task
         if len(self.held) > self.compact_at:
             self.held = {key: each for key, each in self.held.items() if is_held(each)}
             self.compact_at = max(256, 2 * len(self.held))
 
+    def speaks(self, now: float) -> bool:
+        """Note that the client speaks; gives whether it was silent before. `now` is as `spoke_at`."""
+        was_silent = self.is_silent(now)
+        if was_silent:
+            self.silent += round((now - self.spoke_at) * 1000)
+        self.spoke_at = now
+        return was_silent
+
     def is_silent(self, now: float) -> bool:
-        """Whether it was not heard of for some time. `now` is by `time.monotonic`."""
+        """Whether it was not heard of for some time. `now` is as `spoke_at`."""
         return not self.is_local and now - self.spoke_at > SILENT_SECONDS
 
 
@@ -112,9 +126,9 @@ class Match(Enum):
 class ClientSessions:
     """The sessions of one engine."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.monotonic = monotonic
-        """The clock by which a session is silent, in seconds."""
+    def __init__(self, running: Callable[[], float]) -> None:
+        self.running = running
+        """For how many seconds the engine's process has run: the clock by which a session is silent."""
         self.living: dict[str, ClientSession] = {}
         """The sessions that have not ended, by instance."""
         self._ended: OrderedDict[str, Mapping[TypeKey, str]] = OrderedDict()
@@ -136,6 +150,17 @@ class ClientSessions:
         if found is None:
             raise UnknownSessionFault(f"there is no session of the instance {instance}: open it again")
         return found
+
+    def silence(self, key: int, scheduled_id: int) -> tuple[int, int]:
+        """For how long the holder of a task was silent since it was given the task, and since when it was not heard.
+
+        Both in milliseconds; 0 if no process of a session but the engine's own holds the task.
+        """
+        for session in self.living.values():
+            task = session.held.get((key, scheduled_id))
+            if task is not None and not session.is_local:
+                return session.silent - task.silent, round((self.running() - session.spoke_at) * 1000)
+        return 0, 0
 
     def end(self, session: ClientSession) -> None:
         """Note that a session has ended; its definitions are remembered."""
@@ -198,7 +223,7 @@ class ClientSessions:
                 first is not None
                 and type_key in first.definitions
                 and list_key in first.serves
-                and not first.is_silent(self.monotonic())
+                and not first.is_silent(self.running())
             ):
                 return Match.LATER
         return Match.ALLOWED

@@ -164,6 +164,8 @@ class Moment(NamedTuple):
     """Milliseconds since 1970, as events show it."""
     suspended: int
     """For how many milliseconds, of those since the engine was made, its process did not run."""
+    running: int
+    """For how many milliseconds its process has run, since a moment that never changes."""
 
 
 class EngineTime:
@@ -178,9 +180,9 @@ class EngineTime:
         return self._clock.elapsed().milliseconds + self._ahead
 
     def moment(self) -> Moment:
-        """The time, and for how long the process did not run."""
+        """The time, and for how long the process did and did not run."""
         milliseconds, suspended = self._clock.elapsed()
-        return Moment(milliseconds + self._ahead, suspended)
+        return Moment(milliseconds + self._ahead, suspended, milliseconds - suspended)
 
     def begin_after(self, recorded: int) -> None:
         """Go forward to the latest time that is recorded, if that lies ahead."""

@@ -3,7 +3,8 @@
 Rule: pure, and never early. A deadline is started by an event and names the entity that it is about; it is never
 removed. When it passes, the state of the execution says whether it still applies, and whether it was postponed. Timers
 run on while nothing else does. Timeouts count only the time in which the engine ran: one that is restored after a
-restart, or that comes due after the engine's process was suspended, lies that much later.
+restart, or that comes due after the engine's process was suspended, lies that much later; so does the timeout of a
+started task whose holder was silent.
 """
 
 from __future__ import annotations
@@ -39,9 +40,19 @@ class Deadline(NamedTuple):
         return _KINDS[self.kind].event(self.execution, self.event_id)
 
     @property
+    def is_of_started_task(self) -> bool:
+        """Whether it may be about a task that a process holds."""
+        return self.kind in _OF_STARTED_TASKS
+
+    @property
     def counts_downtime(self) -> bool:
         """Whether the time in which the engine did not run counts too."""
         return self.kind == "TIMER"
+
+
+_OF_STARTED_TASKS: Final = frozenset(
+    {"DECISION_START_TO_CLOSE", "ACTIVITY_START_TO_CLOSE", "ACTIVITY_SCHEDULE_TO_CLOSE", "ACTIVITY_HEARTBEAT"}
+)
 
 
 class _Kind(NamedTuple):
@@ -161,19 +172,19 @@ _KINDS: Final[dict[str, _Kind]] = {
 }
 
 
-def postponed_to(deadline: Deadline, at: int, suspended: int, suspended_in_all: int) -> int:
-    """When a deadline passes that was set for `at`, after heartbeats and the time in which the engine did not run.
+def postponed_to(deadline: Deadline, at: int, paused: int, paused_in_all: int) -> int:
+    """When a deadline passes that was set for `at`, after heartbeats and the time in which timeouts did not run.
 
-    All times are in milliseconds. The engine did not run for `suspended` since the deadline was set, and for
-    `suspended_in_all` since heartbeats count it.
+    All times are in milliseconds. The timeout did not run for `paused` since the deadline was set, and for
+    `paused_in_all` as heartbeats count it.
     """
     if deadline.counts_downtime:
         return at
-    at += suspended
+    at += paused
     if deadline.kind == "ACTIVITY_HEARTBEAT":
         heartbeat = deadline.execution.heartbeats.get(deadline.event_id)
         if heartbeat is not None:
-            at = max(at, heartbeat.at + deadline.milliseconds + suspended_in_all - heartbeat.suspended)
+            at = max(at, heartbeat.at + deadline.milliseconds + paused_in_all - heartbeat.paused)
     return at
 
 

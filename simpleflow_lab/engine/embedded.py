@@ -253,7 +253,7 @@ class EmbeddedSWF:
                 pid=int(record.get("pid", 0)),
                 hostname=str(record.get("hostname", "")),
                 since=state.now(),
-                spoke_at=state.sessions.monotonic(),
+                spoke_at=state.sessions.running(),
                 is_local=is_local,
                 definitions=definitions_of(record) or {},
                 serves=serves_of(record) or set(),
@@ -270,7 +270,8 @@ class EmbeddedSWF:
 
         def change(state: EngineState) -> Answer:
             session = state.sessions.get(instance)
-            session.spoke_at = state.sessions.monotonic()
+            if session.speaks(state.sessions.running()):
+                state.match_all()
             if connection is not None:
                 session.connection = connection
                 state.unbound.pop(instance, None)
@@ -796,7 +797,8 @@ class EmbeddedSWF:
             execution, activity = self._activity_of_token(state, request["taskToken"])
             heartbeat = execution.heartbeats.get(activity.id)
             details = request.get("details", heartbeat.details if heartbeat else None)
-            execution.heartbeats[activity.id] = Heartbeat(state.now(), state.suspended, details)
+            paused = state.suspended + state.sessions.silence(execution.run.key, activity.id)[0]
+            execution.heartbeats[activity.id] = Heartbeat(state.now(), paused, details)
             return {"cancelRequested": cancel_request(activity) is not None}
 
     @_operation(SWFService.respond_activity_task_completed)

@@ -47,6 +47,10 @@ CACHED_EVENTS: Final = 100_000
 """How many events of closed executions stay in memory, unless the engine says otherwise."""
 
 
+UNHEARD_PAUSE: Final = 500
+"""How often, in milliseconds, to look whether the process has spoken that holds a task whose time is over."""
+
+
 class NewEvents(NamedTuple):
     """A change for the store: events were recorded."""
 
@@ -90,14 +94,16 @@ class EngineState:
         self,
         *,
         now: Callable[[], int],
+        running: Callable[[], float],
         new_run_id: Callable[[], str],
         effects: Mapping[str, Effect],
         cached_events: int | None,
     ):
         """Make an empty state.
 
-        `now` gives milliseconds since 1970. `effects` holds the effects of events by event type. Closed executions stay
-        in memory up to `cached_events` events; all of them if it is `None`.
+        `now` gives milliseconds since 1970, `running` for how many seconds the engine's process has run.
+        `effects` holds the effects of events by event type. Closed executions stay in memory up to `cached_events`
+        events; all of them if it is `None`.
         """
         self.now = now
         self.new_run_id = new_run_id
@@ -113,7 +119,7 @@ class EngineState:
         self.suspended = 0
         """For how many milliseconds, since the engine was made, its process did not run."""
         self.deadlines: LazyHeap[Deadline] = LazyHeap(Deadline.is_pending)
-        """Deadlines by the time at which they pass, in milliseconds since 1970, and by the value of `suspended` that is
+        """Deadlines by the time at which they pass, in milliseconds since 1970, and by the value of `paused` that is
         part of this time."""
         self.outbox: list[Change] = []
         """Changes that the store must write, in order."""
@@ -123,7 +129,7 @@ class EngineState:
         """Polls that were assigned a task and must be woken once the store has the outbox."""
         self.damaged: dict[int, str] = {}
         """Open executions that can't go on, because their histories on disk are damaged, each with an explanation."""
-        self.sessions = ClientSessions()
+        self.sessions = ClientSessions(running)
         """The client sessions."""
         self.unclaimed: dict[str, list[HeldTask]] = {}
         """Tasks of the previous engine's clients, by instance, until their process names those that it holds."""
@@ -355,7 +361,8 @@ class EngineState:
             if not session.is_local:
                 self.unbound[session.instance] = self.now() + round(OPENING_SECONDS * 1000)
         else:
-            found.definitions, found.serves, found.spoke_at = session.definitions, session.serves, session.spoke_at
+            found.definitions, found.serves = session.definitions, session.serves
+            found.speaks(session.spoke_at)
             session = found
         unclaimed = self.unclaimed.pop(session.instance, [])
         for task in held:
@@ -443,6 +450,22 @@ class EngineState:
         """Add a deadline that began to run at `since`, in milliseconds since 1970."""
         self.deadlines.push((since + deadline.milliseconds, self.suspended), deadline)
 
+    def paused(self, deadline: Deadline) -> tuple[int, int]:
+        """For how many milliseconds a timeout did not run: the engine's process did not run, or the task's holder was
+        silent. And for how many milliseconds the holder has not been heard."""
+        if not deadline.is_of_started_task:
+            return self.suspended, 0
+        silent, unheard = self.sessions.silence(deadline.execution.run.key, deadline.event_id)
+        return self.suspended + silent, unheard
+
+    def was_suspended(self, milliseconds: int) -> None:
+        """Note that the engine's process did not run for so long: no client could speak meanwhile."""
+        self.suspended += milliseconds
+        if self.claim_until is not None:
+            self.claim_until += milliseconds
+        for instance in self.unbound:
+            self.unbound[instance] += milliseconds
+
     def next_deadline(self) -> int | None:
         """When something is due next, in milliseconds since 1970; `None` if nothing is."""
         found = self.deadlines.first()
@@ -474,10 +497,16 @@ class EngineState:
                     self._to_match[key] = self._task_lists[key]
         while (found := self.deadlines.first()) is not None and found[0][0] <= self.now():
             self.deadlines.pop()
-            (at, suspended), deadline = found
-            later = postponed_to(deadline, at, self.suspended - suspended, self.suspended)
+            (at, counted), deadline = found
+            paused, unheard = self.paused(deadline)
+            later = postponed_to(deadline, at, paused - counted, paused)
+            since = self.now() - later
+            if unheard > since >= 0:
+                # The holder has not spoken since. Its process is suspended, or tells in a moment that it is not: until
+                # then, take it for a pause. What does not prove to be one is taken back.
+                later, paused = later + since + UNHEARD_PAUSE, paused + since + UNHEARD_PAUSE
             if later > at:
-                self.deadlines.push((later, self.suspended), deadline)
+                self.deadlines.push((later, paused), deadline)
                 continue
             self.record(deadline.execution, [deadline.event()])
             self.dispatch()

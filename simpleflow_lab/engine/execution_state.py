@@ -83,13 +83,13 @@ class Override:
 class Heartbeat:
     """The last heartbeat of a started activity task."""
 
-    __slots__ = ("at", "details", "suspended")
+    __slots__ = ("at", "details", "paused")
 
-    def __init__(self, at: int, suspended: int, details: str | None):
+    def __init__(self, at: int, paused: int, details: str | None):
         self.at = at
         """Milliseconds since 1970."""
-        self.suspended = suspended
-        """For how many milliseconds the engine's process had not run by then."""
+        self.paused = paused
+        """For how many milliseconds the timeout had not run by then."""
         self.details = details
         """The `details` that the worker recorded."""
 

@@ -180,11 +180,14 @@ class TaskList:
     def match(self, now: int) -> tuple[ScheduledTask, Poll] | None:
         """Remove and return a task and the poll that has waited longest for one like it; `None` unless there are both.
 
-        Polls whose client has disconnected are removed and woken. `now` is in milliseconds since 1970.
+        A process that is silent is given none. Polls whose client has disconnected are removed and woken. `now` is in
+        milliseconds since 1970.
         """
         self.recheck_at = None
         waiting = self._polls
         for session in sorted(waiting, key=lambda one: waiting[one][0].number) if len(waiting) > 1 else list(waiting):
+            if session is not None and session.is_silent(self._sessions.running()):
+                continue
             group = self._next_group(session, now)
             if group is None:
                 continue

@@ -103,6 +103,7 @@ class DurableState:
         in_memory = isinstance(self.store, MemoryStore)
         self.state = EngineState(
             now=lambda: self._moment.at,
+            running=lambda: self._moment.running / 1000,
             new_run_id=self._new_run_id,
             effects=EFFECTS,
             cached_events=None if in_memory else cached_events,
@@ -288,7 +289,8 @@ class DurableState:
     def _read_clock(self) -> None:
         """Read the clock for this transaction: all that it records has one time."""
         self._moment = moment = self._time.moment()
-        self.state.suspended = moment.suspended
+        if moment.suspended > self.state.suspended:
+            self.state.was_suspended(moment.suspended - self.state.suspended)
 
     def _sweep(self) -> None:
         """Delete closed executions whose retention period is over."""

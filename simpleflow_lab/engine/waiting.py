@@ -49,7 +49,7 @@ def _client(state: EngineState, session: ClientSession) -> dict[str, Any]:
         "pid": session.pid,
         "hostname": session.hostname,
         "since": session.since / 1000,
-        "isSilent": session.is_silent(state.sessions.monotonic()),
+        "isSilent": session.is_silent(state.sessions.running()),
     }
 
 
@@ -128,7 +128,7 @@ def _started(
         "state": "started",
         "since": to_milliseconds(started.timestamp) / 1000,
         "holder": {"identity": identity} if session is None else _client(state, session),
-        "isSilent": session is not None and session.is_silent(state.sessions.monotonic()),
+        "isSilent": session is not None and session.is_silent(state.sessions.running()),
     }
 
 
@@ -164,9 +164,9 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
             return f"no process defines {name}"
         pids = ", ".join(str(session.pid) for session in defining)
         return f"no process that defines {name} polls the task list {key[2]!r}: process {pids} defines it"
-    if holder is not None and (len(serving) > len(able) or holder.is_silent(state.sessions.monotonic())):
+    if holder is not None and (len(serving) > len(able) or holder.is_silent(state.sessions.running())):
         return f"waits for process {holder.pid}, which has the definition it was started with"
-    silent = [session for session in able if session.is_silent(state.sessions.monotonic())]
+    silent = [session for session in able if session.is_silent(state.sessions.running())]
     if len(silent) == len(able):
         return f"process {', '.join(str(session.pid) for session in able)} defines {name} and is silent: is it stopped?"
     busy = sum(1 for session in able for _ in _held(state, session, key))

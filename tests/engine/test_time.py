@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import signal
-import sqlite3
-import subprocess
+import json
+import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +17,8 @@ import pytest
 from simpleflow_lab.engine.clock import SUSPENDED_SECONDS, Elapsed, EngineTime, ManualClock, SystemClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.swf import decisions
-from tests.service.scenario import Handle, Scenario
+from simpleflow_lab.swf.conventions import is_worker_lost
+from tests.service.scenario import ACTIVITY_TYPE, WORKFLOW_TYPE, Handle, Scenario
 
 Open = Callable[..., Scenario]
 HOUR = 3600
@@ -164,6 +165,155 @@ def test_a_suspension_does_not_count_after_the_store_is_opened_again(opened: Ope
     assert "ActivityTaskTimedOut" in again.types(handle)
 
 
+# -- a client did not run ----------------------------------------------------------------------------------------------
+
+CLIENT = "0123456789abcdef"
+
+
+class Client:
+    """Another process with a session, which a test lets speak."""
+
+    def __init__(self, lab: Scenario):
+        self.lab = lab
+        record = {
+            "pid": 1,
+            "hostname": "here",
+            "workflowTypes": [{**WORKFLOW_TYPE, "fingerprint": "1"}],
+            "activityTypes": [{**ACTIVITY_TYPE, "fingerprint": "1"}],
+        }
+        lab.service.open_session(instance=CLIENT, record=record, is_local=False)
+        self.speak()
+        self.identity = f'{{"instance": "{CLIENT}"}}'
+
+    def speak(self) -> None:
+        self.lab.service.keep_session(instance=CLIENT, record={}, connection=self)
+
+    def live(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.lab.clock.advance(1)
+            self.speak()
+
+
+@pytest.fixture
+def held(opened: Open) -> tuple[Scenario, Handle, Client, dict[str, Any]]:
+    """An activity task with timeouts of 10 and 8 seconds, which a client holds."""
+    lab = opened()
+    handle = lab.start()
+    lab.decide(activity(start_to_close_timeout="10", heartbeat_timeout="8"))
+    client = Client(lab)
+    return lab, handle, client, lab.take(identity=client.identity)
+
+
+def timed_out(lab: Scenario, handle: Handle) -> bool:
+    return "ActivityTaskTimedOut" in lab.types(handle)
+
+
+def test_the_timeouts_of_a_clients_task_pass_while_it_speaks(held: Any) -> None:
+    lab, handle, client, _ = held
+    client.live(7)
+    assert not timed_out(lab, handle)
+    client.live(1)
+    lab.clock.advance(1)
+    assert lab.last(handle, "ActivityTaskTimedOut")["timeoutType"] == "HEARTBEAT"
+
+
+def test_a_task_does_not_time_out_while_its_holder_is_silent(held: Any) -> None:
+    lab, handle, client, _ = held
+    client.live(2)
+    for _ in range(100):
+        lab.clock.advance(10)
+        assert not timed_out(lab, handle)
+    client.speak()
+    client.live(5)
+    assert not timed_out(lab, handle)
+    client.live(2)
+    assert timed_out(lab, handle)
+
+
+def test_the_answer_of_a_client_that_was_silent_is_taken(held: Any) -> None:
+    lab, handle, client, task = held
+    client.live(2)
+    lab.clock.advance(1000)
+    lab.service.respond_activity_task_completed(taskToken=task["taskToken"])
+    assert lab.types(handle)[-2:] == ["ActivityTaskCompleted", "DecisionTaskScheduled"]
+
+
+def test_heartbeats_count_the_silence_that_follows_them(held: Any) -> None:
+    lab, handle, client, task = held
+    client.live(1)
+    lab.service.record_activity_task_heartbeat(taskToken=task["taskToken"])
+    lab.clock.advance(500)
+    client.speak()
+    client.live(7)
+    assert not timed_out(lab, handle)
+    client.live(2)
+    assert lab.last(handle, "ActivityTaskTimedOut")["timeoutType"] == "HEARTBEAT"
+
+
+def test_a_decision_task_does_not_time_out_while_its_holder_is_silent(opened: Open) -> None:
+    lab = opened()
+    handle = lab.start(taskStartToCloseTimeout="10")
+    client = Client(lab)
+    lab.poll(identity=client.identity)
+    client.live(2)
+    lab.clock.advance(500)
+    client.speak()
+    client.live(7)
+    assert "DecisionTaskTimedOut" not in lab.types(handle)
+    client.live(2)
+    assert "DecisionTaskTimedOut" in lab.types(handle)
+
+
+def test_a_silence_before_a_task_was_given_does_not_move_it(opened: Open) -> None:
+    lab = opened()
+    handle = lab.start()
+    client = Client(lab)
+    lab.clock.advance(500)
+    client.speak()
+    lab.decide(activity(start_to_close_timeout="10"))
+    lab.take(identity=client.identity)
+    client.live(11)
+    assert timed_out(lab, handle)
+
+
+def test_the_engines_own_suspension_is_no_silence_of_its_clients(held: Any) -> None:
+    lab, handle, client, _ = held
+    client.live(2)
+    lab.clock.suspend(500)
+    client.speak()
+    client.live(5)
+    assert not timed_out(lab, handle)
+    client.live(2)
+    assert timed_out(lab, handle)
+
+
+def test_when_a_silent_client_is_gone_its_task_is_lost(held: Any) -> None:
+    lab, handle, client, _ = held
+    client.live(2)
+    lab.clock.advance(1000)
+    lab.service.connection_lost(CLIENT, client)
+    assert is_worker_lost(lab.last(handle, "ActivityTaskTimedOut")["details"])
+
+
+def test_the_time_to_claim_tasks_does_not_count_the_engines_suspension(opened: Open) -> None:
+    lab = opened()
+    handle = lab.start()
+    lab.decide(activity())
+    Client(lab)
+    task = lab.take(identity=living_identity())
+    again = opened()
+    again.clock.suspend(1000)
+    assert not timed_out(again, handle)
+    again.service.open_session(instance=CLIENT, record={"pid": 1}, taskTokens=[task["taskToken"]], is_local=False)
+    again.clock.advance(5)
+    again.service.respond_activity_task_completed(taskToken=task["taskToken"])
+
+
+def living_identity() -> str:
+    """The identity of a process that lives and has the client's instance: the one that started this one."""
+    return json.dumps({"instance": CLIENT, "pid": os.getppid(), "hostname": socket.gethostname()})
+
+
 # -- the computer's clock ----------------------------------------------------------------------------------------------
 
 
@@ -206,61 +356,7 @@ def test_an_engines_time_begins_on_the_wall_and_follows_the_other_hand() -> None
     assert engine.now() == 4_000_000
 
 
-# -- real processes ----------------------------------------------------------------------------------------------------
-
-PROGRAM = """
-import sys, time
-from simpleflow_lab import Lab, Workflow, activity
-
-@activity.with_attributes(task_list="n", version="1", start_to_close_timeout=3, heartbeat_timeout=2, retry=0)
-def nap(seconds):
-    began = time.monotonic()
-    while time.monotonic() - began < seconds:
-        time.sleep(0.05)
-    return 7
-
-class Naps(Workflow):
-    name, version, task_list = "naps", "1", "n"
-    decision_tasks_timeout = 3
-    def run(self):
-        first = self.submit(nap, 1)
-        return [first.result, self.submit(nap, 0.1).result]
-
-if __name__ == "__main__":
-    with Lab(sys.argv[1]) as lab:
-        execution = lab.start(Naps, workflow_id="x")
-        print("started", flush=True)
-        print("result", execution.result(timeout=120), flush=True)
-"""
-
-
-def started(tmp_path: Path) -> subprocess.Popen[str]:
-    """A process that owns a store and runs a workflow with timeouts of three seconds and less."""
-    program = tmp_path / "naps.py"
-    program.write_text(PROGRAM)
-    process = subprocess.Popen(
-        [sys.executable, str(program), str(tmp_path / "store.sqlite")], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-    return process
-
-
-def recorded(tmp_path: Path) -> list[str]:
-    connection = sqlite3.connect(tmp_path / "store.sqlite")
-    found = [row[0] for row in connection.execute("SELECT type FROM event ORDER BY id")]
-    connection.close()
-    return found
-
-
-def test_the_timeouts_of_a_process_that_is_stopped_do_not_pass(tmp_path: Path) -> None:
-    process = started(tmp_path)
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(8)
-    process.send_signal(signal.SIGCONT)
-    output, _ = process.communicate(timeout=60)
-    assert output == "result [7, 7]\n"
-    assert not [each for each in recorded(tmp_path) if "TimedOut" in each]
+# -- real time ---------------------------------------------------------------------------------------------------------
 
 
 def test_what_keeps_the_interpreter_for_itself_keeps_no_timeout_running(tmp_path: Path) -> None:
