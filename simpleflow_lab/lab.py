@@ -4,7 +4,8 @@
         execution = lab.start(BasicWorkflow, 1, t=0)
         execution.result(timeout=30)
 
-Starting or resuming an execution starts deciders and activity workers for its task lists, as threads of this process.
+Starting or resuming an execution starts deciders and activity workers for its task lists, as threads of this process,
+unless `serve` says otherwise; `workers` shows, scales and stops them.
 
 *Rule:* nothing runs before that: opening a Lab and viewing its executions never runs code.
 """

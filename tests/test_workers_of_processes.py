@@ -102,6 +102,19 @@ def test_a_worker_that_stops_in_another_process_polls_no_more_at_once(tmp_path, 
         assert execution.result(LONG)[1:] == [other.process.pid]
 
 
+def test_50_task_lists_in_a_process_that_does_not_own_the_store_take_two_threads_each(tmp_path, program):
+    with Lab(tmp_path / "lab.sqlite", serve="nothing") as lab:
+        other = program("nothing")
+        before = other.ask("threading.active_count()")
+        for start in ("start_workers(9, ", "start_deciders("):
+            assert other.ask(f"[len(lab.{start}task_list=str(n))) for n in range(50)]") == [1] * 50
+        assert other.ask("threading.active_count()") <= before + 2 * 50 + 4
+        until(lambda: [poller.waiting_polls for poller in lab.pollers()] == [1] * 100)
+        assert other.ask("lab.workers.stop(seconds=60)") is True
+        until(lambda: not lab.pollers())
+        until(lambda: other.ask("threading.active_count()") <= before + 4)
+
+
 def test_of_nobody_the_pollers_say_so(tmp_path):
     with Lab(tmp_path / "lab.sqlite", serve="nothing") as lab:
         assert list(lab.pollers()) == []

@@ -6,6 +6,7 @@ worker_program.py STORE SERVE
 import json
 import os
 import sys
+import threading
 
 from simpleflow_lab import Lab, Workflow, activity
 
@@ -26,7 +27,7 @@ class Where(Workflow):
 
 def main() -> None:
     with Lab(sys.argv[1], serve=sys.argv[2]) as lab:
-        names = {"lab": lab, "Where": Where}
+        names = {"lab": lab, "Where": Where, "threading": threading}
         for line in sys.stdin:
             print(json.dumps(eval(line, names)), flush=True)
 
