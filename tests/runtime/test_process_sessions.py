@@ -29,14 +29,16 @@ def run(tmp_path: Path) -> Iterator[Run]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(tmp_path / "lab.sqlite"), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
-            start_new_session=True,
-        )
+        with (tmp_path / f"errors {len(started)}").open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), str(tmp_path / "lab.sqlite"), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
+                start_new_session=True,
+            )
         started.append(process)
         return process
 
@@ -103,13 +105,15 @@ def test_all_goes_on_right_when_the_owner_is_killed_while_others_work(run: Run):
     assert time.monotonic() - began < SOON
 
 
-def test_an_execution_goes_by_the_definitions_of_the_process_that_started_it(run: Run):
+def test_an_execution_goes_by_the_definitions_of_the_process_that_started_it(tmp_path: Path, run: Run):
     first = run("text", "old")
     assert line(first) == "old"
     assert line(first) == "ready"
     second = run("text", "new")
     assert line(second) == "new"
     assert line(second) == "ready"
+    (told,) = (tmp_path / "errors 1").read_text().splitlines()
+    assert told.startswith(f"process {first.pid} defines sessions.text ")
     third = run("text", "old")
     assert line(third) == "old"
     for process in (first, second):
