@@ -10,7 +10,7 @@ import pytest
 from tests.notebook.kernel import Kernel, Reply
 
 DEFINITIONS = """
-import pathlib, threading, time
+import logging, pathlib, threading, time
 from simpleflow_lab import Lab, Workflow, activity
 
 @activity.with_attributes(task_list="work", version="test")
@@ -18,12 +18,23 @@ def say(text, gate=None):
     while gate is not None and not pathlib.Path(gate).exists():
         time.sleep(0.01)
     print(f"activity {text}")
+    if text.startswith("theirs"):
+        logging.warning(f"careful {text}")
 
 @activity.with_attributes(task_list="work", version="test")
-def say_in_thread(text):
-    thread = threading.Thread(target=print, args=(f"thread {text}",))
+def say_in_thread(text, gate):
+    print("waits")
+    while not pathlib.Path(gate).exists():
+        time.sleep(0.01)
+
+    def speak():
+        print(f"thread {text}")
+        logging.warning(f"logged {text}")
+
+    thread = threading.Thread(target=speak)
     thread.start()
     thread.join()
+    print("done")
 
 class Child(Workflow):
     name, version = "child", "test"
@@ -46,8 +57,8 @@ class Says(Workflow):
 class SaysInThread(Workflow):
     name, version = "says-in-thread", "test"
 
-    def run(self, text):
-        self.submit(say_in_thread, text).result
+    def run(self, text, gate):
+        self.submit(say_in_thread, text, gate).result
 """
 
 
@@ -71,6 +82,8 @@ def lines(reply: Reply) -> list[str]:
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel with three Labs on one store, each of which runs the tasks of the same task lists."""
     with Kernel(tmp_path_factory.mktemp("store") / "store.sqlite") as kernel:
+        # A handler that has the cells' own stream.
+        assert kernel.run("import logging\nlogging.basicConfig(format='%(message)s')").error is None
         assert kernel.run(DEFINITIONS).error is None
         assert kernel.run("labs = [Lab() for _ in range(3)]").error is None
         for n in range(3):
@@ -97,3 +110,67 @@ def test_an_execution_prints_in_its_own_cell_while_others_go_on(kernel: Kernel, 
         gates[n].touch()
         late = kernel.wait(begun[n], until=lambda reply: "done" in reply.stdout, ended=True)
         assert lines(late) == [line for line in said(f"at-once-{n}") if not line.startswith("workflow")]
+
+
+def test_threads_and_handlers_of_a_task_write_into_its_cell(kernel: Kernel, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    begun = kernel.send(f"found = labs[0].start(SaysInThread, 'of', {str(gate)!r})")
+    kernel.wait(begun, until=lambda reply: "waits" in reply.stdout, ended=True)
+    other = kernel.run("print('another cell')")
+    gate.touch()
+    late = kernel.wait(begun, until=lambda reply: "done" in reply.stdout and "logged" in reply.stderr, ended=True)
+
+    assert other.stdout == "another cell\n"
+    assert other.stderr == ""
+    assert "thread of" in lines(late)
+    assert "logged of" in late.stderr.splitlines()
+
+
+def test_the_log_of_an_execution_shows_itself_and_is_a_command(kernel: Kernel) -> None:
+    assert kernel.run("labs[1].start(Says, 'logged', workflow_id='logged').result(60)").error is None
+    value = kernel.run("labs[2].execution('logged').logs(task='')").result
+    command = kernel.run("%simpleflow workflow.logs logged --task say-in --tail 1").result
+
+    assert value is not None
+    assert command is not None
+    assert value["text/plain"].endswith("stdout: done logged")
+    assert "<td>done logged</td>" in value["text/html"]
+    assert command["text/plain"] == "<ExecutionLog: nothing was printed or logged>"
+    refused = kernel.run("%simpleflow workflow.logs logged --follow")
+    assert refused.stderr.startswith("UsageError: a cell shows what there is")
+
+
+def test_what_another_process_started_is_in_its_log_and_in_no_cell(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    with Kernel(store) as starts, Kernel(store) as works:
+        for kernel in (starts, works):
+            assert kernel.run("import logging\nlogging.basicConfig(format='%(message)s')").error is None
+            assert kernel.run(DEFINITIONS).error is None
+        assert starts.run("lab = Lab(serve='decisions')").error is None
+        # The worker's own execution makes it serve the list, in a cell of its own.
+        assert works.run("lab = Lab()\nlab.start(Says, 'mine').result(60)").error is None
+        gate = tmp_path / "gate"
+        running = works.send(f"while not pathlib.Path({str(gate)!r}).exists():\n    time.sleep(0.01)")
+        own = starts.run("found = lab.start(Says, 'theirs', workflow_id='theirs')\nfound.result(60)")
+        gate.touch()
+        in_worker = works.wait(running)
+        told = starts.run("print(found.logs().text)").stdout.splitlines()
+
+        assert works.run("print(lab.execution('theirs').logs().text)").stdout.splitlines() == told
+    spoken = [f"{what} theirs.{n}" for n in range(3) for what in ("activity", "careful")]
+    assert told == ["workflow theirs", *spoken, "done theirs", ""]
+    assert own.error is None
+    assert lines(own) == ["child theirs", "done theirs", "workflow theirs"]
+    assert (in_worker.error, in_worker.stdout, in_worker.stderr) == (None, "", "")
+
+
+def test_a_log_survives_the_kernel_that_wrote_it(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    with Kernel(store) as kernel:
+        assert kernel.run(DEFINITIONS).error is None
+        assert kernel.run("Lab().start(Says, 'kept', workflow_id='kept').result(60)").error is None
+        kernel.kill()
+    with Kernel(store) as kernel:
+        told = kernel.run("from simpleflow_lab import Lab\nprint(Lab().execution('kept').logs().text)").stdout
+    assert told.splitlines()[0] == "workflow kept"
+    assert "activity kept.2" in told
