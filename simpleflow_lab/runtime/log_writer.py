@@ -183,6 +183,11 @@ class LogWriter:
                 contextvars.Context().run(self._thread.start)
         self._came.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be handed over."""
+        return self._buffered
+
     # -- handing over --
 
     def flush(self) -> None:
