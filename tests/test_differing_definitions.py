@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from simpleflow_lab import Lab
+
 pytestmark = pytest.mark.slow
 
 PROGRAM = """
-import sys
+import os, sys, time
 from simpleflow_lab import Lab, Workflow, activity
 
 store, answer = sys.argv[1], sys.argv[2]
 
 @activity.with_attributes(name="differs.conv", version="1", task_list="differs")
 def conv(n):
+    while n < 0 and not os.path.exists(store + ".go"):
+        time.sleep(0.05)
     return helper(n)
 
 @activity.with_attributes(name="differs.same", version="1", task_list="differs")
@@ -28,13 +32,14 @@ class W(Workflow):
     name, version, task_list = "differs.w", "1", "differs"
 
     def run(self, n):
-        return [future.result for future in self.map(conv, range(n))]
+        return [future.result for future in self.map(conv, range(min(n, 0), max(n, 0)))]
 
 exec(f"def helper(n): return {answer!r}")  # later than the activity that uses it, as in a cell
 
 with Lab(store) as lab:
     for line in sys.stdin:
-        print(set(lab.start(W, int(line)).result(timeout=60)), flush=True)
+        execution = lab.start(W, int(line), workflow_id=f"n{int(line)}")
+        print("started" if int(line) < 0 else set(execution.result(timeout=60)), flush=True)
 """
 
 
@@ -77,3 +82,23 @@ def test_a_process_whose_definition_differs_is_told_once_and_each_execution_runs
         assert f"process {first.process.pid} defines differs.conv 1 otherwise" in told[0]
         assert "differs.same" not in told[0]
         assert len(said) <= 1
+
+
+def test_when_its_process_has_died_an_execution_goes_on_with_another_definition(tmp_path):
+    store = tmp_path / "lab.sqlite"
+    second = Process(store, "corrected")
+    assert second.run(8) == str({"corrected"})
+    first = Process(store, "old")
+    try:
+        assert first.run(4) == str({"old"})
+        assert first.run(-3) == "started"
+        first.process.kill()
+        first.process.communicate()
+        (tmp_path / "lab.sqlite.go").touch()
+        with Lab(store, serve="nothing") as lab:
+            execution = lab.execution("n-3")
+            assert set(execution.result(timeout=60)) == {"corrected"}
+    finally:
+        for each in (first, second):
+            each.process.kill()
+            each.process.communicate()

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.swf.control import read_control
+from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY
 from simpleflow_lab.swf.event_types import (
     ACTIVITY,
     CHILD,
@@ -72,7 +73,8 @@ class Attempt(NamedTuple):
     task_list: str | None
     """The task list it was scheduled on."""
     worker: str | None
-    """The worker that took it, as `user@host:pid` if its identity is JSON with these, else the identity as it is."""
+    """The worker that took it, as `user@host:pid` if its identity is JSON with these, else the identity as it is. A
+    note says so if its process had another definition of the task's type than the one that the execution went by."""
     input: str | None
     """As recorded."""
     result: str | None
@@ -391,7 +393,10 @@ def _worker(identity: Any, known: dict[str, str]) -> str | None:
 
 
 def _identity(text: str) -> str:
-    """`{"user": u, "hostname": h, "pid": p}` as `u@h:p`; anything else as it is."""
+    """`{"user": u, "hostname": h, "pid": p}` as `u@h:p`; anything else as it is.
+
+    It says so if the process had another definition of the task's type than the execution went by.
+    """
     parts = json_object(text) if text.startswith("{") else {}
     host = parts.get("hostname")
     if not isinstance(host, str):
@@ -399,6 +404,8 @@ def _identity(text: str) -> str:
     user, pid = parts.get("user"), parts.get("pid")
     before = f"{user}@" if isinstance(user, str) and user else ""
     after = f":{pid}" if isinstance(pid, int) else ""
+    if parts.get(DEFINITION_DIFFERS_KEY) is True:
+        after += " with another definition"
     return well_formed(f"{before}{host}{after}") or text
 
 

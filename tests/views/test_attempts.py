@@ -125,6 +125,8 @@ def test_a_timer_that_is_started_again_is_not_retried_and_canceling_it_is_no_fai
         ('{"a":' * 100_000, '{"a":' * 100_000),
         ("[1]", "[1]"),
         ("worker 7", "worker 7"),
+        ('{"hostname": "h", "pid": 1, "definition_differs": true}', "h:1 with another definition"),
+        ('{"hostname": "h", "pid": 1, "definition_differs": 1}', "h:1"),
     ],
 )
 def test_an_identity_may_be_anything(identity: str | None, worker: str | None) -> None:
