@@ -14,7 +14,7 @@ from simpleflow_lab import Lab
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("page", ["activities", "determinism", "waiting", "workers"])
+@pytest.mark.parametrize("page", ["activities", "determinism", "waiting", "why_is_it_waiting", "workers"])
 def test_the_code_of_a_guide_runs(page: str) -> None:
     """A page is one program, whose blocks assert what the page says."""
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / f"{page}.md").read_text(), re.MULTILINE | re.DOTALL)

@@ -15,8 +15,10 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.formatting import LABEL_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.html import execution_html, task_rows
 from simpleflow_lab.views.markup import Html, escape
+from simpleflow_lab.views.waiting import Waits
 
 MAX_ROWS: Final = 1_000
 """Rows of the task table."""
@@ -49,16 +51,19 @@ def gantt_html(
     title: str | None = None,
     max_bars: int = 2000,
     max_rows: int = MAX_ROWS,
+    waits: Waits | None = None,
 ) -> str:
     """A whole HTML page (about 5 MB): summary, Gantt chart, and the first `max_rows` attempts as a table.
 
-    The ids and the domain are shown if given; the other arguments are those of `gantt`. The same history gives the same
-    page, byte by byte.
+    The ids and the domain are shown if given, and `waits`, what an open execution waits for, instead of what its
+    history shows of that; the other arguments are those of `gantt`. The same history gives the same page, byte by byte.
     """
     folded = fold_history(history, until=until)
-    figure = gantt(folded, title=title, max_bars=max_bars)
+    if waits is None:
+        waits = Waits(waits_of(folded, workflow_id=workflow_id), now=folded.until)
+    figure = gantt(folded, title=title, max_bars=max_bars, waits=waits.in_words())
     chart = plotly.io.to_html(figure, config=_CONFIG, include_plotlyjs=True, full_html=False, div_id="gantt")
-    summary = execution_html(folded, workflow_id=workflow_id, run_id=run_id, domain=domain)
+    summary = execution_html(folded, workflow_id=workflow_id, run_id=run_id, domain=domain, waits=waits.lines())
     name = escape(title or workflow_id or folded.history.workflow_type, LABEL_LIMIT)
     page = _PAGE.format(
         policy=_POLICY,

@@ -36,9 +36,11 @@ from simpleflow_lab.views.formatting import (
     utc_time,
 )
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import POINT_EVENT_STYLES, STATUSES, WAITING, Style, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
+from simpleflow_lab.views.waiting import phrase
 
 MAX_ROWS: Final = 60
 """More tasks than this are drawn in lanes."""
@@ -64,11 +66,13 @@ def gantt(
     until: datetime.datetime | None = None,
     title: str | None = None,
     max_bars: int = 2000,
+    waits: str = "",
 ) -> go.Figure:
     """The Gantt chart of an execution.
 
     Open bars run up to `until`, by default the time of the last event. With more than `max_bars` attempts the figure
     shows how many waited and ran over time; its subtitle says so. `title` stands in for the name of the workflow type.
+    `waits` says in a few words what an open execution waits for, for the subtitle; by default what the history shows.
     Raises `HistoryError` if an event refers to nothing known.
     """
     folded = fold_history(history, until=until)
@@ -76,7 +80,12 @@ def gantt(
     drawing = _draw(folded, max(max_bars, 1))
     start = summary.started or folded.until
     end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
-    return go.Figure(drawing.traces(), _layout(drawing, summary, folded, title, start, end))
+    waits = waits or phrase(waits_of(folded))
+    return go.Figure(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
+
+
+_WAITS_LIMIT: Final = 110
+"""Characters of a subtitle that say what an open execution waits for."""
 
 
 # -- what is drawn -----------------------------------------------------------------------------------------------------
@@ -585,9 +594,12 @@ def _layout(
     title: str | None,
     start: datetime.datetime,
     end: datetime.datetime,
+    waits: str,
 ) -> dict[str, Any]:
     status = STATUSES[summary.status]
     subtitle = f"{status.glyph} {status.word} · {duration(summary.duration)} · {drawing.note}"
+    if waits:
+        subtitle += f" · waits for {escape(shortened(waits, _WAITS_LIMIT), HOVER_LIMIT)}"
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
     rows = max(drawing.rows, 1)
     top = 82 + 21 * drawing.legend_rows()

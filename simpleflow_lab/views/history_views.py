@@ -15,7 +15,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.html import execution_html
-from simpleflow_lab.views.waiting import Wait, Waits
+from simpleflow_lab.views.waiting import Wait, Waits, phrase
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +110,8 @@ class HistoryViews(ABC):
         """A Gantt chart; see `views.gantt.gantt`."""
         from simpleflow_lab.views.gantt import gantt  # noqa: PLC0415  plotly
 
-        return gantt(self._folded(), **options)
+        folded = self._folded()
+        return gantt(folded, **{"waits": phrase(self._waits_of(folded)), **options})
 
     def gantt_html(self) -> str:
         """The Gantt chart and the task table as one HTML page that needs nothing else."""
@@ -118,7 +119,7 @@ class HistoryViews(ABC):
 
         folded = self._folded()
         title = " ".join(part for part in (folded.history.workflow_type, self.workflow_id) if part)
-        return gantt_html(folded, title=title)
+        return gantt_html(folded, title=title, waits=Waits(self._waits_of(folded), now=folded.until))
 
     def _repr_html_(self) -> str:
         """The summary that a notebook shows, with the extension loaded or without."""

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER, is_worker_lost
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA, TIMER
 from simpleflow_lab.swf.execution_context import latest_context, waits_in
 from simpleflow_lab.swf.history import History
@@ -121,8 +121,8 @@ class _Rows:
         name = shortened(attempt.id)
         match kind:
             case "retry":
-                task = shortened(attempt.id.removeprefix(RETRY_TIMER))
-                what = f"the pause before the next attempt of {task}"
+                task_id = attempt.id.removeprefix(RETRY_TIMER)
+                what = f"the pause before the next attempt of {shortened(task_id)}{self._failure_of(task_id)}"
             case "timer" if attempt.id.startswith(DEADLINE_TIMER):
                 what = "the timeout of a wait for futures"
             case "timer":
@@ -150,6 +150,16 @@ class _Rows:
             has_reason=bool(known.get("reason") or known.get("isSilent")),
             goes_on=attempt.started is not None and attempt.kind in (ACTIVITY, LAMBDA) and not known.get("isSilent"),
         )
+
+    def _failure_of(self, task_id: str) -> str:
+        """Why the latest attempt of a task failed, if the history says."""
+        for attempt in reversed(self._folded.attempts):
+            if attempt.id == task_id and attempt.kind != TIMER:
+                why = (
+                    "its worker was lost" if is_worker_lost(attempt.details) else attempt.reason or attempt.timeout_type
+                )
+                return f", after {shortened(why, 120)}" if why else ""
+        return ""
 
     def limits(self) -> Iterator[Wait]:
         for limit, waiting in self._context.groups:

@@ -158,7 +158,7 @@ def test_the_pause_of_a_retry(lab: Lab) -> None:
             return self.submit(backoff).result
 
     waits = until(lab.start(Again), lambda waits: of(waits, "retry"))
-    assert waits[0].what == "the pause before the next attempt of activity-waits.backoff-1"
+    assert waits[0].what == "the pause before the next attempt of activity-waits.backoff-1, after ValueError: later"
     assert waits[0].until is not None
 
 

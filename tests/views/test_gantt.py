@@ -162,7 +162,10 @@ def test_title_and_subtitle_say_what_happened() -> None:
     layout = gantt(eventful(), until=when(65)).layout
 
     assert layout.title.text == "shop.orders.Import"
-    assert layout.title.subtitle.text == "▶ OPEN · 1 min 5 s · 8 tasks in 10 attempts, 1 timer"
+    assert layout.title.subtitle.text == (
+        "▶ OPEN · 1 min 5 s · 8 tasks in 10 attempts, 1 timer · waits for a decision: no decider has taken it from "
+        "task list deciders, 2 activities, child audit-2026 of shop.Audit"
+    )
     assert gantt(eventful(), title="mine").layout.title.text == "mine"
 
 

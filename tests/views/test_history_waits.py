@@ -9,7 +9,9 @@ import pytest
 
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.formatting import HOVER_LIMIT
+from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, description_in_words, waits_of
 from simpleflow_lab.views.waiting import KINDS, Wait, Waits
 from tests.views.story import Story, eventful, when
@@ -247,3 +249,14 @@ def test_what_the_engine_knows_of_a_task_is_told_with_it() -> None:
     assert second.what.endswith("runs in lab@node-1:17, which does not answer: is it stopped?")
     assert not second.goes_on
     assert "no process defines" in Waits([first, second]).in_words()
+
+
+def test_a_chart_and_its_page_say_what_an_open_execution_waits_for() -> None:
+    story = decided({"waiting_signals": ["go <b>"]})
+    subtitle = gantt(story.history()).layout.title.subtitle.text
+    assert "waits for signal go &lt;b&gt;" in subtitle
+    assert "<strong>waits for</strong>" in gantt_html(story.history())
+
+    story.end()
+    assert "waits for" not in gantt(story.history()).layout.title.subtitle.text
+    assert "<strong>waits for</strong>" not in gantt_html(story.history())
