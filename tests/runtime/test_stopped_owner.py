@@ -7,6 +7,7 @@ import queue
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,11 +23,17 @@ LONG = 60.0
 """Longer than anything here takes, in seconds."""
 
 OWNER = """
-import sys
+import sys, time
 from simpleflow_lab import Lab
 with Lab(sys.argv[1]) as lab:
     print("ready", flush=True)
-    sys.stdin.readline()
+    if sys.stdin.readline() == "busy\\n":
+        sys.setswitchinterval(1000)  # so that this thread gives the interpreter to no other
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            pass
+        sys.setswitchinterval(0.005)
+        sys.stdin.readline()
 """
 
 
@@ -88,6 +95,19 @@ def test_calls_wait_for_a_stopped_owner_and_say_so_once_for_each_stop(store, own
             go_on(owner)
             assert [call.result(LONG) for call in calls] == [lab.domains()] * 3
     assert said.empty()
+
+
+def test_an_owner_that_something_holds_up_is_waited_for_too(store, owner, threads):
+    said: queue.Queue[str] = queue.Queue()
+    with Lab(store, notice=said.put) as lab:
+        owner.stdin.write("busy\n")
+        owner.stdin.flush()
+        end = time.monotonic() + LONG
+        while said.empty():
+            lab.domains()
+            assert time.monotonic() < end
+        assert f"process {owner.pid}, which owns the store {store}, does not answer" in said.get()
+        assert lab.domains()
 
 
 def test_what_was_sent_to_a_stopped_owner_is_done_once(store, owner, threads):
