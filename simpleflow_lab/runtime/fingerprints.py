@@ -234,7 +234,10 @@ class _Tracer:
 
     def _closure(self, function: types.FunctionType) -> Any:
         record = []
+        assigned = names_assigned(function.__code__)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            if name in assigned:  # `nonlocal`: it changes while tasks run
+                continue
             value = _content(cell)
             self.cells.append((cell, _to_keep(value)))
             record.append([name, ["absent"] if value is _ABSENT else self._value(value)])
@@ -440,11 +443,25 @@ def _text(node: _Definition) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def names_used(code: types.CodeType) -> tuple[str, ...]:
-    """The names that this code, and all code within, looks up outside itself, in order."""
-    found = {
+    """The globals that this code, and all code within, looks up and never assigns, in order.
+
+    What it assigns, with `global`, is the state of a program that runs: a counter, a connection that is kept.
+    """
+    return tuple(sorted(_arguments_of(code, "LOAD_GLOBAL", "LOAD_NAME") - names_assigned(code)))
+
+
+@functools.lru_cache(maxsize=4096)
+def names_assigned(code: types.CodeType) -> frozenset[str]:
+    """The globals, and the variables of the functions around it, that this code or code within assigns."""
+    around = set(code.co_freevars)
+    return _arguments_of(code, "STORE_GLOBAL", "DELETE_GLOBAL") | (_arguments_of(code, "STORE_DEREF") & around)
+
+
+def _arguments_of(code: types.CodeType, *operations: str) -> frozenset[str]:
+    """The names to which this code, and all code within, applies these operations."""
+    return frozenset(
         str(instruction.argval)
         for part in (code, *codes_in(code))
         for instruction in dis.get_instructions(part)
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
-    return tuple(sorted(found))
+        if instruction.opname in operations
+    )

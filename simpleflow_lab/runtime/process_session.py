@@ -170,18 +170,12 @@ class ProcessSession:
         }
 
     def _told(self, answer: Any) -> None:
-        """Tell a person, once for each pair of definitions, which of them differ from those of other processes."""
-        own = {
-            (kind, each["name"], each["version"]): each["fingerprint"]
-            for kind, types in zip((DECISION_TASK, ACTIVITY), self._told_types, strict=True)
-            for each in types
-        }
+        """Tell a person which definitions of other processes differ from those of this one, each once."""
         types_of: dict[str, list[str]] = {}
         for other in answer.get("differing", ()):
-            key = (other["kind"], other["name"], other["version"])
-            pair = (*key, str(own.get(key)), other["fingerprint"])
-            if pair not in self._differing:
-                self._differing.add(pair)
+            definition = (str(other["pid"]), other["kind"], other["name"], other["version"])
+            if definition not in self._differing:
+                self._differing.add(definition)
                 types_of.setdefault(str(other["pid"]), []).append(f"{other['name']} {other['version']}")
         for pid, types in types_of.items():
             named = ", ".join(types[:MAX_NAMED]) + (f" and {len(types) - MAX_NAMED} more" if types[MAX_NAMED:] else "")

@@ -246,6 +246,22 @@ def test_a_list_that_grows_while_tasks_run_is_no_other_code():
     assert fingerprint(names["work"]) == before
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CALLS = 0\n@activity.with_attributes(name='fp.work')\n"
+        "def work(x):\n  global CALLS\n  CALLS += 1\n  return CALLS",
+        "def of():\n  n = 0\n  @activity.with_attributes(name='fp.work')\n  def work(x):\n    nonlocal n\n    n += 1\n"
+        "    return n\n  return work\nwork = of()",
+    ],
+)
+def test_what_it_assigns_while_it_runs_is_no_other_code(text):
+    work = defined(text)
+    before = fingerprint(work)
+    assert [work(1), work(1)] == [1, 2]
+    assert fingerprint(work) == before == fingerprint(defined(text))
+
+
 def test_a_large_value_is_not_kept_alive():
     class Frame:
         pass
