@@ -424,7 +424,8 @@ class NondeterminismError(DecisionTaskError):
     """The workflow's code makes other decisions than its history recorded.
 
     Its code changed since the execution started, or it depends on time, randomness or the world outside. It fails the
-    decision task and not the execution: fix the code, and the execution goes on.
+    decision task and not the execution: fix the code, and the execution goes on. If the code raised an error of its own
+    in this decision, that is `author_error`, and comes first.
     """
 
     def __init__(
@@ -435,7 +436,9 @@ class NondeterminismError(DecisionTaskError):
         requested: str | None,
         recorded_line: str | None = None,
         requested_line: str | None = None,
+        author_error: str | None = None,
     ):
+        self.author_error = author_error
         self.event_id = event_id
         self.recorded = recorded
         self.requested = requested
@@ -447,6 +450,12 @@ class NondeterminismError(DecisionTaskError):
             has += f" (recorded from {recorded_line})"
         if requested_line:
             asks += f" (at {requested_line})"
+        if author_error is not None:
+            super().__init__(
+                f"{author_error}. It was not raised when this history was recorded: event {event_id}: {has}; {asks}. "
+                "Mend the error, and the execution goes on"
+            )
+            return
         where = "run again from its start" if event_id is None else f"event {event_id}"
         super().__init__(
             f"{where}: {has}; {asks}. The code changed since this execution started, or it depends on time, "

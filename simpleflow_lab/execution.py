@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from simpleflow_lab import workflow
 from simpleflow_lab.activity_context import ActivityProgress
+from simpleflow_lab.constants import MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import (
     DecisionBlockedError,
     UnknownResourceFault,
@@ -33,6 +34,7 @@ from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.swf.event_types import CHILD, DECISION_TASK
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
+from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
 from simpleflow_lab.views.history_waits import blocked_wait, description_in_words, disk_wait, waits_of
@@ -163,10 +165,14 @@ class Execution(HistoryViews):
 
     def __repr__(self) -> str:
         folded = self._folded()
-        waits = phrase(self._waits_of(folded))
-        why = f", waits for {waits}" if waits else ""
-        status = folded.history.close_status or "OPEN"
-        return f"<Execution {self.workflow_id} of {folded.history.workflow_type}: {status}{why}>"
+        history = folded.history
+        if history.close_status is None:
+            why = phrase(self._waits_of(folded))
+            why = f", waits for {why}" if why else ""
+        else:
+            reason = history[-1].attributes.get("reason")
+            why = f", {shortened(reason, MAX_REASON_LENGTH)}" if isinstance(reason, str) else ""
+        return f"<Execution {self.workflow_id} of {history.workflow_type}: {history.close_status or 'OPEN'}{why}>"
 
     # -- viewing --
 

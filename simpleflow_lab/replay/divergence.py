@@ -25,6 +25,8 @@ class Divergence:
     """The author's line that made the recorded command, if the history has it."""
     commanded_line: str | None = None
     """The author's line that makes the command now."""
+    author_error: str | None = None
+    """What the code itself raised in this decision, with its line; it is told first."""
 
     def error(self) -> NondeterminismError:
         """The error that says so."""
@@ -34,4 +36,5 @@ class Divergence:
             requested=self.commanded,
             recorded_line=self.recorded_line,
             requested_line=self.commanded_line,
+            author_error=self.author_error,
         )

@@ -116,6 +116,7 @@ class ReplayExecutor:
                 if not future.done:
                     future.set_cancelled(error)
             except (Exception, SystemExit) as error:  # of the author's code, reported by the future
+                run.note_author_error(error)
                 if not future.done:
                     future.set_exception(error, raises=True)
             else:

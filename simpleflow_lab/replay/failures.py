@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simpleflow_lab.data.failure_details import message_of
 from simpleflow_lab.futures import Future
 
 
@@ -26,6 +27,16 @@ class Failures:
     def unhandled(self) -> list[str]:
         """Ids of the tasks whose errors nothing read or raised."""
         return [future.task_id for future in self._failed if future.unhandled_failure and future.task_id]
+
+    def unhandled_texts(self) -> list[str]:
+        """What failed and nothing read or raised, as `load-1: OSError: disk full`, oldest first."""
+        texts = []
+        for future in self._failed:
+            error = future.peek_exception()
+            if future.unhandled_failure and future.task_id and error is not None:
+                text = message_of(error)
+                texts.append(text if text.startswith(future.task_id) else f"{future.task_id}: {text}")
+        return texts
 
     def unraised(self) -> BaseException | None:
         """The first error that reading a result would have raised, if nothing read it; it counts as handled then."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import linecache
 import os
+import traceback
 from types import FrameType
 from typing import NamedTuple
 
@@ -35,6 +36,16 @@ def author_frame(frame: FrameType | None) -> FrameType | None:
 def line_of(frame: FrameType) -> Line:
     """The line that this frame executes."""
     return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+
+def line_of_error(error: BaseException) -> Line | None:
+    """The author's line that raised: the innermost of the file in which their code begins; `None` if it has none."""
+    found: Line | None = None
+    for frame, lineno in traceback.walk_tb(error.__traceback__):
+        is_theirs = not _is_of_package(frame.f_globals.get("__name__", ""))
+        if is_theirs and (found is None or found.filename == frame.f_code.co_filename):
+            found = Line(frame.f_code.co_filename, lineno, frame.f_code.co_qualname)
+    return found
 
 
 def line_text(line: Line) -> str:

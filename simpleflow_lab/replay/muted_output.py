@@ -2,7 +2,8 @@
 
 What a workflow prints was printed when it ran the first time. While it is replayed, the output of its thread to
 `sys.stdout` and to the package's logger is dropped; the output of other threads is written as ever. A replay that is
-only watched drops what goes to `sys.stderr` and to the handlers of any logger, too.
+only watched drops what goes to `sys.stderr` and to the handlers of any logger, too. A decision that is made anew,
+because SWF refused its close, does not print a second time what it printed before.
 
 Rule: what is replaced in `sys` and `logging` is replaced while some thread is muted, and is then as it was before.
 """
@@ -12,7 +13,8 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -23,6 +25,9 @@ _muted: Final[dict[str, dict[int, int]]] = {"stdout": replaying_threads, "stderr
 """For each stream of `sys` the threads that are muted, by identifier, and how many times over."""
 _receivers: Final[dict[int, Callable[[str], None]]] = {}
 """Called with what a watched thread writes to `sys.stdout`, by the thread's identifier."""
+
+_printed: Final[dict[int, deque[str]]] = {}
+"""What a thread that makes a decision anew wrote for it before and has not written again, by the thread's id."""
 
 
 class Gate:
@@ -38,6 +43,8 @@ class Gate:
     def write(self, text: str) -> int:
         thread = threading.get_ident()
         if thread not in _muted[self.name]:
+            if self.name == "stdout" and thread in _printed and _is_repeated(_printed[thread], text):
+                return len(text)
             return int(self.stream.write(text) or 0)
         if self.name == "stdout" and thread in _receivers:
             _receivers[thread](text)
@@ -85,31 +92,61 @@ def muted_output() -> Iterator[None]:
 
 
 @contextmanager
-def watched_output(receiver: Callable[[str], None]) -> Iterator[None]:
-    """Within it, the receiver gets what this thread prints; its other output is dropped, and so is what it logs."""
+def recorded_output(receiver: Callable[[str], None]) -> Iterator[None]:
+    """Within it, the receiver gets what this thread prints, and its lines to the package's logger are dropped."""
     thread = threading.get_ident()
     outer = _receivers.get(thread)
     _receivers[thread] = receiver
-    _mute("stderr")
     try:
         with muted_output():
             yield
     finally:
-        _unmute("stderr")
         if outer is None:
             del _receivers[thread]
         else:
             _receivers[thread] = outer
 
 
+@contextmanager
+def watched_output(receiver: Callable[[str], None]) -> Iterator[None]:
+    """Within it, the receiver gets what this thread prints; its other output is dropped, and so is what it logs."""
+    _mute("stderr")
+    try:
+        with recorded_output(receiver):
+            yield
+    finally:
+        _unmute("stderr")
+
+
+@contextmanager
+def new_output(printed: Iterable[str]) -> Iterator[None]:
+    """Within it, what this thread writes to `sys.stdout` is dropped up to the first text that was not `printed` so."""
+    thread = threading.get_ident()
+    with _lock:
+        _add_gate("stdout")
+        _printed[thread] = deque(printed)
+    try:
+        yield
+    finally:
+        with _lock:
+            del _printed[thread]
+            _remove_gate("stdout")
+
+
+def _is_repeated(printed: deque[str], text: str) -> bool:
+    """Whether this text is the next one that was printed before; from the first difference on none is."""
+    if printed and printed[0] == text:
+        printed.popleft()
+        return True
+    printed.clear()
+    return False
+
+
 def _mute(name: str) -> None:
     thread = threading.get_ident()
     with _lock:
         threads = _muted[name]
-        if not threads:
-            setattr(sys, name, Gate(name))
-            if name == "stderr":
-                _logger_gates.append(_LoggerGate())
+        _add_gate(name)
         threads[thread] = threads.get(thread, 0) + 1
 
 
@@ -120,9 +157,28 @@ def _unmute(name: str) -> None:
         threads[thread] -= 1
         if not threads[thread]:
             del threads[thread]
-        if not threads and name == "stderr":
-            _logger_gates.pop().remove()
-        gate = getattr(sys, name)
-        # If something else has replaced the stream meanwhile, that puts it back.
-        if not threads and isinstance(gate, Gate):
-            setattr(sys, name, gate.stream)
+        _remove_gate(name)
+
+
+def _is_gated(name: str) -> bool:
+    return bool(_muted[name]) or (name == "stdout" and bool(_printed))
+
+
+def _add_gate(name: str) -> None:
+    """Put the gate in place, before the first thread needs it. Call it with `_lock` held."""
+    if not _is_gated(name):
+        setattr(sys, name, Gate(name))
+        if name == "stderr":
+            _logger_gates.append(_LoggerGate())
+
+
+def _remove_gate(name: str) -> None:
+    """Take the gate away when no thread needs it any more. Call it with `_lock` held."""
+    if _is_gated(name):
+        return
+    if name == "stderr":
+        _logger_gates.pop().remove()
+    gate = getattr(sys, name)
+    # If something else has replaced the stream meanwhile, that puts it back.
+    if isinstance(gate, Gate):
+        setattr(sys, name, gate.stream)

@@ -206,6 +206,7 @@ class Recorder:
                 commanded=error.requested,
                 recorded_line=error.recorded_line,
                 commanded_line=error.requested_line,
+                author_error=error.author_error,
             )
         self._end(pending=pending, divergence=divergence, error=error)
 

@@ -12,7 +12,9 @@ Rule: no I/O, no clock, no chance.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -25,6 +27,7 @@ from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import LIMIT_KEY, DecisionBatch, HistoryReader
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.matching import Matching
+from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.refused_closes import KeptEvents, is_refused
@@ -68,6 +71,8 @@ class Replay:
         """The decisions that count as not made, by their `DecisionTaskStarted`; see `refused_closes`."""
         self._is_refused = False
         """The latest decision is one of them."""
+        self._refused: DecisionBatch | None = None
+        """The latest of them, if its code did not run."""
 
         def new_run() -> ReplayedRun:
             return ReplayedRun(
@@ -123,10 +128,13 @@ class Replay:
                 self._observer.decision_failed(impure, pending=len(self._run.pending))
             raise impure
         self.replay_last_batch()
+        printed: list[str] = []
         if self._is_refused:
+            printed = [] if dry else self._printed_before()
             self._go_back(started_event_id)
         self._run.is_dry = dry
-        self._run_to(started_event_id, None)
+        with new_output(printed) if printed else contextlib.nullcontext():
+            self._run_to(started_event_id, None)
         selection = select(self._run, self._kinds, room=self._max_open_activities - self._matching.open_activities)
         if dry:
             answer = Answer(
@@ -200,11 +208,11 @@ class Replay:
             self._not_made.add(started)
             if self._observer is None and self.decided_for < started and self._run.closing is None:
                 self._keep(batch)  # nobody sees it: the code need not run
+                self._refused = batch
                 return
+            self._refused = None
         if self.decided_for < started:
-            kept = () if self._kept is None else self._kept.recorded
-            self._patches.recorded((*kept, *batch.recorded, *batch.rest))
-            self._run_to(started, batch)
+            self._run_replayed(batch)
         decider = self._reader.decider_of(started)
         recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
         context = batch.completed.attributes.get("executionContext")
@@ -215,10 +223,13 @@ class Replay:
             expects_all=decider is not None and not batch.rest,
             max_open_activities=min(self._max_open_activities, recorded_limit),
         )
+        divergence = matched.divergence
+        if divergence is not None and self._run.author_error is not None:
+            divergence = dataclasses.replace(divergence, author_error=self._run.author_error)
         if self._observer is not None:
-            self._observer.decision_replayed(matched.pairs, matched.divergence, pending=len(self._run.pending))
-        if matched.divergence is not None:
-            raise matched.divergence.error()
+            self._observer.decision_replayed(matched.pairs, divergence, pending=len(self._run.pending))
+        if divergence is not None:
+            raise divergence.error()
 
     def _keep(self, batch: DecisionBatch) -> None:
         """Pass over a decision that counts as not made."""
@@ -238,6 +249,22 @@ class Replay:
         self._begin()
         for batch in HistoryReader().read(itertools.islice(self._reader.events, started_event_id)):
             self._replay(batch)
+
+    def _printed_before(self) -> list[str]:
+        """What the code printed in the latest decision, whose close SWF refused: it is not to be printed again."""
+        batch = self._refused
+        if batch is None:
+            return []  # its code ran in this replay, which does not record what is printed
+        printed: list[str] = []
+        with recorded_output(printed.append):
+            self._run_replayed(batch)
+        return printed
+
+    def _run_replayed(self, batch: DecisionBatch) -> None:
+        """Run the code up to a decision that was made."""
+        kept = () if self._kept is None else self._kept.recorded
+        self._patches.recorded((*kept, *batch.recorded, *batch.rest))
+        self._run_to(batch.started_event_id, batch)
 
     def _settle(self) -> bool:
         """Let the commands that the code has made stand for the kept events; gives whether some do."""
@@ -266,6 +293,7 @@ class Replay:
         applied, run.started_event_id = run.started_event_id, started_event_id
         run.is_replaying = batch is not None
         run.limits = self._reader.limits_of(started_event_id)
+        run.author_error = None
         seen = run.events[applied:started_event_id]
         if self._observer is not None:
             self._observer.decision_begins(started_event_id, seen, batch)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simpleflow_lab.canvas import GroupFuture
+from simpleflow_lab.data.failure_details import reason_of
 from simpleflow_lab.data.fields import DeferredFields, Fields
 from simpleflow_lab.exceptions import DecisionTaskError, TaskCanceled
 from simpleflow_lab.futures import Canceler, Future
@@ -21,6 +22,7 @@ from simpleflow_lab.replay.command import Command, PendingCommands
 from simpleflow_lab.replay.failures import Failures
 from simpleflow_lab.replay.fibers import Fibers
 from simpleflow_lab.replay.history_reader import AttemptLimits
+from simpleflow_lab.replay.lines import line_of_error, line_text
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.pending_hooks import PendingHooks
 from simpleflow_lab.replay.rerun import CommandIndex
@@ -100,6 +102,8 @@ class ReplayedRun:
         """A hook closed a future after that: nothing else may come to make the code run again."""
         self.decision_error: DecisionTaskError | None = None
         """Why no decision can be made, whatever the code does about it."""
+        self.author_error: str | None = None
+        """What the author's code raised in the decision at hand, with its line: the first such error."""
         self.author_failed: Callable[[BaseException, str], None] = _raise
         """Called with an error of the author's code outside of `run`, and the name of what raised it."""
 
@@ -162,6 +166,13 @@ class ReplayedRun:
             return None
         found: Callable[..., Any] = getattr(workflow, name)
         return found
+
+    def note_author_error(self, error: BaseException) -> None:
+        """The author's code raised this: if the code now does something else than recorded, this comes first."""
+        if self.author_error is None:
+            line = line_of_error(error)
+            at = "" if line is None else f", at {line_text(line)}"
+            self.author_error = f"{reason_of(error)}{at}"
 
     def fail_decision(self, error: DecisionTaskError) -> None:
         """The decision at hand can't be made, because of the first such error."""

@@ -23,6 +23,7 @@ from simpleflow_lab.exceptions import (
     DecisionTaskError,
     ExecutionBlocked,
     StoreError,
+    TaskException,
     TaskFailed,
     UsageError,
     WorkflowCanceled,
@@ -52,6 +53,10 @@ _INFRASTRUCTURE: Final = frozenset(
     }
 )
 """Infrastructure errors, by qualified name. They fail the decision, never the execution."""
+
+
+_MAX_UNHANDLED: Final = 20
+"""Of how many failures that nothing handled the details of the execution's failure tell."""
 
 
 class WorkflowCode:
@@ -221,11 +226,20 @@ class WorkflowCode:
 
     def _author_failed(self, error: BaseException, what: str = "") -> None:
         """The author's code raised: that ends the execution, unless it is an infrastructure error."""
+        run = self._run
         if _is_infrastructure(error):
-            self._run.fail_decision(InfrastructureError.of(error, f"{self._class.type_name()}.{what or 'run'}"))
-        else:
-            reason = reason_of(error)
-            self._fail(f"{what}: {reason}" if what else reason, _failure_details(error))
+            run.fail_decision(InfrastructureError.of(error, f"{self._class.type_name()}.{what or 'run'}"))
+            return
+        run.note_author_error(error)
+        unhandled, reason, details = run.failures.unhandled_texts(), reason_of(error), _failure_details(error)
+        if unhandled:
+            more = f", and {len(unhandled) - 1} more" if len(unhandled) > 1 else ""
+            if not isinstance(error, TaskException):
+                after = f" (after {_cut(unhandled[0], MAX_REASON // 2)}{more}, not handled)"
+                reason = f"{_cut(reason, MAX_REASON - len(after))}{after}"
+            listed = "".join(f"  {text}\n" for text in unhandled[:_MAX_UNHANDLED])
+            details = f"Before this error, and not handled by the workflow, failed:\n{listed}\n{details}"
+        self._fail(f"{what}: {reason}" if what else reason, details)
 
     def _fail(self, reason: str, details: str | None) -> None:
         run = self._run
@@ -269,6 +283,10 @@ def _failure_details(error: BaseException) -> str:
         if task is not None and task.traceback:
             text += f"\n{error.name} failed with:\n{task.traceback}\n"
     return text
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def _both_ends(text: str) -> str:

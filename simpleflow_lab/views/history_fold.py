@@ -212,7 +212,11 @@ class _Attempts:
             elif events[i].type == "DecisionTaskCompleted":
                 self._read_context(events[i])
         self._caught_up = len(events)
-        unhandled = self._unhandled_ids() if events[-1].type == "WorkflowExecutionCompleted" else _NONE
+        unhandled: frozenset[str] | None = _NONE
+        if events[-1].type in CLOSE_STATUS:
+            unhandled = self._unhandled_ids()
+            if unhandled is None and events[-1].type != "WorkflowExecutionCompleted":
+                unhandled = _NONE  # any failure may be what ended it
         if unhandled != self._unhandled:
             self._unhandled = unhandled
             self._touched += self._failed

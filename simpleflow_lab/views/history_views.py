@@ -88,7 +88,7 @@ class HistoryViews(ABC):
         return steps_table(self.history())
 
     def unhandled_failures(self) -> pd.DataFrame:
-        """The tasks that failed at their last attempt, and whose failure the completed workflow never handled."""
+        """The tasks that failed at their last attempt, and whose failure the closed workflow never handled."""
         from simpleflow_lab.views.tables import unhandled_failures  # noqa: PLC0415  pandas
 
         return unhandled_failures(self._folded())

@@ -91,7 +91,7 @@ def execution_html(
         _heading(summary),
         _progress(folded),
         _waits(waits),
-        _unhandled(folded.attempts),
+        _unhandled(folded.attempts, completed=folded.history.close_status == "COMPLETED"),
         _warnings(warnings),
         _properties(summary, workflow_id, run_id, domain),
         _last_failure(summary, folded.attempts),
@@ -164,7 +164,7 @@ _ORDER: Final = (
 """The states of tasks, in the order in which they are shown."""
 
 
-def _unhandled(attempts: Sequence[Attempt]) -> Html:
+def _unhandled(attempts: Sequence[Attempt], *, completed: bool) -> Html:
     missed = [attempt for attempt in attempts if attempt.unhandled]
     if not missed:
         return _EMPTY
@@ -173,11 +173,12 @@ def _unhandled(attempts: Sequence[Attempt]) -> Html:
         for attempt in missed[:_MAX_LISTED]
     )
     return Html(
-        '<div class="sfl-banner" role="alert" style="border-color: {}"><strong>⚠ {} unhandled:</strong> the execution '
-        "completed, and the workflow did not handle the failure of {}.<ul>{}</ul>{}</div>"
+        '<div class="sfl-banner" role="alert" style="border-color: {}"><strong>⚠ {} unhandled:</strong> {}'
+        "the workflow did not handle the failure of {}.<ul>{}</ul>{}</div>"
     ).format(
         style_of("timed_out").colour,
         count(len(missed), "failure"),
+        "the execution completed, and " if completed else "",
         "it" if len(missed) == 1 else "them",
         _EMPTY.join(_ITEM.format(line) for line in lines),
         _more(len(missed) - _MAX_LISTED, "failure"),

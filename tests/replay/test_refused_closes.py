@@ -319,8 +319,10 @@ class Held(Drain):
         deciding.set()
         assert go_on.wait(60)
         n = 1
+        print("one signal is here")
         while futures.wait(self.submit(self.next_signal("s")), timeout=0).done:
             n += 1
+        print(f"signals here: {n}")
         return n
 
 
@@ -328,7 +330,9 @@ deciding, go_on = threading.Event(), threading.Event()
 
 
 @pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DeterminismWarning")
-def test_a_signal_that_the_engine_acknowledged_while_the_close_was_made_is_in_the_result() -> None:
+def test_a_signal_that_the_engine_acknowledged_while_the_close_was_made_is_in_the_result(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     deciding.clear()
     go_on.clear()
     with Lab(":memory:") as lab:
@@ -339,3 +343,4 @@ def test_a_signal_that_the_engine_acknowledged_while_the_close_was_made_is_in_th
         go_on.set()
         assert execution.result(60) == 2
         assert "CompleteWorkflowExecutionFailed" in [event.type for event in execution.history()]
+    assert capsys.readouterr().out == "one signal is here\nsignals here: 1\nsignals here: 2\n"

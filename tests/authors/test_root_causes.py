@@ -1,0 +1,168 @@
+"""An author is told of their own error first, and of the failure that led to it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity, futures
+from simpleflow_lab.canvas import FuncGroup
+from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed
+from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.replay.trace import watch
+from tests.replay.story import Story
+
+TASKS = {"task_list": "causes", "version": "1"}
+
+
+@activity.with_attributes(name="causes.load", **TASKS)
+def load():
+    raise OSError("disk full")
+
+
+@activity.with_attributes(name="causes.check", raises_on_failure=True, **TASKS)
+def check():
+    raise LookupError("no such row")
+
+
+class ReadsNone(Workflow):
+    """Goes on with the `None` of a failed activity, and dies of it."""
+
+    name, version, task_list = "causes.reads_none", "1", "causes"
+
+    def run(self):
+        return [line.strip() for line in self.submit(load).result]
+
+
+class Several(Workflow):
+    name, version, task_list = "causes.several", "1", "causes"
+
+    def run(self):
+        total = 0
+        for part in futures.wait([self.submit(load) for _ in range(3)]):
+            total += part
+        return total
+
+
+class Raises(Workflow):
+    name, version, task_list = "causes.raises", "1", "causes"
+
+    def run(self):
+        self.submit(load).wait()
+        return self.submit(check).result
+
+
+class GivesUp(Workflow):
+    name, version, task_list = "causes.gives_up", "1", "causes"
+
+    def run(self):
+        if self.submit(load).result is None:
+            self.fail("nothing was loaded")
+
+
+def failure_of(lab: Lab, workflow: type[Workflow]):
+    execution = lab.start(workflow)
+    with pytest.raises(WorkflowExecutionFailed) as failed:
+        execution.result(60)
+    return execution, failed.value
+
+
+def test_an_error_that_a_swallowed_failure_led_to_names_that_failure():
+    with Lab(":memory:") as lab:
+        execution, error = failure_of(lab, ReadsNone)
+        raised = "TypeError: 'NoneType' object is not iterable"
+        after = f"{raised} (after activity-causes.load-1: OSError: disk full, not handled)"
+        assert error.reason == after
+        assert (
+            "Before this error, and not handled by the workflow, failed:\n  activity-causes.load-1: OSError: disk full"
+            in (error.details)
+        )
+        assert error.details.endswith("TypeError: 'NoneType' object is not iterable\n")
+        assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
+        assert repr(execution).endswith(f": FAILED, {after}>")
+        page = execution._repr_html_()
+        assert "1 failure unhandled:</strong> the workflow did not handle the failure of it" in page
+
+
+def test_of_several_the_first_is_named_and_all_are_listed():
+    with Lab(":memory:") as lab:
+        execution, error = failure_of(lab, Several)
+        assert "(after activity-causes.load-1: OSError: disk full, and 2 more, not handled)" in error.reason
+        assert all(f"  activity-causes.load-{n}: OSError: disk full\n" in error.details for n in (1, 2, 3))
+        assert len(execution.unhandled_failures()) == 3
+
+
+def test_the_error_of_a_task_stays_the_reason_and_the_details_tell_the_other():
+    with Lab(":memory:") as lab:
+        execution, error = failure_of(lab, Raises)
+        assert error.reason == "TaskFailed: activity-causes.check-1: LookupError: no such row"
+        assert "activity-causes.load-1: OSError: disk full" in error.details
+        assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
+
+
+def test_a_reason_of_the_authors_own_is_kept_as_it_is():
+    with Lab(":memory:") as lab:
+        execution, error = failure_of(lab, GivesUp)
+        assert error.reason == "nothing was loaded"
+        assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
+
+
+# -- an error of the author's that comes with a divergence -------------------------------------------------------------
+
+
+class Loads(Workflow):
+    name, version, task_list = "causes.loads", "1", "causes"
+
+    def run(self):
+        self.submit(load).wait()
+        self.submit(self.start_timer("t", 3)).wait()
+
+
+class MissesTheActivity(Loads):
+    def run(self):
+        self.submit(laod).wait()  # noqa: F821  a name that the restarted process doesn't define
+        self.submit(self.start_timer("t", 3)).wait()
+
+
+class MissesItInAGroup(Loads):
+    def run(self):
+        group = self.submit(FuncGroup(lambda: laod))  # noqa: F821
+        self.submit(self.start_timer("t", 3)).wait()
+        return group.result
+
+
+@pytest.mark.parametrize("workflow", [MissesTheActivity, MissesItInAGroup])
+def test_an_error_of_the_code_comes_before_any_word_about_determinism(workflow):
+    story = Story(Loads)
+    for decision in story.decide():
+        story.record(decision)
+    story.add("ActivityTaskFailed", scheduledEventId=len(story.events), reason="OSError: disk full")
+    for decision in story.decide():
+        story.record(decision)
+    story.add("DecisionTaskScheduled", taskList={"name": "causes"})
+    replay = Replay(workflow, workflow_id="w", run_id="r")
+    with pytest.raises(NondeterminismError) as raised:
+        replay.feed(story.events)
+    said = str(raised.value)
+    assert re.match(r"NameError: name 'laod' is not defined.*, at test_root_causes\.py:\d+, .*laod", said), said
+    assert "changed" not in said
+    record = list(watch(workflow, story.events, workflow_id="w", run_id="r", on_divergence="collect"))[-1]
+    assert record.error == f"NondeterminismError: {said}"
+
+
+def test_without_an_error_the_message_is_about_the_difference():
+    story = Story(Loads)
+    for decision in story.decide():
+        story.record(decision)
+    story.add("WorkflowExecutionSignaled", signalName="x", input=json.dumps(None))
+
+    class Other(Loads):
+        def run(self):
+            self.submit(check).wait()
+
+    replay = Replay(Other, workflow_id="w", run_id="r")
+    with pytest.raises(NondeterminismError, match=r"^event 5: the history has activity causes\.load") as raised:
+        replay.feed(story.events)
+    assert raised.value.author_error is None
