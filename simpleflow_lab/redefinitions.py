@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import json
 import sys
 import types
 import warnings
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -38,12 +40,13 @@ def warn_of_another(kind: str, key: tuple[str, str], old: weakref.ref[Any] | Non
     `old` and `new` are the function or class of the definitions of this `key`, its type's name and version.
     """
     replaced = old() if old is not None else None
-    if replaced is None or key in _told or is_made_again(new, replaced):
+    if replaced is None or _looked_at[key] >= MAX_LOOKS or is_made_again(new, replaced):
         return
     del replaced
     gc.collect()  # a class that nobody uses any more goes only now
+    _looked_at[key] += 1
     if old is not None and old() is not None:
-        _told.add(key)
+        _looked_at[key] = MAX_LOOKS
         own = f'name="{key[0].rpartition(".")[2]}_2"'
         message = (
             f"{kind} {key[0]!r} (version {key[1]}) is defined a second time, with other code: the earlier definition "
@@ -56,8 +59,10 @@ def warn_of_another(kind: str, key: tuple[str, str], old: weakref.ref[Any] | Non
 
 
 _EXAMPLES: Final = {"activity": "with_attributes({})", "workflow": "its class attribute {}"}
-_told: Final[set[tuple[str, str]]] = set()
-"""Types of which there was a warning."""
+MAX_LOOKS: Final = 3
+"""How often it is looked, for one type, whether anybody still uses a definition that was replaced: it takes a while."""
+_looked_at: Final[Counter[tuple[str, str]]] = Counter()
+"""How often, by type; `MAX_LOOKS` once there was a warning."""
 
 
 class _Comparison:
@@ -81,7 +86,9 @@ class _Comparison:
                 return self._are_same(_parts(new), _parts(old))
             case _ if isinstance(new, _PLAIN):
                 return bool(new == old)
-        wrapped, before = (getattr(each, "__wrapped__", None) for each in (new, old))  # an activity, a cached function
+        wrapped, before = (
+            inspect.getattr_static(each, "__wrapped__", None) for each in (new, old)
+        )  # an activity, for example
         return wrapped is not None and before is not None and self.is_same(wrapped, before)
 
     def _are_same(self, new: list[Any], old: list[Any]) -> bool:

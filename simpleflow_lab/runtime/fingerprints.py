@@ -112,11 +112,18 @@ def _is_still(now: object, before: object) -> bool:
 
 def _to_keep(value: object) -> object:
     """What a fingerprint keeps of a value that it was made from, to tell whether another one stands in its place."""
-    if value is _ABSENT or isinstance(value, _TRACED) or _plain(value) is not None or dataclasses.is_dataclass(value):
-        return value
-    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) <= MAX_ITEMS:
-        return value
-    return value if inspect.getattr_static(value, "__wrapped__", None) is not None else _OfType(type(value))
+    with contextlib.suppress(Exception):  # as in `_Tracer._value`
+        if (
+            value is _ABSENT
+            or isinstance(value, _TRACED)
+            or _plain(value) is not None
+            or dataclasses.is_dataclass(value)
+        ):
+            return value
+        if isinstance(value, list | tuple | set | frozenset | dict) and len(value) <= MAX_ITEMS:
+            return value
+        return value if inspect.getattr_static(value, "__wrapped__", None) is not None else _OfType(type(value))
+    return _OfType(type(value))
 
 
 class _Tracer:
@@ -145,21 +152,26 @@ class _Tracer:
 
     def _value(self, value: Any) -> Any:
         """The record of a value: of a plain one what it is, of any other what is known of it."""
+        self._depth += 1
+        try:
+            return self._record_of(value)
+        except Exception:  # of an author's own descriptor, for example: then the type is all that can be told
+            return ["a", _type_name(value)]
+        finally:
+            self._depth -= 1
+
+    def _record_of(self, value: Any) -> Any:
         plain = _plain(value)
         if plain is not None:
             return plain
         number = self._seen.get(id(value))
         if number is not None:
             return ["again", number]
-        if len(self._seen) >= MAX_PARTS or self._depth >= MAX_DEPTH:
+        if len(self._seen) >= MAX_PARTS or self._depth > MAX_DEPTH:
             return ["and more", type(value).__name__]
         self._seen[id(value)] = len(self._seen)
         self._alive.append(value)
-        self._depth += 1
-        try:
-            return self._part(value)
-        finally:
-            self._depth -= 1
+        return self._part(value)
 
     def _use(self, names: Mapping[str, Any], name: str, value: Any) -> Any:
         """The record of what a name stands for."""

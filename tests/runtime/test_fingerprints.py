@@ -284,6 +284,27 @@ def test_a_definition_whose_value_refers_to_itself_and_a_deep_one_have_one():
     assert fingerprint(names["work"])
 
 
+def test_an_object_that_can_not_be_looked_at_counts_by_its_type():
+    text = """
+    import dataclasses
+    @dataclasses.dataclass
+    class Odd:
+        n: int
+        def __getattribute__(self, name):
+            raise RuntimeError(name)
+        def __eq__(self, other):
+            raise RuntimeError
+        def __repr__(self):
+            raise RuntimeError
+    ODD, WORDS = Odd(1), {"b": Odd(1), "a": 2}
+    @activity.with_attributes(name="fp.work")
+    def work(x):
+        return ODD, WORDS
+    """
+    assert fingerprint(defined(text)) == fingerprint(defined(text))
+    assert fingerprint(defined(text)) != fingerprint(defined(text.replace("return ODD", "return not ODD")))
+
+
 def test_code_without_a_text_is_told_by_its_instructions():
     def made(text):
         names = {"__name__": "__main__"}
