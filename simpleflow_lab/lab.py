@@ -204,7 +204,11 @@ class Lab:
         The port is by default the one at which the store was served last, or another one if that is taken; 0 takes
         any free one. An empty poll is answered after `poll_seconds`, by default 50.
 
-        Raises `UsageError` or `StoreError`.
+        This process owns the store as long as it serves it; another one that owned it before hands it over and goes on
+        as a client.
+
+        Raises `UsageError` if another process serves the store already or can't hand it over, `StoreError` if the port
+        is taken.
         """
         endpoint, notice = serve(self.service, port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
         self._endpoints.append(endpoint)

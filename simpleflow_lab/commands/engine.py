@@ -55,6 +55,9 @@ def start(session: Session, port: int | None, poll_seconds: float | None, rotate
     Its endpoint listens on the loopback interface only and answers requests that are signed with the store's keys.
     With the variables that it shows, every AWS SDK and upstream's simpleflow use it; they stay the same from one start
     to the next, so that such programs go on after a restart. In a shell it serves until an interrupt.
+
+    A process that owns the store already, such as a notebook's kernel, hands it over and goes on as a client: nothing
+    that it runs is lost or waits. As long as this command runs, no other process takes the store.
     """
     lab = session.lab()
     served = lab.serve(port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)

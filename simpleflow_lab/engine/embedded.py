@@ -161,6 +161,10 @@ class EmbeddedSWF:
             self._durable.end_session(self.instance)
         self._durable.close()
 
+    def hand_over(self) -> None:
+        """Close the store for the engine of another process, to which this process names the tasks that it holds."""
+        self._durable.close()
+
     def release_polls(self) -> None:
         """End every waiting poll without a task, so that pollers can stop."""
         self._durable.run_off_main_thread(self._durable.release_polls)

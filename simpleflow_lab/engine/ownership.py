@@ -66,7 +66,7 @@ class Ownership:
             os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
             self._lock.acquire()
         except filelock.Timeout:
-            raise StoreInUseError(path, _read_owner(self._owner_path)) from None
+            raise StoreInUseError(path, owner_text(path)) from None
         except OSError as error:
             raise StoreError(f"the store {path} can't be locked: {error.strerror or error}") from None
         _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
@@ -113,7 +113,7 @@ class Serving:
 
     def is_elsewhere(self) -> bool:
         """Whether another process holds the lock. Raises `StoreError`."""
-        if self.held:
+        if self.held or not os.path.exists(self._lock.lock_file):
             return False
         if not self.acquire():
             return True
@@ -149,9 +149,9 @@ def _read_record(path: str) -> tuple[int, str] | None:
         return None
 
 
-def _read_owner(path: str) -> str:
-    """The owner of a store, as error messages name it."""
-    found = _read_record(path)
+def owner_text(path: str) -> str:
+    """The owner of the store at this path, as error messages name it."""
+    found = _read_record(_owner_path(path))
     if found is None:
         return "another process"
     pid, host = found

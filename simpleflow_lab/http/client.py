@@ -33,6 +33,7 @@ from simpleflow_lab.http.signature import signed_headers
 from simpleflow_lab.http.silent_owner import SilentOwner, Tell
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
+    HAND_OVER,
     INSTANCE_HEADER,
     MAX_BODY,
     MAX_HOLD_SECONDS,
@@ -220,6 +221,13 @@ class EngineClient(DelegatingService):
             return self._post(operation.target, operation.request(arguments), held)
         except TimeoutError:
             self._unreachable(f"{method} got no answer within {self._read_timeout} s")
+
+    def hand_over(self) -> None:
+        """Ask the owner to give the store away: when this returns, it owns it no more, and is a client of the next one.
+
+        Raises `ValidationException` if it refuses, and `UnknownOperationException` if its version is too old for it.
+        """
+        self._own(HAND_OVER)
 
     def close(self) -> None:
         """Close all connections. Calls that wait for a response, and later ones, raise `ServiceUnreachableError`."""

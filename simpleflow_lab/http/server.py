@@ -48,6 +48,7 @@ from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.http.store_keys import Keys, new_keys
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
+    HAND_OVER,
     INSTANCE_HEADER,
     KEEP_SESSION,
     MAX_BODY,
@@ -97,12 +98,14 @@ class Endpoint:
         keys: Keys | None = None,
         port: int = 0,
         connection_file: str | None = None,
+        hand_over: Callable[[], None] | None = None,
         poll_seconds: float | None = None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
         """Serve `engine` on a port, by default a free one, and write the connection file if one is named.
 
         Requests must be signed with `keys`, by default new ones, see `store_keys.of_store` for those of a store.
+        `hand_over` gives the store away when another process asks for it; without it, that is refused.
         An empty poll returns after `poll_seconds`, by default as the engine's own polls. `now` gives the time against
         which the time of signatures is checked.
 
@@ -112,6 +115,9 @@ class Endpoint:
         self.keys = keys or new_keys()
         self.now = now
         self.closing = False
+        self.hand_over = hand_over
+        self.on_close: Callable[[], None] = _nothing
+        """Called after it was closed."""
         self._answering = 0
         self._answered = threading.Condition()
         self.poll_seconds = poll_seconds
@@ -169,7 +175,12 @@ class Endpoint:
             self._answered.wait_for(lambda: not self._answering, DRAIN_SECONDS)
 
     def close(self) -> None:
-        """Stop serving, and delete the connection file. Polls that wait end when the engine releases them."""
+        """Stop serving, and delete the connection file. Polls that wait end when the engine releases them.
+
+        A second call does nothing: the file may be the next owner's by then.
+        """
+        if self.closing:
+            return
         self.closing = True
         if self._connection_file is not None:
             with contextlib.suppress(OSError):
@@ -177,6 +188,7 @@ class Endpoint:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self.on_close()
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -336,6 +348,11 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def _own_call(self, operation: OwnOperation, arguments: dict[str, Any]) -> Mapping[str, Any]:
         engine = self.server.endpoint.engine
+        if operation.method == HAND_OVER:
+            if self.server.endpoint.hand_over is None:
+                raise UnknownOperationException
+            self.server.endpoint.hand_over()
+            return {}
         if operation.method == WAIT_FOR_HISTORY:
             arguments["timeout"] = min(max(arguments["timeout"], 0.0), MAX_HOLD_SECONDS)
         elif operation.method == KEEP_SESSION and arguments.pop("holds", False):
@@ -387,6 +404,10 @@ class _Handler(socketserver.StreamRequestHandler):
         except OSError:
             self._keeps_connection = False
         logger.debug("%s: %d", self._head.headers.get("x-amz-target") if hasattr(self, "_head") else None, status)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _json(value: Any) -> Any:

@@ -33,6 +33,8 @@ MAX_HOLD_SECONDS: Final = 20.0
 WAIT_FOR_HISTORY: Final = "wait_for_history"
 OPEN_SESSION: Final = "open_session"
 KEEP_SESSION: Final = "keep_session"
+HAND_OVER: Final = "hand_over"
+"""Of the process that owns the store, and not of its engine: it gives the ownership to the process that asks."""
 INSTANCE_HEADER: Final = "X-Simpleflow-Lab-Instance"
 """The header with which our clients say who starts an execution: the id of the process's instance."""
 
@@ -168,6 +170,7 @@ _OWN: Final = (
         "describe_reports",
         {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION)},
     ),
+    OwnOperation(f"{OWN_NAMESPACE}.HandOver", HAND_OVER, {}),
 )
 OWN_OPERATIONS: Final[Mapping[str, OwnOperation]] = {each.method: each for each in _OWN}
 """Our own operations by the engine's methods, those of `WatchableService`: an operation more is a row more."""

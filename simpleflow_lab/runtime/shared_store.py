@@ -2,7 +2,7 @@
 
 Rule: a process that meets a dead owner looks for the next one, and becomes it if there is none; the callers of the
 store notice nothing but the time that it takes. An owner that is stopped is no dead one: it is waited for, and a person
-is told so.
+is told so. A process that serves the store to SWF programs owns it as long as it lives: the owner hands it over.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import Any, ClassVar, Final, TypeVar, Unpack
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.liveness import is_stopped
-from simpleflow_lab.engine.ownership import owner_pid
+from simpleflow_lab.engine.ownership import Serving, owner_pid, owner_text
 from simpleflow_lab.exceptions import (
     ServiceUnreachableError,
+    SimpleflowLabError,
     StoreError,
     StoreInUseError,
     SWFFault,
@@ -29,6 +30,7 @@ from simpleflow_lab.exceptions import (
     UnknownResourceFault,
     UnknownSessionFault,
     UsageError,
+    ValidationException,
 )
 from simpleflow_lab.http import store_keys
 from simpleflow_lab.http.client import EngineClient, connect_to_owner
@@ -63,6 +65,10 @@ RELEASE_SECONDS: Final = 1.0
 """For how long to wait until the owner has ended the polls of this process."""
 LAST_RESPONSES_SECONDS: Final = 1.0
 """For how long to wait for the responses that an owner may have sent before it died."""
+SERVING_SECONDS: Final = 2.0
+"""For how long to wait until no other process serves the store: that of the last time may be about to end."""
+HAND_OVER_SECONDS: Final = 30.0
+"""For how long to ask owners, one after the other, for the store."""
 OWNER_SECONDS: Final = 5.0
 """How long to look for the owner of a store: between two owners there may be none for a moment."""
 
@@ -110,7 +116,9 @@ class SharedStore(DelegatingService):
         self._backend: WatchableService | None = None
         self._candidate: EngineClient | None = None
         self._endpoint: Endpoint | None = None
+        self._serving = Serving(path)
         self._served: list[Endpoint] = []
+        self._handed_over: EmbeddedSWF | None = None
         self._held: tuple[EngineClient, EngineClient] | None = None
         self._polls_at: Counter[int] = Counter()
         self._polls_changed = threading.Condition()
@@ -139,8 +147,9 @@ class SharedStore(DelegatingService):
         with self._lock:
             if self._held is not None:
                 self._held[1].close()  # with this connection the session ends
-            if self._endpoint is not None:
-                self._endpoint.close()
+            for endpoint in (self._endpoint, *self._served):
+                if endpoint is not None:
+                    endpoint.close()
         if self._backend is not None:
             self._backend.close()
         if self._endpoint is not None:
@@ -151,13 +160,21 @@ class SharedStore(DelegatingService):
     ) -> tuple[Endpoint, str | None]:
         """A further endpoint, for SWF programs, with the keys of the store; and a notice for a person. See `Lab.serve`.
 
-        The caller closes the endpoint. Raises `UsageError` if another process owns the store, and `StoreError` if the
-        port is taken.
+        This process owns the store from now on. The caller closes the endpoint. Raises `UsageError` if another process
+        serves the store or does not give it away, and `StoreError` if the port is taken.
         """
+        self._take_over()
+        try:
+            return self._serve(port, poll_seconds, rotate_keys=rotate_keys)
+        except BaseException:
+            self._stop_serving()
+            raise
+
+    def _serve(self, port: int | None, poll_seconds: float | None, *, rotate_keys: bool) -> tuple[Endpoint, str | None]:
         with self._lock:
             engine, own = self.engine, self._endpoint
-            if engine is None or own is None:
-                raise UsageError("only the process that owns a store can serve it: this one talks to another's")
+            assert engine is not None
+            assert own is not None
             latest = store_keys.served_port(self.path)
             for each in ports_to_try(latest) if port is None else (port,):
                 try:
@@ -167,6 +184,7 @@ class SharedStore(DelegatingService):
                         raise
                     continue
                 break
+            endpoint.on_close = self._stop_serving
             self._served = [*(served for served in self._served if not served.closing), endpoint]
             store_keys.remember_port(self.path, endpoint.port)
             if rotate_keys:
@@ -176,6 +194,61 @@ class SharedStore(DelegatingService):
         if port is not None or latest in (None, endpoint.port):
             return endpoint, None
         return endpoint, f"port {latest}, at which the store was served before, is taken: programs need the new URL"
+
+    def _stop_serving(self) -> None:
+        """Let other processes own the store again, if this one does not serve it any more."""
+        if all(served.closing for served in self._served):
+            self._serving.release()
+
+    def _take_over(self) -> None:
+        """Own the store: no other process does so as long as this one serves it. Raises `UsageError`."""
+        if not self._serving.acquire(seconds=SERVING_SECONDS):
+            raise UsageError(f"{owner_text(self.path)} serves the store {self.path} already: use that, or end it first")
+        try:
+            until = time.monotonic() + HAND_OVER_SECONDS
+            while isinstance(owner := self._backend, EngineClient):
+                pid = owner_pid(self.path)
+                try:
+                    owner.hand_over()
+                except ServiceUnreachableError as error:  # it has just ended, or become a client itself
+                    if time.monotonic() > until:
+                        raise UsageError(f"process {pid} does not give the store {self.path} away: {error}") from None
+                except (ValidationException, UnknownOperationException) as error:
+                    why = (
+                        "its version is too old for it"
+                        if isinstance(error, UnknownOperationException)
+                        else error.message
+                    )
+                    raise UsageError(f"process {pid} does not give the store {self.path} away: {why}") from None
+                self._reconnect(owner)
+        except BaseException:
+            self._stop_serving()
+            raise
+
+    def _hand_over(self) -> None:
+        """Give the ownership to the process that asks for it, and be its client. Raises `ValidationException`."""
+        with self._lock:
+            engine = self.engine
+            if engine is None or self._closed:
+                raise StoreError(f"this process does not own the store {self.path} any more")
+            if self._clock is not None:
+                raise ValidationException("it goes by a clock of its own; end it first")
+            if self._serving.held:
+                raise ValidationException("it serves the store itself; end it first")
+            logger.info("another process takes over %s", self.path)
+            self._handed_over = engine
+            if self._endpoint is not None:
+                self._endpoint.close()
+            engine.hand_over()
+        # What this process holds is named to the next owner at once, and not with the next call.
+        threading.Thread(target=self._follow, args=(engine,), name="simpleflow-lab hand-over", daemon=True).start()
+
+    def _follow(self, engine: EmbeddedSWF) -> None:
+        """Connect to the process that has taken over from this engine."""
+        try:
+            self._reconnect(engine)
+        except SimpleflowLabError:
+            logger.info("the next owner of %s was not found; the next call looks again", self.path, exc_info=True)
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """Carry out an operation of SWF on the engine."""
@@ -362,7 +435,9 @@ class SharedStore(DelegatingService):
             assert backend is not None
             try:
                 return call(backend)
-            except ServiceUnreachableError:
+            except (ServiceUnreachableError, StoreError) as error:
+                if not isinstance(error, ServiceUnreachableError) and backend is not self._handed_over:
+                    raise
                 if attempt == MAX_OWNERS:
                     raise
                 self._reconnect(backend)
@@ -390,7 +465,10 @@ class SharedStore(DelegatingService):
         stopped: SilentOwner | None = None
         while True:
             self._check()
+            served_elsewhere = self._serving.is_elsewhere()
             try:
+                if served_elsewhere:
+                    raise StoreInUseError(self.path, owner_text(self.path))
                 self._take_ownership()
                 return
             except StoreInUseError as in_use:
@@ -401,6 +479,8 @@ class SharedStore(DelegatingService):
                     if "this process" in in_use.owner:
                         raise in_use from None
                     now = time.monotonic()
+                    if served_elsewhere:  # by a process that is about to own it
+                        deadline = now + self._owner_seconds
                     pid = owner_pid(self.path)
                     if pid is not None and is_stopped(pid):
                         deadline = now + self._owner_seconds
@@ -423,7 +503,10 @@ class SharedStore(DelegatingService):
         )
         try:
             self._endpoint = Endpoint(
-                engine, keys=store_keys.of_store(self.path), connection_file=connection_file_path(self.path)
+                engine,
+                keys=store_keys.of_store(self.path),
+                connection_file=connection_file_path(self.path),
+                hand_over=self._hand_over,
             )
         except BaseException:
             engine.close()
