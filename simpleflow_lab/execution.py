@@ -122,6 +122,8 @@ MAX_CHILDREN: Final = 30
 """Of how many executions below one its waits are told."""
 MAX_DEPTH: Final = 10
 """How many levels below it."""
+MAX_RUNS: Final = 20
+"""For how many runs a child that continues as new is followed."""
 
 
 class _Budget:
@@ -319,8 +321,8 @@ class Execution(HistoryViews):
     def _waits_down(self, depth: int, budget: _Budget) -> Iterator[Wait]:
         for wait in self._own_waits(self._folded(), self._reports()["decisionErrors"], depth):
             yield wait
-            if wait.kind == CHILD and wait.id is not None and depth < MAX_DEPTH:
-                child = self._open_child(wait.id) if budget.take() else None
+            if wait.kind == CHILD and wait.run_id is not None and depth < MAX_DEPTH:
+                child = self._open_child(wait) if budget.take() else None
                 if child is not None:
                     yield from child._waits_down(depth + 1, budget)
 
@@ -342,16 +344,17 @@ class Execution(HistoryViews):
         paused = known.get("storePaused")
         return waits if paused is None else [disk_wait(paused, workflow_id=self.workflow_id, depth=depth), *waits]
 
-    def _open_child(self, workflow_id: str) -> Execution | None:
-        """The open run of this workflow id."""
-        infos = self._service.list_open_workflow_executions(
-            domain=self.domain,
-            startTimeFilter={"oldestDate": 0},
-            executionFilter={"workflowId": workflow_id},
-            maximumPageSize=1,
-        )["executionInfos"]
-        for info in infos:
-            return Execution(self._pool, workflow_id, info["execution"]["runId"], domain=self.domain)
+    def _open_child(self, wait: Wait) -> Execution | None:
+        """The child of this row, in the run that is open now; `None` if that is not known."""
+        run_id = wait.run_id
+        for _ in range(MAX_RUNS):
+            if wait.id is None or run_id is None:
+                return None
+            child = Execution(self._pool, wait.id, run_id, domain=self.domain)
+            last = child._last_event()
+            if History([last]).close_status is None:
+                return child
+            run_id = last.attributes.get("newExecutionRunId")
         return None
 
     def describe(self) -> Mapping[str, Any]:

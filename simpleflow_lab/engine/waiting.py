@@ -123,8 +123,10 @@ def _started(
     identity = started.attributes.get("identity")
     instance = instance_of(identity)
     session = state.sessions.living.get(instance) if instance is not None else None
+    heartbeat = execution.heartbeats.get(scheduled_id) if kind == ACTIVITY else None
     return {
         **_about(execution, kind, scheduled_id),
+        **({} if heartbeat is None else {"heartbeatAt": heartbeat.at / 1000}),
         "state": "started",
         "since": to_milliseconds(started.timestamp) / 1000,
         "holder": {"identity": identity} if session is None else _client(state, session),

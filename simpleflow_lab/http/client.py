@@ -201,7 +201,10 @@ class EngineClient(DelegatingService):
 
     def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
         """See `WatchableService`."""
-        return self._own("describe_waiting", domain=domain, execution=execution)
+        try:
+            return self._own("describe_waiting", domain=domain, execution=execution)
+        except UnknownOperationException:  # an owner of version 0.1.0 does not tell
+            return {"tasks": []}
 
     def beside(self) -> EngineClient:
         """Another client of the same engine, with connections of its own on which a response may take for ever."""
@@ -253,7 +256,10 @@ class EngineClient(DelegatingService):
 
     def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
         """See `WatchableService`."""
-        return self._own("describe_reports", domain=domain, execution=execution)
+        try:
+            return self._own("describe_reports", domain=domain, execution=execution)
+        except UnknownOperationException:  # an owner of version 0.1.0 keeps no reports
+            return {"decisionErrors": [], "warnings": []}
 
     def _post(self, target: str, request: Mapping[str, Any], held: float = 0.0) -> dict[str, Any]:
         """The response to a request, which the engine may hold for `held` seconds before it answers, as it comes.

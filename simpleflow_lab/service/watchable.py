@@ -151,8 +151,8 @@ class WatchableService(SWFService, Protocol):
 
         Each has `kind`, `scheduledEventId`, `taskList`, `type` and `state` ("scheduled" or "started"); a scheduled one
         has `since`, `isDefined` (whether a process with a session defines its type) and `reason`; a started one has
-        `since`, `holder` and `isSilent`. `storePaused` says why nothing can be recorded, if nothing can. Raises
-        `UnknownResourceFault`.
+        `since`, `holder`, `isSilent` and, after a heartbeat, `heartbeatAt`. `storePaused` says why nothing can be
+        recorded, if nothing can. Raises `UnknownResourceFault`.
         """
         ...
 

@@ -18,7 +18,7 @@ from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXT
 from simpleflow_lab.swf.execution_context import latest_context, waits_in
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt
-from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
+from simpleflow_lab.views.formatting import HOVER_LIMIT, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, DISK, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
 
@@ -138,13 +138,14 @@ class _Rows:
                     what += f": {known['reason']}"
             case _:
                 where = f" in {shortened(attempt.worker)}" if attempt.worker else ""
-                what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}{_silent(known)}"
+                what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}{self._heartbeat(known)}{_silent(known)}"
         if attempt.cancel_requested:
             what += "; its cancel is requested"
         return self._wait(
             kind,
             what,
             id=attempt.id,
+            run_id=attempt.run_id,
             since=since,
             until=until,
             has_reason=bool(known.get("reason") or known.get("isSilent")),
@@ -160,6 +161,12 @@ class _Rows:
                 )
                 return f", after {shortened(why, 120)}" if why else ""
         return ""
+
+    def _heartbeat(self, task: Mapping[str, Any]) -> str:
+        at = task.get("heartbeatAt")
+        if at is None:
+            return ""
+        return f", last heartbeat {duration(max(self._folded.until.timestamp() - at, 0.0))} ago"
 
     def limits(self) -> Iterator[Wait]:
         for limit, waiting in self._context.groups:

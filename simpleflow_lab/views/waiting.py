@@ -46,6 +46,8 @@ class Wait:
     `disk` or `code`."""
     id: str | None = None
     """activityId, timerId, workflowId of a child, name of a signal; `None` where there is none."""
+    run_id: str | None = None
+    """The run of a child: its first one."""
     what: str
     """What it waits for, in words."""
     since: datetime.datetime | None = None

@@ -232,3 +232,43 @@ def test_a_decision_that_is_blocked_no_longer_is_reported_no_longer(lab: Lab) ->
     assert execution.result(LIMIT) == "mended"
     assert execution.decision_error is None
     assert len(execution.waiting_for()) == 0
+
+
+def test_a_child_that_continued_as_new_is_followed_to_the_run_that_is_open(lab: Lab) -> None:
+    class Again(Base):
+        name = "waits.rounds"
+
+        def run(self, rounds: int) -> Any:
+            if rounds:
+                self.continue_as_new(rounds - 1)
+            return self.submit(self.wait_signal("go")).result
+
+    class Above(Base):
+        name = "waits.above"
+
+        def run(self) -> Any:
+            return self.submit(Again, 2).result
+
+    execution = lab.start(Above)
+    waits = until(execution, lambda waits: of(waits, "signal"))
+    assert kinds(waits) == [(0, "child"), (1, "signal")]
+    lab.execution(waits[1].workflow_id).signal("go")
+    execution.result(LIMIT)
+
+
+def test_a_heartbeat_is_told_with_the_task_that_sends_it(lab: Lab) -> None:
+    @activity.with_attributes(name="waits.beats", task_list="waits", version="1", heartbeat_timeout=60)
+    def beats() -> None:
+        activity.heartbeat(0.5)
+        assert _release.wait(LIMIT)
+
+    class Beating(Base):
+        name = "waits.beating"
+
+        def run(self) -> Any:
+            return self.submit(beats).result
+
+    execution = lab.start(Beating)
+    until(execution, lambda waits: waits and "last heartbeat" in waits[0].what)
+    _release.set()
+    execution.result(LIMIT)
