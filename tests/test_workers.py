@@ -54,6 +54,15 @@ class Edited(Workflow):
         return self.submit(passes, "gate").result
 
 
+class HoldsUp(Workflow):
+    name = "workers-holds-up"
+    version = "1"
+    task_list = "workers-decisions"
+
+    def run(self):
+        return gates["gate"].wait(LONG)
+
+
 class Fails(Workflow):
     name = "workers-fails"
     version = "1"
@@ -300,6 +309,20 @@ def test_a_decider_says_since_when_a_decision_is_blocked_and_until_when(gate):
         assert execution.result(LONG) == "gate"
         until(lambda: decider.state == "polling")
         until(lambda: not retry_threads())
+
+
+def test_a_decider_whose_thread_is_held_up_says_so_and_goes_on(gate):
+    with Lab(":memory:") as lab:
+        held_up = lab.start(HoldsUp, task_start_to_close_timeout=2)
+        (decider,) = lab.workers
+        until(lambda: decider.state == "blocked")
+        assert decider.last_error.startswith("DecisionTooLongError")
+        other = lab.start(Fails, "x")
+        assert other.wait(LONG)
+        assert decider.state == "blocked"
+        gate.set()
+        until(lambda: held_up.status == "COMPLETED")
+        until(lambda: decider.state == "polling")
 
 
 def test_a_decider_that_stops_gives_back_what_is_blocked(gate):

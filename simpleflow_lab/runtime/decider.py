@@ -403,11 +403,13 @@ class Decider(Worker):
         else:
             self._blocked_since.pop(execution["runId"], None)
             self._context.session.release([task["taskToken"]])
-        return f"{type(error).__name__}: {error}"
+        return _text_of(error)
 
     def replace_thread(self, watched: WatchedDecision) -> None:
         """Start another thread for one whose code can't be interrupted; that one ends when its code comes back."""
         self._too_long[watched.run_id] = error = watched.error()
+        self._blocked_since.setdefault(watched.run_id, (time.time(), watched.task))
+        self.poller.last_error = _text_of(error)
         self._listener.decision_blocked(watched.task, error)
         self._blocked.replace_thread(watched.thread)
         self.poller.replace_thread(watched.thread)
@@ -422,6 +424,10 @@ _not_here: set[tuple[str, str]] = set()
 """Workflow types that this process did not define when a decision task of theirs came, of which there was a warning."""
 _warned: set[Impurity] = set()
 """Lines of which there was a warning in this process."""
+
+
+def _text_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _limit_of(events: Sequence[HistoryEvent]) -> float:
