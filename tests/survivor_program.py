@@ -1,11 +1,13 @@
 """A program for tests to kill: a chain of activities, each of which notes in a file that it ran."""
 
+import os
 import sys
 import time
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import UsageError
 
+os.environ.setdefault("SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS", "1000")  # it is killed often, and never by its activities
 store, notes, length, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 
 

@@ -40,6 +40,9 @@ from simpleflow_lab.service import aws
 
 __all__ = ["PROGRAMS", "aws"]  # aws: imported once, by the process that the others are forked from
 
+# Their processes are killed often, and never by their activities.
+os.environ.setdefault("SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS", "1000")
+
 TASKS: dict[str, Any] = {"task_list": "faults", "version": "1"}
 THREADS = 4
 LONG = 100.0
