@@ -40,9 +40,6 @@ from simpleflow_lab.service import aws
 
 __all__ = ["PROGRAMS", "aws"]  # aws: imported once, by the process that the others are forked from
 
-# Their processes are killed often, and never by their activities.
-os.environ.setdefault("SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS", "1000")
-
 TASKS: dict[str, Any] = {"task_list": "faults", "version": "1"}
 THREADS = 4
 LONG = 100.0
@@ -503,7 +500,8 @@ PROGRAMS: dict[str, Callable[..., None]] = {
 
 
 def run(connection: Connection, name: str, crash_at: str | None, arguments: tuple[Any, ...]) -> None:
-    """A process's main function."""
+    """A process's main function. It may be killed often, and never by its activities."""
+    os.environ.setdefault("SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS", "1000")
     if crash_at is not None:
         os.environ[VARIABLE] = crash_at
     report = Reporter(connection)
