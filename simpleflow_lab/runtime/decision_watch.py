@@ -29,6 +29,10 @@ _MARGIN: Final = 5.0
 it. Of a short timeout it is a quarter."""
 _STEP: Final = 0.25
 """Seconds between two checks."""
+_SUSPENDED_AFTER: Final = 2.0
+"""Seconds between two checks in which the process was suspended, if it used little processor time: then no code has
+run long. Code that keeps the interpreter for itself uses it."""
+_SUSPENDED_SHARE: Final = 0.25
 _GRACE: Final = 1.0
 """Seconds in which interrupted code should end."""
 
@@ -64,7 +68,11 @@ class WatchedDecision:
     thread: int
     """The identifier of the thread that makes it."""
     began: float
-    """When the code began to run, by `time.monotonic`."""
+    """When the code began to run, by `time.monotonic`; later by the time for which the process was suspended since."""
+    checked_at: float
+    """When it was last checked, by `time.monotonic`."""
+    used: float
+    """How much processor time the process had used by then, in seconds."""
     limit: float
     """How many seconds the code may run."""
     line: str = ""
@@ -118,8 +126,16 @@ class DecisionWatch:
     def begin(self, task: Mapping[str, Any], module: str, limit: float, decider: WatchedDecider) -> WatchedDecision:
         """This thread's code may run for `limit` seconds from now until `end` is called."""
         thread = threading.get_ident()
+        now = time.monotonic()
         watched = WatchedDecision(
-            decider=decider, task=task, module=module, thread=thread, began=time.monotonic(), limit=limit
+            decider=decider,
+            task=task,
+            module=module,
+            thread=thread,
+            began=now,
+            checked_at=now,
+            used=time.process_time(),
+            limit=limit,
         )
         with self._changed:
             self._running[thread] = watched
@@ -154,7 +170,12 @@ class DecisionWatch:
                 self._check(watched)
 
     def _check(self, watched: WatchedDecision) -> None:
-        lasted = time.monotonic() - watched.began
+        now, used = time.monotonic(), time.process_time()
+        pause = now - watched.checked_at
+        if pause > _SUSPENDED_AFTER and used - watched.used < pause * _SUSPENDED_SHARE:
+            watched.began += pause
+        watched.checked_at, watched.used = now, used
+        lasted = now - watched.began
         if lasted < min(SLOW_AFTER, watched.limit):
             return
         watched.line = _line_in(watched) or watched.line

@@ -1,4 +1,4 @@
-"""Processes are suspended (SIGSTOP) for longer than the timeouts of what they do: nothing times out."""
+"""Processes are suspended (SIGSTOP) for longer than the timeouts of what they do: nothing times out or is slow."""
 
 from __future__ import annotations
 
@@ -103,4 +103,30 @@ def test_the_owner_of_the_store_and_a_client(start: Start, tmp_path: Path, who: 
     suspend(*(process for process, name in ((owner, "owner"), (naps, "client")) if who in (name, "both")))
     assert naps.communicate(timeout=60)[0] == "result [7, 7]\n"
     owner.communicate("\n", timeout=60)
+    assert timeouts(tmp_path) == []
+
+
+SLOW_DECISION = """
+import os, sys, time
+from simpleflow_lab import Lab, Workflow
+
+class Slow(Workflow):
+    name, version, task_list = "slow", "1", "s"
+    decision_tasks_timeout = 8
+    def run(self):
+        os.write(1, b"deciding\\n")
+        for _ in range(20):
+            time.sleep(0.05)
+        return 7
+
+with Lab(sys.argv[1]) as lab:
+    execution = lab.start(Slow, workflow_id="x")
+    print("result", execution.result(timeout=120), [each for each in execution.warnings if "has run for" in each])
+"""
+
+
+def test_code_that_decides_is_not_slow_because_its_process_was_suspended(start: Start, tmp_path: Path) -> None:
+    slow = start(SLOW_DECISION)
+    suspend(slow)
+    assert slow.communicate(timeout=60)[0] == "result 7 []\n"
     assert timeouts(tmp_path) == []
