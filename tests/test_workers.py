@@ -137,6 +137,19 @@ def test_a_process_that_serves_activities_serves_those_that_it_defines_and_no_de
         assert execution.result(LONG) == ["gate"]
 
 
+def test_a_process_that_serves_activities_serves_those_that_it_defines_later(gate):
+    name = "workers-defined-later"
+    with Lab(":memory:", serve="activities") as lab:
+        lab.start(Passes, "gate", 1)
+        assert not lab.workers.of(name)
+        activity.with_attributes(name="workers.later", version="1", task_list=name)(print)
+        until(lambda: [worker.state for worker in lab.workers.of(name)] == ["polling"])
+        assert lab.workers.of(name).stop(seconds=LONG)
+        activity.with_attributes(name="workers.later", version="2", task_list=name)(print)
+        assert [worker.state for worker in lab.workers.of(name)] == ["stopped"]
+    del activity.registry["workers.later", "1"], activity.registry["workers.later", "2"]
+
+
 def test_without_a_task_list_those_of_what_this_process_defines_are_served():
     with Lab(":memory:", serve="nothing") as lab:
         assert "workers-etl" in [worker.task_list for worker in lab.start_workers()]

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab import activity, workflow
+from simpleflow_lab.activity import Activity
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
@@ -94,6 +95,7 @@ class WorkerPool:
         self._stopped = False
         self._automatic = SERVE[serve]
         self._serve = serve
+        self._follows_definitions = False
         self._captured_output = CapturedOutput()
 
     # -- starting --
@@ -115,13 +117,25 @@ class WorkerPool:
         """Start the decider of an execution that somebody starts here, by the automatic policy.
 
         That somebody asks for it: a decider that was stopped starts again. A process that makes no decisions learns no
-        task lists from them; so it serves those of the activities that it defines.
+        task lists from them; so it serves those of the activities that it defines, now and later.
         """
         if DECIDER in self._automatic:
             self.start_decider(task_list)
         elif ACTIVITY_WORKER in self._automatic:
+            with self._lock:
+                if not (self._follows_definitions or self._stopped):
+                    self._follows_definitions = True
+                    activity.registry.subscribe(self._serve_definition)
             for each in self.task_lists_of_activities():
                 self._serve_activities(each)
+
+    def _serve_definition(self, definition: Activity) -> None:
+        """Start an activity worker for the task list of an activity that was just defined."""
+        task_list = self._task_list_of(definition)
+        if DECIDER not in self._automatic and task_list not in self._workers:
+            # In a thread: a definition does not wait for a service, and does not fail with it.
+            name = f"start of the activity worker of {task_list}"
+            threading.Thread(target=self._serve_activities, args=(task_list,), name=name, daemon=True).start()
 
     def serve_history(self, events: Iterable[HistoryEvent]) -> None:
         """Start deciders and activity workers for every task list that this history names, by the automatic policy.
@@ -195,9 +209,11 @@ class WorkerPool:
 
     def task_lists_of_activities(self) -> list[str]:
         """The task lists of the activities that this process defines."""
+        return sorted({self._task_list_of(definition) for definition in list(activity.registry.values())})
+
+    def _task_list_of(self, definition: Activity) -> str:
         default = self.context.activity_defaults["task_list"]
-        definitions = list(activity.registry.values())
-        return sorted({default if "task_list" in each.unset else each.task_list for each in definitions})
+        return default if "task_list" in definition.unset else definition.task_list
 
     def task_lists_of_workflows(self) -> list[str]:
         """The task lists of the workflows that this process defines."""
@@ -242,6 +258,7 @@ class WorkerPool:
         """
         with self._lock:
             self._stopped = True
+            activity.registry.unsubscribe(self._serve_definition)
             served: list[Worker] = [*self._deciders.values(), *self._workers.values()]
         pollers = [each.poller for each in served]
         for each in served:
