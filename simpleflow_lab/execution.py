@@ -224,7 +224,7 @@ class Execution(HistoryViews):
         """
         if tail is not None and tail < 0:
             raise UsageError(f"tail is how many records are shown, not {tail}")
-        self._pool.context.log.flush()
+        self._pool.context.log.offer()
         attempts = attempts_by_start(self.history(), self._folded().attempts)
         rows = ((number, *record) for number, record in self._log_records())
         return execution_log(rows, attempts, task=task, source=source, text=text, tail=tail)
@@ -236,7 +236,7 @@ class Execution(HistoryViews):
         after, first, closed = 0, True, False
         while not closed:
             closed = self._is_closed  # before its log is read: what it wrote is there then
-            self._pool.context.log.flush()
+            self._pool.context.log.offer()
             records = self._log_records(after)
             attempts = attempts_by_start(self.history(), self._folded().attempts)
             rows = ((number, *record) for number, record in records)

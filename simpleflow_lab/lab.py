@@ -245,14 +245,18 @@ class Lab:
         # The decider first: an execution of milliseconds should not wait for its decider's thread to start.
         self._pool.serve_execution(request["taskList"]["name"])
         # The workflow's output goes where the output of this call goes.
-        self._pool.set_output_context(request["workflowId"], contextvars.copy_context())
+        other = self._pool.set_output_context(request["workflowId"], contextvars.copy_context())
         attached = False
         try:
             run_id = self.service.start_workflow_execution(
                 domain=self.domain, workflowType={"name": name, "version": version}, input=text, **request
             )["runId"]
         except WorkflowExecutionAlreadyStartedFault:
-            run_id = self._open_run_like(request["workflowId"], name, version, text)
+            try:
+                run_id = self._open_run_like(request["workflowId"], name, version, text)
+            except UsageError:
+                self._pool.set_output_context(request["workflowId"], other)
+                raise
             attached = True
         execution = self._execution(request["workflowId"], run_id, attached=attached)
         if attached:

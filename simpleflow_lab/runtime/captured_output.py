@@ -127,24 +127,27 @@ def shows_in_cells(stream: Any) -> bool:
 
 
 class TaskStream:
-    """Replaces a stream of `sys` while a Lab serves."""
+    """Replaces a stream of `sys` while a Lab serves. All but `write` is the stream's below.
 
-    def __init__(self, name: str, stream: Any):
-        self.name, self.stream = name, stream
+    Who sets an attribute, as IPython sets `write` for the time of a cell, sets this one's, and puts it back.
+    """
+
+    def __init__(self, source: str, below: Any):
+        self._source, self._below = source, below
 
     def write(self, text: str) -> int:
         """Write a text: of a task, where its output goes; any other, to the stream below."""
-        task = _current.get()
+        task, below = _current.get(), self._below
         if task is None or _state.passing_on or not isinstance(text, str):
-            return int(self.stream.write(text) or 0)
+            return int(below.write(text) or 0)
         if task.is_here:
             if not _state.handling and threading.get_ident() not in replaying_threads:
-                task.capture(self.name, text)
-            task.show(self.stream, text)
+                task.capture(self._source, text)
+            task.show(below, text)
         elif _child is not None:
-            _child.write(self, text)
+            _child.write(self._source, below, text)
         else:
-            self.stream.write(text)
+            below.write(text)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -153,7 +156,12 @@ class TaskStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
+        return getattr(stream_below(self), name)
+
+
+def stream_below(stream: Gate | TaskStream) -> Any:
+    """The stream that another one stands for."""
+    return stream.stream if isinstance(stream, Gate) else object.__getattribute__(stream, "_below")
 
 
 # -- what is replaced --------------------------------------------------------------------------------------------------
@@ -210,7 +218,7 @@ def _remove_streams() -> None:
     for name in _STREAMS:
         above, stream = _below_gates(name)
         if isinstance(stream, TaskStream):
-            _set_stream(name, above, stream.stream)
+            _set_stream(name, above, stream_below(stream))
 
 
 def _below_gates(name: str) -> tuple[Gate | None, Any]:
@@ -343,12 +351,12 @@ class _Child:
     def __init__(self, forward: Forward):
         self.forward = forward
 
-    def write(self, stream: TaskStream, text: str) -> None:
+    def write(self, source: str, stream: Any, text: str) -> None:
         """Write a text; what handlers write is in the log already, and is only to be shown."""
         if _state.handling:
-            self.forward("show", stream.name, text)
+            self.forward("show", source, text)
         else:
-            stream.stream.write(text)
+            stream.write(text)
 
 
 _child: _Child | None = None
@@ -367,7 +375,7 @@ def streams_below(name: str) -> list[Any]:
     """The stream of `sys` with this name, and those that it stands for."""
     streams = [getattr(sys, name)]
     while isinstance(streams[-1], Gate | TaskStream):
-        streams.append(streams[-1].stream)
+        streams.append(stream_below(streams[-1]))
     return streams
 
 

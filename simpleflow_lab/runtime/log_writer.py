@@ -156,10 +156,7 @@ class LogWriter:
             if line[:3] == (execution, task, started_event_id) and (text := self._lines.pop(line, None)):
                 self.add(execution, task, started_event_id, line.source, text.rstrip("\r").rpartition("\r")[2])
         if execution in self._buffers or execution in self._in_flight:
-            try:
-                self.flush()
-            except (ServiceUnreachableError, StoreError) as error:
-                logger.debug("logs wait: %s", error)
+            self.offer()
 
     def add(
         self, execution: LoggedExecution, task: str | None, started_event_id: int | None, source: str, text: str
@@ -180,7 +177,10 @@ class LogWriter:
                     self._buffered -= 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="simpleflow-lab logs", daemon=True)
-                contextvars.Context().run(self._thread.start)
+                try:
+                    contextvars.Context().run(self._thread.start)
+                except RuntimeError:  # the interpreter ends: `stop` hands over what came
+                    self._thread = None
         self._came.set()
 
     @property
@@ -204,6 +204,13 @@ class LogWriter:
                     self._hand_over(execution, buffer)
             finally:
                 self._put_back()
+
+    def offer(self) -> None:
+        """Hand over what was added before, as far as the service takes it for now."""
+        try:
+            self.flush()
+        except (ServiceUnreachableError, StoreError) as error:
+            logger.debug("logs wait: %s", error)
 
     def stop(self) -> None:
         """Hand over what was added before; what the service does not take is given up."""

@@ -38,9 +38,12 @@ class OutputContexts:
                 found = _by_place[place] = cls()
             return found
 
-    def put(self, domain: str, workflow_id: str, context: contextvars.Context) -> None:
-        """The output of this execution belongs where the output of this context does."""
-        self._contexts.put((domain, workflow_id), context)
+    def put(self, domain: str, workflow_id: str, context: contextvars.Context | None) -> None:
+        """The output of this execution belongs where the output of this context does; `None` forgets the execution."""
+        if context is None:
+            self._contexts.drop((domain, workflow_id))
+        else:
+            self._contexts.put((domain, workflow_id), context)
 
     def get(self, domain: str, workflow_id: str) -> contextvars.Context | None:
         """The context of this execution; `None` if this process neither started nor resumed it."""

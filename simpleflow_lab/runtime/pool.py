@@ -109,9 +109,12 @@ class WorkerPool:
     def serve(self, serve: str) -> None:
         self._serve, self._automatic = serve, SERVE[serve]
 
-    def set_output_context(self, workflow_id: str, context: contextvars.Context) -> None:
-        """Run the code of this execution in this context, which says where its output goes."""
-        self.context.output_contexts.put(self.context.domain, workflow_id, context)
+    def set_output_context(self, workflow_id: str, context: contextvars.Context | None) -> contextvars.Context | None:
+        """Run the code of this execution in this context, which says where its output goes; gives the one before."""
+        contexts, domain = self.context.output_contexts, self.context.domain
+        before = contexts.get(domain, workflow_id)
+        contexts.put(domain, workflow_id, context)
+        return before
 
     def serve_execution(self, task_list: str) -> None:
         """Start the decider of an execution that somebody starts here, by the automatic policy.

@@ -112,6 +112,24 @@ def test_an_execution_prints_in_its_own_cell_while_others_go_on(kernel: Kernel, 
         assert lines(late) == [line for line in said(f"at-once-{n}") if not line.startswith("workflow")]
 
 
+def test_the_latest_cell_that_takes_it_up_gets_the_output_and_one_that_is_refused_does_not(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    start = f"labs[0].start(Says, 'again', {str(gate)!r}, workflow_id='again')"
+    begun = kernel.send(start)
+    kernel.wait(begun, until=lambda reply: "workflow" in reply.stdout, ended=True)
+    again = kernel.send(f"execution = {start.replace('labs[0]', 'labs[1]')}")
+    assert kernel.wait(again).error is None
+    refused = kernel.run("labs[2].start(Says, 'other', workflow_id='again')")
+    gate.touch()
+    late = kernel.wait(again, until=lambda reply: "done" in reply.stdout, ended=True)
+
+    assert refused.error is not None
+    assert refused.error.startswith("UsageError: an open execution has the id")
+    assert lines(late) == [line for line in said("again") if not line.startswith("workflow")]
+
+
 def test_threads_and_handlers_of_a_task_write_into_its_cell(kernel: Kernel, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     begun = kernel.send(f"found = labs[0].start(SaysInThread, 'of', {str(gate)!r})")
