@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from simpleflow_lab.commands.parameters import Number
 from simpleflow_lab.commands.records import Record
 from simpleflow_lab.commands.session import Session
 
@@ -41,7 +42,7 @@ class EngineStarted(Record):
 )
 @click.option(
     "--poll-seconds",
-    type=click.FloatRange(0, 55),
+    type=Number(0, 55),
     metavar="SECONDS",
     help="Answer a poll without a task after this time.  [default: 50]",
 )

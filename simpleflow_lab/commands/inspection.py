@@ -14,6 +14,7 @@ import click
 from simpleflow_lab.commands.files import write_file
 from simpleflow_lab.commands.parameters import (
     Function,
+    Number,
     Target,
     Word,
     one_domain,
@@ -65,7 +66,7 @@ class Executions(ListingRecord):
     "-d",
     "--started-since",
     "days",
-    type=click.FloatRange(min=0, max=36_500),
+    type=Number(min=0, max=36_500),
     default=DEFAULT_DAYS,
     show_default=True,
     metavar="DAYS",

@@ -7,6 +7,7 @@ A value is checked before a command does anything. The name of a click type tell
 from __future__ import annotations
 
 import functools
+import math
 import re
 import urllib.parse
 from collections.abc import Callable, Collection
@@ -71,6 +72,17 @@ class Seconds(_Type):
             return str(int(value))
         also = ", or NONE" if self._none else ""
         self.fail(f"{value!r} is no timeout: whole seconds from 1 to {_MAX_SECONDS}{also}", param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number in a range. "nan" is none, which click takes to be in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
 
 
 class Tags(_Type):

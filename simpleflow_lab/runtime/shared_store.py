@@ -210,16 +210,13 @@ class SharedStore(DelegatingService):
                 pid = owner_pid(self.path)
                 try:
                     owner.hand_over()
-                except ServiceUnreachableError as error:  # it has just ended, or become a client itself
+                except (ValidationException, UnknownOperationException) as error:
+                    why = "its version is too old" if isinstance(error, UnknownOperationException) else error.message
+                    raise UsageError(f"process {pid} does not give the store {self.path} away: {why}") from None
+                except (ServiceUnreachableError, SWFFault) as error:  # it is about to end, or a client itself by now
                     if time.monotonic() > until:
                         raise UsageError(f"process {pid} does not give the store {self.path} away: {error}") from None
-                except (ValidationException, UnknownOperationException) as error:
-                    why = (
-                        "its version is too old for it"
-                        if isinstance(error, UnknownOperationException)
-                        else error.message
-                    )
-                    raise UsageError(f"process {pid} does not give the store {self.path} away: {why}") from None
+                    time.sleep(0.05)
                 self._reconnect(owner)
         except BaseException:
             self._stop_serving()

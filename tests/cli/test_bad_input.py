@@ -91,7 +91,8 @@ LOOKS = [
     ["workflow.info", "-d", "x", "lab", "b1", "r"],
     ["workflow.info", "x" * 300], ["workflow.info", "\x1b[2J"], ["workflow.list", "nodomain"],
     ["workflow.list", "lab", "--domain", "other"], ["workflow.list", "-s", "broken"], ["workflow.list", "-d", "-1"],
-    ["workflow.list", "-d", "soon"], ["workflow.tasks", "b1", "-n", "0"], ["workflow.tasks", "b1", "-n", "x"],
+    ["workflow.list", "-d", "nan"], ["workflow.list", "-d", "soon"],
+    ["workflow.tasks", "b1", "-n", "0"], ["workflow.tasks", "b1", "-n", "x"],
     ["workflow.tasks", "b1", "--file", "x.json"], ["workflow.history", "b1", "-o", "xml"],
     ["workflow.history", "b1", "--output-file", "/no/such/folder/x"], ["gantt", "b1"], ["gantt", "b1", "-o", "/"],
     ["gantt"], ["open"], ["open", "/no/such/file"], ["open", "/"], ["workflow.terminate", "b1"],
@@ -99,6 +100,11 @@ LOOKS = [
     ["workflow.terminate"], ["workflow.signal"], ["workflow.signal", "go"], ["workflow.signal", "go", "b1", "-i", "{"],
     ["workflow.signal", "go", "b1"], ["workflow.signal", "", "b1"], ["resume", "nosuch"],
     ["resume", "--module", "nosuch_module"], ["resume", "--module", "../x"], ["info", "nosection"], ["help", "nosuch"],
+]  # fmt: skip
+ENGINE = [
+    ["engine.start", "--poll-seconds", "nan"], ["engine.start", "--poll-seconds", "56"],
+    ["engine.start", "--poll-seconds", "-1"], ["engine.start", "--port", "65536"], ["engine.start", "--port", "http"],
+    ["engine.start", "--rotate-keys=1"], ["engine.start", "b1"],
 ]  # fmt: skip
 GLOBAL = [
     ["workflow.strat"], ["--nosuch", "info"], ["--format", "xml", "info"], ["--color", "maybe", "info"],
@@ -110,6 +116,7 @@ CASES = [
     *(with_input(text) for text in INPUTS),
     *OPTIONS,
     *LOOKS,
+    *ENGINE,
     *GLOBAL,
 ]
 

@@ -39,6 +39,10 @@ def suite(seed: int, *, quick: bool) -> dict[str, Callable[[Path], Figures]]:
         "F13 full disk": lambda folder: trials.small_disks(folder, size(10)),
         "engine.start ended": lambda folder: restarts.boto3_programs(folder, [signal.SIGTERM] * size(10), seed),
         "engine.start killed": lambda folder: restarts.boto3_programs(folder, [signal.SIGKILL] * size(10), seed),
+        "engine.start takes over": lambda folder: restarts.hand_overs(folder, [signal.SIGTERM] * size(20), seed),
+        "engine.start takes over and is killed": lambda folder: restarts.hand_overs(
+            folder, [signal.SIGTERM, signal.SIGKILL] * size(10), seed
+        ),
         "F17 shared store": lambda folder: trials.shared_store(folder, 10 if quick else 60, seed),
         "killed processes": lambda folder: several.killed_processes(folder, size(200), seed),
         "suspended processes": lambda folder: several.suspended_processes(folder, 8.0 if quick else 30.0),

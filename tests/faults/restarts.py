@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.faults.findings import Figures, check_store
+from simpleflow_lab.engine.ownership import owner_pid
+from tests.faults.findings import Figures, check_results, check_store
+from tests.faults.processes import Process
 from tests.foreign import boto3_program
 from tests.foreign.boto3_program import DOMAIN, LIST, STEP, STEPS, TYPE, patiently
 from tests.served import Served
@@ -72,6 +74,51 @@ def boto3_programs(folder: Path, ends: Sequence[signal.Signals], seed: int) -> F
         with served:
             served.end()
     _check(path, reports, figures, killed=signal.SIGKILL in ends, wanted=EXECUTIONS * len(ends))
+    return figures
+
+
+def hand_overs(folder: Path, ends: Sequence[signal.Signals], seed: int) -> Figures:
+    """Two kernels work on a store; `engine.start` takes it over from the one that owns it, and ends, again and again.
+
+    Nothing that the kernels hold may wait for a timeout; only an engine that is killed may lose what it gave out.
+    """
+    figures = Figures(seeds=[seed])
+    chance = random.Random(seed)
+    path = folder / "handed-over.sqlite"
+    kernels = [Process("kernel", str(path), name) for name in ("k1", "k2")]
+    try:
+        for kernel in kernels:
+            kernel.wait_for("open")
+        for end in ends:
+            with Served(str(path)) as served:
+                for kernel in kernels:
+                    kernel.read(chance.uniform(0.2, 0.8))
+                if owner_pid(str(path)) != served.process.pid:
+                    figures.wrong.append(f"process {owner_pid(str(path))} owns the store, and not the engine")
+                served.end(end)
+            figures.kills += end is signal.SIGKILL
+            figures.faults[f"engine ended by {end.name}"] += 1
+            for kernel in kernels:
+                kernel.read(chance.uniform(0.2, 0.8))
+        for order, report in (("finish", "done"), ("stop", "")):
+            for kernel in kernels:
+                kernel.order(order)
+            for kernel in kernels if report else ():
+                kernel.wait_for(report)
+        for kernel in kernels:
+            if code := kernel.finish():
+                figures.wrong.append(f"a kernel ended with {code}: {kernel.reports[-2:]}")
+    finally:
+        for kernel in kernels:
+            kernel.kill()
+    reports = [words for kernel in kernels for words in kernel.reports]
+    figures.add_reports(reports)
+    found = check_store(path, reports, figures)
+    check_results(found, figures)
+    timed_out = sum(event.type.endswith("TimedOut") for each in found.values() for event in each.history)
+    figures.faults["timeouts"] += timed_out
+    if timed_out and signal.SIGKILL not in ends:
+        figures.wrong.append(f"no engine was killed, and there are {timed_out} timeouts")
     return figures
 
 

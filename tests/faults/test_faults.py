@@ -107,3 +107,12 @@ def test_programs_made_with_boto3_alone_go_on_when_the_engine_is_started_again(
     figures = restarts.boto3_programs(tmp_path, ends, seed=7)
     assert fine(figures)
     assert figures.executions == restarts.EXECUTIONS * len(ends)
+
+
+@pytest.mark.parametrize(
+    "ends", [[signal.SIGTERM], *trials([[signal.SIGTERM] * 4, [signal.SIGTERM, signal.SIGKILL] * 2])]
+)
+def test_kernels_that_work_hand_their_store_over_and_take_it_back(tmp_path: Path, ends: list[signal.Signals]) -> None:
+    figures = restarts.hand_overs(tmp_path, ends, seed=7)
+    assert fine(figures)
+    assert figures.executions
