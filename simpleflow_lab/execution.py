@@ -166,10 +166,10 @@ class Execution(HistoryViews):
         return {"workflowId": self.workflow_id, "runId": self.run_id}
 
     def __repr__(self) -> str:
-        folded = self._folded()
+        folded, known = self._look()
         history = folded.history
         if history.close_status is None:
-            why = phrase(self._waits_of(folded))
+            why = phrase(self._waits_with(folded, known))
             why = f", waits for {why}" if why else ""
         else:
             reason = history[-1].attributes.get("reason")
@@ -187,10 +187,17 @@ class Execution(HistoryViews):
     def _folded(self) -> FoldedHistory:
         return self._of_fold(lambda fold: fold.folded(_now()))
 
-    def _of_fold(self, question: Callable[[HistoryFold], T]) -> T:
+    def _look(self) -> tuple[FoldedHistory, Mapping[str, Any]]:
+        """The history, and what `describe_waiting` says. While nothing can be recorded, it is what was read before."""
+        known = self._service.describe_waiting(domain=self.domain, execution=self._execution)
+        is_paused = "storePaused" in known
+        return self._of_fold(lambda fold: fold.folded(_now()), fetch=not is_paused), known
+
+    def _of_fold(self, question: Callable[[HistoryFold], T], *, fetch: bool = True) -> T:
         """The answer of the fold, once the new events have been fed to it."""
         with self._fetching:
-            self._fetch()
+            if fetch:
+                self._fetch()
             # A fold that an interrupt left half way is forgotten: the next view folds the whole history.
             fold, self._fold = self._fold, HistoryFold()
             fold.feed(self._events[fold.mark :])
@@ -319,7 +326,8 @@ class Execution(HistoryViews):
         return description_in_words(description, blocked[0] if blocked else None)
 
     def _waits_down(self, depth: int, budget: _Budget) -> Iterator[Wait]:
-        for wait in self._own_waits(self._folded(), self._reports()["decisionErrors"], depth):
+        folded, known = self._look()
+        for wait in self._own_waits(folded, known, self._reports()["decisionErrors"], depth):
             yield wait
             if wait.kind == CHILD and wait.run_id is not None and depth < MAX_DEPTH:
                 child = self._open_child(wait) if budget.take() else None
@@ -329,17 +337,23 @@ class Execution(HistoryViews):
     def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
         if folded.history.close_status is not None:
             return []
+        known = self._service.describe_waiting(domain=self.domain, execution=self._execution)
+        return self._waits_with(folded, known)
+
+    def _waits_with(self, folded: FoldedHistory, known: Mapping[str, Any]) -> list[Wait]:
+        """Its own waits, and what blocks those below it."""
         errors = self._reports()["decisionErrors"]
         below = [
             blocked_wait(error, workflow_id=error["execution"]["workflowId"], depth=1)
             for error in errors
             if error["execution"] != self._execution
         ]
-        return [*self._own_waits(folded, errors), *below]
+        return [*self._own_waits(folded, known, errors), *below]
 
-    def _own_waits(self, folded: FoldedHistory, errors: Sequence[Mapping[str, Any]], depth: int = 0) -> list[Wait]:
+    def _own_waits(
+        self, folded: FoldedHistory, known: Mapping[str, Any], errors: Sequence[Mapping[str, Any]], depth: int = 0
+    ) -> list[Wait]:
         own = [error for error in errors if error["execution"] == self._execution]
-        known = self._service.describe_waiting(domain=self.domain, execution=self._execution)
         waits = waits_of(folded, workflow_id=self.workflow_id, depth=depth, tasks=known["tasks"], errors=own)
         paused = known.get("storePaused")
         return waits if paused is None else [disk_wait(paused, workflow_id=self.workflow_id, depth=depth), *waits]

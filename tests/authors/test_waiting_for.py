@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from simpleflow_lab import Execution, Group, Lab, Workflow, activity, futures, open_history
 from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError
 from simpleflow_lab.retry import Retry
+from simpleflow_lab.runtime.shared_store import SharedStore
 from simpleflow_lab.views.waiting import Wait, Waits
 
 LIMIT = 30.0
@@ -272,3 +274,32 @@ def test_a_heartbeat_is_told_with_the_task_that_sends_it(lab: Lab) -> None:
     until(execution, lambda waits: waits and "last heartbeat" in waits[0].what)
     _release.set()
     execution.result(LIMIT)
+
+
+def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab.sqlite") as opened:
+        assert isinstance(opened.service, SharedStore)
+        assert opened.service.engine is not None
+        store = opened.service.engine._durable.store
+
+        def allow(pages: int) -> None:
+            store._query(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchall())
+
+        execution = opened.start(Signals)
+        until(execution, lambda waits: of(waits, "signal"))
+        allow(1)
+        sending = threading.Thread(target=execution.signal, args=("go", f'"{"x" * 30_000}"'), daemon=True)
+        sending.start()
+        try:
+            deadline = time.monotonic() + LIMIT
+            while store.paused is None:  # before that, a look at the history would wait for what is being written
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            waits = execution.waiting_for()
+            assert [wait.kind for wait in waits][:2] == ["disk", "signal"]
+            assert "waits for the disk" in repr(execution)
+        finally:
+            allow(1 << 30)
+        sending.join(LIMIT)
+        assert not sending.is_alive()
+        assert not of(until(execution, lambda waits: not of(waits, "signal")), "disk")
