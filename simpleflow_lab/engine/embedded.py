@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
-from simpleflow_lab.engine import tokens, validation, visibility, waiting
+from simpleflow_lab.engine import polls_and_tasks, tokens, validation, visibility
 from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, serves_of
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
@@ -337,14 +337,14 @@ class EmbeddedSWF:
 
     def pollers(self, *, domain: str) -> Answer:
         """See `WatchableService`."""
-        return self._in_transaction(lambda state: {"pollers": waiting.pollers(state, domain)})
+        return self._in_transaction(lambda state: {"pollers": polls_and_tasks.pollers(state, domain)})
 
     def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
         """See `WatchableService`."""
 
         with self._durable.lock:
             found = self._durable.state.open.get(_run_of(self._durable.state, domain, execution).key)
-            tasks = [] if found is None else waiting.open_tasks(self._durable.state, found)
+            tasks = [] if found is None else polls_and_tasks.open_tasks(self._durable.state, found)
         paused = self._durable.paused
         return {"tasks": tasks} if paused is None else {"tasks": tasks, "storePaused": paused}
 
