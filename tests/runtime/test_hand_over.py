@@ -157,6 +157,32 @@ def test_a_kernel_that_serves_the_store_takes_it_over_too_and_keeps_it_until_it_
     assert owns(lab)
 
 
+def test_an_owner_that_is_closed_is_followed_by_its_client_which_keeps_what_it_holds(store: str) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNS, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    with owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        with Lab(store) as lab:
+            execution = lab.start(Works)
+            assert begun.wait(LONG)
+            assert not owns(lab)
+            owner.communicate("stop\n")
+            go_on.set()
+            assert execution.result(LONG) == 2
+            assert owns(lab)
+            assert not [event.type for event in execution.history() if event.type.endswith("TimedOut")]
+            assert runs == [1]
+
+
+OWNS = """
+import sys
+from simpleflow_lab import Lab
+with Lab(sys.argv[1]):
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
 SERVES = """
 import sys
 from simpleflow_lab import Lab
