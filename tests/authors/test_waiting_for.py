@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Execution, Group, Lab, Workflow, activity, futures, open_history
+from simpleflow_lab.cli.progress import live_text
 from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError
+from simpleflow_lab.notebook.live_status import status_html
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.runtime.shared_store import SharedStore
 from simpleflow_lab.views.waiting import Wait, Waits
@@ -303,3 +305,49 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
         sending.join(LIMIT)
         assert not sending.is_alive()
         assert not of(until(execution, lambda waits: not of(waits, "signal")), "disk")
+
+
+def test_a_queued_activity_says_that_all_workers_are_busy() -> None:
+    class Two(Base):
+        name = "waits.two"
+
+        def run(self) -> Any:
+            return [future.result for future in [self.submit(hold, n) for n in range(2)]]
+
+    _release.clear()
+    with Lab(":memory:", activity_threads=1) as lab:
+        try:
+            execution = lab.start(Two)
+            waits = until(execution, lambda waits: len(waits) == 2 and "busy" in waits[0].what)
+            assert waits[0].what.endswith("is queued in task list waits: 1 poller busy")
+            assert " runs in " in waits[1].what
+            assert "busy" in repr(execution)
+        finally:
+            _release.set()
+        assert execution.result(LIMIT) == [0, 1]
+
+
+def test_the_live_status_says_why_nothing_goes_on() -> None:
+    evil = "<b>go<i>"
+
+    class Evil(Base):
+        name = "waits.evil"
+
+        def run(self) -> Any:
+            return self.submit(self.wait_signal(evil)).result
+
+    with Lab(":memory:") as lab:
+        execution = lab.start(Evil, workflow_id="evil-1")
+        deadline = time.monotonic() + LIMIT
+        while not (progress := execution.progress()).waits:  # it is told when it has lasted a second
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert progress.waits == f"signal {evil}"
+        assert f"waits for signal {evil}" in live_text("evil-1", progress)
+        shown = status_html(execution, progress)
+        assert "waits for signal &lt;b&gt;go&lt;i&gt;" in shown
+        assert "<strong>waits for</strong>" in execution._repr_html_()
+        assert evil not in shown + execution._repr_html_()
+        execution.signal(evil)
+        execution.result(LIMIT)
+        assert execution.progress().waits == ""
