@@ -285,7 +285,6 @@ class EmbeddedSWF:
             if definitions is not None:
                 session.definitions = definitions
             if serves is not None:
-                state.end_polls(session, session.serves - serves)
                 session.serves = serves
             state.match_all()
             return {"differing": state.sessions.differing(session)}

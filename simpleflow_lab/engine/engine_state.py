@@ -388,14 +388,6 @@ class EngineState:
         session.held.clear()
         self.match_all()
 
-    def end_polls(self, session: ClientSession, keys: Iterable[ListKey]) -> None:
-        """End the polls of a session on these task lists without a task: its process serves them no longer."""
-        for key in keys:
-            found = self._task_lists.get(key)
-            for poll in found.polls() if found is not None else ():
-                if poll.session is session:
-                    poll.wake()
-
     def is_held(self, task: HeldTask) -> bool:
         """Whether this task is still started, and not closed."""
         execution = self.open.get(task.key)

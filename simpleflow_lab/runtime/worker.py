@@ -176,12 +176,8 @@ class Worker(abc.ABC):
         """
         fewer = checked_count(count) < self.poller.limit
         self.poller.limit = count
-        if fewer and self.was_started and not self.poller.is_stopping:
-            # Not serving the list for a moment ends the polls that wait, at an engine of another process, too.
-            self._context.session.stop_serving(*self._served)
-            self._context.session.flush()
-            self._context.session.serve(*self._served)
-            self.release_polls()  # where another Lab of this process serves the list
+        if fewer:
+            self.release_polls()
 
     def take_no_more(self) -> None:
         """Take no more tasks after those at hand; the caller releases the polls that wait."""

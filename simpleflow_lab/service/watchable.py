@@ -116,7 +116,7 @@ class WatchableService(SWFService, Protocol):
     def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
         """Say that this process lives, and what has changed in what it defines and serves; answers as `open_session`.
 
-        Its polls on task lists that it serves no longer end without a task. Raises `UnknownSessionFault`.
+        Raises `UnknownSessionFault`.
         """
         ...
 
