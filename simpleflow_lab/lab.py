@@ -490,6 +490,7 @@ def check_input(definition: type[Workflow], args: list[Any], kwargs: Mapping[str
 
 def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any]) -> str:
     """The input of an execution. Raises `UsageError` if `run` does not take these arguments, or JSON can't."""
+    workflow.check_runnable(definition)
     try:
         inspect.signature(definition.run).bind(None, *args, **kwargs)
     except TypeError as error:

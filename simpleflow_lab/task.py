@@ -8,6 +8,7 @@ decisions.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -151,21 +152,21 @@ class MarkerTask(Task):
 
 
 class TimerTask(Task):
-    """A timer, in whole seconds.
+    """A timer, in whole seconds: a fraction is rounded up, so that it never fires early.
 
     An id is one timer for the whole run: starting it again gives the future of the first start, fired, canceled or
     still running, whatever the second timeout says. For a timer in a loop make a new id each time.
     """
 
-    def __init__(self, timer_id: str, timeout: int | str, control: Any = None):
+    def __init__(self, timer_id: str, timeout: float | str, control: Any = None):
         try:
-            self.timeout = int(timeout)
+            self.timeout = int(timeout) if isinstance(timeout, str) else math.ceil(timeout)
             if self.timeout < 0:
                 raise ValueError
-        except (TypeError, ValueError):
-            raise UsageError(
-                f"timer {timer_id}: the timeout must be whole seconds, 0 or more, not {timeout!r}"
-            ) from None
+        except (TypeError, ValueError, OverflowError):  # no number, NaN, infinity
+            raise UsageError(f"timer {timer_id}: the timeout must be seconds, 0 or more, not {timeout!r}") from None
+        self.given_timeout = timeout
+        """As it was given."""
         self.name = timer_id
         self.timer_id = timer_id
         self.control = control

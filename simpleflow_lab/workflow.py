@@ -18,6 +18,7 @@ random numbers and new ids from `now()`, `random` and `uuid4()`, which give the 
 from __future__ import annotations
 
 import datetime
+import inspect
 import logging
 import random
 import uuid
@@ -219,10 +220,11 @@ class Workflow:
         markers = self.executor.markers()
         return markers if all else list({marker.name: marker for marker in markers}.values())
 
-    def start_timer(self, timer_id: str, timeout: int | str, control: Any = None) -> TimerTask:
-        """A timer to submit, in whole seconds. Its future is done when it fired or was canceled.
+    def start_timer(self, timer_id: str, timeout: float | str, control: Any = None) -> TimerTask:
+        """A timer to submit, in whole seconds: a fraction is rounded up.
 
-        An id is one timer for the whole run; starting it again gives the future of the first start.
+        Its future is done when it fired or was canceled. An id is one timer for the whole run; starting it again gives
+        the future of the first start.
         """
         return TimerTask(timer_id, timeout, control)
 
@@ -396,6 +398,27 @@ def _check_definition(workflow: type[Workflow]) -> None:
     for old, new in (("before_run", "before_replay"), ("after_run", "after_closed")):
         if old in workflow.__dict__:
             warnings.warn(f"{workflow.__name__}.{old}: call it {new}", DeprecationWarning, stacklevel=3)
+
+
+def check_runnable(workflow: type[Workflow]) -> None:
+    """Raise `UsageError` if no execution of this workflow could be decided, for what its `run` or `__init__` is."""
+    name, run = workflow.__name__, workflow.run
+    if inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run):
+        raise UsageError(
+            f"{name}.run is `async def`: write `def run`, and read a future's `.result` where you would await"
+        )
+    if inspect.isgeneratorfunction(run):
+        raise UsageError(
+            f"{name}.run has a `yield`, so calling it runs nothing: read a future's `.result` instead, and return the "
+            "result"
+        )
+    try:
+        inspect.signature(workflow.__init__).bind(None, None)
+    except TypeError:
+        raise UsageError(
+            f"{name}.__init__ does not take the executor: write `def __init__(self, executor)`, and call "
+            "`super().__init__(executor)` in it"
+        ) from None
 
 
 class _MutedInReplay(logging.LoggerAdapter[logging.Logger]):

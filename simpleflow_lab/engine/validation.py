@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from simpleflow_lab.exceptions import ValidationException
 from simpleflow_lab.swf import limits, shapes
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS, attributes_key
+from simpleflow_lab.swf.names import NAME_PATTERN
 
 Request = Mapping[str, Any]
 _Check = Callable[[Any, str, list[str]], None]
@@ -162,14 +163,12 @@ def _timestamp(value: Any, path: str, problems: list[str]) -> None:
         problems.append(_failed(value, path, "be a timestamp with a time zone" if value is not None else "not be null"))
 
 
-# Constraints that only the documentation of the model has. Names: no `:`, `/`, `|`, no control characters, not the word
-# `arn`; lone surrogates can't be sent over the wire either.
-_NAME: Final = r"(?!\s)(?!arn\Z)[^\x00-\x1f\x7f-\x9f:/|\ud800-\udfff]+(?<!\s)"
+# Constraints that only the documentation of the model has.
 _NAMES: Final = frozenset(
     {"DomainName", "Name", "Version", "WorkflowId", "ActivityId", "TimerId", "MarkerName", "SignalName"}
 )
 _DOCUMENTED: Final[dict[str, tuple[str, Callable[[str], bool] | None]]] = {
-    **dict.fromkeys(_NAMES, (_NAME, None)),
+    **dict.fromkeys(_NAMES, (NAME_PATTERN, None)),
     "DurationInSeconds": (r"[0-9]+", None),
     "DurationInSecondsOptional": (r"NONE|[0-9]+", None),
     "DurationInDays": (

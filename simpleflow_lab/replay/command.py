@@ -80,6 +80,7 @@ class Command:
         "alias",
         "arguments",
         "attempts",
+        "backoff",
         "cancel_requested",
         "dependencies",
         "future",
@@ -141,6 +142,8 @@ class Command:
         self.cancel_requested = False
         """The author canceled it: a cancel request is sent, and it is not retried."""
         self.attempts = AttemptCounts()
+        self.backoff: Command | None = None
+        """The timer for which its next attempt waits."""
 
     @property
     def closed(self) -> bool:

@@ -21,8 +21,9 @@ from simpleflow_lab.swf.history import HistoryEvent
 IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay recognises its own histories."""
 RULES: Final = 2
-"""The value of that key: the rules by which a decider decides. From 2 on it has the limits of `AttemptLimits`, and the
-code sees what came while SWF refused its close (before, the close was sent again)."""
+"""The value of that key: the rules by which a decider decides. From 2 on it has the limits of `AttemptLimits`, the
+code sees what came while SWF refused its close (before, the close was sent again), and a task that is canceled while it
+waits for its next attempt is canceled with the timer of that wait (before, by a request that SWF refused)."""
 LIMIT_KEY: Final = "max_open"
 """Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
 MAX_LOST_KEY: Final = "max_lost"
@@ -115,16 +116,16 @@ class HistoryReader:
         """The limits of the decider that made this decision; no limits if it was none of ours, or from before them."""
         return _limits_in(self.events[started_event_id - 1].attributes.get("identity"))
 
-    def repeats_a_refused_close(self, started_event_id: int) -> bool:
-        """The decider of this decision sends a close that SWF refused again, and its code sees nothing of it."""
+    def rules_of(self, started_event_id: int) -> int:
+        """The rules by which the decider of this decision decides; 0 if it is none of ours."""
         decider = self.decider_of(started_event_id)
-        return decider is not None and _rules_of(decider) < RULES
+        return 0 if decider is None else _rules_of(decider)
 
 
 def _rules_of(decider: Mapping[str, Any]) -> int:
     """The rules by which this decider of ours decides."""
     rules = decider[IDENTITY_KEY]
-    return rules if isinstance(rules, int) else 0
+    return rules if isinstance(rules, int) else 1
 
 
 @functools.lru_cache(maxsize=64)  # an execution has few deciders

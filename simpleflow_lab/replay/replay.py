@@ -24,7 +24,7 @@ from simpleflow_lab.replay.answer import Answer, answer_with, new_context, selec
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
-from simpleflow_lab.replay.history_reader import LIMIT_KEY, DecisionBatch, HistoryReader
+from simpleflow_lab.replay.history_reader import LIMIT_KEY, RULES, DecisionBatch, HistoryReader
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
@@ -200,7 +200,7 @@ class Replay:
         if started in self._not_made:
             self._keep(batch)
             return
-        is_repeated = self._is_refused and self._reader.repeats_a_refused_close(started)
+        is_repeated = self._is_refused and 0 < self._reader.rules_of(started) < RULES
         if self._is_refused and not is_repeated:
             self._go_back(started)
         if is_repeated or is_refused(batch):
@@ -292,6 +292,7 @@ class Replay:
             raise HistoryError(f"event {started_event_id} is not in the history that was fed")
         applied, run.started_event_id = run.started_event_id, started_event_id
         run.is_replaying = batch is not None
+        run.rules = self._reader.rules_of(started_event_id)
         run.limits = self._reader.limits_of(started_event_id)
         run.author_error = None
         seen = run.events[applied:started_event_id]

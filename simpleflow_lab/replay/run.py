@@ -90,6 +90,8 @@ class ReplayedRun:
         """The decision at hand was made before."""
         self.is_dry = False
         """The decision at hand is only inspected: it is not answered."""
+        self.rules = 0
+        """The rules by which the decider of the decision at hand decides; 0 of another than ours."""
         self.limits = AttemptLimits()
         """How often a task is tried again without spending a retry, by the decider of the decision at hand."""
         self.started_event_id = 0
@@ -152,6 +154,7 @@ class ReplayedRun:
 
     def retry(self, command: Command) -> None:
         """Add one more attempt of a command; none if it was canceled."""
+        command.backoff = None
         if not command.cancel_requested:
             self.pending.add(command.reset())
         elif not command.future.done:

@@ -29,6 +29,7 @@ from simpleflow_lab.exceptions import (
     WorkflowCanceled,
     WorkflowException,
 )
+from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.commands.close import close_with
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
@@ -37,7 +38,7 @@ from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_hooks import Hooks, InfrastructureError
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DATA, MAX_REASON
-from simpleflow_lab.workflow import Workflow
+from simpleflow_lab.workflow import Workflow, check_runnable
 
 _INFRASTRUCTURE: Final = frozenset(
     {
@@ -158,7 +159,11 @@ class WorkflowCode:
 
     def _make_instance(self) -> Workflow:
         try:
-            return self._class(self._executor)
+            check_runnable(self._class)
+            instance = self._class(self._executor)
+            if not hasattr(instance, "executor"):
+                raise UsageError("it must call `super().__init__(executor)`")
+            return instance
         except (DecisionTaskError, StoreError):
             raise
         except Exception as error:
@@ -176,6 +181,10 @@ class WorkflowCode:
             unraised = run.failures.unraised()
             if unraised is not None:
                 raise unraised
+            if isinstance(result, Future) or _holds_future(result):
+                raise UsageError(
+                    f"{self._class.__name__}.run returned a future, which is no result: return what its `.result` gives"
+                )
             text = run.fields.encode(result, "result")
         except ExecutionBlocked:
             if self._cancel_raised is None:
@@ -249,6 +258,12 @@ class WorkflowCode:
         if details is not None:
             details = run.fields.store_or_truncate(details, "details of the failure", _both_ends)
         close_with(run, "FailWorkflowExecution", reason=reason[:MAX_REASON], details=details)
+
+
+def _holds_future(result: Any) -> bool:
+    """Whether this is a list or a tuple with a future in it, or a dict with one as a value."""
+    items = result.values() if type(result) is dict else result if type(result) in (list, tuple) else ()
+    return any(isinstance(item, Future) for item in items)
 
 
 def _drop(text: str) -> None:

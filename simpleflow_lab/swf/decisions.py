@@ -9,6 +9,7 @@ Rule: which members a decision has is read from the tables of `swf.shapes`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Required, TypedDict, Unpack
@@ -43,10 +44,10 @@ def attributes(decision: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def seconds(value: int | float | str | None) -> str | None:
-    """A duration as SWF writes it: `None` gives `NONE`, no limit."""
+    """A duration as SWF writes it, in whole seconds, rounded up: `None` gives `NONE`, no limit."""
     if value is None:
         return "NONE"
-    return value if isinstance(value, str) else str(int(value))
+    return value if isinstance(value, str) else str(math.ceil(value))
 
 
 # -- activities, children and the next run ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 from simpleflow_lab.activity import is_replaced_activity
@@ -12,7 +13,7 @@ from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
 from simpleflow_lab.replay.commands.refusals import retry_refused
-from simpleflow_lab.replay.commands.timer import retry_after
+from simpleflow_lab.replay.commands.timer import cancel_backoff, retry_after
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.task_ids import arguments_hash
 from simpleflow_lab.retry import back_off
@@ -20,6 +21,7 @@ from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import is_not_here
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import ActivityTask
 from simpleflow_lab.workflow import has_priority, priority_of
 
@@ -57,6 +59,13 @@ CANCEL_ACTIVITY: Final = CommandKind(
 )
 
 
+@functools.lru_cache(maxsize=1_000)
+def _check_type(name: str, version: str, task_list: str) -> None:
+    check_name(name, "Name", "the name of an activity")
+    check_name(version, "Version", f"activity {name}: the version")
+    check_name(task_list, "Name", f"activity {name}: the task list")
+
+
 class Activities(AttemptedTasks):
     """The activity tasks of one run."""
 
@@ -69,6 +78,7 @@ class Activities(AttemptedTasks):
         run, activity = self._run, task.activity
         if is_replaced_activity(activity):
             self.refuse_replaced("activity", activity.name, activity.version, line)
+        _check_type(activity.name, activity.version, activity.task_list)
         captured = CapturedArguments((task.args, task.kwargs))
         get_task_id = getattr(activity.callable, "get_task_id", None)
         future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)
@@ -82,6 +92,7 @@ class Activities(AttemptedTasks):
             if get_task_id is not None:
                 own_id = get_task_id(run.workflow, *all_loaded(args), **all_loaded(kwargs))
                 future.task_id = run.ids.task_id(task.name, str(own_id))
+                check_name(future.task_id, "ActivityId", f"the id of a task of {activity.name}")
             task_id = future.task_id or run.ids.task_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
             self._command_once(task_id, future, line, captured, lambda: self._members_of(task, args, kwargs, priority))
 
@@ -134,7 +145,7 @@ class Activities(AttemptedTasks):
             if command in run.pending:
                 run.pending.remove(command)
                 command.future.set_cancelled(TaskCanceled())
-            else:
+            elif not cancel_backoff(run, command, None):
                 self.request_cancel(command, None)
 
     # -- what the history says --

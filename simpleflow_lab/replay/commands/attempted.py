@@ -17,7 +17,7 @@ from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.failed_attempts import FailureHandling
 from simpleflow_lab.replay.commands.failure_context import timeout_value
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
-from simpleflow_lab.replay.commands.timer import retry_after
+from simpleflow_lab.replay.commands.timer import cancel_backoff, retry_after
 from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
@@ -73,7 +73,9 @@ class AttemptedTasks(ABC):
             future.set_cancelled(TaskCanceled())
         elif not command.cancel_requested:
             command.cancel_requested = True
-            self.request_cancel(command, self._run.fibers.line())
+            line = self._run.fibers.line()
+            if not cancel_backoff(self._run, command, line):
+                self.request_cancel(command, line)
         return True
 
     @abstractmethod

@@ -17,8 +17,9 @@ from simpleflow_lab.replay.task_ids import arguments_hash
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.names import check_duration, check_name, check_priority, check_tags
 from simpleflow_lab.task import WorkflowTask
-from simpleflow_lab.workflow import Workflow, input_of, is_replaced_workflow, priority_of
+from simpleflow_lab.workflow import Workflow, check_runnable, input_of, is_replaced_workflow, priority_of
 
 
 def _start(command: Command) -> Decision:
@@ -63,6 +64,9 @@ class Children(AttemptedTasks):
         run, workflow = self._run, task.workflow
         if is_replaced_workflow(workflow):
             self.refuse_replaced("workflow", workflow.type_name(), workflow.type_version(), line)
+        check_runnable(task.workflow)
+        check_name(task.workflow.type_name(), "Name", "the name of a workflow")
+        check_name(task.workflow.type_version(), "Version", f"workflow {task.workflow.type_name()}: the version")
         captured = CapturedArguments((task.args, task.kwargs))
         future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)
         # Reserved also for a class that may give an id of its own when the arguments are ready.
@@ -78,6 +82,7 @@ class Children(AttemptedTasks):
                 or numbered
                 or run.ids.child_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
             )
+            check_name(child_id, "WorkflowId", f"the workflow id of a child {task.name}")
             self._command_once(child_id, future, line, captured, lambda: self.members_of(task, args, kwargs))
 
         captured.when_ready(run, future, proceed)
@@ -142,9 +147,21 @@ def _options_of(
     if tags is Workflow.INHERIT_TAG_LIST:
         tags = parent.get("tagList")
     timeout, decision_timeout = workflow.execution_timeout, workflow.decision_tasks_timeout
+    if tags:
+        check_tags(tags, f"the tags of a child {task.name}")
+    task_list = task.task_list(args, kwargs) or parent["taskList"]["name"]
+    check_name(task_list, "Name", f"the task list of a child {task.name}")
+    priority = priority_of(task.task_priority, workflow.task_priority)
+    if priority is not None:
+        check_priority(priority, f"the priority of a child {task.name}")
+    if timeout is not None:
+        check_duration(seconds(timeout) or "", f"workflow {workflow.type_name()}: execution_timeout", finite=True)
+    if decision_timeout is not None:
+        what = f"workflow {workflow.type_name()}: decision_tasks_timeout"
+        check_duration(seconds(decision_timeout) or "", what, finite=False)
     return {
-        "task_list": task.task_list(args, kwargs) or parent["taskList"]["name"],
-        "task_priority": priority_of(task.task_priority, workflow.task_priority),
+        "task_list": task_list,
+        "task_priority": priority,
         "execution_start_to_close_timeout": (
             parent.get("executionStartToCloseTimeout") if timeout is None else seconds(timeout)
         ),

@@ -16,6 +16,7 @@ from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
+from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import MarkerTask
 
 MARKER: Final = CommandKind(
@@ -36,6 +37,7 @@ class Markers:
 
     def submit(self, task: MarkerTask, line: Line | None) -> Future:
         """Record a marker, once for each name and details."""
+        check_name(task.name, "MarkerName", "the name of a marker")
         run = self._run
         captured = CapturedArguments(task.details)
         future = run.new_future(task.name)

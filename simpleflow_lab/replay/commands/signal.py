@@ -17,6 +17,7 @@ from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSi
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import SignalTask
 
 
@@ -47,6 +48,9 @@ class Signals:
 
     def send(self, task: SignalTask, line: Line | None) -> Future:
         """Send a signal; its future is done when SWF has delivered it."""
+        check_name(task.name, "SignalName", "the name of a signal")
+        if task.workflow_id is not None:
+            check_name(task.workflow_id, "WorkflowId", f"signal {task.name}: the workflow id")
         run = self._run
         captured = CapturedArguments((task.args, task.kwargs))
         future = run.new_future(task.name, canceler=self.cancel)

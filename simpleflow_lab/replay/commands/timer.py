@@ -12,6 +12,7 @@ from typing import Final
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.history_reader import RULES
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_ids import within_limit
@@ -19,6 +20,7 @@ from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.names import check_name, check_seconds
 from simpleflow_lab.task import CancelTimerTask, TimerTask
 
 
@@ -30,11 +32,20 @@ def _start_timer(command: Command) -> Decision:
     )
 
 
+def _is_same(event: HistoryEvent, command: Command) -> bool:
+    recorded = event.attributes.get("startToFireTimeout")
+    if recorded is None or recorded == command.input:
+        return True
+    given = command.task.given_timeout if isinstance(command.task, TimerTask) else None
+    return isinstance(given, float) and recorded == str(int(given))  # fractions of seconds were cut once
+
+
 TIMER: Final = CommandKind(
     name="timer",
     build=_start_timer,
     id_attribute="timerId",
     input_attribute="startToFireTimeout",
+    is_same=_is_same,
     has_unique_ids=True,
     is_followed=True,
     is_lost_at_close=True,
@@ -62,6 +73,8 @@ class Timers:
 
     def submit(self, task: TimerTask, line: Line | None) -> Future:
         """Start a timer; one of an id that was started before is the same timer."""
+        check_name(task.timer_id, "TimerId", "the id of a timer")
+        check_seconds(task.timeout, f"timer {task.timer_id}: the timeout")
         same = self._by_id.get(task.timer_id)
         if same is not None:
             return same.future
@@ -137,6 +150,19 @@ class Timers:
             self._run.retry(self._in_line.popleft())
 
 
+def cancel_backoff(run: ReplayedRun, command: Command, line: Line | None) -> bool:
+    """Cancel a task that waits for its next attempt, with the timer of that wait; `False` if it doesn't wait so."""
+    backoff = command.backoff
+    if backoff is None or run.rules < RULES:
+        return False
+    if backoff in run.pending:
+        run.pending.remove(backoff)
+    else:
+        run.enqueue_own(Command(CANCEL_TIMER, backoff.id, line=line))
+    backoff.future.set_cancelled()  # which cancels the task
+    return True
+
+
 def retry_after(run: ReplayedRun, command: Command, seconds: int, *, name: str | None = None) -> None:
     """Make one more attempt of a command after so many seconds; at once for 0.
 
@@ -154,4 +180,5 @@ def retry_after(run: ReplayedRun, command: Command, seconds: int, *, name: str |
     timer_id = within_limit(f"{RETRY_TIMER}{command.id if name is None else name}")
     fired = Future(task_id=timer_id)
     fired.add_done_callback(retry)
-    run.enqueue_own(Command(TIMER, timer_id, future=fired, input=str(seconds), line=command.line))
+    command.backoff = Command(TIMER, timer_id, future=fired, input=str(seconds), line=command.line)
+    run.enqueue_own(command.backoff)

@@ -1,0 +1,289 @@
+"""What SWF would refuse is refused at the author's line, in one line, and leaves no execution open."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simpleflow_lab import Lab, Retry, Workflow, activity, futures
+from simpleflow_lab.exceptions import SimpleflowLabError, UsageError, WorkflowExecutionFailed
+from simpleflow_lab.swf.decisions import attributes, seconds
+from simpleflow_lab.task import TimerTask
+from tests.replay.story import Story
+
+TASKS = {"task_list": "refused-by-swf", "version": "1"}
+
+
+@activity.with_attributes(name="refused_by_swf.one", **TASKS)
+def one():
+    return 1
+
+
+@activity.with_attributes(name="refused/by/swf", **TASKS)
+def of_bad_name():
+    return 1
+
+
+@activity.with_attributes(name="refused_by_swf.bad", retry=Retry(maximum_attempts=5, initial_interval=3600), **TASKS)
+def bad():
+    raise OSError("down")
+
+
+class Child(Workflow):
+    name, version, task_list = "refused_by_swf.child", "1", "refused-by-swf"
+
+    def run(self):
+        return 1
+
+
+class NamedChild(Child):
+    name = "refused_by_swf.named_child"
+
+    @classmethod
+    def get_workflow_id(cls):
+        return "a/b"
+
+
+class TaggedChild(Child):
+    name = "refused_by_swf.tagged_child"
+    tag_list = ("a", "b", "c", "d", "e", "f")
+
+
+class HurriedChild(Child):
+    name = "refused_by_swf.hurried_child"
+    execution_timeout = "soon"
+
+
+class AsyncChild(Child):
+    name = "refused_by_swf.async_child"
+
+    async def run(self):
+        return 1
+
+
+class Submits(Workflow):
+    """Submits what the test says."""
+
+    name, version, task_list = "refused_by_swf.submits", "1", "refused-by-swf"
+
+    def run(self, what):
+        return self.submit(SUBMITTED[what](self)).result
+
+
+SUBMITTED = {
+    "timer id": lambda workflow: workflow.start_timer("a:b", 1),
+    "empty timer id": lambda workflow: workflow.start_timer("", 1),
+    "long timer id": lambda workflow: workflow.start_timer("x" * 257, 1),
+    "timer seconds": lambda workflow: workflow.start_timer("t", 10**8),
+    "timer nan": lambda workflow: workflow.start_timer("t", float("nan")),
+    "timer infinity": lambda workflow: workflow.start_timer("t", float("inf")),
+    "marker name": lambda workflow: workflow.record_marker("", 1),
+    "signal name": lambda workflow: workflow.signal("x" * 300),
+    "signal to": lambda workflow: workflow.signal("x", workflow_id="a|b"),
+    "activity name": lambda workflow: of_bad_name,
+    "child id": lambda workflow: NamedChild,
+    "child tags": lambda workflow: TaggedChild,
+    "child timeout": lambda workflow: HurriedChild,
+    "async child": lambda workflow: AsyncChild,
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("timer id", "the id of a timer 'a:b' is none that SWF takes"),
+        ("empty timer id", "the id of a timer is empty"),
+        ("long timer id", "the id of a timer has 257 characters, and SWF takes 256 at most"),
+        ("timer seconds", "timer t: the timeout is 99999999 seconds at most, not 100000000"),
+        ("timer nan", "timer t: the timeout must be seconds, 0 or more, not nan"),
+        ("timer infinity", "timer t: the timeout must be seconds, 0 or more, not inf"),
+        ("marker name", "the name of a marker is empty"),
+        ("signal name", "the name of a signal has 300 characters"),
+        ("signal to", "signal x: the workflow id 'a|b' is none that SWF takes"),
+        ("activity name", "the name of an activity 'refused/by/swf' is none that SWF takes"),
+        ("child id", "the workflow id of a child workflow-refused_by_swf.named_child 'a/b' is none that SWF takes"),
+        ("child tags", "are 5 at most, and these are 6"),
+        ("child timeout", "execution_timeout is whole seconds, 0 to 99999999, not 'soon'"),
+        ("async child", "AsyncChild.run is `async def`: write `def run`"),
+    ],
+)
+def test_it_fails_the_execution_at_the_line_that_submits_it(what, said):
+    with Lab(":memory:") as lab:
+        execution = lab.start(Submits, what)
+        with pytest.raises(WorkflowExecutionFailed) as failed:
+            execution.result(60)
+    assert failed.value.reason.startswith("UsageError: ")
+    assert said in str(failed.value)
+    assert "in run\n    return self.submit(SUBMITTED[what](self)).result" in failed.value.details
+
+
+# -- run and __init__ --------------------------------------------------------------------------------------------------
+
+
+class Async(Child):
+    name = "refused_by_swf.async"
+
+    async def run(self):
+        return 1
+
+
+class Generates(Child):
+    name = "refused_by_swf.generates"
+
+    def run(self):
+        yield 1
+
+
+class OfNoExecutor(Child):
+    name = "refused_by_swf.of_no_executor"
+
+    def __init__(self):
+        pass
+
+
+class OfAnotherArgument(Child):
+    name = "refused_by_swf.of_another_argument"
+
+    def __init__(self, executor, size):
+        super().__init__(executor)
+        self.size = size
+
+
+@pytest.mark.parametrize(
+    ("workflow", "said"),
+    [
+        (Async, "Async.run is `async def`: write `def run`, and read a future's `.result`"),
+        (Generates, "Generates.run has a `yield`"),
+        (OfNoExecutor, "OfNoExecutor.__init__ does not take the executor"),
+        (OfAnotherArgument, "OfAnotherArgument.__init__ does not take the executor"),
+    ],
+)
+def test_a_run_that_is_none_is_told_at_the_start(workflow, said):
+    with Lab(":memory:") as lab:
+        with pytest.raises(UsageError) as refused:
+            lab.start(workflow)
+        assert said in str(refused.value)
+        assert "\n" not in str(refused.value)
+        assert lab.executions().empty
+
+
+class ForgetsItsBase(Child):
+    name = "refused_by_swf.forgets_its_base"
+
+    def __init__(self, executor):
+        self.mine = executor
+
+
+def test_an_init_that_forgets_its_base_is_named():
+    with Lab(":memory:") as lab, pytest.raises(SimpleflowLabError, match=r"must call `super\(\).__init__\(executor\)`"):
+        lab.start(ForgetsItsBase).result(60)
+
+
+class ReturnsFutures(Child):
+    name = "refused_by_swf.returns_futures"
+
+    def run(self, many):
+        return [self.submit(one), 1] if many else self.submit(one)
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_a_future_is_no_result(many):
+    with Lab(":memory:") as lab, pytest.raises(WorkflowExecutionFailed, match=r"returned a future.*`\.result`"):
+        lab.start(ReturnsFutures, many).result(60)
+
+
+# -- seconds -----------------------------------------------------------------------------------------------------------
+
+
+class Waits(Workflow):
+    name, version, task_list = "refused_by_swf.waits", "1", "refused-by-swf"
+
+    def run(self, seconds):
+        self.submit(self.start_timer("t", seconds)).wait()
+        return "done"
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(0, "0"), (0.01, "1"), (0.5, "1"), (1.9, "2"), (3.0, "3"), ("4", "4")])
+def test_fractions_of_seconds_are_rounded_up(asked, sent):
+    story = Story(Waits, asked)
+    [timer] = story.decide()
+    assert attributes(timer)["startToFireTimeout"] == sent
+    story.fire(timer)
+    assert [decision["decisionType"] for decision in story.decide()] == ["CompleteWorkflowExecution"]
+
+
+@given(st.floats(0, 10**7))
+@settings(deadline=None)
+def test_a_timer_is_never_early_and_less_than_a_second_late(given_seconds):
+    sent = TimerTask("t", given_seconds).timeout
+    assert sent - 1 < given_seconds <= sent
+    assert seconds(given_seconds) == str(sent)
+
+
+def test_a_timer_that_was_recorded_when_fractions_were_cut_is_the_same():
+    story = Story(Waits, 1.9)
+    [timer] = story.decide()
+    attributes(timer)["startToFireTimeout"] = "1"
+    story.cached = story.new_replay()
+    story.fire(timer)
+    assert [decision["decisionType"] for decision in story.decide()] == ["CompleteWorkflowExecution"]
+
+
+def test_a_text_holds_whole_seconds_only():
+    with pytest.raises(UsageError, match=r"not '0\.5'"):
+        TimerTask("t", "0.5")
+    assert seconds(0.5) == "1"
+
+
+# -- a task that is canceled while it waits for its next attempt -------------------------------------------------------
+
+
+class CancelsInBackoff(Workflow):
+    name, version, task_list = "refused_by_swf.cancels", "1", "refused-by-swf"
+
+    def run(self):
+        future = self.submit(bad)
+        self.submit(self.start_timer("first", 60)).wait()
+        future.cancel()
+        futures.wait(future, self.submit(self.start_timer("second", 7200)))
+        return future.state
+
+
+class Stops(CancelsInBackoff):
+    name = "refused_by_swf.stops"
+    cancellation = "raise"
+
+    def run(self):
+        self.submit(bad).wait()
+
+
+def test_its_timer_is_canceled_and_no_request_is_refused():
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(CancelsInBackoff, execution_start_to_close_timeout=90_000)
+        assert execution.result(60) == "CANCELLED"
+        types = [event.type for event in execution.history()]
+    assert "TimerCanceled" in types
+    assert not [name for name in types if name.startswith("RequestCancelActivityTask")]
+    assert types.count("TimerFired") == 2
+
+
+def test_histories_of_deciders_that_left_the_timer_are_replayed():
+    story = Story(CancelsInBackoff)
+    story.identity = '{"simpleflow_lab":1}'
+    activity_, timer = (story.record(decision) for decision in story.decide())
+    story.add("ActivityTaskFailed", scheduledEventId=activity_.id, reason="OSError: down")
+    [backoff] = story.decide()
+    story.record(backoff)
+    story.add("TimerFired", timerId="first", startedEventId=timer.id)
+    request, second = story.decide()
+    assert request["decisionType"] == "RequestCancelActivityTask"
+    story.add(
+        "RequestCancelActivityTaskFailed",
+        activityId=activity_.attributes["activityId"],
+        cause="ACTIVITY_ID_UNKNOWN",
+        decisionTaskCompletedEventId=story.completed.id,
+    )
+    story.fire(second)
+    story.identity = '{"simpleflow_lab":2}'
+    assert [decision["decisionType"] for decision in story.decide()] == ["CompleteWorkflowExecution"]
