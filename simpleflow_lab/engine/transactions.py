@@ -242,12 +242,14 @@ class DurableState:
             for poll in state.served_polls
         )
         flush_delay = FLUSH_DELAY_SECONDS if urgent and deciding else 0.0
+        # An activity waits for the disk, and nobody else may: the caller's own poll, or a deadline, may have led to it.
+        awaited = any(poll.assigned is not None and poll.assigned[0].kind == ACTIVITY for poll in state.served_polls)
         changes = [*state.registry.changes, *state.outbox]
         if changes:
             state.registry.changes.clear()
             state.outbox.clear()
             try:
-                ticket = self.last_ticket = self.store.append(changes, urgent=urgent and not flush_delay)
+                ticket = self.last_ticket = self.store.append(changes, urgent=awaited or (urgent and not flush_delay))
             except StoreError:
                 # The state is ahead of the disk now; from here on every call raises.
                 for poll in state.served_polls:

@@ -53,10 +53,14 @@ def _round(path: Path, figures: Figures, chance: random.Random, kills: int, proc
             figures.kills += 1
             running[slot] = start(slot)
         killed_at = time.monotonic()
-        for process in running:
-            while not process.reports_of("done") and not process.reports_of("error"):
-                if not process.read(1.0):
-                    break
+        # In turn: a process whose reports nobody reads comes to a stop, and one may wait for the activities of another.
+        waiting = list(running)
+        while waiting:
+            waiting = [
+                process
+                for process in waiting
+                if process.read(0.2) and not process.reports_of("done") and not process.reports_of("error")
+            ]
         figures.worst_recovery_ms = max(figures.worst_recovery_ms, round(1000 * (time.monotonic() - killed_at)))
         _stop(running, figures)
     finally:
