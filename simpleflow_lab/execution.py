@@ -486,7 +486,11 @@ class Execution(HistoryViews):
         open after `timeout` seconds. In the last two cases it stays open.
         """
         if not self.wait(timeout):
-            raise TimeoutError(f"execution {self.workflow_id} is still open after {timeout} s: it goes on; ask again")
+            waits = phrase(self._waits_with(*self._look()))
+            why = f" and waits for {waits}" if waits else ""
+            raise TimeoutError(
+                f"execution {self.workflow_id} is still open after {timeout} s{why}: it goes on; ask again"
+            )
         last = self._last_event()
         status = History([last]).close_status
         if status == "COMPLETED":

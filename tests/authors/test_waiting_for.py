@@ -83,6 +83,10 @@ def test_a_signal_and_a_timer(lab: Lab) -> None:
     assert waits[1].since is not None
     assert (waits[1].until - waits[1].since).total_seconds() == 3600
     assert waits.in_words() == "signal go, timer patience"
+    with pytest.raises(
+        TimeoutError, match=r"still open after 0\.1 s and waits for signal go, timer patience: it goes on"
+    ):
+        execution.result(0.1)
 
 
 def test_the_same_is_seen_without_a_decider(lab: Lab, tmp_path: Any) -> None:
