@@ -92,9 +92,10 @@ class _Kept:
 
     def holds(self) -> bool:
         """Whether every name still has the object that it had."""
-        return all(_is_still(names.get(name, _ABSENT), value) for names, name, value in self._used) and all(
-            _is_still(_content(cell), value) for cell, value in self._cells
-        )
+        for names, name, value in self._used:  # no generator: it is asked at every start of an execution
+            if (now := names.get(name, _ABSENT)) is not value and not _is_still(now, value):
+                return False
+        return all(_is_still(_content(cell), value) for cell, value in self._cells)
 
 
 class _OfType:
