@@ -468,12 +468,12 @@ class ImpureWorkflowError(DecisionTaskError):
 
 
 class DecisionTooLongError(DecisionTaskError):
-    """The code ran too long without waiting, and was interrupted: nothing else of its task list could be decided."""
+    """The code ran too long without waiting, and was interrupted."""
 
     def __init__(self, seconds: float, line: str):
         super().__init__(
-            f"the code ran for {seconds:g} s without waiting, at {line or 'a line that is not known'}: nothing else of "
-            "its task list could be decided. Put what takes long into an activity, and let run wait for its result"
+            f"the code ran for {seconds:.3g} s without waiting, at {line or 'a line that is not known'}, and was "
+            "interrupted: put what takes long into an activity, and let run wait for its result"
         )
         self.seconds = seconds
         self.line = line

@@ -5,9 +5,9 @@ execution's decision tasks come from its list. Each thread caches the replays of
 `REPLAY_CACHE_SIZE`, and feeds them only new events. A cached replay that does not fit is replaced by a new one, which
 is fed the whole history.
 
-So a `run` that never waits holds up its task list in this process. It is watched: before its decision task times out it
-is interrupted, and from then on it is retried in another thread, as every blocked decision. If it runs a call that
-can't be interrupted, a new thread polls in place of the one that is held up.
+So a `run` that never waits holds up its task list in this process. It is watched: after some seconds a new thread polls
+in place of the one that is held up. Before its decision task times out it is interrupted, and from then on it is retried
+in another thread, as every blocked decision.
 
 *Rule:* a decision that can't be made fails the decision task, never the execution. It is blocked, and retried.
 """
@@ -405,18 +405,25 @@ class Decider(Worker):
             self._context.session.release([task["taskToken"]])
         return _text_of(error)
 
+    def stand_in(self, watched: WatchedDecision) -> None:
+        """Start another thread for one whose code takes long; that one ends when it has made its decision."""
+        self._blocked.replace_thread(watched.thread)
+        self.poller.replace_thread(watched.thread)
+
     def replace_thread(self, watched: WatchedDecision) -> None:
         """Start another thread for one whose code can't be interrupted; that one ends when its code comes back."""
         self._too_long[watched.run_id] = error = watched.error()
         self._blocked_since.setdefault(watched.run_id, (time.time(), watched.task))
         self.poller.last_error = _text_of(error)
         self._listener.decision_blocked(watched.task, error)
-        self._blocked.replace_thread(watched.thread)
-        self.poller.replace_thread(watched.thread)
+        self.stand_in(watched)
 
     def _retry_blocked(self, definition: object) -> None:
-        """Retry everything that is blocked: the new definition may be the remedy."""
+        """Retry everything that is blocked: the new definition may be the remedy. Code that it replaces is interrupted
+        if it has run long."""
         self._too_long.clear()
+        if isinstance(definition, type) and issubclass(definition, Workflow):
+            self._watch.interrupt_slow(self, definition.type_name(), definition.type_version())
         self._blocked.retry_all_now()
 
 

@@ -1,9 +1,10 @@
 """The time limit of workflow code: code that runs long without waiting is reported, and interrupted in the end.
 
-A thread checks the decisions that are being made. Code that runs longer than `SLOW_AFTER` is reported with its line.
+A thread checks the decisions that are being made. Code that runs longer than `SLOW_AFTER` is reported with its line,
+and the decider is notified, so that another thread takes its place: it holds up nobody else, however long it may run.
 Code that comes near the timeout of its decision task is interrupted: `DecisionInterrupted` is raised in its thread,
 wherever it is, and again until the code ends, for the code may swallow it. A call of C code, such as `time.sleep`,
-can't be interrupted before it returns; then the decider is notified, so that another thread takes its place.
+can't be interrupted before it returns; then the decider is notified once more.
 
 *Rule:* an interrupt reaches no other code than that of the decision: `end` takes back what was not delivered.
 """
@@ -33,6 +34,8 @@ _SUSPENDED_AFTER: Final = 2.0
 """Seconds between two checks in which the process was suspended, if it used little processor time: then no code has
 run long. Code that keeps the interpreter for itself uses it."""
 _SUSPENDED_SHARE: Final = 0.25
+_MOST_SLOW: Final = 8
+"""How many slow decisions of one decider may run on: of more the oldest is interrupted."""
 _GRACE: Final = 1.0
 """Seconds in which interrupted code should end."""
 
@@ -48,6 +51,10 @@ class WatchedDecider(Protocol):
     @property
     def is_giving_up(self) -> bool:
         """Whether its decisions should end soon."""
+        ...
+
+    def stand_in(self, watched: WatchedDecision) -> None:
+        """The decision takes long: let another thread decide for others; called in the thread that watches."""
         ...
 
     def replace_thread(self, watched: WatchedDecision) -> None:
@@ -84,6 +91,10 @@ class WatchedDecision:
     uninterruptible: bool = False
     """It did not end when it was interrupted."""
 
+    def interrupt_now(self) -> None:
+        """Let its code run no longer."""
+        self.limit = min(self.limit, time.monotonic() - self.began)
+
     @property
     def run_id(self) -> str:
         """The run that waits for it."""
@@ -118,6 +129,14 @@ class DecisionWatch:
             for watched in self._running.values():
                 if watched.decider is decider:
                     watched.limit = min(watched.limit, time.monotonic() - watched.began + _GRACE)
+
+    def interrupt_slow(self, decider: WatchedDecider, name: str, version: str) -> None:
+        """Interrupt the slow decisions of a decider for executions of this type: it has another definition now."""
+        kind = {"name": name, "version": version}
+        with self._changed:
+            for watched in self._running.values():
+                if watched.decider is decider and watched.slow and watched.task["workflowType"] == kind:
+                    watched.interrupt_now()
 
     def is_running(self, run_id: str) -> bool:
         """Whether a thread is deciding for this run."""
@@ -183,9 +202,12 @@ class DecisionWatch:
             watched.slow = True
             self._on_slow(
                 watched.task,
-                f"{watched.line}: the code has run for {lasted:.0f} s without waiting, and holds up every execution of "
-                "this task list: put what takes long into an activity",
+                f"{watched.line}: the code has run for {lasted:.0f} s without waiting, and is interrupted after "
+                f"{watched.limit:g} s: put what takes long into an activity, and let run wait for its result",
             )
+            if lasted < watched.limit:
+                watched.decider.stand_in(watched)
+                self._limit_slow(watched.decider)
         if lasted < watched.limit:
             return
         with self._changed:
@@ -196,6 +218,13 @@ class DecisionWatch:
         if lasted > watched.limit + _GRACE and not watched.uninterruptible:
             watched.uninterruptible = True
             watched.decider.replace_thread(watched)
+
+    def _limit_slow(self, decider: WatchedDecider) -> None:
+        with self._changed:
+            running = [each for each in self._running.values() if each.decider is decider]
+            slow = [each for each in running if each.slow and not each.interrupted]
+            if len(slow) > _MOST_SLOW:
+                min(slow, key=lambda each: each.began).interrupt_now()
 
 
 def _line_in(watched: WatchedDecision) -> str:

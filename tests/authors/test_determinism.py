@@ -1,6 +1,7 @@
 """What a workflow must not do, and what keeps it from holding up others."""
 
 import random
+import re
 import threading
 import time
 import warnings
@@ -159,7 +160,7 @@ def test_a_run_that_loops_for_ever_is_interrupted_and_named_and_others_go_on(lab
     with pytest.raises(DecisionTooLongError, match=r"without waiting, at test_determinism\.py:\d+, "):
         looping.result(30)
     assert lab.start(Quick, 7).result(60) == 8
-    assert any("holds up every execution" in warning for warning in looping.warnings)
+    assert any("without waiting, and is interrupted after" in warning for warning in looping.warnings)
     cure(Loops)
     assert result_once_it_goes_on(looping) == "cured"
 
@@ -185,6 +186,30 @@ def test_a_run_that_blocks_where_nobody_can_interrupt_it_holds_up_nobody_for_lon
         released.set()
     cure(Stands)
     assert result_once_it_goes_on(standing) == "cured"
+
+
+def test_an_endless_run_of_the_default_timeout_holds_up_nobody_and_is_named_within_seconds(lab):
+    class Spins(Workflow):
+        name = "determinism.spins"
+        task_list = "determinism"
+
+        def run(self):
+            while True:
+                pass
+
+    class Patient(Quick):
+        name = "determinism.patient"
+        decision_tasks_timeout = None
+
+    spinning = lab.start(Spins)
+    others = [lab.start(Patient, x) for x in range(3)]
+    assert [other.result(120) for other in others] == [1, 2, 3]
+    assert spinning.status == "OPEN"
+    [warning] = spinning.warnings
+    assert re.match(r"test_determinism\.py:\d+, .*: the code has run for \d+ s without waiting", warning)
+    # Its definition is put right, and it is not waited for until its decision task times out, which is minutes later.
+    cure(Spins)
+    assert result_once_it_goes_on(spinning) == "cured"
 
 
 def test_a_lab_closes_while_a_run_loops():
