@@ -6,8 +6,8 @@ execution's decision tasks come from its list. Each thread caches the replays of
 is fed the whole history.
 
 So a `run` that never waits holds up its task list in this process. It is watched: after some seconds a new thread polls
-in place of the one that is held up. Before its decision task times out it is interrupted, and from then on it is retried
-in another thread, as every blocked decision.
+in place of the one that is held up. Before its decision task times out it is interrupted, and from then on it is
+retried in another thread, as every blocked decision.
 
 *Rule:* a decision that can't be made fails the decision task, never the execution. It is blocked, and retried.
 """
