@@ -201,7 +201,13 @@ class LogWriter:
                 self._buffered = 0
             try:
                 for execution, buffer in self._in_flight.items():
-                    self._hand_over(execution, buffer)
+                    try:
+                        self._hand_over(execution, buffer)
+                    except (ServiceUnreachableError, StoreError):
+                        raise
+                    except Exception:  # a log is lost rather than a task, which comes by here when it ends
+                        logger.exception("the log of %s is not kept", execution.workflow_id)
+                        buffer.records.clear()
             finally:
                 self._put_back()
 
