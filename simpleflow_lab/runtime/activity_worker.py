@@ -32,6 +32,7 @@ from simpleflow_lab.exceptions import (
     ObjectNotFoundError,
     SimpleflowLabError,
     StoreError,
+    StoreInUseError,
     UnknownResourceFault,
     ValidationException,
 )
@@ -260,14 +261,14 @@ class ActivityWorker(Worker):
                 return _error_of(outcome)
             except UnknownResourceFault as fault:
                 running.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
-            except StoreError:
-                raise
             except ValidationException as error:
                 if isinstance(outcome, Failed):
                     raise
                 outcome = Failed.of(error)
-            except Exception:
-                if self._stopping.is_set():
+            except Exception as error:
+                # A store whose owner does not answer gets another; one that is closed or broken does not answer again.
+                is_final = isinstance(error, StoreError) and not isinstance(error, StoreInUseError)
+                if is_final or self._stopping.is_set():
                     raise
                 logger.exception("an answer could not be given, next try in %.1f s", pause)
                 self._stopping.wait(pause)
