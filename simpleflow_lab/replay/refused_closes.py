@@ -37,6 +37,14 @@ def is_refused(batch: DecisionBatch) -> bool:
     return last is not None and last.type in _REFUSALS and last.attributes.get("cause") == _CAUSE
 
 
+def continuing_refused_for(batch: DecisionBatch) -> str | None:
+    """Why SWF refused to continue as new, if it did so for good: its type is deprecated, say."""
+    last = batch.recorded[-1] if batch.recorded else None
+    if last is None or last.type != "ContinueAsNewWorkflowExecutionFailed" or is_refused(batch):
+        return None
+    return str(last.attributes.get("cause"))
+
+
 class KeptEvents:
     """What decisions that don't count have done besides: the events that no command of the code stands for yet."""
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import HistoryError, ImpureWorkflowError
 from simpleflow_lab.replay.answer import Answer, answer_with, new_context, select
+from simpleflow_lab.replay.commands.close import continuing_refused
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
@@ -30,7 +31,7 @@ from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
-from simpleflow_lab.replay.refused_closes import KeptEvents, is_refused
+from simpleflow_lab.replay.refused_closes import KeptEvents, continuing_refused_for, is_refused
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
@@ -97,6 +98,8 @@ class Replay:
         executor = ReplayExecutor(run, self._kinds, self._patches)
         self._code = WorkflowCode(self.workflow, run, self._kinds, executor, self._settle)
         self._matching = Matching(run)
+        self._continuing_refused: str | None = None
+        """Why SWF refused for good to continue as new, in the decision before."""
         self._kept: KeptEvents | None = None
 
     # -- what a decider does --
@@ -230,6 +233,7 @@ class Replay:
             self._observer.decision_replayed(matched.pairs, divergence, pending=len(self._run.pending))
         if divergence is not None:
             raise divergence.error()
+        self._continuing_refused = continuing_refused_for(batch)
 
     def _keep(self, batch: DecisionBatch) -> None:
         """Pass over a decision that counts as not made."""
@@ -299,6 +303,8 @@ class Replay:
         if self._observer is not None:
             self._observer.decision_begins(started_event_id, seen, batch)
         try:
+            if self._continuing_refused is not None and run.rules >= RULES:
+                continuing_refused(run, self._continuing_refused)
             self._code.prepare()
             for event in seen:
                 self._apply(event)

@@ -98,12 +98,12 @@ class Story:
                 type_ = "SignalExternalWorkflowExecutionFailed"
         self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause=cause, **members)
 
-    def refuse_close(self, decisions: list[dict[str, Any]]) -> None:
-        """SWF carries out all decisions but the last one, which would close the execution: something came meanwhile."""
+    def refuse_close(self, decisions: list[dict[str, Any]], cause: str = "UNHANDLED_DECISION") -> None:
+        """SWF carries out all decisions but the last one, which would close the execution."""
         for decision in decisions[:-1]:
             self.record(decision)
         type_ = f"{decisions[-1]['decisionType']}Failed"
-        self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause="UNHANDLED_DECISION")
+        self.add(type_, decisionTaskCompletedEventId=self.completed.id, cause=cause)
 
     def fire(self, decision: dict[str, Any]) -> None:
         """A timer is started and fires."""

@@ -273,6 +273,49 @@ def test_a_watched_replay_tells_a_refused_close_and_what_followed() -> None:
     check_trace(Drain, story.events, range(len(story.events)), workflow_id="w", run_id="r")
 
 
+class GoesOn(Workflow):
+    name, version, task_list = "refused.goes_on", "1", "refused"
+
+    def run(self, how):
+        future = self.submit(self.continue_as_new(how))
+        if how == "result":
+            return future.result
+        if how == "catch":
+            return str(future.exception)
+        if how == "wait":
+            future.wait()
+        return None
+
+
+@pytest.mark.parametrize(
+    ("how", "decision"),
+    [("result", "Fail"), ("wait", "Fail"), ("leave", "Fail"), ("catch", "Complete")],
+)
+def test_a_run_that_can_not_continue_as_new_is_told_and_does_not_ask_for_ever(how: str, decision: str) -> None:
+    story = Story(GoesOn, how)
+    [close] = story.decide()
+    assert close["decisionType"] == "ContinueAsNewWorkflowExecution"
+    story.refuse_close([close], "WORKFLOW_TYPE_DEPRECATED")
+    [after] = story.decide()
+    assert after["decisionType"] == f"{decision}WorkflowExecution"
+    assert "SWF refused it: WORKFLOW_TYPE_DEPRECATED" in (
+        attributes(after).get("reason") or attributes(after)["result"]
+    )
+    story.record(after)
+    check_trace(GoesOn, story.events, range(len(story.events)), workflow_id="w", run_id="r")
+
+
+def test_histories_of_deciders_that_asked_again_are_replayed() -> None:
+    story = Story(GoesOn, "result")
+    story.identity = OLD_DECIDER
+    for _ in range(3):
+        [close] = story.decide()
+        assert close["decisionType"] == "ContinueAsNewWorkflowExecution"
+        story.refuse_close([close], "WORKFLOW_TYPE_DEPRECATED")
+    story.identity = '{"simpleflow_lab":2}'
+    assert types(story.decide()) == ["FailWorkflowExecution"]
+
+
 @given(
     moments=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=8),
     workflow=st.sampled_from([Drain, DrainedByTwo]),

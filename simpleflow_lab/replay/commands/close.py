@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
@@ -14,6 +15,7 @@ from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.limits import MAX_REASON
 from simpleflow_lab.task import ContinueAsNewWorkflowTask
 from simpleflow_lab.workflow import input_of
 
@@ -41,11 +43,27 @@ CLOSE: Final = CommandKind(
 """The id of such a command is its decision type."""
 
 
-def close_with(run: ReplayedRun, decision_type: str, **options: Any) -> None:
-    """Close the execution with this decision, unless it has ended before; nothing is commanded afterwards."""
+def close_with(run: ReplayedRun, decision_type: str, *, future: Future | None = None, **options: Any) -> None:
+    """Close the execution with this decision, unless it has ended before; nothing is commanded afterwards.
+
+    `future` is that of the author's task which closes it, if there is one.
+    """
     if run.closing is None:
-        run.closing = Command(CLOSE, decision_type, options=options)
+        run.closing = Command(CLOSE, decision_type, future=future, options=options)
         run.pending.add(run.closing)
+
+
+def continuing_refused(run: ReplayedRun, cause: str) -> None:
+    """SWF refused for good to continue as new: the code gets the error where it waits for that, or else fails of it."""
+    command = run.closing
+    assert command is not None
+    run.closing = None
+    run.pending.remove(command)
+    error = TaskFailed("continue_as_new", f"SWF refused it: {cause}")
+    is_waited_for = bool(run.fibers.suspended)
+    command.future.set_exception(error, raises=True)
+    if not is_waited_for:
+        close_with(run, "FailWorkflowExecution", reason=str(error)[:MAX_REASON])
 
 
 class Closing:
@@ -67,6 +85,7 @@ class Closing:
             close_with(
                 run,
                 "ContinueAsNewWorkflowExecution",
+                future=future,
                 input=run.fields.encode_input(input_of(task.workflow, args, kwargs), "input of the next run"),
                 task_list=started["taskList"]["name"],
                 task_priority=started.get("taskPriority"),
