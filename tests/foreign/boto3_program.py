@@ -24,7 +24,7 @@ LIST = {"name": "boto3"}
 STEPS = 6
 PAUSE = 0.1
 """Seconds that an activity takes."""
-TIMEOUT = "8"
+TIMEOUT = "15"
 """Seconds after which a task of a program that does not answer is given out again."""
 TYPE = {"name": "numbers", "version": "1"}
 STEP = {"name": "step", "version": "1"}
