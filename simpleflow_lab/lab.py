@@ -48,6 +48,7 @@ from simpleflow_lab.runtime.worker import checked_count
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.limits import MAX_ID
+from simpleflow_lab.task import computed
 from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of
 from simpleflow_lab.workflow import Workflow, is_replaced_workflow
 
@@ -239,7 +240,7 @@ class Lab:
             text = self.fields.store(_input_text(definition, given, named), f"input of {definition.__name__}")
         except JumboTooLargeError as error:
             raise UsageError(str(error)) from None
-        request = _start_request(definition, options, self.settings)
+        request = _start_request(definition, _computed_options(definition, given, named) | options, self.settings)
         name, version = definition.type_name(), definition.type_version()
         self._pool.registration.register_workflow_type(name, version)
         # The decider first: an execution of milliseconds should not wait for its decider's thread to start.
@@ -507,12 +508,22 @@ def _signature(definition: type[Workflow]) -> str:
     return str(inspect.Signature(parameters))
 
 
+def _computed_options(definition: type[Workflow], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The options that the class computes for these arguments; what the call says itself comes before them."""
+    hooks = {"workflow_id": "get_workflow_id", "task_list": "get_task_list", "tag_list": "get_tag_list"}
+    found = {name: computed(definition, hook, args, kwargs) for name, hook in hooks.items()}
+    if found["tag_list"] is Workflow.INHERIT_TAG_LIST:  # of a parent, which it doesn't have
+        del found["tag_list"]
+    return {name: value for name, value in found.items() if value}
+
+
 def _start_request(definition: type[Workflow], options: Mapping[str, Any], defaults: Settings) -> dict[str, Any]:
     """The arguments of SWF's StartWorkflowExecution: what the call says, then the class, then the settings."""
     values: dict[str, Any] = {
         "task_list": definition.task_list or defaults.workflow_default_task_list,
         "task_priority": workflow.priority_of(definition.task_priority),
-        "tag_list": definition.tag_list,
+        # There is no parent to inherit from.
+        "tag_list": None if definition.tag_list is Workflow.INHERIT_TAG_LIST else definition.tag_list,
         "execution_start_to_close_timeout": definition.execution_timeout or defaults.workflow_default_execution_time,
         "task_start_to_close_timeout": definition.decision_tasks_timeout
         or defaults.workflow_default_decision_task_timeout,

@@ -99,18 +99,18 @@ class WorkflowTask(Task):
 
     def workflow_id(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """The workflow id that the class's `get_workflow_id` gives for these arguments, or `None`."""
-        found: str | None = _computed(self.workflow, "get_workflow_id", args, kwargs)
+        found: str | None = computed(self.workflow, "get_workflow_id", args, kwargs)
         return found
 
     def task_list(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """The task list given, that of the class's `get_task_list` for these arguments, or the class's own."""
-        computed = self.workflow_task_list or _computed(self.workflow, "get_task_list", args, kwargs)
-        found: str | None = computed or self.workflow.task_list
+        own = self.workflow_task_list or computed(self.workflow, "get_task_list", args, kwargs)
+        found: str | None = own or self.workflow.task_list
         return found
 
     def tag_list(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """The tags of the class's `get_tag_list` for these arguments, or the class's own."""
-        return _computed(self.workflow, "get_tag_list", args, kwargs) or self.workflow.tag_list
+        return computed(self.workflow, "get_tag_list", args, kwargs) or self.workflow.tag_list
 
 
 class ChildWorkflowTask(WorkflowTask):
@@ -322,8 +322,8 @@ class TaskFailureContext:
         return self
 
 
-def _computed(workflow: WorkflowClass, hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The value that `get_task_list`, `get_tag_list` or `get_workflow_id` of a child's class computes, or `None`.
+def computed(workflow: WorkflowClass, hook: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The value that `get_task_list`, `get_tag_list` or `get_workflow_id` of a workflow's class computes, or `None`.
 
     A class method gets the task's arguments; a static method or plain function gets the class first, as upstream does.
     """

@@ -143,6 +143,11 @@ class Workflow:
     def __init__(self, executor: Executor):
         self.executor: Executor = executor
 
+    @property
+    def _executor(self) -> Executor:
+        """Upstream's name of `executor`."""
+        return self.executor
+
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """The workflow. What it returns is the execution's result."""
         raise UsageError(f"{type(self).__name__} has no run method")

@@ -12,6 +12,7 @@ from typing import Any
 
 import greenlet
 
+from simpleflow_lab import canvas
 from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.data.references import is_reference
 from simpleflow_lab.exceptions import ExecutionBlocked, WorkflowCanceled
@@ -91,8 +92,13 @@ class ReplayExecutor:
             return {**found, "state": "canceled"}
         return found
 
-    def submit(self, task: Task) -> Future:
-        """Take a task; gives its future at once. Raises `TypeError` for a task of no known kind."""
+    def submit(self, task: Any, *args: Any, **kwargs: Any) -> Future:
+        """Take a task; gives its future at once. Raises `TypeError` for a task of no known kind.
+
+        As upstream's it also takes what `Workflow.submit` takes: an activity or a workflow class with its arguments.
+        """
+        if not isinstance(task, Task):
+            return canvas.submit(self, task, *args, **kwargs)
         fibers = self._run.fibers
         if fibers.closed:
             # Code in a `finally` of an abandoned fiber: no command can be made any more.

@@ -21,9 +21,10 @@ from simpleflow_lab.swf.history import HistoryEvent
 IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay recognises its own histories."""
 RULES: Final = 2
-"""The value of that key: the rules by which a decider decides. From 2 on it has the limits of `AttemptLimits`, the
-code sees what came while SWF refused its close (before, the close was sent again), and a task that is canceled while it
-waits for its next attempt is canceled with the timer of that wait (before, by a request that SWF refused)."""
+"""The value of that key: the rules by which a decider decides. From 2 on it has the limits of `AttemptLimits`. The code
+sees what came while SWF refused its close (before, the close was sent again). A task that is canceled while it waits
+for its next attempt is canceled with the timer of that wait (before, by a request that SWF refused). The result of a
+signal that was sent is its input (before, nothing)."""
 LIMIT_KEY: Final = "max_open"
 """Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
 MAX_LOST_KEY: Final = "max_lost"

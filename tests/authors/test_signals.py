@@ -391,7 +391,7 @@ def test_a_signal_reaches_children_and_grandchildren_once(virtual_lab):
     waiting, sending = execution.result(30)
     nothing = {"args": [], "kwargs": {}, "__propagate": True}
     assert waiting == [[nothing, nothing]]
-    assert sending == [[[[nothing, nothing]], None, None]]
+    assert sending == [[[[nothing, nothing]], nothing, nothing]]
     family = children(virtual_lab, execution)
     grandchild = children(virtual_lab, family["signals.sends_two"])["signals.waits_for_two"]
     for member in (execution, family["signals.waits_for_two"], family["signals.sends_two"], grandchild):

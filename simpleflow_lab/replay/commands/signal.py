@@ -9,6 +9,7 @@ from simpleflow_lab.futures import PENDING, Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
+from simpleflow_lab.replay.history_reader import RULES
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.propagation import Propagation
 from simpleflow_lab.replay.received_signals import ReceivedSignals
@@ -138,8 +139,9 @@ class Signals:
         command.future.set_running()
 
     def delivered(self, command: Command, event: HistoryEvent) -> None:
-        """SWF delivered the signal."""
-        command.future.set_finished(None)
+        """SWF delivered the signal: the result is what was sent, as upstream's; `None` for earlier deciders of ours."""
+        is_told = command.task is not None and self._run.rules >= RULES
+        command.future.set_finished(self._run.fields.decode_later(command.input) if is_told else None)
 
     def not_delivered(self, command: Command, event: HistoryEvent) -> None:
         """SWF could not deliver the signal, or refused to send it."""
