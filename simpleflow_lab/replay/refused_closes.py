@@ -12,7 +12,7 @@ Rule: which decisions count follows from the history alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from simpleflow_lab.replay.history_reader import DecisionBatch
@@ -21,14 +21,13 @@ from simpleflow_lab.swf.event_types import EventType
 from simpleflow_lab.swf.history import HistoryEvent
 
 _CAUSE: Final = "UNHANDLED_DECISION"
-_REFUSALS: Final = frozenset(
-    {
-        "CompleteWorkflowExecutionFailed",
-        "FailWorkflowExecutionFailed",
-        "CancelWorkflowExecutionFailed",
-        "ContinueAsNewWorkflowExecutionFailed",
-    }
-)
+_REFUSALS: Final[Mapping[str, frozenset[str]]] = {
+    "CompleteWorkflowExecutionFailed": frozenset({"on_completed", "after_closed"}),
+    "FailWorkflowExecutionFailed": frozenset({"on_failure", "after_closed"}),
+    "CancelWorkflowExecutionFailed": frozenset({"on_canceled", "after_closed"}),
+    "ContinueAsNewWorkflowExecutionFailed": frozenset({"after_closed"}),
+}
+"""The events that record a refused close, each with the hooks that were called for it."""
 
 
 def is_refused(batch: DecisionBatch) -> bool:
@@ -43,6 +42,11 @@ def continuing_refused_for(batch: DecisionBatch) -> str | None:
     if last is None or last.type != "ContinueAsNewWorkflowExecutionFailed" or is_refused(batch):
         return None
     return str(last.attributes.get("cause"))
+
+
+def hooks_called_for(batch: DecisionBatch) -> frozenset[str]:
+    """The hooks that were called for this refused close, and are not called again: one may be what a signal came of."""
+    return _REFUSALS[batch.recorded[-1].type]
 
 
 class KeptEvents:

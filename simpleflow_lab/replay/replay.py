@@ -31,7 +31,7 @@ from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
-from simpleflow_lab.replay.refused_closes import KeptEvents, continuing_refused_for, is_refused
+from simpleflow_lab.replay.refused_closes import KeptEvents, continuing_refused_for, hooks_called_for, is_refused
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
@@ -72,6 +72,8 @@ class Replay:
         """The decisions that count as not made, by their `DecisionTaskStarted`; see `refused_closes`."""
         self._is_refused = False
         """The latest decision is one of them."""
+        self._hooks_called: set[str] = set()
+        """The hooks of a close that were called for a close that SWF refused."""
         self._refused: DecisionBatch | None = None
         """The latest of them, if its code did not run."""
 
@@ -93,6 +95,7 @@ class Replay:
     def _begin(self) -> None:
         """Be before the first decision."""
         run = self._run = self._new_run()
+        run.hooks_called = self._hooks_called
         self._kinds = Kinds(run)
         self._patches = Patches()
         executor = ReplayExecutor(run, self._kinds, self._patches)
@@ -206,6 +209,8 @@ class Replay:
         is_repeated = self._is_refused and 0 < self._reader.rules_of(started) < RULES
         if self._is_refused and not is_repeated:
             self._go_back(started)
+        if is_refused(batch):
+            self._hooks_called |= hooks_called_for(batch)
         if is_repeated or is_refused(batch):
             self._is_refused = True
             self._not_made.add(started)

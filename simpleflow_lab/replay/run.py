@@ -102,6 +102,8 @@ class ReplayedRun:
         """The code raised `ExecutionBlocked`: it runs again from its start at the next decision."""
         self.resolved_after_block = False
         """A hook closed a future after that: nothing else may come to make the code run again."""
+        self.hooks_called: set[str] = set()
+        """The hooks of a close that were called before, for a close that SWF refused: they are called once."""
         self.decision_error: DecisionTaskError | None = None
         """Why no decision can be made, whatever the code does about it."""
         self.author_error: str | None = None

@@ -66,9 +66,10 @@ class Hooks:
     def call_at_close(self, run: ReplayedRun, name: str, *args: Any) -> None:
         """Call a hook of the close: when the close is decided, and not when it is replayed or only inspected.
 
-        Commands that the hook makes are dropped: the execution closes.
+        A hook is called once, also if SWF refuses the close and another follows. Commands that the hook makes are
+        dropped: the execution closes.
         """
-        if not run.is_live or not self._own[name]:
+        if not run.is_live or not self._own[name] or name in run.hooks_called:
             return
         before = set(run.pending)
         self.call(run, name, *args)
