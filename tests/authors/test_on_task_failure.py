@@ -286,7 +286,7 @@ def raising(self, ctx):
         ),
         (
             hooked("hooked.odd_wait", lambda self, ctx: ctx.decide_retry(-5)),
-            "on_task_failure: UsageError: timer __simpleflow_task_: the timeout must be whole seconds",
+            "on_task_failure: UsageError: timer __simpleflow_task_: the timeout must be seconds",
         ),
     ],
 )
