@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import copy
 import dataclasses
 import datetime
 import decimal
@@ -32,7 +33,6 @@ import pathlib
 import re
 import sys
 import sysconfig
-import textwrap
 import types
 import uuid
 from collections.abc import Iterable, Mapping
@@ -52,6 +52,8 @@ MAX_DEPTH: Final = 60
 """How far functions, classes and values are followed from one to the next."""
 MAX_ITEMS: Final = 1_000
 """Items of a container that count; of a longer one, its length and these."""
+PARSE_ATTEMPTS: Final = 10
+"""How often a source is parsed while other threads disturb it."""
 
 _ABSENT: Final = object()
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -385,7 +387,19 @@ def _source_of(module: types.ModuleType) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _normal(source: str) -> str:
-    return hashlib.sha256(ast.unparse(ast.parse(source)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(ast.unparse(_parsed(source)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _parsed(source: str) -> ast.Module:
+    """The syntax tree of a source. Raises as `ast.parse`.
+
+    CPython before 3.11.8 and 3.12.2 may raise `SystemError` when another thread parses at the same time, as a notebook
+    does with each cell (https://github.com/python/cpython/issues/106905).
+    """
+    for _ in range(PARSE_ATTEMPTS):
+        with contextlib.suppress(SystemError):
+            return ast.parse(source)
+    return ast.parse(source)
 
 
 # -- the text of code --------------------------------------------------------------------------------------------------
@@ -412,7 +426,7 @@ def _functions_in(source: str, flags: int) -> Mapping[tuple[str, int], list[tupl
     found: dict[tuple[str, int], list[tuple[types.CodeType, str]]] = {}
     if not source:
         return found
-    tree = ast.parse(source)
+    tree = _parsed(source)
     compiled: types.CodeType = compile(source, "<source>", "exec", flags=flags, dont_inherit=True)
     # Both are in the order of the text, within one name and line.
     nodes: dict[tuple[str, int], list[_Definition]] = {}
@@ -442,8 +456,7 @@ def _text(node: _Definition) -> str:
     """The text of one function, in the form that `ast.unparse` gives it."""
     if isinstance(node, ast.Lambda):
         return ast.unparse(node)
-    bare = ast.parse(textwrap.dedent(ast.unparse(node))).body[0]
-    assert isinstance(bare, ast.FunctionDef | ast.AsyncFunctionDef)
+    bare = copy.deepcopy(node)
     bare.decorator_list = []
     for each in ast.walk(bare):
         if (
