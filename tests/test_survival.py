@@ -64,7 +64,8 @@ def test_a_killed_workflow_goes_on_and_no_recorded_activity_runs_again(tmp_path,
         is_worker_lost(event.attributes.get("details")) for event in history if event.type == "ActivityTaskTimedOut"
     )
     starts = Counter(line.split()[1] for line in notes.read_text().splitlines() if line.startswith("start"))
-    assert sum(starts.values()) <= LENGTH + 3 + lost
+    # A start that was not on disk yet when its process was killed is no lost attempt; up to four tasks run at once.
+    assert sum(starts.values()) <= LENGTH + 3 + lost + 4 * kills
     assert all(1 <= count <= 1 + kills for count in starts.values())
 
 
