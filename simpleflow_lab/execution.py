@@ -510,7 +510,9 @@ class Execution(HistoryViews):
     # -- acting --
 
     def signal(self, name: str, input: str | None = None) -> None:
-        """Send it a signal; `input` is SWF's string, or longer."""
+        """Send it a signal; `input` is SWF's string, or longer. Raises `UsageError` for another one."""
+        if input is not None and not isinstance(input, str):
+            raise UsageError(f"the input of a signal is a string, not {input!r:.80}: json.dumps makes one")
         members = {} if input is None else {"input": self._fields.store(input, f"input of signal {name}")}
         self._service.signal_workflow_execution(
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members

@@ -47,7 +47,7 @@ from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.runtime.worker import checked_count
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
-from simpleflow_lab.swf.limits import MAX_ID
+from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import computed
 from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of
 from simpleflow_lab.workflow import Workflow, is_replaced_workflow
@@ -172,6 +172,7 @@ class Lab:
         self.is_virtual = clock == VIRTUAL
         """Whether its clock jumps."""
         _open_labs.add(self)
+        self._pool.serve_definitions()
 
     def __repr__(self) -> str:
         return f"<Lab {self.address}, domain {self.domain}{', closed' if self.closed else ''}>"
@@ -265,12 +266,12 @@ class Lab:
             self._attach(execution)
         return execution
 
-    def _attach(self, execution: Execution) -> None:
-        """Let an execution that is taken up go by the definitions of this process."""
+    def _attach(self, execution: Execution, *, takes_over: bool = True) -> None:
+        """Let an execution that is taken up go by the definitions of this process; see `attach_execution`."""
         instance = self._pool.context.session.instance
         if instance is not None:
             ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
-            self.service.attach_execution(domain=self.domain, execution=ids, instance=instance)
+            self.service.attach_execution(domain=self.domain, execution=ids, instance=instance, takes_over=takes_over)
 
     def execution(self, workflow_id: str, run_id: str | None = None, *, domain: str | None = None) -> Execution:
         """An execution of this store: by default the latest run of this id. Raises `UsageError` if there is none.
@@ -333,7 +334,8 @@ class Lab:
 
         Completed activities are not run again. The workflows and activities must be defined in this process; an
         execution of one that is not goes on as soon as it is defined. A named execution that has closed is given as it
-        is.
+        is; one that is open goes by the definitions of this process from now on, as do all those without a name whose
+        own process has ended.
         """
         context = contextvars.copy_context()
         resumed = []
@@ -341,7 +343,7 @@ class Lab:
             execution = self._execution(info["execution"]["workflowId"], info["execution"]["runId"], attached=True)
             self._pool.set_output_context(execution.workflow_id, context)
             self._pool.serve_history(execution.history())
-            self._attach(execution)
+            self._attach(execution, takes_over=workflow_id is not None)
             resumed.append(execution)
         if workflow_id is not None and not resumed:
             resumed.append(self.execution(workflow_id))
@@ -389,6 +391,7 @@ class Lab:
     def serves(self, serve: str) -> None:
         _check_serve(serve)
         self._pool.serve = serve
+        self._pool.serve_definitions()
 
     def start_workers(self, count: int | None = None, *, task_list: str | None = None) -> Workers:
         """Start the activity worker of a task list, also one that was stopped, and give it.
@@ -418,8 +421,7 @@ class Lab:
             if not defined:
                 raise UsageError(f"no {noun} is defined in this process: give task_list=…, or define one")
             return defined
-        if not 1 <= len(given) <= MAX_ID:
-            raise UsageError(f"the name of a task list has 1 to {MAX_ID} characters, not {len(given):,}")
+        check_name(given, "Name", "the name of a task list")
         return [given]
 
     @property

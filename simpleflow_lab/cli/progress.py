@@ -1,7 +1,8 @@
 """Progress in a terminal: one live line on stderr while a command waits for an execution, then one line that stays.
 
 Output of the workflow and its activities, and log records, go above the live line: the standard streams erase it before
-they write, and it is drawn again once they are at the start of a line. Without a terminal there is neither line.
+they write, and it is drawn again once they are at the start of a line. Without a terminal there is neither line; what
+an execution waits for, while nothing goes on, is said in one that stays.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from simpleflow_lab.views.text_tables import visible
 
 _INTERVAL: Final = 0.15
 """The least seconds between two drawings."""
+_QUIET_SECONDS: Final = 5.0
+"""Without a terminal, how long an execution is waited for before it is said why nothing goes on."""
 _SHARE: Final = 20
 """Drawing may take one part in so many of the time: folding a long history is work."""
 _NAMES: Final = 3
@@ -29,7 +32,12 @@ def watch(execution: Execution) -> None:
     """Wait for the execution to close. Raises `DecisionTaskError` if no decision can be made for now."""
     stream = sys.stderr
     if not _is_terminal(stream):
-        execution.wait()
+        said = ""
+        while not execution.wait(_QUIET_SECONDS):
+            waits = execution.progress().waits
+            if waits and waits != said and stream is not None:
+                print(visible(f"{execution.workflow_id} waits for {waits}"), file=stream, flush=True)
+                said = waits
         return
     with _LiveLine(stream) as line:
         pause = _INTERVAL

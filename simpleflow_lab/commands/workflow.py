@@ -226,6 +226,8 @@ def signal(session: Session, name: str, target: Target, given: str | None) -> Re
     if source is not None:
         decode_input(source[0], where=source[1])
     execution = session.execution(target)
+    if execution.status != "OPEN":
+        raise UsageError(f"execution {execution.workflow_id} is closed already: {execution.status}")
     execution.signal(name, None if source is None else source[0])
     return RequestSent(execution=execution, message=f"signal {name!r} was sent to {execution.workflow_id}")
 

@@ -323,12 +323,12 @@ class EmbeddedSWF:
 
         return self._in_transaction(change)
 
-    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str, takes_over: bool = True) -> Answer:
         """See `WatchableService`."""
 
         def change(state: EngineState) -> Answer:
             found = state.open.get(_run_of(state, domain, execution).key)
-            if found is not None:
+            if found is not None and (takes_over or found.home not in state.sessions.living):
                 state.set_home(found, instance)
             return {}
 

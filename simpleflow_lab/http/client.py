@@ -191,9 +191,11 @@ class EngineClient(DelegatingService):
         """See `WatchableService`."""
         return self._own("release_task", taskToken=taskToken)
 
-    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str, takes_over: bool = True) -> Answer:
         """See `WatchableService`."""
-        return self._own("attach_execution", domain=domain, execution=execution, instance=instance)
+        return self._own(
+            "attach_execution", domain=domain, execution=execution, instance=instance, takes_over=takes_over
+        )
 
     def pollers(self, *, domain: str) -> Answer:
         """See `WatchableService`."""

@@ -132,7 +132,9 @@ _OWN: Final = (
             "domain": ("domain", _TEXT),
             "execution": ("execution", _EXECUTION),
             "instance": ("instance", _TEXT),
+            "takesOver": ("takes_over", (bool,)),
         },
+        optional=frozenset({"takesOver"}),
     ),
     OwnOperation(f"{OWN_NAMESPACE}.Pollers", "pollers", {"domain": ("domain", _TEXT)}),
     OwnOperation(

@@ -291,6 +291,8 @@ class _Tracer:
             for each in list(vars(module).values())
             if isinstance(each, types.ModuleType) and _is_authors(each.__name__, self._module)
         }
+        # A module that is loaded again gets another one; what it defines may be new.
+        self.used.append((vars(module), "__spec__", vars(module).get("__spec__")))
         return ["module", _source_of(module), [self._value(modules[each]) for each in sorted(modules)]]
 
 
@@ -427,24 +429,31 @@ def _functions_in(source: str, flags: int) -> Mapping[tuple[str, int], list[tupl
     if not source:
         return found
     tree = _parsed(source)
-    compiled: types.CodeType = compile(source, "<source>", "exec", flags=flags, dont_inherit=True)
-    # Both are in the order of the text, within one name and line.
     nodes: dict[tuple[str, int], list[_Definition]] = {}
     for node in ast.walk(tree):
         if isinstance(node, _Definition):
             decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
             line = min([node.lineno, *(each.lineno for each in decorators)])
             nodes.setdefault(("<lambda>" if isinstance(node, ast.Lambda) else node.name, line), []).append(node)
-    for part in codes_in(compiled):
-        found.setdefault((part.co_name, part.co_firstlineno), []).append((part, ""))
-    for key, same in nodes.items():
+    for same in nodes.values():
         same.sort(key=lambda node: (node.lineno, node.col_offset))
-        codes = sorted((code for code, _ in found.get(key, ())), key=_column)
-        if len(codes) == len(same):
-            found[key] = [(code, _text(node)) for code, node in zip(codes, same, strict=True)]
-        else:
-            found.pop(key, None)
-    return {key: pairs for key, pairs in found.items() if key in nodes}
+    # A file is compiled as a whole, a cell statement by statement: a call of a function of a module that the same text
+    # imports becomes other instructions.
+    options: dict[str, Any] = {"flags": flags, "dont_inherit": True}
+    as_whole = codes_in(compile(source, "<source>", "exec", **options))
+    statements = (ast.Module(body=[each], type_ignores=[]) for each in tree.body)
+    one_by_one = (code for each in statements for code in codes_in(compile(each, "<source>", "exec", **options)))
+    texts = {key: [_text(node) for node in same] for key, same in nodes.items()}
+    for codes in (as_whole, one_by_one):
+        by_place: dict[tuple[str, int], list[types.CodeType]] = {}
+        for code in codes:
+            by_place.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+        for key, of_nodes in texts.items():
+            # Both are in the order of the text, within one name and line.
+            of_key = sorted(by_place.get(key, ()), key=_column)
+            if len(of_key) == len(of_nodes):
+                found.setdefault(key, []).extend(zip(of_key, of_nodes, strict=True))
+    return found
 
 
 def _column(code: types.CodeType) -> tuple[int, int]:

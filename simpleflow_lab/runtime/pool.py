@@ -119,18 +119,25 @@ class WorkerPool:
     def serve_execution(self, task_list: str) -> None:
         """Start the decider of an execution that somebody starts here, by the automatic policy.
 
-        That somebody asks for it: a decider that was stopped starts again. A process that makes no decisions learns no
-        task lists from them; so it serves those of the activities that it defines, now and later.
+        That somebody asks for it: a decider that was stopped starts again.
         """
         if DECIDER in self._automatic:
             self.start_decider(task_list)
-        elif ACTIVITY_WORKER in self._automatic:
-            with self._lock:
-                if not (self._follows_definitions or self._stopped):
-                    self._follows_definitions = True
-                    activity.registry.subscribe(self._serve_definition)
-            for each in self.task_lists_of_activities():
-                self._serve_activities(each)
+
+    def serve_definitions(self) -> None:
+        """Start activity workers for the activities that this process defines, now and later, by the automatic policy.
+
+        Only in a process that runs activities and makes no decisions, for such a process learns no task lists from
+        decisions.
+        """
+        if DECIDER in self._automatic or ACTIVITY_WORKER not in self._automatic:
+            return
+        with self._lock:
+            if not (self._follows_definitions or self._stopped):
+                self._follows_definitions = True
+                activity.registry.subscribe(self._serve_definition)
+        for each in self.task_lists_of_activities():
+            self._serve_activities(each)
 
     def _serve_definition(self, definition: Activity) -> None:
         """Start an activity worker for the task list of an activity that was just defined."""

@@ -223,8 +223,9 @@ class ProcessSession:
         while self.is_open:
             try:
                 self.refresh()
+                is_held = self._hold is not None and self._hold()
                 # Once more after a definition: what it uses may come later in its cell.
-                pause = KEEP_SECONDS if woken or (self._hold is not None and self._hold()) else None
+                pause = KEEP_SECONDS if woken or is_held else None
             except Exception:
                 # A suspended or dying owner, a closed store: the next call of a poller finds out which.
                 logger.debug("the session could not be kept", exc_info=True)

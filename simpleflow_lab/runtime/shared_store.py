@@ -342,11 +342,13 @@ class SharedStore(DelegatingService):
         self.session.done(taskToken)
         return answer
 
-    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str, takes_over: bool = True) -> Answer:
         """See `WatchableService`."""
         self.session.refresh()
         return self._on_engine(
-            lambda engine: engine.attach_execution(domain=domain, execution=execution, instance=instance)
+            lambda engine: engine.attach_execution(
+                domain=domain, execution=execution, instance=instance, takes_over=takes_over
+            )
         )
 
     def pollers(self, *, domain: str) -> Answer:

@@ -127,7 +127,7 @@ class HistoryPolling(DelegatingService):
         """Do nothing: the task comes back by its timeout."""
         return {}
 
-    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str, takes_over: bool = True) -> Answer:
         """Do nothing."""
         return {}
 

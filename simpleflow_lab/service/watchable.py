@@ -131,9 +131,10 @@ class WatchableService(SWFService, Protocol):
         """
         ...
 
-    def attach_execution(self, *, domain: str, execution: Structure, instance: str) -> Answer:
+    def attach_execution(self, *, domain: str, execution: Structure, instance: str, takes_over: bool = True) -> Answer:
         """Let an open execution go by the definitions of this process from now on; a closed one stays as it is.
 
+        Unless `takes_over`, one stays as it is, too, that goes by the definitions of another process that lives.
         Raises `UnknownResourceFault`.
         """
         ...

@@ -56,6 +56,21 @@ def waits_of(
     return sorted(waits, key=_place) if waits else [rows.nothing()]
 
 
+def _signals_since_decision(history: History) -> set[str]:
+    """The names of the signals that came after the latest decision that was made had begun."""
+    names: set[str] = set()
+    decided_for = 0
+    for event in reversed(history):
+        if event.id <= decided_for:
+            break
+        if event.type == "DecisionTaskCompleted" and not decided_for:
+            started = event.attributes.get("startedEventId")
+            decided_for = started if isinstance(started, int) else event.id
+        elif event.type == "WorkflowExecutionSignaled":
+            names.add(str(event.attributes.get("signalName")))
+    return names
+
+
 class _Rows:
     """The rows of one execution, kind by kind."""
 
@@ -67,6 +82,8 @@ class _Rows:
         self._context = waits_in(latest_context(reversed(folded.history)))
         decided = [task.closed for task in folded.decision_tasks if task.state == "completed"]
         self._decided_at = decided[-1] if decided else None
+        self._signals_to_see = _signals_since_decision(folded.history)
+        """Signals that the next decision will see: nobody waits for them any more."""
 
     def blocked(self, errors: Iterable[Mapping[str, Any]]) -> Iterator[Wait]:
         for error in errors:
@@ -85,7 +102,7 @@ class _Rows:
             yield self._wait(DECISION, f"a decision: {reason}", since=task.scheduled, to_do=_RESUME)
 
     def signals(self) -> Iterator[Wait]:
-        names = self._context.signals
+        names = [name for name in self._context.signals if name not in self._signals_to_see]
         for name in names[:MAX_OF_A_KIND]:
             yield self._wait(
                 SIGNAL,

@@ -210,6 +210,19 @@ def test_a_task_that_is_queued_goes_by_the_new_home_once_an_execution_is_attache
     assert not engine.poll("activity", None)
 
 
+def test_who_resumes_everything_takes_over_only_what_no_living_process_runs(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    engine.session("y", {"a": "2"}, {"b": "2"})
+    execution = engine.start("a", "x")
+    engine.schedule(engine.poll("decision", "x"), "b", "b")
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y", takes_over=False)
+    assert not engine.poll("activity", "y")
+    assert engine.poll("activity", "x")
+    engine.swf.close_session(instance="x")
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y", takes_over=False)
+    assert engine.poll("activity", "y")
+
+
 def test_a_decision_task_goes_to_its_home_first_and_to_others_after_a_second(engine):
     engine.session("x", {"a": "1"})
     engine.session("y", {"a": "1"})

@@ -11,6 +11,7 @@ import types
 import weakref
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from simpleflow_lab import Retry, Workflow, activity, workflow
 from simpleflow_lab.runtime.fingerprints import DIGITS, fingerprint
@@ -386,6 +387,29 @@ def test_a_module_that_was_edited_after_its_import_counts_as_it_runs(tmp_path, m
     new = fingerprint(importlib.reload(old).work)
     assert stale != new
     del sys.modules["fp_edited"]
+
+
+def test_a_module_that_is_loaded_again_is_noticed_by_what_uses_it_as_a_whole(tmp_path, monkeypatch):
+    path = tmp_path / "fp_reloaded.py"
+    path.write_text("def helper(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    work = defined("import fp_reloaded\n" + _USES.format("fp_reloaded.helper(x)"))
+    before = fingerprint(work)
+    path.write_text("# longer than before\ndef helper(x): return -x\n")
+    importlib.reload(sys.modules["fp_reloaded"])
+    assert fingerprint(work) != before
+    del sys.modules["fp_reloaded"]
+
+
+def test_a_cell_and_a_file_of_the_same_text_agree_on_calls_of_what_they_import(tmp_path, monkeypatch):
+    """A cell is compiled statement by statement, and then a call of `time.sleep` becomes other instructions."""
+    text = "import time\n" + _USES.format("time.sleep(x)")
+    (tmp_path / "fp_file.py").write_text(HEADER + text)
+    monkeypatch.syspath_prepend(tmp_path)
+    shell = InteractiveShell()
+    shell.run_cell(HEADER + text).raise_error()
+    assert fingerprint(shell.user_ns["work"]) == fingerprint(importlib.import_module("fp_file").work)
+    del sys.modules["fp_file"]
 
 
 def test_the_definitions_of_this_process_can_all_be_asked():

@@ -56,6 +56,13 @@ def test_a_signal_that_is_waited_for_no_longer_is_not_named() -> None:
     assert [wait.kind for wait in waits_of(story.history())] == ["timer"]
 
 
+def test_a_signal_that_came_and_that_no_decision_has_seen_yet_is_not_waited_for() -> None:
+    story = decided({"waiting_signals": ["go", "stop"]})
+    story.add("WorkflowExecutionSignaled", signalName="go", externalInitiatedEventId=0)
+
+    assert [wait.id for wait in waits_of(story.history()) if wait.kind == "signal"] == ["stop"]
+
+
 def test_the_signals_of_a_decision_that_sets_no_context_are_those_of_the_one_before() -> None:
     story = decided({"waiting_signals": ["go"]})
     timer(story, "patience")
