@@ -69,6 +69,7 @@ class ProcessSession:
         self._differing: set[tuple[str, ...]] = set()
         self._context = contextvars.copy_context()
         self._thread: threading.Thread | None = None
+        self._closed = False
         self.is_open = False
         """Whether the engine was told of this process."""
 
@@ -103,6 +104,8 @@ class ProcessSession:
         if not self._dirty or self._service is None:
             return
         with self._opening:
+            if self._closed:
+                return  # a poller that is about to stop was late
             if not self.is_open:
                 self._open()
             elif self._dirty:
@@ -141,6 +144,8 @@ class ProcessSession:
             self._told(self._service.open_session(**self.opening()))
         self._thread = threading.Thread(target=self._keep, name="simpleflow-lab session", daemon=True)
         self._thread.start()
+        if self._closed:
+            self._end()
 
     def _defined(self, definition: object) -> None:
         self._dirty = True
@@ -238,7 +243,11 @@ class ProcessSession:
         self._wake.set()
 
     def close(self) -> None:
-        """Tell the engine nothing more."""
+        """Tell the engine nothing more, from now on."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         if not self.is_open:
             return
         self.is_open = False

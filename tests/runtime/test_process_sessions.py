@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -132,3 +133,15 @@ def test_any_process_can_ask_who_polls_and_what_an_execution_waits_for(tmp_path:
         (task,) = lab.service.describe_waiting(domain=lab.domain, execution=ids)["tasks"]
         assert task["state"] == "started"
         assert task["type"]["name"] == "sessions.nap"
+
+
+def test_a_session_that_was_closed_is_not_opened_again_by_a_late_poller():
+    def keeping() -> int:
+        return sum(thread.name == "simpleflow-lab session" for thread in threading.enumerate())
+
+    with Lab(":memory:", serve="nothing") as lab:
+        session = lab._pool.context.session
+        before = keeping()
+    session.serve("activity", lab.domain, "late")
+    assert not session.is_open
+    assert keeping() <= before
