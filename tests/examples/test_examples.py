@@ -125,7 +125,7 @@ def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tm
         assert before == ["begin 0\n", "end 0\n", "begin 1\n", "end 1\n", "begin 2\n"]
 
         listed = python("-m", "simpleflow_lab.cli", "workflow.list", environment=store)
-        assert listed.stdout.split() == ["trip", "survivor", "OPEN"]
+        assert listed.stdout.split()[:3] == ["trip", "survivor", "OPEN"]
         resumed = python(
             "-m", "simpleflow_lab.cli", "resume", "--module", "examples.survivor", "trip", environment=store
         )
