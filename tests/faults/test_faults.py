@@ -11,7 +11,7 @@ from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
 from tests.examples_count import trials
-from tests.faults import restarts
+from tests.faults import restarts, several
 from tests.faults import trials as faults
 from tests.faults.findings import Figures
 
@@ -116,3 +116,20 @@ def test_kernels_that_work_hand_their_store_over_and_take_it_back(tmp_path: Path
     figures = restarts.hand_overs(tmp_path, ends, seed=7)
     assert fine(figures)
     assert figures.executions
+
+
+@pytest.mark.parametrize(("kills", "executions"), [(6, 10), *trials([(20, 60)])])
+def test_executions_of_several_processes_survive_the_deaths_of_any_of_them(
+    tmp_path: Path, kills: int, executions: int
+) -> None:
+    figures = several.killed_processes(tmp_path, kills=kills, seed=7, executions=executions)
+    assert fine(figures)
+    assert figures.timed_out == 0
+    assert figures.executions == 4 * executions
+
+
+@pytest.mark.parametrize("rounds", [6, *trials([30])])
+def test_each_process_runs_its_own_definition_while_it_edits_it(tmp_path: Path, rounds: int) -> None:
+    figures = several.differing_definitions(tmp_path, rounds=rounds, seed=7)
+    assert fine(figures)
+    assert figures.faults["definition edited"] == rounds
