@@ -285,17 +285,3 @@ def serves_of(record: Mapping[str, Any]) -> set[ListKey] | None:
         }
     except (TypeError, KeyError):
         raise ValidationException("a served task list needs domain and name") from None
-
-
-def record_of(definitions: Mapping[TypeKey, str], serves: set[ListKey]) -> dict[str, Any]:
-    """What a client tells of its definitions and of the task lists that it serves."""
-    record: dict[str, Any] = {}
-    for member, kind in _TYPES.items():
-        record[member] = [
-            {"name": name, "version": version, "fingerprint": fingerprint}
-            for (of, name, version), fingerprint in definitions.items()
-            if of == kind
-        ]
-    for member, kind in _LISTS.items():
-        record[member] = [{"domain": domain, "name": name} for of, domain, name in sorted(serves) if of == kind]
-    return record
