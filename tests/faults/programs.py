@@ -35,7 +35,7 @@ from typing import Any
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.engine.crash_points import VARIABLE
-from simpleflow_lab.exceptions import DecisionTooLongError, StoreError, UsageError
+from simpleflow_lab.exceptions import DecisionTooLongError, ReplacedDefinitionError, StoreError, UsageError
 from simpleflow_lab.service import aws
 
 __all__ = ["PROGRAMS", "aws"]  # aws: imported once, by the process that the others are forked from
@@ -433,6 +433,18 @@ def sleepy(report: Reporter, store: str, name: str, pause: float) -> None:
         report.wait_for_order()
 
 
+def _result_of_edited(execution: Any) -> Any:
+    """The result, past the moments in which an activity is defined anew and the workflow that submits it is not yet."""
+    deadline = time.monotonic() + LONG
+    while True:
+        try:
+            return execution.result(LONG)
+        except ReplacedDefinitionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 def editor(report: Reporter, store: str, name: str) -> None:
     """Runs executions of types that other processes define differently, and defines them anew when it is ordered to."""
     texts = [f"{name}0"]
@@ -467,7 +479,7 @@ def editor(report: Reporter, store: str, name: str) -> None:
             number += 1
             while report.has_order:
                 if report.wait_for_order() == "finish":
-                    report("closed", execution.workflow_id, len(execution.result(LONG)))
+                    report("closed", execution.workflow_id, len(_result_of_edited(execution)))
                     report("done")
                     report.wait_for_order()
                     return
@@ -475,7 +487,7 @@ def editor(report: Reporter, store: str, name: str) -> None:
                 possible.append(texts[-1])
                 workflow = define()
                 report("edited", texts[-1])
-            for text in set(execution.result(LONG)) - set(possible):
+            for text in set(_result_of_edited(execution)) - set(possible):
                 report("foreign", execution.workflow_id, text, possible)
             report("closed", execution.workflow_id, len(possible))
 
