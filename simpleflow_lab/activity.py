@@ -108,10 +108,7 @@ class Activity:
         self.wraps: Activity | None = None
         """The activity that was wrapped again, to give this one other attributes; `None` of any other."""
         functools.update_wrapper(self, callable, updated=())
-        key = (self.name, self.version)
-        replaced = weakref.ref(registry[key]) if key in registry else None
-        registry.define(key, self)
-        warn_of_another("activity", key, replaced, self)
+        _define(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function (or make an instance of the class) here and now, as if it were not decorated."""
@@ -157,6 +154,20 @@ class Activity:
 
 registry: Final[Definitions[tuple[str, str], Activity]] = Definitions()
 """Every activity defined in this process, by (name, version)."""
+
+
+def _define(activity: Activity) -> None:
+    key = (activity.name, activity.version)
+    replaced = weakref.ref(registry[key]) if key in registry else None
+    registry.define(key, activity)
+    warn_of_another("activity", key, replaced, activity)
+
+
+def define_as_named(activity: Activity) -> None:
+    """Define an activity that is submitted under the name and version that it has now, if it got them later than where
+    it was decorated."""
+    if (activity.name, activity.version) not in registry:
+        _define(activity)
 
 
 def is_replaced_activity(activity: Activity) -> bool:
@@ -232,7 +243,7 @@ def with_attributes(
 
 def current_context() -> Mapping[str, Any]:
     """The running activity task: `name`, `version`, `domain_name`, `workflow_id`, `run_id`, `activity_id`, `input`,
-    `activity_task_list`, `started_event_id`. Empty outside an activity.
+    `meta`, `activity_task_list`, `started_event_id`. Empty outside an activity.
 
     Each thread, coroutine and process that runs an activity sees its own. In a thread that the activity starts itself,
     run the code in `contextvars.copy_context()`.

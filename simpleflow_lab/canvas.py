@@ -36,8 +36,8 @@ class Submitter(Protocol):
         `label` says to people what runs in the fiber.
         """
 
-    def new_future(self, future_class: type[Future], *, raises: bool) -> Future:
-        """A future of a container, which waits as a task's does."""
+    def new_future(self, make: Callable[[], Future], *, raises: bool) -> Future:
+        """A future of a container, which `make()` gives and which then waits as a task's does."""
 
 
 def submit(executor: Submitter, submittable: Any, *args: Any, **kwargs: Any) -> Future:
@@ -79,15 +79,38 @@ class GroupFuture(Future):
     Its exception is an `AggregateException` with one slot for each member.
     """
 
-    __slots__ = ("all_holding_back", "cancel_requested", "futures", "held_back", "max_parallel")
+    __slots__ = (
+        "activities",
+        "all_holding_back",
+        "bubbles_exception_on_failure",
+        "cancel_requested",
+        "futures",
+        "held_back",
+        "max_parallel",
+        "workflow",
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        activities: Iterable[Any] = (),
+        workflow: Any = None,
+        max_parallel: int | None = None,
+        bubbles_exception_on_failure: bool = True,
+    ):
+        """Made by a group, with upstream's arguments: a class of the author's own may have an `__init__` that takes
+        them. The members are submitted afterwards."""
+        super().__init__()
+        self.activities = list(activities)
+        """The members."""
+        self.workflow = workflow
+        """The workflow that submits the container."""
+        self.bubbles_exception_on_failure = bubbles_exception_on_failure
+        """It has an exception if a member failed."""
         self.cancel_requested = False
         """`cancel` was called: no more members are submitted, and it is done when the submitted ones have closed."""
         self.futures: list[Future] = []
         """The futures of its members, as far as they are submitted."""
-        self.max_parallel: int | None = None
+        self.max_parallel = max_parallel
         """How many of its members may run at a time, if that is fewer than it has."""
         self.held_back = 0
         """How many of its members are not submitted yet, because `max_parallel` of them run."""
@@ -170,7 +193,22 @@ class GroupFuture(Future):
 class ChainFuture(GroupFuture):
     """The future of a chain. Its members' futures end at the first that failed, if the chain breaks there."""
 
-    __slots__ = ()
+    __slots__ = ("break_on_failure", "send_result")
+
+    def __init__(
+        self,
+        activities: Iterable[Any] = (),
+        workflow: Any = None,
+        bubbles_exception_on_failure: bool = True,
+        send_result: bool = False,
+        break_on_failure: bool = True,
+    ):
+        """Made by a chain, with upstream's arguments; see `GroupFuture`."""
+        super().__init__(activities, workflow, None, bubbles_exception_on_failure)
+        self.send_result = send_result
+        """Each member gets the result of the one before it."""
+        self.break_on_failure = break_on_failure
+        """The chain ends at the first member that failed."""
 
 
 class FuncGroup(SubmittableContainer):
@@ -261,8 +299,24 @@ class _Members(SubmittableContainer):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.members)}>"
 
+    def _future_options(self) -> dict[str, Any]:
+        """The arguments of its future's class, beside the members and the workflow."""
+        raise NotImplementedError
+
     def _new_future(self, executor: Submitter) -> GroupFuture:
-        future = executor.new_future(self.future_class, raises=bool(self.raises_on_failure))
+        def make() -> GroupFuture:
+            arguments, options = (self.members, getattr(executor, "workflow", None)), self._future_options()
+            if self.future_class is not self.default_future_class:
+                try:
+                    inspect.signature(self.future_class).bind(*arguments, **options)
+                except TypeError as error:
+                    raise UsageError(
+                        f"the future_class {self.future_class.__name__} does not take (activities, workflow, "
+                        f"{', '.join(options)}): {error}"
+                    ) from None
+            return self.future_class(*arguments, **options)
+
+        future = executor.new_future(make, raises=bool(self.raises_on_failure))
         assert isinstance(future, GroupFuture)
         return future
 
@@ -295,9 +349,16 @@ class Group(_Members):
         self.max_parallel = max_parallel
         super().__init__(*submittables, **options)
 
+    def _future_options(self) -> dict[str, Any]:
+        return {
+            "max_parallel": self.max_parallel,
+            "bubbles_exception_on_failure": self.bubbles_exception_on_failure,
+        }
+
     def submit(self, executor: Submitter) -> Future:
         future = self._new_future(executor)
         if self.max_parallel is None or self.max_parallel >= len(self.members):
+            future.max_parallel = None
             future.futures = [submit(executor, as_member(each, self.raises_on_failure)) for each in self.members]
             _when_all_done(future.futures, lambda: future.close_as_members(bubbles=self.bubbles_exception_on_failure))
         else:
@@ -359,6 +420,12 @@ class Chain(_Members):
             bubbles_exception_on_failure=bubbles_exception_on_failure,
             **options,
         )
+
+    def _future_options(self) -> dict[str, Any]:
+        options = {"bubbles_exception_on_failure": self.bubbles_exception_on_failure}
+        if issubclass(self.future_class, ChainFuture):
+            return {**options, "send_result": self.send_result, "break_on_failure": self.break_on_failure}
+        return {"max_parallel": None, **options}
 
     def submit(self, executor: Submitter) -> Future:
         future = self._new_future(executor)

@@ -285,8 +285,8 @@ class Execution(HistoryViews):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the author of its workflow should know: lines that read a clock, draw by chance or take long, a history
-        that has become long."""
+        """What the author of its workflow should know: lines that read a clock, draw by chance or take long, values
+        that JSON holds otherwise than Python does, a history that has become long."""
         return tuple(dict.fromkeys((*self._pool.warnings(self.run_id), *self._reports()["warnings"])))
 
     def _reports(self) -> Mapping[str, Any]:
@@ -475,7 +475,7 @@ class Execution(HistoryViews):
             return
         type = self.describe()["executionInfo"]["workflowType"]
         name, version = type["name"], type["version"]
-        if tasks[0]["kind"] == DECISION_TASK or (name, version) not in workflow.registry:
+        if tasks[0]["kind"] == DECISION_TASK or workflow.defined(name, version) is None:
             raise WorkflowNotRegisteredError(name, version)
 
     def result(self, timeout: float | None = None) -> Any:

@@ -192,6 +192,11 @@ class Future:
 
     # -- for what makes and closes futures --
 
+    def belong_to(self, waiter: Waiter, *, raises: bool) -> None:
+        """Let this suspend the code that waits for it; with `raises`, reading the result of a failure raises."""
+        self._waiter = waiter
+        self._raises = raises
+
     def passed_on(self) -> Any:
         """`result` as it goes on to the next task: a large one that nobody read stays a `JumboValue`."""
         # A class of the author's may have a `result` of its own.

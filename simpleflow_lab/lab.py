@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from simpleflow_lab import settings, workflow
 from simpleflow_lab.activity import EXECUTORS
-from simpleflow_lab.data.codec import arguments_of, encode
+from simpleflow_lab.data.codec import Changes, arguments_of, encode
 from simpleflow_lab.exceptions import (
     EncodingError,
     JumboTooLargeError,
@@ -50,7 +50,7 @@ from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import computed
 from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of
-from simpleflow_lab.workflow import Workflow, is_replaced_workflow
+from simpleflow_lab.workflow import Workflow, define_as_named, is_replaced_workflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,11 +237,13 @@ class Lab:
             given, named = arguments_of(input, where="input")
         else:
             given, named = list(args), kwargs
+        changes: Changes = {}
         try:
-            text = self.fields.store(_input_text(definition, given, named), f"input of {definition.__name__}")
+            text = self.fields.store(_input_text(definition, given, named, changes), f"input of {definition.__name__}")
         except JumboTooLargeError as error:
             raise UsageError(str(error)) from None
         request = _start_request(definition, _computed_options(definition, given, named) | options, self.settings)
+        define_as_named(definition)
         name, version = definition.type_name(), definition.type_version()
         self._pool.registration.register_workflow_type(name, version)
         # The decider first: an execution of milliseconds should not wait for its decider's thread to start.
@@ -260,6 +262,9 @@ class Lab:
                 self._pool.set_output_context(request["workflowId"], other)
                 raise
             attached = True
+        ids = {"workflowId": request["workflowId"], "runId": run_id}
+        for change in changes.values():
+            self._pool.warned({"workflowExecution": ids}, f"input of {definition.__name__}: {change}")
         execution = self._execution(request["workflowId"], run_id, attached=attached)
         if attached:
             self._pool.serve_history(execution.history())
@@ -491,7 +496,9 @@ def check_input(definition: type[Workflow], args: list[Any], kwargs: Mapping[str
     _input_text(definition, args, kwargs)
 
 
-def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any]) -> str:
+def _input_text(
+    definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any], changes: Changes | None = None
+) -> str:
     """The input of an execution. Raises `UsageError` if `run` does not take these arguments, or JSON can't."""
     workflow.check_runnable(definition)
     try:
@@ -499,7 +506,7 @@ def _input_text(definition: type[Workflow], args: list[Any], kwargs: Mapping[str
     except TypeError as error:
         raise UsageError(f"{definition.__name__}.run{_signature(definition)}: {error}") from None
     try:
-        text = encode(workflow.input_of(definition, args, kwargs))
+        text = encode(workflow.input_of(definition, args, kwargs), changes)
     except EncodingError as error:
         raise UsageError(f"the input of {definition.__name__}: {error}") from None
     return text

@@ -127,18 +127,8 @@ class Workflow:
         _check_definition(cls)
         if "retry" in cls.__dict__:
             check_retry(cls.retry, f"workflow {cls.__name__}")
-        if cls.run is Workflow.run:
-            return  # a base of others
-        kind = cls.type_name(), cls.type_version()
-        same = same_type.setdefault(kind, {})
-        if kind not in registry:
-            same.clear()  # a notebook's cell took its definitions back
-        # The definition that comes last stands last, here and in the registry.
-        replaced = weakref.ref(same.pop(cls.class_name())) if cls.class_name() in same else None
-        same[cls.class_name()] = cls
-        registry.pop(kind, None)
-        registry.define(kind, cls)
-        warn_of_another("workflow", kind, replaced, cls)
+        if cls.run is not Workflow.run:  # else it is a base of others
+            _define(cls)
 
     def __init__(self, executor: Executor):
         self.executor: Executor = executor
@@ -445,6 +435,34 @@ Two classes may have one type: upstream's own examples do. The input of such an 
 """
 
 
+def _define(workflow: type[Workflow]) -> None:
+    kind = workflow.type_name(), workflow.type_version()
+    same = same_type.setdefault(kind, {})
+    if kind not in registry:
+        same.clear()  # a notebook's cell took its definitions back
+    # The definition that comes last stands last, here and in the registry.
+    replaced = weakref.ref(same.pop(workflow.class_name())) if workflow.class_name() in same else None
+    same[workflow.class_name()] = workflow
+    registry.pop(kind, None)
+    registry.define(kind, workflow)
+    warn_of_another("workflow", kind, replaced, workflow)
+
+
+def define_as_named(workflow: type[Workflow]) -> None:
+    """Define a workflow that is about to run under the name and version that it has now, if it got them later than
+    where its class was made."""
+    kind = workflow.type_name(), workflow.type_version()
+    if kind not in registry or workflow.class_name() not in same_type[kind]:
+        _define(workflow)
+
+
+def other_names() -> list[tuple[str, type[Workflow]]]:
+    """The workflows of this process whose type has another name than their class, with the latter: upstream starts
+    children under it."""
+    found = [(kind, name, each) for kind, same in list(same_type.items()) for name, each in list(same.items())]
+    return [(name, each) for kind, name, each in found if kind in registry and (name, kind[1]) not in registry]
+
+
 def forget(workflow: type[Workflow]) -> None:
     """Remove a definition: the latest other class of its type, if any, runs the executions that began with it."""
     kind = workflow.type_name(), workflow.type_version()
@@ -473,11 +491,16 @@ def input_of(workflow: type[Workflow], args: Any, kwargs: Any) -> dict[str, Any]
 
 
 def defined(name: str, version: str, input: Any = None) -> type[Workflow] | None:
-    """The class for executions of this type with this input, if it is defined in this process."""
+    """The class for executions of this type with this input, if it is defined in this process.
+
+    The type may have the name of the class: upstream starts children under it.
+    """
     extra = input.get("__extra") if isinstance(input, dict) else None
     named = extra.get("class") if isinstance(extra, dict) else None
     latest = registry.get((name, version))
-    return same_type[name, version].get(str(named), latest) if latest is not None else None
+    if latest is not None:
+        return same_type[name, version].get(str(named), latest)
+    return next((each for other, each in other_names() if other == name and each.type_version() == version), None)
 
 
 Priority = int | str | NotSet | property | None

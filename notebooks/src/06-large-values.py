@@ -170,9 +170,9 @@ shops.result()
 shops.result().index
 
 # %% [markdown]
-# **The trap:** a few types come back as what JSON has for them: a tuple or a set as a list, a date or a UUID as text.
-# What JSON has nothing for is refused, with the place where it stands: NaN, a key that is no text, or a type that
-# nobody told the Lab of.
+# **The trap:** a few types come back as what JSON has for them: a tuple or a set as a list, a date or a UUID as text,
+# a key that is a number as text, too. What JSON has nothing for is refused, with the place where it stands, such as a
+# type that nobody told the Lab of.
 #
 # ## And a type of my own?
 

@@ -1,6 +1,7 @@
 """Values as SWF's strings and back: JSON, strict both ways.
 
-*Rule:* arguments and results come back from a history as they went in, or are refused.
+*Rule:* arguments and results come back from a history as they went in, or as the tables here say, or are refused:
+nothing is lost.
 
 JSON's own types come back. A few others are common enough to be converted, always in the same way:
 
@@ -9,10 +10,17 @@ JSON's own types come back. A few others are common enough to be converted, alwa
     ======================  =====================================================================
     tuple, generator        array
     set, frozenset          array, in the order of the elements' own JSON (so ids don't depend on hashing)
-    datetime, date, time    string, ISO 8601, microseconds kept
+    datetime, date, time    string, ISO 8601, as upstream spells it where that loses nothing: UTC as `Z`, and
+                            three digits of a second if they are enough, else six
     UUID                    string
     bytes                   string, if they are UTF-8
+    keys that are numbers,  string, as JSON has it: `1`, `1.5`, `true`, `null`; refused where two keys of a mapping
+    `True`, `None`          become the same one
     ======================  =====================================================================
+
+NaN and the infinities come back as they are: the text is what Python, and so upstream, writes and reads for them
+(`NaN`, `Infinity`), though it is no JSON that other languages read. `encode` tells of such numbers and of such keys in
+its `changes`, so that the author can be warned.
 
 Other types are registered, in every process that writes or reads them:
 
@@ -22,8 +30,8 @@ and come back as they were: `{"__simpleflow__": "geo.Point", "value": [1, 2]}`. 
 registered under that name and no other: no name in a history is ever imported. `simpleflow_lab.data.numpy_pandas`
 registers those of numpy and pandas.
 
-Everything else is refused, with its place in the value: NaN and infinities, mapping keys that are not strings (JSON
-would turn them into strings), bytes that are not UTF-8, lone surrogates, nesting deeper than `MAX_DEPTH`, and objects.
+Everything else is refused, with its place in the value: other mapping keys, bytes that are not UTF-8, lone surrogates,
+nesting deeper than `MAX_DEPTH`, and objects.
 Text is compact, with sorted keys and ASCII only: equal values have equal text, and characters are bytes.
 """
 
@@ -38,6 +46,7 @@ from collections.abc import Callable, Mapping
 from types import GeneratorType, NoneType
 from typing import Any, Final, NamedTuple, NoReturn
 
+from simpleflow_lab.data import times
 from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import EncodingError, UnreadableValueError, UsageError
 
@@ -50,14 +59,19 @@ VALUE: Final = "value"
 OBJECT: Final = "object"
 """Tag of a mapping of the author's own that has the key `TAG`."""
 
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
-)
+_ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), check_circular=False)
+
+Changes = dict[str, str]
+"""What `encode` wrote otherwise than JSON's own types: for each kind of it a sentence about the first that was met."""
 
 
-def encode(value: Any) -> str:
-    """The JSON text of a value. Raises `EncodingError`, with the place of a part that JSON can't hold unchanged."""
-    plain = _plain(value, None, 0)
+def encode(value: Any, changes: Changes | None = None) -> str:
+    """The JSON text of a value.
+
+    Keys that became strings, and numbers that are not finite, are told in `changes`. Raises `EncodingError`, with the
+    place of a part that JSON can't hold without loss.
+    """
+    plain = _plain(value, changes, 0)
     try:
         return _ENCODER.encode(plain)
     except ValueError as error:  # Python writes whole numbers of up to 4,300 digits
@@ -67,8 +81,8 @@ def encode(value: Any) -> str:
 def decode(text: str) -> Any:
     """The value of JSON text, with values of registered types as they were.
 
-    Raises `ValueError` for text that is not JSON, NaN, or nesting beyond `MAX_DEPTH`; `UnreadableValueError` for a
-    value of a type that is not registered.
+    Raises `ValueError` for text that is not JSON, or nested beyond `MAX_DEPTH`; `UnreadableValueError` for a value of a
+    type that is not registered.
     """
     value = parse(text)
     # Another program may have written the tag with "\\u".
@@ -231,7 +245,8 @@ def _encode_registered(registered: Registered, value: Any, where: _Where, depth:
     try:
         encoded = registered.encode(value)
     except EncodingError as error:
-        raise EncodingError(f"{error}{f' (at {_place(where)})' if where else ''}") from None
+        place = _place(where)
+        raise EncodingError(f"{error}{f' (at {place})' if place else ''}") from None
     except Exception as error:
         name = registered.name or _qualified(registered.type)
         _refuse(f"this {name} ({type(error).__name__}: {error})", where)
@@ -264,8 +279,9 @@ def _decoded(value: Any) -> Any:
         raise UnreadableValueError(name, f"{type(error).__name__}: {error}"[:500]) from error
 
 
-_Where = tuple[Any, object] | None
-"""The place of a value: the place of its container, and the index or key in it. Formatted only for an error."""
+_Where = tuple[Any, object] | Changes | None
+"""The place of a value: the place of its container, and the index or key in it. Formatted only for an error. The place
+of the outermost one is where changes are told, if anybody wants to know."""
 _ELEMENT: Final = object()
 """The step to an element of a set."""
 
@@ -282,7 +298,7 @@ def _plain(value: Any, where: _Where, depth: int) -> Any:
         return value if value.isascii() else _text(value, where)
     if kind is float:
         if not math.isfinite(value):
-            _refuse(f"the number {value}", where)
+            _tell("numbers", where, lambda: f"the number {value} is none of JSON's: other languages may not read it")
         return value
     if depth >= MAX_DEPTH:
         _refuse(f"more than {MAX_DEPTH} levels", where)
@@ -298,7 +314,10 @@ def _plain(value: Any, where: _Where, depth: int) -> Any:
 def _members(value: Mapping[Any, Any], where: _Where, depth: int) -> dict[str, Any]:
     if depth >= MAX_DEPTH:
         _refuse(f"more than {MAX_DEPTH} levels", where)
-    return {_key(key, where): _plain(item, (where, key), depth + 1) for key, item in value.items()}
+    members = {_key(key, where): _plain(item, (where, key), depth + 1) for key, item in value.items()}
+    if len(members) != len(value):
+        _refuse_same_keys(value, where)
+    return members
 
 
 def _other(value: Any, where: _Where, depth: int) -> Any:
@@ -309,7 +328,7 @@ def _other(value: Any, where: _Where, depth: int) -> Any:
             if registered is not None and (registered.name is None or kind is type(value)):
                 return _encode_registered(registered, value, where, depth)
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
-        return value.isoformat()
+        return times.text_of(value)
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, bytes | bytearray):
@@ -343,21 +362,55 @@ def _text(value: str, where: _Where) -> str:
 def _key(key: Any, where: _Where) -> str:
     if type(key) is str and key.isascii():
         return key
-    if not isinstance(key, str):
-        _refuse(f"the key {key!r}: only strings can be keys", where)
-    return _text(key, where)
+    if isinstance(key, str):
+        return _text(str.__str__(key), where)
+    text = key_text(key)
+    if text is None:
+        _refuse(f"the key {key!r}: only strings, numbers, True, False and None can be keys", where)
+    _tell("keys", where, lambda: f"the key {key!r} is written as the text {text!r}, and read as that, as in JSON")
+    return text
+
+
+def key_text(key: Any) -> str | None:
+    """The key of a JSON object that a number, a truth value or `None` becomes; `None` for any other value."""
+    if key is None or isinstance(key, bool):
+        return _ENCODER.encode(key)
+    if isinstance(key, int):
+        return int.__repr__(key)
+    return _ENCODER.encode(float(key)) if isinstance(key, float) else None
+
+
+def _refuse_same_keys(value: Mapping[Any, Any], where: _Where) -> NoReturn:
+    seen: dict[str, Any] = {}
+    for key in value:
+        text = _key(key, where)
+        if text in seen:
+            _refuse(f"both of the keys {seen[text]!r} and {key!r}, which become one", where)
+        seen[text] = key
+    raise AssertionError("no two keys are the same")
+
+
+def _tell(kind: str, where: _Where, what: Callable[[], str]) -> None:
+    """Note a change of this kind at this place, if it is the first and anybody wants to know."""
+    root: Any = where
+    while isinstance(root, tuple):
+        root = root[0]
+    if root is not None and kind not in root:
+        place = _place(where)
+        root[kind] = f"{what()}{f' (at {place})' if place else ''}"
 
 
 def _place(where: _Where) -> str:
     steps = []
-    while where is not None:
+    while isinstance(where, tuple):
         where, step = where
         steps.append("{…}" if step is _ELEMENT else f"[{step!r}]")
     return "".join(reversed(steps))
 
 
 def _refuse(what: str, where: _Where) -> NoReturn:
-    place = f" at {_place(where)}" if where else ""
+    found = _place(where)
+    place = f" at {found}" if found else ""
     raise EncodingError(f"JSON can't hold {what}{place}: convert it first, or store it elsewhere and pass its name")
 
 
@@ -372,7 +425,7 @@ def _finite(text: str) -> float:
     return number
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_DECODER: Final = json.JSONDecoder(parse_float=_finite)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,13 +16,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from simpleflow_lab.data import references
-from simpleflow_lab.data.codec import decode, decode_or_text, encode
+from simpleflow_lab.data.codec import Changes, decode, decode_or_text, encode
 from simpleflow_lab.data.objects import Objects, Storage
 from simpleflow_lab.data.references import MAX_FIELD, MAX_JUMBO, JumboValue, Reference
 from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, JumboTooLargeError, StoreError
 
 logger = logging.getLogger(__name__)
 
+MAX_WARNINGS: Final = 50
+"""Warnings about changed values that one execution's code is given at most."""
 PATHS_KEY: Final = "__jumbo"
 """Key beside `args` and `kwargs` of an input; it holds the paths in them at which a reference stands for a value."""
 
@@ -233,10 +235,26 @@ class DeferredFields:
         self._unwritten: dict[str, tuple[Reference, str]] = {}
         self._gave_large = False
         """Whether the workflow got a `JumboValue`: its arguments may hold it."""
+        self._changed: dict[tuple[str, str], None] = {}
+        self._warnings: list[str] = []
 
     def encode(self, value: Any, label: str) -> str:
         """A value as a field of JSON. Raises `EncodingError`, of which `JumboTooLargeError` is one kind."""
-        return self.fit(encode(references.all_loaded(value) if self._gave_large else value), label)
+        return self.fit(self._encoded(references.all_loaded(value) if self._gave_large else value, label), label)
+
+    def _encoded(self, value: Any, label: str) -> str:
+        changes: Changes = {}
+        text = encode(value, changes)
+        for kind, change in changes.items():
+            if (label, kind) not in self._changed and len(self._changed) < MAX_WARNINGS:
+                self._changed[label, kind] = None
+                self._warnings.append(f"{label}: {change}")
+        return text
+
+    def take_warnings(self) -> list[str]:
+        """What was changed in values so that JSON holds them, each kind once for each label, since the last call."""
+        taken, self._warnings = self._warnings, []
+        return taken
 
     def encode_input(self, given: Any, label: str) -> str:
         """Arguments as an input; large results in `args` and `kwargs` go as references. Raises as `encode`."""
@@ -244,7 +262,7 @@ class DeferredFields:
             return self.encode(given, label)
         paths: list[list[str | int]] = []
         members: dict[str, Any] = references.with_references(given, (), paths)
-        return self.fit(encode({**members, PATHS_KEY: paths} if paths else members), label)
+        return self.fit(self._encoded({**members, PATHS_KEY: paths} if paths else members, label), label)
 
     def fit(self, text: str, label: str) -> str:
         """A text as a field. Raises `JumboTooLargeError`."""

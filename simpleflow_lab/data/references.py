@@ -46,7 +46,7 @@ _WORST_UTF8: Final = 4
 
 _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _BUCKET: Final = r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
-_SEGMENT: Final = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9!_.*'()=+@:,&$~-]{1,128}"
+_SEGMENT: Final = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9!_.*'()=+@:,&$~-]{1,256}"
 """A part of an S3 key that means the same in every URL, log and shell."""
 LOCATION: Final = re.compile(rf"(?P<bucket>{_BUCKET})(?P<prefix>(?:/{_SEGMENT})*)")
 """`bucket`, or `bucket/some/prefix`."""

@@ -7,12 +7,13 @@ It is the author's side of a replay, and holds nothing of its own but patches: e
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import greenlet
 
 from simpleflow_lab import canvas
+from simpleflow_lab.activity import Activity
 from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.data.references import is_reference
 from simpleflow_lab.exceptions import ExecutionBlocked, WorkflowCanceled
@@ -22,7 +23,7 @@ from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_records import HistoryWithRecords
-from simpleflow_lab.task import Task
+from simpleflow_lab.task import Task, TaskFailureContext
 from simpleflow_lab.workflow import Workflow
 
 
@@ -109,6 +110,33 @@ class ReplayExecutor:
             self._run.observer.task_submitted(task, future, line, fibers.current)
         return future
 
+    # -- upstream's further names --
+
+    @property
+    def workflow_class(self) -> type[Workflow] | None:
+        """The class of the workflow that runs on it."""
+        return None if self._run.workflow is None else type(self._run.workflow)
+
+    @staticmethod
+    def default_failure_handling(failure_context: TaskFailureContext) -> TaskFailureContext:
+        """In `on_task_failure`: leave the task to its own `retry` and `raises_on_failure`, as without that hook."""
+        failure_context.decision = TaskFailureContext.Decision.none
+        return failure_context
+
+    def map(self, activity: Activity, iterable: Iterable[Any]) -> list[Future]:
+        """See `Workflow.map`."""
+        return self.starmap(activity, ((item,) for item in iterable))
+
+    def starmap(self, activity: Activity, iterable: Iterable[Iterable[Any]]) -> list[Future]:
+        """See `Workflow.starmap`."""
+        return [self.submit(activity, *arguments) for arguments in iterable]
+
+    def get_run_context(self) -> Mapping[str, Any]:
+        """See `Workflow.get_run_context`."""
+        return self.run_context()
+
+    # -- what containers need --
+
     def spawn(self, future: Future, body: Callable[[], Any], label: str = "") -> None:
         """Run `body` in a fiber of its own; its result or error closes the future. `label` says what runs there."""
         run = self._run
@@ -131,10 +159,10 @@ class ReplayExecutor:
 
         run.fibers.spawn(to_future, run.fibers.line(), label=label)
 
-    def new_future(self, future_class: type[Future], *, raises: bool) -> Future:
+    def new_future(self, make: Callable[[], Future], *, raises: bool) -> Future:
         """A future of a container."""
-        future = future_class(self._run.waiter, raises=raises)
-        run = self._run
+        run, future = self._run, make()
+        future.belong_to(run.waiter, raises=raises)
         if isinstance(future, GroupFuture):
             future.all_holding_back = run.holding_back
         future.add_done_callback(run.failures.count)

@@ -20,11 +20,16 @@ from simpleflow_lab.swf.history import HistoryEvent
 
 IDENTITY_KEY: Final = "simpleflow_lab"
 """Key in the identity of our deciders, by which a replay recognises its own histories."""
-RULES: Final = 2
-"""The value of that key: the rules by which a decider decides. From 2 on it has the limits of `AttemptLimits`. The code
-sees what came while SWF refused its close (before, the close was sent again). A task that is canceled while it waits
-for its next attempt is canceled with the timer of that wait (before, by a request that SWF refused). The result of a
-signal that was sent is its input (before, nothing)."""
+RULES: Final = 3
+"""The value of that key: the rules by which a decider decides."""
+SECOND_RULES: Final = 2
+"""From these rules on a decider has the limits of `AttemptLimits`. The code sees what came while SWF refused its close
+(before, the close was sent again). A task that is canceled while it waits for its next attempt is canceled with the
+timer of that wait (before, by a request that SWF refused). The result of a signal that was sent is its input (before,
+nothing)."""
+UPSTREAM_IDS: Final = 3
+"""From these rules on the ids of idempotent tasks are upstream's, also where a time is among the arguments, and times
+are written as `data.times` says (before, as Python does)."""
 LIMIT_KEY: Final = "max_open"
 """Key in the identity of our deciders that keep fewer activity tasks open than SWF allows: how many."""
 MAX_LOST_KEY: Final = "max_lost"
@@ -138,7 +143,7 @@ def _identity_of_ours(identity: str | None) -> Mapping[str, Any] | None:
 @functools.lru_cache(maxsize=64)
 def _limits_in(identity: str | None) -> AttemptLimits:
     decider = _identity_of_ours(identity)
-    if decider is None or _rules_of(decider) < RULES:
+    if decider is None or _rules_of(decider) < SECOND_RULES:
         return AttemptLimits()
     return AttemptLimits(
         lost=int(decider.get(MAX_LOST_KEY, DEFAULT_MAX_LOST_ATTEMPTS)),

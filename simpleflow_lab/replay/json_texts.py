@@ -1,26 +1,55 @@
-"""Comparing JSON texts that different programs may have written."""
+"""Comparing JSON texts that different programs may have written.
+
+A time may be spelled in several ways (`data.times`), NaN is equal to itself, and what was written of a set may stand in
+any order.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from simpleflow_lab.data.codec import parse
+from simpleflow_lab.data.codec import canonical, parse
 from simpleflow_lab.data.references import is_reference, same_text
+from simpleflow_lab.data.times import same_time
 
 
-def same_json(recorded: str | None, commanded: str | None) -> bool:
+def same_json(recorded: str | None, commanded: str | None, given: Any = None) -> bool:
     """Both texts hold the same value, however they are spaced; a reference is compared with the text it stands for.
 
-    The key `__extra`, which upstream adds to inputs, does not count.
+    The key `__extra`, which upstream adds to inputs, does not count. `given` is the value that the commanded text was
+    made of, if it is known: if there is a set in it, arrays may be in another order.
     """
     if recorded == commanded:
         return True
     if recorded is not None and commanded is not None and is_reference(recorded):
         return same_text(recorded, commanded)
     try:
-        return bool(_value(recorded) == _value(commanded))
+        one, other = _value(recorded), _value(commanded)
     except ValueError:
         return False
+    return _same(one, other) or (_has_set(given) and _same(_sorted(one), _sorted(other)))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other or same_time(one, other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    return bool(one == other or (one != one and other != other))
+
+
+def _has_set(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_set, value.values()))
+    return isinstance(value, set | frozenset) or (isinstance(value, list | tuple) and any(map(_has_set, value)))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(item) for key, item in value.items()}
+    return sorted(map(_sorted, value), key=canonical) if isinstance(value, list) else value
 
 
 def _value(text: str | None) -> Any:

@@ -141,7 +141,7 @@ def _is_same(event: HistoryEvent, command: Command) -> bool:
     name = kind.input_attribute
     if name is None or (name not in attributes and event.type.endswith("Failed")):
         return True
-    return same_json(attributes.get(name), command.input)
+    return same_json(attributes.get(name), command.input, command.arguments)
 
 
 def _divergence(event: HistoryEvent, kind: CommandKind, pending: PendingCommands) -> Divergence:

@@ -25,7 +25,7 @@ from simpleflow_lab.replay.commands.close import continuing_refused
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
-from simpleflow_lab.replay.history_reader import LIMIT_KEY, RULES, DecisionBatch, HistoryReader
+from simpleflow_lab.replay.history_reader import LIMIT_KEY, SECOND_RULES, DecisionBatch, HistoryReader
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
@@ -173,6 +173,10 @@ class Replay:
         """Lines of the workflow that may do something else when they run again."""
         return () if self.workflow.determinism == "off" else impurities_of(self.workflow)
 
+    def take_warnings(self) -> list[str]:
+        """What the author should know of the values that the code passed or returned, since the last call."""
+        return self._run.fields.take_warnings()
+
     @property
     def is_long(self) -> bool:
         """The history has become long enough to continue as new."""
@@ -206,7 +210,7 @@ class Replay:
         if started in self._not_made:
             self._keep(batch)
             return
-        is_repeated = self._is_refused and 0 < self._reader.rules_of(started) < RULES
+        is_repeated = self._is_refused and 0 < self._reader.rules_of(started) < SECOND_RULES
         if self._is_refused and not is_repeated:
             self._go_back(started)
         if is_refused(batch):
@@ -308,7 +312,7 @@ class Replay:
         if self._observer is not None:
             self._observer.decision_begins(started_event_id, seen, batch)
         try:
-            if self._continuing_refused is not None and run.rules >= RULES:
+            if self._continuing_refused is not None and run.rules >= SECOND_RULES:
                 continuing_refused(run, self._continuing_refused)
             self._code.prepare()
             for event in seen:

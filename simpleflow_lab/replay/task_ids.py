@@ -4,6 +4,10 @@
 arguments are there yet. So a task keeps its number whatever finishes first. Upstream numbers a task when it schedules
 it; where its ids are stable, ours are the same.
 
+The id of an idempotent task is made of its arguments as upstream writes them, so that it is the same task on both
+sides. That text may have lost a part of a value, such as microseconds: calls that differ in such a part alone are told
+apart by what is added to the id of all but the first.
+
 A workflow that is run again from its start submits again. Then the n-th call of a name *in the same fiber* keeps its
 number, for fibers may come to run in another order; a new call gets the next number that was never given.
 """
@@ -17,7 +21,10 @@ from collections.abc import Callable
 from typing import Any
 
 from simpleflow_lab.data.codec import encode
+from simpleflow_lab.data.text_for_ids import text_with_times
+from simpleflow_lab.data.times import upstream_text_of
 from simpleflow_lab.replay.fibers import Path
+from simpleflow_lab.replay.history_reader import UPSTREAM_IDS
 from simpleflow_lab.swf.limits import MAX_ID
 
 
@@ -35,6 +42,8 @@ class TaskIds:
         """The numbers that the calls of a name in a fiber have, in order."""
         self._given: Counter[tuple[str, Path]] | None = None
         """How many of them the rerun has got so far; `None` in the first run, in which all are new."""
+        self._of_arguments: dict[tuple[str, str], str] = {}
+        """By name and upstream's hash of the arguments: the exact hash of the arguments that got it first."""
 
     def next_number(self, name: str) -> str:
         """The number of the next call of this name."""
@@ -52,6 +61,18 @@ class TaskIds:
         """The code is about to run from its start, and makes its calls again."""
         self._given = Counter()
 
+    def of_arguments(self, name: str, args: Any, kwargs: Any, *, rules: int) -> str:
+        """The suffix of an idempotent task's id: a hash, the same for the same arguments.
+
+        `rules` are those of the decider that decides. Raises `EncodingError`.
+        """
+        given = {"args": args, "kwargs": kwargs}
+        if 0 < rules < UPSTREAM_IDS:
+            return _md5(text_with_times(given, lambda time: time.isoformat()))
+        exact, shared = _md5(encode(given)), _md5(text_with_times(given, upstream_text_of))
+        first = self._of_arguments.setdefault((name, shared), exact)
+        return shared if first == exact else f"{shared}-{exact}"
+
     def task_id(self, name: str, suffix: str) -> str:
         """The id of an activity task."""
         return within_limit(f"{name}-{suffix}")
@@ -61,13 +82,12 @@ class TaskIds:
         return within_limit(f"{name}-{self._workflow_id}--{self._run}--{suffix}")
 
 
-def arguments_hash(args: Any, kwargs: Any) -> str:
-    """The suffix of an idempotent task's id: a hash, equal for equal arguments."""
-    return hashlib.md5(encode({"args": args, "kwargs": kwargs}).encode(), usedforsecurity=False).hexdigest()
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def within_limit(task_id: str) -> str:
     """The id if SWF takes it; one of more than 256 characters is cut and ends in its hash."""
     if len(task_id) <= MAX_ID:
         return task_id
-    return f"{task_id[:223]}-{hashlib.md5(task_id.encode(), usedforsecurity=False).hexdigest()}"
+    return f"{task_id[:223]}-{_md5(task_id)}"

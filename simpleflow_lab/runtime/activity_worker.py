@@ -21,7 +21,7 @@ from typing import Any
 from simpleflow_lab import activity
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.activity_context import RunningTask
-from simpleflow_lab.data.codec import arguments_of, encode
+from simpleflow_lab.data.codec import Changes, arguments_of, encode
 from simpleflow_lab.data.objects import Storage, using_storage
 from simpleflow_lab.data.references import MAX_FIELD
 from simpleflow_lab.exceptions import (
@@ -83,15 +83,18 @@ class ActivityWorker(Worker):
         executor: str,
         forked_activities: ForkedActivities,
         middleware: Sequence[Around],
+        warned: Callable[[Mapping[str, Any], str], None],
     ):
         """`limit` activities run at once. `executor`, "threads" or "processes", is for activities that leave theirs
-        unset. `middleware` may grow while the worker works."""
+        unset. `middleware` may grow while the worker works. `warned` is called with a task and a warning for the author
+        of its execution."""
         super().__init__(context, task_list, limit=limit)
         self._fields = context.fields
         self._heartbeats = heartbeats
         self._executor = executor
         self._forked_activities = forked_activities
         self._middleware = middleware
+        self._warned = warned
         self._stopping = threading.Event()
 
     @property
@@ -174,6 +177,7 @@ class ActivityWorker(Worker):
             "activity_id": task["activityId"],
             "started_event_id": task["startedEventId"],
             "input": None,
+            "meta": {},
             "activity_task_list": self.task_list,
         }
 
@@ -182,7 +186,7 @@ class ActivityWorker(Worker):
         kind = task["activityType"]
         if registered is None:
             return Failed.not_here(UnknownActivityError(kind["name"], kind["version"]))
-        running.context["input"], args, kwargs = self._input_of(task, running)
+        running.context["input"], running.context["meta"], args, kwargs = self._input_of(task, running)
         output = self._context.task_output(
             running.context["workflow_id"],
             running.context["run_id"],
@@ -193,7 +197,7 @@ class ActivityWorker(Worker):
         middleware = tuple(self._middleware)
 
         def call(running: RunningTask, storage: Storage) -> Outcome:
-            def execute() -> str:
+            def execute() -> Completed:
                 with using_storage(storage):
                     return _encoded(kind["name"], registered.execute(args, kwargs, running, middleware))
 
@@ -207,17 +211,22 @@ class ActivityWorker(Worker):
                 outcome = call(running, self._context.storage)
         finally:
             output.end()
-        if isinstance(outcome, Completed) and len(outcome.result) > MAX_FIELD:
-            return Completed(result=self._large_result(kind["name"], outcome.result, running))
+        if isinstance(outcome, Completed):
+            for message in outcome.warnings:
+                self._warned(task, message)
+            if len(outcome.result) > MAX_FIELD:
+                return Completed(result=self._large_result(kind["name"], outcome.result, running))
         return outcome
 
-    def _input_of(self, task: Mapping[str, Any], running: RunningTask) -> tuple[Any, list[Any], dict[str, Any]]:
-        """The input of a task, its positional arguments and its keyword arguments."""
+    def _input_of(self, task: Mapping[str, Any], running: RunningTask) -> tuple[Any, Any, list[Any], dict[str, Any]]:
+        """The input of a task, the `meta` of its activity, its positional arguments and its keyword arguments."""
         field = task.get("input")
         value = self._until_available(running, lambda: self._fields.decode_input(field)) if field else []
-        if isinstance(value, dict):
-            refuse_binaries(value.pop("meta", None))
-        return value, *arguments_of(value, where="the input of the task")
+        meta: Any = None
+        if isinstance(value, dict) and not {"args", "kwargs"}.isdisjoint(value):
+            meta = value.pop("meta", None)
+            refuse_binaries(meta)
+        return value, meta or {}, *arguments_of(value, where="the input of the task")
 
     def _large_result(self, name: str, text: str, running: RunningTask) -> str:
         """The reference to a result whose JSON is too long for SWF, kept as an object."""
@@ -307,9 +316,11 @@ def _error_of(outcome: Outcome) -> str | None:
             return None
 
 
-def _encoded(name: str, result: Any) -> str:
-    """The JSON of an activity's return value. Raises `EncodingError`, which names the activity."""
+def _encoded(name: str, result: Any) -> Completed:
+    """The outcome of an activity that returned this. Raises `EncodingError`, which names the activity."""
+    changes: Changes = {}
     try:
-        return encode(result)
+        text = encode(result, changes)
     except EncodingError as error:
         raise EncodingError(f"the result of {name} can't be recorded: {error}") from None
+    return Completed(result=text, warnings=[f"result of {name}: {change}" for change in changes.values()])

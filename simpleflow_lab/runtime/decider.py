@@ -245,6 +245,8 @@ class Decider(Worker):
             raise
         finally:
             output.end()
+        for message in replay.take_warnings():
+            self._listener.warned(task, message)
         if replay.is_long:
             self._listener.warned(
                 task,

@@ -7,7 +7,7 @@ in a process that sent it back.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ class Completed:
 
     result: str
     """JSON of its return value."""
+    warnings: Sequence[str] = ()
+    """What the author should know of that value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,14 +71,14 @@ class Abandoned:
 Outcome = Completed | Failed | Canceled | Abandoned
 
 
-def outcome_of(call: Callable[[], str], task: RunningTask) -> Outcome:
-    """The outcome of a task whose activity is run by `call()`, which gives the JSON of its result.
+def outcome_of(call: Callable[[], Completed], task: RunningTask) -> Outcome:
+    """The outcome of a task whose activity is run by `call()`.
 
     Every exception of an activity, `SystemExit` included, is its failure. So is `ActivityCanceled`, unless cancellation
     was requested: a task does not close as canceled by itself.
     """
     try:
-        return Completed(result=call())
+        return call()
     except ActivityCanceled as error:
         if task.canceled is None:
             return Failed.of(error)

@@ -201,6 +201,7 @@ class WorkerPool:
                     executor=self._activity_executor,
                     forked_activities=self._forked_activities,
                     middleware=self.middleware,
+                    warned=self.warned,
                 )
             elif count is not None and count != worker.at_once:
                 worker.scale(count)

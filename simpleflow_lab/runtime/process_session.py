@@ -177,7 +177,10 @@ class ProcessSession:
     def _told(self, answer: Any) -> None:
         """Tell a person which definitions of other processes differ from those of this one, each once."""
         types_of: dict[str, list[str]] = {}
+        other_names = {name for name, _ in workflow.other_names()}
         for other in answer.get("differing", ()):
+            if other["name"] in other_names:
+                continue  # it is told under the name of its type
             definition = (str(other["pid"]), other["kind"], other["name"], other["version"])
             if definition not in self._differing:
                 self._differing.add(definition)
@@ -261,7 +264,8 @@ _Types = list[dict[str, str]]
 
 def _all_types() -> tuple[_Types, _Types]:
     """The workflow types and the activity types that this process defines."""
-    return _types(list(workflow.registry.items())), _types(list(activity.registry.items()))
+    others = [((name, definition.type_version()), definition) for name, definition in workflow.other_names()]
+    return _types([*workflow.registry.items(), *others]), _types(list(activity.registry.items()))
 
 
 def _types(definitions: Iterable[tuple[tuple[str, str], Any]]) -> _Types:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 
@@ -87,8 +88,7 @@ def test_what_is_missing_comes_back_as_the_same_kind_of_missing():
     assert there_and_back(pd.NaT) is pd.NaT
     assert there_and_back(pd.NA) is pd.NA
     assert np.isnat(there_and_back(np.datetime64("NaT")))
-    with pytest.raises(EncodingError, match="nan"):
-        encode(np.float64("nan"))
+    assert math.isnan(decode(encode(np.float64("nan"))))
 
 
 FRAMES = {

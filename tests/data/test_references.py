@@ -247,6 +247,7 @@ def test_of_upstreams_objects_only_the_length_can_be_checked():
         ("bucket/", "bucket"),
         ("bucket/a/b/", "bucket/a/b"),
         ("my_bucket.x/p=1", "my_bucket.x/p=1"),
+        ("bucket/" + "p" * 158, "bucket/" + "p" * 158),
     ],
 )
 def test_a_bucket_with_or_without_a_prefix_is_a_place(given, location):

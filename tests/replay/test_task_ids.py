@@ -1,8 +1,10 @@
 """Ids of tasks."""
 
+import datetime
 import hashlib
 
-from simpleflow_lab.replay.task_ids import TaskIds, arguments_hash
+from simpleflow_lab.replay.history_reader import RULES, SECOND_RULES
+from simpleflow_lab.replay.task_ids import TaskIds
 from simpleflow_lab.swf.limits import MAX_ID
 
 
@@ -31,6 +33,32 @@ def test_a_childs_id_carries_its_parent_and_its_run():
 
 
 def test_equal_arguments_have_equal_hashes_however_they_are_ordered():
-    assert arguments_hash([{"b": 1, "a": 2}, {3, 1, 2}], {}) == arguments_hash([{"a": 2, "b": 1}, {2, 3, 1}], {})
+    assert hash_of([{"b": 1, "a": 2}, {3, 1, 2}], {}) == hash_of([{"a": 2, "b": 1}, {2, 3, 1}], {})
     # What upstream computes: a recorded id of an idempotent task without arguments.
-    assert arguments_hash([], {}) == "1c819d1df3ad46e07eced4ec93147ce9"
+    assert hash_of([], {}) == "1c819d1df3ad46e07eced4ec93147ce9"
+
+
+def hash_of(args, kwargs, rules=RULES):
+    return TaskIds("w", "r").of_arguments("activity-a", args, kwargs, rules=rules)
+
+
+NOON = datetime.datetime(2026, 1, 2, 12, 0, 0, 123456, datetime.UTC)
+
+
+def test_calls_that_upstream_would_take_for_one_are_told_apart_the_same_way_in_each_rerun():
+    ids = TaskIds("w", "r")
+    later = NOON.replace(microsecond=123999)
+    first, second = (ids.of_arguments("activity-a", [when], {}, rules=RULES) for when in (NOON, later))
+    # What upstream computes for both.
+    assert first == hashlib.md5(b'{"args":["2026-01-02T12:00:00.123Z"],"kwargs":{}}').hexdigest()
+    assert second.startswith(f"{first}-")
+    ids.begin_rerun()
+    assert [ids.of_arguments("activity-a", [when], {}, rules=RULES) for when in (later, NOON)] == [second, first]
+    assert ids.of_arguments("activity-b", [later], {}, rules=RULES) == first
+
+
+def test_decisions_of_earlier_versions_keep_the_ids_that_they_gave():
+    """They made them of times as Python writes them."""
+    assert hash_of([NOON.replace(microsecond=0)], {}, rules=SECOND_RULES) == (
+        hashlib.md5(b'{"args":["2026-01-02T12:00:00+00:00"],"kwargs":{}}').hexdigest()
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab.exceptions import ActivityCanceled
-from simpleflow_lab.runtime.outcomes import Canceled, outcome_of
+from simpleflow_lab.runtime.outcomes import Canceled, Completed, outcome_of
 from tests.running import task_of
 
 
@@ -33,7 +33,7 @@ def test_a_canceled_activity_is_canceled_whatever_its_details_are(details: Any, 
     task = task_of({"activity_id": "a"})
     task.cancel("asked")
 
-    def stops() -> str:
+    def stops() -> Completed:
         raise ActivityCanceled(details=details)
 
     assert outcome_of(stops, task) == Canceled(details=recorded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from simpleflow_lab.activity import is_replaced_activity
+from simpleflow_lab.activity import define_as_named, is_replaced_activity
 from simpleflow_lab.data.references import all_loaded
 from simpleflow_lab.exceptions import ActivityNotDefinedError, TaskCanceled
 from simpleflow_lab.futures import Future
@@ -15,7 +15,6 @@ from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
 from simpleflow_lab.replay.commands.refusals import retry_refused
 from simpleflow_lab.replay.commands.timer import cancel_backoff, retry_after
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.task_ids import arguments_hash
 from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import is_not_here
@@ -78,6 +77,7 @@ class Activities(AttemptedTasks):
         run, activity = self._run, task.activity
         if is_replaced_activity(activity):
             self.refuse_replaced("activity", activity.name, activity.version, line)
+        define_as_named(activity)
         _check_type(activity.name, activity.version, activity.task_list)
         captured = CapturedArguments((task.args, task.kwargs))
         get_task_id = getattr(activity.callable, "get_task_id", None)
@@ -93,7 +93,10 @@ class Activities(AttemptedTasks):
                 own_id = get_task_id(run.workflow, *all_loaded(args), **all_loaded(kwargs))
                 future.task_id = run.ids.task_id(task.name, str(own_id))
                 check_name(future.task_id, "ActivityId", f"the id of a task of {activity.name}")
-            task_id = future.task_id or run.ids.task_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
+            task_id = future.task_id or run.ids.task_id(
+                task.name,
+                run.ids.of_arguments(task.name, all_loaded(args), all_loaded(kwargs), rules=run.rules),
+            )
             self._command_once(task_id, future, line, captured, lambda: self._members_of(task, args, kwargs, priority))
 
         captured.when_ready(run, future, proceed)

@@ -13,13 +13,19 @@ from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
 from simpleflow_lab.replay.commands.refusals import retry_refused
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.task_ids import arguments_hash
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.names import check_duration, check_name, check_priority, check_tags
 from simpleflow_lab.task import WorkflowTask
-from simpleflow_lab.workflow import Workflow, check_runnable, input_of, is_replaced_workflow, priority_of
+from simpleflow_lab.workflow import (
+    Workflow,
+    check_runnable,
+    define_as_named,
+    input_of,
+    is_replaced_workflow,
+    priority_of,
+)
 
 
 def _start(command: Command) -> Decision:
@@ -64,7 +70,8 @@ class Children(AttemptedTasks):
         run, workflow = self._run, task.workflow
         if is_replaced_workflow(workflow):
             self.refuse_replaced("workflow", workflow.type_name(), workflow.type_version(), line)
-        check_runnable(task.workflow)
+        check_runnable(workflow)
+        define_as_named(workflow)
         check_name(task.workflow.type_name(), "Name", "the name of a workflow")
         check_name(task.workflow.type_version(), "Version", f"workflow {task.workflow.type_name()}: the version")
         captured = CapturedArguments((task.args, task.kwargs))
@@ -80,7 +87,10 @@ class Children(AttemptedTasks):
                 future.task_id
                 or task.workflow_id(all_loaded(args), all_loaded(kwargs))
                 or numbered
-                or run.ids.child_id(task.name, arguments_hash(all_loaded(args), all_loaded(kwargs)))
+                or run.ids.child_id(
+                    task.name,
+                    run.ids.of_arguments(task.name, all_loaded(args), all_loaded(kwargs), rules=run.rules),
+                )
             )
             check_name(child_id, "WorkflowId", f"the workflow id of a child {task.name}")
             self._command_once(child_id, future, line, captured, lambda: self.members_of(task, args, kwargs))

@@ -29,7 +29,7 @@ from simpleflow_lab.futures import Future, copy_outcome
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.commands.failure_context import failure_context
 from simpleflow_lab.replay.commands.timer import retry_after
-from simpleflow_lab.replay.history_reader import RULES
+from simpleflow_lab.replay.history_reader import SECOND_RULES
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import FailedAttempt, policy_of
 from simpleflow_lab.swf.conventions import RETRY_TIMER
@@ -151,7 +151,9 @@ class FailureHandling:
                 wait = context.retry_wait_timeout or 0
                 seconds = TimerTask(RETRY_TIMER, wait).timeout
                 # Earlier deciders of ours cut fractions.
-                retry_after(run, command, int(wait) if isinstance(wait, float) and run.rules < RULES else seconds)
+                retry_after(
+                    run, command, int(wait) if isinstance(wait, float) and run.rules < SECOND_RULES else seconds
+                )
             case _Decision.handled:
                 assert given is not None
                 self._copy_outcome_of(given)

@@ -9,7 +9,7 @@ from simpleflow_lab.futures import PENDING, Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
-from simpleflow_lab.replay.history_reader import RULES
+from simpleflow_lab.replay.history_reader import SECOND_RULES
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.propagation import Propagation
 from simpleflow_lab.replay.received_signals import ReceivedSignals
@@ -140,7 +140,7 @@ class Signals:
 
     def delivered(self, command: Command, event: HistoryEvent) -> None:
         """SWF delivered the signal: the result is what was sent, as upstream's; `None` for earlier deciders of ours."""
-        is_told = command.task is not None and self._run.rules >= RULES
+        is_told = command.task is not None and self._run.rules >= SECOND_RULES
         command.future.set_finished(self._run.fields.decode_later(command.input) if is_told else None)
 
     def not_delivered(self, command: Command, event: HistoryEvent) -> None:

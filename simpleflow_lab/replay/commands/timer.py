@@ -12,7 +12,7 @@ from typing import Final
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command, CommandKind
-from simpleflow_lab.replay.history_reader import RULES
+from simpleflow_lab.replay.history_reader import SECOND_RULES
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_ids import within_limit
@@ -153,7 +153,7 @@ class Timers:
 def cancel_backoff(run: ReplayedRun, command: Command, line: Line | None) -> bool:
     """Cancel a task that waits for its next attempt, with the timer of that wait; `False` if it doesn't wait so."""
     backoff = command.backoff
-    if backoff is None or run.rules < RULES:
+    if backoff is None or run.rules < SECOND_RULES:
         return False
     if backoff in run.pending:
         run.pending.remove(backoff)

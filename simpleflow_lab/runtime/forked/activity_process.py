@@ -29,7 +29,7 @@ from simpleflow_lab.runtime.captured_output import forward_from_child, streams_b
 from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked import locks
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
-from simpleflow_lab.runtime.outcomes import Outcome, outcome_of, to_record
+from simpleflow_lab.runtime.outcomes import Completed, Outcome, outcome_of, to_record
 
 _HEARTBEAT_SECONDS: Final = 0.1
 """Seconds between two heartbeats to the parent, at least."""
@@ -100,14 +100,14 @@ class _ParentLink:
         """The outcome of the call. SIGTERM interrupts the call, and no other code of this process."""
         outcomes: list[Outcome] = []
 
-        def interruptible() -> str:
+        def interruptible() -> Completed:
             with self.task.interrupted_by(self._interrupt):
                 self._interruptible = True
                 try:
                     outcomes.append(call(self.task, Storage(_PipedObjects(self._call, None), self._open)))
                 finally:
                     self._interruptible = False
-            return ""
+            return Completed(result="")
 
         # The call gives an outcome and raises nothing; but an interrupt may come just when it has returned.
         interrupted = outcome_of(interruptible, self.task)
