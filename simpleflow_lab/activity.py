@@ -163,7 +163,7 @@ def _define(activity: Activity) -> None:
     warn_of_another("activity", key, replaced, activity)
 
 
-def define_as_named(activity: Activity) -> None:
+def define_renamed_activity(activity: Activity) -> None:
     """Define an activity that is submitted under the name and version that it has now, if it got them later than where
     it was decorated."""
     if (activity.name, activity.version) not in registry:

@@ -50,7 +50,7 @@ from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import computed
 from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of
-from simpleflow_lab.workflow import Workflow, define_as_named, is_replaced_workflow
+from simpleflow_lab.workflow import Workflow, define_renamed_workflow, is_replaced_workflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,7 +243,7 @@ class Lab:
         except JumboTooLargeError as error:
             raise UsageError(str(error)) from None
         request = _start_request(definition, _computed_options(definition, given, named) | options, self.settings)
-        define_as_named(definition)
+        define_renamed_workflow(definition)
         name, version = definition.type_name(), definition.type_version()
         self._pool.registration.register_workflow_type(name, version)
         # The decider first: an execution of milliseconds should not wait for its decider's thread to start.

@@ -448,7 +448,7 @@ def _define(workflow: type[Workflow]) -> None:
     warn_of_another("workflow", kind, replaced, workflow)
 
 
-def define_as_named(workflow: type[Workflow]) -> None:
+def define_renamed_workflow(workflow: type[Workflow]) -> None:
     """Define a workflow that is about to run under the name and version that it has now, if it got them later than
     where its class was made."""
     kind = workflow.type_name(), workflow.type_version()

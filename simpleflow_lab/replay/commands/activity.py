@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from simpleflow_lab.activity import define_as_named, is_replaced_activity
+from simpleflow_lab.activity import define_renamed_activity, is_replaced_activity
 from simpleflow_lab.data.references import all_loaded
 from simpleflow_lab.exceptions import ActivityNotDefinedError, TaskCanceled
 from simpleflow_lab.futures import Future
@@ -77,7 +77,7 @@ class Activities(AttemptedTasks):
         run, activity = self._run, task.activity
         if is_replaced_activity(activity):
             self.refuse_replaced("activity", activity.name, activity.version, line)
-        define_as_named(activity)
+        define_renamed_activity(activity)
         _check_type(activity.name, activity.version, activity.task_list)
         captured = CapturedArguments((task.args, task.kwargs))
         get_task_id = getattr(activity.callable, "get_task_id", None)

@@ -21,7 +21,7 @@ from simpleflow_lab.task import WorkflowTask
 from simpleflow_lab.workflow import (
     Workflow,
     check_runnable,
-    define_as_named,
+    define_renamed_workflow,
     input_of,
     is_replaced_workflow,
     priority_of,
@@ -71,7 +71,7 @@ class Children(AttemptedTasks):
         if is_replaced_workflow(workflow):
             self.refuse_replaced("workflow", workflow.type_name(), workflow.type_version(), line)
         check_runnable(workflow)
-        define_as_named(workflow)
+        define_renamed_workflow(workflow)
         check_name(task.workflow.type_name(), "Name", "the name of a workflow")
         check_name(task.workflow.type_version(), "Version", f"workflow {task.workflow.type_name()}: the version")
         captured = CapturedArguments((task.args, task.kwargs))
