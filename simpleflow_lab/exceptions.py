@@ -41,6 +41,7 @@
         │   ├── DecisionTooLongError    the code ran too long without waiting
         │   └── WorkflowNotRegisteredError
         ├── ServiceUnreachableError     no service answers at the address
+        ├── CredentialsError            AWS does not accept the credentials, or there are none
         └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
 
     Warning
@@ -58,6 +59,9 @@ from typing import Any, ClassVar
 
 class SimpleflowLabError(Exception):
     """Root of all errors of this package."""
+
+    is_transient: bool = False
+    """Whether the same request may succeed a little later: the service was too busy, or could not be reached."""
 
 
 class ExecutionBlocked(BaseException):
@@ -534,6 +538,12 @@ class DecisionBlockedError(DecisionTaskError):
 class ServiceUnreachableError(SimpleflowLabError):
     """No service answers at the address, or the one that answers is not the expected one."""
 
+    is_transient = True
+
+
+class CredentialsError(SimpleflowLabError):
+    """AWS does not accept the credentials of this process, or it has none. New ones are looked for at the next call."""
+
 
 # -- what the service refuses, by SWF's names --------------------------------------------------------------------------
 
@@ -545,13 +555,18 @@ class SWFFault(SimpleflowLabError):
     """
 
     code: str = "InternalFailure"
+    advice: ClassVar[str] = ""
+    """What to do, where SWF's words don't say it."""
+    was_repeated: bool = False
+    """Whether the request was sent more than once: then an earlier one may have been carried out without an answer."""
 
     def __init__(self, message: str = ""):
         super().__init__(message)
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}" if self.message else self.code
+        text = f"{self.code}: {self.message}" if self.message else self.code
+        return f"{text}: {self.advice}" if self.advice else text
 
     @property
     def response(self) -> Mapping[str, Any]:
@@ -575,6 +590,7 @@ class DomainDeprecatedFault(SWFFault):
     """The domain is deprecated."""
 
     code = "DomainDeprecatedFault"
+    advice = "the domain is deprecated: undeprecate it, or name another one"
 
 
 class LimitExceededFault(SWFFault):
@@ -587,6 +603,7 @@ class OperationNotPermittedFault(SWFFault):
     """The caller may not do this."""
 
     code = "OperationNotPermittedFault"
+    advice = "allow it in the IAM policy of these credentials"
 
 
 class TooManyTagsFault(SWFFault):
@@ -647,6 +664,14 @@ class ThrottlingException(SWFFault):
     """Too many requests."""
 
     code = "ThrottlingException"
+    is_transient = True
+
+
+class AccessDeniedException(SWFFault):
+    """The credentials don't allow this action."""
+
+    code = "AccessDeniedException"
+    advice = "allow it in the IAM policy of these credentials"
 
 
 class UnknownSessionFault(SWFFault):

@@ -5,8 +5,9 @@ activities that this process defines are run. An activity's return value becomes
 details. Its heartbeats go on until the answer is given.
 
 *Rule:* an infrastructure error costs no retry of the activity, only time. An answer that can't be given is repeated
-until SWF says that the task is gone or the worker stops; so is reading an input, or writing a result, that is kept as
-an object, while S3 or the disk does not answer. An object that is missing or damaged fails the task.
+until SWF says that the task is gone, by its timeouts at the latest, or the worker stops; so is reading an input, or
+writing a result, that is kept as an object, while S3 or the disk does not answer. An object that is missing or damaged
+fails the task.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.programs.downloads import refuse_binaries
+from simpleflow_lab.runtime.answers import closing_event, pauses
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.coroutines import run_to_end
@@ -48,9 +50,6 @@ from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, Worker
 from simpleflow_lab.swf.event_types import ACTIVITY
 
 logger = logging.getLogger(__name__)
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before an answer, or a request for an object, is repeated: the first, and the longest."""
 
 
 class UnknownActivityError(SimpleflowLabError):
@@ -153,7 +152,7 @@ class ActivityWorker(Worker):
                 outcome = Abandoned(why=str(error))
             except Exception as error:
                 outcome = Failed.of(error)
-            return self._answer(token, running, outcome)
+            return self._answer(task, running, outcome)
         finally:
             self._heartbeats.end(token)
 
@@ -240,8 +239,7 @@ class ActivityWorker(Worker):
 
         Raises `StoreError` where repeating is no remedy, `ActivityCanceled`, or `_Stopped` if the worker stops.
         """
-        pause = FIRST_PAUSE
-        while True:
+        for pause in pauses():
             try:
                 return call()
             except (ObjectNotFoundError, JumboReferenceError, JumboContentError):
@@ -254,34 +252,71 @@ class ActivityWorker(Worker):
                     raise _Stopped(str(error)) from error
                 logger.warning("task %s waits %.1f s for an object: %s", running.context["activity_id"], pause, error)
             self._stopping.wait(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        raise AssertionError("pauses never end")
 
     # -- answering --
 
-    def _answer(self, token: str, running: RunningTask, outcome: Outcome) -> str | None:
+    def _answer(self, task: Mapping[str, Any], running: RunningTask, outcome: Outcome) -> str | None:
         """Answer the task, repeatedly if need be, until SWF has the answer or the task is gone.
 
         Gives the error with which the task failed, or for which it was not answered.
         """
-        pause = FIRST_PAUSE
-        while not running.is_gone:
+        for pause in pauses():
+            if running.is_gone:
+                break
             try:
-                self._respond(token, outcome)
+                self._respond(task["taskToken"], outcome)
                 return _error_of(outcome)
             except UnknownResourceFault as fault:
                 running.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
+                break
             except ValidationException as error:
                 if isinstance(outcome, Failed):
                     raise
                 outcome = Failed.of(error)
+                continue
             except Exception as error:
                 # A store whose owner does not answer gets another; one that is closed or broken does not answer again.
                 is_final = isinstance(error, StoreError) and not isinstance(error, StoreInUseError)
                 if is_final or self._stopping.is_set():
                     raise
-                logger.exception("an answer could not be given, next try in %.1f s", pause)
+                logger.warning(
+                    "the answer to %s of %s could not be given, next try in %.1f s: %s",
+                    running.context["activity_id"],
+                    running.context["workflow_id"],
+                    pause,
+                    error,
+                    exc_info=not isinstance(error, SimpleflowLabError),
+                )
                 self._stopping.wait(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+        return self._unanswered(task, running, outcome)
+
+    def _unanswered(self, task: Mapping[str, Any], running: RunningTask, outcome: Outcome) -> str | None:
+        """What became of a task that SWF does not know as open: the answer may be recorded, and its response lost.
+
+        Gives the error with which the task failed, or for which it was not answered.
+        """
+        try:
+            closed = closing_event(
+                self._service,
+                domain=self._context.domain,
+                execution=task["workflowExecution"],
+                started_event_id=task["startedEventId"],
+            )
+        except SimpleflowLabError as error:
+            logger.info("%s: its history can't be read: %s", running.context["activity_id"], error)
+            closed = None
+        if closed is not None and closed.type != "ActivityTaskTimedOut":
+            return _error_of(outcome)
+        if closed is not None and isinstance(outcome, Completed):
+            timeout = closed.attributes.get("timeoutType")
+            logger.warning(
+                "the result of %s of %s came too late: the task was closed by its %s timeout. It counts as not run",
+                running.context["activity_id"],
+                running.context["workflow_id"],
+                timeout,
+            )
+            return f"its result came after the {timeout} timeout"
         logger.info(
             "%s of %s was not answered: %s",
             running.context["activity_id"],

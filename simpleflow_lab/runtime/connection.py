@@ -45,7 +45,7 @@ LOCAL_HEARTBEAT, AMAZON_HEARTBEAT = 2.0, 60.0
 """Longest pauses, in seconds, between the heartbeats of an activity: an activity may learn so late that it should stop.
 """
 
-_AWS: Final = re.compile(r"aws://(?P<region>[a-z0-9-]+)/(?P<domain>[^/:|\x00-\x1f\x7f-\x9f]{1,256})")
+_AWS: Final = re.compile(r"aws://(?P<region>[a-z0-9-]*)/(?P<domain>[^/:|\x00-\x1f\x7f-\x9f]{1,256})")
 
 
 _BUCKET: Final = "SIMPLEFLOW_JUMBO_FIELDS_BUCKET"
@@ -130,16 +130,15 @@ def _amazon(address: str) -> Connection:
     found = _AWS.fullmatch(address)
     if found is None:
         raise UsageError(
-            f"{address!r} is no address of Amazon SWF: write aws://REGION/DOMAIN, as in aws://eu-west-1/etl"
+            f"{address!r} is no address of Amazon SWF: write aws://REGION/DOMAIN, as in aws://eu-west-1/etl, or "
+            "aws:///DOMAIN for the region of AWS's own configuration"
         )
     from simpleflow_lab.service import aws  # noqa: PLC0415  boto3, imported only where it is used
 
-    objects, fields = _large_fields(None, region=found["region"])
-    client = aws.client(region=found["region"], max_attempts=settings.read("swf_connection_retries") + 1)
-    service = HistoryPolling(
-        aws.Boto3Service(client), longest_pause=AMAZON_PAUSE, close=client.close, logs=MemoryLogs.of(address)
-    )
-    notice = f"Amazon SWF: account {aws.account(client)}, region {found['region']}, domain {found['domain']}"
+    swf = aws.connect(region=found["region"] or None, retries=settings.read("swf_connection_retries"))
+    objects, fields = _large_fields(None, region=swf.region)
+    service = HistoryPolling(swf, longest_pause=AMAZON_PAUSE, close=swf.close, logs=MemoryLogs.of(address))
+    notice = f"Amazon SWF: account {swf.account}, region {swf.region}, domain {found['domain']}"
     return Connection(service, found["domain"], notice, objects, fields, address, AMAZON_HEARTBEAT)
 
 

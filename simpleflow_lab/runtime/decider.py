@@ -32,8 +32,7 @@ from simpleflow_lab.exceptions import (
     DecisionTooLongError,
     DeterminismWarning,
     ImpureWorkflowError,
-    StoreError,
-    SWFFault,
+    SimpleflowLabError,
     UnknownResourceFault,
     UsageError,
     WorkflowNotRegisteredError,
@@ -41,6 +40,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.runtime.answers import closing_event, pauses
 from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT, BlockedDecision, BlockedDecisions
 from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
@@ -58,6 +58,8 @@ logger = logging.getLogger(__name__)
 __all__ = ["REPLAY_CACHE_SIZE", "Decider", "Listener", "registered_workflow"]
 
 
+LONGEST_PAUSE_OF_ANSWERS: Final = 10.0
+"""Longest pause, in seconds, before an answer is repeated: the executions of the task list wait for it."""
 _REMEDIES: Final = (workflow.registry, activity.registry, codec.registry)
 """Where a new definition may be what a blocked decision waits for."""
 
@@ -215,7 +217,7 @@ class Decider(Worker):
                 self._blocked_since.pop(run_id, None)
                 return None
             return self._block(task, error, attempts=attempts)
-        return self._respond(task, replay, answer, cache, attempts=attempts)
+        return self._respond(task, replay, answer, cache, attempts=attempts, timeout=_timeout_of(new))
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], cached: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. A cached replay goes on if its last decision is the one that SWF names."""
@@ -308,8 +310,10 @@ class Decider(Worker):
         cache: ReplayCache,
         *,
         attempts: int,
+        timeout: float,
     ) -> str | None:
-        """Answer the task, and cache its replay unless the answer closes the execution.
+        """Answer the task, and cache its replay unless the answer closes the execution. The task has a `timeout`, in
+        seconds.
 
         Gives the error that blocks it.
         """
@@ -327,12 +331,13 @@ class Decider(Worker):
             context: dict[str, Any] = (
                 {} if answer.execution_context is None else {"executionContext": answer.execution_context}
             )
-            self._service.answer_decision_task(taskToken=task["taskToken"], decisions=answer.decisions, **context)
+            self._give(task, timeout, decisions=answer.decisions, **context)
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             cache.take(run_id)
             self._blocked_since.pop(run_id, None)
-        except (SWFFault, StoreError, OSError) as error:
+            self._listener.decision_blocked(task, None)  # it is not for this task any more
+        except (SimpleflowLabError, OSError) as error:
             cache.take(run_id)
             blocked = self._block(task, error, attempts=attempts)
         else:
@@ -341,6 +346,47 @@ class Decider(Worker):
         if run_id not in cache:
             replay.close()
         return blocked
+
+    def _give(self, task: Mapping[str, Any], timeout: float, **members: Any) -> None:
+        """Give an answer, repeatedly if the service is too busy or can't be reached, until the task has timed out.
+
+        Raises `UnknownResourceFault` if the answer is not recorded because the task is not open any more.
+        """
+        until = time.monotonic() + timeout
+        is_repeated = False
+        for pause in pauses(longest=LONGEST_PAUSE_OF_ANSWERS):
+            try:
+                self._service.answer_decision_task(taskToken=task["taskToken"], **members)
+                return
+            except UnknownResourceFault as fault:
+                if (is_repeated or fault.was_repeated) and self._is_recorded(task):
+                    return  # by an earlier request, whose response was lost
+                raise
+            except SimpleflowLabError as error:
+                if not error.is_transient or self.is_giving_up or time.monotonic() > until:
+                    raise
+                is_repeated = True
+                logger.warning(
+                    "decisions of %s could not be answered, next try in %.1f s: %s",
+                    task["workflowExecution"]["workflowId"],
+                    pause,
+                    error,
+                )
+            time.sleep(pause)
+
+    def _is_recorded(self, task: Mapping[str, Any]) -> bool:
+        """Whether the history has an answer to this decision task."""
+        try:
+            closed = closing_event(
+                self._service,
+                domain=self._context.domain,
+                execution=task["workflowExecution"],
+                started_event_id=task["startedEventId"],
+            )
+        except SimpleflowLabError as error:
+            logger.info("the history of %s can't be read: %s", task["workflowExecution"]["workflowId"], error)
+            return False
+        return closed is not None and closed.type == "DecisionTaskCompleted"
 
     def _new_events(self, task: Mapping[str, Any]) -> list[HistoryEvent]:
         """The events since the previous decision task, all pages."""
@@ -398,7 +444,14 @@ class Decider(Worker):
             # The author's to remedy: `Execution.decision_error` has it, and waiting for the execution raises it.
             logger.info("decisions of %s are blocked: %s", execution["workflowId"], error)
         else:
-            logger.error("decisions of %s are blocked", execution["workflowId"], exc_info=error)
+            logger.log(
+                # After `stop` the service may be closed: the task is given out again when it is open.
+                logging.DEBUG if self.poller.is_stopping else logging.ERROR,
+                "decisions of %s are blocked: %s",
+                execution["workflowId"],
+                error,
+                exc_info=None if isinstance(error, SimpleflowLabError) else error,
+            )
         self._blocked_since.setdefault(execution["runId"], (time.time(), task))
         if self._blocked.put(task, error, attempts=attempts):
             self._listener.decision_blocked(task, error)
@@ -441,11 +494,16 @@ def _text_of(error: Exception) -> str:
 
 def _limit_of(events: Sequence[HistoryEvent]) -> float:
     """How many seconds the code may run for the decision task that these events end with."""
+    return time_limit(_timeout_of(events))
+
+
+def _timeout_of(events: Sequence[HistoryEvent]) -> float:
+    """The timeout, in seconds, of the decision task that these events end with."""
     for event in reversed(events):
         if event.type == "DecisionTaskScheduled":
             timeout = str(event.attributes.get("startToCloseTimeout"))
-            return time_limit(float(timeout if timeout.isdigit() else DEFAULT_DECISION_TASK_TIMEOUT))
-    return time_limit(float(DEFAULT_DECISION_TASK_TIMEOUT))
+            return float(timeout if timeout.isdigit() else DEFAULT_DECISION_TASK_TIMEOUT)
+    return float(DEFAULT_DECISION_TASK_TIMEOUT)
 
 
 def registered_workflow(name: str, version: str, started: HistoryEvent, fields: Fields) -> type[Workflow]:

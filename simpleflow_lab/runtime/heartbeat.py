@@ -4,8 +4,8 @@ A heartbeat is sent for each task at a third of its heartbeat timeout, whatever 
 progress that the activity noted: the first note is sent at once, then the newest, at most three times in that interval.
 SWF's answers reach the activity: that cancellation was requested, or that its task is no longer open.
 
-*Rule:* a heartbeat that fails is logged, and the next one is sent all the same. Only SWF's answer that the task is gone
-ends them.
+*Rule:* a heartbeat that fails is logged, and repeated sooner than the next one would be. Only SWF's answer that the
+task is gone ends them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from simpleflow_lab.activity_context import RunningTask
-from simpleflow_lab.exceptions import UnknownResourceFault
+from simpleflow_lab.exceptions import SimpleflowLabError, UnknownResourceFault
+from simpleflow_lab.runtime.answers import pauses
 from simpleflow_lab.service.protocol import SWFService
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class _TaskHeartbeats:
     """The activity noted progress since the latest one."""
     last: float = -math.inf
     """When the latest one was sent for a report of the activity."""
+    pauses: Iterator[float] | None = None
+    """Of the heartbeats that are repeated, since the latest one that succeeded."""
 
 
 class Heartbeats:
@@ -167,8 +171,24 @@ class Heartbeats:
                     return  # it was answered meanwhile
             beat.task.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
             return
-        except Exception:
-            logger.exception("a heartbeat failed, the next follows in %.1f s", beat.seconds)
+        except Exception as error:
+            self._repeat(beat, error)
+            return
         with self._changed:
+            beat.pauses = None
             next_one = time.monotonic() + beat.seconds
             self._schedule(beat, min(next_one, self._soon(beat)) if beat.unsent else next_one)
+
+    def _repeat(self, beat: _TaskHeartbeats, error: Exception) -> None:
+        """Send one again that failed: two or three more fit into the task's timeout, even if each takes a while."""
+        beat.pauses = beat.pauses or pauses(max(beat.seconds / 4, SHORTEST_INTERVAL), beat.seconds)
+        pause = next(beat.pauses)
+        logger.warning(
+            "a heartbeat of %s failed, the next follows in %.1f s: %s",
+            beat.task.context["activity_id"],
+            pause,
+            error,
+            exc_info=not isinstance(error, SimpleflowLabError),
+        )
+        with self._changed:
+            self._schedule(beat, time.monotonic() + pause)

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.exceptions import SimpleflowLabError
 
 logger = logging.getLogger(__name__)
 
@@ -259,8 +262,14 @@ class Poller:
                 if self._stopping.is_set():
                     continue
                 self.last_error = _text_of(error)
-                logger.exception("%s: polling failed, next try in %.1f s", thread.name, pause)
-                self._stopping.wait(pause)
+                logger.warning(
+                    "%s: polling failed, next try in %.1f s: %s",
+                    thread.name,
+                    pause,
+                    error,
+                    exc_info=not isinstance(error, SimpleflowLabError),
+                )
+                self._stopping.wait(pause * random.uniform(0.5, 1.0))  # not all of them at once
                 pause = min(pause * 2, MAX_PAUSE)
                 continue
             if task.get("taskToken"):

@@ -7,13 +7,23 @@ fault that it exists already is the normal case.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from simpleflow_lab.exceptions import DomainAlreadyExistsFault, TypeAlreadyExistsFault
+from simpleflow_lab.exceptions import (
+    AccessDeniedException,
+    DomainAlreadyExistsFault,
+    OperationNotPermittedFault,
+    TypeAlreadyExistsFault,
+    UnknownResourceFault,
+    UsageError,
+)
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf import decisions as swf_decisions
+
+logger = logging.getLogger(__name__)
 
 RETENTION_DAYS = "30"
 """How many days a domain that is registered here keeps closed executions."""
@@ -32,9 +42,25 @@ class TypeRegistration:
     def register_domain(self) -> None:
         """Register the domain, unless it was."""
         if not self._has("domain", self._domain, ""):
-            with contextlib.suppress(DomainAlreadyExistsFault):
+            try:
                 self._service.register_domain(name=self._domain, workflowExecutionRetentionPeriodInDays=RETENTION_DAYS)
+            except DomainAlreadyExistsFault:
+                logger.debug("the domain %s exists", self._domain)
+            except (AccessDeniedException, OperationNotPermittedFault):
+                self._check_domain()
             self._known.add(("domain", self._domain, ""))
+
+    def _check_domain(self) -> None:
+        """Raise `UsageError` if the domain does not exist; credentials that may not register one may still use it."""
+        try:
+            self._service.describe_domain(name=self._domain)
+        except UnknownResourceFault:
+            raise UsageError(
+                f"there is no domain {self._domain!r}, and these credentials may not register it: name another one, or "
+                "let somebody register it who may"
+            ) from None
+        except (AccessDeniedException, OperationNotPermittedFault) as error:
+            logger.info("whether the domain %s exists can't be told: %s", self._domain, error)
 
     def register_workflow_type(self, name: str, version: str) -> None:
         """Register a workflow type, unless it was."""

@@ -1,7 +1,7 @@
 """Bugs and limits of upstream 0.36 that are not ours: one test a row of the table of findings, UB-01 to UB-28.
 
 What runs a workflow is tried on the engine and over the wire. UB-28 (upstream's tests need moto before 5) has no test:
-ours run with moto 5, in `tests/test_amazon.py`.
+ours run with moto 5, in `tests/amazon/test_lab.py`.
 """
 
 from __future__ import annotations

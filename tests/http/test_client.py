@@ -106,12 +106,12 @@ def test_times_are_those_that_boto3_gives(endpoint, client, engine):
     engine.deprecate_workflow_type(domain="lab", workflowType={"name": "old", "version": "1"})
     start(client, "closed")
     engine.terminate_workflow_execution(domain="lab", workflowId="closed")
-    sdk_client = aws.client(
+    sdk_client = aws.clients(
         region="us-east-1",
         endpoint=endpoint.url,
         access_key=endpoint.keys.access_key,
         secret_key=endpoint.keys.secret_key,
-        max_attempts=1,
+        retries=0,
     )
     sdk = aws.Boto3Service(sdk_client)
     since = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)

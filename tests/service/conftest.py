@@ -98,18 +98,18 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
                 closing.callback(own.close)
                 yield own
                 return
-            client = aws.client(
+            client = aws.clients(
                 region="eu-west-1",
                 endpoint=endpoint.url,
                 access_key=endpoint.keys.access_key,
                 secret_key=endpoint.keys.secret_key,
-                max_attempts=1,
+                retries=0,
             )
         elif kind == "moto":
             closing.enter_context(mock_aws())
-            client = aws.client(region="eu-west-1", access_key="k", secret_key="s", max_attempts=1)
+            client = aws.clients(region="eu-west-1", access_key="k", secret_key="s", retries=0)
         else:
-            client = aws.client()
+            client = aws.clients()
         closing.callback(client.close)
         yield cast(WatchableService, HistoryPolling(aws.Boto3Service(client), longest_pause=0.05))
 

@@ -6,9 +6,6 @@ What is Amazon's here is an engine of this process, found through the environmen
 from __future__ import annotations
 
 import http.server
-import io
-import json
-import socket
 import subprocess
 import sys
 import threading
@@ -19,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
 from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Group, Lab, Workflow, activity, futures
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, ThrottlingException, UsageError
+from simpleflow_lab.exceptions import CredentialsError, SimpleflowLabError, ThrottlingException, UsageError
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.service import aws
@@ -85,27 +81,6 @@ class Story(Workflow):
 
 
 STORY = [12, 6, "attempt 3", [3]]
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Nothing of the user's own AWS set-up, and no STS."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        closed_port = free.getsockname()[1]
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port}",
-        "NO_PROXY": "127.0.0.1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch
 
 
 @pytest.fixture
@@ -310,7 +285,7 @@ def test_without_credentials_it_says_so_in_one_line(amazon: EmbeddedSWF, environ
         environment.delenv(name)
     with pytest.raises(SimpleflowLabError) as refused:
         Lab(ADDRESS, notice=quiet)
-    assert isinstance(refused.value, ServiceUnreachableError)
+    assert isinstance(refused.value, CredentialsError)
     assert "credentials" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -322,7 +297,7 @@ def test_without_credentials_it_says_so_in_one_line(amazon: EmbeddedSWF, environ
         "aws://",
         "aws://eu-west-1",
         "aws://eu-west-1/",
-        "aws:///etl",
+        "aws:///",
         "aws:/eu-west-1/etl",
         "aws://eu-west-1/etl/more",
         "aws://EU-WEST-1/etl",
@@ -355,14 +330,14 @@ def test_a_clock_is_refused_in_one_line(amazon: EmbeddedSWF) -> None:
 
 
 def test_the_client_outlasts_a_long_poll_and_tries_again(environment: pytest.MonkeyPatch) -> None:
-    client = aws.client(region="eu-west-1")
-    config = client.meta.config
-    assert config.read_timeout > 60 + 5
-    assert config.connect_timeout <= 10
-    assert config.retries == {"mode": "standard", "total_max_attempts": aws.MAX_ATTEMPTS}
-    assert aws.MAX_ATTEMPTS >= 4
-    assert config.max_pool_connections >= 64
-    client.close()
+    clients = aws.clients(region="eu-west-1")
+    calls, polls, heartbeats = (client.meta.config for client in clients[:3])
+    assert polls.read_timeout > 60 + 5
+    assert max(calls.connect_timeout, polls.connect_timeout, heartbeats.connect_timeout) <= 10
+    assert calls.retries == {"mode": "standard", "total_max_attempts": 6}
+    assert polls.retries == heartbeats.retries == {"mode": "standard", "total_max_attempts": 1}
+    assert polls.max_pool_connections == aws.MAX_POLLS
+    clients.close()
 
 
 def batches(amazon: EmbeddedSWF, execution: Any) -> list[list[dict[str, Any]]]:
@@ -410,50 +385,6 @@ def test_more_than_a_megabyte_of_decisions_is_made_in_several_answers(amazon: Em
         assert max(weights) < 1_000_000
 
 
-class Answered(io.BytesIO):
-    """The body of an answer, as botocore reads it."""
-
-    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        yield self.read()
-
-
-class Throttled:
-    """Refuses the first calls of each operation, as SWF does when there are too many; for botocore's `before-send`."""
-
-    def __init__(self, times: int):
-        self.times = times
-        self.refused: Counter[str] = Counter()
-
-    def __call__(self, request: Any, **_: Any) -> AWSResponse | None:
-        target = request.headers["X-Amz-Target"]
-        operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
-        if self.refused[operation] >= self.times:
-            return None
-        self.refused[operation] += 1
-        body = {"__type": "com.amazon.coral.availability#ThrottlingException", "message": "Rate exceeded"}
-        headers = {"Content-Type": "application/x-amz-json-1.0"}
-        return AWSResponse(request.url, 400, headers, Answered(json.dumps(body).encode()))
-
-
-def test_every_call_that_is_throttled_is_made_again(amazon: EmbeddedSWF) -> None:
-    throttled = Throttled(times=1)
-    with Lab(ADDRESS, activity_threads=1, notice=quiet) as lab:
-        lab.service._service._client.meta.events.register("before-send.swf", throttled)  # type: ignore[attr-defined]
-        assert lab.start(Story, 3).result(100) == STORY
-    assert {
-        "RegisterWorkflowType",
-        "StartWorkflowExecution",
-        "PollForDecisionTask",
-        "RegisterActivityType",
-        "RespondDecisionTaskCompleted",
-        "PollForActivityTask",
-        "RespondActivityTaskCompleted",
-        "RespondActivityTaskFailed",
-        "DescribeWorkflowExecution",
-        "GetWorkflowExecutionHistory",
-    } <= set(throttled.refused)
-
-
 @pytest.mark.parametrize("kind", ["domain", "workflow_type", "activity_type"])
 def test_what_could_not_be_registered_is_registered_the_next_time(kind: str) -> None:
     class Busy:
@@ -481,9 +412,9 @@ def test_what_could_not_be_registered_is_registered_the_next_time(kind: str) -> 
 
 def test_credentials_that_changed_are_used_by_who_connects_after_that(environment: pytest.MonkeyPatch) -> None:
     def key_in_use() -> str:
-        client = aws.client(region="eu-west-1")
-        client.close()
-        key: str = client._request_signer._credentials.access_key
+        clients = aws.clients(region="eu-west-1")
+        clients.close()
+        key: str = clients.calls._request_signer._credentials.access_key
         return key
 
     environment.setenv("AWS_ACCESS_KEY_ID", "first")

@@ -1,0 +1,244 @@
+"""Amazon SWF with faults: every decision and every result arrives, once, whatever becomes of single requests."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity, futures
+from simpleflow_lab.exceptions import CredentialsError
+from tests.amazon.conftest import ADDRESS
+from tests.amazon.simulated import Faults, SimulatedAmazon
+from tests.examples_count import trials
+
+TASKS: dict[str, Any] = {"task_list": "faults", "version": "1"}
+POLLS = ("PollForDecisionTask", "PollForActivityTask")
+ran: Counter[str] = Counter()
+
+
+@activity.with_attributes(name="faults.double", retry=3, heartbeat_timeout=2, **TASKS)
+def double(x: int) -> int:
+    ran[activity.current_context()["activity_id"]] += 1
+    return 2 * x
+
+
+@activity.with_attributes(name="faults.odd", retry=3, heartbeat_timeout=2, **TASKS)
+def odd(x: int) -> int:
+    if x % 2 == 0:
+        raise ValueError(f"{x} is even")
+    return x
+
+
+class Doubling(Workflow):
+    name = "faults.doubling"
+    task_list = "faults"
+    decision_tasks_timeout = 3
+
+    def run(self, x):
+        return self.submit(double, self.submit(double, x)).result
+
+
+class Story(Workflow):
+    """Activities that complete and fail, a child, a timer, a signal and a marker."""
+
+    name = "faults.story"
+    task_list = "faults"
+    decision_tasks_timeout = 3
+
+    def run(self, x):
+        child = self.submit(Doubling, x)
+        even = self.submit(odd, x)
+        doubled = self.map(double, range(4))
+        self.submit(self.record_marker("started", x))
+        self.submit(self.start_timer("none", 0)).wait()
+        go = self.submit(self.wait_signal("go"))
+        futures.wait([even, child])
+        return [child.result, even.exception is not None, [each.result for each in doubled], go.result["args"]]
+
+
+STORY = [16, True, [0, 2, 4, 6], ["on"]]
+
+
+def quiet(notice: str) -> None:
+    """Where the notices go that no test is about."""
+
+
+def story(lab: Lab) -> Any:
+    """Run the story to its end."""
+    execution = lab.start(Story, 4)
+    execution.signal("go", '{"args": ["on"], "kwargs": {}}')
+    assert execution.result(100) == STORY
+    return execution
+
+
+def recorded(execution: Any, event_type: str) -> int:
+    """How often its history has this type of event."""
+    return sum(event.type == event_type for event in execution.history())
+
+
+@pytest.mark.parametrize("fault", ["throttle", "lose", *trials(("error", "unavailable", "refuse", "reset"))])
+def test_the_first_request_of_each_operation_fails_and_nothing_is_lost(simulated: SimulatedAmazon, fault: str) -> None:
+    # A poll whose response is lost takes its task along until that has timed out.
+    simulated.faults = Faults({poll: [] for poll in POLLS} if fault == "lose" else None, each=[fault])
+    with Lab(ADDRESS, notice=quiet, activity_threads=4) as lab:
+        execution = story(lab)
+    assert recorded(execution, "ActivityTaskCompleted") == 4
+    assert recorded(execution, "WorkflowExecutionCompleted") == 1
+    assert simulated.made[fault] == sum(fault != "lose" or operation not in POLLS for operation in simulated.calls)
+    assert {
+        "RegisterDomain",
+        "RegisterWorkflowType",
+        "RegisterActivityType",
+        "StartWorkflowExecution",
+        "SignalWorkflowExecution",
+        "PollForDecisionTask",
+        "PollForActivityTask",
+        "RespondDecisionTaskCompleted",
+        "RespondActivityTaskCompleted",
+        "RespondActivityTaskFailed",
+        "DescribeWorkflowExecution",
+        "GetWorkflowExecutionHistory",
+    } <= set(simulated.calls)
+
+
+def test_a_lost_response_is_no_lost_answer_and_no_failure(simulated: SimulatedAmazon) -> None:
+    simulated.faults = Faults({"RespondActivityTaskCompleted": ["lose"], "RespondDecisionTaskCompleted": ["lose"] * 3})
+    ran.clear()
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Doubling, 4)
+        assert execution.result(60) == 16
+        counts = [(worker.done, worker.failed, worker.last_error) for worker in lab.workers]
+        assert counts == [(3, 0, None), (2, 0, None)]
+        assert execution.decision_error is None
+    assert simulated.made["lose"] == 4
+    assert sorted(ran.values()) == [1, 1]
+    assert recorded(execution, "DecisionTaskCompleted") == 3
+
+
+@activity.with_attributes(name="faults.late", start_to_close_timeout=1, heartbeat_timeout=60, **TASKS)
+def late(marker: str) -> str:
+    time.sleep(1.3)
+    return marker
+
+
+class Late(Workflow):
+    name = "faults.late"
+    task_list = "faults"
+
+    def run(self, marker):
+        return str(self.submit(late, marker).exception)
+
+
+def test_a_result_that_comes_after_the_timeout_of_its_task_is_told(
+    simulated: SimulatedAmazon, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), Lab(ADDRESS, notice=quiet) as lab:
+        assert lab.start(Late, "late").result(60) == "START_TO_CLOSE timeout of 1 s"
+        until(lambda: "came too late" in caplog.text)
+    assert "the task was closed by its START_TO_CLOSE timeout. It counts as not run" in caplog.text
+
+
+@pytest.mark.parametrize("times", [4, *trials([9])])
+def test_more_throttles_than_botocore_bears_lose_no_answer(
+    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, times: int
+) -> None:
+    """P1: nine of them lost a result of upstream's, and the workflow completed without it."""
+    environment.setenv("SWF_CONNECTION_RETRIES", "0")
+    answers = ("RespondDecisionTaskCompleted", "RespondActivityTaskCompleted", "RespondActivityTaskFailed")
+    simulated.faults = Faults({operation: ["throttle"] * times for operation in answers})
+    with Lab(ADDRESS, notice=quiet, activity_threads=8) as lab:
+        execution = lab.start(Patient, 4)
+        assert execution.result(100) == 4
+    assert recorded(execution, "ActivityTaskScheduled") == 1
+    assert recorded(execution, "DecisionTaskTimedOut") == 0
+
+
+@activity.with_attributes(name="faults.slow", heartbeat_timeout=300, **TASKS)
+def slow(x: int) -> int:
+    ran[activity.current_context()["activity_id"]] += 1
+    time.sleep(0.5)
+    return x
+
+
+class Patient(Workflow):
+    name = "faults.patient"
+    task_list = "faults"
+
+    def run(self, x):
+        return self.submit(slow, x).result
+
+
+class Slow(Workflow):
+    name = "faults.slow"
+    task_list = "faults"
+
+    def run(self, x):
+        return sum(each.result for each in self.map(slow, range(x)))
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until this is so."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("seconds", [2, *trials([120])])
+def test_an_outage_ends_no_poller_and_loses_and_repeats_nothing(
+    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, seconds: int
+) -> None:
+    environment.setenv("SWF_CONNECTION_RETRIES", "0")
+    ran.clear()
+    with Lab(ADDRESS, notice=quiet, activity_threads=3) as lab:
+        execution = lab.start(Slow, 6)
+        until(lambda: ran)
+        simulated.is_down = True
+        time.sleep(seconds)
+        simulated.is_down = False
+        assert execution.result(200) == sum(range(6))
+    assert sorted(ran.values()) == [1] * 6
+    assert recorded(execution, "ActivityTaskTimedOut") == recorded(execution, "DecisionTaskTimedOut") == 0
+
+
+def test_credentials_that_expire_and_come_back_lose_nothing(
+    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch
+) -> None:
+    valid = ["first"]
+    expired = ("com.amazon.coral.service#ExpiredTokenException", "The security token included is expired")
+    simulated.accepts = lambda headers: None if headers.get("X-Amz-Security-Token") in valid else expired
+    environment.setenv("AWS_SESSION_TOKEN", "first")
+    ran.clear()
+    with Lab(ADDRESS, notice=quiet, activity_threads=3) as lab:
+        execution = lab.start(Slow, 3)
+        until(lambda: ran)
+        valid[:] = ["second"]
+        with pytest.raises(CredentialsError, match="the AWS credentials have expired: get new ones"):
+            lab.domains()
+        until(lambda: simulated.calls["RespondActivityTaskCompleted"])
+        environment.setenv("AWS_SESSION_TOKEN", "second")
+        ended: dict[str, Any] = {"domain": "etl", "startTimeFilter": {"oldestDate": 0}}
+        until(lambda: simulated.engine.list_closed_workflow_executions(**ended)["executionInfos"])
+        assert execution.result(60) == 3
+    assert sorted(ran.values()) == [1] * 3
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_any_request_may_fail_in_any_way(simulated: SimulatedAmazon, rate: float) -> None:
+    """A tenth of all requests, or almost a third of them."""
+    began = time.monotonic()
+    with Lab(ADDRESS, notice=quiet, activity_threads=4) as lab:
+        story(lab)
+        usual = time.monotonic() - began
+        simulated.faults = Faults(rate=rate, seed=int(rate * 100))
+        for _ in range(5):
+            story(lab)
+    made = sum(simulated.made.values())
+    print(f"usually {usual:.1f} s, with {made} faults {(time.monotonic() - began - usual) / 5:.1f} s each")
+    assert made > 10
