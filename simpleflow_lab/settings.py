@@ -28,7 +28,6 @@ import contextlib
 import dataclasses
 import importlib
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,7 @@ from simpleflow_lab.constants import (
     DEFAULT_TASK_LIST,
 )
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.process_lock import process_lock
 
 DEFAULT_DOMAIN: Final = "lab"
 MODULE_VARIABLE: Final = "SIMPLEFLOW_SETTINGS_MODULE"
@@ -355,7 +355,7 @@ def reset() -> None:
 
 _overrides: Mapping[str, Any] = {}
 """The values of `configure` and `override`, by field. Replaced, never changed, so that readers take no lock."""
-_lock: Final = threading.Lock()
+_lock: Final = process_lock()
 
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:

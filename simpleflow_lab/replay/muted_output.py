@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from simpleflow_lab.log import replaying_threads
+from simpleflow_lab.process_lock import process_lock
 
-_lock = threading.Lock()
+_lock = process_lock()
 _muted: Final[dict[str, dict[int, int]]] = {"stdout": replaying_threads, "stderr": {}}
 """For each stream of `sys` the threads that are muted, by identifier, and how many times over."""
 _receivers: Final[dict[int, Callable[[str], None]]] = {}

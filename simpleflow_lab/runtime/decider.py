@@ -41,6 +41,7 @@ from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.answers import closing_event, pauses
+from simpleflow_lab.runtime.authors_forks import ending_forks
 from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT, BlockedDecision, BlockedDecisions
 from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
@@ -277,7 +278,8 @@ class Decider(Worker):
         watched = self._watch.begin(task, replay.workflow.__module__, _limit_of(new), self)
         try:
             try:
-                with using_storage(self._context.storage):  # for a workflow's hooks
+                # The storage is for a workflow's hooks.
+                with ending_forks("a workflow"), using_storage(self._context.storage):
                     replay.feed(itertools.chain(before, new))
                     answer = replay.decide(task["startedEventId"])
             finally:

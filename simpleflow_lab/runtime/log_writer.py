@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, StoreError
+from simpleflow_lab.process_lock import process_lock
 from simpleflow_lab.service.execution_logs import (
     MAX_BYTES,
     MAX_RECORDS,
@@ -274,5 +275,5 @@ class LogWriter:
                 time.sleep(RETRY_SECONDS)
 
 
-_lock: Final = threading.Lock()
+_lock: Final = process_lock()
 _by_service: Final[weakref.WeakKeyDictionary[WatchableService, LogWriter]] = weakref.WeakKeyDictionary()

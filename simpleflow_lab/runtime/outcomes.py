@@ -15,6 +15,7 @@ from simpleflow_lab.activity_context import RunningTask, as_plain_text
 from simpleflow_lab.data.codec import encode
 from simpleflow_lab.data.failure_details import details_of, reason_of
 from simpleflow_lab.exceptions import ActivityCanceled
+from simpleflow_lab.runtime.authors_forks import ending_forks
 from simpleflow_lab.swf.conventions import NOT_HERE
 from simpleflow_lab.swf.limits import MAX_DATA
 
@@ -75,10 +76,11 @@ def outcome_of(call: Callable[[], Completed], task: RunningTask) -> Outcome:
     """The outcome of a task whose activity is run by `call()`.
 
     Every exception of an activity, `SystemExit` included, is its failure. So is `ActivityCanceled`, unless cancellation
-    was requested: a task does not close as canceled by itself.
+    was requested: a task does not close as canceled by itself. A process that the activity forks ends here.
     """
     try:
-        return call()
+        with ending_forks("an activity"):
+            return call()
     except ActivityCanceled as error:
         if task.canceled is None:
             return Failed.of(error)

@@ -10,10 +10,10 @@ output goes to the same place.
 from __future__ import annotations
 
 import contextvars
-import threading
 import weakref
 from typing import Final
 
+from simpleflow_lab.process_lock import process_lock
 from simpleflow_lab.runtime.bounded import LatestUsed
 
 MAX_OUTPUT_CONTEXTS: Final = 10_000
@@ -55,5 +55,5 @@ class OutputContexts:
             self.put(domain, child, context)
 
 
-_lock: Final = threading.Lock()
+_lock: Final = process_lock()
 _by_place: Final[weakref.WeakValueDictionary[str, OutputContexts]] = weakref.WeakValueDictionary()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 import threading
 import time
 from collections import Counter
@@ -38,6 +39,7 @@ from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.ports import ports_to_try
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.http.silent_owner import SilentOwner, Tell
+from simpleflow_lab.process_lock import process_lock
 from simpleflow_lab.runtime import process_session
 from simpleflow_lab.runtime.identity import instance_id
 from simpleflow_lab.runtime.poller import POLL_SECONDS
@@ -81,7 +83,7 @@ class SharedStore(DelegatingService):
     """
 
     _open: ClassVar[dict[str, SharedStore]] = {}
-    _opening: ClassVar[threading.Lock] = threading.Lock()
+    _opening: ClassVar[threading.Lock] = process_lock()
 
     @classmethod
     def open(
@@ -526,3 +528,7 @@ class SharedStore(DelegatingService):
         if self.session.is_open:
             with contextlib.suppress(UnknownOperationException):  # an owner of version 0.1.0 knows no sessions
                 engine.open_session(**self.session.opening())
+
+
+# What is open in this process is not open in one that is forked from it: that one is a client.
+os.register_at_fork(after_in_child=SharedStore._open.clear)

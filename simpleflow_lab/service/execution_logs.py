@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import ValidationException
+from simpleflow_lab.process_lock import process_lock
 
 MAX_RECORDS: Final = 10_000
 """Records that the log of an execution may hold."""
@@ -189,7 +190,7 @@ class MemoryLogs:
             return [] if found is None else found.page(after)
 
 
-_lock: Final = threading.Lock()
+_lock: Final = process_lock()
 _by_place: Final[weakref.WeakValueDictionary[str, MemoryLogs]] = weakref.WeakValueDictionary()
 
 

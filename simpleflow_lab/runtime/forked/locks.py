@@ -1,4 +1,4 @@
-"""Forking a process that has threads: quiescence before the fork, and reinitialisation after it.
+"""Forking a process that has threads: what is waited for before the fork, and reinitialised after it.
 
 A fork copies one thread and the locks of all. A lock that another thread holds at that moment is held in the child for
 ever. Python reinitialises most of its own locks; this module handles the two kinds that it does not, and that a
@@ -6,13 +6,18 @@ notebook often holds:
 
 * An import: its module is half initialised, and locked. A fork waits until no import is under way, up to a limit; the
   child forgets modules that were half imported all the same, and imports them anew.
-* A log: the lock of a handler is held while it writes. A fork acquires the handlers' locks, so that no thread writes.
+* A log: a handler's stream is locked while it writes. A fork waits, up to a limit, until each handler has written its
+  line; in the child the handlers of files write to the same files through streams of their own.
+
+*Rule:* no lock is held when a process is forked. `os.fork` takes those that other modules registered for it, and
+another thread that forks at that moment, as `multiprocessing` does, waits with some of them for the rest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import logging
 import sys
 import threading
@@ -23,24 +28,27 @@ from typing import Any, Final
 _IMPORT_SECONDS: Final = 2.0
 """How long to wait for imports of other threads."""
 _LOG_SECONDS: Final = 1.0
-"""How long to wait until a handler has written its line."""
+"""How long to wait until all handlers have written their lines."""
+_left: Final[list[io.TextIOWrapper]] = []
+"""Streams of the parent: what is buffered in them is the parent's to write, and their end would write it."""
 
 
-@contextlib.contextmanager
-def quiescent() -> Iterator[None]:
-    """Fork within this context: no other thread writes to a log, and probably none imports."""
+def settle() -> None:
+    """To be called before a fork: wait until no other thread imports or writes to a log, as far as that can be told."""
     deadline = time.monotonic() + _IMPORT_SECONDS
     while time.monotonic() < deadline and any(True for _ in _being_imported()):
         time.sleep(0.001)
-    with contextlib.ExitStack() as held:
-        for lock in _log_locks():
-            if lock.acquire(timeout=_LOG_SECONDS):
-                held.callback(lock.release)
-        yield
+    deadline = time.monotonic() + _LOG_SECONDS
+    for handler in _handlers():
+        lock = handler.lock
+        if lock is not None and lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
+            lock.release()
 
 
 def reinitialise() -> None:
-    """To be called in the child before anything else: forget the modules that other threads were importing."""
+    """To be called in the child before anything else: forget the modules that other threads were importing, and use no
+    stream that another thread may have locked."""
+    _renew_streams()
     for name in list(_being_imported()):
         _module_locks().pop(name, None)
         module = sys.modules.get(name)
@@ -63,16 +71,21 @@ def _module_locks() -> dict[str, Any]:
     return found
 
 
-def _log_locks() -> Iterator[Any]:
-    """The locks of logging: its own first, for its holder may acquire a handler's next."""
-    own = getattr(logging, "_lock", None)
-    if own is not None:
-        yield own
-    handlers = {
-        id(handler): handler
-        for logger in [logging.root, *list(logging.root.manager.loggerDict.values())]
-        for handler in getattr(logger, "handlers", ())
-    }
-    for handler in handlers.values():
-        if handler.lock is not None:
-            yield handler.lock
+def _renew_streams() -> None:
+    """Let the log handlers that write to files do so through streams of this process."""
+    for handler in _handlers():
+        stream = getattr(handler, "stream", None)
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(OSError, ValueError):  # it is closed, or no file of the system
+                raw: Any = io.FileIO(stream.fileno(), "w", closefd=False)
+                handler.stream = io.TextIOWrapper(
+                    raw, encoding=stream.encoding, errors=stream.errors, write_through=True
+                )
+                _left.append(stream)
+
+
+def _handlers() -> list[Any]:
+    """The handlers of all loggers, each once."""
+    loggers = [logging.root, *list(logging.root.manager.loggerDict.values())]
+    found: dict[int, Any] = {id(each): each for logger in loggers for each in getattr(logger, "handlers", ())}
+    return list(found.values())

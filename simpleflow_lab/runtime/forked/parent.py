@@ -39,6 +39,7 @@ from typing import Any, Final
 from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.exceptions import ActivityProcessDied, ObjectNotFoundError, StoreError, UsageError
+from simpleflow_lab.process_lock import process_lock
 from simpleflow_lab.runtime.captured_output import TaskOutput
 from simpleflow_lab.runtime.forked import activity_process, locks
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
@@ -49,7 +50,7 @@ logger = logging.getLogger(__name__)
 _TICK: Final = 0.1
 """Seconds between two checks whether the activity should stop."""
 
-_forking: Final = threading.Lock()
+_forking: Final = process_lock()
 _parents_descriptors: Final[set[int]] = set()
 """File descriptors that every child closes: a pipe that a sibling keeps open never ends."""
 
@@ -281,7 +282,8 @@ def _objects(message: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
 
 
 def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) -> _Child:
-    with _forking, locks.quiescent():
+    locks.settle()
+    with _forking:
         ours, its = socket.socketpair()
         (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
         _parents_descriptors.update((ours.fileno(), stdout, stderr))

@@ -57,6 +57,31 @@ def test_a_log_that_is_written_all_the_time_locks_no_child(tmp_path):
     assert (tmp_path / "log").read_text().count("from a child") == 40
 
 
+def test_forks_of_other_threads_and_those_of_activities_do_not_wait_for_each_other():
+    """Each takes the locks that modules have registered for forks, in their order, and holds no other one."""
+    stop = threading.Event()
+
+    def forks():
+        while not stop.is_set():
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            os.waitpid(child, 0)
+
+    def counts(number):
+        return number
+
+    forking = threading.Thread(target=forks, daemon=True)
+    forking.start()
+    try:
+        with Lab(":memory:", activity_threads=4) as lab:
+            assert lab.start(Maps, made(counts).name, 20).result(60) == sum(range(20))
+    finally:
+        stop.set()
+    forking.join(30)
+    assert not forking.is_alive()
+
+
 def test_a_module_that_another_thread_is_importing_is_imported_anew_in_the_child(tmp_path, monkeypatch):
     (tmp_path / "forks_slow.py").write_text(
         "import os, pathlib, time\n"
