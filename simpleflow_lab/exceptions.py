@@ -61,7 +61,7 @@ class SimpleflowLabError(Exception):
     """Root of all errors of this package."""
 
     is_transient: bool = False
-    """Whether the same request may succeed a little later: the service was too busy, or could not be reached."""
+    """Whether the same request may succeed a little later: Amazon SWF was too busy, or could not be reached."""
 
 
 class ExecutionBlocked(BaseException):
@@ -537,8 +537,6 @@ class DecisionBlockedError(DecisionTaskError):
 
 class ServiceUnreachableError(SimpleflowLabError):
     """No service answers at the address, or the one that answers is not the expected one."""
-
-    is_transient = True
 
 
 class CredentialsError(SimpleflowLabError):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 import functools
+import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.constants import MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import (
     DecisionBlockedError,
+    SimpleflowLabError,
     UnknownResourceFault,
     UsageError,
     WorkflowExecutionCanceled,
@@ -29,6 +32,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.metrology import records_of
 from simpleflow_lab.replay.task_records import HistoryWithRecords
+from simpleflow_lab.runtime.answers import pauses
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.swf.event_types import CHILD, DECISION_TASK
@@ -42,6 +46,8 @@ from simpleflow_lab.views.waiting import Wait, Waits, phrase, reasons
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -428,9 +434,10 @@ class Execution(HistoryViews):
         Raises `DecisionTaskError` if no decision can be made for now, for it or for a child that it waits for: waiting
         would not help.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         for _ in self.watch(timeout=timeout, until_closed=True):
             pass
-        return self._is_closed
+        return self._patiently(lambda: self._is_closed, deadline)
 
     def watch(
         self, *, timeout: float | None = None, interval: float = _WAIT_STEP, until_closed: bool = False
@@ -441,18 +448,22 @@ class Execution(HistoryViews):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         seen = 0
-        while not self._is_closed:
+        while not self._patiently(lambda: self._is_closed, deadline):
             left = interval if deadline is None else min(interval, deadline - time.monotonic())
             if left <= 0 and deadline is not None and time.monotonic() >= deadline:
                 return
-            last = self._service.wait_for_history(
+            wait = functools.partial(
+                self._service.wait_for_history,
                 domain=self.domain,
                 execution=self._execution,
                 after_event_id=seen,
                 timeout=max(left, 0),
                 until_closed=until_closed,
             )
-            blocked = [report for report in self._reports()["decisionErrors"] if report["endsWait"]]
+            last = self._patiently(wait, deadline)
+            blocked = [
+                report for report in self._patiently(self._reports, deadline)["decisionErrors"] if report["endsWait"]
+            ]
             if blocked and not self._is_closed:
                 raise self._error_of(blocked[0])
             if last > seen:
@@ -460,6 +471,19 @@ class Execution(HistoryViews):
                 yield
             elif left > 0:
                 self._check_defined()
+
+    def _patiently(self, call: Callable[[], T], deadline: float | None) -> T:
+        """The result of `call`; repeated while Amazon SWF is too busy or can't be reached, until the deadline."""
+        for pause in pauses(1.0):
+            try:
+                return call()
+            except SimpleflowLabError as error:
+                left = math.inf if deadline is None else deadline - time.monotonic()
+                if not error.is_transient or left <= 0:
+                    raise
+                logger.warning("waiting for %s goes on, next look in %.1f s: %s", self.workflow_id, pause, error)
+            time.sleep(min(pause, left))
+        raise AssertionError("pauses never end")
 
     def _check_defined(self) -> None:
         """Raise `WorkflowNotRegisteredError` if what it waits for is for this process to do, and no process can.
@@ -491,7 +515,7 @@ class Execution(HistoryViews):
             raise TimeoutError(
                 f"execution {self.workflow_id} is still open after {timeout} s{why}: it goes on; ask again"
             )
-        last = self._last_event()
+        last = self._patiently(self._last_event, None)
         status = History([last]).close_status
         if status == "COMPLETED":
             return self._fields.decode(last.attributes.get("result"))

@@ -20,6 +20,7 @@ import os
 import re
 import socket
 import sys
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -57,6 +58,10 @@ if TYPE_CHECKING:
 
 VIRTUAL: Final = "virtual"
 """The clock that jumps."""
+_LISTED_AFTER: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
+"""Pauses, in seconds, between two looks for what has just been started: Amazon's lists show it only after a while."""
+_CLOCKS_DIFFER: Final = datetime.timedelta(minutes=1)
+"""By how much the clock of this computer and Amazon's may differ: signatures of other clocks are refused."""
 
 START_OPTIONS: Final[Mapping[str, str]] = {
     "workflow_id": "workflowId",
@@ -251,13 +256,17 @@ class Lab:
         # The workflow's output goes where the output of this call goes.
         other = self._pool.set_output_context(request["workflowId"], contextvars.copy_context())
         attached = False
+        began = datetime.datetime.now(datetime.UTC) - _CLOCKS_DIFFER
         try:
             run_id = self.service.start_workflow_execution(
                 domain=self.domain, workflowType={"name": name, "version": version}, input=text, **request
             )["runId"]
-        except WorkflowExecutionAlreadyStartedFault:
+        except WorkflowExecutionAlreadyStartedFault as fault:
             try:
-                run_id = self._open_run_like(request["workflowId"], name, version, text)
+                # If the request was repeated, its first response was lost, and what it started may have closed already.
+                run_id = self._open_run_like(
+                    request["workflowId"], name, version, text, began if fault.was_repeated else None
+                )
             except UsageError:
                 self._pool.set_output_context(request["workflowId"], other)
                 raise
@@ -445,9 +454,23 @@ class Lab:
         infos = self.execution_infos(workflow_id=workflow_id, domain=domain)
         return infos[0] if infos else None
 
-    def _open_run_like(self, workflow_id: str, name: str, version: str, text: str) -> str:
-        """The run id of the open execution of this id, if it is the same workflow with the same input."""
-        infos = self.execution_infos(open_only=True, workflow_id=workflow_id)
+    def _open_run_like(
+        self, workflow_id: str, name: str, version: str, text: str, began: datetime.datetime | None
+    ) -> str:
+        """The run id of the open execution of this id, if it is the same workflow with the same input; or of one that
+        was started since `began` and has closed.
+        """
+        infos: list[Mapping[str, Any]] = []
+        for pause in (0.0, *_LISTED_AFTER):
+            time.sleep(pause)
+            infos = self.execution_infos(open_only=began is None, workflow_id=workflow_id)
+            infos = [
+                info
+                for info in infos
+                if info["executionStatus"] == "OPEN" or (began is not None and info["startTimestamp"] >= began)
+            ]
+            if infos:
+                break
         if infos:
             run_id: str = infos[0]["execution"]["runId"]
             started = self._execution(workflow_id, run_id).history()[0].attributes

@@ -29,7 +29,7 @@ import botocore.config
 import botocore.exceptions
 import botocore.parsers
 
-from simpleflow_lab.exceptions import CredentialsError, ServiceUnreachableError, UsageError
+from simpleflow_lab.exceptions import CredentialsError, UsageError
 from simpleflow_lab.service.aws_errors import call_error, not_swf, session_error
 from simpleflow_lab.service.delegation import DelegatingService
 from simpleflow_lab.service.protocol import Answer
@@ -279,15 +279,14 @@ def _answer(client: Any, operation: str, request: Mapping[str, Any]) -> Answer:
     """The client's answer, without metadata."""
     try:
         answer: Answer = getattr(client, operation)(**request)
-    except botocore.exceptions.ReadTimeoutError:
-        if operation.startswith("poll_for_") and "nextPageToken" not in request:
-            return {}  # no answer came in time: the same as no task
-        raise ServiceUnreachableError(f"SWF did not answer {operation} in time") from None
     except (
         botocore.exceptions.BotoCoreError,
         botocore.exceptions.ClientError,
         botocore.parsers.ResponseParserError,
     ) as error:
+        is_poll = operation.startswith("poll_for_") and "nextPageToken" not in request
+        if is_poll and isinstance(error, botocore.exceptions.ReadTimeoutError):
+            return {}  # no answer came in time: the same as no task
         ours = call_error(error, operation)
         if ours is None:
             raise

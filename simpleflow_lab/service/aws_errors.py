@@ -7,7 +7,7 @@ no credentials, or refused      `CredentialsError`
 the action is not allowed       `AccessDeniedException`
 SWF refused the request         the `SWFFault` of SWF's name
 too many requests, HTTP 5xx     an `SWFFault` that `is_transient`
-no answer, or not SWF's         `ServiceUnreachableError`
+no answer, or not SWF's         a `ServiceUnreachableError` that `is_transient`
 ==============================  ======================================================================================
 """
 
@@ -94,11 +94,11 @@ def call_error(error: Exception, operation: str) -> SimpleflowLabError | None:
                 "AWS_SECRET_ACCESS_KEY, or run `aws configure`"
             )
         case botocore.exceptions.ReadTimeoutError():
-            return ServiceUnreachableError(f"SWF did not answer {operation} in time")
+            return _unreachable(f"SWF did not answer {operation} in time")
         case botocore.parsers.ResponseParserError():
             return not_swf(operation)
         case botocore.exceptions.ConnectionError() | botocore.exceptions.HTTPClientError():
-            return ServiceUnreachableError(
+            return _unreachable(
                 f"SWF can't be reached: {_one_line(error)}: check the region, the network and AWS_ENDPOINT_URL_SWF"
             )
         case botocore.exceptions.BotoCoreError():  # newer versions have further ways to log in
@@ -109,9 +109,13 @@ def call_error(error: Exception, operation: str) -> SimpleflowLabError | None:
 
 def not_swf(operation: str) -> ServiceUnreachableError:
     """The error of an answer that SWF can't have given."""
-    return ServiceUnreachableError(
-        f"what answered {operation} is not Amazon SWF: check the network and AWS_ENDPOINT_URL_SWF"
-    )
+    return _unreachable(f"what answered {operation} is not Amazon SWF: check the network and AWS_ENDPOINT_URL_SWF")
+
+
+def _unreachable(message: str) -> ServiceUnreachableError:
+    error = ServiceUnreachableError(message)
+    error.is_transient = True
+    return error
 
 
 def _refusal(error: botocore.exceptions.ClientError, operation: str) -> SimpleflowLabError:
