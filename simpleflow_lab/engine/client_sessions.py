@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -58,6 +58,15 @@ class HeldTask(NamedTuple):
     """For how many milliseconds the session had been silent, all in all, when it was given the task."""
 
 
+class ClientPolls(NamedTuple):
+    """The polls of a client, at one moment."""
+
+    latest: int
+    """The number of the poll that began last."""
+    waiting: frozenset[int]
+    """The numbers of those that have not ended."""
+
+
 @dataclass(eq=False, kw_only=True, slots=True)
 class ClientSession:
     """One process that speaks with the engine."""
@@ -80,6 +89,10 @@ class ClientSession:
     """The fingerprints of what the process defines."""
     serves: set[ListKey] = field(default_factory=set)
     """The task lists that the process polls."""
+    unconfirmed: dict[int, HeldTask] = field(default_factory=dict)
+    """The tasks that were given to polls with a number, by that number, until the client tells what became of it."""
+    told: int = -1
+    """Of how many changes of sessions the client was told; see `ClientSessions.changes`."""
     held: dict[tuple[int, int], HeldTask] = field(default_factory=dict)
     """The latest tasks that it was given, by execution and scheduledEventId; some of them are closed by now."""
     compact_at: int = 256
@@ -98,6 +111,16 @@ class ClientSession:
         if len(self.held) > self.compact_at:
             self.held = {key: each for key, each in self.held.items() if is_held(each)}
             self.compact_at = max(256, 2 * len(self.held))
+
+    def never_arrived(self, polls: ClientPolls, taken: Container[HeldTask]) -> list[HeldTask]:
+        """The tasks that were given to polls of the client and did not reach it, by what the client tells.
+
+        `taken` are the tasks that it has got since it told this last. No time is involved: a poll that has ended at the
+        client, without a task, will not bring it any more.
+        """
+        ended = [number for number in self.unconfirmed if number <= polls.latest and number not in polls.waiting]
+        tasks = [self.unconfirmed.pop(number) for number in ended]
+        return [task for task in tasks if task._replace(list_key=None, silent=0) not in taken]
 
     def speaks(self, now: float) -> bool:
         """Note that the client speaks; gives whether it was silent before. `now` is as `spoke_at`."""
@@ -131,6 +154,10 @@ class ClientSessions:
         """For how many seconds the engine's process has run: the clock by which a session is silent."""
         self.living: dict[str, ClientSession] = {}
         """The sessions that have not ended, by instance."""
+        self.changes = 0
+        """How often a process has come, or has told of other definitions."""
+        self.on_change: Callable[[], object] | None = None
+        """Called when it is so; under the engine's lock."""
         self._ended: OrderedDict[str, Mapping[TypeKey, str]] = OrderedDict()
 
     def __iter__(self) -> Iterator[ClientSession]:
@@ -187,8 +214,20 @@ class ClientSessions:
                 return session
         return None
 
+    def changed(self) -> None:
+        """Note that a process has come, or has told of other definitions."""
+        self.changes += 1
+        if self.on_change is not None:
+            self.on_change()
+
     def differing(self, session: ClientSession) -> list[dict[str, Any]]:
-        """The definitions of other living sessions that differ from those of this one, of the same types."""
+        """The definitions of other living sessions that differ from those of this one, of the same types.
+
+        Nothing if no session has changed since they were asked for last.
+        """
+        if session.told == self.changes:
+            return []
+        session.told = self.changes
         return [
             {"kind": kind, "name": name, "version": version, "pid": other.pid, "fingerprint": theirs}
             for other in self.living.values()
@@ -285,3 +324,11 @@ def serves_of(record: Mapping[str, Any]) -> set[ListKey] | None:
         }
     except (TypeError, KeyError):
         raise ValidationException("a served task list needs domain and name") from None
+
+
+def polls_of(held: Mapping[str, Any]) -> ClientPolls:
+    """The polls of a client, as it tells them. Raises `ValidationException`."""
+    waiting, latest = held.get("polls"), held.get("latestPoll")
+    if type(latest) is not int or not isinstance(waiting, list) or any(type(one) is not int for one in waiting):
+        raise ValidationException("the polls of a session are numbers, and the latest one's")
+    return ClientPolls(latest, frozenset(waiting))

@@ -55,6 +55,7 @@ def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEv
         "parentInitiatedEventId": initiated.id,
     }
     child = state.start_execution(parent.run.domain, workflow_id, state.new_run_id(), attributes, parent.home)
+    child.origin = parent.origin
     record_child_started(state, parent, initiated.id, child.run.execution, child.run.workflow_type)
 
 
@@ -146,9 +147,10 @@ def start_next_run(state: EngineState, execution: ExecutionState, closing: Histo
         "continuedExecutionRunId": execution.run.run_id,
     }
     run = execution.run
-    state.start_execution(
+    following = state.start_execution(
         run.domain, run.workflow_id, closing.attributes["newExecutionRunId"], attributes, execution.home
     )
+    following.origin = execution.origin
 
 
 # -- signals and cancel requests to other executions -------------------------------------------------------------------

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from simpleflow_lab.engine import polls_and_tasks, tokens, validation, visibility
-from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, serves_of
+from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, polls_of, serves_of
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
 from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, WORKFLOW_TYPE, Kind, type_text
@@ -265,12 +265,20 @@ class EmbeddedSWF:
             state.open_session(session, [self._held_task(token) for token in taskTokens])
             if is_local:
                 self.instance = instance
-            return {"differing": state.sessions.differing(session)}
+            return {"differing": state.sessions.differing(state.sessions.get(instance))}
 
         return self._in_transaction(change)
 
-    def keep_session(self, *, instance: str, record: ClientRecord, connection: object = None) -> Answer:
-        """See `WatchableService`. `connection` stands for the connection with whose end the session ends."""
+    def keep_session(
+        self, *, instance: str, record: ClientRecord, held: Structure | None = None, connection: object = None
+    ) -> Answer:
+        """See `WatchableService`. `connection` stands for the connection with whose end the session ends.
+
+        `held` tells the client's `polls` and its `latestPoll`, and the `taskTokens` of the tasks that it got since it
+        told this last: what was given to another poll never reached it, and is given out again.
+        """
+        polls = None if held is None else polls_of(held)
+        taken = frozenset() if held is None else {self._held_task(token) for token in held.get("taskTokens", ())}
 
         def change(state: EngineState) -> Answer:
             session = state.sessions.get(instance)
@@ -279,17 +287,24 @@ class EmbeddedSWF:
             if connection is not None:
                 session.connection = connection
                 state.unbound.pop(instance, None)
+            if polls is not None and session.unconfirmed:
+                state.lose(session.never_arrived(polls, taken), GIVEN_BACK)
             definitions, serves = definitions_of(record), serves_of(record)
-            if definitions is None and serves is None:
-                return {}
             if definitions is not None:
                 session.definitions = definitions
+                state.sessions.changed()
             if serves is not None:
                 session.serves = serves
-            state.match_all()
-            return {"differing": state.sessions.differing(session)}
+            if definitions is not None or serves is not None:
+                state.match_all()
+            differing = state.sessions.differing(session)
+            return {"differing": differing} if differing else {}
 
         return self._in_transaction(change)
+
+    def on_session_change(self, call: Callable[[], object]) -> None:
+        """Call this when a process has come, or has told of other definitions. It must return at once."""
+        self._durable.state.sessions.on_change = call
 
     def close_session(self, *, instance: str) -> Answer:
         """See `WatchableService`."""
@@ -329,7 +344,7 @@ class EmbeddedSWF:
         def change(state: EngineState) -> Answer:
             found = state.open.get(_run_of(state, domain, execution).key)
             if found is not None and (takes_over or found.home not in state.sessions.living):
-                state.set_home(found, instance)
+                state.attach(found, instance)
             return {}
 
         return self._in_transaction(change)
@@ -874,18 +889,25 @@ class EmbeddedSWF:
         return assigned
 
     def remote_poll(
-        self, operation: str, request: Request, is_connected: Callable[[], bool], seconds: float | None = None
+        self,
+        operation: str,
+        request: Request,
+        is_connected: Callable[[], bool],
+        seconds: float | None = None,
+        client_number: int | None = None,
     ) -> Answer:
         """The answer to a poll of another process, which may outlive this engine.
 
         `operation` is `PollForDecisionTask` or `PollForActivityTask`. The poll is given a task only if `is_connected()`
         says at that moment that its client still waits. It returns only when the task's start is on disk, for the
         client may complete the task at the next owner of the store; a decision task goes to a client with a session
-        before that. It waits `seconds`, by default as long as any poll.
+        before that. It waits `seconds`, by default as long as any poll. `client_number` is the number by which the
+        client's session tells later whether the response arrived.
         """
         validation.check(operation, request)
         poll = Poll(request.get("identity"), is_connected, seconds)
         poll.is_remote = True
+        poll.client_number = client_number
         method = (
             EmbeddedSWF.poll_for_decision_task
             if operation == "PollForDecisionTask"

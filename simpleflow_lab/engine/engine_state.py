@@ -191,7 +191,7 @@ class EngineState:
         )
         self.next_key += 1
         execution = ExecutionState(run)
-        execution.home = home
+        execution.home = execution.origin = home
         self.outbox.append(run)
         self.add_open(execution)
         self.record(execution, [("WorkflowExecutionStarted", attributes)])
@@ -230,7 +230,7 @@ class EngineState:
         """Restore the execution to its first `length` events, after an error in the rules."""
         before = ExecutionState.fold(self.runs.by_key[execution.run.key], execution.events[:length])
         before.heartbeats, before.enqueued, before.ticket = execution.heartbeats, execution.enqueued, execution.ticket
-        before.home, before.home_changes = execution.home, execution.home_changes
+        before.home, before.home_changes, before.origin = execution.home, execution.home_changes, execution.origin
         vars(execution).update(vars(before))
 
     def _recorded(self, execution: ExecutionState, events: list[HistoryEvent], at: int) -> None:
@@ -307,11 +307,8 @@ class EngineState:
         execution, session = task.execution, poll.session
         if poll.identity is not None:
             attributes["identity"] = poll.identity
-        if (
-            session is not None
-            and execution.home != session.instance
-            and self.sessions.differs(session, task.type_key, execution.home)
-        ):
+        meant = execution.origin or execution.home
+        if session is not None and meant != session.instance and self.sessions.differs(session, task.type_key, meant):
             attributes["identity"] = with_different_definition(poll.identity)
         event_type = "DecisionTaskStarted" if task.kind == DECISION_TASK else "ActivityTaskStarted"
         self.record(execution, [(event_type, attributes)])
@@ -321,7 +318,10 @@ class EngineState:
             started_id = len(execution.events)
             poll.assigned = (task, started_id)
             if session is not None:
-                session.hold(HeldTask(task.kind, execution.run.key, task.scheduled.id, started_id, key), self.is_held)
+                held = HeldTask(task.kind, execution.run.key, task.scheduled.id, started_id, key)
+                session.hold(held, self.is_held)
+                if poll.client_number is not None:
+                    session.unconfirmed[poll.client_number] = held
 
     def enqueue(self, kind: str, execution: ExecutionState, scheduled: HistoryEvent) -> None:
         """Put a task into the task list that its event names."""
@@ -353,6 +353,19 @@ class EngineState:
         execution.enqueued = 0
         self.enqueue_decision_task(execution)
 
+    def attach(self, execution: ExecutionState, instance: str) -> None:
+        """Let the execution go by the definitions of this process, which a person has chosen.
+
+        A decision that another process could not make is made there: its task is given out again.
+        """
+        execution.origin = instance
+        self.set_home(execution, instance)
+        started = execution.started
+        if started is not None and self.reports.is_blocked(execution.run.run_id):
+            own = self.sessions.living.get(instance)
+            if own is None or (execution.run.key, started[0]) not in own.held:
+                self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)])
+
     def open_session(self, session: ClientSession, held: Iterable[HeldTask]) -> None:
         """Open a session, or take up the one that its process has. `held` are the tasks that its process holds."""
         found = self.sessions.living.get(session.instance)
@@ -361,13 +374,14 @@ class EngineState:
             if not session.is_local:
                 self.unbound[session.instance] = self.now() + round(OPENING_SECONDS * 1000)
         else:
-            found.definitions, found.serves = session.definitions, session.serves
+            found.definitions, found.serves, found.told = session.definitions, session.serves, -1
             found.speaks(session.spoke_at)
             session = found
         unclaimed = self.unclaimed.pop(session.instance, [])
         for task in held:
             if self.is_held(task):
                 session.hold(task, self.is_held)
+        self.sessions.changed()
         # The others never reached it: the engine died with its answers.
         self.lose([task for task in unclaimed if (task.key, task.scheduled_id) not in session.held], GIVEN_BACK)
         self.match_all()

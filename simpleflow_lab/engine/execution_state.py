@@ -132,6 +132,8 @@ class ExecutionState:
         """The store's ticket after which all events are on disk. Not in the history."""
         self.home: str | None = None
         """Instance of the process that started, attached or decided the execution last. Not in the history."""
+        self.origin: str | None = None
+        """Instance of the process that started or attached it, or its parent, last. Not in the history."""
         self.home_changes = 0
         """How often the home has changed. Not in the history."""
 

@@ -65,6 +65,7 @@ class Poll(Waiter):
 
     __slots__ = (
         "assigned",
+        "client_number",
         "identity",
         "is_connected",
         "is_remote",
@@ -89,6 +90,8 @@ class Poll(Waiter):
         """The `identity` member of the request."""
         self.session: ClientSession | None = None
         """The client session of the process that polls; `None` for one that has none."""
+        self.client_number: int | None = None
+        """The number that its client has given it, if it has a session; see `ClientPolls`."""
         self.number = 0
         """The order in which the polls of a list came."""
         self.assigned: tuple[ScheduledTask, int] | None = None

@@ -38,6 +38,7 @@ from simpleflow_lab.http.targets import (
     MAX_BODY,
     MAX_HOLD_SECONDS,
     OWN_OPERATIONS,
+    POLL_HEADER,
     SWF_NAMES,
     TARGETS,
     TOO_LARGE,
@@ -112,11 +113,18 @@ class EngineClient(DelegatingService):
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """Carry out an operation of SWF on the engine. A poll that gets no response in time gives no task."""
+        return self._call(operation, request)
+
+    def poll(self, operation: str, request: Mapping[str, Any], number: int) -> Answer:
+        """As `call`, of a poll with this number: see `hold_session`."""
+        return self._call(operation, request, {POLL_HEADER: str(number)})
+
+    def _call(self, operation: str, request: Mapping[str, Any], headers: Mapping[str, str] = {}) -> Answer:
         if any(value is None for value in request.values()):  # on the wire it would mean that there is no such member
             validation.check(SWF_NAMES[operation], request)
         try:
             held = self._read_timeout or 0.0 if operation.startswith("poll_for") else 0.0
-            response = self._post(TARGETS[operation], request, held)
+            response = self._post(TARGETS[operation], request, held, headers)
         except TimeoutError:
             if operation.startswith("poll_for"):
                 return {}
@@ -179,9 +187,12 @@ class EngineClient(DelegatingService):
         """See `WatchableService`."""
         return self._own("keep_session", instance=instance, record=record)
 
-    def hold_session(self, *, instance: str) -> Answer:
-        """Say that this process lives, on the connection with whose end the session ends: that of this thread."""
-        return self._own("keep_session", instance=instance, record={}, holds=True)
+    def hold_session(self, *, instance: str, held: Structure) -> Answer:
+        """Say that this process lives, on the connection with whose end the session ends: that of this thread.
+
+        `held` tells which polls wait and which tasks came, as `EmbeddedSWF.keep_session` has it.
+        """
+        return self._own("keep_session", instance=instance, record={}, holds=True, held=held)
 
     def close_session(self, *, instance: str) -> Answer:
         """See `WatchableService`."""
@@ -219,7 +230,7 @@ class EngineClient(DelegatingService):
             owner=self._owner,
         )
 
-    def _own(self, method: str, held: float = 0.0, **arguments: Any) -> dict[str, Any]:
+    def _own(self, method: str, held: float = 0.0, /, **arguments: Any) -> dict[str, Any]:
         """The response to an operation of our own, which the engine may hold for `held` seconds."""
         operation = OWN_OPERATIONS[method]
         try:
@@ -263,8 +274,12 @@ class EngineClient(DelegatingService):
         except UnknownOperationException:  # an owner of version 0.1.0 keeps no reports
             return {"decisionErrors": [], "warnings": []}
 
-    def _post(self, target: str, request: Mapping[str, Any], held: float = 0.0) -> dict[str, Any]:
+    def _post(
+        self, target: str, request: Mapping[str, Any], held: float = 0.0, more: Mapping[str, str] = {}
+    ) -> dict[str, Any]:
         """The response to a request, which the engine may hold for `held` seconds before it answers, as it comes.
+
+        `more` are further headers.
 
         Raises `TimeoutError`, `SWFFault`, `ServiceUnreachableError`.
         """
@@ -276,6 +291,7 @@ class EngineClient(DelegatingService):
             "Content-Type": CONTENT_TYPE,
             "User-Agent": USER_AGENT,
             "X-Amz-Target": target,
+            **more,
         }
         if target == _START and self._instance is not None:
             unsigned[INSTANCE_HEADER] = self._instance

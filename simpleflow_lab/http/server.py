@@ -56,6 +56,7 @@ from simpleflow_lab.http.targets import (
     METHODS,
     OPEN_SESSION,
     OWN_TARGETS,
+    POLL_HEADER,
     TOO_LARGE,
     USER_AGENT,
     WAIT_FOR_HISTORY,
@@ -340,7 +341,14 @@ class _Handler(socketserver.StreamRequestHandler):
             return self._own_call(operation, operation.arguments(request))
         if operation in _POLLS:
             # A task is assigned only to a client that is still connected, and sent when its start is on disk.
-            return engine.remote_poll(operation, request, self._is_connected, self.server.endpoint.poll_seconds)
+            number = self._head.headers.get(POLL_HEADER.lower(), "")
+            return engine.remote_poll(
+                operation,
+                request,
+                self._is_connected,
+                self.server.endpoint.poll_seconds,
+                int(number) if number.isascii() and number.isdigit() else None,
+            )
         if operation == "StartWorkflowExecution":
             return engine.remote_start(request, self._head.headers.get(INSTANCE_HEADER.lower()))
         method: Callable[..., Mapping[str, Any]] = getattr(engine, METHODS[operation])

@@ -39,6 +39,10 @@ INSTANCE_HEADER: Final = "X-Simpleflow-Lab-Instance"
 """The header with which our clients say who starts an execution: the id of the process's instance."""
 
 
+POLL_HEADER: Final = "X-Simpleflow-Lab-Poll"
+"""The header with the number of a poll among those of its client: an integer."""
+
+
 class OwnOperation(NamedTuple):
     """An operation of our own: a method of `WatchableService` over HTTP."""
 
@@ -119,8 +123,13 @@ _OWN: Final = (
         f"{OWN_NAMESPACE}.KeepSession",
         KEEP_SESSION,
         # The session ends with the connection on which the latest request with `holds` came.
-        {"instance": ("instance", _TEXT), "record": ("record", (dict,)), "holds": ("holds", (bool,))},
-        optional=frozenset({"holds"}),
+        {
+            "instance": ("instance", _TEXT),
+            "record": ("record", (dict,)),
+            "holds": ("holds", (bool,)),
+            "held": ("held", (dict,)),
+        },
+        optional=frozenset({"holds", "held"}),
     ),
     OwnOperation(f"{OWN_NAMESPACE}.CloseSession", "close_session", {"instance": ("instance", _TEXT)}),
     OwnOperation(f"{OWN_NAMESPACE}.ReleasePolls", "release_polls_of", {"instance": ("instance", _TEXT)}),

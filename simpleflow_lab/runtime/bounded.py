@@ -43,6 +43,11 @@ class LatestUsed(Generic[Key, Value]):
                 self._entries.move_to_end(key)
             return value
 
+    def values(self) -> list[Value]:
+        """The values, which does not count as a use."""
+        with self._lock:
+            return list(self._entries.values())
+
     def drop(self, key: Key) -> None:
         """Remove a key, if it is there."""
         with self._lock:

@@ -115,6 +115,11 @@ class Decider(Worker):
         return min([since for since, _ in list(self._blocked_since.values())], default=None)
 
     @property
+    def blocked_tasks(self) -> list[Mapping[str, Any]]:
+        """The decision tasks that can't be answered for now."""
+        return [task for _, task in list(self._blocked_since.values())]
+
+    @property
     def types(self) -> list[str]:
         """See `Worker`."""
         default = self._context.settings.workflow_default_task_list

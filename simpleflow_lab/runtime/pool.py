@@ -10,13 +10,14 @@ Rule: everything that a decider or worker reports about an execution comes here,
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab import activity, workflow
 from simpleflow_lab.activity import Activity
@@ -56,6 +57,15 @@ PROCESS_END_SECONDS: Final = 0.3
 """How long the threads that wait for killed processes may need to end."""
 
 
+class _Warnings(NamedTuple):
+    """The warnings of one run, for the author."""
+
+    execution: Mapping[str, str]
+    """Its workflowId and runId."""
+    messages: dict[str, None]
+    """The warnings, in order."""
+
+
 class WorkerPool:
     """The deciders and activity workers of this process for one domain of a service.
 
@@ -90,13 +100,14 @@ class WorkerPool:
         self._deciders: dict[str, Decider] = {}
         self._workers: dict[str, ActivityWorker] = {}
         self._decision_errors: LatestUsed[str, Exception] = LatestUsed(MAX_REPORTED_RUNS)
-        self._warnings: LatestUsed[str, dict[str, None]] = LatestUsed(MAX_REPORTED_RUNS)
+        self._warnings: LatestUsed[str, _Warnings] = LatestUsed(MAX_REPORTED_RUNS)
         self._lock = threading.Lock()
         self._stopped = False
         self._automatic = SERVE[serve]
         self._serve = serve
         self._follows_definitions = False
         self._captured_output = CapturedOutput()
+        context.session.on_new_owner.append(self._report_again)
 
     # -- starting --
 
@@ -239,7 +250,8 @@ class WorkerPool:
 
     def warnings(self, run_id: str) -> tuple[str, ...]:
         """The warnings for the author of this run's workflow, each once."""
-        return tuple(self._warnings.get(run_id) or ())
+        known = self._warnings.get(run_id)
+        return () if known is None else tuple(known.messages)
 
     def activity_progress(self, run_id: str) -> list[ActivityProgress]:
         """The progress of this run's activities in this process, in the order in which they were taken."""
@@ -288,6 +300,8 @@ class WorkerPool:
             ended = join_all(pollers, PROCESS_END_SECONDS)
             self.context.session.release(token for each in served for token in each.tokens)
         self._heartbeats.stop()
+        with contextlib.suppress(ValueError):  # it was stopped before
+            self.context.session.on_new_owner.remove(self._report_again)
         self._captured_output.end()
         self.context.log.stop()
         return ended
@@ -327,18 +341,32 @@ class WorkerPool:
         run_id = task["workflowExecution"]["runId"]
         known = self._warnings.get(run_id)
         if known is None:
-            known = {}
+            known = _Warnings(task["workflowExecution"], {})
             self._warnings.put(run_id, known)
-        if message not in known:
-            known[message] = None
-            call = functools.partial(
-                self.context.service.report_warning,
-                domain=self.context.domain,
-                execution=task["workflowExecution"],
-                message=message[:MAX_TEXT],
-            )
-            self._reporting.send(call)
+        if message not in known.messages:
+            known.messages[message] = None
+            self._report_warning(known.execution, message)
             logger.info("run %s: %s", run_id, message)
+
+    def _report_warning(self, execution: Mapping[str, str], message: str) -> None:
+        call = functools.partial(
+            self.context.service.report_warning,
+            domain=self.context.domain,
+            execution=execution,
+            message=message[:MAX_TEXT],
+        )
+        self._reporting.send(call)
+
+    def _report_again(self) -> None:
+        """Report to an engine that has taken over what still holds: the one before kept it in its memory."""
+        for decider in list(self._deciders.values()):
+            for task in decider.blocked_tasks:
+                error = self._decision_errors.get(task["workflowExecution"]["runId"])
+                if error is not None:
+                    self.decision_blocked(task, error)
+        for known in self._warnings.values():
+            for message in list(known.messages):
+                self._report_warning(known.execution, message)
 
     def _report_decision_error(self, task: Mapping[str, Any], **error: Any) -> None:
         call = functools.partial(

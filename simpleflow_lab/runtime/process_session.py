@@ -18,7 +18,7 @@ import socket
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from simpleflow_lab import activity, workflow
@@ -54,6 +54,8 @@ class ProcessSession:
         self._hold = hold
         self._tell = tell
         self._start_over()
+        self.on_new_owner: list[Callable[[], None]] = []
+        """Called when another engine has been told of this process. They must return at once."""
         _sessions.add(self)
 
     def _start_over(self) -> None:
@@ -63,6 +65,9 @@ class ProcessSession:
         self._wake = threading.Event()
         self._lists: Counter[tuple[str, str, str]] = Counter()
         self._tokens: set[str] = set()
+        self._untold_tokens: set[str] = set()
+        self._polls: set[int] = set()
+        self._latest_poll = 0
         self._dirty = False
         self._told_types: tuple[_Types, _Types] = ([], [])
         self._last: ClientRecord | None = None
@@ -113,10 +118,10 @@ class ProcessSession:
                 if self._last == (record := self._record()):
                     return  # an activity was wrapped again, as by a call of `with_attributes` in `run`
                 try:
-                    self._told(self._service.keep_session(instance=instance_id(), record=record))
+                    self.told(self._service.keep_session(instance=instance_id(), record=record))
                     self._last = record
                 except UnknownSessionFault:
-                    self._service.open_session(**self.opening())
+                    self.open_again()
                 except UnknownOperationException:  # an owner of version 0.1.0 knows no sessions
                     return
                 except BaseException:
@@ -124,15 +129,24 @@ class ProcessSession:
                     raise
 
     def refresh(self) -> None:
-        """As `flush`, and look whether a function that a definition uses was defined after it, or anew."""
-        if self.is_open and _all_types() != self._told_types:
-            self._dirty = True
+        """As `flush`, and look whether a function that a definition uses was defined after it, or anew.
+
+        A process that serves nothing opens the session, too, if it defines something: what it starts goes by that.
+        """
+        if not self.is_open or _all_types() != self._told_types:
+            self._dirty = bool(self.is_open or workflow.registry or activity.registry)
         self.flush()
 
     def open_again(self) -> None:
         """Open the session at an engine that doesn't know it."""
         assert self._service is not None
-        self._service.open_session(**self.opening())
+        self.told(self._service.open_session(**self.opening()))
+        self.opened_anew()
+
+    def opened_anew(self) -> None:
+        """Note that another engine, or the same one again, was told of this process."""
+        for call in list(self.on_new_owner):
+            call()
 
     def _open(self) -> None:
         assert self._service is not None
@@ -141,7 +155,7 @@ class ProcessSession:
             registry.subscribe(self._defined)
         self._dirty = False
         with contextlib.suppress(UnknownOperationException):
-            self._told(self._service.open_session(**self.opening()))
+            self.told(self._service.open_session(**self.opening()))
         self._thread = threading.Thread(target=self._keep, name="simpleflow-lab session", daemon=True)
         self._thread.start()
         if self._closed:
@@ -174,7 +188,7 @@ class ProcessSession:
             "activityTaskLists": [{"domain": d, "name": name} for kind, d, name in lists if kind == ACTIVITY],
         }
 
-    def _told(self, answer: Any) -> None:
+    def told(self, answer: Mapping[str, Any]) -> None:
         """Tell a person which definitions of other processes differ from those of this one, each once."""
         types_of: dict[str, list[str]] = {}
         other_names = {name for name, _ in workflow.other_names()}
@@ -187,21 +201,50 @@ class ProcessSession:
                 types_of.setdefault(str(other["pid"]), []).append(f"{other['name']} {other['version']}")
         for pid, types in types_of.items():
             named = ", ".join(types[:MAX_NAMED]) + (f" and {len(types) - MAX_NAMED} more" if types[MAX_NAMED:] else "")
-            text = (
-                f"process {pid} defines {named} otherwise than this one: the tasks of an execution run by the code of "
-                "the process that started or resumed it, as long as that lives"
+            text = f"process {pid} defines {named} otherwise than this one" + (
+                ": the tasks of an execution run by the code of the process that started or resumed it, as long as "
+                "that lives"
+                if self._lists
+                else f", which runs no tasks: what is started or resumed here runs by the code of process {pid}"
             )
-            self._context.run(self._tell, text)
+            self._context.copy().run(self._tell, text)
 
     # -- what is held
 
+    @contextlib.contextmanager
+    def polling(self) -> Iterator[int]:
+        """Poll within this context, which gives the poll's number, and note in it the task that it brings."""
+        with self._lock:
+            self._latest_poll += 1
+            number = self._latest_poll
+            self._polls.add(number)
+        try:
+            yield number
+        finally:
+            with self._lock:
+                self._polls.discard(number)
+
     def took(self, token: str) -> None:
-        """Note that this process was given a task."""
-        self._tokens.add(token)
+        """Note that this process was given a task; while its poll has not ended."""
+        with self._lock:
+            self._tokens.add(token)
+            self._untold_tokens.add(token)
 
     def done(self, token: str) -> None:
         """Note that this process has answered a task."""
-        self._tokens.discard(token)
+        with self._lock:
+            self._tokens.discard(token)
+            self._untold_tokens.discard(token)
+
+    @contextlib.contextmanager
+    def telling_held(self) -> Iterator[dict[str, Any]]:
+        """Tell the engine within this context what it gives: the polls, and the tasks that came since it was told."""
+        with self._lock:
+            tokens = set(self._untold_tokens)
+            held = {"polls": sorted(self._polls), "latestPoll": self._latest_poll, "taskTokens": sorted(tokens)}
+        yield held
+        with self._lock:
+            self._untold_tokens -= tokens
 
     def release(self, tokens: Iterable[str]) -> None:
         """Give these tasks back: they are given out again at once. Waits a moment for it at most."""

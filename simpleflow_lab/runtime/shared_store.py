@@ -280,10 +280,14 @@ class SharedStore(DelegatingService):
         with self._polls_changed:
             self._polls_at[polled] += 1
         try:
-            answer = call_operation(engine, operation, request)
-            token = answer.get("taskToken")
-            if token is not None:
-                self.session.took(token)
+            with self.session.polling() as number:
+                if isinstance(engine, EngineClient):
+                    answer = engine.poll(operation, request, number)
+                else:
+                    answer = call_operation(engine, operation, request)
+                token = answer.get("taskToken")
+                if token is not None:
+                    self.session.took(token)
             return answer
         finally:
             with self._polls_changed:
@@ -364,6 +368,8 @@ class SharedStore(DelegatingService):
     def _hold_session(self) -> bool:
         """Tell the owner, if it is another process, that this one lives. Its connection tells the owner the end."""
         backend = self._backend
+        if isinstance(backend, EmbeddedSWF):
+            self.session.told(backend.keep_session(instance=instance_id(), record={}))
         if not isinstance(backend, EngineClient):
             return False
         held = self._held
@@ -372,15 +378,19 @@ class SharedStore(DelegatingService):
                 held[1].close()
             held = self._held = (backend, backend.beside())
         try:
-            held[1].hold_session(instance=instance_id())
+            self._say_that_it_lives(held[1])
         except UnknownSessionFault:
             self.session.open_again()
-            held[1].hold_session(instance=instance_id())
+            self._say_that_it_lives(held[1])
         except UnknownOperationException:  # an owner of version 0.1.0 knows no sessions
             return False
         except ServiceUnreachableError:
             self._reconnect(backend)
         return True
+
+    def _say_that_it_lives(self, owner: EngineClient) -> None:
+        with self.session.telling_held() as told:
+            self.session.told(owner.hold_session(instance=instance_id(), held=told))
 
     def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
         """See `WatchableService`."""
@@ -512,6 +522,7 @@ class SharedStore(DelegatingService):
         except BaseException:
             engine.close()
             raise
+        engine.on_session_change(self.session.wake)
         self._open_session(engine)
         self._backend = engine
 
@@ -527,7 +538,8 @@ class SharedStore(DelegatingService):
         """Tell a new owner of this process, if its session is open: before the first poll there."""
         if self.session.is_open:
             with contextlib.suppress(UnknownOperationException):  # an owner of version 0.1.0 knows no sessions
-                engine.open_session(**self.session.opening())
+                self.session.told(engine.open_session(**self.session.opening()))
+                self.session.opened_anew()
 
 
 # What is open in this process is not open in one that is forked from it: that one is a client.

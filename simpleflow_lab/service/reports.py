@@ -1,7 +1,7 @@
 """What deciders report of executions beside their decisions: why none can be made for now, and warnings for the author.
 
 Deciders know it first, and everybody who looks at the execution should: so whoever runs the engine keeps it, within a
-bound, and in memory only. An error that outlasts the engine is reported again by whoever decides next.
+bound, and in memory only. What outlasts the engine is reported again, to the next one, by the process that knows it.
 
 *Rule:* a report is about one decision task. One that comes when that task is not open any more is not kept.
 """
@@ -78,6 +78,10 @@ class Reports:
         )
         with self._lock:
             self._put(self._blocked, run[2], report)
+
+    def is_blocked(self, run_id: str) -> bool:
+        """Whether decisions of this run are blocked, as far as is known."""
+        return run_id in self._blocked
 
     def unblock(self, run_id: str) -> None:
         """Decisions of this run are not blocked, as far as is known."""

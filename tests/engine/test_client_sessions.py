@@ -184,6 +184,47 @@ def test_another_definition_is_used_only_when_no_process_has_the_right_one_and_t
     assert json.loads(started["identity"])[DEFINITION_DIFFERS_KEY] is True
 
 
+def test_each_attempt_by_another_definition_than_it_was_started_with_is_marked_and_none_of_a_resumed_one(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    engine.session("y", {"a": "1"}, {"b": "2"})
+    execution = engine.start("a", "x")
+    engine.swf.close_session(instance="x")
+
+    def attempt() -> bool:
+        engine.schedule(engine.poll("decision", "y"), "b")
+        task = engine.poll("activity", "y")
+        started = engine.events(execution)[task["startedEventId"] - 1]["activityTaskStartedEventAttributes"]
+        engine.swf.respond_activity_task_completed(taskToken=task["taskToken"])
+        return DEFINITION_DIFFERS_KEY in json.loads(started["identity"])
+
+    assert [attempt() for _ in range(3)] == [True, True, True]
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y")
+    assert not attempt()
+
+
+def test_a_process_is_told_once_of_each_change_that_makes_it_differ(engine):
+    engine.session("x", {"a": "1"})
+    changes = []
+    engine.swf.on_session_change(lambda: changes.append(1))
+    engine.session("y", {"a": "2"})
+    assert changes
+    told = [engine.swf.keep_session(instance="x", record={}) for _ in range(2)]
+    assert [[each["fingerprint"] for each in one.get("differing", ())] for one in told] == [["2"], []]
+
+
+def test_a_decision_that_its_holder_could_not_make_moves_to_the_process_that_resumes(engine):
+    engine.session("x", {"a": "1"})
+    engine.session("y", {"a": "2"})
+    execution = engine.start("a", "x")
+    task = engine.poll("decision", "x")
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y")
+    assert not engine.poll("decision", "y")  # x is at it
+    error = {"startedEventId": task["startedEventId"], "error": "E", "message": "m", "endsWait": True}
+    engine.swf.report_decision_error(domain=DOMAIN, execution=execution, error=error)
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y")
+    assert engine.poll("decision", "y")
+
+
 def test_who_decides_another_definitions_execution_becomes_its_home(engine):
     engine.session("x", {"a": "1"}, {"b": "1"})
     execution = engine.start("a", "x")
@@ -305,6 +346,38 @@ def test_of_what_a_process_defines_the_task_of_the_highest_priority_comes_first(
 
 
 # -- what a process holds ----------------------------------------------------------------------------------------------
+
+
+def test_a_task_whose_poll_ended_at_its_client_without_it_is_given_out_again(engine):
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    execution = engine.start("a", "x")
+    engine.schedule(engine.poll("decision", "x"), "b", "b", "b")
+
+    def poll(number: int) -> str:
+        request = {"domain": DOMAIN, "taskList": {"name": "l"}, "identity": identity_of("x")}
+        return engine.swf.remote_poll("PollForActivityTask", request, lambda: True, 0.0, number)["taskToken"]
+
+    def tell(latest: int, *waiting: int, tokens: tuple[str, ...] = ()) -> int:
+        held = {"polls": list(waiting), "latestPoll": latest, "taskTokens": list(tokens)}
+        engine.swf.keep_session(instance="x", record={}, held=held)
+        return engine.types(execution).count("ActivityTaskTimedOut")
+
+    tokens = [poll(number) for number in (1, 2, 3)]
+    assert tell(2, 1, tokens=(tokens[1],)) == 0  # 1 still waits, 2 has arrived, and 3 began after this was said
+    assert tell(3, 1, tokens=()) == 1  # 3 has ended without its task
+    assert tell(4, 4, tokens=(tokens[0],)) == 1
+    assert tell(5) == 1
+    with pytest.raises(UnknownResourceFault):
+        engine.swf.respond_activity_task_completed(taskToken=tokens[2])
+    for token in tokens[:2]:
+        engine.swf.respond_activity_task_completed(taskToken=token)
+
+
+@pytest.mark.parametrize("held", [{}, {"polls": [], "latestPoll": "1"}, {"polls": ["1"], "latestPoll": 1}])
+def test_polls_that_are_no_numbers_are_refused(engine, held):
+    engine.session("x", {"a": "1"})
+    with pytest.raises(ValidationException):
+        engine.swf.keep_session(instance="x", record={}, held=held)
 
 
 def test_the_tasks_of_a_session_that_ends_are_given_out_again_at_once(engine):

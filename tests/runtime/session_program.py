@@ -3,6 +3,7 @@
 `idle`       defines nothing and serves nothing
 `nap ID`     starts an execution of `Naps`, and waits for it; its process forks another one that lives on
 `map A N`    runs `maps_A`, whose activities it alone defines, N times at once, and prints `right` if all results are
+`block WHAT` starts an execution whose decision is blocked here, or, with `right`, resumes it, and prints its result
 `text WORD`  runs `Texts`, whose activity gives WORD here, and prints the set of its results; then waits for a line
 """
 

@@ -16,6 +16,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow
 from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError
+from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY
 
 pytestmark = [
     pytest.mark.slow,
@@ -66,9 +67,14 @@ def lab(store: Path) -> Iterator[Lab]:
         yield opened
 
 
-def elsewhere(program: str, store: Path, *words: str) -> Any:
+def elsewhere(program: str, store: Path, *words: str, serve: str = "nothing") -> Any:
     """What a program prints in another process, as JSON; `lab` is a Lab on the store there."""
-    start = "import json, os, sys, time\nfrom simpleflow_lab import *\nlab = Lab(sys.argv[1], serve='nothing')\n"
+    return json.loads(printed(program, store, *words, serve=serve).stdout)
+
+
+def printed(program: str, store: Path, *words: str, serve: str = "nothing") -> subprocess.CompletedProcess[str]:
+    """A program that has ended, in another process; `lab` is a Lab on the store there."""
+    start = f"import json, os, sys, time\nfrom simpleflow_lab import *\nlab = Lab(sys.argv[1], serve={serve!r})\n"
     done = subprocess.run(
         [sys.executable, "-c", start + textwrap.dedent(program), str(store), *words],
         cwd=ROOT,
@@ -78,7 +84,7 @@ def elsewhere(program: str, store: Path, *words: str) -> Any:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done
 
 
 LOOK = """
@@ -199,3 +205,71 @@ def test_an_activity_that_no_process_defines_says_so(lab: Lab, store: Path) -> N
     (what,) = until(reasons)
     assert what in simpleflow(store, "workflow.info", "needs-1")
     assert "no process defines elsewhere.gone 1" in repr(execution)
+
+
+def test_a_blocked_decision_is_known_to_the_next_owner_at_once(store: Path, tmp_path: Path) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", "import sys\nfrom simpleflow_lab import Lab\nLab(sys.argv[1])\ninput()", str(store)],
+        stdin=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        until(lambda: Path(f"{store}.owner").exists())
+        with Lab(store) as lab:
+            execution = lab.start(Impure, workflow_id="impure-1")
+            with pytest.raises(ImpureWorkflowError):
+                execution.result(LIMIT)
+            until(lambda: len(list(_decider(lab).blocked_tasks)) == 1)
+            ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
+            until(lambda: lab.service.describe_reports(domain=lab.domain, execution=ids)["decisionErrors"])
+            _decider(lab).take_no_more()  # no retry reports it: it is known because it was told to the new owner
+            _decider(lab)._blocked.stop()
+            owner.kill()
+            owner.wait()
+            found = until(lambda: lab.service.describe_reports(domain=lab.domain, execution=ids)["decisionErrors"])
+            assert found[0]["error"] == "ImpureWorkflowError"
+            warnings = until(lambda: lab.service.describe_reports(domain=lab.domain, execution=ids)["warnings"])
+            assert "time.time" in warnings[0]
+    finally:
+        owner.kill()
+        owner.communicate()
+
+
+def _decider(lab: Lab) -> Any:
+    return lab._pool._deciders["elsewhere"]
+
+
+DEFINES = """
+    class Impure(Workflow):
+        name, version, task_list = "elsewhere.impure", "1", "elsewhere"
+
+        def run(self):
+            return "made"
+"""
+RESUMES = """
+    (execution,) = lab.resume("impure-1")
+    print(json.dumps(execution.result(60)))
+    lab.close()
+"""
+STARTS = """
+    lab.start(Impure, workflow_id="i")
+    print("null")
+    lab.close()
+"""
+
+
+def test_a_blocked_decision_is_made_by_the_process_that_resumes_the_execution(lab: Lab, store: Path) -> None:
+    execution = lab.start(Impure, workflow_id="impure-1")
+    with pytest.raises(ImpureWorkflowError):
+        execution.result(LIMIT)
+    assert elsewhere(DEFINES + RESUMES, store, serve="everything") == "made"
+    assert execution.result(LIMIT) == "made"
+
+
+def test_who_starts_an_execution_and_runs_nothing_is_told_that_other_code_runs_it(lab: Lab, store: Path) -> None:
+    lab.start_deciders(task_list="elsewhere")
+    (told,) = printed(DEFINES + STARTS, store).stderr.splitlines()
+    assert "defines elsewhere.impure 1 otherwise than this one, which runs no tasks" in told
+    assert f"runs by the code of process {os.getpid()}" in told
+    events = until(lambda: [each for each in lab.execution("i").history() if each.type == "DecisionTaskStarted"])
+    assert DEFINITION_DIFFERS_KEY in json.loads(events[0].attributes["identity"])
