@@ -77,6 +77,11 @@ class Fields:
         place = f"s3://{self._bucket}" if self._bucket is not None else "in the store" if self._in_store else "refused"
         return f"<Fields {place}>"
 
+    @property
+    def has_place(self) -> bool:
+        """Whether there is a place for large fields."""
+        return self._bucket is not None or self._in_store
+
     # -- to fields --
 
     def fit(self, text: str, label: str) -> Fitted:
@@ -91,7 +96,7 @@ class Fields:
                 f"the {label} has {len(text)} characters, at most {MAX_JUMBO} can be kept: "
                 "store it elsewhere and pass its name"
             )
-        if self._bucket is None and not self._in_store:
+        if not self.has_place:
             raise JumboTooLargeError(
                 f"the {label} has {len(text)} characters, SWF takes {MAX_FIELD}: name a bucket for large fields in "
                 "SIMPLEFLOW_JUMBO_FIELDS_BUCKET, or store it elsewhere and pass its name"

@@ -48,6 +48,10 @@ class Lookup(Protocol):
         """A run id that no execution has."""
         ...
 
+    def exceeds_rate(self, decision_type: str) -> bool:
+        """Whether SWF refuses one more decision of this type for now."""
+        ...
+
 
 class DecisionContext(NamedTuple):
     """What a rule depends on besides the decision."""
@@ -74,7 +78,13 @@ def events_of_decisions(
     for decision in request.get("decisions", ()):
         decision_type = decision["decisionType"]
         attributes = decision.get(attributes_key(decision_type)) or {}
-        event = _RULES[decision_type](attributes, DecisionContext(execution, completed_id, failed, lookup))
+        context = DecisionContext(execution, completed_id, failed, lookup)
+        rate = _RATES.get(decision_type)
+        if rate is not None and lookup.exceeds_rate(decision_type):
+            event_type, cause, *members = rate
+            event = _failed(event_type, cause, context, picked(attributes, *members))
+        else:
+            event = _RULES[decision_type](attributes, context)
         failed = failed or "cause" in event[1]
         yield event
 
@@ -264,3 +274,21 @@ _RULES: Final[dict[str, Callable[[Attributes, DecisionContext], NewEvent]]] = {
     "StartChildWorkflowExecution": _start_child_workflow_execution,
     "ScheduleLambdaFunction": _schedule_lambda_function,
 }
+_RATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "ScheduleActivityTask": (
+        "ScheduleActivityTaskFailed",
+        "ACTIVITY_CREATION_RATE_EXCEEDED",
+        "activityType",
+        "activityId",
+    ),
+    "StartTimer": ("StartTimerFailed", "TIMER_CREATION_RATE_EXCEEDED", "timerId"),
+    "StartChildWorkflowExecution": (
+        "StartChildWorkflowExecutionFailed",
+        "CHILD_CREATION_RATE_EXCEEDED",
+        "workflowType",
+        "workflowId",
+        "control",
+    ),
+}
+"""The event, the cause and the attributes with which SWF refuses one decision too many at once. What it refuses later,
+a signal or a cancel request to another execution, is not among them."""

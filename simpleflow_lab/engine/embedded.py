@@ -165,6 +165,14 @@ class EmbeddedSWF:
         """Close the store for the engine of another process, to which this process names the tasks that it holds."""
         self._durable.close()
 
+    def simulate_rates(self, exceeds_rate: Callable[[str], bool]) -> None:
+        """Refuse decisions as Amazon does when an account makes too many at once.
+
+        `exceeds_rate` is asked before each decision that schedules an activity task, starts a timer or starts a child
+        execution, with its `decisionType`.
+        """
+        self._durable.state.exceeds_rate = exceeds_rate
+
     def release_polls(self) -> None:
         """End every waiting poll without a task, so that pollers can stop."""
         self._durable.run_off_main_thread(self._durable.release_polls)

@@ -143,6 +143,8 @@ class EngineState:
         """What deciders reported of open executions. Not in the histories."""
         self.open_tasks = 0
         """How many tasks of all executions are scheduled or started."""
+        self.exceeds_rate: Callable[[str], bool] = _never
+        """Whether one more decision of this type is refused because there were too many, as at Amazon."""
         self._effects = effects
         self._max_cached_events = cached_events
         self._cached_events = 0
@@ -577,3 +579,7 @@ def _event_limit_exceeded(execution: ExecutionState) -> NewEvent:
     """The event that closes an execution whose history has reached SWF's limit."""
     attributes = {"cause": "EVENT_LIMIT_EXCEEDED", "childPolicy": execution.configuration["childPolicy"]}
     return "WorkflowExecutionTerminated", attributes
+
+
+def _never(decision_type: str) -> bool:
+    return False

@@ -1,7 +1,8 @@
 """The answer to a decision task: pending commands as decisions, within SWF's sizes and order.
 
 One answer holds at most 100 decisions and 1 MB; what does not fit is sent with the next one, which a timer of 0 s
-brings. Activity tasks over the limit of open ones wait for one to close. A close is sent alone with what survives it.
+brings. Activity tasks and child executions over the limits of open ones wait for one to close (`budgets`). A close is
+sent alone with what survives it.
 
 Rule: selecting changes nothing, so that a caller may inspect an answer that is never given.
 """
@@ -10,26 +11,25 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from simpleflow_lab.data.references import Reference
 from simpleflow_lab.exceptions import JumboTooLargeError
 from simpleflow_lab.replay import patches
+from simpleflow_lab.replay.budgets import RequestSize, Room
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.commands.activity import ACTIVITY
+from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.commands.marker import MARKER
+from simpleflow_lab.replay.commands.timer import TIMER
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf import execution_context
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.decisions import Decision
-from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_REQUEST_BYTES
-
-_BUDGET: Final = MAX_REQUEST_BYTES - 64_000
-"""Bytes of decisions in one answer; the rest is for the request around them and the execution context."""
 
 
 class Answer(NamedTuple):
@@ -41,6 +41,9 @@ class Answer(NamedTuple):
     """`None` leaves it as it is; "" clears it."""
     large: Sequence[tuple[Reference, str]] = ()
     """Texts of large fields, to be stored as objects before the answer is given."""
+    refused_timers: int = 0
+    """How often SWF has refused timers of this answer because too many were started at once. Nothing but the answer
+    itself can wait for that: a timer can't wait for a timer."""
 
 
 class Selection(NamedTuple):
@@ -54,34 +57,37 @@ class Selection(NamedTuple):
     """How many activity tasks wait until fewer are open."""
 
 
-def select(run: ReplayedRun, kinds: Kinds, *, room: int) -> Selection:
-    """Choose the commands of the next answer; `room` is how many more activity tasks may be open."""
+def select(run: ReplayedRun, kinds: Kinds, *, room: Room) -> Selection:
+    """Choose the commands of the next answer; `room` is taken, and says what is held back."""
     closing = run.closing
     commands: list[Command] = []
     decisions: list[Decision] = []
-    size = held_back = 0
+    size = RequestSize()
+    is_whole = True
     for command in _in_order(run):
         if command is closing or command.sent:
             continue
         if closing is not None and command.kind.is_lost_at_close:
             continue
-        if command.kind is ACTIVITY:
-            if room <= 0:
-                held_back += 1
-                continue  # sent when an open one closes
-            room -= 1
+        if command.kind is ACTIVITY and not room.takes_activity(command):
+            continue  # sent when an open one closes
+        if command.kind is CHILD and not room.takes_child(command):
+            continue
         decision = command.decision()
-        size += _size(decision)
-        # One place is left, for the close or for the timer that brings the next decision task.
-        if len(decisions) == MAX_DECISIONS - 1 or (decisions and size > _BUDGET):
-            decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
-            return Selection(commands, decisions, held_back)
+        if not size.takes(decision):
+            is_whole = False
+            break
         commands.append(command)
         decisions.append(decision)
-    if closing is not None and not kinds.signals.is_passing_on:
-        commands.append(closing)
-        decisions.append(closing.decision())
-    return Selection(commands, decisions, held_back)
+    if is_whole and closing is not None and not kinds.signals.is_passing_on:
+        decision = closing.decision()
+        is_whole = size.takes_last(decision)
+        if is_whole:
+            commands.append(closing)
+            decisions.append(decision)
+    if not is_whole:
+        decisions.append(swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0))
+    return Selection(commands, decisions, room.held_activities)
 
 
 def answer_with(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: str) -> Answer:
@@ -90,25 +96,17 @@ def answer_with(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: 
     for command in selection.commands:
         command.sent = True
     decisions, context = selection.decisions, new_context(run, kinds, selection, recorded)
+    refused = max((command.attempts.refusals for command in selection.commands if command.kind is TIMER), default=0)
     if not run.fields.has_unwritten:
-        return Answer(decisions, context)
+        return Answer(decisions, context, refused_timers=refused)
     written = itertools.chain([context], *(swf_decisions.attributes(decision).values() for decision in decisions))
-    return Answer(decisions, context, run.fields.take_unwritten(written))
+    return Answer(decisions, context, run.fields.take_unwritten(written), refused)
 
 
 def _in_order(run: ReplayedRun) -> Iterable[Command]:
     """The pending commands, patches first: a replay depends on their being recorded by this very decision."""
     new_patches = run.pending.named(MARKER, patches.MARKER_NAME)
     return dict.fromkeys([*new_patches, *run.pending]) if new_patches else run.pending
-
-
-def _size(decision: Mapping[str, Any]) -> int:
-    """About how many bytes a decision adds to the request."""
-    size = 400
-    for value in swf_decisions.attributes(decision).values():
-        if type(value) is str:
-            size += len(value)
-    return size
 
 
 def new_context(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: str) -> str | None:

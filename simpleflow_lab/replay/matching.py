@@ -10,7 +10,7 @@ Rule: a divergence is returned as data; nothing is raised here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from simpleflow_lab.replay import patches
 from simpleflow_lab.replay.command import Command, CommandKind, PendingCommands, describe
@@ -19,6 +19,7 @@ from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.close import CLOSE
 from simpleflow_lab.replay.commands.kinds import KINDS
 from simpleflow_lab.replay.commands.marker import MARKER
+from simpleflow_lab.replay.commands.timer import TIMER
 from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.json_texts import same_json
@@ -27,6 +28,10 @@ from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import EventType
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.limits import MAX_OPEN_CHILDREN
+
+_OPENING: Final = frozenset({"ActivityTaskScheduled", "StartChildWorkflowExecutionInitiated", "TimerStarted"})
+"""The events after which a task is open."""
 
 
 class Matched(NamedTuple):
@@ -44,8 +49,8 @@ class Matching:
     def __init__(self, run: ReplayedRun):
         self._run = run
         self._by_first_event: dict[int, Command] = {}
-        self.open_activities = 0
-        """How many activity tasks are scheduled and not closed."""
+        self.open: dict[CommandKind, int] = {ACTIVITY: 0, CHILD: 0, TIMER: 0}
+        """How many activity tasks, child executions and timers were asked for and are not closed."""
 
     def command_of(self, event: HistoryEvent, row: EventType) -> Command | None:
         """The recorded command that this event is about, or `None`; forgotten if the event closes it."""
@@ -53,8 +58,8 @@ class Matching:
         command = self._by_first_event.get(first)
         if command is not None and row.closes:
             del self._by_first_event[first]
-            if command.kind is ACTIVITY and first != event.id:
-                self.open_activities -= 1
+            if command.kind in self.open and first != event.id:
+                self.open[command.kind] -= 1
         return command
 
     def match(self, batch: DecisionBatch, *, expects_all: bool, max_open_activities: int) -> Matched:
@@ -99,8 +104,8 @@ class Matching:
             run.pending.add(command.reset())  # refused, for something happened meanwhile: it is commanded again
         if command.kind.is_followed:
             self._by_first_event[event.id] = command
-        if event.type == "ActivityTaskScheduled":
-            self.open_activities += 1
+        if event.type in _OPENING:
+            self.open[command.kind] += 1
 
     def _expected(self, max_open_activities: int) -> list[Command]:
         """The pending commands that a decider of ours would have sent."""
@@ -109,8 +114,10 @@ class Matching:
         if run.closing is not None:
             # The close may come later than the code's end: when a signal that is passed on has arrived.
             left = [command for command in left if not command.kind.is_lost_at_close]
-        if self.open_activities >= max_open_activities:
+        if self.open[ACTIVITY] >= max_open_activities:
             left = [command for command in left if command.kind is not ACTIVITY]
+        if self.open[CHILD] >= MAX_OPEN_CHILDREN:
+            left = [command for command in left if command.kind is not CHILD]
         return left
 
 

@@ -20,9 +20,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import HistoryError, ImpureWorkflowError
-from simpleflow_lab.replay.answer import Answer, answer_with, new_context, select
+from simpleflow_lab.replay.answer import Answer, Selection, answer_with, new_context, select
+from simpleflow_lab.replay.budgets import Room, warnings_of_fields, warnings_of_length, warnings_of_room
+from simpleflow_lab.replay.commands.activity import ACTIVITY
+from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.close import continuing_refused
 from simpleflow_lab.replay.commands.kinds import Kinds
+from simpleflow_lab.replay.commands.timer import TIMER
 from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import LIMIT_KEY, SECOND_RULES, DecisionBatch, HistoryReader
@@ -36,7 +40,7 @@ from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES
+from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES, MAX_OPEN_CHILDREN
 from simpleflow_lab.workflow import Workflow
 
 
@@ -67,6 +71,9 @@ class Replay:
         self._reader = HistoryReader()
         self._observer = observer
         self._open_limit = max_open_activities
+        self._has_place = fields is None or fields.has_place
+        self._near_limits: dict[str, None] = {}
+        """Warnings of SWF's limits."""
         self._execution_context = ""
         self._not_made: set[int] = set()
         """The decisions that count as not made, by their `DecisionTaskStarted`; see `refused_closes`."""
@@ -141,7 +148,9 @@ class Replay:
         self._run.is_dry = dry
         with new_output(printed) if printed else contextlib.nullcontext():
             self._run_to(started_event_id, None)
-        selection = select(self._run, self._kinds, room=self._max_open_activities - self._matching.open_activities)
+        room = self._room()
+        selection = select(self._run, self._kinds, room=room)
+        self._note_budgets(room, selection)
         if dry:
             answer = Answer(
                 selection.decisions, new_context(self._run, self._kinds, selection, self._execution_context)
@@ -174,13 +183,11 @@ class Replay:
         return () if self.workflow.determinism == "off" else impurities_of(self.workflow)
 
     def take_warnings(self) -> list[str]:
-        """What the author should know of the values that the code passed or returned, since the last call."""
-        return self._run.fields.take_warnings()
-
-    @property
-    def is_long(self) -> bool:
-        """The history has become long enough to continue as new."""
-        return self.decided_for >= self.workflow.continue_as_new_after
+        """What the author should know of the values that the code passed or returned, and of SWF's limits, since the
+        last call.
+        """
+        near_limits, self._near_limits = self._near_limits, {}
+        return [*self._run.fields.take_warnings(), *near_limits]
 
     @property
     def decided_for(self) -> int:
@@ -201,6 +208,26 @@ class Replay:
     def suspended(self) -> list[Fiber]:
         """The suspended fibers of the workflow, with their frames."""
         return self._run.fibers.suspended
+
+    # -- SWF's limits --
+
+    def _room(self) -> Room:
+        is_open = self._matching.open
+        return Room(
+            activities=self._max_open_activities - is_open[ACTIVITY],
+            children=MAX_OPEN_CHILDREN - is_open[CHILD],
+            is_own_limit=self._max_open_activities < MAX_OPEN_ACTIVITIES,
+        )
+
+    def _note_budgets(self, room: Room, selection: Selection) -> None:
+        """Keep the warnings of this decision."""
+        found = self._near_limits
+        found.update(dict.fromkeys(warnings_of_room(room, self._matching.open[TIMER])))
+        found.update(dict.fromkeys(warnings_of_length(self.decided_for, self.workflow.continue_as_new_after)))
+        if not self._has_place:
+            # The timer that brings the next answer, if there is one, comes last, and has no command.
+            for command, decision in zip(selection.commands, selection.decisions, strict=False):
+                found.update(dict.fromkeys(warnings_of_fields(command, decision)))
 
     # -- along the history --
 

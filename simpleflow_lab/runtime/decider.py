@@ -61,6 +61,8 @@ __all__ = ["REPLAY_CACHE_SIZE", "Decider", "Listener", "registered_workflow"]
 
 LONGEST_PAUSE_OF_ANSWERS: Final = 10.0
 """Longest pause, in seconds, before an answer is repeated: the executions of the task list wait for it."""
+FIRST_PAUSE_OF_TIMERS, LONGEST_PAUSE_OF_TIMERS = 0.25, 4.0
+"""Seconds before timers are asked for again that SWF refused because too many were started at once."""
 _REMEDIES: Final = (workflow.registry, activity.registry, codec.registry)
 """Where a new definition may be what a blocked decision waits for."""
 
@@ -255,12 +257,6 @@ class Decider(Worker):
             output.end()
         for message in replay.take_warnings():
             self._listener.warned(task, message)
-        if replay.is_long:
-            self._listener.warned(
-                task,
-                f"the history has {definition.continue_as_new_after} events and more; SWF ends a run at 25,000: "
-                "continue_as_new goes on with an empty one",
-            )
         return replay, answer
 
     def _new_replay(self, definition: type[Workflow], execution: Mapping[str, Any], output: TaskOutput) -> Replay:
@@ -338,7 +334,7 @@ class Decider(Worker):
             context: dict[str, Any] = (
                 {} if answer.execution_context is None else {"executionContext": answer.execution_context}
             )
-            self._give(task, timeout, decisions=answer.decisions, **context)
+            self._give(task, timeout, asked_again=answer.refused_timers, decisions=answer.decisions, **context)
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             cache.take(run_id)
@@ -354,13 +350,18 @@ class Decider(Worker):
             replay.close()
         return blocked
 
-    def _give(self, task: Mapping[str, Any], timeout: float, **members: Any) -> None:
+    def _give(self, task: Mapping[str, Any], timeout: float, *, asked_again: int, **members: Any) -> None:
         """Give an answer, repeatedly if the service is too busy or can't be reached, until the task has timed out.
+
+        `asked_again` is how often SWF has refused timers of this answer because too many were started at once.
 
         Raises `UnknownResourceFault` if the answer is not recorded because the task is not open any more.
         """
         until = time.monotonic() + timeout
         is_repeated = False
+        if asked_again:
+            # SWF wakes the decider at once, and would refuse them again: thirteen times a second, up to 25,000 events.
+            time.sleep(min(FIRST_PAUSE_OF_TIMERS * 2 ** (asked_again - 1), LONGEST_PAUSE_OF_TIMERS))
         for pause in pauses(longest=LONGEST_PAUSE_OF_ANSWERS):
             try:
                 self._service.answer_decision_task(taskToken=task["taskToken"], **members)

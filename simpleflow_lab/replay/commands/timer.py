@@ -140,7 +140,8 @@ class Timers:
         if cause == "OPEN_TIMERS_LIMIT_EXCEEDED":
             self._in_line.append(command)
         elif cause == "TIMER_CREATION_RATE_EXCEEDED":
-            self._run.retry(command)  # a timer can't wait for a timer: the decision in between is the wait
+            command.attempts.refusals += 1  # a timer can't wait for a timer: the decider waits before it asks again
+            self._run.retry(command)
         else:
             command.future.set_exception(TaskFailed(command.id, f"SWF refused it: {cause}"))
 

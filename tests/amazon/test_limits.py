@@ -1,0 +1,103 @@
+"""What Amazon refuses because an account asks for too much at once: it is asked for again, later and later."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.exceptions import ThrottlingException
+from tests.amazon.conftest import ADDRESS
+from tests.amazon.simulated import SimulatedAmazon
+from tests.examples_count import trials
+
+TASKS: dict[str, Any] = {"task_list": "limits", "version": "1"}
+
+
+@activity.with_attributes(name="limits.double", **TASKS)
+def double(x: int) -> int:
+    return 2 * x
+
+
+class Child(Workflow):
+    name = "limits.child"
+    task_list = "limits"
+
+    def run(self, x):
+        return -x
+
+
+class Everything(Workflow):
+    """Activities, children and timers."""
+
+    name = "limits.everything"
+    task_list = "limits"
+
+    def run(self, count):
+        doubled = self.map(double, range(count))
+        children = [self.submit(Child, n) for n in range(count)]
+        timers = [self.submit(self.start_timer(f"t{n}", 0)) for n in range(count)]
+        for timer in timers:
+            timer.wait()
+        return [each.result for each in doubled], [each.result for each in children]
+
+
+def quiet(notice: str) -> None:
+    """Where the notices go that no test is about."""
+
+
+def events(execution: Any) -> Counter[str]:
+    """How many events of each type its history has."""
+    return Counter(event.type for event in execution.history())
+
+
+@pytest.mark.parametrize("times", [1, *trials([4])])
+def test_what_is_refused_for_its_rate_is_done_a_little_later(simulated: SimulatedAmazon, times: int) -> None:
+    refused: Counter[str] = Counter()
+
+    def exceeds_rate(decision_type: str) -> bool:
+        refused[decision_type] += 1
+        return refused[decision_type] <= 2 * times
+
+    simulated.engine.simulate_rates(exceeds_rate)
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Everything, 2)
+        assert execution.result(100) == [[0, 2], [0, -1]]
+    found = events(execution)
+    assert found["ScheduleActivityTaskFailed"] == found["StartChildWorkflowExecutionFailed"] == 2 * times
+    assert found["StartTimerFailed"] == 2 * times
+    assert found["ActivityTaskScheduled"] == found["StartChildWorkflowExecutionInitiated"] == 2
+
+
+def test_what_is_always_refused_is_no_tight_loop(simulated: SimulatedAmazon) -> None:
+    """L1: upstream made thirteen decisions a second, up to 25,000 events in eight minutes."""
+    simulated.engine.simulate_rates(lambda decision_type: True)
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Everything, 3)
+        time.sleep(1.0)
+        # It is refused at 0, 0.25, 0.75 and 1.75 s, for not even the timer that would be a wait is started.
+        assert events(execution)["DecisionTaskCompleted"] <= 4
+        simulated.engine.simulate_rates(lambda decision_type: False)
+        assert execution.result(100) == [[0, 2, 4], [0, -1, -2]]
+
+
+def test_a_list_shows_an_execution_only_after_a_while(simulated: SimulatedAmazon) -> None:
+    """Nothing that runs depends on lists."""
+    simulated.visible_after = 3600
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Child, 3)
+        assert execution.result(60) == -3
+        assert len(lab.executions()) == 0
+        simulated.visible_after = 0
+        assert len(lab.executions()) == 1
+
+
+def test_a_throttled_call_says_so(simulated: SimulatedAmazon, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SWF_CONNECTION_RETRIES", "0")
+    with Lab(ADDRESS, notice=quiet, serve="nothing") as lab:
+        simulated.accepts = lambda headers: ("com.amazon.coral.availability#ThrottlingException", "Rate exceeded")
+        with pytest.raises(ThrottlingException, match="Rate exceeded"):
+            lab.domains()
