@@ -85,9 +85,9 @@ class History(Sequence[HistoryEvent]):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """From the output of `aws swf get-workflow-execution-history`, or from `to_json`.
+        """From the output of `aws swf get-workflow-execution-history`, also with `--reverse-order`, or from `to_json`.
 
-        Raises `HistoryError` in one line, naming the event, for anything that is not a history.
+        Raises `HistoryError` in one line, naming the event, for anything that is not a whole history.
         """
         if len(text) > MAX_FILE_BYTES:
             raise HistoryError(f"this is larger than {MAX_FILE_BYTES >> 20} MiB: the history of one execution is not")
@@ -102,9 +102,14 @@ class History(Sequence[HistoryEvent]):
             raise HistoryError("this history has no events")
         if len(events) > MAX_EVENTS:
             raise HistoryError(f"this has {len(events)} events; SWF ends an execution at {MAX_EVENTS}")
+        if isinstance(data, dict):
+            _check_whole(data, len(events))
+        if _is_reversed(events):
+            events.reverse()
         history = cls(_event_from_file(event, i) for i, event in enumerate(events, start=1))
         if history[0].type != "WorkflowExecutionStarted":
             raise HistoryError(f"event 1 is {_short(history[0].type)}: a history starts with WorkflowExecutionStarted")
+        _check_one_run(history)
         return history
 
     @classmethod
@@ -166,6 +171,38 @@ class History(Sequence[HistoryEvent]):
     def close_status(self) -> str | None:
         """SWF's close status, or `None` while the execution is open."""
         return CLOSE_STATUS.get(self[-1].type) if len(self) else None
+
+
+_PAGE_TOKENS: Final = ("nextPageToken", "NextToken")
+"""By which SWF, and the AWS CLI, say that this is a part of a history, and more follows."""
+
+
+def _check_whole(data: Mapping[str, Any], events: int) -> None:
+    """Raise `HistoryError` for a page of a history: it would look like an execution that is still open."""
+    for name in _PAGE_TOKENS:
+        if data.get(name):
+            raise HistoryError(
+                f"these {events} events are one page of a history: {name} says that more follow; save all, as "
+                "aws swf get-workflow-execution-history does without --max-items, --starting-token and --no-paginate"
+            )
+
+
+def _is_reversed(events: Sequence[Any]) -> bool:
+    """Whether the last event comes first, as `--reverse-order` gives them."""
+    ids = [event.get("eventId") if isinstance(event, dict) else None for event in (events[0], events[-1])]
+    return ids == [len(events), 1] and len(events) > 1
+
+
+def _check_one_run(history: History) -> None:
+    """Raise `HistoryError` if the run starts again, or goes on after its close."""
+    closed: HistoryEvent | None = None
+    for event in history:
+        if event.type == "WorkflowExecutionStarted" and event.id > 1:
+            raise HistoryError(f"event {event.id} starts an execution again: a history is that of one run")
+        if closed is not None and event.type in EVENT_TYPES:
+            raise HistoryError(f"event {event.id} is {_short(event.type)}, but event {closed.id} closed the execution")
+        if event.type in CLOSE_STATUS:
+            closed = event
 
 
 def _event_from_file(data: Any, position: int) -> HistoryEvent:

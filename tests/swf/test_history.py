@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simpleflow_lab import open_history
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.event_types import ACTIVITY, EXECUTION
 from simpleflow_lab.swf.history import MAX_EVENTS, History
@@ -45,6 +46,27 @@ def test_timestamps_of_both_versions_of_the_aws_cli_mean_the_same_moment():
     assert History.from_json(json.dumps(iso)) == History.from_json(json.dumps(seconds))
 
 
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_a_history_in_reverse_order_is_the_same_history(path):
+    data = json.loads(path.read_text())
+    data["events"].reverse()
+    assert History.from_json(json.dumps(data)) == History.from_file(path)
+
+
+def test_a_page_is_told_to_be_one_and_what_saves_all(tmp_path):
+    path = tmp_path / "page.json"
+    path.write_text(json.dumps({"events": a_history()["events"][:6], "NextToken": "AAAA"}))
+    with pytest.raises(
+        HistoryError, match=r"page\.json: these 6 events are one page of a history: NextToken .* save all"
+    ):
+        open_history(path)
+
+
+def test_a_token_that_names_no_further_page_is_none():
+    data = a_history() | {"nextPageToken": None}
+    assert History.from_json(json.dumps(data)) == History.from_json(json.dumps(a_history()))
+
+
 def test_an_event_of_an_unknown_type_is_read_and_written():
     data = a_history()
     data["events"].append(
@@ -78,7 +100,8 @@ def _broken():
     yield "deep", "[" * 100_000
     yield "a gap", changed(lambda events: events.pop(3))
     yield "a double", changed(lambda events: events.insert(3, events[3]))
-    yield "wrong order", changed(lambda events: events.reverse())
+    yield "wrong order", changed(lambda events: events.insert(1, events.pop(3)))
+    yield "reversed, without its start", changed(lambda events: (events.reverse(), events.pop()))
     yield "no id", changed(lambda events: events[2].pop("eventId"))
     yield "no type", changed(lambda events: events[2].pop("eventType"))
     yield "no timestamp", changed(lambda events: events[2].pop("eventTimestamp"))
@@ -89,6 +112,12 @@ def _broken():
     yield "reference to itself", changed(lambda events: attributes(events[2]).update(scheduledEventId=3))
     yield "reference as text", changed(lambda events: attributes(events[2]).update(scheduledEventId="2"))
     yield "an input that is no string", changed(lambda events: attributes(events[0]).update(input={"args": []}))
+    yield "a page of SWF", json.dumps({"events": a_history()["events"][:6], "nextPageToken": "AAAA"})
+    yield "a page of the AWS CLI", json.dumps({"events": a_history()["events"][:6], "NextToken": "AAAA"})
+    yield "the last page", json.dumps({"events": a_history()["events"][6:]})
+    yield "a page of a reversed one", json.dumps({"events": a_history()["events"][:6:-1], "nextPageToken": "AAAA"})
+    yield "a second start", changed(lambda events: events.append({**events[0], "eventId": len(events) + 1}))
+    yield "an event after the close", changed(lambda events: events.append({**events[1], "eventId": len(events) + 1}))
     yield "too many events", json.dumps({"events": [{}] * (MAX_EVENTS + 1)})
 
 
@@ -123,6 +152,30 @@ def test_a_mutated_history_is_read_or_refused_and_nothing_else():
         except HistoryError:
             refused += 1
     assert 500 < refused < 3000
+
+
+def test_a_file_that_opens_can_be_looked_at_from_all_sides(tmp_path):
+    """A file whose events contradict each other is refused when it is opened, and not at each look."""
+    chance = random.Random(20261128)
+    path = tmp_path / "changed.json"
+    values = [None, 3, 10**30, "", "x", [], {}, {"name": 1}, '{"a": NaN}', '{"line": 3, "depends_on": 5}']
+    looked = 0
+    for _ in range(40):
+        data = json.loads(chance.choice(HISTORIES).read_text())
+        events = data["events"]
+        target = chance.choice([value for value in chance.choice(events).values() if isinstance(value, dict)] or events)
+        key = chance.choice(list(target))
+        target.pop(key) if chance.random() < 0.4 else target.update({key: chance.choice(values)})
+        path.write_text(json.dumps(data))
+        try:
+            opened = open_history(path)
+        except HistoryError:
+            continue
+        looked += 1
+        for look in (opened.events, opened.tasks, opened.point_events, opened.decisions, opened.profile, opened.steps):
+            look()
+        opened.unhandled_failures(), opened.waiting_for(), opened._repr_html_(), repr(opened)
+    assert 5 < looked < 40
 
 
 def test_a_missing_file_is_reported_with_its_name(tmp_path):
