@@ -16,6 +16,7 @@
         ├── StoreError                  a store of the embedded engine that can't be opened or written
         │   ├── StoreInUseError         another process owns it
         │   ├── NotAStoreError          a file that is not a store
+        │   ├── StoreNotPrivateError    others own it, can read it or can write it
         │   ├── StoreVersionError       written by a newer version of this package
         │   ├── ObjectNotFoundError     an object beside the histories that is not there
         │   ├── JumboReferenceError     a reference to a large field that is none, or leads elsewhere
@@ -153,6 +154,14 @@ class NotAStoreError(StoreError):
 
     def __init__(self, path: str, found: str):
         super().__init__(f"{path} is not a simpleflow_lab store ({found}): name another file; this one was not touched")
+        self.path = path
+
+
+class StoreNotPrivateError(StoreError):
+    """A store, or something beside it, that is not its user's alone."""
+
+    def __init__(self, path: str, found: str, remedy: str):
+        super().__init__(f"the store was not opened: {path} {found}; {remedy}")
         self.path = path
 
 

@@ -20,6 +20,7 @@ from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.constants import MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import (
     DecisionBlockedError,
+    HistoryError,
     SimpleflowLabError,
     UnknownResourceFault,
     UsageError,
@@ -35,6 +36,7 @@ from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.answers import pauses
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
+from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import CHILD, DECISION_TASK
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
@@ -191,13 +193,22 @@ class Execution(HistoryViews):
             return HistoryWithRecords(list(self._events))
 
     def _folded(self) -> FoldedHistory:
-        return self._of_fold(lambda fold: fold.folded(_now()))
+        return self._of_fold(self._fold_now)
 
     def _look(self) -> tuple[FoldedHistory, Mapping[str, Any]]:
         """The history, and what `describe_waiting` says. While nothing can be recorded, it is what was read before."""
         known = self._service.describe_waiting(domain=self.domain, execution=self._execution)
         is_paused = "storePaused" in known
-        return self._of_fold(lambda fold: fold.folded(_now()), fetch=not is_paused), known
+        return self._of_fold(self._fold_now, fetch=not is_paused), known
+
+    def _fold_now(self, fold: HistoryFold) -> FoldedHistory:
+        """The fold, with what is open counted up to now. Nothing is open of an execution that has closed."""
+        closed = self._events and History(self._events[-1:]).close_status is not None
+        return fold.folded(None if closed else self.now())
+
+    def now(self) -> datetime.datetime:
+        """The time by which its service dates events: with `clock="virtual"` it is that of the virtual clock."""
+        return time_of(self._service)
 
     def _of_fold(self, question: Callable[[HistoryFold], T], *, fetch: bool = True) -> T:
         """The answer of the fold, once the new events have been fed to it."""
@@ -318,7 +329,7 @@ class Execution(HistoryViews):
         It displays itself as a table; each row is a `views.waiting.Wait`. Of at most `MAX_CHILDREN` executions below
         it, at most `MAX_DEPTH` levels deep, their own waits are told.
         """
-        return Waits(self._waits_down(0, _Budget(MAX_CHILDREN)), now=_now())
+        return Waits(self._waits_down(0, _Budget(MAX_CHILDREN)), now=self.now())
 
     def waits_in_short(self) -> str:
         """What it waits for in a few words, as `signal go, 3 activities`; empty if it has closed.
@@ -567,10 +578,12 @@ def _is_undefined(task: Mapping[str, Any]) -> bool:
 def open_history(path: str | Path) -> RecordedExecution:
     """An execution from a file: the output of `aws swf get-workflow-execution-history`, or of `History.to_json`.
 
-    It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError`.
+    It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError` for a file that
+    is not the whole history of one run.
     """
-    return RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name)
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+    opened = RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name)
+    try:
+        opened._folded()
+    except HistoryError as error:
+        raise HistoryError(f"{path}: {error}") from None
+    return opened

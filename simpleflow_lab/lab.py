@@ -46,6 +46,7 @@ from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.runtime.worker import checked_count
+from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.names import check_name
@@ -76,7 +77,8 @@ START_OPTIONS: Final[Mapping[str, str]] = {
 """Options of `Lab.start`, by SWF's names in Python's spelling."""
 
 
-def _to_stderr(text: str) -> None:
+def notify(text: str) -> None:
+    """Tell a person a line, on stderr."""
     sys.stderr.write(f"{text}\n")
 
 
@@ -110,7 +112,7 @@ class Lab:
         clock: Any = None,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
         serve: str = "everything",
-        notice: Callable[[str], None] = _to_stderr,
+        notice: Callable[[str], None] = notify,
     ):
         """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
         with `activity_executor="processes"`, unless the activity itself says which. `middleware` runs around each
@@ -316,11 +318,19 @@ class Lab:
                 return names
             page = {"nextPageToken": answer["nextPageToken"]}
 
-    def executions(self) -> pd.DataFrame:
-        """Every execution of this store and domain, latest first."""
-        from simpleflow_lab.views.tables import executions_table  # noqa: PLC0415  pandas
+    def now(self) -> datetime.datetime:
+        """The time by which the service dates events: with `clock="virtual"` it is that of the virtual clock."""
+        return time_of(self.service)
 
-        return executions_table(self.execution_infos(), until=datetime.datetime.now(datetime.UTC))
+    def executions(self, *, timezone: str | datetime.tzinfo | None = "UTC") -> pd.DataFrame:
+        """Every execution of this store and domain, latest first.
+
+        The times are in this time zone; with `None` they are in UTC and without a zone, as Excel takes them.
+        """
+        from simpleflow_lab.views.tables import executions_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
+
+        return in_time_zone(executions_table(self.execution_infos(), until=self.now()), timezone)
 
     def execution_infos(
         self, *, open_only: bool = False, workflow_id: str | None = None, domain: str | None = None

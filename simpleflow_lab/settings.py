@@ -302,8 +302,13 @@ def read(name: str) -> Any:
 
 
 def default_store() -> str:
-    """Address of the user's own durable store."""
-    return read("lab_store") or str(Path(platformdirs.user_data_path("simpleflow_lab")) / "lab.sqlite")
+    """Address of the store of those who name none: that of `SIMPLEFLOW_LAB_STORE`, or else the user's own."""
+    return read("lab_store") or own_store()
+
+
+def own_store() -> str:
+    """Path of the user's own durable store, in a folder that is made when it is opened first."""
+    return str(Path(platformdirs.user_data_path("simpleflow_lab")) / "lab.sqlite")
 
 
 def default_domain() -> str:

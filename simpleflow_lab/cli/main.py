@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if _COMPLETE in os.environ:
         return shell_complete(table, {}, "simpleflow", _COMPLETE, os.environ[_COMPLETE])
     _prepare_streams()
-    session = Session(watch=progress.watch)
+    session = Session(watch=progress.watch, tell=report)
     try:
         _import_from_here()
         _configure_logging()

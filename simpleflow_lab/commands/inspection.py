@@ -76,7 +76,7 @@ class Executions(ListingRecord):
 def list_executions(session: Session, domain: str | None, named: str | None, status: str, days: float) -> Executions:
     """The executions of a domain, latest first."""
     found = session.known_domain(one_domain(domain, named))
-    since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
+    since = session.lab().now() - datetime.timedelta(days=days)
     infos = [
         info
         for info in session.lab().execution_infos(open_only=status == "open", domain=found)
@@ -113,7 +113,7 @@ class Inspection:
 
     def _until(self) -> datetime.datetime | None:
         """The time up to which an open execution has lasted; `None` for the time of its last event."""
-        return datetime.datetime.now(datetime.UTC) if isinstance(self.execution, Execution) else None
+        return self.execution.now() if isinstance(self.execution, Execution) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from simpleflow_lab.commands.parameters import Target
 from simpleflow_lab.exceptions import UsageError, ValidationException
 from simpleflow_lab.execution import Execution, RecordedExecution
-from simpleflow_lab.lab import Lab
+from simpleflow_lab.lab import Lab, notify
+from simpleflow_lab.runtime.connection import missing_store
 from simpleflow_lab.settings import default_store
 
-OpenLab = Callable[[str | None, str | None], Lab]
-"""From the address of a store and a domain to the Lab there, which may be open already; `None` is the default."""
+OpenLab = Callable[[str | None, str | None, bool], Lab]
+"""From the address of a store and a domain to the Lab there, which may be open already; `None` is the default. The
+last argument says whether a store that is not there is made."""
 Watch = Callable[[Execution], None]
 """Called with an execution that a command waits for. It returns when the execution has closed, and raises
 `DecisionTaskError` if no decision can be made for now."""
@@ -45,10 +47,18 @@ def wait(execution: Execution) -> None:
 class Session:
     """What the commands of a shell or a notebook share."""
 
-    def __init__(self, open_lab: OpenLab | None = None, *, watch: Watch = wait):
-        """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`."""
+    def __init__(
+        self,
+        open_lab: OpenLab | None = None,
+        *,
+        watch: Watch = wait,
+        tell: Callable[[str], None] = notify,
+    ):
+        """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`. `tell` tells
+        a person a line, such as that a new store was made."""
         self._open_lab = open_lab or self.open
         self.watch = watch
+        self.tell = tell
         self._opened: dict[str | None, Lab] = {}
         self.store: str | None = None
         """The store that the command line names; `None` for the default."""
@@ -74,11 +84,26 @@ class Session:
 
     # -- the Lab --
 
-    def open(self, store: str | None, domain: str | None) -> Lab:
+    def open(self, store: str | None, domain: str | None, new: bool) -> Lab:
         """The Lab of a store, which this session opens once and closes at its end."""
         if store not in self._opened:
-            self._opened[store] = Lab(store, domain=domain, clock="virtual" if self.virtual_time else None)
+            self._opened[store] = self.open_anew(
+                store or default_store(), domain=domain, new=new, clock="virtual" if self.virtual_time else None
+            )
         return self._opened[store]
+
+    def open_anew(self, address: str, *, domain: str | None, new: bool, clock: str | None = None) -> Lab:
+        """A Lab of the store at this address. If there is none, it is made, and a person is told so.
+
+        Raises `UsageError` instead if it is not to be made, unless `new`: the address may be mistyped.
+        """
+        missing = missing_store(address)
+        if missing is not None and not new:
+            raise UsageError(f"no store at {missing}: name yours with --store; workflow.start makes a new one")
+        lab = Lab(address, domain=domain, clock=clock, notice=self.tell)
+        if missing is not None:
+            self.tell(f"a new store was made: {missing}")
+        return lab
 
     @property
     def address(self) -> str:
@@ -86,9 +111,13 @@ class Session:
         opened = self._opened.get(self.store)
         return opened.address if opened is not None else self.store or default_store()
 
-    def lab(self, domain: str | None = None) -> Lab:
-        """The Lab to run things on, in this domain. Raises `UsageError` if it is open in another one."""
-        lab = self._open_lab(self.store, domain)
+    def lab(self, domain: str | None = None, *, new: bool = False) -> Lab:
+        """The Lab to run things on, in this domain. `new` is for commands that start something: they may do so in a
+        store that is not there yet.
+
+        Raises `UsageError` if it is open in another domain, or if there is no store.
+        """
+        lab = self._open_lab(self.store, domain, new)
         if self.virtual_time and not lab.is_virtual:
             raise UsageError("the Lab of this session goes by real time: open one as Lab(…, clock='virtual')")
         if domain is not None and lab.domain != domain:

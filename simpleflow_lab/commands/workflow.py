@@ -166,7 +166,7 @@ def start(
         "task_start_to_close_timeout": options["decision_tasks_timeout"],
     }
     given_members = {name: value for name, value in members.items() if value is not None}
-    lab = session.lab(domain)
+    lab = session.lab(domain, new=True)
     lab.use(*middleware)
     execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)
     session.remember_module(definition.__module__)

@@ -189,6 +189,10 @@ class EmbeddedSWF:
 
         return self._in_transaction(change)
 
+    def now(self) -> int:
+        """The time of the engine's clock, in milliseconds since 1970."""
+        return self._durable.now()
+
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
     ) -> int:

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from simpleflow_lab.engine.ownership import SCHEMA_VERSION
+from simpleflow_lab.engine.store_files import SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 
 STEPS: Final[Mapping[int, str]] = {

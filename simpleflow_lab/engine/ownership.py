@@ -1,8 +1,7 @@
-"""One owner per store: whether a file is a store, and the lock of the process that owns it.
+"""One owner per store: the lock of the process that owns it.
 
-Rule: read before writing. A file that is not a store, or is of a newer version, is recognised by its header alone and
-not touched. The owner of a store holds a lock on a file beside it for as long as the process lives; the operating
-system releases it whatever happens to the process.
+Rule: the owner of a store holds a lock on a file beside it for as long as the process lives; the operating system
+releases it whatever happens to the process.
 """
 
 from __future__ import annotations
@@ -11,48 +10,10 @@ import contextlib
 import json
 import os
 import socket
-import struct
-from typing import Final
 
 import filelock
 
-from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreInUseError, StoreVersionError
-
-APPLICATION_ID: Final = 0x53464C42
-"""`SFLB`, in the header of every store."""
-SCHEMA_VERSION: Final = 2
-"""The version of the schema that this code reads and writes."""
-
-_HEADER_BYTES: Final = 100
-_SQLITE: Final = b"SQLite format 3\x00"
-_VERSION_AT: Final = 60
-_APPLICATION_AT: Final = 68
-
-
-def is_new(path: str) -> bool:
-    """Whether there is no store at this path yet.
-
-    Raises `NotAStoreError` for a file of another program, `StoreVersionError` for a store of a newer version of this
-    package, `StoreError` for a file that can't be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            header = file.read(_HEADER_BYTES)
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        raise StoreError(f"the store {path} can't be read: {error.strerror or error}") from None
-    if not header:
-        return True
-    if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE):
-        raise NotAStoreError(path, "it is no SQLite database")
-    (application,) = struct.unpack_from(">i", header, _APPLICATION_AT)
-    (version,) = struct.unpack_from(">i", header, _VERSION_AT)
-    if application != APPLICATION_ID:
-        raise NotAStoreError(path, "it is an SQLite database of another program")
-    if version > SCHEMA_VERSION:
-        raise StoreVersionError(path, version, SCHEMA_VERSION)
-    return False
+from simpleflow_lab.exceptions import StoreError, StoreInUseError
 
 
 class Ownership:
@@ -63,7 +24,6 @@ class Ownership:
         self._owner_path = _owner_path(path)
         self._lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
         try:
-            os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
             self._lock.acquire()
         except filelock.Timeout:
             raise StoreInUseError(path, owner_text(path)) from None
@@ -123,7 +83,9 @@ class Serving:
 
 def _write_private(path: str, text: str) -> None:
     beside = f"{path}.new"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(beside)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(beside, path)

@@ -19,6 +19,7 @@ leave open which parts were written.)
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
@@ -27,15 +28,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from simpleflow_lab.engine import crash_points
+from simpleflow_lab.engine import crash_points, store_files
 from simpleflow_lab.engine.clock import Moment
 from simpleflow_lab.engine.domains_and_types import Domain, Type
 from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run
-from simpleflow_lab.engine.ownership import Ownership, is_new
+from simpleflow_lab.engine.ownership import Ownership
 from simpleflow_lab.engine.store_format import (
     SECRET_BYTES,
     begin_session,
+    close_file,
     damage,
     open_file,
     read_contents,
@@ -188,13 +190,13 @@ class SQLiteStore:
     def __init__(self, path: str, moment: Callable[[], Moment]):
         """Open the store at `path`, or create it. `moment` reads the time of the engine.
 
-        Raises `NotAStoreError`, `StoreVersionError`, `StoreInUseError`, `StoreError`.
+        Raises `NotAStoreError`, `StoreNotPrivateError`, `StoreVersionError`, `StoreInUseError`, `StoreError`.
         """
-        self.path = os.path.realpath(path)
+        self.path = store_files.locate(path)
         self.paused: str | None = None
         self._crash = crash_points.planned()
         self._moment = moment
-        is_new(self.path)
+        store_files.check(self.path)
         self._ownership = Ownership(self.path)
         self._condition = threading.Condition(threading.Lock())
         self._queue: list[Sequence[Change] | _Query] = []
@@ -344,6 +346,7 @@ class SQLiteStore:
         try:
             connection = open_file(self.path)
             self._begin_session(connection, self._moment())
+            store_files.mark_open(self.path)
             self._uptime_recorded_at = time.monotonic()
             self._opened.set()
             while True:
@@ -361,7 +364,7 @@ class SQLiteStore:
                     break
             if self._crash is not None:
                 self._crash.at("checkpoint")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            close_file(connection, self.path)
             if self._crash is not None:
                 self._crash.at("checkpoint")
         except (sqlite3.Error, OSError, StoreError) as error:
@@ -370,6 +373,7 @@ class SQLiteStore:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
+                store_files.mark_complete_if_closed(self.path)
             self._release(taken)
             self._opened.set()
 
@@ -487,12 +491,13 @@ class SQLiteStore:
 
     def _fail(self, error: Exception) -> None:
         with self._condition:
-            if isinstance(error, sqlite3.Error) and _is_full(error) and not self._opened.is_set():
-                problem = f"can't be opened ({error}): make room on its disk and open it again"
-            elif self._opened.is_set():
+            if self._opened.is_set():
                 problem = f"failed ({error}): what was acknowledged is safe; close it and open it again"
+            elif isinstance(error, StoreError):
+                self._error = str(error)
+                return
             else:
-                problem = f"can't be opened ({error}): restore the file from a copy, or open another store"
+                problem = f"can't be opened ({error}): {_remedy(error)}"
             self._error = f"the store {self.path} {problem}"
 
     def _release(self, taken: list[Sequence[Change] | _Query]) -> None:
@@ -511,6 +516,19 @@ class SQLiteStore:
 def _is_full(error: sqlite3.Error) -> bool:
     """Whether there was no room on the disk, which may come back."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about a store that can't be opened."""
+    # An extended code has the plain one in its last byte.
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
+        return "make room on its disk and open it again"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "another program, such as sqlite3, has it open; end that and open it again"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(error, OSError):
+        return "let its file and folder be written by you, or open another store"
+    return "restore the file from a copy, or open another store"
 
 
 def _outcome(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> tuple[Any, Any]:

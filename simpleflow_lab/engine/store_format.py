@@ -17,11 +17,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
 from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
 from simpleflow_lab.engine.migrations import migrate
-from simpleflow_lab.engine.ownership import APPLICATION_ID, SCHEMA_VERSION, is_new
+from simpleflow_lab.engine.store_files import APPLICATION_ID, SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.service.execution_logs import (
     KEPT_SHARE,
@@ -42,7 +43,9 @@ SECRET_BYTES: Final = 32
 
 def open_file(path: str) -> sqlite3.Connection:
     """Open the store at `path`, or create it, or migrate it to this version. Raises `StoreError`, `sqlite3.Error`."""
-    if is_new(path):
+    store_files.check_complete(path)
+    store_files.mark_complete(path)  # a -wal that is there may be moved into the store and removed from now on
+    if store_files.is_new(path):
         _create(path)
     else:
         migrate(path)
@@ -54,21 +57,25 @@ def open_file(path: str) -> sqlite3.Connection:
 
 
 def _create(path: str) -> None:
-    """Create a store under another name and rename it, so that there is never a part of a store at `path`."""
-    beside = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(beside)
-    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlite3.connect(beside, isolation_level=None)
-    try:
-        schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    """Create a store: there is never a part of one at `path`. Raises `StoreError` if something is there by now."""
+    schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.executescript(f"BEGIN; {schema} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('secret', ?)", (os.urandom(SECRET_BYTES),))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    finally:
-        connection.close()
-    os.replace(beside, path)
+        content = connection.serialize()
+    try:
+        store_files.put_new(path, content)
+    except FileExistsError:
+        raise StoreError(f"the store {path} can't be made: another program made a file there just now") from None
+
+
+def close_file(connection: sqlite3.Connection, path: str) -> None:
+    """Move all that was written into the store itself. The caller closes the connection. Raises `sqlite3.Error`."""
+    _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if frames == moved:
+        store_files.mark_complete(path)
 
 
 def begin_session(connection: sqlite3.Connection, now: int) -> int:

@@ -214,6 +214,10 @@ class DurableState:
         if not self.forked:
             self._close()
 
+    def now(self) -> int:
+        """The time of this engine, in milliseconds since 1970. It may be read by any thread at any time."""
+        return self._time.now()
+
     # -- the two ends of a transaction
 
     def begin_transaction(self) -> None:

@@ -135,6 +135,13 @@ class EngineClient(DelegatingService):
             self._unreachable(f"the response to {operation} has no times where SWF has them")
         return response
 
+    def now(self) -> int:
+        """See `WatchableService`."""
+        try:
+            return int(self._own("now")["now"])
+        except UnknownOperationException:  # an owner of version 0.1.0, or before, does not tell
+            return time.time_ns() // 1_000_000
+
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
     ) -> int:

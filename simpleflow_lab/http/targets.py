@@ -104,6 +104,7 @@ _OWN: Final = (
         },
         result="lastEventId",
     ),
+    OwnOperation(f"{OWN_NAMESPACE}.Now", "now", {}, result="now"),
     OwnOperation(
         f"{OWN_NAMESPACE}.AnswerDecisionTask",
         "answer_decision_task",

@@ -65,7 +65,7 @@ class SimpleflowMagics(Magics):
         super().__init__(shell, **kwargs)
         self._lab: Lab | None = None
         self._opened: list[Lab] = []
-        self._session = Session(self._open, watch=self._wait)
+        self._session = Session(self._open, watch=self._wait, tell=_tell)
         self.cells = Cells(shell)
 
     def close(self) -> None:
@@ -118,11 +118,11 @@ class SimpleflowMagics(Magics):
         given: Any = words[0] if words else None
         if isinstance(given, str) and isinstance(variables.get(given), (Lab, str, os.PathLike)):
             given = variables[given]
-        self._lab = given if isinstance(given, Lab) else self._open(given and os.fspath(given), None, anew=True)
+        self._lab = given if isinstance(given, Lab) else self._open(given and os.fspath(given), None, True, anew=True)
         self._session.last = None
         return self._lab
 
-    def _open(self, store: str | None, domain: str | None, *, anew: bool = False) -> Lab:
+    def _open(self, store: str | None, domain: str | None, new: bool, *, anew: bool = False) -> Lab:
         """The Lab of a store: the connected one, another one that has the store open, or a new one."""
         address = store or self.store or default_store()
         if store is None and self._lab is not None and not anew:
@@ -131,7 +131,7 @@ class SimpleflowMagics(Magics):
             address = self._lab.address
         lab = self._open_lab(address)
         if lab is None:
-            lab = Lab(address, domain=domain)
+            lab = self._session.open_anew(address, domain=domain, new=new)
             self._opened.append(lab)
         return lab
 
@@ -155,6 +155,10 @@ class SimpleflowMagics(Magics):
             live_status.wait(execution, shell=self.shell, refresh=self.refresh)
         except KeyboardInterrupt:
             raise StillRunning(execution) from None
+
+
+def _tell(text: str) -> None:
+    print(text)  # noqa: T201  it belongs below the cell
 
 
 def commands() -> tuple[CommandSpec, ...]:

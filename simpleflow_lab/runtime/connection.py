@@ -17,12 +17,21 @@ import os
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from simpleflow_lab import settings
 from simpleflow_lab.data.fields import Fields
-from simpleflow_lab.data.objects import FolderObjects, MemoryObjects, NoObjects, Objects, Storage
+from simpleflow_lab.data.objects import (
+    FolderObjects,
+    MemoryObjects,
+    NoObjects,
+    Objects,
+    Storage,
+    make_private_folder,
+)
 from simpleflow_lab.data.references import bucket_location
+from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
@@ -34,7 +43,7 @@ from simpleflow_lab.service.execution_logs import MemoryLogs
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.watchable import WatchableService
 
-__all__ = ["MEMORY", "Connection", "Endpoint", "connect", "serve", "virtual_clock"]
+__all__ = ["MEMORY", "Connection", "Endpoint", "connect", "missing_store", "serve", "virtual_clock"]
 
 MEMORY: Final = ":memory:"
 AMAZON_PAUSE: Final = 2.0
@@ -101,10 +110,20 @@ def connect(
         return _amazon(text)
     if not text or "://" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
-    path = os.path.realpath(os.path.expanduser(text))
+    if text == settings.own_store():
+        make_private_folder(Path(text).parent)
+    path = store_files.locate(os.path.expanduser(text))
+    store_files.check(path)
     objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
     store = SharedStore.open(path, clock=clock, owner_seconds=owner_seconds, tell=tell)
     return Connection(store, None, None, objects, fields, path)
+
+
+def missing_store(address: str) -> str | None:
+    """The path of the store at this address if there is none yet, and `None` for every other address."""
+    if address == MEMORY or "://" in address or address.startswith("aws:") or store_files.exists(address):
+        return None
+    return os.path.realpath(os.path.expanduser(address))
 
 
 class _EngineInMemory(EmbeddedSWF):

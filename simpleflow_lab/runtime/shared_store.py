@@ -301,6 +301,10 @@ class SharedStore(DelegatingService):
         with self._polls_changed:
             self._polls_changed.wait_for(lambda: not self._polls_at[id(dead)], LAST_RESPONSES_SECONDS)
 
+    def now(self) -> int:
+        """See `WatchableService`."""
+        return self._on_engine(lambda engine: engine.now())
+
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
     ) -> int:

@@ -41,6 +41,10 @@ class HistoryPolling(DelegatingService):
         """The service's own operation."""
         return call_operation(self._service, operation, request)
 
+    def now(self) -> int:
+        """The time of this computer: Amazon's clocks don't differ much."""
+        return time.time_ns() // 1_000_000
+
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
     ) -> int:

@@ -6,6 +6,7 @@ Rule: every service that a Lab may use has these methods: the embedded engine by
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import NotRequired, Protocol, TypedDict, Unpack
 
@@ -39,6 +40,10 @@ class ClientRecord(TypedDict):
 
 class WatchableService(SWFService, Protocol):
     """SWF's operations, and what deciders, workers and people who wait for an execution need beside them."""
+
+    def now(self) -> int:
+        """The time by which the service dates events, in milliseconds since 1970."""
+        ...
 
     def wait_for_history(
         self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
@@ -160,3 +165,8 @@ class WatchableService(SWFService, Protocol):
     def close(self) -> None:
         """Release what the service holds. Every later call is refused."""
         ...
+
+
+def time_of(service: WatchableService) -> datetime.datetime:
+    """The time by which the service dates events, as its timestamps are."""
+    return datetime.datetime.fromtimestamp(service.now() / 1000, datetime.UTC)

@@ -80,12 +80,14 @@ class ExecutionLog:
         """The texts alone, one after the other, as they were written."""
         return "".join(f"{line.text}\n" for line in self._lines)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One row per record: `time`, `task`, `attempt`, `source`, `text`."""
+    def to_pandas(self, *, timezone: str | datetime.tzinfo | None = "UTC") -> pd.DataFrame:
+        """One row per record: `time`, `task`, `attempt`, `source`, `text`; see `HistoryViews` for the `timezone`."""
         from simpleflow_lab.views.tables import Column, frame, optional_integers, texts, times  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
 
         columns: dict[Kind, Column] = {Kind.TIME: times, Kind.COUNT: optional_integers, Kind.TEXT: texts}
-        return frame({name: columns[kind] for name, kind in COLUMNS.items()}, self._lines)
+        table = frame({name: columns[kind] for name, kind in COLUMNS.items()}, self._lines)
+        return in_time_zone(table, timezone)
 
     def listing(self, lines: Iterable[LogLine] | None = None) -> Listing:
         """One row per record; the first says how many earlier ones are gone, if some are."""

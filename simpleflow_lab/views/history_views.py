@@ -6,9 +6,10 @@ they draw with, and nothing else imports it late.
 
 from __future__ import annotations
 
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
@@ -21,9 +22,17 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+TimeZone = str | datetime.tzinfo | None
+"""The zone of the times in a table: see `views.time_zones.in_time_zone`."""
+UTC: Final = "UTC"
+
 
 class HistoryViews(ABC):
-    """What has a history and can be viewed. Tables are pandas; times are timezone-aware, durations are in seconds."""
+    """What has a history and can be viewed. Tables are pandas; durations are in seconds.
+
+    Their times are in UTC, or in the zone that `timezone` names, as in `tasks(timezone="Europe/Berlin")`. With
+    `timezone=None` they are in UTC and without a zone, as Excel takes them: `tasks(timezone=None).to_excel(…)`.
+    """
 
     workflow_id = ""
     run_id = ""
@@ -51,29 +60,29 @@ class HistoryViews(ABC):
         """What it waits for itself, and what blocks those below it."""
         return waits_of(folded, workflow_id=self.workflow_id)
 
-    def events(self) -> pd.DataFrame:
+    def events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per event; see `views.tables.events_table`."""
         from simpleflow_lab.views.tables import events_table  # noqa: PLC0415  pandas
 
-        return events_table(self.history())
+        return _in_zone(events_table(self.history()), timezone)
 
-    def tasks(self) -> pd.DataFrame:
+    def tasks(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per attempt of every activity task, child execution, timer, …; see `views.tables.tasks_table`."""
         from simpleflow_lab.views.tables import tasks_table  # noqa: PLC0415  pandas
 
-        return tasks_table(self._folded())
+        return _in_zone(tasks_table(self._folded()), timezone)
 
-    def point_events(self) -> pd.DataFrame:
+    def point_events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per marker, signal, cancel request and refused decision: what takes no time."""
         from simpleflow_lab.views.tables import point_events_table  # noqa: PLC0415  pandas
 
-        return point_events_table(self._folded())
+        return _in_zone(point_events_table(self._folded()), timezone)
 
-    def decisions(self) -> pd.DataFrame:
+    def decisions(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per decision task; see `views.tables.decisions_table`."""
         from simpleflow_lab.views.tables import decisions_table  # noqa: PLC0415  pandas
 
-        return decisions_table(self._folded())
+        return _in_zone(decisions_table(self._folded()), timezone)
 
     def profile(self) -> pd.DataFrame:
         """One row per activity: how many, how long they waited and ran, and their share of the whole."""
@@ -81,21 +90,21 @@ class HistoryViews(ABC):
 
         return profile_table(self._folded())
 
-    def steps(self) -> pd.DataFrame:
+    def steps(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per step of a workflow with steps; see `views.step_tables.steps_table`."""
         from simpleflow_lab.views.step_tables import steps_table  # noqa: PLC0415  pandas
 
-        return steps_table(self.history())
+        return _in_zone(steps_table(self.history()), timezone)
 
-    def unhandled_failures(self) -> pd.DataFrame:
+    def unhandled_failures(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """The tasks that failed at their last attempt, and whose failure the closed workflow never handled."""
         from simpleflow_lab.views.tables import unhandled_failures  # noqa: PLC0415  pandas
 
-        return unhandled_failures(self._folded())
+        return _in_zone(unhandled_failures(self._folded()), timezone)
 
-    def unnoticed_failures(self) -> pd.DataFrame:
+    def unnoticed_failures(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """The earlier name of `unhandled_failures`."""
-        return self.unhandled_failures()
+        return self.unhandled_failures(timezone=timezone)
 
     def _metrology(self, records: Iterable[Mapping[str, Any]], by: str) -> pd.DataFrame:
         """These figures of its activities, by `step` or by `activity`."""
@@ -133,3 +142,9 @@ class HistoryViews(ABC):
             waits=Waits(self._waits_of(folded), now=folded.until).lines(),
         )
         return str(html)
+
+
+def _in_zone(table: pd.DataFrame, timezone: TimeZone) -> pd.DataFrame:
+    from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
+
+    return in_time_zone(table, timezone)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import abc
+import datetime
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -46,11 +47,12 @@ class ListingView(Sequence[Item]):
     def _nothing(self) -> str:
         """What is shown of an empty one."""
 
-    def to_pandas(self) -> pd.DataFrame:
-        """The table as a pandas frame; times are timezone-aware."""
+    def to_pandas(self, *, timezone: str | datetime.tzinfo | None = "UTC") -> pd.DataFrame:
+        """The table as a pandas frame, with its times in this time zone; with `None` in UTC and without a zone."""
         from simpleflow_lab.views.tables import listing_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
 
-        return listing_table(self.listing())
+        return in_time_zone(listing_table(self.listing()), timezone)
 
     def __repr__(self) -> str:
         return text_table(self.listing(), header=True) if self._items else self._nothing

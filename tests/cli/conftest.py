@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from simpleflow_lab import Lab
 from simpleflow_lab.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +30,17 @@ class Ended(NamedTuple):
 Command = Callable[..., Ended]
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "lab.sqlite"
+    Lab(path).close()
+    return path
+
+
 @pytest.fixture(autouse=True)
-def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A store of this test's own, and logging as it was before."""
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Iterator[None]:
+    """A store of this test's own, in which nothing has run yet, and logging as it was before."""
+    shutil.copy(empty_store, tmp_path / "lab.sqlite")
     for name in ("SWF_DOMAIN", "SIMPLEFLOW_FORMAT", "LOG_LEVEL", "NO_COLOR", "SIMPLEFLOW_SETTINGS_MODULE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "lab.sqlite"))

@@ -40,6 +40,7 @@ def test_its_variables_are_all_that_boto3_needs(served, monkeypatch):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_it_and_leaves_no_connection_file(served, tmp_path, how):
     assert (tmp_path / "store.sqlite.endpoint").exists()
+    assert served.said() == f"simpleflow: a new store was made: {tmp_path / 'store.sqlite'}\n"
     assert served.said() == "simpleflow: serving until interrupted (Ctrl-C)\n"
     assert served.end(how) == 0
     assert not (tmp_path / "store.sqlite.endpoint").exists()

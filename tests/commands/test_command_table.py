@@ -32,7 +32,7 @@ def _defined_last() -> None:
 @pytest.fixture
 def session(lab: Lab) -> Session:
     """A session on a Lab that somebody else opened, as in a notebook."""
-    return Session(lambda store, domain: lab)
+    return Session(lambda *_: lab)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.migrations import migrate
-from simpleflow_lab.engine.ownership import SCHEMA_VERSION
+from simpleflow_lab.engine.store_files import SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 
 NEXT = SCHEMA_VERSION + 1

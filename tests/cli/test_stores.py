@@ -1,0 +1,80 @@
+"""Which store a command opens, and what it says of one that is not there or must not be opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from simpleflow_lab import Lab
+from tests.cli.conftest import Command
+
+BASIC = "examples.basic.BasicWorkflow"
+ON_A_STORE = (
+    ["workflow.list"],
+    ["workflow.info", "w"],
+    ["workflow.tasks", "w"],
+    ["workflow.history", "w"],
+    ["workflow.signal", "go", "w"],
+    ["workflow.cancel", "w"],
+    ["workflow.terminate", "w"],
+    ["workflow.logs", "w"],
+    ["resume", "w"],
+    ["resume"],
+)
+
+
+@pytest.mark.parametrize("words", ON_A_STORE, ids=lambda words: " ".join(words))
+def test_a_mistyped_store_is_told_and_not_made(simpleflow: Command, tmp_path: Path, words: list[str]) -> None:
+    missing = tmp_path / "lba.sqlite"
+    there = sorted(tmp_path.iterdir())
+    ended = simpleflow("--store", str(missing), *words)
+    told = f"simpleflow: no store at {missing}: name yours with --store; workflow.start makes a new one\n"
+    assert ended == (2, "", told)
+    assert sorted(tmp_path.iterdir()) == there
+
+
+def test_a_command_that_starts_something_says_that_it_made_a_store(simpleflow: Command, tmp_path: Path) -> None:
+    new = tmp_path / "new.sqlite"
+    start = ["--store", str(new), "workflow.start", BASIC, "-i", "[1, 0]"]
+    assert simpleflow(*start).err == f"simpleflow: a new store was made: {new}\n"
+    assert simpleflow(*start).err == ""
+    assert simpleflow("--store", str(new), "workflow.list").code == 0
+
+
+def test_your_own_store_is_made_in_a_folder_of_your_own(
+    simpleflow: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SIMPLEFLOW_LAB_STORE")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    own = tmp_path / "data" / "simpleflow_lab" / "lab.sqlite"
+    assert simpleflow("workflow.list").err.startswith(f"simpleflow: no store at {own}: ")
+    assert not (tmp_path / "data").exists()
+    assert simpleflow("workflow.start", BASIC, "-i", "[1, 0]").err == f"simpleflow: a new store was made: {own}\n"
+    assert own.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, Path.touch], ids=["a FIFO", "a folder", "an empty file"])
+@pytest.mark.parametrize("words", [["workflow.list"], ["workflow.start", BASIC, "-i", "[1, 0]"]])
+def test_what_is_no_store_is_one_line(simpleflow: Command, tmp_path: Path, words: list[str], make: object) -> None:
+    make(tmp_path / "it")  # type: ignore[operator]
+    ended = simpleflow("--store", str(tmp_path / "it"), *words)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "is not a simpleflow_lab store (it is " in ended.err
+
+
+def test_a_store_that_others_can_write_is_one_line_for_its_owner_and_for_others(
+    simpleflow: Command, tmp_path: Path
+) -> None:
+    store = tmp_path / "lab.sqlite"
+    for owned_elsewhere in (False, True):
+        lab = Lab(store) if owned_elsewhere else None
+        store.chmod(0o666)
+        ended = simpleflow("--store", str(tmp_path / "." / "lab.sqlite"), "workflow.list")
+        assert (ended.code, ended.out) == (2, "")
+        told = f"simpleflow: the store was not opened: {store} has mode 0666: others may write it; chmod 600 {store}\n"
+        assert ended.err == told
+        store.chmod(0o600)
+        if lab is not None:
+            lab.close()
