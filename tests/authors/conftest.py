@@ -1,5 +1,8 @@
 """What an author writes, on the embedded engine directly and through boto3 over the wire: the same tests, twice.
 
+A call through boto3 takes ten times the engine's own time. So of a test with many rows only the first goes over the
+wire in every run, and the others, like all of the slow files, do when trials run.
+
 Over the wire a Lab believes that it talks to Amazon SWF: an engine of this process answers, found through the
 environment as every AWS SDK finds an endpoint.
 """
@@ -22,6 +25,19 @@ from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from tests.authors.replayed import replay_everything
 
 OpenLab = Callable[..., Any]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tried: set[str] = set()
+    for item in items:
+        row = getattr(item, "callspec", None)
+        if not isinstance(item, pytest.Function) or row is None or "wire" not in row.params.values():
+            continue
+        test = f"{item.path}::{item.originalname}"
+        if test in tried or item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.trial)
+        tried.add(test)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pytest
 
 from simpleflow_lab import Chain, Group, Workflow, activity, execute
 from simpleflow_lab.exceptions import ActivityCanceled, WorkflowCanceled, WorkflowExecutionCanceled
+from tests.examples_count import trials
 from tests.test_properties import replays_as_recorded
 
 pytestmark = pytest.mark.slow
@@ -120,6 +121,8 @@ IN = {
     for executor in ("threads", "processes")
     if (name, executor) != ("sleeps", "threads")  # nothing can wake a thread
 }
+CONTAINED = [f"{name}-processes" for name in ("shell", "shell_with_child", "elsewhere", "elsewhere_with_child")]
+"""A process in a process."""
 
 
 class Cancels(Workflow):
@@ -134,7 +137,7 @@ class Cancels(Workflow):
         return [asked, task.state, task.exception.details]
 
 
-@pytest.mark.parametrize("which", IN)
+@pytest.mark.parametrize("which", [which for which in IN if which not in CONTAINED] + trials(CONTAINED))
 def test_what_runs_is_told_to_stop_and_its_future_is_canceled(lab, tmp_path, which):
     execution = lab.start(Cancels, which, str(tmp_path))
     until((tmp_path / which).exists)

@@ -12,10 +12,13 @@ from tests.authors.upstream_programs import PROGRAMS, Program
 
 FOLDER = Path(__file__).parents[1] / "authors" / "programs"
 CHOSEN = ("basic", "canvas", "children", "markers", "priorities", "signals", "blocked")
+"""Modules; the first program of each is run every time, the others are trials."""
 IN_CELLS = [
-    pytest.param(program, id=program.workflow)
-    for program in PROGRAMS
-    if program.workflow.partition(".")[0] in CHOSEN and not program.fails
+    pytest.param(program, id=program.workflow, marks=[pytest.mark.trial] if number else [])
+    for module in CHOSEN
+    for number, program in enumerate(
+        program for program in PROGRAMS if program.workflow.partition(".")[0] == module and not program.fails
+    )
 ]
 
 

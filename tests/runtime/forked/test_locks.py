@@ -11,6 +11,7 @@ import time
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
+from tests.examples_count import trials
 
 
 class Maps(Workflow):
@@ -26,7 +27,8 @@ def made(function):
     return activity.with_attributes(name=f"forks.{function.__name__}", **options)(function)
 
 
-def test_a_log_that_is_written_all_the_time_locks_no_child(tmp_path):
+@pytest.mark.parametrize("tasks", [12, *trials([40])])
+def test_a_log_that_is_written_all_the_time_locks_no_child(tmp_path, tasks):
     """The lock of the file behind a handler is not one that Python mends."""
     logger = logging.getLogger("forks.busy")
     handler = logging.FileHandler(tmp_path / "log")
@@ -47,14 +49,14 @@ def test_a_log_that_is_written_all_the_time_locks_no_child(tmp_path):
         writer.start()
     try:
         with Lab(":memory:", activity_threads=4) as lab:
-            assert lab.start(Maps, made(logs).name, 40).result(60) == sum(range(40))
+            assert lab.start(Maps, made(logs).name, tasks).result(60) == sum(range(tasks))
     finally:
         stop.set()
         for writer in writers:
             writer.join()
         logger.removeHandler(handler)
         handler.close()
-    assert (tmp_path / "log").read_text().count("from a child") == 40
+    assert (tmp_path / "log").read_text().count("from a child") == tasks
 
 
 def test_forks_of_other_threads_and_those_of_activities_do_not_wait_for_each_other():

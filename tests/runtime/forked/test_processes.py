@@ -25,6 +25,7 @@ import pytest
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.data.objects import current_storage
 from simpleflow_lab.exceptions import ActivityCanceled, ObjectNotFoundError, StoreError, UsageError
+from tests.examples_count import trials
 from tests.notebook.kernel import Kernel
 from tests.runtime import by_hand
 
@@ -441,7 +442,8 @@ def test_it_may_use_multiprocessing_and_leave_programs_behind(lab, tmp_path):
     os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
 
 
-def test_many_run_at_once_and_leave_nothing_open(tmp_path):
+@pytest.mark.parametrize("tasks", [24, *trials([100])])
+def test_many_run_at_once_and_leave_nothing_open(tmp_path, tasks):
     def small(x):
         return x + 1
 
@@ -450,14 +452,14 @@ def test_many_run_at_once_and_leave_nothing_open(tmp_path):
         task_list = "processes"
 
         def run(self):
-            return [future.result for future in self.map(activity.registry["processes.small", "1"], range(100))]
+            return [future.result for future in self.map(activity.registry["processes.small", "1"], range(tasks))]
 
     made(small)
     children = set(psutil.Process().children())  # another test may have left its fork server
     with Lab(":memory:", activity_threads=8) as lab:
         lab.start(One, "processes.small", 0).result(30)
         before = psutil.Process().num_fds()
-        assert lab.start(Many).result(60) == list(range(1, 101))
+        assert lab.start(Many).result(60) == list(range(1, tasks + 1))
         assert psutil.Process().num_fds() <= before
     assert set(psutil.Process().children()) <= children
 
