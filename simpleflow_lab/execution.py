@@ -37,7 +37,7 @@ from simpleflow_lab.runtime.answers import pauses
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
-from simpleflow_lab.swf.event_types import CHILD, DECISION_TASK
+from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
 from simpleflow_lab.views.formatting import shortened
@@ -510,7 +510,7 @@ class Execution(HistoryViews):
             return
         type = self.describe()["executionInfo"]["workflowType"]
         name, version = type["name"], type["version"]
-        if tasks[0]["kind"] == DECISION_TASK or workflow.defined(name, version) is None:
+        if workflow.defined(name, version) is None:  # else it was only now defined, and is offered with the next poll
             raise WorkflowNotRegisteredError(name, version)
 
     def result(self, timeout: float | None = None) -> Any:
