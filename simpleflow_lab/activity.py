@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab import activity_context
-from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION
+from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION, MAX_SECONDS
 from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import Around, through
@@ -283,8 +283,10 @@ def _timeout(value: Timeout, name: str) -> str:
         return "NONE"
     try:
         number = int(value)
-        if number < 0 or number != float(value):
+        if not 0 <= number <= MAX_SECONDS or number != float(value):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"activity {name}: a timeout is whole seconds, 0 or more, or None; not {value!r}") from None
+        raise UsageError(
+            f"activity {name}: a timeout is whole seconds, 0 to {MAX_SECONDS}, or None; not {value!r}"
+        ) from None
     return str(number)

@@ -25,6 +25,9 @@ with another limit says so in its identity."""
 DEFAULT_MAX_NOT_HERE_ATTEMPTS: Final = 50
 """The same for attempts that came to workers which don't define the activity; about 20 minutes."""
 
+MAX_SECONDS: Final = 99_999_999
+"""The most seconds that SWF reads: eight digits."""
+
 # What SWF takes in a field, in characters; upstream's names. https://docs.aws.amazon.com/amazonswf/latest/apireference/
 MAX_REASON_LENGTH: Final = 256
 MAX_DETAILS_LENGTH: Final = 32_768

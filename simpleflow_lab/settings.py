@@ -226,6 +226,12 @@ class Settings:
     jumbo_fields_bucket: str | None = _of(
         "SIMPLEFLOW_JUMBO_FIELDS_BUCKET", _text, None, "`bucket/prefix` of S3 for values too large for a field"
     )
+    lab_inputs_by_reference: bool = _of(
+        "SIMPLEFLOW_LAB_INPUTS_BY_REFERENCE",
+        _flag,
+        False,
+        "with that bucket, too, large results are passed on unread; only where no worker or decider is upstream's",
+    )
     lab_trusted_buckets: str | None = _of(
         "SIMPLEFLOW_LAB_TRUSTED_BUCKETS",
         _text,

@@ -15,6 +15,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, settings
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.replay.history_reader import RULES
 from simpleflow_lab.runtime.identity import poller_identity
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf.limits import MAX_IDENTITY
@@ -273,7 +274,7 @@ def test_an_identity_that_is_too_long_loses_keys_and_stays_json(extra):
     text = poller_identity(json.dumps(extra))
     assert len(text) <= MAX_IDENTITY
     found = json.loads(text)
-    assert found["simpleflow_lab"] == 2
+    assert found["simpleflow_lab"] == RULES
     assert found["pid"] == os.getpid()
 
 
@@ -286,7 +287,7 @@ def test_an_odd_identity_keeps_nobody_from_polling(monkeypatch):
         execution = lab.start(ManyActivities, 1)
         execution.result(timeout=30)
         assert '"team": "etl"' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
-        assert '"simpleflow_lab": 2' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
+        assert f'"simpleflow_lab": {RULES}' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
 
 
 # -- calls to Amazon SWF -----------------------------------------------------------------------------------------------

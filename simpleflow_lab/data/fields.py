@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from simpleflow_lab.data import references
 from simpleflow_lab.data.codec import Changes, decode, decode_or_text, encode
 from simpleflow_lab.data.objects import Objects, Storage
-from simpleflow_lab.data.references import MAX_FIELD, MAX_JUMBO, JumboValue, Reference
+from simpleflow_lab.data.references import MAX_FIELD, MAX_JUMBO, NOT_FOR_UPSTREAM, JumboValue, Reference
 from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, JumboTooLargeError, StoreError
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,11 @@ MAX_WARNINGS: Final = 50
 """Warnings about changed values that one execution's code is given at most."""
 PATHS_KEY: Final = "__jumbo"
 """Key beside `args` and `kwargs` of an input; it holds the paths in them at which a reference stands for a value."""
+META_KEY: Final = "meta"
+"""Key of an input for the activity's `meta`. Beside `PATHS_KEY` it holds `NOT_FOR_UPSTREAM`: upstream's worker expects
+an object, and fails such a task instead of running it with references for values."""
+OWN_META_KEY: Final = "__meta"
+"""Key for the `meta` of an activity whose input has `PATHS_KEY`."""
 
 
 class Cache(Protocol):
@@ -61,16 +66,19 @@ class Fields:
         bucket: str | None = None,
         trusted: Sequence[str] = (),
         in_store: bool = True,
+        by_reference: bool = False,
         cache: Cache | None = None,
     ):
         """`bucket` is the "bucket/prefix" to which large fields are written; without one they go into the storage's
-        default place, unless `in_store` says that it must not be. `trusted` are further places that may be read.
-        Without a storage references are made and compared, and nothing can be read.
+        default place, unless `in_store` says that it must not be. `trusted` are further places that may be read. With
+        `by_reference` large results stand as references inside all inputs, which upstream can't read. Without a storage
+        references are made and compared, and nothing can be read.
         """
         self._storage = storage
         self._bucket = bucket
         self._trusted = [bucket, *trusted] if bucket is not None else list(trusted)
         self._in_store = in_store
+        self._by_reference = by_reference
         self._cache = cache
 
     def __repr__(self) -> str:
@@ -83,6 +91,13 @@ class Fields:
         return self._bucket is not None or self._in_store
 
     # -- to fields --
+
+    def may_hold_references(self, *, of_activity: bool) -> bool:
+        """Whether references may stand inside an input: not where upstream might read it, and can read a bucket.
+
+        An input of an execution never does, unless all deciders are ours: upstream's would run with the references.
+        """
+        return self._by_reference or (of_activity and self._bucket is None)
 
     def fit(self, text: str, label: str) -> Fitted:
         """A text as it goes into a field; nothing is written.
@@ -178,7 +193,7 @@ class Fields:
         """
         value = decode(self.read(references.parse(field)) if references.is_reference(field) else field)
         if _has_arguments(value) and PATHS_KEY in value:
-            self._put_in(value, value.pop(PATHS_KEY))
+            self._put_in(value, take_paths(value))
         return value
 
     def read(self, reference: Reference) -> str:
@@ -261,13 +276,30 @@ class DeferredFields:
         taken, self._warnings = self._warnings, []
         return taken
 
-    def encode_input(self, given: Any, label: str) -> str:
-        """Arguments as an input; large results in `args` and `kwargs` go as references. Raises as `encode`."""
-        if not self._gave_large or not _has_arguments(given):
+    def encode_input(self, given: Any, label: str, *, of_activity: bool = False) -> str:
+        """Arguments as an input; large results in `args` and `kwargs` go as references where that may be.
+
+        Raises as `encode`, and `StoreError` outside of the workflow's code.
+        """
+        if (
+            not self._gave_large
+            or not _has_arguments(given)
+            or not self._fields.may_hold_references(of_activity=of_activity)
+        ):
             return self.encode(given, label)
         paths: list[list[str | int]] = []
         members: dict[str, Any] = references.with_references(given, (), paths)
-        return self.fit(self._encoded({**members, PATHS_KEY: paths} if paths else members, label), label)
+        if paths and META_KEY in members:
+            members[OWN_META_KEY] = members.pop(META_KEY)
+        if paths:
+            members |= {PATHS_KEY: paths, META_KEY: NOT_FOR_UPSTREAM}
+        return self.fit(self._encoded(members, label), label)
+
+    def warn(self, message: str) -> None:
+        """Tell the author of the workflow something about its values."""
+        if len(self._changed) < MAX_WARNINGS:
+            self._changed[message, ""] = None
+            self._warnings.append(message)
 
     def fit(self, text: str, label: str) -> str:
         """A text as a field. Raises `JumboTooLargeError`."""
@@ -317,6 +349,18 @@ class DeferredFields:
         """The objects to be written before these fields are recorded; each is given once."""
         found = (self._unwritten.pop(field, None) for field in members if isinstance(field, str))
         return [large for large in found if large is not None]
+
+
+def take_paths(value: dict[str, Any]) -> Any:
+    """Take the paths of references, and what is there because of them, out of an input; `None` if there are none."""
+    if PATHS_KEY not in value:
+        return None
+    paths = value.pop(PATHS_KEY)
+    if value.get(META_KEY) == NOT_FOR_UPSTREAM:
+        del value[META_KEY]
+        if OWN_META_KEY in value:
+            value[META_KEY] = value.pop(OWN_META_KEY)
+    return paths
 
 
 def _has_arguments(value: Any) -> bool:

@@ -35,11 +35,15 @@ MAX_JUMBO: Final = 5 * 1024**2
 
 S3: Final = "s3"
 STORE: Final = "store"
+NOT_FOR_UPSTREAM: Final = "large values are references in this input: only workers of simpleflow_lab can read it"
+"""What an input with references in it says to people; see `fields.META_KEY`."""
 STORE_LOCATION: Final = "jumbo"
 """The location of these objects among those of the embedded engine."""
 
 _PREFIX: Final = "simpleflow+"
-_CLAIMS: Final = (f"{_PREFIX}{S3}:", f"{_PREFIX}{STORE}:")
+IN_STORE: Final = f"{_PREFIX}{STORE}:"
+"""The beginning of every reference to an object beside a store, which upstream does not know."""
+_CLAIMS: Final = (f"{_PREFIX}{S3}:", IN_STORE)
 _VERIFIED: Final = 8
 _WORST_UTF8: Final = 4
 """Bytes of one character, at most."""

@@ -194,7 +194,14 @@ def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[St
         from simpleflow_lab.data.disk_cache import DiskCache  # noqa: PLC0415  diskcache, imported only where it is used
 
         cache = DiskCache()
-    return storage, Fields(storage, bucket=bucket, trusted=trusted, in_store=own is not None, cache=cache)
+    return storage, Fields(
+        storage,
+        bucket=bucket,
+        trusted=trusted,
+        in_store=own is not None,
+        by_reference=configured.lab_inputs_by_reference,
+        cache=cache,
+    )
 
 
 def serve(

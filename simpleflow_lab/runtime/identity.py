@@ -16,7 +16,7 @@ import socket
 from typing import Any, Final
 
 from simpleflow_lab.constants import DEFAULT_MAX_LOST_ATTEMPTS, DEFAULT_MAX_NOT_HERE_ATTEMPTS
-from simpleflow_lab.data.codec import encode, parse
+from simpleflow_lab.data.codec import Changes, encode, parse
 from simpleflow_lab.exceptions import EncodingError
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY, LIMIT_KEY, MAX_LOST_KEY, MAX_NOT_HERE_KEY, RULES
 from simpleflow_lab.swf.conventions import INSTANCE_KEY
@@ -80,11 +80,11 @@ def _extra_keys(given: str | None) -> dict[str, Any]:
     if not given:
         return {}
     try:
-        found = parse(given)
-        encode(found)  # a number too large for JSON, a lone surrogate
+        found, changes = parse(given), Changes()
+        encode(found, changes)  # a number too large for JSON, a lone surrogate
     except (ValueError, EncodingError):
-        found = None
-    if not isinstance(found, dict) or len(found) > MAX_KEYS:
+        found, changes = None, {}
+    if changes or not isinstance(found, dict) or len(found) > MAX_KEYS:
         logger.warning("SIMPLEFLOW_IDENTITY is no JSON object of up to %d keys: it is not used", MAX_KEYS)
         return {}
     return found

@@ -75,6 +75,22 @@ def check_duration(text: str, what: str, *, finite: bool) -> None:
         raise UsageError(f"{what} is whole seconds, 0 to {MAX_DURATION}{'' if finite else ', or None'}, not {text!r}")
 
 
+def check_choice(value: Any, shape: str, what: str) -> None:
+    """Raise `UsageError` if this is none of the values of a shape, such as `ChildPolicy`."""
+    choices = shapes.ENUMS[shape]
+    if value not in choices:
+        raise UsageError(f"{what} is {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}")
+
+
+def check_text(value: Any, shape: str, what: str) -> None:
+    """Raise `UsageError` if this is no text of the length that a shape allows, such as `Arn`."""
+    least, longest = shapes.STRINGS[shape]
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is text, not {value!r}")
+    if not least <= len(value) <= (longest or len(value)):
+        raise UsageError(f"{what} has {len(value)} characters, and SWF takes {least} to {longest}: {value[:40]!r}")
+
+
 def check_seconds(value: int, what: str) -> None:
     """Raise `UsageError` if SWF doesn't read so many seconds."""
     if value > MAX_DURATION:

@@ -10,7 +10,7 @@ import datetime
 import json
 from typing import Any, Final
 
-from simpleflow_lab.data.references import describe, is_reference
+from simpleflow_lab.data.references import NOT_FOR_UPSTREAM, describe, is_reference
 
 VALUE_LIMIT: Final = 2_000
 """Characters of an input, result or traceback that a page or a notebook shows."""
@@ -42,7 +42,7 @@ def described(input: Any) -> Any:
     """The input of a task with descriptions of large values in the place of the references to them."""
     if not isinstance(input, dict) or _PATHS not in input:
         return input
-    return {name: _described(value) for name, value in input.items() if name != _PATHS}
+    return {name: _described(value) for name, value in input.items() if name != _PATHS and value != NOT_FOR_UPSTREAM}
 
 
 def _described(value: Any) -> Any:

@@ -100,6 +100,7 @@ def lab_for_large(
     """The same with a place for large fields: beside the engine's store, and over the wire in a bucket."""
     if request.param == "wire":
         monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", request.getfixturevalue("bucket").name)
+        monkeypatch.setenv("SIMPLEFLOW_LAB_INPUTS_BY_REFERENCE", "true")
     with _WAYS[request.param](monkeypatch, replays=replay_cache_size) as opened:
         yield opened
 

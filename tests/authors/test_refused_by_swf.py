@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simpleflow_lab import Lab, Retry, Workflow, activity, futures
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError, WorkflowExecutionFailed
 from simpleflow_lab.swf.decisions import attributes, seconds
-from simpleflow_lab.task import TimerTask
+from simpleflow_lab.task import ActivityTask, TimerTask
 from tests.replay.story import Story
 
 TASKS = {"task_list": "refused-by-swf", "version": "1"}
@@ -17,6 +17,11 @@ TASKS = {"task_list": "refused-by-swf", "version": "1"}
 
 @activity.with_attributes(name="refused_by_swf.one", **TASKS)
 def one():
+    return 1
+
+
+@activity.with_attributes(name="refused_by_swf.urgent", task_priority="high", **TASKS)
+def urgent():
     return 1
 
 
@@ -55,6 +60,21 @@ class HurriedChild(Child):
     execution_timeout = "soon"
 
 
+class PoliticalChild(Child):
+    name = "refused_by_swf.political_child"
+    child_policy = "KEEP"
+
+
+class LambdaChild(Child):
+    name = "refused_by_swf.lambda_child"
+    lambda_role = "x" * 1601
+
+
+class UrgentChild(Child):
+    name = "refused_by_swf.urgent_child"
+    task_priority = "high"
+
+
 class AsyncChild(Child):
     name = "refused_by_swf.async_child"
 
@@ -86,6 +106,12 @@ SUBMITTED = {
     "child tags": lambda workflow: TaggedChild,
     "child timeout": lambda workflow: HurriedChild,
     "async child": lambda workflow: AsyncChild,
+    "child policy": lambda workflow: PoliticalChild,
+    "child lambda role": lambda workflow: LambdaChild,
+    "child priority": lambda workflow: UrgentChild,
+    "activity priority": lambda workflow: urgent,
+    "priority at submit": lambda workflow: ActivityTask(one, __priority=2**31),
+    "signal run id": lambda workflow: workflow.signal("x", workflow_id="w", run_id="r" * 65),
 }
 
 
@@ -106,6 +132,15 @@ SUBMITTED = {
         ("child tags", "are 5 at most, and these are 6"),
         ("child timeout", "execution_timeout is whole seconds, 0 to 99999999, not 'soon'"),
         ("async child", "AsyncChild.run is `async def`: write `def run`"),
+        ("child policy", "child_policy is TERMINATE, REQUEST_CANCEL or ABANDON, not 'KEEP'"),
+        ("child lambda role", "lambda_role has 1601 characters, and SWF takes 1 to 1600"),
+        ("child priority", "is a whole number of 32 bits, not 'high'"),
+        (
+            "activity priority",
+            "a task of refused_by_swf.urgent is a whole number of 32 bits, not 'high'",
+        ),
+        ("priority at submit", "is a whole number of 32 bits, not 2147483648"),
+        ("signal run id", "signal x: the run id has 65 characters, and SWF takes 0 to 64"),
     ],
 )
 def test_it_fails_the_execution_at_the_line_that_submits_it(what, said):
@@ -287,3 +322,29 @@ def test_histories_of_deciders_that_left_the_timer_are_replayed():
     story.fire(second)
     story.identity = '{"simpleflow_lab":2}'
     assert [decision["decisionType"] for decision in story.decide()] == ["CompleteWorkflowExecution"]
+
+
+@pytest.mark.parametrize("timeout", [10**8, -1, "soon", 1.5, float("nan")])
+def test_a_timeout_that_swf_does_not_read_is_refused_where_the_activity_is_defined(timeout):
+    with pytest.raises(UsageError, match="a timeout is whole seconds, 0 to 99999999, or None; not "):
+        activity.with_attributes(name="refused_by_swf.long", start_to_close_timeout=timeout, **TASKS)(abs)
+
+
+class WaitsLong(Workflow):
+    name, version, task_list = "refused_by_swf.waits_long", "1", "refused-by-swf"
+
+    def run(self):
+        return self.submit(bad).result
+
+    def on_task_failure(self, failure_context):
+        return failure_context.decide_retry(10**8)
+
+
+def test_a_wait_that_swf_does_not_read_is_refused_where_the_hook_asks_for_it():
+    story = Story(WaitsLong)
+    [schedule] = story.decide()
+    scheduled = story.record(schedule)
+    started = story.add("ActivityTaskStarted", scheduledEventId=scheduled.id)
+    story.add("ActivityTaskFailed", scheduledEventId=scheduled.id, startedEventId=started.id, reason="down")
+    [close] = story.decide()
+    assert "is 99999999 seconds at most, not 100000000" in attributes(close)["reason"]

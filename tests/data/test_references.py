@@ -16,6 +16,7 @@ from simpleflow_lab.data.fields import DeferredFields, Fields
 from simpleflow_lab.data.objects import MemoryObjects, Storage
 from simpleflow_lab.data.references import (
     MAX_JUMBO,
+    NOT_FOR_UPSTREAM,
     Reference,
     bucket_location,
     describe,
@@ -345,9 +346,41 @@ def test_an_input_of_another_shape_holds_its_large_values():
     value = late.decode_later(fields.store(text, "result"))
     read = late.encode_input([value, {"x": value}], "input")
     assert fields.fit(f'[{text},{{"x":{text}}}]', "input").field == read
-    assert late.encode_input({"args": [value], "kwargs": {}}, "input") == (
-        f'{{"__jumbo":[["args",0]],"args":["{value.field}"],"kwargs":{{}}}}'
-    )
+    assert json.loads(late.encode_input({"args": [value], "kwargs": {}}, "input", of_activity=True)) == {
+        "__jumbo": [["args", 0]],
+        "args": [value.field],
+        "kwargs": {},
+        "meta": NOT_FOR_UPSTREAM,
+    }
+
+
+class OfAnyKey(MemoryObjects):
+    """Objects of a store and of a bucket."""
+
+    def put(self, key: str, content: bytes) -> None:
+        super().put(f"all/{key.rpartition('/')[2]}", content)
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        return super().get(f"all/{key.rpartition('/')[2]}", max_bytes=max_bytes)
+
+
+@pytest.mark.parametrize("bucket", [None, "bucket/prefix"])
+@pytest.mark.parametrize("by_reference", [False, True])
+@pytest.mark.parametrize("of_activity", [False, True])
+@pytest.mark.parametrize("meta", [{}, {"meta": {"team": "etl"}}])
+def test_an_input_holds_references_where_upstream_reads_none_and_is_read_as_it_was_either_way(
+    bucket, by_reference, of_activity, meta
+):
+    objects = OfAnyKey()
+    fields = Fields(Storage(objects, lambda _: objects), bucket=bucket, by_reference=by_reference)
+    late = DeferredFields(fields, lambda call: call())
+    value = late.decode_later(fields.encode("x" * 40_000, "result"))
+    given = {"args": [1, value], "kwargs": {"k": [value]}, **meta}
+    field = late.encode_input(given, "input", of_activity=of_activity)
+    assert is_reference(field) != (by_reference or (of_activity and bucket is None))
+    for large in late.take_unwritten([field]):
+        fields.write(*large)
+    assert fields.decode_input(field) == {"args": [1, "x" * 40_000], "kwargs": {"k": ["x" * 40_000]}, **meta}
 
 
 # -- for people --------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 class Story:
     """A history that grows by what the test says, with a decider of ours."""
 
-    identity: str | None = '{"simpleflow_lab":2}'
+    identity: str | None = '{"simpleflow_lab":3}'
     """The identity of its decider."""
 
     def __init__(self, workflow: type[Workflow], *args: Any):

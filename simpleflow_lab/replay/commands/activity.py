@@ -6,7 +6,7 @@ import functools
 from typing import Any, Final
 
 from simpleflow_lab.activity import define_renamed_activity, is_replaced_activity
-from simpleflow_lab.data.references import all_loaded
+from simpleflow_lab.data.references import IN_STORE, NOT_FOR_UPSTREAM, all_loaded
 from simpleflow_lab.exceptions import ActivityNotDefinedError, TaskCanceled
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
@@ -20,7 +20,7 @@ from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import is_not_here
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.names import check_name
+from simpleflow_lab.swf.names import check_name, check_priority
 from simpleflow_lab.task import ActivityTask
 from simpleflow_lab.workflow import has_priority, priority_of
 
@@ -106,8 +106,12 @@ class Activities(AttemptedTasks):
         own = (task.task_priority, task.activity.task_priority)
         workflow = self._run.workflow
         if workflow is None or any(has_priority(candidate) for candidate in own):
-            return priority_of(*own)
-        return priority_of(workflow.task_priority)
+            priority = priority_of(*own)
+        else:
+            priority = priority_of(workflow.task_priority)
+        if priority is not None:
+            check_priority(priority, f"the priority of a task of {task.activity.name}")
+        return priority
 
     def members_of(self, task: ActivityTask, args: list[Any], kwargs: dict[str, Any]) -> Members:
         """See `AttemptedTasks`."""
@@ -120,7 +124,9 @@ class Activities(AttemptedTasks):
         return {
             "task": task,
             "type": (activity.name, activity.version),
-            "input": self._run.fields.encode_input(task.input_of(args, kwargs), f"input of {activity.name}"),
+            "input": self._run.fields.encode_input(
+                task.input_of(args, kwargs), f"input of {activity.name}", of_activity=True
+            ),
             "arguments": (args, kwargs),
             "options": {
                 "task_list": activity.task_list,
@@ -156,6 +162,7 @@ class Activities(AttemptedTasks):
     def failed(self, command: Command, event: HistoryEvent) -> None:
         """An attempt failed. One that came to a worker without the activity is retried later, and spends no retry."""
         run, attempts, limit = self._run, command.attempts, self._run.limits.not_here
+        self._warn_of_unread_input(command, event)
         if limit is None or not is_not_here(event.attributes.get("details")):
             super().failed(command, event)
             return
@@ -168,6 +175,16 @@ class Activities(AttemptedTasks):
             reason = run.fields.text(event.attributes.get("reason"))
             error = ActivityNotDefinedError(command.id, attempts.not_here, reason)
             self._attempt_failed(command, event, error, final=True)
+
+    def _warn_of_unread_input(self, command: Command, event: HistoryEvent) -> None:
+        """Say why upstream's worker fails a task whose large input it can't read: its own error does not."""
+        text, reason = command.input or "", str(event.attributes.get("reason"))
+        if (text.startswith(IN_STORE) or NOT_FOR_UPSTREAM in text) and "object has no attribute 'get'" in reason:
+            self._run.fields.warn(
+                f"activity task {command.id}: a worker of upstream can't read its input, which is large or holds "
+                "large values as references: upstream reads large values as a whole, and from a bucket only. Set "
+                "SIMPLEFLOW_JUMBO_FIELDS_BUCKET for both"
+            )
 
     def canceled(self, command: Command, event: HistoryEvent) -> None:
         """Its worker, or SWF, canceled the task."""

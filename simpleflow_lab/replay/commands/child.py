@@ -16,7 +16,7 @@ from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.names import check_duration, check_name, check_priority, check_tags
+from simpleflow_lab.swf.names import check_choice, check_duration, check_name, check_priority, check_tags, check_text
 from simpleflow_lab.task import WorkflowTask
 from simpleflow_lab.workflow import (
     Workflow,
@@ -169,6 +169,10 @@ def _options_of(
     if decision_timeout is not None:
         what = f"workflow {workflow.type_name()}: decision_tasks_timeout"
         check_duration(seconds(decision_timeout) or "", what, finite=False)
+    if workflow.child_policy is not None:
+        check_choice(workflow.child_policy, "ChildPolicy", f"workflow {workflow.type_name()}: child_policy")
+    if workflow.lambda_role is not None:
+        check_text(workflow.lambda_role, "Arn", f"workflow {workflow.type_name()}: lambda_role")
     return {
         "task_list": task_list,
         "task_priority": priority,

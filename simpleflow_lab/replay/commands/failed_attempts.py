@@ -34,6 +34,7 @@ from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import FailedAttempt, policy_of
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.names import check_seconds
 from simpleflow_lab.task import ActivityTask, TaskFailureContext, TimerTask, WorkflowTask
 
 _HOOK: Final = "on_task_failure"
@@ -150,6 +151,7 @@ class FailureHandling:
                 # A TimerTask refuses with one line what is no number of seconds.
                 wait = context.retry_wait_timeout or 0
                 seconds = TimerTask(RETRY_TIMER, wait).timeout
+                check_seconds(seconds, f"the wait before the next attempt of {command.id}")
                 # Earlier deciders of ours cut fractions.
                 retry_after(
                     run, command, int(wait) if isinstance(wait, float) and run.rules < SECOND_RULES else seconds

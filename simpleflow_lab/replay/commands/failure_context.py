@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from simpleflow_lab.data.fields import PATHS_KEY
+from simpleflow_lab.data.fields import take_paths
 from simpleflow_lab.data.references import all_loaded
 from simpleflow_lab.exceptions import TaskException, WorkflowException
 from simpleflow_lab.futures import Future
@@ -30,7 +30,7 @@ def failure_context(
     args, kwargs = copy.deepcopy(all_loaded(command.arguments))
     task.args, task.kwargs = tuple(args), kwargs
     attempt = _attempt(run, command, event)
-    if isinstance(attempt.get("input"), dict) and attempt["input"].pop(PATHS_KEY, None):
+    if isinstance(attempt.get("input"), dict) and take_paths(attempt["input"]):
         attempt["input"].update(copy.deepcopy({"args": args, "kwargs": kwargs}))
     ended = Future(task_id=command.id)
     ended.set_exception(error)

@@ -18,7 +18,7 @@ from simpleflow_lab.signal import PROPAGATE, Signal, SignalFuture, WaitForNextSi
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.names import check_name
+from simpleflow_lab.swf.names import check_name, check_text
 from simpleflow_lab.task import SignalTask
 
 
@@ -52,6 +52,8 @@ class Signals:
         check_name(task.name, "SignalName", "the name of a signal")
         if task.workflow_id is not None:
             check_name(task.workflow_id, "WorkflowId", f"signal {task.name}: the workflow id")
+        if task.run_id is not None:
+            check_text(task.run_id, "WorkflowRunIdOptional", f"signal {task.name}: the run id")
         run = self._run
         captured = CapturedArguments((task.args, task.kwargs))
         future = run.new_future(task.name, canceler=self.cancel)

@@ -20,7 +20,7 @@ from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER
 from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.names import check_name, check_seconds
+from simpleflow_lab.swf.names import MAX_DURATION, check_name, check_seconds
 from simpleflow_lab.task import CancelTimerTask, TimerTask
 
 
@@ -181,5 +181,5 @@ def retry_after(run: ReplayedRun, command: Command, seconds: int, *, name: str |
     timer_id = within_limit(f"{RETRY_TIMER}{command.id if name is None else name}")
     fired = Future(task_id=timer_id)
     fired.add_done_callback(retry)
-    command.backoff = Command(TIMER, timer_id, future=fired, input=str(seconds), line=command.line)
+    command.backoff = Command(TIMER, timer_id, future=fired, input=str(min(seconds, MAX_DURATION)), line=command.line)
     run.enqueue_own(command.backoff)
