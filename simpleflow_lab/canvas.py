@@ -58,7 +58,7 @@ def submit(executor: Submitter, submittable: Any, *args: Any, **kwargs: Any) -> 
 
 def _is_workflow_class(submittable: Any) -> TypeGuard[type[Any]]:
     """By what it can do: `workflow.py` imports this module."""
-    return inspect.isclass(submittable) and hasattr(submittable, "type_name")
+    return isinstance(submittable, type) and hasattr(submittable, "type_name")
 
 
 class SubmittableContainer:

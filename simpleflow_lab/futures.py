@@ -33,6 +33,8 @@ CANCELLED_AND_NOTIFIED: Final = "CANCELLED_AND_NOTIFIED"
 FINISHED: Final = "FINISHED"
 """It has a result or an exception."""
 
+_DONE: Final = frozenset({FINISHED, CANCELLED, CANCELLED_AND_NOTIFIED})
+
 FIRST_COMPLETED: Final = "FIRST_COMPLETED"
 """`wait` returns when any of the futures is done."""
 FIRST_EXCEPTION: Final = "FIRST_EXCEPTION"
@@ -42,6 +44,8 @@ ALL_COMPLETED: Final = "ALL_COMPLETED"
 
 SCALARS: Final = frozenset({NoneType, bool, int, float, str})
 """Types whose values hold no futures, and are most arguments."""
+CONTAINERS: Final = frozenset({dict, list, tuple})
+"""Types whose values may hold futures, and are never registered with the codec."""
 
 ReturnWhen = Literal["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"]
 
@@ -144,7 +148,7 @@ class Future:
     @property
     def done(self) -> bool:
         """Finished or canceled; does not wait."""
-        return self._state in (FINISHED, CANCELLED, CANCELLED_AND_NOTIFIED)
+        return self._state in _DONE
 
     @property
     def finished(self) -> bool:
@@ -184,7 +188,7 @@ class Future:
 
     def wait(self) -> None:
         """Return when the task has closed."""
-        if self.done:
+        if self._state in _DONE:
             return
         if self._waiter is None:
             raise ExecutionBlocked(f"{self!r} is not done, and outside Workflow.run nothing can wait for it")
@@ -231,7 +235,7 @@ class Future:
 
     def add_done_callback(self, callback: Callable[[Future], None]) -> None:
         """Call `callback(future)` when it is done; at once if it is."""
-        if self.done:
+        if self._state in _DONE:
             callback(self)
         else:
             self._callbacks.append(callback)
@@ -474,7 +478,7 @@ def resolved(value: Any) -> Any:
         return value
     if isinstance(value, Future):
         return value.passed_on()
-    if is_registered(type(value)):
+    if type(value) not in CONTAINERS and is_registered(type(value)):
         return value
     if isinstance(value, dict):
         return {key: resolved(item) for key, item in value.items()}

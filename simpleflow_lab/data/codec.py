@@ -47,6 +47,7 @@ from types import GeneratorType, NoneType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from simpleflow_lab.data import times
+from simpleflow_lab.data.json_encoder import compact_encoder
 from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import EncodingError, UnreadableValueError, UsageError
 
@@ -59,7 +60,7 @@ VALUE: Final = "value"
 OBJECT: Final = "object"
 """Tag of a mapping of the author's own that has the key `TAG`."""
 
-_ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), check_circular=False)
+_encode: Final = compact_encoder(sort_keys=True)
 
 Changes = dict[str, str]
 """What `encode` wrote otherwise than JSON's own types: for each kind of it a sentence about the first that was met."""
@@ -73,7 +74,7 @@ def encode(value: Any, changes: Changes | None = None) -> str:
     """
     plain = _plain(value, changes, 0)
     try:
-        return _ENCODER.encode(plain)
+        return _encode(plain)
     except ValueError as error:  # Python writes whole numbers of up to 4,300 digits
         raise EncodingError(f"JSON can't hold this value ({error}): convert it first") from None
 
@@ -102,7 +103,7 @@ def parse(text: str) -> Any:
 
 def canonical(value: Any) -> str:
     """The JSON text of a value that `parse` gave: equal values have equal text."""
-    return _ENCODER.encode(value)
+    return _encode(value)
 
 
 def decode_or_text(text: str | None) -> Any:
@@ -337,7 +338,7 @@ def _other(value: Any, where: _Where, depth: int) -> Any:
         except UnicodeDecodeError:
             _refuse("bytes that are not UTF-8", where)
     if isinstance(value, set | frozenset):
-        return sorted((_plain(item, (where, _ELEMENT), depth + 1) for item in value), key=_ENCODER.encode)
+        return sorted((_plain(item, (where, _ELEMENT), depth + 1) for item in value), key=_encode)
     if isinstance(value, Mapping):
         return _plain(dict(value), where, depth)
     if isinstance(value, list | tuple | GeneratorType):
@@ -374,10 +375,10 @@ def _key(key: Any, where: _Where) -> str:
 def key_text(key: Any) -> str | None:
     """The key of a JSON object that a number, a truth value or `None` becomes; `None` for any other value."""
     if key is None or isinstance(key, bool):
-        return _ENCODER.encode(key)
+        return _encode(key)
     if isinstance(key, int):
         return int.__repr__(key)
-    return _ENCODER.encode(float(key)) if isinstance(key, float) else None
+    return _encode(float(key)) if isinstance(key, float) else None
 
 
 def _refuse_same_keys(value: Mapping[Any, Any], where: _Where) -> NoReturn:

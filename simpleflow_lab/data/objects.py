@@ -18,7 +18,7 @@ import re
 import stat
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -202,14 +202,19 @@ def has_storage() -> bool:
     return _current.get() is not None
 
 
-@contextlib.contextmanager
-def using_storage(storage: Storage) -> Iterator[None]:
+class using_storage:
     """Within this context `current_storage()` is this storage."""
-    token = _current.set(storage)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_storage", "_token")
+
+    def __init__(self, storage: Storage):
+        self._storage = storage
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._storage)
+
+    def __exit__(self, *error: object) -> None:
+        _current.reset(self._token)
 
 
 def make_private_folder(folder: Path) -> None:

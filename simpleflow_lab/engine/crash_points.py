@@ -22,8 +22,8 @@ AFTER_REPLY: Final = "after_reply"
 """The point after which threads that were woken are given some time to run."""
 POINTS: Final[Mapping[str, str]] = {
     "before_begin": "the writer has taken what is queued and has not begun its transaction",
-    "after_insert": "one of the calls of a transaction is inserted, and nothing is committed",
-    "before_commit": "everything is inserted, and nothing is committed",
+    "after_insert": "the changes of a transaction are inserted, and nothing is committed",
+    "before_commit": "everything is inserted, the uptime too, and nothing is committed",
     "after_commit_before_reply": "everything is on disk, and no waiting thread was woken",
     AFTER_REPLY: "the waiting threads were woken, and had a moment to run",
     "checkpoint": "before the checkpoint of a store that is closed, and once more after it",

@@ -69,7 +69,8 @@ def _operation(
     def decorate(method: Callable[[EmbeddedSWF, Request], Answer]) -> Callable[Concatenate[EmbeddedSWF, P], Answer]:
         @functools.wraps(method)
         def call(self: EmbeddedSWF, /, *args: P.args, **request: P.kwargs) -> Answer:
-            refuse_positional(declared, args)
+            if args:
+                refuse_positional(declared)
             validation.check(operation, request)
             return self._durable.run_off_main_thread(lambda: method(self, request))
 
@@ -89,7 +90,8 @@ def _poll(
     ) -> Callable[Concatenate[EmbeddedSWF, P], Answer]:
         @functools.wraps(method)
         def call(self: EmbeddedSWF, /, *args: P.args, **request: P.kwargs) -> Answer:
-            refuse_positional(declared, args)
+            if args:
+                refuse_positional(declared)
             validation.check(operation, request)
             poll = Poll(_identity(request))
             return self._durable.run_off_main_thread(lambda: method(self, request, poll), lambda: self._abandon(poll))
@@ -894,9 +896,10 @@ class EmbeddedSWF:
             poll.start_ticket = transaction.ticket
         else:
             poll.sleep(end - time.monotonic())
-            with self._durable.lock:
-                self._durable.state.task_list(*key).remove_poll(poll)
-                self._durable.state.drop_if_empty(key)
+            if poll.assigned is None or not poll.finished:
+                with self._durable.lock:
+                    self._durable.state.task_list(*key).remove_poll(poll)
+                    self._durable.state.drop_if_empty(key)
         assigned: tuple[ScheduledTask, int] | None = poll.assigned
         return assigned
 

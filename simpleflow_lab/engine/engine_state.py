@@ -474,9 +474,12 @@ class EngineState:
         for instance in self.unbound:
             self.unbound[instance] += milliseconds
 
-    def next_deadline(self) -> int | None:
-        """When something is due next, in milliseconds since 1970; `None` if nothing is."""
-        found = self.deadlines.first()
+    def next_deadline(self, *, before: int | None = None) -> int | None:
+        """When something is due next, in milliseconds since 1970; `None` if nothing is.
+
+        Deadlines count only if they lie `before` this time.
+        """
+        found = self.deadlines.first(before=None if before is None else (before,))
         earliest = None if found is None else found[0][0]
         if self._recheck or self.unbound or self.claim_until is not None:
             others = (time for time in (earliest, self.claim_until) if time is not None)
@@ -503,7 +506,7 @@ class EngineState:
                 del self._recheck[key]
                 if key in self._task_lists:
                     self._to_match[key] = self._task_lists[key]
-        while (found := self.deadlines.first()) is not None and found[0][0] <= self.now():
+        while (found := self.deadlines.first(before=(self.now() + 1,))) is not None:
             self.deadlines.pop()
             (at, counted), deadline = found
             paused, unheard = self.paused(deadline)

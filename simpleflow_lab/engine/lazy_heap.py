@@ -38,10 +38,12 @@ class LazyHeap(Generic[T]):
             heapq.heapify(self._heap)
             self._compact_at = max(_MIN_COMPACTION, 2 * len(self._heap))
 
-    def first(self) -> tuple[tuple[int, ...], T] | None:
-        """The smallest key of a pending item, and that item; `None` if no item is pending."""
+    def first(self, *, before: tuple[int, ...] | None = None) -> tuple[tuple[int, ...], T] | None:
+        """The smallest key of a pending item, and that item; `None` if none is pending, or none `before` this key."""
         while self._heap:
             key, _, item = self._heap[0]
+            if before is not None and key >= before:
+                return None
             if self._is_pending(item):
                 return key, item
             heapq.heappop(self._heap)

@@ -12,7 +12,7 @@ from simpleflow_lab.engine.domains_and_types import ARN_PREFIX, WORKFLOW_TYPE, D
 from simpleflow_lab.engine.execution_state import ExecutionState, to_datetime
 from simpleflow_lab.engine.validation import picked
 from simpleflow_lab.service.protocol import Answer, Structure
-from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER, attributes_key
+from simpleflow_lab.swf.event_types import ACTIVITY, ATTRIBUTES_KEYS, CHILD, LAMBDA, TIMER, attributes_key
 from simpleflow_lab.swf.history import HistoryEvent
 
 
@@ -22,16 +22,19 @@ def wire(event: HistoryEvent) -> dict[str, Any]:
         "eventTimestamp": event.timestamp,
         "eventType": event.type,
         "eventId": event.id,
-        attributes_key(event.type): copied(event.attributes),
+        ATTRIBUTES_KEYS.get(event.type) or attributes_key(event.type): copied(event.attributes),
     }
 
 
 def copied(attributes: Structure) -> dict[str, Any]:
     """A copy of an event's attributes, whose values are nested no deeper than one list or structure."""
-    return {
-        name: dict(value) if type(value) is dict else list(value) if type(value) is list else value
-        for name, value in attributes.items()
-    }
+    copy = dict(attributes)
+    for name, value in copy.items():
+        if type(value) is dict:
+            copy[name] = dict(value)
+        elif type(value) is list:
+            copy[name] = list(value)
+    return copy
 
 
 def domain_info(domain: Domain) -> dict[str, Any]:

@@ -46,7 +46,7 @@ from simpleflow_lab.engine.store_format import (
     restore_chain,
     run_from_row,
     verified_events,
-    write_change,
+    write_changes,
     write_uptime,
 )
 from simpleflow_lab.exceptions import StoreError
@@ -198,7 +198,8 @@ class SQLiteStore:
         self._moment = moment
         store_files.check(self.path)
         self._ownership = Ownership(self.path)
-        self._condition = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._condition = threading.Condition(self._lock)
         self._queue: list[Sequence[Change] | _Query] = []
         self._urgent = False
         self._closing = False
@@ -241,7 +242,7 @@ class SQLiteStore:
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
         """Queue changes; those that are not urgent are written with the next that are, or the next uptime record."""
-        with self._condition:
+        with self._lock:
             self._check()
             self._queue.append(changes)
             self._appended += 1
@@ -260,7 +261,7 @@ class SQLiteStore:
             return
         flushed = threading.Lock()
         flushed.acquire()
-        with self._condition:
+        with self._lock:
             if self._flushed >= ticket:
                 return
             if self.failure is not None:
@@ -275,7 +276,7 @@ class SQLiteStore:
             self._thread.join()
         elif not (flush_delay and flushed.acquire(timeout=flush_delay)):
             if flush_delay:
-                with self._condition:
+                with self._lock:
                     self._make_urgent()
             flushed.acquire()
         if self._flushed < ticket:
@@ -283,7 +284,7 @@ class SQLiteStore:
 
     def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
         """Release the lock when all changes up to this ticket are on disk, or can't be written any more."""
-        with self._condition:
+        with self._lock:
             if self._flushed < ticket and self._error is None and not self._closing:
                 self._waiters.append((ticket, lock))
                 return
@@ -304,7 +305,7 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Write the changes that are queued and the uptime, checkpoint, and close. A second call does nothing."""
-        with self._condition:
+        with self._lock:
             self._closing = True
             self._condition.notify()
         self._thread.join()
@@ -324,7 +325,7 @@ class SQLiteStore:
     def _query(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """The result of a function of the connection, which runs when the changes queued before are on disk."""
         query = _Query(function, threading.Event(), [])
-        with self._condition:
+        with self._lock:
             self._check()
             self._queue.append(query)
             self._urgent = True
@@ -379,7 +380,7 @@ class SQLiteStore:
 
     def _take(self) -> tuple[list[Sequence[Change] | _Query], int]:
         """The queue, once something in it is urgent or the uptime must be recorded, and the last ticket in it."""
-        with self._condition:
+        with self._lock:
             while not (self._urgent or self._closing):
                 left = self._uptime_recorded_at + UPTIME_SECONDS - time.monotonic()
                 if left <= 0:
@@ -412,12 +413,10 @@ class SQLiteStore:
         if crash is not None:
             crash.at("before_begin")
         connection.execute("BEGIN IMMEDIATE")
-        for each in taken:
-            if not isinstance(each, _Query):
-                for change in each:
-                    write_change(connection, self._chains, change)
-                if crash is not None:
-                    crash.at("after_insert")
+        changes = (change for each in taken if not isinstance(each, _Query) for change in each)
+        write_changes(connection, self._chains, changes)
+        if crash is not None:
+            crash.at("after_insert")
         if uptime_due:
             self._write_uptime(connection)
         if crash is not None:
@@ -469,7 +468,7 @@ class SQLiteStore:
         """Wait until it is time to try again; meanwhile, run the queries that come."""
         again_at = time.monotonic() + RETRY_SECONDS
         while True:
-            with self._condition:
+            with self._lock:
                 queries = [each for each in self._queue if isinstance(each, _Query)]
                 left = again_at - time.monotonic()
                 if not queries:
@@ -481,7 +480,7 @@ class SQLiteStore:
             self._run_queries(connection, queries)
 
     def _wake(self, flushed: int) -> None:
-        with self._condition:
+        with self._lock:
             ready = [woken for ticket, woken in self._waiters if ticket <= flushed]
             if ready:
                 self._waiters = [waiter for waiter in self._waiters if waiter[0] > flushed]
@@ -490,7 +489,7 @@ class SQLiteStore:
             woken.release()
 
     def _fail(self, error: Exception) -> None:
-        with self._condition:
+        with self._lock:
             if self._opened.is_set():
                 problem = f"failed ({error}): what was acknowledged is safe; close it and open it again"
             elif isinstance(error, StoreError):
@@ -502,7 +501,7 @@ class SQLiteStore:
 
     def _release(self, taken: list[Sequence[Change] | _Query]) -> None:
         """Take no more changes, and wake every waiting thread."""
-        with self._condition:
+        with self._lock:
             self._closing = True
             waiters, self._waiters = self._waiters, []
             left, self._queue = self._queue, []

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import importlib.resources
+import itertools
 import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.data.json_encoder import compact_encoder
 from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
 from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
@@ -133,7 +136,8 @@ _RUN_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Run))
 _SELECT_EVENTS: Final = "SELECT id, type, timestamp, attributes, chain FROM event WHERE execution = ? ORDER BY id"
 _SELECT_CLOSED_AT: Final = "SELECT run_id, closed_at FROM execution WHERE key = ?"
 _SELECT_LAST_CHAIN: Final = "SELECT chain FROM event WHERE execution = ? ORDER BY id DESC LIMIT 1"
-_INSERT_EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
+_MAX_ROWS: Final = 100
+"""Most events that one statement inserts."""
 _SELECT_LOG: Final = (
     "SELECT number, timestamp, task, started, source, text FROM log WHERE execution = ? AND number > ? "
     "ORDER BY number LIMIT ?"
@@ -142,7 +146,13 @@ _SELECT_LOG_END: Final = "SELECT number, bytes FROM log WHERE execution = ? ORDE
 _SELECT_LOG_BEGIN: Final = "SELECT number, bytes FROM log WHERE execution = ? ORDER BY number LIMIT 1"
 _INSERT_LOG: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SHORTEN_LOG: Final = "DELETE FROM log WHERE execution = ? AND (number <= ? OR bytes <= ?)"
-_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
+_dumps: Final = compact_encoder()
+
+
+@functools.lru_cache(maxsize=_MAX_ROWS)
+def _insert_of_events(count: int) -> str:
+    """The statement that inserts so many events: each statement costs two changes of threads."""
+    return f"INSERT INTO event VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * count)}"
 
 
 def _placeholders(columns: Iterable[str]) -> str:
@@ -187,9 +197,17 @@ def write_uptime(connection: sqlite3.Connection, session: int, now: int) -> None
     connection.execute("UPDATE uptime SET last_alive = max(last_alive, ?) WHERE id = ?", (now, session))
 
 
-def write_change(connection: sqlite3.Connection, chains: dict[int, bytes], change: Change) -> None:
-    """Write a change. `chains` holds the last chain of each open execution by number, and is updated."""
-    _WRITERS[type(change)](connection, chains, change)
+def write_changes(connection: sqlite3.Connection, chains: dict[int, bytes], changes: Iterable[Change]) -> None:
+    """Write changes, in order. `chains` holds the last chain of each open execution by number, and is updated."""
+    rows: list[tuple[Any, ...]] = []
+    for change in changes:
+        if type(change) is NewEvents:
+            rows += _event_rows(chains, change)
+        else:
+            _insert_events(connection, rows)
+            rows = []
+            _WRITERS[type(change)](connection, chains, change)
+    _insert_events(connection, rows)
 
 
 def restore_chain(connection: sqlite3.Connection, chains: dict[int, bytes], key: int) -> None:
@@ -245,17 +263,23 @@ def damage(run: Run, path: str, finding: str) -> str:
 # -- one function per kind of change -----------------------------------------------------------------------------------
 
 
-def _write_events(connection: sqlite3.Connection, chains: dict[int, bytes], change: NewEvents) -> None:
+def _event_rows(chains: dict[int, bytes], change: NewEvents) -> list[tuple[Any, ...]]:
     key = change.key
     chain = chains[key]
     rows = []
-    for event_id, event_type, timestamp, attributes in change.events:
+    milliseconds = to_milliseconds(change.events[0].timestamp)  # of all of them, for they were recorded at once
+    for event_id, event_type, _, attributes in change.events:
         text = _dumps(attributes)
-        milliseconds = to_milliseconds(timestamp)
         chain = next_chain(chain, event_id, event_type, milliseconds, text)
         rows.append((key, event_id, event_type, milliseconds, text, chain))
-    connection.executemany(_INSERT_EVENT, rows)
     chains[key] = chain
+    return rows
+
+
+def _insert_events(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    for first in range(0, len(rows), _MAX_ROWS):
+        some = rows[first : first + _MAX_ROWS]
+        connection.execute(_insert_of_events(len(some)), list(itertools.chain.from_iterable(some)))
 
 
 def _write_run(connection: sqlite3.Connection, chains: dict[int, bytes], run: Run) -> None:
@@ -312,7 +336,6 @@ def _delete_type(connection: sqlite3.Connection, chains: dict[int, bytes], chang
 
 
 _WRITERS: Final[dict[type, Callable[[sqlite3.Connection, dict[int, bytes], Any], None]]] = {
-    NewEvents: _write_events,
     NewLogRecords: _write_log_records,
     Run: _write_run,
     RunDeleted: _delete_run,

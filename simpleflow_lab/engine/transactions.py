@@ -241,13 +241,17 @@ class DurableState:
         """Hand all changes to the store, in order, and wake the threads that wait for them."""
         state = self.state
         ticket = 0
-        deciding = any(
-            poll.assigned is not None and poll.assigned[0].kind == DECISION_TASK and poll.may_decide_at_once
-            for poll in state.served_polls
-        )
+        deciding = awaited = False
+        for poll in state.served_polls:
+            if poll.assigned is None:
+                continue
+            if poll.assigned[0].kind == DECISION_TASK:
+                deciding = deciding or poll.may_decide_at_once
+            else:
+                # An activity waits for the disk, and nobody else may: the caller's own poll, or a deadline, may have
+                # led to it.
+                awaited = True
         flush_delay = FLUSH_DELAY_SECONDS if urgent and deciding else 0.0
-        # An activity waits for the disk, and nobody else may: the caller's own poll, or a deadline, may have led to it.
-        awaited = any(poll.assigned is not None and poll.assigned[0].kind == ACTIVITY for poll in state.served_polls)
         changes = [*state.registry.changes, *state.outbox]
         if changes:
             state.registry.changes.clear()
@@ -271,8 +275,9 @@ class DurableState:
             else:
                 poll.wake()
         state.served_polls.clear()
-        first = state.next_deadline()
-        earlier = first is not None and (self._sleeping_until is None or first < self._sleeping_until)
+        sleeping_until = self._sleeping_until
+        first = state.next_deadline(before=sleeping_until)
+        earlier = first is not None and (sleeping_until is None or first < sleeping_until)
         if earlier or (self._sleeping_busy and state.open_tasks == 0):
             self._wake.set()
         return ticket, flush_delay

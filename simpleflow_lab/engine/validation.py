@@ -111,7 +111,7 @@ def _integer(least: int | None, greatest: int | None) -> _Check:
 
 def _list(item: str, least: int | None, greatest: int | None) -> _Check:
     def check_list(value: Any, path: str, problems: list[str]) -> None:
-        if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+        if type(value) is not list and (isinstance(value, str | Mapping) or not isinstance(value, Sequence)):
             problems.append(_failed(value, path, "be a list" if value is not None else "not be null"))
             return
         if greatest is not None and len(value) > greatest:
@@ -274,7 +274,7 @@ def with_defaults(
         if value is None:
             value = defaults.get(row.default)
         if value is not None:
-            resolved[row.member] = _copied(value)
+            resolved[row.member] = value if type(value) is str else _copied(value)
         elif row.cause is not None:
             return resolved, row
     return resolved, None
@@ -282,12 +282,17 @@ def with_defaults(
 
 def picked(request: Mapping[str, Any], *members: str) -> dict[str, Any]:
     """Copies of those of these members that the request has."""
-    return {name: _copied(request[name]) for name in members if name in request}
+    found = {}
+    for name in members:
+        value = request.get(name)
+        if type(value) is str:
+            found[name] = value
+        elif name in request:
+            found[name] = _copied(value)
+    return found
 
 
 def _copied(value: Any) -> Any:
-    if type(value) is str:
-        return value
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return dict(value)
     return list(value) if isinstance(value, list | tuple) else value

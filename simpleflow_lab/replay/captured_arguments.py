@@ -12,7 +12,7 @@ from typing import Any
 
 from simpleflow_lab.data.codec import is_registered
 from simpleflow_lab.exceptions import StoreError
-from simpleflow_lab.futures import SCALARS, Future, nested, resolved
+from simpleflow_lab.futures import CONTAINERS, SCALARS, Future, nested, resolved
 from simpleflow_lab.replay.run import ReplayedRun
 
 
@@ -80,7 +80,7 @@ class CapturedArguments:
         if isinstance(value, Future):
             self.futures.append(value)
             return value
-        if is_registered(type(value)):
+        if type(value) not in CONTAINERS and is_registered(type(value)):
             return copy.deepcopy(value)  # a value of the author's own, whatever it derives from
         if isinstance(value, dict):
             return {key: self._copy(item) for key, item in value.items()}

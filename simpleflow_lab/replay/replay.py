@@ -12,7 +12,6 @@ Rule: no I/O, no clock, no chance.
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import dataclasses
 import itertools
@@ -39,6 +38,7 @@ from simpleflow_lab.replay.refused_closes import KeptEvents, continuing_refused_
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
+from simpleflow_lab.swf.event_types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES, MAX_OPEN_CHILDREN
 from simpleflow_lab.workflow import Workflow
@@ -146,7 +146,10 @@ class Replay:
             printed = [] if dry else self._printed_before()
             self._go_back(started_event_id)
         self._run.is_dry = dry
-        with new_output(printed) if printed else contextlib.nullcontext():
+        if printed:
+            with new_output(printed):
+                self._run_to(started_event_id, None)
+        else:
             self._run_to(started_event_id, None)
         room = self._room()
         selection = select(self._run, self._kinds, room=room)
@@ -240,9 +243,10 @@ class Replay:
         is_repeated = self._is_refused and 0 < self._reader.rules_of(started) < SECOND_RULES
         if self._is_refused and not is_repeated:
             self._go_back(started)
-        if is_refused(batch):
+        refused = is_refused(batch)
+        if refused:
             self._hooks_called |= hooks_called_for(batch)
-        if is_repeated or is_refused(batch):
+        if is_repeated or refused:
             self._is_refused = True
             self._not_made.add(started)
             if self._observer is None and self.decided_for < started and self._run.closing is None:
@@ -319,7 +323,7 @@ class Replay:
                 if self._observer is not None:
                     self._observer.recorded_before(event, command)
                 for each in kept.take(event):
-                    self._resolve(each)
+                    self._resolve(each, each.row)
         return found
 
     def _run_to(self, started_event_id: int, batch: DecisionBatch | None) -> None:
@@ -343,7 +347,9 @@ class Replay:
                 continuing_refused(run, self._continuing_refused)
             self._code.prepare()
             for event in seen:
-                self._apply(event)
+                row = EVENT_TYPES.get(event.type, UNKNOWN_EVENT_TYPE)
+                if row.entity != event_types.DECISION_TASK:
+                    self._apply(event, row)
             run.history.advance(started_event_id)
             if run.closing is None:
                 self._code.run()
@@ -352,11 +358,8 @@ class Replay:
                 self._observer.decision_failed(error, pending=len(run.pending))
             raise
 
-    def _apply(self, event: HistoryEvent) -> None:
-        row = event.row
+    def _apply(self, event: HistoryEvent, row: EventType) -> None:
         entity = row.entity
-        if entity == event_types.DECISION_TASK:
-            return
         if entity == event_types.SIGNAL:
             self._kinds.signals.received(event)
         elif entity == event_types.EXECUTION:
@@ -368,11 +371,10 @@ class Replay:
             if entity == event_types.CHILD:
                 self._kinds.signals.child_event(event)
             if self._kept is None or not self._kept.holds(event, row):
-                self._resolve(event)
+                self._resolve(event, row)
 
-    def _resolve(self, event: HistoryEvent) -> None:
+    def _resolve(self, event: HistoryEvent, row: EventType) -> None:
         """Tell the command that this event is about, if there is one."""
-        row = event.row
         command = self._matching.command_of(event, row)
         if command is not None:
             self._kinds.resolve(command, event, row)

@@ -55,9 +55,12 @@ class Hooks:
 
         Raises `InfrastructureError` for whatever the hook raises.
         """
+        methods = self._own[name]
+        if not methods:
+            return None
         try:
             returned = None
-            for method in self._own[name]:
+            for method in methods:
                 returned = getattr(run.workflow, method)(run.history, *args)
             return returned
         except Exception as error:

@@ -112,20 +112,21 @@ class DecisionWatch:
         """`on_slow(task, message)` is called in the thread that watches."""
         self._on_slow = on_slow
         self._running: dict[int, WatchedDecision] = {}
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._idle = False
         self._stopped = False
         self._has_thread = False
 
     def stop(self) -> None:
         """End the thread when no decision is being made any more."""
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._changed.notify()
 
     def hurry(self, decider: WatchedDecider) -> None:
         """Let the decisions of a decider that gives up go on for at most `_GRACE` seconds."""
-        with self._changed:
+        with self._lock:
             for watched in self._running.values():
                 if watched.decider is decider:
                     watched.limit = min(watched.limit, time.monotonic() - watched.began + _GRACE)
@@ -133,7 +134,7 @@ class DecisionWatch:
     def interrupt_slow(self, decider: WatchedDecider, name: str, version: str) -> None:
         """Interrupt the slow decisions of a decider for executions of this type: it has another definition now."""
         kind = {"name": name, "version": version}
-        with self._changed:
+        with self._lock:
             for watched in self._running.values():
                 if watched.decider is decider and watched.slow and watched.task["workflowType"] == kind:
                     watched.interrupt_now()
@@ -156,7 +157,7 @@ class DecisionWatch:
             used=time.process_time(),
             limit=limit,
         )
-        with self._changed:
+        with self._lock:
             self._running[thread] = watched
             if decider.is_giving_up:  # a poll returned just before
                 watched.limit = min(limit, _GRACE)
@@ -170,14 +171,14 @@ class DecisionWatch:
 
     def end(self, watched: WatchedDecision) -> None:
         """Stop watching this decision. Call it in the thread that began it, and again if that call was interrupted."""
-        with self._changed:
+        with self._lock:
             self._running.pop(watched.thread, None)
             if watched.interrupted:
                 _raise_in(watched.thread, None)  # takes back an interrupt that was not delivered
 
     def _watch(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 if not self._running and not self._stopped:
                     self._idle = True
                     self._changed.wait()
@@ -210,7 +211,7 @@ class DecisionWatch:
                 self._limit_slow(watched.decider)
         if lasted < watched.limit:
             return
-        with self._changed:
+        with self._lock:
             if self._running.get(watched.thread) is not watched:
                 return
             watched.interrupted = True
@@ -220,7 +221,7 @@ class DecisionWatch:
             watched.decider.replace_thread(watched)
 
     def _limit_slow(self, decider: WatchedDecider) -> None:
-        with self._changed:
+        with self._lock:
             running = [each for each in self._running.values() if each.decider is decider]
             slow = [each for each in running if each.slow and not each.interrupted]
             if len(slow) > _MOST_SLOW:

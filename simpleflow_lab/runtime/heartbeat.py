@@ -74,20 +74,21 @@ class Heartbeats:
         self._running: dict[str, _TaskHeartbeats] = {}
         self._due: list[tuple[float, int, _TaskHeartbeats]] = []
         self._order = itertools.count()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._stopped = False
         self._threads: list[threading.Thread] = []
 
     @property
     def tasks(self) -> list[RunningTask]:
         """The activity tasks that run, in the order in which they were taken."""
-        with self._changed:
+        with self._lock:
             return [beat.task for beat in self._running.values()]
 
     def begin(self, token: str, task: RunningTask, heartbeat_timeout: str) -> None:
         """Send heartbeats for this task from now on; `heartbeat_timeout` is SWF's text."""
         seconds = interval(heartbeat_timeout, self.longest)
-        with self._changed:
+        with self._lock:
             beat = self._running[token] = _TaskHeartbeats(token=token, task=task, seconds=seconds, due=math.inf)
             self._schedule(beat, time.monotonic() + seconds)
             if len(self._threads) < min(1 + len(self._running) // _TASKS_PER_THREAD, _MAX_THREADS):
@@ -97,7 +98,7 @@ class Heartbeats:
 
     def send_soon(self, token: str) -> None:
         """Send a heartbeat with the activity's latest note soon, but not too often."""
-        with self._changed:
+        with self._lock:
             beat = self._running.get(token)
             if beat is not None:
                 beat.unsent = True
@@ -106,12 +107,12 @@ class Heartbeats:
 
     def end(self, token: str) -> None:
         """Send no more heartbeats for this task: it was answered, or never will be."""
-        with self._changed:
+        with self._lock:
             self._running.pop(token, None)
 
     def stop(self) -> None:
         """Send no more heartbeats for any task."""
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._changed.notify_all()
 
@@ -141,7 +142,7 @@ class Heartbeats:
 
     def _next(self) -> _TaskHeartbeats | None:
         """Wait for the next heartbeat that is due; `None` at the end."""
-        with self._changed:
+        with self._lock:
             while not self._stopped:
                 # Until the first is due, even if its task has ended: most tasks end long before, and wake no thread.
                 wait = self._due[0][0] - time.monotonic() if self._due else None
@@ -166,7 +167,7 @@ class Heartbeats:
             if answer["cancelRequested"] and beat.task.canceled is None:
                 beat.task.cancel("it was asked to cancel")
         except UnknownResourceFault as fault:
-            with self._changed:
+            with self._lock:
                 if self._running.pop(beat.token, None) is None:
                     return  # it was answered meanwhile
             beat.task.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
@@ -174,7 +175,7 @@ class Heartbeats:
         except Exception as error:
             self._repeat(beat, error)
             return
-        with self._changed:
+        with self._lock:
             beat.pauses = None
             next_one = time.monotonic() + beat.seconds
             self._schedule(beat, min(next_one, self._soon(beat)) if beat.unsent else next_one)
@@ -190,5 +191,5 @@ class Heartbeats:
             error,
             exc_info=not isinstance(error, SimpleflowLabError),
         )
-        with self._changed:
+        with self._lock:
             self._schedule(beat, time.monotonic() + pause)

@@ -123,7 +123,8 @@ class SharedStore(DelegatingService):
         self._handed_over: EmbeddedSWF | None = None
         self._held: tuple[EngineClient, EngineClient] | None = None
         self._polls_at: Counter[int] = Counter()
-        self._polls_changed = threading.Condition()
+        self._polls_lock = threading.Lock()
+        self._polls_changed = threading.Condition(self._polls_lock)
         self.session = ProcessSession(self, hold=self._hold_session, tell=lambda text: self._tell(text))
         """The client session of this process."""
         process_session.attach(self, self.session)
@@ -277,7 +278,7 @@ class SharedStore(DelegatingService):
     def _poll_at(self, engine: WatchableService, operation: str, request: Mapping[str, Any]) -> Answer:
         """Poll, and note the task that was given, so that the next owner is told of it."""
         polled = id(engine)
-        with self._polls_changed:
+        with self._polls_lock:
             self._polls_at[polled] += 1
         try:
             with self.session.polling() as number:
@@ -290,7 +291,7 @@ class SharedStore(DelegatingService):
                     self.session.took(token)
             return answer
         finally:
-            with self._polls_changed:
+            with self._polls_lock:
                 self._polls_at[polled] -= 1
                 if not self._polls_at[polled]:
                     del self._polls_at[polled]
@@ -298,7 +299,7 @@ class SharedStore(DelegatingService):
 
     def _wait_for_polls(self, dead: WatchableService) -> None:
         """Wait until the polls at an owner that is gone have ended: the response to one may have come in time."""
-        with self._polls_changed:
+        with self._polls_lock:
             self._polls_changed.wait_for(lambda: not self._polls_at[id(dead)], LAST_RESPONSES_SECONDS)
 
     def now(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, NoReturn, ParamSpec
 
 from simpleflow_lab.service.protocol import Answer, SWFService
 
@@ -24,16 +24,16 @@ def _delegated(
 
     @functools.wraps(operation)
     def delegate(self: DelegatingService, /, *args: P.args, **request: P.kwargs) -> Answer:
-        refuse_positional(operation, args)
+        if args:
+            refuse_positional(operation)
         return self.call(name, request)
 
     return delegate
 
 
-def refuse_positional(operation: Callable[..., Answer], args: tuple[object, ...]) -> None:
+def refuse_positional(operation: Callable[..., Answer]) -> NoReturn:
     """Raise `TypeError` for positional arguments: like boto3's, the operations take keyword arguments only."""
-    if args:
-        raise TypeError(f"{operation.__name__}() only accepts keyword arguments")
+    raise TypeError(f"{operation.__name__}() only accepts keyword arguments")
 
 
 def call_operation(service: SWFService, operation: str, request: Mapping[str, Any]) -> Answer:

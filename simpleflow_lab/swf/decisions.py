@@ -9,6 +9,7 @@ Rule: which members a decision has is read from the tables of `swf.shapes`.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ CLOSING_DECISIONS: Final = frozenset(
 """Decisions that close the execution; such a one must be the last of its list."""
 
 
+@functools.cache  # for there are 13 types
 def attributes_key(decision_type: str) -> str:
     """The member that holds a decision's attributes."""
     return f"{decision_type[0].lower()}{decision_type[1:]}DecisionAttributes"

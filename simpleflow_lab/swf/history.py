@@ -17,7 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self, overload
 
 from simpleflow_lab.exceptions import HistoryError
-from simpleflow_lab.swf.event_types import CLOSE_STATUS, EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType, attributes_key
+from simpleflow_lab.swf.event_types import (
+    ATTRIBUTES_KEYS,
+    CLOSE_STATUS,
+    EVENT_TYPES,
+    UNKNOWN_EVENT_TYPE,
+    EventType,
+    attributes_key,
+)
 
 MAX_FILE_BYTES: Final = 50 * 1024 * 1024
 """A larger file is not the history of one execution: SWF ends an execution at 25,000 events."""
@@ -67,7 +74,8 @@ class HistoryEvent(NamedTuple):
 def event_from_wire(wire: Mapping[str, Any]) -> HistoryEvent:
     """The event in boto3's form. Nothing is validated: it comes from a service, not from a file."""
     kind = wire["eventType"]
-    return HistoryEvent(wire["eventId"], kind, wire["eventTimestamp"], wire.get(attributes_key(kind)) or {})
+    key = ATTRIBUTES_KEYS.get(kind) or attributes_key(kind)
+    return HistoryEvent(wire["eventId"], kind, wire["eventTimestamp"], wire.get(key) or {})
 
 
 class History(Sequence[HistoryEvent]):

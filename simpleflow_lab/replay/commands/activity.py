@@ -103,10 +103,9 @@ class Activities(AttemptedTasks):
         return future
 
     def _priority_of(self, task: ActivityTask) -> int | str | None:
-        own = (task.task_priority, task.activity.task_priority)
-        workflow = self._run.workflow
-        if workflow is None or any(has_priority(candidate) for candidate in own):
-            priority = priority_of(*own)
+        own, activity, workflow = task.task_priority, task.activity.task_priority, self._run.workflow
+        if workflow is None or has_priority(own) or has_priority(activity):
+            priority = priority_of(own, activity)
         else:
             priority = priority_of(workflow.task_priority)
         if priority is not None:
