@@ -1,7 +1,7 @@
 """Signals: an approval that must come in time, and a queue of things to do.
 
     simpleflow workflow.start --local --detach --workflow-id press examples.signals.Purchase --input '["a press"]'
-    simpleflow workflow.signal approve press --input '"Ada"'
+    simpleflow workflow.signal press approve --input '"Ada"'
     simpleflow resume --module examples.signals press
 
 A detached execution stands still until it is resumed; a signal waits for it. With nobody to sign, three days pass:
@@ -11,9 +11,9 @@ A detached execution stands still until it is resumed; a signal waits for it. Wi
 `Till` takes each signal of one name once, in the order they came, until somebody pays:
 
     simpleflow workflow.start --local --detach --workflow-id till examples.signals.Till
-    simpleflow workflow.signal scan till --input '["tea", 4]'
-    simpleflow workflow.signal scan till --input '["milk", 2]'
-    simpleflow workflow.signal pay till --input '"cash"'
+    simpleflow workflow.signal till scan --input '["tea", 4]'
+    simpleflow workflow.signal till scan --input '["milk", 2]'
+    simpleflow workflow.signal till pay --input '"cash"'
     simpleflow resume --module examples.signals till
 """
 

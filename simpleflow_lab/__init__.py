@@ -6,37 +6,42 @@
         execution = lab.start(BasicWorkflow, 1, t=0)
         execution.result(timeout=30)
 
-Importing it loads no boto3, pandas, plotly or ipywidgets, and configures no logging.
+Importing it loads nothing else: each name is imported when it is asked for. It configures no logging.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
-from simpleflow_lab import (
-    activity,
-    canvas,
-    constants,
-    exceptions,
-    futures,
-    log,
-    marker,
-    signal,
-    swf,
-    task,
-    upstream,
-    workflow,
-)
-from simpleflow_lab.activity import Activity
-from simpleflow_lab.canvas import Chain, FuncGroup, Group
-from simpleflow_lab.execution import Execution, RecordedExecution, open_history
-from simpleflow_lab.futures import Future
-from simpleflow_lab.lab import Lab
-from simpleflow_lab.log import logger
-from simpleflow_lab.replay.task_records import HistoryWithRecords as History
-from simpleflow_lab.retry import Retry
-from simpleflow_lab.signal import WaitForSignal
-from simpleflow_lab.workflow import Workflow
+from simpleflow_lab import upstream
+
+if TYPE_CHECKING:
+    from simpleflow_lab import (
+        activity,
+        canvas,
+        constants,
+        exceptions,
+        futures,
+        log,
+        marker,
+        signal,
+        swf,
+        task,
+        workflow,
+    )
+    from simpleflow_lab.activity import Activity
+    from simpleflow_lab.canvas import Chain, FuncGroup, Group
+    from simpleflow_lab.execution import Execution, RecordedExecution, open_history
+    from simpleflow_lab.futures import Future
+    from simpleflow_lab.lab import Lab
+    from simpleflow_lab.log import logger
+    from simpleflow_lab.replay.task_records import HistoryWithRecords as History
+    from simpleflow_lab.retry import Retry
+    from simpleflow_lab.signal import WaitForSignal
+    from simpleflow_lab.workflow import Workflow
 
 upstream.install()
 
@@ -70,6 +75,51 @@ __all__ = [
     "task",
     "workflow",
 ]
+
+_DEFINED_IN: Final[Mapping[str, str]] = {
+    "Activity": "activity.Activity",
+    "Chain": "canvas.Chain",
+    "Execution": "execution.Execution",
+    "FuncGroup": "canvas.FuncGroup",
+    "Future": "futures.Future",
+    "Group": "canvas.Group",
+    "History": "replay.task_records.HistoryWithRecords",
+    "Lab": "lab.Lab",
+    "RecordedExecution": "execution.RecordedExecution",
+    "Retry": "retry.Retry",
+    "WaitForSignal": "signal.WaitForSignal",
+    "Workflow": "workflow.Workflow",
+    "logger": "log.logger",
+    "open_history": "execution.open_history",
+}
+"""The module and name of what the package gives beside its modules. Type checkers read the imports above."""
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the package, or a module of it, imported when it is asked for the first time."""
+    if name in _DEFINED_IN:
+        module, _, original = _DEFINED_IN[name].rpartition(".")
+        found = getattr(importlib.import_module(f"{__name__}.{module}"), original)
+    else:
+        found = None if name.startswith("_") else _module(f"{__name__}.{name}")
+        if found is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def _module(path: str) -> ModuleType | None:
+    """A module of this package, imported; `None` if there is none. Whatever is wrong inside it is raised."""
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name == path:
+            return None
+        raise
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -71,12 +71,12 @@ for _ in release.watch(timeout=30):  # comes back whenever something has happene
 release.describe()["latestExecutionContext"]
 
 # %% [markdown]
-# The person answers from another cell, another kernel, or a shell: `simpleflow workflow.signal approve week-47`. The
+# The person answers from another cell, another kernel, or a shell: `simpleflow workflow.signal week-47 approve`. The
 # input is JSON, so a text has quotes of its own.
 
 # %%
 time.sleep(1)  # the person reads the figures
-# %simpleflow workflow.signal approve week-47 --input '"Ada"'
+# %simpleflow workflow.signal week-47 approve --input '"Ada"'
 
 # %%
 release.result()

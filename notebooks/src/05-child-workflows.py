@@ -255,7 +255,7 @@ exchange.result()
 # %% [markdown]
 # To one child, send it by its id: `self.signal("rate", 2, workflow_id="west-wednesday", propagate=False)`. The future
 # of a signal has an exception if no such execution is open; a child is, once it has started. From a cell it is
-# `%simpleflow workflow.signal rate west-wednesday --input 2`.
+# `%simpleflow workflow.signal west-wednesday rate --input 2`.
 #
 # ## How do I run for ever?
 #

@@ -4,7 +4,8 @@
 code   meaning
 =====  ===========================================================================================================
 0      done
-1      the execution failed, or its decision is blocked: the task, its error and its traceback are on stderr
+1      the execution failed, or its decision is blocked: the task, its error and its traceback are on stderr;
+       an activity that was run again failed, code decides otherwise than a history, or `doctor` found a problem
 2      what was typed can't be done as typed: one line on stderr says why, and nothing was changed
 130    interrupted (Ctrl-C): the execution stays open and is resumed with `simpleflow resume`
 =====  ===========================================================================================================

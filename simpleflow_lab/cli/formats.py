@@ -10,7 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.views.listings import Kind, Listing, json_text, plain
@@ -29,9 +31,33 @@ _COLORS: Final[Mapping[str, str]] = {
 """The terminal's color of each state in a column of states."""
 
 
-def render(listing: Listing, format: str, *, header: bool = False, color: bool = False, raw: bool = False) -> str:
-    """A listing as text, without the end of its last line. `format` is one of the command table's `FORMATS`."""
-    return _FORMATS[format](listing, header, color, raw)
+@dataclass(frozen=True, kw_only=True)
+class _Style:
+    """How a listing is written."""
+
+    header: bool
+    color: bool
+    raw: bool
+    width: int | None
+
+
+def render(
+    listing: Listing,
+    format: str,
+    *,
+    header: bool | None = None,
+    color: bool = False,
+    raw: bool = False,
+    width: int | None = None,
+) -> str:
+    """A listing as text, without the end of its last line. `format` is one of `output_options.FORMATS`.
+
+    Without `header`, formats for programs have the titles of columns: CSV and TSV a first line, JSON objects. `width`
+    is that of the terminal: a table with titles is written into one, and long cells are cut to its width.
+    """
+    if header is None:
+        header = format in _FOR_PROGRAMS or width is not None
+    return _FORMATS[format](listing, _Style(header=header, color=color, raw=raw, width=width))
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:
@@ -44,7 +70,7 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 
 def _exact(kind: Kind, value: Any, raw: bool) -> str:
     """A cell for programs. A number stays a number: a minus sign begins no formula."""
-    if value is None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, int | float):
         return str(value)
@@ -60,8 +86,9 @@ def _value(kind: Kind, value: Any) -> Any:
 # -- formats -----------------------------------------------------------------------------------------------------------
 
 
-def _tabular(listing: Listing, header: bool, color: bool, raw: bool) -> str:
-    return text_table(listing, header=header, raw=raw, paint=_painted if color else None)
+def _tabular(listing: Listing, style: _Style) -> str:
+    paint = _painted if style.color else None
+    return text_table(listing, header=style.header, raw=style.raw, paint=paint, width=style.width)
 
 
 def _painted(state: str, text: str) -> str:
@@ -69,25 +96,25 @@ def _painted(state: str, text: str) -> str:
     return text if found is None else f"\x1b[{found}m{text}\x1b[0m"
 
 
-def _human(listing: Listing, header: bool, color: bool, raw: bool) -> str:
+def _human(listing: Listing, style: _Style) -> str:
     width = max(len(title) for title in listing.columns)
     return "\n\n".join(
         "\n".join(
-            f"{title:<{width}}  {shown_cell(kind, value, raw)}".rstrip()
+            f"{title:<{width}}  {shown_cell(kind, value, style.raw)}".rstrip()
             for (title, kind), value in zip(listing.columns.items(), row, strict=True)
         )
         for row in listing.rows
     )
 
 
-def _separated(delimiter: str) -> Callable[[Listing, bool, bool, bool], str]:
-    def render_separated(listing: Listing, header: bool, color: bool, raw: bool) -> str:
+def _separated(delimiter: str) -> Callable[[Listing, _Style], str]:
+    def render_separated(listing: Listing, style: _Style) -> str:
         text = io.StringIO()
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-        if header:
+        if style.header:
             writer.writerow(listing.headers)
         writer.writerows(
-            [_exact(kind, value, raw) for kind, value in zip(listing.columns.values(), row, strict=True)]
+            [_exact(kind, value, style.raw) for kind, value in zip(listing.columns.values(), row, strict=True)]
             for row in listing.rows
         )
         return text.getvalue().removesuffix("\n")
@@ -95,18 +122,19 @@ def _separated(delimiter: str) -> Callable[[Listing, bool, bool, bool], str]:
     return render_separated
 
 
-def _json(indent: int | None) -> Callable[[Listing, bool, bool, bool], str]:
-    def render_json(listing: Listing, header: bool, color: bool, raw: bool) -> str:
+def _json(indent: int | None) -> Callable[[Listing, _Style], str]:
+    def render_json(listing: Listing, style: _Style) -> str:
         rows = [
             {title: _value(kind, value) for (title, kind), value in zip(listing.columns.items(), row, strict=True)}
             for row in listing.rows
         ]
-        return as_json(rows if header else [list(row.values()) for row in rows], indent=indent)
+        return as_json(rows if style.header else [list(row.values()) for row in rows], indent=indent)
 
     return render_json
 
 
-_FORMATS: Final[Mapping[str, Callable[[Listing, bool, bool, bool], str]]] = {
+_FOR_PROGRAMS: Final = ("csv", "tsv", "json", "prettyjson")
+_FORMATS: Final[Mapping[str, Callable[[Listing, _Style], str]]] = {
     "tabular": _tabular,
     "human": _human,
     "csv": _separated(","),

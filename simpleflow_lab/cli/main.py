@@ -8,11 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
+import time
 from collections.abc import Sequence
-from typing import Any, Final
-
-from click.shell_completion import shell_complete
+from typing import Any
 
 from simpleflow_lab import settings
 from simpleflow_lab.cli import progress
@@ -21,25 +19,23 @@ from simpleflow_lab.cli.messages import one_line, report, resume_command
 from simpleflow_lab.cli.renderers import show
 from simpleflow_lab.commands.command_table import run, table
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.commands.shell_scripts import COMPLETE_VARIABLE
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError
-from simpleflow_lab.execution import Execution
-
-_COMPLETE: Final = "_SIMPLEFLOW_COMPLETE"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; gives the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if _COMPLETE in os.environ:
-        return shell_complete(table, {}, "simpleflow", _COMPLETE, os.environ[_COMPLETE])
+    if COMPLETE_VARIABLE in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(table, {}, "simpleflow", COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE])
     _prepare_streams()
     session = Session(watch=progress.watch, tell=report)
     try:
         _import_from_here()
         _configure_logging()
-        code = show(run(words, session), session)
-        sys.stdout.flush()
-        return code
+        return _run(words, session)
     except KeyboardInterrupt:
         report(_interrupted(session))
         return ExitCode.INTERRUPTED
@@ -53,6 +49,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, debug="--debug" in words, code=ExitCode.FAILED)
     finally:
         session.close()
+
+
+def _run(words: Sequence[str], session: Session) -> int:
+    code = show(run(words, session), session)
+    sys.stdout.flush()
+    try:
+        while session.output.watch is not None:
+            time.sleep(session.output.watch)
+            record = run(words, session)
+            if sys.stdout.isatty():
+                sys.stdout.write("\x1b[H\x1b[2J")
+            code = show(record, session)
+            sys.stdout.flush()
+    except KeyboardInterrupt:  # the way to end it
+        if session.output.watch is None:
+            raise
+    return code
 
 
 # -- before ------------------------------------------------------------------------------------------------------------
@@ -109,6 +122,8 @@ def _configure_logging() -> None:
 
 def _fail(error: Exception, *, debug: bool, code: ExitCode) -> ExitCode:
     if debug:
+        import traceback
+
         traceback.print_exception(error, file=sys.stderr)
     elif isinstance(error, SimpleflowLabError):
         report(one_line(error))
@@ -118,6 +133,8 @@ def _fail(error: Exception, *, debug: bool, code: ExitCode) -> ExitCode:
 
 
 def _interrupted(session: Session) -> str:
+    from simpleflow_lab.execution import Execution
+
     execution = session.last
     if not isinstance(execution, Execution):
         return "interrupted"

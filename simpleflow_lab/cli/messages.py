@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab import settings
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.execution import Execution
 from simpleflow_lab.views.text_tables import visible_lines
+
+if TYPE_CHECKING:
+    from simpleflow_lab.execution import Execution
 
 _MAX_LINE: Final = 400
 """Characters of an error in one line."""

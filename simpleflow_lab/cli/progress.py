@@ -11,15 +11,17 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from simpleflow_lab.execution import Execution, Progress
 from simpleflow_lab.views.formatting import count, duration, share, shortened
 from simpleflow_lab.views.text_tables import visible
 
+if TYPE_CHECKING:
+    from simpleflow_lab.execution import Execution, Progress
+
 _INTERVAL: Final = 0.15
 """The least seconds between two drawings."""
-_QUIET_SECONDS: Final = 5.0
+_QUIET_SECONDS: Final = 1.5
 """Without a terminal, how long an execution is waited for before it is said why nothing goes on."""
 _SHARE: Final = 20
 """Drawing may take one part in so many of the time: folding a long history is work."""

@@ -9,31 +9,39 @@ import contextlib
 import functools
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
+from simpleflow_lab.commands.doctor import Diagnosis
 from simpleflow_lab.commands.engine import EngineStarted
 from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
+from simpleflow_lab.commands.offline_replay import Replayed
+from simpleflow_lab.commands.one_task import Rerun
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
+from simpleflow_lab.commands.requests import RequestSent
 from simpleflow_lab.commands.session import Output, Session
-from simpleflow_lab.commands.workflow import Outcome, RequestSent, Resumed
+from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import UsageError, WorkflowNotRegisteredError
-from simpleflow_lab.execution import Execution
 from simpleflow_lab.views.formatting import count
-from simpleflow_lab.views.history_fold import attempts_of
 from simpleflow_lab.views.listings import Listing
-from simpleflow_lab.views.text_tables import visible
+from simpleflow_lab.views.text_tables import visible, visible_json
+
+if TYPE_CHECKING:
+    from simpleflow_lab.execution import Execution
 
 _MAX_UNHANDLED: Final = 5
+"""Unhandled failures that a warning names."""
+_MAX_FRAMES: Final = 20
+"""The innermost lines of a traceback that are shown."""
 SIGNAL_SECONDS: Final = 0.2
 """How often the main thread looks for signals."""
-"""Unhandled failures that a warning names."""
 _JSON: Final = ("json", "prettyjson")
 
 
@@ -74,7 +82,9 @@ def _show_message(record: Record, session: Session) -> ExitCode:
 
 
 def _print(listing: Listing, output: Output) -> None:
-    text = render(listing, output.format, header=output.header, color=_colored(output), raw=output.raw)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    shaped = output.shape.of(listing)
+    text = render(shaped, output.format, header=output.header, color=_colored(output), raw=output.raw, width=width)
     if text or output.format in _JSON:
         print(text)
 
@@ -93,7 +103,7 @@ def _show_history(record: ExecutionHistory, session: Session) -> ExitCode:
     if record.file is not None:
         print(visible(str(record.file)))
     elif record.form != "events" or session.output.format in _JSON:
-        print(record.text)
+        print(record.text if session.output.raw else visible_json(record.text))
     else:
         _print(record.listing(), session.output)
     return ExitCode.DONE
@@ -124,6 +134,7 @@ def _show_gantt(record: ExecutionGantt, session: Session) -> ExitCode:
 
 @show.register
 def _show_outcome(record: Outcome, session: Session) -> ExitCode:
+    _show_message(record, session)
     return _show_outcomes([record], record, session.output)
 
 
@@ -165,6 +176,8 @@ def _report_errors(outcome: Outcome) -> ExitCode:
 
 
 def _warn_of_unhandled_failures(execution: Execution) -> None:
+    from simpleflow_lab.views.history_fold import attempts_of
+
     unhandled = [attempt for attempt in attempts_of(execution.history()) if attempt.unhandled]
     if not unhandled:
         return
@@ -183,6 +196,35 @@ def _show_request(record: RequestSent, session: Session) -> ExitCode:
     if record.execution.status == "OPEN":
         report(f"it goes on where it stood: {resume_command(session, record.execution)}")
     return ExitCode.DONE
+
+
+# -- code that ran here ------------------------------------------------------------------------------------------------
+
+
+@show.register
+def _show_rerun(record: Rerun, session: Session) -> ExitCode:
+    """Print the result of an activity, or report its error with the lines of its own traceback."""
+    import traceback
+
+    sys.stdout.flush()
+    if record.error is None:
+        print(as_json(record.result))
+        return ExitCode.DONE
+    frames = traceback.TracebackException.from_exception(record.error, limit=-_MAX_FRAMES)
+    report("".join(frames.format()).rstrip())
+    return ExitCode.FAILED
+
+
+@show.register
+def _show_replayed(record: Replayed, session: Session) -> ExitCode:
+    _show_listing(record, session)
+    return ExitCode.DONE if record.error is None else ExitCode.FAILED
+
+
+@show.register
+def _show_diagnosis(record: Diagnosis, session: Session) -> ExitCode:
+    _show_listing(record, session)
+    return ExitCode.FAILED if record.has_problem else ExitCode.DONE
 
 
 # -- the engine --------------------------------------------------------------------------------------------------------

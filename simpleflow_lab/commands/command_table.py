@@ -13,17 +13,26 @@ from typing import Any, Final
 
 import click
 
-from simpleflow_lab import settings
-from simpleflow_lab.commands import engine, environment, inspection, workflow
+from simpleflow_lab.commands import (
+    backlog,
+    doctor,
+    domains,
+    engine,
+    environment,
+    executions,
+    inspection,
+    offline_replay,
+    one_task,
+    requests,
+    shell_scripts,
+    workflow,
+)
 from simpleflow_lab.commands.imports import import_module
+from simpleflow_lab.commands.output_options import default_output, options, take, with_output_options
 from simpleflow_lab.commands.parameters import Word
 from simpleflow_lab.commands.records import Record, TextRecord
-from simpleflow_lab.commands.session import Output, Session
+from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
-
-FORMATS: Final = ("tabular", "human", "csv", "tsv", "json", "prettyjson")
-"""The formats in which the shell prints listings."""
-
 
 # -- --help and --version ----------------------------------------------------------------------------------------------
 
@@ -79,17 +88,33 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 
 
 class _Table(click.Group):
-    """The group of all commands. Its error on an unknown command names those that are spelled like it."""
+    """The group of all commands. `workflow list` means `workflow.list`, and an unknown command is told in a line."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command as click does. Raises `UsageError` for an unknown one."""
+        args = self.joined(ctx, args)
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             raise UsageError(
                 _unknown("command", args[0], self.list_commands(ctx), f"{ctx.info_name} --help lists them")
             )
         return super().resolve_command(ctx, args)
+
+    def joined(self, ctx: click.Context, words: list[str]) -> list[str]:
+        """The words of a command line, with `workflow list` as `workflow.list`.
+
+        Raises `UsageError` for a noun alone, with the commands that it has.
+        """
+        noun, *rest = words
+        of_noun = [name for name in self.list_commands(ctx) if name.startswith(f"{noun}.")]
+        if not of_noun or self.get_command(ctx, noun) is not None or ctx.resilient_parsing:
+            return words
+        if rest and f"{noun}.{rest[0]}" in of_noun:
+            return [f"{noun}.{rest[0]}", *rest[1:]]
+        if rest and not rest[0].startswith("-"):
+            raise UsageError(_unknown("command", f"{noun} {rest[0]}", of_noun, f"there are {', '.join(of_noun)}"))
+        raise UsageError(f"which command of {noun}? there are {', '.join(of_noun)}")
 
 
 @click.group(
@@ -106,17 +131,6 @@ class _Table(click.Group):
 )
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it first; may be repeated.")
 @click.option(
-    "--format",
-    "format",
-    type=click.Choice(FORMATS),
-    default=lambda: settings.read("format") or FORMATS[0],
-    help=f"How tables and results are printed.  [env var: SIMPLEFLOW_FORMAT; default: {FORMATS[0]}]",
-)
-@click.option("--header/--no-header", default=False, help="Show the titles of columns.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
-@click.option("--raw", is_flag=True, help="Print values as they are, control characters and CSV formulas included.")
-@click.option("--debug", is_flag=True, help="Show errors with their Python traceback.")
-@click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
 @click.pass_context
@@ -124,7 +138,8 @@ def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **
     """Distributed dataflow as Python workflows, on an embedded Amazon SWF."""
     session: Session = ctx.obj
     session.store = store
-    session.output = Output(**output)
+    session.output = default_output()
+    take(session, output)
     for module in modules:
         import_module(module)
         session.remember_module(module)
@@ -132,22 +147,49 @@ def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **
 
 
 @click.command("help")
-@click.argument("command", required=False)
+@click.argument("words", nargs=-1, metavar="[COMMAND]")
 @click.pass_context
-def help_command(ctx: click.Context, command: str | None) -> Help:
+def help_command(ctx: click.Context, words: tuple[str, ...]) -> Help:
     """List the commands, or show the help of a COMMAND."""
     parent = ctx.parent
     assert parent is not None
-    if command is None:
+    if not words:
         return Help(help=parent.get_help())
+    command, *more = table.joined(parent, list(words)) if len(words) > 1 else words
+    if more:
+        raise UsageError(f"help is about one command, not {len(words)}: {' '.join(words)}")
     found = table.get_command(parent, command)
     if found is None:
         raise UsageError(_unknown("command", command, table.list_commands(parent), "help alone lists them"))
     return Help(help=found.get_help(click.Context(found, info_name=command, parent=parent)))
 
 
+READING: Final = (
+    *executions.COMMANDS,
+    *inspection.COMMANDS,
+    *one_task.READING,
+    *backlog.COMMANDS,
+    *domains.READING,
+    *environment.COMMANDS,
+    *doctor.COMMANDS,
+)
+"""Commands that only read: they can be watched."""
+ACTING: Final = (
+    *workflow.COMMANDS,
+    *requests.COMMANDS,
+    *one_task.ACTING,
+    *domains.ACTING,
+    *offline_replay.COMMANDS,
+    *engine.COMMANDS,
+    *shell_scripts.COMMANDS,
+    help_command,
+)
+"""The others."""
+
+table.params[2:2] = options()
 table.params.append(_help_option())
-for _command in (*workflow.COMMANDS, *inspection.COMMANDS, *engine.COMMANDS, *environment.COMMANDS, help_command):
+for _command in (*READING, *ACTING):
+    with_output_options(_command, watch=_command in READING)
     _command.add_help_option = False
     _command.params.append(_help_option())
     table.add_command(_command)
@@ -184,7 +226,10 @@ def _in_one_line(error: click.ClickException) -> str:
         name = error.option_name
         if command is not table and name in _options_of(table):
             return f"{of}{name} goes before the command, as in: simpleflow {name} … {command.name} …"
-        return of + _unknown("option", name, _options_of(command), f"help {command.name or ''} lists them")
+        otherwise = f"help {command.name} lists them" if command is not table else "help lists them"
+        takes_id = any(isinstance(each.type, Word) and each.type.name == "execution" for each in command.params)
+        dashes = "; an id that begins with - goes after --" if takes_id else ""
+        return of + _unknown("option", name, _options_of(command), otherwise) + dashes
     return of + " ".join(error.format_message().split())
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,6 +63,9 @@ def version() -> str:
 
 
 def _versions() -> dict[str, str]:
+    import importlib.metadata
+    import platform
+
     versions = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:

@@ -10,7 +10,6 @@ import inspect
 from typing import Any
 
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.lab import find_workflow
 
 
 def import_module(name: str) -> Any:
@@ -29,6 +28,8 @@ def import_module(name: str) -> Any:
 
 def workflow_named(name: str) -> Any:
     """A workflow class: one that is defined in this process, or `module.Class`, imported. Raises `UsageError`."""
+    from simpleflow_lab.lab import find_workflow
+
     try:
         return find_workflow(name)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""Commands that read: the executions of a store, one of them, or a history in a file. None of them runs a workflow."""
+"""Commands that read one execution, of a store or from a file. None of them runs a workflow."""
 
 from __future__ import annotations
 
@@ -7,101 +7,21 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
 from simpleflow_lab.commands.files import write_file
-from simpleflow_lab.commands.parameters import (
-    Function,
-    Number,
-    Target,
-    Word,
-    one_domain,
-    target_or_file_parameters,
-    target_parameters,
-)
+from simpleflow_lab.commands.parameters import Function, Target, target_or_file_parameters, target_parameters
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import HistoryError, UsageError
-from simpleflow_lab.execution import Execution, RecordedExecution, open_history
-from simpleflow_lab.views import listings
-from simpleflow_lab.views.listings import Listing
+from simpleflow_lab.views.listings import Listing, json_text
 
-AnyExecution = Execution | RecordedExecution
+if TYPE_CHECKING:
+    from simpleflow_lab.execution import Execution, RecordedExecution
 
-# -- the executions of a store -----------------------------------------------------------------------------------------
-
-DEFAULT_DAYS: Final = 30
-"""`workflow.list` shows the executions that were started in so many days."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Executions(ListingRecord):
-    """`workflow.list`."""
-
-    domain: str
-    """The domain of the executions."""
-    infos: tuple[Mapping[str, Any], ...]
-    """SWF's `executionInfos`, latest first."""
-    waits: Mapping[str, str]
-    """What open ones wait for, in a few words, by run id."""
-
-    def listing(self) -> Listing:
-        """One row per execution."""
-        return listings.workflow_list(self.infos, self.waits)
-
-
-@click.command("workflow.list")
-@click.argument("domain", required=False, type=Word("domain"))
-@click.option(
-    "--domain",
-    "named",
-    type=Word("domain"),
-    metavar="DOMAIN",
-    help="The same.  [env var: SWF_DOMAIN; default: lab]",
-)
-@click.option("-s", "--status", type=click.Choice(["open", "closed", "all"]), default="all", show_default=True)
-@click.option(
-    "-d",
-    "--started-since",
-    "days",
-    type=Number(min=0, max=36_500),
-    default=DEFAULT_DAYS,
-    show_default=True,
-    metavar="DAYS",
-    help="List executions started in the last DAYS.",
-)
-@click.pass_obj
-def list_executions(session: Session, domain: str | None, named: str | None, status: str, days: float) -> Executions:
-    """The executions of a domain, latest first."""
-    found = session.known_domain(one_domain(domain, named))
-    since = session.lab().now() - datetime.timedelta(days=days)
-    infos = [
-        info
-        for info in session.lab().execution_infos(open_only=status == "open", domain=found)
-        if info["startTimestamp"] >= since and not (status == "closed" and "closeStatus" not in info)
-    ]
-    return Executions(domain=found, infos=tuple(infos), waits=_waits(session, found, infos))
-
-
-MAX_WAITS: Final = 100
-"""`workflow.list` says of so many open executions what they wait for, the latest."""
-
-
-def _waits(session: Session, domain: str | None, infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    ids = [info["execution"] for info in infos if "closeStatus" not in info][:MAX_WAITS]
-    waits = {}
-    for each in ids:
-        try:
-            execution = session.lab().execution(each["workflowId"], each["runId"], domain=domain)
-            waits[each["runId"]] = execution.waits_in_short()
-        except UsageError:  # it has closed and was deleted meanwhile
-            continue
-    return {run_id: words for run_id, words in waits.items() if words}
-
-
-# -- one execution -----------------------------------------------------------------------------------------------------
+AnyExecution: TypeAlias = "Execution | RecordedExecution"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +33,8 @@ class Inspection:
 
     def _until(self) -> datetime.datetime | None:
         """The time up to which an open execution has lasted; `None` for the time of its last event."""
+        from simpleflow_lab.execution import Execution
+
         return self.execution.now() if isinstance(self.execution, Execution) else None
 
 
@@ -133,7 +55,9 @@ class ExecutionInfo(Inspection, ListingRecord):
         return (row, self.waits) if self.waits.rows else (row,)
 
     def _listing(self, waits: Sequence[tuple[Any, ...]]) -> Listing:
-        return listings.workflow_info(
+        from simpleflow_lab.views.workflow_listings import workflow_info
+
+        return workflow_info(
             self.execution.history(),
             domain=self.execution.domain,
             workflow_id=self.execution.workflow_id,
@@ -152,7 +76,9 @@ class ExecutionTasks(Inspection, ListingRecord):
 
     def listing(self) -> Listing:
         """One row per task."""
-        return listings.workflow_tasks(self.execution.history(), self.nb_tasks)
+        from simpleflow_lab.views.workflow_listings import workflow_tasks
+
+        return workflow_tasks(self.execution.history(), self.nb_tasks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,25 +90,31 @@ class ExecutionProfile(Inspection, ListingRecord):
 
     def listing(self) -> Listing:
         """One row per attempt."""
-        return listings.workflow_profile(self.execution.history(), self.nb_tasks, until=self._until())
+        from simpleflow_lab.views.workflow_listings import workflow_profile
+
+        return workflow_profile(self.execution.history(), self.nb_tasks, until=self._until())
 
 
 def _nb_tasks(function: Function) -> Function:
     return click.option("-n", "--nb-tasks", type=click.IntRange(min=1), help="Show at most this many tasks.")(function)
 
 
-def _execution(session: Session, target: Target) -> AnyExecution:
-    """The execution of the target: of a file, of the store, or the last one."""
+def execution_of(session: Session, target: Target, *, other: str | None = None) -> AnyExecution:
+    """The execution of the target: of a file, of the store, or the last one. `other` is as in `Session.execution`."""
+    from simpleflow_lab.execution import RecordedExecution
+
     if target.file is not None:
         if target.words:
             raise UsageError("an execution of the store and --file: give one of them")
         return _opened(target.file)
     if not target.words and isinstance(session.last, RecordedExecution):
         return session.last
-    return session.execution(target)
+    return session.execution(target, other=other)
 
 
 def _opened(file: str) -> RecordedExecution:
+    from simpleflow_lab.execution import open_history
+
     try:
         return open_history(file)
     except (HistoryError, ValueError) as error:
@@ -194,7 +126,7 @@ def _opened(file: str) -> RecordedExecution:
 @click.pass_obj
 def info(session: Session, target: Target) -> ExecutionInfo:
     """What an execution is: its workflow, ids, tags, time and input; of an open one, what it waits for."""
-    execution = _execution(session, target)
+    execution = execution_of(session, target)
     return ExecutionInfo(execution=execution, waits=execution.waiting_for().listing())
 
 
@@ -204,7 +136,7 @@ def info(session: Session, target: Target) -> ExecutionInfo:
 @click.pass_obj
 def tasks(session: Session, target: Target, nb_tasks: int | None) -> ExecutionTasks:
     """The tasks of an execution and their last state, latest first."""
-    return ExecutionTasks(execution=_execution(session, target), nb_tasks=nb_tasks)
+    return ExecutionTasks(execution=execution_of(session, target), nb_tasks=nb_tasks)
 
 
 @click.command("workflow.profile")
@@ -213,7 +145,7 @@ def tasks(session: Session, target: Target, nb_tasks: int | None) -> ExecutionTa
 @click.pass_obj
 def profile(session: Session, target: Target, nb_tasks: int | None) -> ExecutionProfile:
     """Where the time of an execution went: its tasks by the time they ran."""
-    return ExecutionProfile(execution=_execution(session, target), nb_tasks=nb_tasks)
+    return ExecutionProfile(execution=execution_of(session, target), nb_tasks=nb_tasks)
 
 
 # -- its log -----------------------------------------------------------------------------------------------------------
@@ -265,7 +197,9 @@ class ExecutionHistory(Inspection, ListingRecord):
 
     def listing(self) -> Listing:
         """One row per event."""
-        return listings.workflow_history(self.execution.history())
+        from simpleflow_lab.views.workflow_listings import workflow_history
+
+        return workflow_history(self.execution.history())
 
 
 @click.command("workflow.history")
@@ -284,7 +218,7 @@ class ExecutionHistory(Inspection, ListingRecord):
 @click.pass_obj
 def history(session: Session, target: Target, form: str, output_file: str | None) -> ExecutionHistory:
     """The history of an execution, all of it."""
-    execution = _execution(session, target)
+    execution = execution_of(session, target)
     text = _FORMS[form](execution)
     file = None if output_file is None else write_file(output_file, text + "\n")
     return ExecutionHistory(execution=execution, form=form, text=text, file=file, message=_written(file))
@@ -299,7 +233,7 @@ def _events(execution: AnyExecution) -> str:
         {"id": event.id, "type": event.type, "timestamp": event.timestamp, "attributes": dict(event.attributes)}
         for event in execution.history()
     ]
-    return _json(events)
+    return json_text(events, indent=1, ascii=True)
 
 
 def _raw(execution: AnyExecution) -> str:
@@ -309,7 +243,7 @@ def _raw(execution: AnyExecution) -> str:
 def _cooked(execution: AnyExecution) -> str:
     # pandas' own JSON knows its missing values.
     attempts = json.loads(execution.tasks().to_json(orient="records", date_format="iso", date_unit="ms"))
-    return _json(attempts)
+    return json_text(attempts, indent=1, ascii=True)
 
 
 _FORMS: Final[dict[str, Callable[[AnyExecution], str]]] = {
@@ -317,14 +251,6 @@ _FORMS: Final[dict[str, Callable[[AnyExecution], str]]] = {
     "raw": _raw,
     "cooked": _cooked,
 }
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, default=_isoformat)
-
-
-def _isoformat(value: Any) -> str:
-    return str(value.isoformat()) if isinstance(value, datetime.datetime) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,7 +267,7 @@ class ExecutionGantt(Inspection, Record):
 @click.pass_obj
 def gantt(session: Session, target: Target, output: str | None) -> ExecutionGantt:
     """The Gantt chart of an execution, with its task table; a page that needs nothing else."""
-    execution = _execution(session, target)
+    execution = execution_of(session, target)
     file = None if output is None else write_file(output, execution.gantt_html())
     return ExecutionGantt(execution=execution, file=file, message=_written(file))
 
@@ -366,4 +292,4 @@ def open_file(session: Session, file: str) -> OpenedHistory:
     return OpenedHistory(execution=opened, waits=opened.waiting_for().listing(), file=Path(file))
 
 
-COMMANDS: Final = (list_executions, info, tasks, profile, logs, history, gantt, open_file)
+COMMANDS: Final = (info, tasks, profile, logs, history, gantt, open_file)

@@ -6,6 +6,7 @@ A value is checked before a command does anything. The name of a click type tell
 
 from __future__ import annotations
 
+import datetime
 import functools
 import math
 import re
@@ -85,6 +86,19 @@ class Number(click.FloatRange):
         return number
 
 
+class Time(_Type):
+    """A date, or a date with a time, in ISO 8601; without a zone it is local time."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime.datetime:
+        """The time, with its zone."""
+        try:
+            return datetime.datetime.fromisoformat(str(value)).astimezone(datetime.UTC)
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is no time: write 2026-11-23, or 2026-11-23T14:05:06+01:00", param, ctx)
+
+
 class Tags(_Type):
     """Tags, with commas between them."""
 
@@ -149,10 +163,50 @@ def target_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
     return domain_option(words(with_target))
 
 
+def target_and_word_parameters(word: str, *, file: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`[DOMAIN] [WORKFLOW_ID] [RUN_ID] WORD`, `--run-id` and `--domain`: the command gets a `target` and its `word`.
+
+    `word` is the metavar of the last word: the id comes before what is said of it. With `file` there is `--file`, too.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def with_target(*args: Any, words: tuple[str, ...], domain: str | None, run_id: str | None, **rest: Any) -> Any:
+            recorded = rest.pop("file", None)
+            *before, last = words
+            if run_id is not None:
+                if not before:
+                    raise UsageError(f"--run-id goes with a WORKFLOW_ID: give it before {word}")
+                before.append(run_id)
+            return function(*args, target=Target(words=tuple(before), domain=domain, file=recorded), word=last, **rest)
+
+        words = click.argument(
+            "words",
+            nargs=-1,
+            required=True,
+            metavar=f"[DOMAIN] [WORKFLOW_ID] [RUN_ID] {word}",
+            type=Word("execution"),
+        )
+        run_id = click.option("--run-id", metavar="RUN_ID", help="Of this run, if not of the latest one.")
+        return words(run_id(domain_option(_file_option(with_target) if file else with_target)))
+
+    return decorate
+
+
+def checked_name(text: str) -> str:
+    """A name for something new, as SWF takes it. Raises `click.BadParameter`."""
+    return Name().convert(text, None, None)
+
+
 def target_or_file_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
     """`target_parameters`, and `--file` for a recorded history."""
-    file = click.option("--file", "file", type=click.Path(), metavar="FILE", help="Use the history in a FILE.")
-    return target_parameters(file(function))
+    return target_parameters(_file_option(function))
+
+
+def _file_option(function: Function) -> Function:
+    return click.option("--file", "file", type=click.Path(), metavar="FILE", help="Use the history in a FILE.")(
+        function
+    )
 
 
 # -- options that several commands share -------------------------------------------------------------------------------

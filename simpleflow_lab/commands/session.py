@@ -6,19 +6,22 @@ A shell has a session for one command; a notebook has one for as long as its ker
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simpleflow_lab.commands.parameters import Target
 from simpleflow_lab.exceptions import UsageError, ValidationException
-from simpleflow_lab.execution import Execution, RecordedExecution
-from simpleflow_lab.lab import Lab, notify
-from simpleflow_lab.runtime.connection import missing_store
 from simpleflow_lab.settings import default_store
+from simpleflow_lab.views.listing_shape import Shape
 
-OpenLab = Callable[[str | None, str | None, bool], Lab]
+if TYPE_CHECKING:
+    from simpleflow_lab.execution import Execution, RecordedExecution
+    from simpleflow_lab.lab import Lab
+
+OpenLab = Callable[[str | None, str | None, bool], "Lab"]
 """From the address of a store and a domain to the Lab there, which may be open already; `None` is the default. The
 last argument says whether a store that is not there is made."""
-Watch = Callable[[Execution], None]
+Watch = Callable[["Execution"], None]
 """Called with an execution that a command waits for. It returns when the execution has closed, and raises
 `DecisionTaskError` if no decision can be made for now."""
 
@@ -28,9 +31,13 @@ class Output:
     """The options of the command line on how to show an answer; the notebook has its own ways and ignores them."""
 
     format: str = "tabular"
-    """One of `command_table.FORMATS`."""
-    header: bool = False
-    """The titles of columns are shown, too."""
+    """One of `output_options.FORMATS`."""
+    header: bool | None = None
+    """Whether titles of columns are shown; `None` is as the format needs it."""
+    shape: Shape = field(default_factory=Shape)
+    """Which rows and columns of a listing are shown, and in which order."""
+    watch: float | None = None
+    """Show it again after so many seconds; `None` shows it once."""
     color: str = "auto"
     """`auto`, `always` or `never`."""
     raw: bool = False
@@ -44,6 +51,12 @@ def wait(execution: Execution) -> None:
     execution.wait()
 
 
+def _notify(text: str) -> None:
+    from simpleflow_lab.lab import notify
+
+    notify(text)
+
+
 class Session:
     """What the commands of a shell or a notebook share."""
 
@@ -52,13 +65,13 @@ class Session:
         open_lab: OpenLab | None = None,
         *,
         watch: Watch = wait,
-        tell: Callable[[str], None] = notify,
+        tell: Callable[[str], None] | None = None,
     ):
         """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`. `tell` tells
         a person a line, such as that a new store was made."""
         self._open_lab = open_lab or self.open
         self.watch = watch
-        self.tell = tell
+        self.tell = tell or _notify
         self._opened: dict[str | None, Lab] = {}
         self.store: str | None = None
         """The store that the command line names; `None` for the default."""
@@ -97,6 +110,9 @@ class Session:
 
         Raises `UsageError` instead if it is not to be made, unless `new`: the address may be mistyped.
         """
+        from simpleflow_lab.lab import Lab
+        from simpleflow_lab.runtime.connection import missing_store
+
         missing = missing_store(address)
         if missing is not None and not new:
             raise UsageError(f"no store at {missing}: name yours with --store; workflow.start makes a new one")
@@ -139,8 +155,14 @@ class Session:
 
     # -- executions --
 
-    def execution(self, target: Target) -> Execution:
-        """The execution that the target names, by default the last one. Raises `UsageError`."""
+    def execution(self, target: Target, *, other: str | None = None) -> Execution:
+        """The execution that the target names, by default the last one. Raises `UsageError`.
+
+        `other` is a word that the command line has after the target: if it is the id, and the target is none, the
+        error says so.
+        """
+        from simpleflow_lab.execution import Execution
+
         if not target.words:
             if isinstance(self.last, Execution):
                 return self.last
@@ -156,4 +178,13 @@ class Session:
             # SWF refuses even to look for a text that can't be an id.
             run = "" if run_id is None else f" with run id {run_id!r}"
             message = f"no execution {workflow_id!r}{run} in domain {domain!r}: workflow.list lists them"
+            if other is not None and self._exists(lab, other, domain):
+                message = f"the id comes first, then the rest: write {other} {workflow_id}"
             raise UsageError(message) from None
+
+    @staticmethod
+    def _exists(lab: Lab, workflow_id: str, domain: str) -> bool:
+        try:
+            return bool(lab.execution_infos(workflow_id=workflow_id, domain=domain))
+        except ValidationException:
+            return False

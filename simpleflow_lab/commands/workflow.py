@@ -1,36 +1,26 @@
-"""Commands that act on executions: start, resume, signal, cancel, terminate.
+"""Commands that run executions: `workflow.start` and `resume`.
 
-Commands that only read executions are in `inspection`.
+Requests to an execution are in `requests`, commands that only read are in `inspection` and `executions`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
-from simpleflow_lab.commands.parameters import (
-    Name,
-    Seconds,
-    Tags,
-    Target,
-    Word,
-    domain_option,
-    target_parameters,
-    wait_option,
-)
-from simpleflow_lab.commands.records import Done, ListingRecord
+from simpleflow_lab.commands.parameters import Name, Seconds, Tags, Word, domain_option, wait_option
+from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.data.codec import decode_input
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
-from simpleflow_lab.execution import Execution
-from simpleflow_lab.lab import check_input
-from simpleflow_lab.middleware import After, Before
 from simpleflow_lab.views.listings import Kind, Listing, json_text
+
+if TYPE_CHECKING:
+    from simpleflow_lab.execution import Execution
 
 # -- what became of executions -----------------------------------------------------------------------------------------
 
@@ -150,6 +140,10 @@ def start(
     WORKFLOW is the name of a workflow of this process, or module.Class. An open execution with the same id, workflow
     and input is taken up again.
     """
+    from simpleflow_lab.data.codec import decode_input
+    from simpleflow_lab.lab import check_input
+    from simpleflow_lab.middleware import After, Before
+
     if local and session.store is not None and session.store.startswith("aws:"):
         raise UsageError(f"--local is the embedded engine, and {session.store} is Amazon SWF: leave one of them out")
     session.virtual_time = virtual_time
@@ -204,57 +198,4 @@ def resume(
     return Resumed(outcomes=tuple(outcomes), message=nothing)
 
 
-# -- requests to an execution ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class RequestSent(Done):
-    """`workflow.signal`, `workflow.cancel`, `workflow.terminate`: the service took the request."""
-
-    execution: Execution
-    """The execution that the request is for."""
-
-
-@click.command("workflow.signal")
-@click.argument("name", metavar="SIGNAL", type=Name())
-@target_parameters
-@click.option("-i", "--input", "given", metavar="JSON", help="Input of the signal.")
-@click.pass_obj
-def signal(session: Session, name: str, target: Target, given: str | None) -> RequestSent:
-    """Send SIGNAL to an execution."""
-    source = input_text(given, None)
-    if source is not None:
-        decode_input(source[0], where=source[1])
-    execution = session.execution(target)
-    if execution.status != "OPEN":
-        raise UsageError(f"execution {execution.workflow_id} is closed already: {execution.status}")
-    execution.signal(name, None if source is None else source[0])
-    return RequestSent(execution=execution, message=f"signal {name!r} was sent to {execution.workflow_id}")
-
-
-@click.command("workflow.cancel")
-@target_parameters
-@click.pass_obj
-def cancel(session: Session, target: Target) -> RequestSent:
-    """Ask an execution to cancel; its workflow decides, when it runs."""
-    execution = session.execution(target)
-    if execution.status != "OPEN":
-        raise UsageError(f"execution {execution.workflow_id} is closed already: {execution.status}")
-    execution.request_cancel()
-    message = f"{execution.workflow_id} was asked to cancel: its workflow decides"
-    return RequestSent(execution=execution, message=message)
-
-
-@click.command("workflow.terminate")
-@target_parameters
-@click.option("--reason", metavar="TEXT", help="Reason, recorded in the history.")
-@click.option("--details", metavar="TEXT", help="Details, recorded in the history.")
-@click.pass_obj
-def terminate(session: Session, target: Target, reason: str | None, details: str | None) -> RequestSent:
-    """End an execution now, without asking its workflow."""
-    execution = session.execution(target)
-    execution.terminate(reason, details)
-    return RequestSent(execution=execution, message=f"{execution.workflow_id} is terminated")
-
-
-COMMANDS: Final = (start, resume, signal, cancel, terminate)
+COMMANDS: Final = (start, resume)

@@ -20,12 +20,13 @@ from traitlets import Float, Unicode, observe
 
 from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec, describe
 from simpleflow_lab.commands.command_table import run
+from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook import live_status
-from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands
+from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 from simpleflow_lab.notebook.renderers import cell_value
@@ -105,10 +106,18 @@ class SimpleflowMagics(Magics):
                 record = run(with_variables(words, variables), self._session, prog_name="%simpleflow")
                 if record.message is not None:
                     print(record.message)  # noqa: T201  it belongs below the cell
-                found = cell_value(record)
+                found = self._shown(record)
         if name is not None:
             self.shell.push({name: found})
         return found
+
+    def _shown(self, record: Record) -> Any:
+        output = self._session.output
+        if output.watch is not None:
+            raise UsageError("a cell shows what there is: leave out --watch, and run it again to see more")
+        if isinstance(record, ListingRecord) and output.shape:
+            return table_of_listing(output.shape.of(record.listing()))
+        return cell_value(record)
 
     # -- the Lab --
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from simpleflow_lab.commands.command_table import Version
 from simpleflow_lab.commands.engine import EngineStarted
+from simpleflow_lab.commands.executions import Executions
 from simpleflow_lab.commands.inspection import (
     AnyExecution,
     ExecutionGantt,
@@ -19,10 +20,10 @@ from simpleflow_lab.commands.inspection import (
     ExecutionInfo,
     ExecutionLogs,
     ExecutionProfile,
-    Executions,
     ExecutionTasks,
     OpenedHistory,
 )
+from simpleflow_lab.commands.one_task import Rerun
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.data.codec import canonical, parse
@@ -62,6 +63,14 @@ def _version(record: Version) -> Any:
 @cell_value.register
 def _engine(record: EngineStarted) -> Any:
     return record
+
+
+@cell_value.register
+def _rerun(record: Rerun) -> Any:
+    """Gives what the activity returned, and raises what it raised, for `%debug`."""
+    if record.error is not None:
+        raise record.error
+    return record.result
 
 
 # -- executions --------------------------------------------------------------------------------------------------------

@@ -4,13 +4,18 @@ A program written for simpleflow runs when `simpleflow` becomes `simpleflow_lab`
 authors write with stand at the top of the package. What stands here is thin: it gives upstream's names to classes that
 live elsewhere, under upstream's paths, which `PATHS` lists. Type checkers don't know these paths: they find the modules
 as `simpleflow_lab.upstream.…`.
+
+*Rule:* a path costs nothing until somebody imports it.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Final
 
 PATHS: Final[Mapping[str, str]] = {
@@ -26,9 +31,28 @@ PATHS: Final[Mapping[str, str]] = {
 """Upstream's module path, and the module that it is here."""
 
 
+class _Paths(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a module under upstream's path: it is the module of `PATHS`, not a copy."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        return importlib.machinery.ModuleSpec(name, self) if name in PATHS else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        found = importlib.import_module(PATHS[spec.name])
+        self._specs[spec.name] = found.__spec__
+        return found
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system has given the module the spec of the path; its own says where its source is.
+        assert module.__spec__ is not None
+        module.__spec__ = self._specs.pop(module.__spec__.name)
+
+
 def install() -> None:
-    """Make every path of `PATHS` importable, as an attribute of its parent too. The package calls it once."""
-    for path, module in PATHS.items():
-        sys.modules[path] = importlib.import_module(module)
-        parent, _, name = path.rpartition(".")
-        setattr(sys.modules[parent], name, sys.modules[path])
+    """Make every path of `PATHS` importable. The package calls it once."""
+    sys.meta_path.insert(0, _Paths())

@@ -273,7 +273,7 @@ def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str
     if not _can_be_typed(workflow_id):
         return f"execution.signal({name!r})"
     execution = f"lab.execution({workflow_id!r})" if is_child else "execution"
-    command = f"simpleflow workflow.signal {shlex.quote(name)} {shlex.quote(workflow_id)}"
+    command = f"simpleflow workflow.signal {shlex.quote(workflow_id)} {shlex.quote(name)}"
     return f"{execution}.signal({name!r}), or {command}"
 
 

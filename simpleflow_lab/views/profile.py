@@ -16,9 +16,9 @@ import pandas as pd
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of
-from simpleflow_lab.views.listings import percentage
 from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts
+from simpleflow_lab.views.workflow_listings import percentage
 
 _PROFILE: Final[dict[str, Column]] = {
     "kind": texts,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from simpleflow_lab.views.listings import Kind, Listing, plain
 
@@ -20,8 +20,12 @@ def text_table(
     header: bool = False,
     raw: bool = False,
     paint: Callable[[str, str], str] | None = None,
+    width: int | None = None,
 ) -> str:
-    """A listing as text, without the end of its last line. `paint(state, text)` gives a cell of a column of states."""
+    """A listing as text, without the end of its last line. `paint(state, text)` gives a cell of a column of states.
+
+    Where a line would be wider than `width`, the cells of the widest columns of text are cut, and end with `…`.
+    """
     kinds = list(listing.columns.values())
     lines = [[shown_cell(kind, value, raw) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows]
     to_the_right = [bool(lines) and kind.is_number for kind in kinds]
@@ -30,6 +34,9 @@ def text_table(
     if not lines:
         return ""
     widths = [max(_width(cell) for cell in column) for column in zip(*lines, strict=True)]
+    if width is not None and not raw:
+        widths = _fitted(widths, [kind.is_number or kind is Kind.TIME for kind in kinds], width)
+        lines = [[_cut(cell, limit) for cell, limit in zip(line, widths, strict=True)] for line in lines]
 
     def cell(column: int, text: str) -> str:
         padded = _padded(text, widths[column], to_the_right[column])
@@ -71,6 +78,40 @@ def text_cell(kind: Kind, value: Any, raw: bool) -> str:
     # What a cell holds decides whether it is safe to print, whatever its column announces.
     text = visible_json(plain(value)) if kind is Kind.JSON else plain(value)
     return text if raw else visible(text)
+
+
+_LEAST_WIDTH: Final = 8
+"""No column is made narrower than this."""
+_GAP: Final = 2
+"""Spaces between two columns."""
+
+
+def _fitted(widths: list[int], is_fixed: list[bool], width: int) -> list[int]:
+    """The widths, with those of the widest columns of text lessened until a line fits."""
+    fitted = list(widths)
+    excess = sum(fitted) + _GAP * (len(fitted) - 1) - width
+    while excess > 0:
+        elastic = [i for i, fixed in enumerate(is_fixed) if not fixed and fitted[i] > _LEAST_WIDTH]
+        if not elastic:
+            break
+        widest = max(fitted[i] for i in elastic)
+        at_widest = [i for i in elastic if fitted[i] == widest]
+        next_lower = max([fitted[i] for i in elastic if fitted[i] < widest], default=_LEAST_WIDTH)
+        step = min(max(excess // len(at_widest), 1), widest - next_lower)
+        for index in at_widest:
+            taken = min(step, excess)
+            fitted[index] -= taken
+            excess -= taken
+    return fitted
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    cut = text[: width - 1]
+    while _width(cut) > width - 1:
+        cut = cut[:-1]
+    return f"{cut}…"
 
 
 def _padded(text: str, width: int, number: bool) -> str:

@@ -78,7 +78,7 @@ def test_a_signal_and_a_timer(lab: Lab) -> None:
     execution = lab.start(Signals, workflow_id="order-1")
     waits = until(execution, lambda waits: kinds(waits) == [(0, "signal"), (0, "timer")])
 
-    assert "workflow.signal go order-1" in waits[0].to_do
+    assert "workflow.signal order-1 go" in waits[0].to_do
     assert waits[1].until is not None
     assert waits[1].since is not None
     assert (waits[1].until - waits[1].since).total_seconds() == 3600

@@ -81,7 +81,7 @@ OPTIONS = [
     start("-i", "[1]", "--execution-timeout", "NONE"), start("-i", "[1]", "--decision-tasks-timeout", "none"),
     start("-i", "[1]", "-i"), start("-i", "[1]", "--input-file", "x"), start("--input-file", "/no/such/file"),
     start("--input-file", "/"), start("--input-file", "/dev/zero"), start("--nosuch"), start("extra", "-i", "[1]"),
-    start("--header", "-i", "[1]"), start("-i", "[1, 0]", "--workflow-id", "b1", "-d", "x:y"),
+    start("--store", "x", "-i", "[1]"), start("-i", "[1, 0]", "--workflow-id", "b1", "-d", "x:y"),
 ]  # fmt: skip
 LOOKS = [
     ["workflow.info"], ["workflow.tasks", "nosuch"], ["workflow.tasks", "lab", "nosuch"],
@@ -97,8 +97,9 @@ LOOKS = [
     ["workflow.history", "b1", "--output-file", "/no/such/folder/x"], ["gantt", "b1"], ["gantt", "b1", "-o", "/"],
     ["gantt"], ["open"], ["open", "/no/such/file"], ["open", "/"], ["workflow.terminate", "b1"],
     ["workflow.cancel", "b1"],
-    ["workflow.terminate"], ["workflow.signal"], ["workflow.signal", "go"], ["workflow.signal", "go", "b1", "-i", "{"],
-    ["workflow.signal", "go", "b1"], ["workflow.signal", "", "b1"], ["resume", "nosuch"],
+    ["workflow.terminate"], ["workflow.signal"], ["workflow.signal", "go"], ["workflow.signal", "b1", "go", "-i", "{"],
+    ["workflow.signal", "b1", "go"], ["workflow.signal", "b1", ""], ["workflow.signal", "b1", "a:b"],
+    ["workflow.signal", "go", "b1"], ["workflow.signal", "--run-id", "x", "go"], ["resume", "nosuch"],
     ["resume", "--module", "nosuch_module"], ["resume", "--module", "../x"], ["info", "nosection"], ["help", "nosuch"],
 ]  # fmt: skip
 ENGINE = [
@@ -111,6 +112,30 @@ GLOBAL = [
     ["--module", "bad_syntax", "info"], ["--module", "bad_exits", "info"], ["--store"], ["--header=1", "info"],
     ["\x1b[31m"], [""], ["x" * 300],
 ]  # fmt: skip
+MANY = [
+    ["workflow"], ["workflow", "frobnicate"], ["workflow", "-x"], ["domain"], ["help", "workflow", "nosuch"],
+    ["help", "workflow", "list", "info"], ["workflow.list", "--columns", "nosuch"], ["workflow.list", "--sort", "-x"],
+    ["workflow.list", "--filter", "status"], ["workflow.list", "--filter", "=x"], ["workflow.list", "--filter", "x=1"],
+    ["workflow.list", "--limit", "-1"], ["workflow.list", "--limit", "x"], ["workflow.list", "--watch", "0"],
+    ["workflow.list", "--watch", "nan"], ["workflow.list", "--format", "xml"], ["workflow.start", "--watch", "1"],
+    ["workflow.profile", "b1", "--filter", "start>soon"], ["workflow.profile", "b1", "--filter", "time running<x"],
+    ["workflow.filter", "nodomain"], ["workflow.filter", "-c", "DONE"], ["workflow.filter", "-s", "broken"],
+    ["workflow.filter", "-s", "open", "-c", "FAILED"], ["workflow.filter", "--workflow-type-version", "1"],
+    ["workflow.filter", "--from-date", "soon"], ["workflow.filter", "--from-date", "2026-02-30"],
+    ["workflow.filter", "--from-date", "2026-02-02", "--to-date", "2026-02-01"],
+    ["workflow.filter", "--tag", "x" * 257],
+    ["workflow.filter", "-d", "1e9"], ["workflow.statistics", "nodomain"], ["workflow.statistics", "--columns", "p99"],
+    ["workflow.restart"], ["workflow.restart", "nosuch"], ["workflow.replay"], ["workflow.replay", "nosuch"],
+    ["workflow.replay", "b1", "--workflow", "nosuch"], ["workflow.replay", "b1", "--module", "bad_raises"],
+    ["task.info"], ["task.info", "b1"], ["task.info", "b1", "nosuch"], ["task.info", "increment", "b1"],
+    ["activity.rerun"], ["activity.rerun", "b1"], ["activity.rerun", "b1", "nosuch"],
+    ["activity.rerun", "b1", "--scheduled-id", "1"], ["activity.rerun", "b1", "--scheduled-id", "0"],
+    ["activity.rerun", "b1", "increment", "--attempt", "2"], ["activity.rerun", "b1", "increment", "-i", "{"],
+    ["task_list.list", "nodomain"], ["domain.info", "nodomain"], ["domain.register"], ["domain.register", "a:b"],
+    ["domain.register", "lab"], ["domain.register", "new", "--retention-days", "91"], ["domain.deprecate", "nodomain"],
+    ["domain.undeprecate", "lab"], ["domain.list", "-s", "OLD"], ["completion"], ["completion", "tcsh"],
+    ["workflow.info", "-x"], ["workflow.info", "--", "-x"],
+]  # fmt: skip
 CASES = [
     *(["workflow.start", name, "-i", "[1, 0]"] for name in WORKFLOW_NAMES),
     *(with_input(text) for text in INPUTS),
@@ -118,6 +143,7 @@ CASES = [
     *LOOKS,
     *ENGINE,
     *GLOBAL,
+    *MANY,
 ]
 
 
@@ -142,8 +168,8 @@ def test_the_error_on_an_unknown_command_names_the_ones_spelled_like_it(simplefl
 
 def test_bad_input_makes_no_store(simpleflow: Command, tmp_path: Path) -> None:
     for words in (*map(with_input, ("{", "[1, 2, 3]", "[1e999]")), ["workflow.start", "nosuch"], ["workflow.strat"]):
-        assert simpleflow(*words).code == 2
-    assert os.listdir(tmp_path) == []
+        assert simpleflow("--store", str(tmp_path / "new" / "lab.sqlite"), *words).code == 2
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import json
 import pytest
 
 from simpleflow_lab.cli.formats import as_json, render
-from simpleflow_lab.commands.command_table import FORMATS
+from simpleflow_lab.commands.output_options import FORMATS
 from simpleflow_lab.views.listings import Kind, Listing, json_text
 from simpleflow_lab.views.text_tables import visible, visible_lines
 
@@ -49,21 +49,23 @@ def test_human_prints_every_row() -> None:
 
 
 @pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
-def test_csv_and_tsv_have_the_header_on_request_and_end_without_an_empty_line(format: str, delimiter: str) -> None:
-    rows = list(csv.reader(io.StringIO(render(LISTING, format, header=True)), delimiter=delimiter))
+def test_csv_and_tsv_have_a_header_unless_told_otherwise_and_end_without_an_empty_line(
+    format: str, delimiter: str
+) -> None:
+    rows = list(csv.reader(io.StringIO(render(LISTING, format)), delimiter=delimiter))
     assert rows == [
         ["Task", "Last State", "Start", "Seconds"],
         ["a", "completed", "2026-11-23T12:05:06.789Z", "1.5"],
         ["bcd", "failed", "", "10"],
     ]
     assert not render(LISTING, format).endswith("\n")
-    assert render(LISTING, format).splitlines()[0].startswith("a")
+    assert render(LISTING, format, header=False).splitlines()[0].startswith("a")
 
 
-def test_json_is_an_array_of_arrays_and_with_a_header_of_objects() -> None:
-    assert json.loads(render(LISTING, "json"))[1] == ["bcd", "failed", None, 10]
+def test_json_is_an_array_of_objects_and_without_a_header_of_arrays() -> None:
+    assert json.loads(render(LISTING, "json", header=False))[1] == ["bcd", "failed", None, 10]
     for format in ("json", "prettyjson"):
-        assert json.loads(render(LISTING, format, header=True))[0] == {
+        assert json.loads(render(LISTING, format))[0] == {
             "Task": "a",
             "Last State": "completed",
             "Start": "2026-11-23T12:05:06.789Z",
@@ -73,21 +75,56 @@ def test_json_is_an_array_of_arrays_and_with_a_header_of_objects() -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_takes_an_empty_table(format: str) -> None:
-    assert render(Listing(columns={"a": Kind.TEXT}, rows=[]), format).strip() in ("", "[]")
+    assert render(Listing(columns={"a": Kind.TEXT}, rows=[]), format, header=False).strip() in ("", "[]")
 
 
 def test_a_column_of_json_is_text_in_a_table_and_the_value_itself_in_json() -> None:
     values = [{"b": [1, None], "é": "x"}, None, "text"]
     listing = Listing(columns={"result": Kind.JSON}, rows=[(json_text(value),) for value in values] + [(None,)])
     assert render(listing, "tabular") == '{"b": [1, null], "é": "x"}\nnull\n"text"\n'
-    assert json.loads(render(listing, "json")) == [[{"b": [1, None], "é": "x"}], [None], ["text"], [None]]
+    assert json.loads(render(listing, "json", header=False)) == [[{"b": [1, None], "é": "x"}], [None], ["text"], [None]]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("format", ["json", "prettyjson"])
+def test_a_number_that_is_none_is_null_in_json(number: float, format: str) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    rows = [(number, json_text({"a": [number, 1.5]}))]
+    text = render(Listing(columns={"a": Kind.SECONDS, "b": Kind.JSON}, rows=rows), format)
+    assert json.loads(text, parse_constant=refuse) == [{"a": None, "b": {"a": [None, 1.5]}}]
+    assert json.loads(as_json({"a": (number,)}), parse_constant=refuse) == {"a": [None]}
+    assert render(listing_of(number, 1, kind=Kind.SECONDS), "csv", header=False) == ",1"
+
+
+def test_a_table_for_a_terminal_has_titles_and_fits_its_width() -> None:
+    listing = Listing(
+        columns={"id": Kind.TEXT, "input": Kind.TEXT, "when": Kind.TIME, "seconds": Kind.SECONDS},
+        rows=[("fetch-orders-of-today", "任" * 60, WHEN, 1.5), ("b", "x", WHEN, 20.0)],
+    )
+    lines = render(listing, "tabular", width=70).splitlines()
+    assert lines[0].split() == ["id", "input", "when", "seconds"]
+    assert "…" in lines[1]
+    assert "…" not in lines[2]
+    assert all("2026-11-23T12:05:06.789Z" in line for line in lines[1:])  # a time that is cut is none
+    assert len(lines[1]) + sum(character == "任" for character in lines[1]) <= 70
+    assert "…" not in render(listing, "tabular")  # a pipe has no width
+    assert "…" not in render(listing, "tabular", width=70, raw=True)
+
+
+@pytest.mark.parametrize("width", range(1, 60))
+def test_a_table_is_as_narrow_as_its_columns_allow(width: int) -> None:
+    listing = listing_of("a" * 30, "b" * 5, "c" * 40)
+    lines = render(listing, "tabular", width=width).splitlines()
+    assert {len(line) for line in lines[1:]} == {max(width, 8 + 2 + 5 + 2 + 8)}
 
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_cell_is_trusted_for_the_kind_of_its_column(format: str, kind: Kind) -> None:
     hostile = "=\x1b[2J"
-    text = render(listing_of(json_text(hostile) if kind is Kind.JSON else hostile, kind=kind), format)
+    text = render(listing_of(json_text(hostile) if kind is Kind.JSON else hostile, kind=kind), format, header=False)
     assert "\x1b" not in text
     assert format not in ("csv", "tsv") or not text.startswith("=")
 
@@ -104,13 +141,15 @@ FORMULAS = [
 @pytest.mark.parametrize("cell", FORMULAS)
 @pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
 def test_no_cell_of_csv_begins_as_a_formula(format: str, delimiter: str, cell: str) -> None:
-    ((shown, number),) = csv.reader(io.StringIO(render(listing_of(cell, -1), format)), delimiter=delimiter)
+    ((shown, number),) = csv.reader(
+        io.StringIO(render(listing_of(cell, -1), format, header=False)), delimiter=delimiter
+    )
     assert shown.startswith("'")
     assert number == "-1"  # a number is no formula
 
 
 def test_raw_leaves_cells_as_they_are() -> None:
-    assert render(listing_of("=1"), "csv", raw=True) == "=1"
+    assert render(listing_of("=1"), "csv", header=False, raw=True) == "=1"
 
 
 # -- T12: what can't be seen -------------------------------------------------------------------------------------------

@@ -64,7 +64,11 @@ def test_it_comes_in_every_format(program: Command) -> None:
     rows = json.loads(program("--format", "json", "--header", "workflow.logs", "first").out)
     assert [row["text"] for row in rows] == ["workflow", "activity \x1b[31m=1+1", "careful", "goes on"]
     assert [row["attempt"] for row in rows] == [None, 1, 1, 1]
-    found = list(csv.reader(io.StringIO(program("--format", "csv", "workflow.logs", "first", "--task", "say").out)))
+    found = list(
+        csv.reader(
+            io.StringIO(program("--format", "csv", "--no-header", "workflow.logs", "first", "--task", "say").out)
+        )
+    )
     assert [row[3:] for row in found] == [
         ["stdout", "activity \\x1b[31m=1+1"],
         ["WARNING", "careful"],
@@ -74,7 +78,7 @@ def test_it_comes_in_every_format(program: Command) -> None:
 
 def test_records_are_selected(program: Command) -> None:
     def texts(*words: str) -> list[str]:
-        return [row[4] for row in json.loads(program("--format", "json", "workflow.logs", "first", *words).out)]
+        return [row["text"] for row in json.loads(program("--format", "json", "workflow.logs", "first", *words).out)]
 
     assert texts("--source", "warning") == ["careful"]
     assert texts("--text", "goes") == ["goes on"]

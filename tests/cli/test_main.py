@@ -192,7 +192,7 @@ class Waiting(Workflow):
 """)
     monkeypatch.syspath_prepend(tmp_path)
     simpleflow("workflow.start", "waiting.Waiting", "--detach", "--workflow-id", "s1")
-    assert "signal 'go' was sent to s1" in simpleflow("workflow.signal", "go", "s1", "-i", "[1]").err
+    assert "signal 'go' was sent to s1" in simpleflow("workflow.signal", "s1", "go", "-i", "[1]").err
     assert "was asked to cancel" in simpleflow("workflow.cancel", "lab", "s1").err
     assert "is terminated" in simpleflow("workflow.terminate", "s1", "--reason", "enough").err
     events = simpleflow("--format", "json", "workflow.history", "s1").out
@@ -222,7 +222,7 @@ def test_info_redacts_secrets(process: Command) -> None:
 def test_info_shows_every_setting_with_its_value(simpleflow: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """ENV-06: upstream's leaves some out."""
     monkeypatch.setenv("SIMPLEFLOW_IDENTITY", '{"team": "etl"}')
-    shown = {row[1]: row[2] for row in json.loads(simpleflow("--format", "json", "info", "settings").out)}
+    shown = {row["name"]: row["value"] for row in json.loads(simpleflow("--format", "json", "info", "settings").out)}
     assert {variable.name for variable in settings.variables()} <= set(shown)
     assert (shown["SIMPLEFLOW_IDENTITY"], shown["SIMPLEFLOW_S3_SSE"]) == ('{"team": "etl"}', "False")
 
@@ -243,7 +243,8 @@ def test_help_lists_every_command(simpleflow: Command) -> None:
 
 def test_the_shell_completes_commands(process: Command) -> None:
     words = {"_SIMPLEFLOW_COMPLETE": "bash_complete", "COMP_WORDS": "simpleflow workflow.s", "COMP_CWORD": "1"}
-    assert process(environment=words).out.splitlines() == ["plain,workflow.signal", "plain,workflow.start"]
+    offered = ["plain,workflow.signal", "plain,workflow.start", "plain,workflow.statistics"]
+    assert process(environment=words).out.splitlines() == offered
 
 
 def test_a_reader_that_goes_away_is_no_page_of_traceback(process: Command) -> None:

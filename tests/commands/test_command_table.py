@@ -11,10 +11,12 @@ import pytest
 from examples.basic import BasicWorkflow
 from simpleflow_lab import Execution, Lab, RecordedExecution, Workflow
 from simpleflow_lab.commands.command_specs import describe
-from simpleflow_lab.commands.command_table import FORMATS, Help, run, table
+from simpleflow_lab.commands.command_table import Help, run, table
 from simpleflow_lab.commands.environment import REDACTED, environment
+from simpleflow_lab.commands.executions import Executions
 from simpleflow_lab.commands.imports import workflow_named
-from simpleflow_lab.commands.inspection import Executions, ExecutionTasks, Inspection, OpenedHistory
+from simpleflow_lab.commands.inspection import ExecutionTasks, Inspection, OpenedHistory
+from simpleflow_lab.commands.output_options import FORMATS
 from simpleflow_lab.commands.parameters import Target
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, Resumed

@@ -164,11 +164,11 @@ def test_a_signal_is_named_by_the_commands_and_they_send_it(lab: Lab, store: Pat
 
     assert "signal go" in simpleflow(store, "workflow.list")
     info = simpleflow(store, "workflow.info", "signaled-1")
-    assert "simpleflow workflow.signal go signaled-1" in info
+    assert "simpleflow workflow.signal signaled-1 go" in info
     (row,) = json.loads(simpleflow(store, "--format", "json", "--header", "workflow.info", "signaled-1"))
     assert [wait["waits_for"] for wait in row["waiting_for"]] == ["signal go"]
 
-    simpleflow(store, *info[info.index("workflow.signal go signaled-1") :].split()[:3])
+    simpleflow(store, *info[info.index("workflow.signal signaled-1 go") :].split()[:3])
     execution.result(LIMIT)
     assert "signal go" not in simpleflow(store, "workflow.list")
 

@@ -45,7 +45,7 @@ def test_a_signal_is_named_with_the_call_and_the_command_that_send_it() -> None:
     wait = only(waits_of(decided({"waiting_signals": ["go on"]}).history(), workflow_id="order-1"), "signal")
 
     assert (wait.what, wait.since) == ("signal go on", when(1.1))
-    assert wait.to_do == "execution.signal('go on'), or simpleflow workflow.signal 'go on' order-1"
+    assert wait.to_do == "execution.signal('go on'), or simpleflow workflow.signal order-1 'go on'"
 
 
 def test_a_signal_that_is_waited_for_no_longer_is_not_named() -> None:

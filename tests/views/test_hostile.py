@@ -14,9 +14,9 @@ from simpleflow_lab.views.formatting import VALUE_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.html import execution_html, task_rows
 from simpleflow_lab.views.listing_views import listing_html
-from simpleflow_lab.views.listings import workflow_info, workflow_profile, workflow_tasks
 from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.tables import tasks_table
+from simpleflow_lab.views.workflow_listings import workflow_info, workflow_profile, workflow_tasks
 from tests.views.story import Story, when
 
 PAYLOADS = [

@@ -13,9 +13,8 @@ import pytest
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views import listings
-from simpleflow_lab.views.listings import (
-    Kind,
-    Listing,
+from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.workflow_listings import (
     workflow_history,
     workflow_info,
     workflow_list,

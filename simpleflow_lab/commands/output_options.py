@@ -1,0 +1,144 @@
+"""The options on how an answer is shown: they stand before the command, or behind it.
+
+*Rule:* they change nothing but the display. `--watch` is for commands that only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import click
+
+from simpleflow_lab import settings
+from simpleflow_lab.commands.parameters import Number
+from simpleflow_lab.commands.session import Output, Session
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.views.listing_shape import Shape
+
+FORMATS: Final = ("tabular", "human", "csv", "tsv", "json", "prettyjson")
+"""The formats in which the shell prints listings."""
+MIN_WATCH: Final = 0.1
+"""The least seconds between two displays."""
+
+
+class _Words(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
+    """Words with commas between them."""
+
+    name = "a,b"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The words."""
+        return tuple(word.strip() for word in str(value).split(",") if word.strip())
+
+
+def options(*, hidden: bool = False) -> list[click.Option]:
+    """The options of the output. Behind a command they are taken without being listed in its help."""
+    return [
+        click.Option(
+            ["--format"],
+            type=click.Choice(FORMATS),
+            help=f"How tables and results are printed.  [env var: SIMPLEFLOW_FORMAT; default: {FORMATS[0]}]",
+            hidden=hidden,
+        ),
+        click.Option(
+            ["--header/--no-header"],
+            default=None,
+            help="Show the titles of columns.  [default: as the format needs it]",
+            hidden=hidden,
+        ),
+        click.Option(["--columns"], type=_Words(), metavar="A,B", help="Show these columns only.", hidden=hidden),
+        click.Option(
+            ["--sort"],
+            type=_Words(),
+            metavar="A,-B",
+            help="Sort by these columns; -B is from the largest down.",
+            hidden=hidden,
+        ),
+        click.Option(
+            ["--filter", "filters"],
+            multiple=True,
+            metavar="A=TEXT",
+            help="Rows whose column A is TEXT (* and ? are any); also !=, <, >, <=, >=. May be repeated.",
+            hidden=hidden,
+        ),
+        click.Option(["--limit"], type=click.IntRange(min=0), metavar="N", help="At most N rows.", hidden=hidden),
+        click.Option(
+            ["--color"],
+            type=click.Choice(["auto", "always", "never"]),
+            help="Color states.  [default: auto, in a terminal]",
+            hidden=hidden,
+        ),
+        click.Option(
+            ["--raw/--no-raw"],
+            default=None,
+            help="Print values as they are, control characters and CSV formulas included.",
+            hidden=hidden,
+        ),
+        click.Option(
+            ["--debug/--no-debug"], default=None, help="Show errors with their Python traceback.", hidden=hidden
+        ),
+    ]
+
+
+NAMES: Final = ("format", "header", "columns", "sort", "filters", "limit", "color", "raw", "debug")
+"""The parameters of `options`."""
+
+
+def take(session: Session, given: Mapping[str, Any]) -> None:
+    """Let the session show answers as these options of the output say; what is not given stays as it is."""
+    values = {name: given.get(name) for name in NAMES}
+    shape = {name: values.pop(name) or () for name in ("columns", "sort", "filters")}
+    limit = values.pop("limit")
+    before = session.output.shape
+    session.output = replace(
+        session.output,
+        shape=Shape(
+            columns=shape["columns"] or before.columns,
+            sort=shape["sort"] or before.sort,
+            filters=(*before.filters, *shape["filters"]),
+            limit=before.limit if limit is None else limit,
+        ),
+        **{name: value for name, value in values.items() if value is not None},
+    )
+
+
+def default_output() -> Output:
+    """How answers are shown if the command line doesn't say. Raises `UsageError` for a format in the environment."""
+    format = settings.read("format") or FORMATS[0]
+    if format not in FORMATS:
+        raise UsageError(f"SIMPLEFLOW_FORMAT is {format!r}: it can be {', '.join(FORMATS)}")
+    return Output(format=format)
+
+
+def with_output_options(command: click.Command, *, watch: bool) -> None:
+    """Let a command take the options of the output behind its name; `watch` adds `--watch`."""
+    callback = command.callback
+    assert callback is not None
+    taken = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    own = [option for option in options(hidden=True) if not taken & {*option.opts, *option.secondary_opts}]
+    command.params.extend(own)
+    if watch:
+        command.params.append(
+            click.Option(
+                ["--watch"],
+                type=Number(min=MIN_WATCH, max=86_400),
+                metavar="SECONDS",
+                help="Show it again every SECONDS until Ctrl-C.",
+            )
+        )
+    command.callback = _taking(callback, [str(option.name) for option in own], watch=watch)
+
+
+def _taking(callback: Callable[..., Any], names: list[str], *, watch: bool) -> Callable[..., Any]:
+    def command(*args: Any, **given: Any) -> Any:
+        session: Session = click.get_current_context().obj
+        if watch:
+            session.output = replace(session.output, watch=given.pop("watch"))
+        take(session, {name: given.pop(name) for name in names})
+        return callback(*args, **given)
+
+    command.__wrapped__ = callback  # type: ignore[attr-defined]
+    command.__doc__ = callback.__doc__
+    return command

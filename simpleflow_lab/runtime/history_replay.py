@@ -1,0 +1,44 @@
+"""A whole history, replayed with the code that this process has: for a look, and for tests of changed code.
+
+*Rule:* it decides nothing, runs no activity and writes nothing; output of the workflow is muted.
+"""
+
+from __future__ import annotations
+
+from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.exceptions import DecisionTaskError
+from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.replay.replay_thread import ReplayThread
+from simpleflow_lab.runtime.captured_output import ensure_streams
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.workflow import Workflow
+
+
+def replay_history(
+    workflow: type[Workflow], history: History, *, fields: Fields | None = None
+) -> DecisionTaskError | None:
+    """Where the code decides otherwise than the history records, as the error of that decision; `None` if nowhere.
+
+    `fields` reads large fields of the history. Raises what is no matter of the decisions: `HistoryError` for a history
+    with gaps, `StoreError` for a large value that can't be read.
+    """
+
+    def replay() -> DecisionTaskError | None:
+        ensure_streams()
+        replayed = Replay(workflow, fields=fields)
+        try:
+            replayed.feed(history)
+            replayed.replay_last_batch()
+        except DecisionTaskError as error:
+            return error
+        finally:
+            replayed.close()
+        return None
+
+    with ReplayThread("offline replay") as thread:
+        return thread.call(replay)
+
+
+def decisions_of(history: History) -> int:
+    """How many decisions a history records."""
+    return sum(event.type == "DecisionTaskCompleted" for event in history)

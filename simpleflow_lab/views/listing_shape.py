@@ -1,0 +1,134 @@
+"""Which rows and columns of a listing are shown, and in which order.
+
+*Rule:* a filter is literal text or a glob, never a regular expression, so that no pattern takes long.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import fnmatch
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.views.listings import Kind, Listing, plain
+
+_FILTER: Final = re.compile(r"(?P<column>[^=<>!]+)(?P<operator>!=|<=|>=|=|<|>)(?P<value>.*)", re.DOTALL)
+_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What is asked of a listing. Columns are named by their titles; case, spaces, `_`, `-` and `.` don't matter."""
+
+    filters: tuple[str, ...] = ()
+    """`COLUMN=TEXT`, where TEXT may have `*` and `?`; `!=`; `<`, `<=`, `>`, `>=`. All of them must hold."""
+    sort: tuple[str, ...] = ()
+    """Columns to sort by, the first one first; `-COLUMN` is from the largest down. Empty cells come last."""
+    limit: int | None = None
+    """The most rows, after sorting."""
+    columns: tuple[str, ...] = ()
+    """The columns to show, in this order; none for all."""
+
+    def __bool__(self) -> bool:
+        return bool(self.filters or self.sort or self.columns) or self.limit is not None
+
+    def of(self, listing: Listing) -> Listing:
+        """The listing in this shape. Raises `UsageError`, in one line, for a column that it does not have."""
+        titles = list(listing.columns)
+        rows = list(listing.rows)
+        for text in self.filters:
+            index, holds = _condition(text, listing)
+            rows = [row for row in rows if holds(row[index])]
+        for name in reversed(self.sort):
+            index = titles.index(column_named(name.removeprefix("-"), titles))
+            rows = _sorted(rows, index, descending=name.startswith("-"))
+        if self.limit is not None:
+            rows = rows[: self.limit]
+        if not self.columns:
+            return Listing(columns=listing.columns, rows=rows)
+        chosen = [titles.index(column_named(name, titles)) for name in self.columns]
+        kinds = list(listing.columns.values())
+        return Listing(
+            columns={titles[index]: kinds[index] for index in chosen},
+            rows=[tuple(row[index] for index in dict.fromkeys(chosen)) for row in rows],
+        )
+
+
+def column_named(name: str, titles: Sequence[str]) -> str:
+    """The title that is meant: `workflow_id` is `Workflow ID`. Raises `UsageError`."""
+    known = {_key(title): title for title in titles}
+    found = known.get(_key(name))
+    if found is not None:
+        return found
+    close = difflib.get_close_matches(_key(name), list(known), n=1)
+    hint = f"did you mean {known[close[0]]!r}?" if close else f"there are {', '.join(titles)}"
+    raise UsageError(f"no column {name!r}: {hint}")
+
+
+def _key(title: str) -> str:
+    return re.sub(r"[\s_.-]+", "", title).casefold()
+
+
+def _condition(text: str, listing: Listing) -> tuple[int, Callable[[Any], bool]]:
+    found = _FILTER.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text!r} is no filter: write COLUMN=TEXT, with != < <= > >= as well")
+    title = column_named(found["column"].strip(), list(listing.columns))
+    index, kind, value = list(listing.columns).index(title), listing.columns[title], found["value"].strip()
+    if found["operator"] in ("=", "!="):
+        equal = _equals(kind, value)
+        return index, equal if found["operator"] == "=" else lambda cell: not equal(cell)
+    limit, compare = _comparable(kind, value, title), _ORDER[found["operator"]]
+    return index, lambda cell: cell is not None and compare(cell if not isinstance(limit, str) else plain(cell), limit)
+
+
+def _equals(kind: Kind, value: str) -> Callable[[Any], bool]:
+    if kind.is_number:
+        try:
+            number = float(value)
+        except ValueError:
+            pass
+        else:
+            return lambda cell: cell is not None and cell == number
+    pattern = value.casefold()
+    return lambda cell: fnmatch.fnmatchcase("" if cell is None else plain(cell).casefold(), pattern)
+
+
+def _comparable(kind: Kind, value: str, title: str) -> float | datetime.datetime | str:
+    try:
+        if kind.is_number:
+            return float(value)
+        if kind is Kind.TIME:
+            return datetime.datetime.fromisoformat(value).astimezone(datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        what = "a number" if kind.is_number else "a time, as 2026-11-23T14:05"
+        raise UsageError(f"{value!r} can't be compared with column {title!r}: give {what}") from None
+    return value
+
+
+def _sorted(rows: list[tuple[Any, ...]], index: int, *, descending: bool) -> list[tuple[Any, ...]]:
+    def is_empty(row: tuple[Any, ...]) -> bool:
+        cell = row[index]
+        return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+    def key(row: tuple[Any, ...]) -> Any:
+        cell = row[index]
+        return cell if isinstance(cell, int | float | datetime.datetime) else plain(cell)
+
+    full = [row for row in rows if not is_empty(row)]
+    try:
+        full.sort(key=key, reverse=descending)
+    except TypeError:  # a column of cells that can't be compared with each other
+        full.sort(key=lambda row: plain(row[index]), reverse=descending)
+    return full + [row for row in rows if is_empty(row)]

@@ -1,0 +1,341 @@
+"""Commands with which a person operates many executions: lists, statistics, tasks, requests, domains, the doctor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.commands.command_table import READING, table
+
+Command = Callable[..., Any]
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 30
+
+
+@activity.with_attributes(name="operated.load", version="1", task_list="operated", retry=1)
+def load(n: int) -> int:
+    if n == 2:
+        raise LookupError("no such part")
+    return n
+
+
+@activity.with_attributes(name="operated.save", version="1", task_list="operated")
+def save(n: int) -> str:
+    return f"saved {n}"
+
+
+class Operated(Workflow):
+    name, version, task_list = "operated", "1", "operated"
+    tag_list = ("night",)
+
+    def run(self, n: int = 1, wait: bool = False) -> Any:
+        part = self.submit(load, n)
+        if wait:
+            _ = self.submit(self.wait_signal("go")).result
+        return self.submit(save, part).result if part.exception is None else self.fail("no part")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with three executions: one completed, one failed, one that waits for a signal."""
+    path = tmp_path / "lab.sqlite"
+    with Lab(path) as lab:
+        lab.start(Operated, 1, workflow_id="night-1", tag_list=["night", "eu"]).result(LIMIT)
+        lab.start(Operated, 2, workflow_id="night-2").wait(LIMIT)
+        execution = lab.start(Operated, 3, wait=True, workflow_id="night-3")
+        for _ in execution.watch(timeout=LIMIT):
+            if execution.waits_in_short() == "signal go":
+                break
+    return path
+
+
+@pytest.fixture
+def rows(simpleflow: Command, store: Path) -> Callable[..., list[dict[str, Any]]]:
+    """The rows of a command as JSON objects."""
+
+    def run(*words: str) -> list[dict[str, Any]]:
+        ended = simpleflow("--format", "json", *words)
+        assert (ended.code, ended.err) == (0, "")
+        found: list[dict[str, Any]] = json.loads(ended.out)
+        return found
+
+    return run
+
+
+# -- lists -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_filter_has_all_columns_of_upstream(rows: Command) -> None:
+    (row,) = rows("workflow.filter", "--workflow-id", "night-1")
+    assert list(row) == [
+        "Workflow ID", "Workflow Type", "Workflow Version", "Run ID", "Status", "Child Policy", "Close Status",
+        "Start Timestamp", "Close Timestamp", "Cancel Requested", "Execution Timeout", "Input", "Tags",
+        "Decision Tasks Timeout", "Parent Workflow ID", "Parent Run ID",
+    ]  # fmt: skip
+    assert (row["Status"], row["Close Status"], row["Tags"]) == ("CLOSED", "COMPLETED", "night,eu")
+    assert json.loads(row["Input"])["args"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ((), ["night-3", "night-2", "night-1"]),
+        (("--status", "open"), ["night-3"]),
+        (("--status", "closed"), ["night-2", "night-1"]),
+        (("--close-status", "failed"), ["night-2"]),
+        (("--tag", "eu"), ["night-1"]),
+        (("--tag", "night,eu"), ["night-1"]),
+        (("--workflow-id", "night-2"), ["night-2"]),
+        (("--workflow-type-name", "operated", "--workflow-type-version", "2"), []),
+        (("--from-date", "2000-01-01", "--to-date", "2001-01-01T00:00:00+01:00"), []),
+        (("--started-since", "0"), []),
+        (("lab",), ["night-3", "night-2", "night-1"]),
+    ],
+)
+def test_executions_are_filtered(rows: Command, words: tuple[str, ...], found: list[str]) -> None:
+    assert [row["Workflow ID"] for row in rows("workflow.filter", *words)] == found
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--sort", "workflow_id"), ["night-1", "night-2", "night-3"]),
+        (("--sort", "-workflow-id", "--limit", "2"), ["night-3", "night-2"]),
+        (("--filter", "status=F*"), ["night-2"]),
+        (("--filter", "Status!=open", "--filter", "workflow id>night-1"), ["night-2"]),
+        (("--filter", "waitsfor=signal ?o"), ["night-3"]),
+        (("--limit", "0"), []),
+    ],
+)
+def test_any_list_is_sorted_filtered_and_cut(rows: Command, words: tuple[str, ...], found: list[str]) -> None:
+    assert [row["Workflow ID"] for row in rows("workflow.list", *words)] == found
+    assert [row["Workflow ID"] for row in rows(*words, "workflow", "list")] == found
+
+
+def test_columns_come_in_the_order_asked_for(rows: Command, simpleflow: Command) -> None:
+    (row,) = rows("workflow.list", "--columns", "status,WORKFLOW_ID", "--filter", "workflowid=night-1")
+    assert list(row.items()) == [("Status", "COMPLETED"), ("Workflow ID", "night-1")]
+    assert simpleflow("workflow.list", "--format", "csv", "--columns", "status").out.splitlines()[0] == "Status"
+
+
+def test_numbers_and_times_are_compared_as_what_they_are(rows: Command) -> None:
+    assert len(rows("workflow.profile", "night-1", "--filter", "time running>=0", "--filter", "start>2020-01-01")) == 2
+    assert rows("workflow.profile", "night-1", "--filter", "percentage of total time>100") == []
+    shares = [row["Time Running"] for row in rows("workflow.profile", "night-1", "--sort", "-time running")]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_a_list_is_shown_again_until_it_is_interrupted(store: Path) -> None:
+    words = ["--store", str(store), "workflow.list", "--watch", "0.1", "--format", "csv", "--limit", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "simpleflow_lab.cli", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        lines = [running.stdout.readline() for _ in range(4)]
+        running.send_signal(signal.SIGINT)
+        assert running.wait(LIMIT) == 0
+    assert lines == [lines[0], lines[1]] * 2
+
+
+def test_only_what_reads_is_watched() -> None:
+    watched = {
+        str(name) for name, command in table.commands.items() if any("--watch" in each.opts for each in command.params)
+    }
+    assert watched == {str(command.name) for command in READING}
+    assert not watched & {"workflow.start", "resume", "workflow.signal", "workflow.terminate", "workflow.restart"}
+
+
+# -- statistics --------------------------------------------------------------------------------------------------------
+
+
+def test_statistics_are_of_all_attempts_of_many_executions(rows: Command) -> None:
+    found = {row["name"]: row for row in rows("workflow.statistics")}
+    loads, saves = found["operated.load"], found["operated.save"]
+    assert (loads["executions"], loads["count"], loads["completed"], loads["failed"]) == (3, 4, 2, 2)
+    assert loads["failures"] == {"LookupError": 2}
+    assert (saves["count"], saves["failures"]) == (1, None)
+    assert 0 < loads["median"] <= loads["p95"] <= loads["slowest"]
+    assert saves["mean"] == saves["median"] == saves["slowest"]
+    assert [row["count"] for row in rows("workflow.statistics", "--tag", "eu", "--sort", "name")] == [1, 1]
+
+
+def test_statistics_of_nothing_say_so(simpleflow: Command, store: Path) -> None:
+    ended = simpleflow("workflow.statistics", "--tag", "nosuch")
+    assert (ended.code, ended.out, ended.err) == (0, "", "simpleflow: no execution is as asked for\n")
+
+
+# -- one task ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_task_is_shown_attempt_by_attempt(rows: Command) -> None:
+    first, second = rows("task.info", "night-2", "load", "--details")
+    assert (first["attempt"], second["attempt"], first["state"]) == (1, 2, "failed")
+    assert first["id"] == "activity-operated.load-1"
+    assert first["reason"] == "LookupError: no such part"
+    assert "Traceback" in first["details"]
+    assert "details" not in rows("task.info", "lab", "night-1", "activity-operated.load-1")[0]
+
+
+def test_an_activity_runs_again_here_and_its_execution_stays_as_it_is(simpleflow: Command, store: Path) -> None:
+    before = simpleflow("workflow.history", "night-2").out
+    assert simpleflow("activity.rerun", "night-1", "save") == (0, '"saved 1"\n', "")
+    assert simpleflow("activity.rerun", "night-1", "save", "--input", "[7]").out == '"saved 7"\n'
+    upstream = ("--domain", "lab", "--workflow-id", "night-1", "--activity-id", "activity-operated.load-1")
+    assert simpleflow("activity.rerun", *upstream).out == "1\n"
+    failed = simpleflow("activity.rerun", "night-2", "load", "--attempt", "1")
+    assert (failed.code, failed.out) == (1, "")
+    assert failed.err.endswith("LookupError: no such part\n")
+    assert 'raise LookupError("no such part")' in failed.err
+    assert simpleflow("workflow.history", "night-2").out == before
+
+
+def test_code_by_the_name_in_a_history_is_never_imported(process: Command, store: Path) -> None:
+    ended = process("activity.rerun", "night-1", "save")
+    assert (ended.code, ended.out) == (2, "")
+    assert "no activity operated.save 1 is defined in this process: give --module" in ended.err
+
+
+# -- replay ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_history_is_replayed_with_the_code_that_is_here(simpleflow: Command, rows: Command, tmp_path: Path) -> None:
+    (row,) = rows("workflow.replay", "night-1")
+    assert (row["same"], row["error"]) == ("yes", None)
+    assert row["workflow"].endswith("Operated")
+    file = tmp_path / "history.json"
+    simpleflow("workflow.history", "night-2", "-o", "raw", "--output-file", str(file))
+    assert rows("workflow.replay", "--file", str(file))[0]["same"] == "yes"
+
+
+def test_code_that_decides_otherwise_is_exit_code_1(simpleflow: Command, store: Path) -> None:
+    class Changed(Workflow):
+        name, version, task_list = "operated.changed", "1", "operated"
+
+        def run(self, n: int = 1, wait: bool = False) -> Any:
+            return self.submit(save, n).result
+
+    ended = simpleflow("--format", "json", "workflow.replay", "night-1", "--workflow", "Changed")
+    assert ended.code == 1
+    (row,) = json.loads(ended.out)
+    assert row["same"] == "no"
+    assert "operated.load" in row["error"]
+    assert "operated.save" in row["error"]
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_id_comes_before_the_signal_and_the_other_order_is_told(simpleflow: Command, store: Path) -> None:
+    ended = simpleflow("workflow.signal", "go", "night-3")
+    assert (ended.code, ended.err) == (2, "simpleflow: the id comes first, then the rest: write night-3 go\n")
+    for words in (("night-3", "go"), ("lab", "night-3", "go"), ("night-3", "go", "-d", "lab")):
+        assert "signal 'go' was sent to night-3" in simpleflow("workflow.signal", *words).err
+    run_id = json.loads(simpleflow("--format", "json", "workflow.info", "night-3").out)[0]["run_id"]
+    assert simpleflow("workflow.signal", "night-3", run_id, "go").code == 0
+    assert simpleflow("workflow.signal", "night-3", "--run-id", run_id, "go").code == 0
+    history = json.loads(simpleflow("--format", "json", "workflow.history", "night-3").out)
+    assert sum(event["type"] == "WorkflowExecutionSignaled" for event in history) == 5
+
+
+def test_an_id_that_looks_like_an_option_goes_after_two_dashes(simpleflow: Command, store: Path) -> None:
+    with Lab(store) as lab:
+        lab.start(Operated, 1, workflow_id="--wait").result(LIMIT)
+    ended = simpleflow("workflow.info", "--wait")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "an id that begins with - goes after --" in ended.err
+    assert simpleflow("workflow.tasks", "--", "--wait").code == 0
+
+
+def test_a_restart_keeps_all_but_the_run(simpleflow: Command, rows: Command) -> None:
+    (old,) = rows("workflow.filter", "--workflow-id", "night-3")
+    ended = simpleflow("workflow.restart", "lab", "night-3")
+    assert ended.code == 0
+    new, then = rows("workflow.filter", "--workflow-id", "night-3")
+    assert then["Close Status"] == "TERMINATED"
+    assert new["Status"] == "OPEN"
+    assert ended.out == f"night-3 {new['Run ID']}\n"
+    assert f"run {old['Run ID']} is terminated" in ended.err
+    kept = ("Workflow Type", "Workflow Version", "Input", "Tags", "Execution Timeout", "Decision Tasks Timeout")
+    assert {name: new[name] for name in kept} == {name: old[name] for name in kept}
+    assert "was COMPLETED" in simpleflow("workflow.restart", "night-1").err
+
+
+# -- task lists, domains, the doctor -----------------------------------------------------------------------------------
+
+
+def test_a_task_list_shows_its_backlog_and_who_polls(simpleflow: Command, rows: Command) -> None:
+    simpleflow("workflow.restart", "night-1")
+    (row,) = rows("task_list.list")
+    assert (row["task list"], row["decision tasks"], row["activity tasks"]) == ("operated", 1, 0)
+    assert (row["deciders"], row["polled by"]) == (0, "nobody")
+    assert {row["task list"] for row in rows("task_list.list", "--task-list", "other")} == {"operated", "other"}
+
+
+def test_domains_are_registered_listed_and_deprecated(simpleflow: Command, rows: Command) -> None:
+    assert "is registered" in simpleflow("domain.register", "etl", "--description", "nightly").err
+    assert {row["domain"]: row["open"] for row in rows("domain.list")} == {"lab": 1, "etl": 0}
+    assert rows("domain.info", "etl")[0]["description"] == "nightly"
+    assert "is deprecated" in simpleflow("domain.deprecate", "etl").err
+    assert [row["domain"] for row in rows("domain.list", "--status", "deprecated")] == ["etl"]
+    assert len(rows("domain", "list", "-s", "all")) == 2
+    assert "registered again" in simpleflow("domain.undeprecate", "etl").err
+
+
+def test_the_doctor_says_what_waits_and_what_to_do(simpleflow: Command, store: Path) -> None:
+    ended = simpleflow("--format", "json", "doctor")
+    found = {row["check"]: row for row in json.loads(ended.out)}
+    assert ended.code == 0
+    assert found["waits"]["finding"] == "night-3: signal go"
+    assert found["waits"]["what to do"]
+    assert found["executions"]["finding"] == "1 open, 2 closed"
+
+
+@pytest.mark.parametrize(
+    ("address", "check"), [("/no/such/folder/x.sqlite", "store"), ("/dev/null", "store"), ("http://x", "store")]
+)
+def test_the_doctor_finds_a_store_that_can_not_be_used(simpleflow: Command, address: str, check: str) -> None:
+    ended = simpleflow("--format", "json", "--store", address, "doctor")
+    (problem,) = [row for row in json.loads(ended.out) if row["state"] == "problem"]
+    assert (ended.code, problem["check"]) == (1, check)
+    assert problem["what to do"]
+
+
+def test_the_doctor_makes_no_store(simpleflow: Command, tmp_path: Path) -> None:
+    ended = simpleflow("--store", str(tmp_path / "new.sqlite"), "doctor")
+    assert ended.code == 0
+    assert f"no store at {tmp_path / 'new.sqlite'} yet" in ended.out
+    assert not list(tmp_path.glob("new.sqlite*"))
+
+
+# -- completion --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_for_each_shell_asks_simpleflow(simpleflow: Command, shell: str) -> None:
+    ended = simpleflow("completion", shell)
+    assert (ended.code, ended.err) == (0, "")
+    assert f"_SIMPLEFLOW_COMPLETE={shell}_complete" in ended.out
+
+
+def test_bash_completes_with_the_script() -> None:
+    script = """
+set -e
+eval "$(simpleflow completion bash)"
+COMP_WORDS=(simpleflow workflow.re) COMP_CWORD=1
+_simpleflow_completion simpleflow workflow.re simpleflow
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+    )
+    assert (done.stdout.split(), done.stderr) == (["workflow.replay", "workflow.restart"], "")
