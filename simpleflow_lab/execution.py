@@ -295,15 +295,16 @@ class Execution(HistoryViews):
 
     @property
     def decision_error(self) -> Exception | None:
-        """Why no decision can be made for now, or `None`; in whichever process deciders tried. It goes on when the
-        cause is mended."""
+        """Why no decision can be made for now, or `None`; in whichever process deciders tried, and on Amazon SWF in
+        this one. It goes on when the cause is mended."""
         reports = [report for report in self._reports()["decisionErrors"] if report["execution"] == self._execution]
         return self._error_of(reports[0]) if reports else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the author of its workflow should know: lines that read a clock, draw by chance or take long, values
-        that JSON holds otherwise than Python does, a history that has become long."""
+        that JSON holds otherwise than Python does, SWF's limits that come near. On Amazon SWF it is what this process
+        knows."""
         return tuple(dict.fromkeys((*self._pool.warnings(self.run_id), *self._reports()["warnings"])))
 
     def _reports(self) -> Mapping[str, Any]:

@@ -176,8 +176,17 @@ class ExecutionLogs(ListingRecord):
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until the execution has closed.")
 @click.pass_obj
 def logs(session: Session, /, target: Target, follow: bool, **selection: Any) -> ExecutionLogs:
-    """What the code of an execution printed and logged, with time, task, attempt and stream."""
-    return ExecutionLogs(execution=session.execution(target), selection=selection, follow=follow)
+    """What the code of an execution printed and logged, with time, task, attempt and stream.
+
+    Amazon SWF keeps none of it: there it is only what ran in this process.
+    """
+    execution = session.execution(target)
+    if session.address.startswith("aws:") and not len(execution.logs()):
+        raise UsageError(
+            f"no logs of {execution.workflow_id} in this process, and Amazon SWF keeps none: see the output of the "
+            "processes that ran it"
+        )
+    return ExecutionLogs(execution=execution, selection=selection, follow=follow)
 
 
 # -- its history and its chart -----------------------------------------------------------------------------------------

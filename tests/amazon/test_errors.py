@@ -227,6 +227,17 @@ def test_a_command_says_it_in_one_line_and_ends_with_2(
     assert "Traceback" not in printed.err
 
 
+def test_logs_that_nobody_has_are_no_empty_table(
+    simulated: SimulatedAmazon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another process ran it, and Amazon SWF has no place for what that one printed."""
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Nothing)
+        execution.result(60)
+    assert main(["--store", ADDRESS, "workflow.logs", execution.workflow_id]) == 2
+    assert "Amazon SWF keeps none: see the output of the processes that ran it" in capsys.readouterr().err
+
+
 # -- time --------------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,165 @@
+"""The IAM policy of the guide: every action is used, and every call is allowed."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.exceptions import WorkflowExecutionError
+from simpleflow_lab.service.protocol import SWFService
+from tests.amazon.conftest import ADDRESS
+from tests.amazon.simulated import SimulatedAmazon
+from tests.s3 import Bucket
+
+ROOT = Path(__file__).parents[2]
+TASKS: dict[str, Any] = {"task_list": "policy", "version": "1"}
+NO_CALLS = {"s3:ListBucket"}
+"""Permissions that change the answers of other calls."""
+LARGE = 40_000
+
+
+def policy() -> list[dict[str, Any]]:
+    """The statements in the guide."""
+    [text] = re.findall(r"^```json\n(.*?)^```$", (ROOT / "docs" / "amazon.md").read_text(), re.MULTILINE | re.DOTALL)
+    statements: list[dict[str, Any]] = json.loads(text)["Statement"]
+    return statements
+
+
+def actions(*sids: str) -> set[str]:
+    """The actions of these statements, or of all."""
+    found: set[str] = set()
+    for statement in policy():
+        if not sids or statement["Sid"] in sids:
+            allowed = statement["Action"]
+            found.update([allowed] if isinstance(allowed, str) else allowed)
+    return found
+
+
+@activity.with_attributes(name="policy.long", **TASKS)
+def long(length: int) -> str:
+    return "x" * length
+
+
+@activity.with_attributes(name="policy.fails", **TASKS)
+def fails() -> None:
+    raise ValueError("no")
+
+
+@activity.with_attributes(name="policy.beats", heartbeat_timeout=1, **TASKS)
+def beats() -> None:
+    while True:
+        activity.heartbeat("alive")
+        time.sleep(0.01)
+
+
+class Waits(Workflow):
+    """Until it is canceled, or gets a signal."""
+
+    name = "policy.waits"
+    task_list = "policy"
+
+    def run(self):
+        self.submit(self.wait_signal("go")).wait()
+        self.fail("as it was asked")
+
+
+class Everything(Workflow):
+    """Makes each decision that there is but that of a Lambda function."""
+
+    name = "policy.everything"
+    task_list = "policy"
+
+    def run(self, other, again):
+        if not again:
+            return "done"
+        self.submit(self.record_marker("began"))
+        failed = self.submit(fails)
+        running = self.submit(beats)
+        timer = self.submit(self.start_timer("long", 500))
+        child = self.submit(Waits)
+        length = len(self.submit(long, LARGE).result)
+        self.submit(self.signal("go", workflow_id=other, propagate=False))
+        failed.wait()
+        self.submit(self.start_timer("short", 0)).wait()
+        for each in (running, child, timer):
+            each.cancel()
+        running.wait()
+        child.wait()
+        assert length == LARGE
+        return self.submit(self.continue_as_new(other, again=False)).result
+
+
+def quiet(notice: str) -> None:
+    """Where the notices go that no test is about."""
+
+
+def contract(lab: Lab) -> None:
+    """Everything that a Lab does."""
+    lab.domains()
+    failing, canceled, terminated = (lab.start(Waits) for _ in range(3))
+    everything = lab.start(Everything, failing.workflow_id, again=True)
+    assert everything.result(60) == "done"
+    canceled.request_cancel()
+    canceled.wait(60)
+    terminated.signal("nothing")
+    terminated.terminate()
+    with pytest.raises(WorkflowExecutionError):
+        failing.result(60)
+    assert failing.workflow_id in lab.executions()["workflow_id"].tolist()
+
+
+def test_the_calls_of_everything_that_a_lab_does_are_the_actions_of_the_policy(
+    bucket: Bucket, simulated: SimulatedAmazon, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", f"{bucket.name}/prefix")
+    environment.setenv("SIMPLEFLOW_ENABLE_DISK_CACHE", "false")
+    simulated.records = True
+    used: set[str] = set()
+
+    def record_s3(model: Any, **_: Any) -> None:
+        used.add(f"s3:{model.name}")
+
+    with Lab(ADDRESS, notice=quiet) as lab:
+        objects: Any = lab.storage.default
+        objects.client.meta.events.register("before-call.s3", record_s3)
+        contract(lab)
+    for operation, request in simulated.requests:
+        used.add(f"swf:{operation}")
+        used.update(f"swf:{decision['decisionType']}" for decision in request.get("decisions", ()))
+    rare = {"swf:DescribeDomain"}  # for credentials that may not register a domain; see test_errors
+    assert used == actions() - NO_CALLS - rare
+
+
+def named_in_code() -> set[str]:
+    """The operations that the code above the services names, as actions."""
+    operations = {name for name in vars(SWFService) if not name.startswith("_")}
+    found = {"respond_decision_task_completed"}  # by another name: `answer_decision_task`
+    for path in (ROOT / "simpleflow_lab").rglob("*.py"):
+        if path.relative_to(ROOT / "simpleflow_lab").parts[0] not in ("service", "engine", "http"):
+            found |= set(re.findall(r"\.(\w+)", path.read_text()))
+    return {f"swf:{''.join(word.capitalize() for word in name.split('_'))}" for name in found & operations}
+
+
+def test_the_policy_allows_what_the_code_can_call_and_nothing_else() -> None:
+    """Whoever calls another operation adds it to the guide, in docs/amazon.md."""
+    calls = {action for action in actions() if action.startswith("swf:")} - decisions()
+    assert calls == named_in_code()
+
+
+def decisions() -> set[str]:
+    """Those that are decisions."""
+    from simpleflow_lab.engine.decision_rules import _RULES
+
+    return {f"swf:{decision_type}" for decision_type in _RULES} & actions("Decide")
+
+
+def test_only_what_has_no_domain_is_for_any_domain() -> None:
+    for statement in policy():
+        assert (statement["Resource"] == "*") == (statement["Sid"] == "Domains")
+    assert actions("Domains") == {"swf:RegisterDomain", "swf:ListDomains"}
