@@ -554,7 +554,7 @@ def _computed_options(definition: type[Workflow], args: list[Any], kwargs: dict[
     """The options that the class computes for these arguments; what the call says itself comes before them."""
     hooks = {"workflow_id": "get_workflow_id", "task_list": "get_task_list", "tag_list": "get_tag_list"}
     found = {name: computed(definition, hook, args, kwargs) for name, hook in hooks.items()}
-    if found["tag_list"] is Workflow.INHERIT_TAG_LIST:  # of a parent, which it doesn't have
+    if found["tag_list"] == Workflow.INHERIT_TAG_LIST:  # of a parent, which it doesn't have
         del found["tag_list"]
     return {name: value for name, value in found.items() if value}
 
@@ -565,7 +565,7 @@ def _start_request(definition: type[Workflow], options: Mapping[str, Any], defau
         "task_list": definition.task_list or defaults.workflow_default_task_list,
         "task_priority": workflow.priority_of(definition.task_priority),
         # There is no parent to inherit from.
-        "tag_list": None if definition.tag_list is Workflow.INHERIT_TAG_LIST else definition.tag_list,
+        "tag_list": None if definition.tag_list == Workflow.INHERIT_TAG_LIST else definition.tag_list,
         "execution_start_to_close_timeout": definition.execution_timeout or defaults.workflow_default_execution_time,
         "task_start_to_close_timeout": definition.decision_tasks_timeout
         or defaults.workflow_default_decision_task_timeout,

@@ -83,7 +83,7 @@ class Executor(canvas.Submitter, Protocol):
 class Workflow:
     """A workflow. Subclass it and write `run`."""
 
-    INHERIT_TAG_LIST: ClassVar[object] = object()
+    INHERIT_TAG_LIST: ClassVar[str] = "INHERIT_TAG_LIST"
     """As `tag_list`: a child takes its parent's tags."""
 
     name: ClassVar[str | None] = None

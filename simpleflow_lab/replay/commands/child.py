@@ -154,7 +154,7 @@ def _options_of(
     """Further arguments of a child's decision; `parent` are the attributes with which its parent was started."""
     workflow = task.workflow
     tags = task.tag_list(args, kwargs)
-    if tags is Workflow.INHERIT_TAG_LIST:
+    if tags == Workflow.INHERIT_TAG_LIST:
         tags = parent.get("tagList")
     timeout, decision_timeout = workflow.execution_timeout, workflow.decision_tasks_timeout
     if tags:
