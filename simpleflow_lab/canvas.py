@@ -371,12 +371,15 @@ class Group(_Members):
         at_work: list[Future] = []
         members = list(self.members)
         for number, member in enumerate(members):
+            was_held_back = len(at_work) >= self.max_parallel
             while len(at_work) >= self.max_parallel:
                 future.hold_back(len(members) - number)
                 at_work = wait(at_work, return_when=FIRST_COMPLETED).not_done
             if future.cancel_requested:
                 break
             current = submit(executor, as_member(member, self.raises_on_failure))
+            if was_held_back:
+                _note_held_back(current, self.max_parallel)
             future.futures.append(current)
             if not current.done:
                 at_work.append(current)
@@ -438,6 +441,8 @@ class Chain(_Members):
             if future.cancel_requested:
                 return
             current = submit(executor, as_member(member, self.raises_on_failure, *previous))
+            if not future.futures and future.held_back_by is not None:
+                _note_held_back(current, future.held_back_by)
             future.futures.append(current)
             current.wait()
             if current.peek_exception() is not None and self.break_on_failure:
@@ -466,6 +471,14 @@ def _value(future: Future) -> Any:
     if isinstance(future, GroupFuture):
         return future.results
     return future.passed_on() if future.done and future.peek_exception() is None else None
+
+
+def _note_held_back(future: Future, max_parallel: int) -> None:
+    """Note by which limit a member was held back, and what it has submitted already if it is a group."""
+    future.held_back_by = max_parallel
+    if isinstance(future, GroupFuture):
+        for each in future.futures:
+            _note_held_back(each, max_parallel)
 
 
 def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:

@@ -39,7 +39,11 @@ from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
+from simpleflow_lab.views.critical_path import critical_path
+from simpleflow_lab.views.earlier_runs import MAX_RUNS as MAX_EARLIER_RUNS
+from simpleflow_lab.views.earlier_runs import EarlierRuns, is_slower
 from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
+from simpleflow_lab.views.explanation import Explanation, explain
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
@@ -65,6 +69,8 @@ _JUST_NOW = 1.0
 _WAIT_STEP = 0.25
 """Seconds between two checks whether a decision is blocked, while waiting for the history to grow."""
 
+_EARLIER_PAGE = 50
+"""Of how many executions of its workflow the last runs that completed are looked for."""
 
 _LOG_STEP = 0.5
 """Seconds between two readings of a log that is followed, at most."""
@@ -331,6 +337,36 @@ class Execution(HistoryViews):
         it, at most `MAX_DEPTH` levels deep, their own waits are told.
         """
         return Waits(self._waits_down(0, _Budget(MAX_CHILDREN)), now=self.now())
+
+    def explain(self) -> Explanation:
+        """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
+        where the time went, and how long the last runs of its workflow took. See `views.explanation`."""
+        folded = self._folded()
+        waits = () if folded.history.close_status is not None else self.waiting_for()
+        return explain(folded, workflow_id=self.workflow_id, waits=waits, earlier=self._earlier_runs(folded))
+
+    def _earlier_runs(self, folded: FoldedHistory) -> EarlierRuns:
+        """The last runs of its workflow that completed before it started."""
+        started = folded.history[0]
+        infos = self._service.list_closed_workflow_executions(
+            domain=self.domain,
+            startTimeFilter={"oldestDate": 0, "latestDate": started.timestamp},
+            typeFilter={"name": started.attributes["workflowType"]["name"]},
+            maximumPageSize=_EARLIER_PAGE,
+        )["executionInfos"]
+        runs = [
+            ((info["closeTimestamp"] - info["startTimestamp"]).total_seconds(), info["execution"])
+            for info in infos
+            if info.get("closeStatus") == "COMPLETED" and info["closeTimestamp"] <= started.timestamp
+        ][:MAX_EARLIER_RUNS]
+        earlier = EarlierRuns(seconds=[seconds for seconds, _ in runs])
+        took = folded.until - started.timestamp if folded.history.close_status is None else None
+        seconds = (took or folded.history[-1].timestamp - started.timestamp).total_seconds()
+        if not runs or not is_slower(seconds, earlier.usual):
+            return earlier
+        ids = next(ids for taken, ids in runs if taken == earlier.usual)
+        typical = Execution(self._pool, ids["workflowId"], ids["runId"], domain=self.domain)
+        return EarlierRuns(seconds=earlier.seconds, typical=critical_path(typical.history()))
 
     def waits_in_short(self) -> str:
         """What it waits for in a few words, as `signal go, 3 activities`; empty if it has closed.

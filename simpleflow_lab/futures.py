@@ -89,6 +89,7 @@ class Future:
         "_result",
         "_state",
         "_waiter",
+        "held_back_by",
         "task_id",
     )
 
@@ -102,6 +103,8 @@ class Future:
     ):
         self.task_id = task_id
         """Id of the task behind it, or `None`."""
+        self.held_back_by: int | None = None
+        """The `max_parallel` of the group that submitted it only when another member had closed; else `None`."""
         self._waiter = waiter
         self._canceler = canceler
         self._raises = raises

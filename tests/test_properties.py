@@ -29,6 +29,7 @@ from simpleflow_lab.swf.history import History, HistoryEvent
 from tests.engine.invariants import violations
 from tests.examples_count import TIMEOUT, examples
 from tests.step_by_step import DOMAIN, StepByStep
+from tests.views.path_laws import check_path
 from tests.views.wait_laws import check_waits
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
@@ -387,6 +388,7 @@ def test_a_program_gives_what_plain_python_gives_and_replays_at_every_prefix(sha
         assert violations(raw_events(shared_lab, each)) == []
         replays_as_recorded(workflow, each.history(), each.workflow_id, each.run_id)
         check_waits(each.history(), each.workflow_id)
+        check_path(each.history())
 
 
 @example(
@@ -407,6 +409,7 @@ def test_a_program_gives_what_plain_python_gives_in_whatever_order_its_tasks_com
             assert violations([event.to_wire() for event in history]) == []
             replays_as_recorded(workflow, history, workflow_id, run_id, DOMAIN)
             check_waits(history, workflow_id)
+            check_path(history)
 
 
 @examples(40, 2000)

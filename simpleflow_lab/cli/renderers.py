@@ -21,6 +21,7 @@ from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
 from simpleflow_lab.commands.doctor import Diagnosis
 from simpleflow_lab.commands.engine import EngineStarted
+from simpleflow_lab.commands.explain import ExecutionExplanation
 from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
 from simpleflow_lab.commands.offline_replay import Replayed
 from simpleflow_lab.commands.one_task import Rerun
@@ -65,6 +66,15 @@ def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
         if number:
             print()
         _print(listing, session.output)
+    return _show_message(record, session)
+
+
+@show.register
+def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCode:
+    if session.output.format != "tabular":
+        return _show_listing(record, session)
+    for line in record.execution.explain().lines():
+        print(line if session.output.raw else visible(line))
     return _show_message(record, session)
 
 

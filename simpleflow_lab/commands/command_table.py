@@ -20,6 +20,7 @@ from simpleflow_lab.commands import (
     engine,
     environment,
     executions,
+    explain,
     inspection,
     offline_replay,
     one_task,
@@ -167,6 +168,7 @@ def help_command(ctx: click.Context, words: tuple[str, ...]) -> Help:
 READING: Final = (
     *executions.COMMANDS,
     *inspection.COMMANDS,
+    *explain.COMMANDS,
     *one_task.READING,
     *backlog.COMMANDS,
     *domains.READING,

@@ -13,6 +13,7 @@ from typing import Any, Final
 from simpleflow_lab.commands.command_table import Version
 from simpleflow_lab.commands.engine import EngineStarted
 from simpleflow_lab.commands.executions import Executions
+from simpleflow_lab.commands.explain import ExecutionExplanation
 from simpleflow_lab.commands.inspection import (
     AnyExecution,
     ExecutionGantt,
@@ -157,6 +158,11 @@ def _executions(record: Executions) -> Any:
 def _info(record: ExecutionInfo) -> Any:
     table = table_of_listing(record.listing())
     return Table(table, list(table.columns), record.execution._repr_html_())
+
+
+@cell_value.register
+def _explanation(record: ExecutionExplanation) -> Any:
+    return record.execution.explain()
 
 
 @cell_value.register

@@ -170,7 +170,8 @@ class Command:
     @property
     def control(self) -> str | None:
         """The `control` of its decision: a later replay shows this line, and a table what depended on what."""
-        return write_control(self.line_text, task_ids(self.dependencies) if self.dependencies else ())
+        depends_on = task_ids(self.dependencies) if self.dependencies else ()
+        return write_control(self.line_text, depends_on, self.future.held_back_by)
 
     def decision(self) -> Decision:
         """The decision that asks SWF for it."""

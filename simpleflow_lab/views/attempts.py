@@ -107,6 +107,9 @@ class Attempt(NamedTuple):
     depends_on: tuple[str, ...]
     """Ids of the tasks whose futures were among its arguments, as our deciders record them in `control`, at most 100;
     empty in the histories of other deciders."""
+    max_parallel: int | None
+    """The `max_parallel` of the group that held the task back until another member had closed, as our deciders record
+    it in `control`; `None` if none did."""
 
     @property
     def failed(self) -> bool:
@@ -254,7 +257,7 @@ def attempt_of(
     of_type = _object(attributes, type_key)
     task_id = str(entity.name)
     priority = attributes.get("taskPriority")
-    line, depends_on = _read_control(attributes["control"]) if "control" in attributes else _NO_CONTROL
+    line, depends_on, max_parallel = _read_control(attributes["control"]) if "control" in attributes else _NO_CONTROL
     end = closed or until
     return Attempt(
         kind=kind,
@@ -286,6 +289,7 @@ def attempt_of(
         line=line,
         decision_event_id=_event_id(attributes.get("decisionTaskCompletedEventId")),
         depends_on=depends_on,
+        max_parallel=max_parallel,
     )
 
 
@@ -346,15 +350,16 @@ def decision_task_of(
 
 
 _NOTHING: Final[dict[str, Any]] = {}
-_NO_CONTROL: Final[tuple[str | None, tuple[str, ...]]] = (None, ())
+_NO_CONTROL: Final[tuple[str | None, tuple[str, ...], int | None]] = (None, (), None)
 
 
-def _read_control(text: Any) -> tuple[str | None, tuple[str, ...]]:
-    """The author's line, and the ids of the tasks that it depends on, as our deciders record them."""
+def _read_control(text: Any) -> tuple[str | None, tuple[str, ...], int | None]:
+    """The author's line, the ids of the tasks that it depends on, and what held it back, as our deciders wrote them."""
     if type(text) is not str:
         return _NO_CONTROL
     control = read_control(text)
-    return well_formed(control.line), tuple(well_formed(task) or "" for task in control.depends_on)
+    depends_on = tuple(well_formed(task) or "" for task in control.depends_on)
+    return well_formed(control.line), depends_on, control.max_parallel
 
 
 def _object(attributes: Mapping[str, Any], key: str | None) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from typing import Final
 import plotly.io
 
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.explanation import explain
 from simpleflow_lab.views.formatting import LABEL_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
@@ -63,7 +64,8 @@ def gantt_html(
         waits = Waits(waits_of(folded, workflow_id=workflow_id), now=folded.until)
     figure = gantt(folded, title=title, max_bars=max_bars, waits=waits.in_words())
     chart = plotly.io.to_html(figure, config=_CONFIG, include_plotlyjs=True, full_html=False, div_id="gantt")
-    summary = execution_html(folded, workflow_id=workflow_id, run_id=run_id, domain=domain, waits=waits.lines())
+    explanation = explain(folded, workflow_id=workflow_id, waits=waits)
+    summary = execution_html(folded, workflow_id=workflow_id, run_id=run_id, domain=domain, explanation=explanation)
     name = escape(title or workflow_id or folded.history.workflow_type, LABEL_LIMIT)
     page = _PAGE.format(
         policy=_POLICY,

@@ -40,6 +40,7 @@ from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import POINT_EVENT_STYLES, STATUSES, WAITING, Style, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
+from simpleflow_lab.views.task_labels import task_label
 from simpleflow_lab.views.waiting import phrase
 
 MAX_ROWS: Final = 60
@@ -562,13 +563,8 @@ def _why(attempt: Attempt) -> str:
 
 
 def _row_label(attempt: Attempt) -> Html:
-    """A task in few characters: the last part of its type's name, and what sets its id apart."""
-    short = attempt.name.rsplit(".", 1)[-1]
-    number = attempt.id.removeprefix("activity-").removeprefix(f"{attempt.name}-")
-    if attempt.kind == TIMER or len(number) + len(attempt.name) >= len(attempt.id):
-        label = shortened(attempt.id, 40)
-    else:
-        label = shortened(f"{short}-{number[:8]}", 40)
+    """A task in few characters, with its kind if that is no activity."""
+    label = task_label(attempt.id, None if attempt.kind == TIMER else attempt.name)
     return escape(f"{_kind_sign(attempt.kind)}{label}")
 
 

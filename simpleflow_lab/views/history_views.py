@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.explanation import Explanation, explain
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.html import execution_html
@@ -59,6 +60,24 @@ class HistoryViews(ABC):
     def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
         """What it waits for itself, and what blocks those below it."""
         return waits_of(folded, workflow_id=self.workflow_id)
+
+    def explain(self) -> Explanation:
+        """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
+        and where the time went. See `views.explanation`."""
+        folded = self._folded()
+        return explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded))
+
+    def critical_path(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
+        """Where its time went: one row per segment of the critical path; see `views.path_tables`."""
+        from simpleflow_lab.views.path_tables import critical_path_table  # noqa: PLC0415  pandas
+
+        return _in_zone(critical_path_table(self._folded()), timezone)
+
+    def slack(self) -> pd.DataFrame:
+        """By how much longer each task could have taken without delay; see `views.path_tables.slack_table`."""
+        from simpleflow_lab.views.path_tables import slack_table  # noqa: PLC0415  pandas
+
+        return slack_table(self._folded())
 
     def events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per event; see `views.tables.events_table`."""
@@ -139,7 +158,7 @@ class HistoryViews(ABC):
             run_id=self.run_id,
             domain=self.domain,
             warnings=self.warnings,
-            waits=Waits(self._waits_of(folded), now=folded.until).lines(),
+            explanation=explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded)),
         )
         return str(html)
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.explanation_lines import RESULT, UNHANDLED, Line
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
@@ -30,7 +31,7 @@ from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import STATUSES, Style, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
-__all__ = ["STYLE", "Html", "escape", "execution_html", "piece", "table", "task_rows"]
+__all__ = ["STYLE", "Html", "escape", "execution_html", "explanation_html", "piece", "table", "task_rows"]
 
 MAX_ROWS: Final = 50
 """Rows of a table by default."""
@@ -55,6 +56,11 @@ STYLE: Final = Html("""<style>
 .sfl pre { margin: .4em 0; padding: .6em; overflow: auto; max-height: 24em; white-space: pre-wrap;
   overflow-wrap: anywhere; font-family: var(--jp-code-font-family, monospace); font-size: .92em;
   color: inherit; background: var(--jp-layout-color2, rgba(128,128,128,.12)); }
+.sfl.sfl .sfl-explanation { list-style: none; margin: .3em 0 .5em; padding: 0; max-width: 60em; }
+.sfl.sfl .sfl-explanation li { margin: .1em 0; overflow-wrap: anywhere; }
+.sfl.sfl .sfl-explanation code { font-family: var(--jp-code-font-family, monospace); font-size: .92em;
+  color: inherit; background: var(--jp-layout-color2, rgba(128,128,128,.12)); padding: .05em .3em; border-radius: 3px; }
+.sfl .sfl-about-status { font-weight: 600; }
 .sfl .sfl-scroll { overflow-x: auto; }
 .sfl table { border-collapse: collapse; margin: .4em 0; font-size: .95em; }
 .sfl.sfl th, .sfl.sfl td { text-align: left; vertical-align: top; padding: .25em .7em; max-width: 26em;
@@ -79,18 +85,19 @@ def execution_html(
     domain: str = "",
     until: datetime.datetime | None = None,
     warnings: Sequence[str] = (),
-    waits: Sequence[str] = (),
+    explanation: Iterable[Line] = (),
 ) -> Html:
     """The summary of an execution: its type, ids, status and times, its tasks by state, and its last failure.
 
-    `warnings` are lines for the author of its workflow, `waits` say what an open one waits for.
+    `warnings` are lines for the author of its workflow, `explanation` says what became of it and what it waits for.
     """
     folded = fold_history(history, until=until)
     summary = execution_summary(folded)
     return piece(
         _heading(summary),
+        # The result and the failures that went unhandled are shown below in full.
+        explanation_html(line for line in explanation if line.kind not in (RESULT, UNHANDLED)),
         _progress(folded),
-        _waits(waits),
         _unhandled(folded.attempts, completed=folded.history.close_status == "COMPLETED"),
         _warnings(warnings),
         _properties(summary, workflow_id, run_id, domain),
@@ -111,6 +118,19 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int =
     found = list(rows)
     body = (_ROW.format(_EMPTY.join(_cell(value) for value in row)) for row in found[:limit])
     return piece(_table((escape(header, LABEL_LIMIT) for header in headers), body), _more(len(found) - limit, "row"))
+
+
+def explanation_html(lines: Iterable[Line]) -> Html:
+    """The lines of an explanation as a list."""
+    made = [
+        Html('<li class="sfl-about-{}">{}{}</li>').format(
+            line.kind, line.text, Html(' <span class="sfl-quiet">→</span> <code>{}</code>').format(line.to_do)
+        )
+        if line.to_do
+        else Html('<li class="sfl-about-{}">{}</li>').format(line.kind, line.text)
+        for line in lines
+    ]
+    return Html('<ul class="sfl-explanation">{}</ul>').format(_EMPTY.join(made)) if made else _EMPTY
 
 
 def quiet(text: str) -> Html:
@@ -182,18 +202,6 @@ def _unhandled(attempts: Sequence[Attempt], *, completed: bool) -> Html:
         "it" if len(missed) == 1 else "them",
         _EMPTY.join(_ITEM.format(line) for line in lines),
         _more(len(missed) - _MAX_LISTED, "failure"),
-    )
-
-
-def _waits(waits: Sequence[str]) -> Html:
-    if not waits:
-        return _EMPTY
-    return Html(
-        '<div class="sfl-banner" role="note" style="border-color: {}"><strong>waits for</strong><ul>{}</ul>{}</div>'
-    ).format(
-        style_of("scheduled").colour,
-        _EMPTY.join(_ITEM.format(escape(wait, HOVER_LIMIT)) for wait in waits[:_MAX_LISTED]),
-        _more(len(waits) - _MAX_LISTED, "thing"),
     )
 
 

@@ -132,6 +132,7 @@ _ATTEMPT: Final[dict[str, Column]] = {
     "line": texts,
     "decision_event_id": optional_integers,
     "depends_on": objects,
+    "max_parallel": optional_integers,
 }
 assert tuple(_ATTEMPT) == Attempt._fields
 
@@ -141,10 +142,10 @@ def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | 
 
     The columns are the fields of `views.attempts.Attempt`, which says what each means: `kind name version id state
     task_list worker input result reason details timeout_type run_id line` (text), `attempt scheduled_event_id`
-    (`int64`), `priority closed_event_id decision_event_id` (`Int64`), `open cancel_requested retried unhandled`
-    (`bool`), `scheduled started closed` (`datetime64[ms, UTC]`), `waiting running` (`float64`, seconds), `depends_on`
-    (a tuple of ids). What is open counts up to `until`, by default the time of the last event. `line` is missing and
-    `depends_on` is empty where a decider other than ours decided.
+    (`int64`), `priority closed_event_id decision_event_id max_parallel` (`Int64`), `open cancel_requested retried
+    unhandled` (`bool`), `scheduled started closed` (`datetime64[ms, UTC]`), `waiting running` (`float64`, seconds),
+    `depends_on` (a tuple of ids). What is open counts up to `until`, by default the time of the last event. `line` and
+    `max_parallel` are missing and `depends_on` is empty where a decider other than ours decided.
 
     Markers and signals take no time and are no tasks: `point_events_table` has them.
     """

@@ -350,7 +350,7 @@ def test_the_live_status_says_why_nothing_goes_on() -> None:
         assert f"waits for signal {evil}" in live_text("evil-1", progress)
         shown = status_html(execution, progress)
         assert "waits for signal &lt;b&gt;go&lt;i&gt;" in shown
-        assert "<strong>waits for</strong>" in execution._repr_html_()
+        assert ">waits for signal &lt;b&gt;go" in execution._repr_html_()
         assert evil not in shown + execution._repr_html_()
         execution.signal(evil)
         execution.result(LIMIT)

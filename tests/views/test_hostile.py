@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.explanation import explain
 from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.formatting import VALUE_LIMIT
 from simpleflow_lab.views.gantt import gantt
@@ -122,7 +123,7 @@ class Shape(HTMLParser):
 def pages(history: History, name: str) -> dict[str, str]:
     ids = {"workflow_id": name, "run_id": name, "domain": name}
     return {
-        "summary": execution_html(history, **ids),
+        "summary": execution_html(history, **ids, explanation=explain(history, workflow_id=ids["workflow_id"])),
         "tasks": task_rows(history),
         "workflow.info": listing_html(workflow_info(history, **ids)),
         "workflow.tasks": listing_html(workflow_tasks(history)),

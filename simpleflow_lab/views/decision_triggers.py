@@ -1,0 +1,180 @@
+"""What each decision saw that was new, what it may have gone on for, and what the code waited for after it.
+
+A decision is made for the events that came since the one before had begun. Which of them it needed is not recorded, but
+for the tasks that a task depends on (`swf.control`); else it is taken to be the last one that can have mattered.
+
+*Rule:* an event triggers only decisions that come after it, so whoever goes from a decision to its trigger comes to the
+start of the execution. Histories of any decider will do; nothing here raises for attributes of a wrong type.
+"""
+
+from __future__ import annotations
+
+import datetime
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, DECISION_TASK, LAMBDA, TIMER
+from simpleflow_lab.swf.execution_context import ContextWaits, waits_in
+from simpleflow_lab.swf.history import History, HistoryEvent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One decision task, with the events that it is for."""
+
+    first: int
+    """Id of the first event that was new to it."""
+    last: int
+    """Id of the last one."""
+    begins: datetime.datetime
+    """When it was scheduled."""
+    started: datetime.datetime | None
+    """When a decider took it."""
+    closed: datetime.datetime | None
+    """When it was completed or timed out."""
+    scheduled_id: int
+    """Its `DecisionTaskScheduled`."""
+    completed_id: int | None
+    """Its `DecisionTaskCompleted`; `None` of one that timed out or is open."""
+    waits: ContextWaits
+    """What the code waited for, besides tasks and timers, until this decision was made."""
+
+
+class Turns:
+    """The decision tasks of a history, each with its triggers."""
+
+    def __init__(self, history: History):
+        self._history = history
+        self.all: list[Turn] = []
+        """In the order in which they were scheduled."""
+        self.completed: list[Turn] = []
+        """Those that were completed."""
+        self.waits_after: list[ContextWaits] = []
+        """What the code waited for after each of the completed ones."""
+        self._completed_ids: list[int] = []
+        self._read()
+
+    def _read(self) -> None:
+        open_: dict[int, tuple[HistoryEvent, HistoryEvent | None]] = {}
+        seen, waits = 0, ContextWaits()
+        for event in self._history:
+            if event.row.entity != DECISION_TASK:
+                continue
+            if event.type == "DecisionTaskScheduled":
+                open_[event.id] = event, None
+                continue
+            scheduled_id = event.attributes.get("scheduledEventId")
+            known = open_.pop(scheduled_id, None) if type(scheduled_id) is int else None
+            if known is None:
+                continue
+            scheduled, started = known
+            if event.type == "DecisionTaskStarted":
+                open_[scheduled.id] = scheduled, event
+                continue
+            is_made = event.type == "DecisionTaskCompleted"
+            turn = _turn(seen, scheduled, started, event, waits=waits, is_made=is_made)
+            self.all.append(turn)
+            if not is_made:
+                continue
+            self.completed.append(turn)
+            self._completed_ids.append(event.id)
+            seen = turn.last
+            context = event.attributes.get("executionContext")
+            if context is not None:
+                waits = waits_in(context if isinstance(context, str) else None)
+            self.waits_after.append(waits)
+        for scheduled, started in open_.values():
+            self.all.append(_turn(seen, scheduled, started, None, waits=waits, is_made=False))
+        self.all.sort(key=_scheduled_id)
+
+    def back_from(self, turn: Turn) -> Iterator[Turn]:
+        """This decision task, then those that were scheduled before it, latest first."""
+        for place in range(bisect_left(self.all, turn.scheduled_id, key=_scheduled_id), -1, -1):
+            yield self.all[place]
+
+    def made_before(self, event_id: int) -> int | None:
+        """The place in `completed` of the latest decision that was made before this event; `None` if none was."""
+        place = bisect_left(self._completed_ids, event_id) - 1
+        return place if place >= 0 else None
+
+    def that_closed(self) -> int | None:
+        """The place in `completed` of the decision that closed the execution; `None` if none did."""
+        last = self._history[-1] if self._history else None
+        if last is None or last.decision is None or last.type not in CLOSE_STATUS:
+            return None
+        decided = last.attributes.get("decisionTaskCompletedEventId")
+        return self.made_before(decided + 1 if type(decided) is int and decided < last.id else last.id)
+
+    def that_saw(self, event_id: int) -> int | None:
+        """The place in `completed` of the first decision that saw this event; `None` if none did."""
+        place = bisect_left(self.completed, event_id, key=lambda turn: turn.last)
+        return place if place < len(self.completed) else None
+
+    def trigger(self, turn: Turn, needed: Collection[int] = ()) -> HistoryEvent | None:
+        """The event for which the code went on in this decision; `None` if nothing new was there.
+
+        `needed` are the ids of events of which one that is new to this decision is the trigger, the latest of them.
+        """
+        known = [event_id for event_id in needed if turn.first <= event_id <= turn.last]
+        if known:
+            return self._history[max(known) - 1]
+        found = None
+        for event_id in range(turn.last, turn.first - 1, -1):
+            event = self._history[event_id - 1]
+            rank = self._rank(event, turn)
+            if rank == _SURE:
+                return event
+            if rank == _PERHAPS and found is None:
+                found = event
+        return found
+
+    def _rank(self, event: HistoryEvent, turn: Turn) -> int:
+        row = event.row
+        if not row.wakes or row.entity == DECISION_TASK:
+            return _NO
+        if row.entity in _WAITED_FOR and row.closes:
+            return _SURE
+        if event.type == "WorkflowExecutionSignaled":
+            return _SURE if event.attributes.get("signalName") in turn.waits.signals else _PERHAPS
+        return _SURE if event.type == "WorkflowExecutionCancelRequested" else _PERHAPS
+
+    def since_when(self, place: int, holds: Any) -> int:
+        """The place in `completed` of the decision since which what the code waits for satisfies `holds`.
+
+        `place` is the decision after which it still does.
+        """
+        while place > 0 and holds(self.waits_after[place - 1]):
+            place -= 1
+        return place
+
+
+def _scheduled_id(turn: Turn) -> int:
+    return turn.scheduled_id
+
+
+_NO, _PERHAPS, _SURE = range(3)
+_WAITED_FOR: Final = frozenset({ACTIVITY, CHILD, LAMBDA, TIMER})
+
+
+def _turn(
+    seen: int,
+    scheduled: HistoryEvent,
+    started: HistoryEvent | None,
+    closed: HistoryEvent | None,
+    *,
+    waits: ContextWaits,
+    is_made: bool,
+) -> Turn:
+    last = started if started is not None else scheduled
+    return Turn(
+        first=seen + 1,
+        last=last.id,
+        begins=scheduled.timestamp,
+        started=None if started is None else started.timestamp,
+        closed=None if closed is None else closed.timestamp,
+        scheduled_id=scheduled.id,
+        completed_id=closed.id if is_made and closed is not None else None,
+        waits=waits,
+    )

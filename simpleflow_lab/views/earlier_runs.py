@@ -1,0 +1,112 @@
+"""An execution beside earlier runs of its workflow: how much slower it was, and by what."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from simpleflow_lab.views.critical_path import (
+    CHILD_RUNNING,
+    HELD_BACK,
+    NO_WORKER,
+    QUEUED,
+    RETRY,
+    RUNNING,
+    SIGNAL_WAIT,
+    TIMER_WAIT,
+    CriticalPath,
+    Segment,
+)
+from simpleflow_lab.views.explanation_lines import COMPARED, Line
+from simpleflow_lab.views.formatting import duration
+from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.summary import execution_summary
+from simpleflow_lab.views.task_labels import task_label
+
+MAX_RUNS: Final = 5
+"""How many earlier runs an execution is compared with."""
+_DIFFERS: Final = 0.1
+"""The least difference that is told, as a share of the usual time."""
+_SHORTEST: Final = 0.1
+"""The least difference that is told, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierRuns:
+    """Runs of the same workflow that completed before."""
+
+    seconds: Sequence[float]
+    """How long each took."""
+    typical: CriticalPath | None = None
+    """The critical path of one that took the median of these times."""
+
+    @property
+    def usual(self) -> float:
+        """The median of their times: one of them took that."""
+        return statistics.median_low(self.seconds)
+
+
+def is_slower(seconds: float, usual: float) -> bool:
+    """Whether a time is longer than usual, by so much that it should be explained."""
+    return seconds - usual >= max(_DIFFERS * usual, _SHORTEST)
+
+
+def compared(folded: FoldedHistory, path: CriticalPath, earlier: EarlierRuns) -> Iterator[Line]:
+    """A line if the execution took longer than usual, or so much less."""
+    summary = execution_summary(folded)
+    if not earlier.seconds or summary.status not in ("OPEN", "COMPLETED"):
+        return
+    usual, seconds = earlier.usual, summary.duration
+    runs = f"the last {len(earlier.seconds):,} runs" if len(earlier.seconds) > 1 else "the run before"
+    median = f"{'median ' if len(earlier.seconds) > 1 else ''}{duration(usual)}"
+    if is_slower(seconds, usual):
+        why = _grown(path.segments, earlier.typical) if earlier.typical is not None else ""
+        text = f"{duration(seconds - usual)} slower than {runs} ({median}){f': {why}' if why else ''}"
+        yield Line.of(COMPARED, text, seconds=seconds - usual)
+    elif summary.status == "COMPLETED" and is_slower(usual, seconds):
+        yield Line.of(COMPARED, f"{duration(usual - seconds)} faster than {runs} ({median})", seconds=seconds - usual)
+
+
+def _grown(segments: Sequence[Segment], typical: CriticalPath) -> str:
+    """What took longer on the path than on a typical one: the part that grew most."""
+    now, then = _parts(segments), _parts(typical.segments)
+    grown = {part: seconds - then[part] for part, seconds in now.items() if seconds > then[part]}
+    if not grown:
+        return ""
+    kind, label = max(grown, key=lambda part: grown[part])
+    words = _WORDS.get(kind, kind)
+    return f"{words.format(label)} (+{duration(grown[kind, label])})"
+
+
+def _parts(segments: Sequence[Segment]) -> Counter[tuple[str, str]]:
+    """Seconds by kind and by what they are about."""
+    parts: Counter[tuple[str, str]] = Counter()
+    for segment in segments:
+        parts[segment.kind, _about(segment)] += segment.seconds  # type: ignore[assignment]
+    return parts
+
+
+def _about(segment: Segment) -> str:
+    match segment.kind:
+        case "queued" | "no worker":
+            return segment.task_list or ""
+        case "max_parallel":
+            return str(segment.limit)
+        case "child":
+            return segment.name or ""  # the ids of children differ from run to run
+    return task_label(segment.id, segment.name) if segment.id else ""
+
+
+_WORDS: Final = {
+    RUNNING: "{} ran longer",
+    CHILD_RUNNING: "child workflow {}",
+    RETRY: "waits between attempts of {}",
+    QUEUED: "queueing on task list {}",
+    NO_WORKER: "no worker took tasks from task list {}",
+    HELD_BACK: "held back by max_parallel={}",
+    TIMER_WAIT: "timer {}",
+    SIGNAL_WAIT: "the wait for signal {}",
+}

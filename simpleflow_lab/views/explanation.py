@@ -1,0 +1,104 @@
+"""What became of an execution and why, in a few lines: the most important first, with numbers and what helps.
+
+    >>> execution.explain()
+    ✗ FAILED after 4.2 s: ValueError: no such shop
+    1 failed attempt was tried again: load-1 (ConnectionError: no answer) → execution.tasks()
+    critical path, 71 %: 3.0 s between attempts of load-1 → retry=… of its activity sets the pauses
+    …
+
+*Rule:* every text is one line, bounded, and not escaped: each face escapes for itself.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from simpleflow_lab.swf.event_types import CHILD
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.critical_path import critical_path
+from simpleflow_lab.views.earlier_runs import EarlierRuns, compared
+from simpleflow_lab.views.explanation_lines import WAITS, Line
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.history_waits import waits_of
+from simpleflow_lab.views.html import explanation_html, piece
+from simpleflow_lab.views.listing_views import ListingView
+from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.outcome_lines import outcome_lines
+from simpleflow_lab.views.time_lines import time_lines
+from simpleflow_lab.views.waiting import KINDS, Wait
+
+MAX_LINES: Final = 10
+"""The most lines of an explanation."""
+MAX_WAITS: Final = 3
+"""The most of them that say what it waits for."""
+
+
+class Explanation(ListingView[Line]):
+    """The lines of an explanation. It displays itself, in a notebook as HTML; `to_pandas()` gives a frame."""
+
+    _nothing = "nothing is recorded"
+
+    def listing(self) -> Listing:
+        """One row for each line."""
+        return Listing(columns=_COLUMNS, rows=[(line.kind, line.text, line.seconds, line.to_do) for line in self])
+
+    def lines(self) -> list[str]:
+        """Each line as text: what there is to say, and what helps."""
+        return [f"{line.text} → {line.to_do}" if line.to_do else line.text for line in self]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines()) or self._nothing
+
+    def _repr_html_(self) -> str:
+        return str(piece(explanation_html(self))) if len(self) else super()._repr_html_()
+
+
+_COLUMNS: Final = {"about": Kind.TEXT, "what": Kind.TEXT, "seconds": Kind.SECONDS, "what helps": Kind.TEXT}
+
+
+def explain(
+    history: History | FoldedHistory,
+    *,
+    workflow_id: str = "",
+    waits: Sequence[Wait] | None = None,
+    earlier: EarlierRuns | None = None,
+    until: datetime.datetime | None = None,
+) -> Explanation:
+    """The explanation of an execution, in at most `MAX_LINES` lines.
+
+    `workflow_id` is named in the commands that help; `waits` say what an open execution waits for, by default what its
+    history shows; `earlier` are runs of the same workflow to compare it with. Raises `HistoryError` if an event refers
+    to nothing known.
+    """
+    folded = fold_history(history, until=until)
+    if not folded.history:
+        return Explanation(())
+    found = waits_of(folded, workflow_id=workflow_id) if waits is None else waits
+    path = critical_path(folded)
+    status, *more = outcome_lines(folded, workflow_id)
+    slower = () if earlier is None else compared(folded, path, earlier)
+    lines = [status, *_wait_lines(found), *more, *slower, *time_lines(folded, path)]
+    return Explanation(lines[:MAX_LINES])
+
+
+def _wait_lines(waits: Sequence[Wait]) -> Iterable[Line]:
+    """What an open execution waits for: first what people may have to act on."""
+    told = [wait for number, wait in enumerate(waits) if not _is_told_below(waits, number) and not wait.more]
+    told.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
+    for number, wait in enumerate(told[:MAX_WAITS]):
+        above = f"{wait.workflow_id}: " if wait.depth and wait.workflow_id else ""
+        left = len(told) - MAX_WAITS if number + 1 == MAX_WAITS else 0
+        more = f", and for {left:,} more" if left > 0 else ""
+        yield Line.of(
+            WAITS,
+            f"waits for {above}{wait.what}{more}",
+            to_do=wait.to_do or ("execution.waiting_for()" if more else ""),
+        )
+
+
+def _is_told_below(waits: Sequence[Wait], number: int) -> bool:
+    """It is a child, and what that waits for is told in the next row."""
+    wait = waits[number]
+    return wait.kind == CHILD and number + 1 < len(waits) and waits[number + 1].depth == wait.depth + 1

@@ -1,0 +1,51 @@
+"""One line of an explanation, and what lines have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
+
+STATUS: Final = "status"
+WAITS: Final = "waits"
+RESULT: Final = "result"
+UNHANDLED: Final = "unhandled"
+HANDLED: Final = "handled"
+RETRIED: Final = "retried"
+LOST: Final = "lost"
+UNFINISHED: Final = "unfinished"
+COMPARED: Final = "compared"
+TIME: Final = "time"
+SLACK: Final = "slack"
+
+MAX_NAMED: Final = 3
+"""The most things that one line names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of an explanation."""
+
+    kind: str
+    """What it is about: `status`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`, `unfinished`,
+    `compared`, `time` or `slack`."""
+    text: str
+    """What there is to say."""
+    to_do: str = ""
+    """The call or the command that helps or shows more."""
+    seconds: float | None = None
+    """The time that it is about."""
+
+    @classmethod
+    def of(cls, kind: str, text: str, *, to_do: str = "", seconds: float | None = None) -> Line:
+        """A line with its text on one line, bounded."""
+        return cls(kind=kind, text=shortened(text, HOVER_LIMIT), to_do=to_do, seconds=seconds)
+
+
+def named(texts: Iterable[str]) -> str:
+    """The first of these texts and how many more there are, as `load-1, load-2 and 5 more`."""
+    found = list(texts)
+    left = len(found) - MAX_NAMED
+    return ", ".join(found[:MAX_NAMED]) + (f" and {left:,} more" if left > 0 else "")

@@ -1,0 +1,263 @@
+"""The lines of an explanation on how an execution ended: its status and who gave it, its result, what failed, what was
+lost, and what was not finished."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from simpleflow_lab.swf.conventions import is_given_back, is_not_here, is_worker_lost
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
+from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.explanation_lines import (
+    HANDLED,
+    LOST,
+    RESULT,
+    RETRIED,
+    STATUS,
+    UNFINISHED,
+    UNHANDLED,
+    Line,
+    named,
+)
+from simpleflow_lab.views.formatting import bounded, count, duration, shortened
+from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.style import STATUSES
+from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
+from simpleflow_lab.views.task_labels import task_label
+
+_RESULT_LIMIT: Final = 160
+"""Characters of a result that a line shows."""
+_REASON_LIMIT: Final = 90
+"""Characters of the reason of one failed task."""
+
+
+def outcome_lines(folded: FoldedHistory, workflow_id: str) -> list[Line]:
+    """The lines of a history that has events; the first one is about the status."""
+    summary = execution_summary(folded)
+    lines = [_status(folded, summary, workflow_id)]
+    if summary.result is not None:
+        lines.append(Line.of(RESULT, f"result: {bounded(summary.result, _RESULT_LIMIT)}", to_do="execution.result()"))
+    lines += _unhandled(folded.attempts)
+    lines += _handled(folded.attempts) if summary.status != "OPEN" else ()
+    lines += _unfinished(folded, workflow_id)
+    lines += _lost(folded.attempts, workflow_id)
+    lines += _retried(folded.attempts, workflow_id)
+    return lines
+
+
+# -- the status --------------------------------------------------------------------------------------------------------
+
+
+def _status(folded: FoldedHistory, summary: ExecutionSummary, workflow_id: str) -> Line:
+    of = STATUSES[summary.status]
+    takes = f"{of.glyph} {of.word} {'for' if summary.closed is None else 'after'} {duration(summary.duration)}"
+    why, to_do = _why(folded, summary, workflow_id)
+    return Line.of(STATUS, f"{takes}: {why}" if why else takes, to_do=to_do, seconds=summary.duration)
+
+
+def _why(folded: FoldedHistory, summary: ExecutionSummary, workflow_id: str) -> tuple[str, str]:
+    """Why it has its status, who gave it, and what shows more."""
+    history = folded.history
+    first, last = history[0].attributes, history[-1].attributes
+    reason = shortened(summary.reason, 200) if summary.reason else ""
+    match summary.status:
+        case "FAILED":
+            failed = _task_behind(folded.attempts, summary.reason)
+            where = "" if failed is None or _is_named(failed, reason) else f" (task {_label(failed)})"
+            return f"its code failed with {reason or 'no reason'}{where}", _show_failure(failed)
+        case "TIMED_OUT":
+            limit = _seconds(first.get("executionStartToCloseTimeout"))
+            timeout = "its timeout was over" if limit is None else f"its timeout, {duration(limit)}, was over"
+            return timeout, "execution_start_to_close_timeout of its workflow, or of start, is longer"
+        case "TERMINATED":
+            return _terminated(first, last, reason), ""
+        case "CANCELED":
+            return f"its code agreed to {_cancel_request(folded)}", ""
+        case "CONTINUED_AS_NEW":
+            run_id = summary.continued_as or ""
+            return "its code went on in a new run", _call(workflow_id, run_id)
+        case "OPEN" if summary.cancel_requested:
+            return f"its code has not answered {_cancel_request(folded)}", ""
+    return "", ""
+
+
+def _terminated(first: Mapping[str, Any], last: Mapping[str, Any], reason: str) -> str:
+    said = f", with reason: {reason}" if reason and reason != last.get("cause") else ""
+    match last.get("cause"):
+        case "CHILD_POLICY_APPLIED":
+            parent = _object(first.get("parentWorkflowExecution")).get("workflowId")
+            of = f" {shortened(parent, 60)}" if parent else ""
+            return f"its parent{of} closed, and its child policy is TERMINATE{said}"
+        case "EVENT_LIMIT_EXCEEDED":
+            return f"SWF ended it, for its history had become too long{said}"
+    return f"somebody terminated it{said or ', without a reason'}"
+
+
+def _cancel_request(folded: FoldedHistory) -> str:
+    found = [event for event in folded.history if event.type == "WorkflowExecutionCancelRequested"]
+    if not found:
+        return "a cancel request"
+    request = found[-1]
+    by = _object(request.attributes.get("externalWorkflowExecution")).get("workflowId")
+    if request.attributes.get("cause") == "CHILD_POLICY_APPLIED":
+        who = f" of its parent{f' {shortened(by, 60)}' if by else ''}, which closed"
+    else:
+        who = f" of {shortened(by, 60)}" if by else ""
+    end = folded.history[-1].timestamp if folded.history.close_status else folded.until
+    return f"a cancel request{who}, {_ago(request.timestamp, end)}"
+
+
+def _ago(then: datetime.datetime, now: datetime.datetime) -> str:
+    return f"{duration(max((now - then).total_seconds(), 0.0))} before"
+
+
+def _task_behind(attempts: Sequence[Attempt], reason: str | None) -> Attempt | None:
+    """The failed task of which the reason of a failed execution speaks, or else the one that failed last."""
+    failed = [attempt for attempt in attempts if attempt.failed and not attempt.retried and attempt.closed is not None]
+    for attempt in reversed(failed):
+        if reason and (attempt.id in reason or (attempt.reason and attempt.reason in reason)):
+            return attempt
+    return None
+
+
+def _is_named(attempt: Attempt, reason: str) -> bool:
+    return attempt.id in reason
+
+
+def _show_failure(failed: Attempt | None) -> str:
+    if failed is not None and failed.kind == CHILD and failed.run_id:
+        return _call(failed.id, failed.run_id)
+    return "execution.result() raises it with its traceback"
+
+
+def _call(workflow_id: str, run_id: str) -> str:
+    """The call that explains another execution."""
+    if not _can_be_typed(workflow_id) or not _can_be_typed(run_id):
+        return ""
+    return f"lab.execution({workflow_id!r}, {run_id!r}).explain()"
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+def _unhandled(attempts: Sequence[Attempt]) -> Iterator[Line]:
+    found = [attempt for attempt in attempts if attempt.unhandled]
+    if found:
+        were = "was" if len(found) == 1 else "were"
+        what = f"{count(len(found), 'failure')} {were} not handled: {named(_failure(each) for each in found)}"
+        yield Line.of(UNHANDLED, what, to_do="execution.unhandled_failures()")
+
+
+def _handled(attempts: Sequence[Attempt]) -> Iterator[Line]:
+    """Tasks that came to no result, of which the code took notice."""
+    found = [each for each in attempts if each.failed and not each.open and not (each.retried or each.unhandled)]
+    found = [attempt for attempt in found if attempt.kind in TASKS and not attempt.cancel_requested]
+    if found:
+        what = (
+            f"{count(len(found), 'task')} failed, and its code handled that: {named(_failure(each) for each in found)}"
+        )
+        yield Line.of(HANDLED, what, to_do="execution.tasks()")
+
+
+def _failure(attempt: Attempt) -> str:
+    why = attempt.reason or attempt.timeout_type
+    return f"{_label(attempt)} ({shortened(why, _REASON_LIMIT)})" if why else f"{_label(attempt)} ({attempt.state})"
+
+
+def _retried(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Line]:
+    """Failed attempts after which another one followed, but for those that say nothing of the task."""
+    again = [attempt for attempt in attempts if attempt.retried and not _is_not_its_own(attempt)]
+    if not again:
+        return
+    latest = {attempt.id: attempt for attempt in again}
+    tries = Counter(attempt.id for attempt in again)
+    tasks = [
+        _failure(latest[id]) if number == 1 else f"{_label(latest[id])} {number:,} times, last {_reason(latest[id])}"
+        for id, number in tries.most_common()
+    ]
+    were = "attempt was" if len(again) == 1 else "attempts were"
+    yield Line.of(RETRIED, f"{len(again):,} failed {were} tried again: {named(tasks)}", to_do=_tasks(workflow_id))
+
+
+def _reason(attempt: Attempt) -> str:
+    return shortened(attempt.reason or attempt.timeout_type or attempt.state, _REASON_LIMIT)
+
+
+def _is_not_its_own(attempt: Attempt) -> bool:
+    """The attempt ended by what became of its worker, not by its code."""
+    return is_worker_lost(attempt.details) or is_given_back(attempt.details) or is_not_here(attempt.details)
+
+
+def _lost(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Line]:
+    lost = [attempt for attempt in attempts if is_worker_lost(attempt.details)]
+    if lost:
+        where = named(dict.fromkeys(attempt.worker for attempt in lost if attempt.worker))
+        workers = f", in {where}" if where else ""
+        were = "attempt was lost with its worker" if len(lost) == 1 else "attempts were lost with their workers"
+        what = f"{len(lost):,} {were}: {named(dict.fromkeys(map(_label, lost)))}{workers}"
+        yield Line.of(LOST, what, to_do=_tasks(workflow_id))
+    strangers = [attempt for attempt in attempts if is_not_here(attempt.details)]
+    if strangers:
+        were = "attempt came to a worker" if len(strangers) == 1 else "attempts came to workers"
+        what = f"{len(strangers):,} {were} without the activity: {named(dict.fromkeys(map(_label, strangers)))}"
+        yield Line.of(LOST, what, to_do="one task list for each code base; lab.pollers() shows who polls")
+
+
+def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[Line]:
+    if folded.history.close_status is None:
+        return
+    left = [attempt for attempt in folded.attempts if attempt.open]
+    if not left:
+        return
+    kinds = Counter(attempt.kind for attempt in left)
+    numbers = " and ".join(_number(kinds[kind], *_NOUNS[kind]) for kind in (*_NOUNS,) if kinds[kind])
+    were = "was" if len(left) == 1 else "were"
+    left.sort(key=lambda attempt: attempt.kind == TIMER)
+    what = f"{numbers} {were} not finished when it closed: {named(map(_label, left))}"
+    yield Line.of(UNFINISHED, what, to_do=_tasks(workflow_id))
+
+
+_NOUNS: Final = {
+    ACTIVITY: ("activity task", "activity tasks"),
+    CHILD: ("child", "children"),
+    LAMBDA: ("lambda", "lambdas"),
+    TIMER: ("timer", "timers"),
+}
+
+
+def _number(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def _label(attempt: Attempt) -> str:
+    return task_label(attempt.id, attempt.name if attempt.kind in TASKS else None)
+
+
+def _tasks(workflow_id: str) -> str:
+    """How to see the attempts, in Python and in a shell."""
+    if not _can_be_typed(workflow_id):
+        return "execution.tasks()"
+    return f"execution.tasks(), or simpleflow workflow.tasks {shlex.quote(workflow_id)}"
+
+
+def _can_be_typed(text: str) -> bool:
+    return text.isprintable() and 0 < len(text) <= _LONGEST_TYPED
+
+
+_LONGEST_TYPED: Final = 160
+"""The most characters of an id that people are told to type."""
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _seconds(text: Any) -> float | None:
+    return float(text) if isinstance(text, str) and text.isdecimal() and len(text) < 10 else None

@@ -1,0 +1,20 @@
+"""What people call a task: the last part of its type's name and what sets its id apart, as `load-1`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simpleflow_lab.views.formatting import shortened
+
+LIMIT: Final = 40
+"""Characters of a label."""
+
+
+def task_label(id: str, name: str | None, limit: int = LIMIT) -> str:
+    """A task's label: `load-1` for `activity-shop.orders.load-1`; ids of another form stay as they are."""
+    if not name:
+        return shortened(id, limit)
+    number = id.removeprefix("activity-").removeprefix(f"{name}-")
+    if len(number) + len(name) >= len(id):
+        return shortened(id, limit)
+    return shortened(f"{name.rsplit('.', 1)[-1]}-{number[:8]}", limit)

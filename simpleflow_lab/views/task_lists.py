@@ -1,0 +1,110 @@
+"""How many tasks of an execution ran at once on each task list, and when none did."""
+
+from __future__ import annotations
+
+import datetime
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from simpleflow_lab.swf.event_types import ACTIVITY
+from simpleflow_lab.views.attempts import Attempt, seconds_between
+
+Span = tuple[datetime.datetime, datetime.datetime]
+
+SHORTEST_ABSENCE: Final = 1.0
+"""Seconds in which nothing ran on a list before it is said that no worker was there: a poll takes a moment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListLoad:
+    """The activity tasks of one execution on one task list."""
+
+    most_at_once: int
+    """How many ran at the same time, at most."""
+    busy: list[Span]
+    """The times in which at least one ran, in order, apart from each other."""
+    taken: list[Attempt]
+    """Those that were started, in the order of their starts."""
+    starts: list[datetime.datetime]
+    """When these were started, in order."""
+    ends: list[datetime.datetime]
+    """When these closed, or up to when they count, in order."""
+
+    def taken_after(self, at: datetime.datetime) -> Attempt | None:
+        """The task that was queued and that a worker took when another one closed at this time.
+
+        `None` if none was queued, or if fewer ran than at other times: then it did not wait for that.
+        """
+        if bisect_left(self.starts, at) - bisect_left(self.ends, at) < self.most_at_once:
+            return None
+        place = bisect_left(self.starts, at)
+        if place < len(self.taken) and self.taken[place].scheduled < at:
+            return self.taken[place]
+        return None
+
+    def spans(self, start: datetime.datetime, end: datetime.datetime) -> Iterator[tuple[datetime.datetime, bool]]:
+        """The time from `start` to `end` in pieces, latest first: when each begins, and whether any task ran in it.
+
+        Less than `SHORTEST_ABSENCE` without a task counts as if one had run. The pieces alternate.
+        """
+        pieces: list[tuple[datetime.datetime, bool]] = []
+        at = end
+        place = bisect_left(self.busy, end, key=lambda span: span[0]) - 1
+        while at > start:
+            busy_from, busy_to = self.busy[place] if place >= 0 else (start, start)
+            free_from = max(min(busy_to, at), start)
+            if seconds_between(free_from, at) >= SHORTEST_ABSENCE:
+                pieces.append((free_from, False))
+                at = free_from
+            if at > start:
+                at = max(min(busy_from, free_from), start)
+                pieces.append((at, True))
+            place -= 1
+        for number, (begin, is_busy) in enumerate(pieces):
+            if number + 1 == len(pieces) or pieces[number + 1][1] != is_busy:
+                yield begin, is_busy
+
+
+def loads_of(attempts: Iterable[Attempt], until: datetime.datetime) -> dict[str, ListLoad]:
+    """The load of each task list, by its name; what is open runs up to `until`."""
+    lists: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.kind == ACTIVITY and attempt.task_list is not None:
+            found = lists.setdefault(attempt.task_list, [])
+            if attempt.started is not None:
+                found.append(attempt)
+    return {name: _load(found, until) for name, found in lists.items()}
+
+
+def _load(attempts: list[Attempt], until: datetime.datetime) -> ListLoad:
+    taken = [(each.started, number, each) for number, each in enumerate(attempts) if each.started is not None]
+    taken.sort()
+    spans = [(started, max(each.closed or until, started)) for started, _, each in taken]
+    return ListLoad(
+        most_at_once=_most_at_once(spans),
+        busy=_union(spans),
+        taken=[each for _, _, each in taken],
+        starts=[started for started, _ in spans],
+        ends=sorted(end for _, end in spans),
+    )
+
+
+def _union(spans: Iterable[Span]) -> list[Span]:
+    apart: list[Span] = []
+    for start, end in sorted(spans):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], end)
+        else:
+            apart.append((start, end))
+    return apart
+
+
+def _most_at_once(spans: Iterable[Span]) -> int:
+    changes = sorted(change for start, end in spans for change in ((start, 1), (end, -1)))
+    now = most = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most

@@ -1,0 +1,211 @@
+"""The lines of an explanation on where the time went: what was on the critical path, and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.critical_path import (
+    CHILD_RUNNING,
+    CODE,
+    DECIDING,
+    HELD_BACK,
+    NO_DECIDER,
+    NO_WORKER,
+    OPEN_LIMIT,
+    QUEUED,
+    REQUEST,
+    RETRY,
+    RUNNING,
+    SIGNAL_WAIT,
+    TIMER_WAIT,
+    CriticalPath,
+    Segment,
+)
+from simpleflow_lab.views.explanation_lines import SLACK, TIME, Line, named
+from simpleflow_lab.views.formatting import duration, shortened
+from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.slack import slack
+from simpleflow_lab.views.task_labels import task_label
+
+MAX_CAUSES: Final = 3
+"""The most lines on what the time went into."""
+SMALLEST_SHARE: Final = 0.1
+"""The least share of the time that is worth a line, but for the largest one."""
+LEAST_SLACK: Final = 0.01
+"""The least slack of a task that is told, as a share of the time."""
+
+
+def time_lines(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
+    """Where the time went, the largest share first; then the longest task that was not on the path."""
+    whole = path.seconds()
+    if whole <= 0:
+        return
+    groups = _groups(path.segments)
+    groups.sort(key=_seconds, reverse=True)
+    for number, group in enumerate(groups[:MAX_CAUSES]):
+        seconds = _seconds(group)
+        if number and seconds < SMALLEST_SHARE * whole:
+            break
+        what, to_do = WORDS[group[0].kind](group)
+        of = "of the time" if number else f"of {duration(whole)}"
+        yield Line.of(TIME, f"{100 * seconds / whole:.0f} % {of}: {what}", to_do=to_do, seconds=seconds)
+    yield from _off_the_path(folded, path)
+
+
+def _groups(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Segments of one kind; those of a queue also by task list, those of a group by its limit."""
+    groups: dict[object, list[Segment]] = {}
+    for segment in segments:
+        groups.setdefault((segment.kind, _split_by(segment)), []).append(segment)
+    return list(groups.values())
+
+
+def _split_by(segment: Segment) -> object:
+    if segment.kind in (QUEUED, NO_WORKER):
+        return segment.task_list
+    return segment.limit if segment.kind == HELD_BACK else None
+
+
+def _seconds(group: Sequence[Segment]) -> float:
+    return sum(segment.seconds for segment in group)
+
+
+def _off_the_path(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
+    """The task that ran longest of those that could have taken longer, if it is worth a look."""
+    found = slack(folded, path)
+    off = [a for a in folded.attempts if a.kind in TASKS and a.running and found.get(a.scheduled_event_id, 0.0) > 0]
+    if not off:
+        return
+    longest = max(off, key=lambda attempt: attempt.running or 0.0)
+    running = longest.running or 0.0
+    if running < SMALLEST_SHARE * path.seconds():
+        return
+    room = found[longest.scheduled_event_id]
+    if room < LEAST_SLACK * path.seconds():
+        return
+    what = (
+        f"not on the critical path: {_label_of(longest)} ran {duration(running)}, and could have run {duration(room)}"
+    )
+    yield Line.of(SLACK, f"{what} longer", to_do="execution.slack()", seconds=room)
+
+
+def _label_of(attempt: Attempt) -> str:
+    return task_label(attempt.id, attempt.name)
+
+
+# -- what each kind of segment is called -------------------------------------------------------------------------------
+
+
+def _running(group: Sequence[Segment]) -> tuple[str, str]:
+    return f"{duration(_seconds(group))} running {_tasks_with_times(group)}", "execution.critical_path()"
+
+
+def _child(group: Sequence[Segment]) -> tuple[str, str]:
+    longest = max(group, key=lambda segment: segment.seconds)
+    return f"{duration(_seconds(group))} in {_children(group)}", _explain_child(longest.id)
+
+
+def _children(group: Sequence[Segment]) -> str:
+    noun = "child" if len({segment.id for segment in group}) == 1 else "children"
+    return f"{noun} {_tasks_with_times(group)}"
+
+
+def _explain_child(workflow_id: str | None) -> str:
+    if not workflow_id or not workflow_id.isprintable() or len(workflow_id) > 160:
+        return ""
+    return f"lab.execution({workflow_id!r}).explain()"
+
+
+def _retry(group: Sequence[Segment]) -> tuple[str, str]:
+    pauses = f"{duration(_seconds(group))} between attempts of {_tasks_with_times(group)}"
+    return pauses, "retry= of the activity sets how often it is tried, and the pauses"
+
+
+def _queued(group: Sequence[Segment]) -> tuple[str, str]:
+    first = group[0]
+    queue = f"{duration(_seconds(group))} queued on task list {shortened(first.task_list, 60)}"
+    most = first.at_once or 0
+    what = f"{queue}, where at most {most:,} ran at once: {_tasks_with_times(group)}"
+    return what, f"lab.start_workers({max(2 * most, 1)}, task_list={shortened(first.task_list, 60)!r})"
+
+
+def _no_worker(group: Sequence[Segment]) -> tuple[str, str]:
+    name = shortened(group[0].task_list, 60)
+    what = f"{duration(_seconds(group))} until a worker took {_tasks_with_times(group)} from task list {name}"
+    return (
+        f"{what}, while nothing of it ran there",
+        f"lab.start_workers(task_list={name!r}); lab.pollers() shows who polls",
+    )
+
+
+def _held_back(group: Sequence[Segment]) -> tuple[str, str]:
+    what = f"{duration(_seconds(group))} held back by max_parallel={group[0].limit}: {_tasks_with_times(group)}"
+    return what, "raise max_parallel of the group"
+
+
+def _open_limit(group: Sequence[Segment]) -> tuple[str, str]:
+    what = f"{duration(_seconds(group))} held back, as many activity tasks as allowed were open: "
+    return what + _tasks_with_times(group), "max_open_activity_count of the workflow, and the settings, limit them"
+
+
+def _timer(group: Sequence[Segment]) -> tuple[str, str]:
+    noun = "timer" if len({segment.id for segment in group}) == 1 else "timers"
+    return f"{duration(_seconds(group))} for {noun} {_tasks_with_times(group)}", ""
+
+
+def _signal(group: Sequence[Segment]) -> tuple[str, str]:
+    noun = "signal" if len({segment.id for segment in group}) == 1 else "signals"
+    return f"{duration(_seconds(group))} waiting for {noun} {_tasks_with_times(group)}", ""
+
+
+def _request(group: Sequence[Segment]) -> tuple[str, str]:
+    return f"{duration(_seconds(group))} until signals or cancel requests were delivered", ""
+
+
+def _deciding(group: Sequence[Segment]) -> tuple[str, str]:
+    longest = max(segment.seconds for segment in group)
+    several = f", {len(group):,} times, the longest {duration(longest)}" if len(group) > 1 else ""
+    return f"{duration(_seconds(group))} deciding{several}", "execution.decisions()"
+
+
+def _no_decider(group: Sequence[Segment]) -> tuple[str, str]:
+    longest = max(segment.seconds for segment in group)
+    several = f", the longest {duration(longest)}" if len(group) > 1 else ""
+    what = f"{duration(_seconds(group))} until a decider took its decision tasks{several}"
+    return what, "lab.start_deciders(), or the process that defines the workflow; lab.pollers() shows who polls"
+
+
+def _code(group: Sequence[Segment]) -> tuple[str, str]:
+    return f"{duration(_seconds(group))} while nothing that could end by itself was open", "execution.events()"
+
+
+def _tasks_with_times(group: Sequence[Segment]) -> str:
+    """The tasks of these segments with their times, those that took longest first."""
+    times: dict[tuple[str, str | None], float] = {}
+    for segment in group:
+        key = segment.id or "?", segment.name
+        times[key] = times.get(key, 0.0) + segment.seconds
+    if len(times) == 1:
+        return task_label(*next(iter(times)))
+    ordered = sorted(times.items(), key=lambda item: item[1], reverse=True)
+    return named(f"{task_label(*key)} ({duration(seconds)})" for key, seconds in ordered)
+
+
+WORDS: Final[dict[str, Callable[[Sequence[Segment]], tuple[str, str]]]] = {
+    RUNNING: _running,
+    CHILD_RUNNING: _child,
+    RETRY: _retry,
+    QUEUED: _queued,
+    NO_WORKER: _no_worker,
+    HELD_BACK: _held_back,
+    OPEN_LIMIT: _open_limit,
+    TIMER_WAIT: _timer,
+    SIGNAL_WAIT: _signal,
+    REQUEST: _request,
+    DECIDING: _deciding,
+    NO_DECIDER: _no_decider,
+    CODE: _code,
+}
+"""What a group of segments of each kind is called, and what helps."""

@@ -1,0 +1,37 @@
+"""The critical path: what kept an execution from going on, from its start to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simpleflow_lab.swf.history import History, HistoryEvent
+from tests.examples_count import examples
+from tests.views.path_laws import check_path
+from tests.views.story import eventful, large, when
+
+RECORDED = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_the_path_of_a_recorded_history_tiles_its_time(path: Path) -> None:
+    check_path(History.from_file(path))
+
+
+@pytest.mark.parametrize("history", [eventful(), large(300)], ids=["eventful", "large"])
+def test_so_does_that_of_a_history_with_one_of_everything_and_of_a_large_one(history: History) -> None:
+    check_path(history)
+
+
+@examples(100, 5_000)
+@given(st.lists(st.integers(-60, 60), min_size=1, max_size=60))
+def test_clocks_that_go_back_break_no_law(steps: list[int]) -> None:
+    """Timestamps of somebody else's history need not grow with its events."""
+    at, moved = 0.0, []
+    for number, event in enumerate(eventful()):
+        at += steps[number % len(steps)]
+        moved.append(HistoryEvent(event.id, event.type, when(at), event.attributes))
+    check_path(History(moved))
