@@ -27,7 +27,7 @@ from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.outcome_lines import outcome_lines
 from simpleflow_lab.views.time_lines import time_lines
-from simpleflow_lab.views.waiting import KINDS, Wait
+from simpleflow_lab.views.waiting import BLOCKED, KINDS, Wait
 
 MAX_LINES: Final = 10
 """The most lines of an explanation."""
@@ -91,9 +91,10 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[Line]:
         above = f"{wait.workflow_id}: " if wait.depth and wait.workflow_id else ""
         left = len(told) - MAX_WAITS if number + 1 == MAX_WAITS else 0
         more = f", and for {left:,} more" if left > 0 else ""
+        says = "can't go on:" if wait.kind == BLOCKED else "waits for"
         yield Line.of(
             WAITS,
-            f"waits for {above}{wait.what}{more}",
+            f"{says} {above}{wait.what}{more}",
             to_do=wait.to_do or ("execution.waiting_for()" if more else ""),
         )
 

@@ -26,7 +26,7 @@ from simpleflow_lab.views.explanation_lines import (
 from simpleflow_lab.views.formatting import bounded, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.style import STATUSES
-from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
+from simpleflow_lab.views.summary import OPEN, ExecutionSummary, execution_summary
 from simpleflow_lab.views.task_labels import task_label
 
 _RESULT_LIMIT: Final = 160
@@ -42,7 +42,7 @@ def outcome_lines(folded: FoldedHistory, workflow_id: str) -> list[Line]:
     if summary.result is not None:
         lines.append(Line.of(RESULT, f"result: {bounded(summary.result, _RESULT_LIMIT)}", to_do="execution.result()"))
     lines += _unhandled(folded.attempts)
-    lines += _handled(folded.attempts) if summary.status != "OPEN" else ()
+    lines += _handled(folded.attempts, summary)
     lines += _unfinished(folded, workflow_id)
     lines += _lost(folded.attempts, workflow_id)
     lines += _retried(folded.attempts, workflow_id)
@@ -152,10 +152,13 @@ def _unhandled(attempts: Sequence[Attempt]) -> Iterator[Line]:
         yield Line.of(UNHANDLED, what, to_do="execution.unhandled_failures()")
 
 
-def _handled(attempts: Sequence[Attempt]) -> Iterator[Line]:
-    """Tasks that came to no result, of which the code took notice."""
+def _handled(attempts: Sequence[Attempt], summary: ExecutionSummary) -> Iterator[Line]:
+    """Tasks that came to no result, of which the code took notice, but for the one of which the execution failed."""
+    if summary.status == OPEN:
+        return
+    behind = _task_behind(attempts, summary.reason) if summary.status == "FAILED" else None
     found = [each for each in attempts if each.failed and not each.open and not (each.retried or each.unhandled)]
-    found = [attempt for attempt in found if attempt.kind in TASKS and not attempt.cancel_requested]
+    found = [each for each in found if each.kind in TASKS and not each.cancel_requested and each is not behind]
     if found:
         what = (
             f"{count(len(found), 'task')} failed, and its code handled that: {named(_failure(each) for each in found)}"

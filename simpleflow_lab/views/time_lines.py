@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.critical_path import (
     CHILD_RUNNING,
@@ -151,6 +152,8 @@ def _open_limit(group: Sequence[Segment]) -> tuple[str, str]:
 
 
 def _timer(group: Sequence[Segment]) -> tuple[str, str]:
+    if all((segment.id or "").startswith(DEADLINE_TIMER) for segment in group):
+        return f"{duration(_seconds(group))} until timeouts of waits for futures were over", ""
     noun = "timer" if len({segment.id for segment in group}) == 1 else "timers"
     return f"{duration(_seconds(group))} for {noun} {_tasks_with_times(group)}", ""
 
