@@ -234,7 +234,7 @@ def test_the_command_gives_lines_in_a_shell_a_table_as_json_and_the_explanation_
     execution = lab.start(Signaled, workflow_id="order-8")
     execution.signal("approved", '"<b>yes</b>"')
     execution.result(LIMIT)
-    session = Session(lambda store, domain: lab)
+    session = Session(lambda *_: lab)
 
     show(run(["workflow.explain", "order-8"], session), session)
     printed = capsys.readouterr().out.splitlines()
