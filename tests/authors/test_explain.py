@@ -86,7 +86,7 @@ def test_a_forgotten_signal_is_named_with_the_command_that_sends_it(lab: Lab) ->
     execution = lab.start(Signaled, workflow_id="order-7")
     (wait,) = of(until(execution, lambda found: of(found, "waits") and "signal" in of(found, "waits")[0].text), "waits")
     assert wait.text == "waits for signal approved"
-    assert wait.to_do == "execution.signal('approved'), or simpleflow workflow.signal approved order-7"
+    assert wait.to_do == "execution.signal('approved'), or simpleflow workflow.signal order-7 approved"
 
 
 @pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DeterminismWarning")

@@ -52,7 +52,7 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
     ],
     troubles.forgotten_signal: [
         "▶ OPEN for 1 min",
-        "waits for signal approved → execution.signal('approved'), or simpleflow workflow.signal approved shop-1",
+        "waits for signal approved → execution.signal('approved'), or simpleflow workflow.signal shop-1 approved",
         "98 % of 1 min: 58.9 s waiting for signal approved",
     ],
     troubles.late_signal: [
