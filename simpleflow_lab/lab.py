@@ -45,13 +45,14 @@ from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
-from simpleflow_lab.runtime.worker import checked_count
+from simpleflow_lab.runtime.supervised.statuses import supervisors_of
+from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import computed
-from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of
+from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of, with_statuses
 from simpleflow_lab.workflow import Workflow, define_renamed_workflow, is_replaced_workflow
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Lab:
         clock: Any = None,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
         serve: str = "everything",
+        task_list_of_all: str | None = None,
         notice: Callable[[str], None] = notify,
     ):
         """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
@@ -121,6 +123,9 @@ class Lab:
         `serve` says what is started by itself for the task lists of executions that are started or resumed here, and
         of their activities and children: "everything", "decisions" (deciders only), "activities" (activity workers
         only) or "nothing". Whatever it says, `start_workers` and `start_deciders` start what they are asked for.
+
+        `task_list_of_all` is the task list of every activity and child that the deciders here schedule, whatever their
+        definitions say: so what an execution starts stays with processes that serve this list alone.
 
         `clock="virtual"` is a clock that jumps to the next timer or timeout whenever nothing else can happen, so that
         two days take milliseconds; a `simpleflow_lab.engine.clock.Clock` is used as it is. The replays of
@@ -137,6 +142,8 @@ class Lab:
         if activity_executor not in EXECUTORS:
             raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
         _check_serve(serve)
+        if task_list_of_all is not None:
+            check_name(task_list_of_all, "Name", "the name of a task list")
         around = [around_of(one) for one in middleware]
         if isinstance(clock, str) and clock != VIRTUAL:
             raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or a simpleflow_lab.engine.clock.Clock")
@@ -167,6 +174,7 @@ class Lab:
             longest_heartbeat=connection.longest_heartbeat,
             replay_cache_size=replay_cache_size,
             serve=serve,
+            task_list_of_all=task_list_of_all,
         )
         try:
             self._pool.registration.register_domain()
@@ -398,12 +406,13 @@ class Lab:
     def pollers(self) -> Pollers:
         """Who polls which task list of this Lab's domain: every process that has the store open, and other programs.
 
-        It displays itself. Amazon SWF doesn't tell who polls there: then it is about this process only.
+        It displays itself. Amazon SWF doesn't tell who polls there: then it is about this process, and about those that
+        `decider.start`, `worker.start` and `standalone` started on this machine.
         """
         found = pollers_of(self.service.pollers(domain=self.domain), instance=self._pool.context.session.instance)
-        if found or self._pool.context.session.instance is not None:
-            return found
-        return pollers_from(self._pool.workers, pid=os.getpid(), hostname=socket.gethostname())
+        if not found and self._pool.context.session.instance is None:
+            found = pollers_from(self._pool.workers, pid=os.getpid(), hostname=socket.gethostname())
+        return with_statuses(found, self._pool.workers, supervisors_of(self.address, self.domain))
 
     @property
     def serves(self) -> str:
@@ -417,17 +426,48 @@ class Lab:
         self._pool.serve = serve
         self._pool.serve_definitions()
 
-    def start_workers(self, count: int | None = None, *, task_list: str | None = None) -> Workers:
+    @property
+    def longest_heartbeat(self) -> float:
+        """Seconds between the heartbeats of an activity without a heartbeat timeout; of any other a third of that
+        timeout at most. It may be set, for the activities that are taken from then on."""
+        return self._pool.longest_heartbeat
+
+    @longest_heartbeat.setter
+    def longest_heartbeat(self, seconds: float) -> None:
+        self._pool.longest_heartbeat = seconds
+
+    @property
+    def task_lists_defined(self) -> tuple[list[str], list[str]]:
+        """The task lists of the workflows that this process defines, and those of its activities."""
+        return self._pool.task_lists_of_workflows(), self._pool.task_lists_of_activities()
+
+    def task_lists_defined_by(self, workflows: Iterable[type[Workflow]]) -> list[str]:
+        """The task lists of these workflows, or of all that this process defines if there are none among these."""
+        return self._pool.task_lists_of_workflows(workflows)
+
+    def start_workers(
+        self, count: int | None = None, *, task_list: str | None = None, only_one_task: bool = False
+    ) -> Workers:
         """Start the activity worker of a task list, also one that was stopped, and give it.
 
         `count` of its activities run at once, by default `activity_threads` of this Lab; a worker that runs already is
-        scaled. Without `task_list`, those of all activities that this process defines. Raises `UsageError`.
+        scaled. Without `task_list`, those of all activities that this process defines. With `only_one_task` each of
+        them stops when it has taken one. Raises `UsageError`.
         """
         if count is not None:
             checked_count(count)
         task_lists = self._task_lists_to_serve(task_list, self._pool.task_lists_of_activities(), "activity")
-        started = [self._pool.start_activity_worker(each, count) for each in task_lists]
+        started = [self._pool.start_activity_worker(each, count, only_one_task=only_one_task) for each in task_lists]
         return Workers(worker for worker in started if worker is not None)
+
+    def handle_task(self, task: Mapping[str, Any], *, task_list: str) -> Worker:
+        """Run the activity of a task that was polled elsewhere, and answer it: SWF's answer to PollForActivityTask.
+
+        Gives the worker, which was not started, with what it counted. Raises `UsageError` if this Lab is closed.
+        """
+        worker = self._pool.activity_worker(self._task_lists_to_serve(task_list, [], "activity")[0])
+        worker.handle(task)
+        return worker
 
     def start_deciders(self, *, task_list: str | None = None) -> Workers:
         """Start the decider of a task list, also one that was stopped, and give it.

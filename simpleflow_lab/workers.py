@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.runtime.supervised.statuses import status_of
 from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, WORKER_KINDS, CurrentTask, Worker, checked_count, stop_all
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.listing_views import ListingView
@@ -118,6 +119,42 @@ class TaskListPoller:
     """Since when the store knows the process; `None` for a program that is not ours."""
     is_silent: bool
     """Whether the process was not heard of for seconds: it is stopped, or the machine sleeps."""
+    does: Mapping[str, Any] | None = None
+    """What else is known of it: of one of this process, or that a supervisor of this machine started. `None` if
+    nothing is."""
+    supervisor: int | None = None
+    """The process that started it and starts it again when it ends; `None` if it was started otherwise."""
+
+    @property
+    def state(self) -> str:
+        """As that of a `Worker`; `silent` or `idle` of one that is only known by its polls, `starting` or
+        `restarting` of a supervised process that does not serve yet."""
+        if self.is_silent:
+            return "silent"
+        known = None if self.does is None else self.does["state"]
+        if known is not None and known not in ("polling", "busy"):
+            return str(known)
+        return "busy" if self.tasks else "polling" if self.waiting_polls or known is not None else "idle"
+
+    @property
+    def done(self) -> int | None:
+        """How many tasks it has completed, and activities that it has canceled; `None` if that is not known."""
+        return None if self.does is None else self.does["done"]
+
+    @property
+    def failed(self) -> int | None:
+        """How many activities failed, or how often a decision could not be made; `None` if that is not known."""
+        return None if self.does is None else self.does["failed"]
+
+    @property
+    def last_error(self) -> str | None:
+        """The latest error of a task, of a poll, or of the process before; `None` if none is known."""
+        return None if self.does is None else self.does["lastError"]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Name and version of each type that it takes tasks of, its own list's first; none if they are not known."""
+        return () if self.does is None else tuple(self.does["types"])
 
 
 class Pollers(ListingView[TaskListPoller]):
@@ -145,26 +182,36 @@ _POLLER_COLUMNS: Final = {
     "waiting polls": Kind.COUNT,
     "tasks": Kind.COUNT,
     "current tasks": Kind.TEXT,
+    "done": Kind.COUNT,
+    "failed": Kind.COUNT,
+    "last error": Kind.TEXT,
+    "types": Kind.TEXT,
 }
 
 
 def _poller_row(poller: TaskListPoller) -> tuple[object, ...]:
-    if poller.pid is None:
+    if poller.pid is None and poller.supervisor is not None:
+        process = f"of supervisor {poller.supervisor}"
+    elif poller.pid is None:
         process = "a program without a session"
     elif poller.is_this_process:
         process = f"{poller.pid} (this one)"
     else:
         process = f"{poller.pid} on {shortened(poller.hostname, _MAX_NAME)}"
-    state = "silent" if poller.is_silent else "busy" if poller.tasks else "polling" if poller.waiting_polls else "idle"
+    error = poller.last_error
     return (
         shortened(poller.task_list, _MAX_NAME),
         poller.kind,
         process,
-        state,
+        poller.state,
         poller.since,
         poller.waiting_polls,
         len(poller.tasks),
         _named([_task_text(task) for task in poller.tasks], _MAX_TASKS),
+        poller.done,
+        poller.failed,
+        None if error is None else shortened(error, _MAX_ERROR),
+        _named([shortened(name, _MAX_NAME) for name in poller.types], _MAX_TYPES),
     )
 
 
@@ -202,6 +249,79 @@ def pollers_from(workers: Sequence[Worker], *, pid: int, hostname: str) -> Polle
         )
         for worker in workers
         if worker.state != "stopped"
+    )
+
+
+def with_statuses(pollers: Pollers, workers: Sequence[Worker], supervisors: Sequence[Mapping[str, Any]]) -> Pollers:
+    """These pollers, with what this process's workers and the supervisors of this machine say of them.
+
+    A supervised process that does not poll now, or of which the service tells nothing, is added.
+    """
+    here = {(worker.kind, worker.task_list): status_of(worker) for worker in workers}
+    supervised = [
+        (supervisor, process, each)
+        for supervisor in supervisors
+        for process in supervisor["processes"]
+        if process["state"] != "ended"
+        for each in process["serves"] or _not_serving(process)
+    ]
+    known = {
+        (process["pid"], each["kind"], each["taskList"]): (supervisor["pid"], each)
+        for supervisor, process, each in supervised
+    }
+    found = []
+    for poller in pollers:
+        if poller.is_this_process:
+            found.append(replace(poller, does=here.get((poller.kind, poller.task_list))))
+        else:
+            pid, does = known.pop((poller.pid, poller.kind, poller.task_list), (None, None))
+            found.append(replace(poller, does=does, supervisor=pid))
+    for supervisor, process, each in supervised:
+        if (process["pid"], each["kind"], each["taskList"]) in known:
+            found.append(_supervised(supervisor, process, each))
+    return Pollers(sorted(found, key=lambda each: (each.task_list, each.kind)))
+
+
+def _not_serving(process: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is said of a supervised process before it serves: a line for each task list, or one for all."""
+    return [
+        {
+            "kind": process["kind"],
+            "taskList": name,
+            "state": process["state"],
+            "since": process["since"],
+            "tasks": [],
+            "done": 0,
+            "failed": 0,
+            "lastError": process["lastDeath"],
+            "types": [],
+        }
+        for name in process["taskLists"] or ("all that its modules define",)
+    ]
+
+
+def _supervised(supervisor: Mapping[str, Any], process: Mapping[str, Any], does: Mapping[str, Any]) -> TaskListPoller:
+    return TaskListPoller(
+        task_list=does["taskList"],
+        kind=does["kind"],
+        pid=process["pid"],
+        hostname=supervisor["hostname"],
+        is_this_process=False,
+        waiting_polls=0,
+        tasks=tuple(
+            CurrentTask(
+                workflow_id=task["workflowId"],
+                run_id=task["runId"],
+                activity_id=task["activityId"],
+                type=task["type"],
+                since=datetime.datetime.fromtimestamp(task["since"], datetime.UTC),
+            )
+            for task in does["tasks"]
+        ),
+        since=_time(does["since"]),
+        is_silent=False,
+        does=does,
+        supervisor=supervisor["pid"],
     )
 
 

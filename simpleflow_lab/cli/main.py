@@ -33,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _prepare_streams()
     session = Session(watch=progress.watch, tell=report)
     try:
-        _import_from_here()
-        _configure_logging()
+        prepare()
         return _run(words, session)
     except KeyboardInterrupt:
         report(_interrupted(session))
@@ -66,6 +65,12 @@ def _run(words: Sequence[str], session: Session) -> int:
         if session.output.watch is None:
             raise
     return code
+
+
+def prepare() -> None:
+    """Configure logging, and let modules be imported from the current folder. Raises `UsageError`."""
+    _import_from_here()
+    _configure_logging()
 
 
 # -- before ------------------------------------------------------------------------------------------------------------

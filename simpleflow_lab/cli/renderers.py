@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Final
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
+from simpleflow_lab.cli.supervising import supervise
 from simpleflow_lab.commands.doctor import Diagnosis
 from simpleflow_lab.commands.engine import EngineStarted
 from simpleflow_lab.commands.explain import ExecutionExplanation
 from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
 from simpleflow_lab.commands.offline_replay import Replayed
 from simpleflow_lab.commands.one_task import Rerun
+from simpleflow_lab.commands.processes import Started
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.requests import RequestSent
 from simpleflow_lab.commands.session import Output, Session
@@ -235,6 +237,15 @@ def _show_replayed(record: Replayed, session: Session) -> ExitCode:
 def _show_diagnosis(record: Diagnosis, session: Session) -> ExitCode:
     _show_listing(record, session)
     return ExitCode.FAILED if record.has_problem else ExitCode.DONE
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+@show.register
+def _show_started(record: Started, session: Session) -> ExitCode:
+    """Supervise the processes until somebody stops this one."""
+    return supervise(record) if record.works else _show_message(record, session)
 
 
 # -- the engine --------------------------------------------------------------------------------------------------------

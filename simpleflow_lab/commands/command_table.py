@@ -24,8 +24,10 @@ from simpleflow_lab.commands import (
     inspection,
     offline_replay,
     one_task,
+    processes,
     requests,
     shell_scripts,
+    standalone,
     workflow,
 )
 from simpleflow_lab.commands.imports import import_module
@@ -172,6 +174,7 @@ READING: Final = (
     *one_task.READING,
     *backlog.COMMANDS,
     *domains.READING,
+    *processes.READING,
     *environment.COMMANDS,
     *doctor.COMMANDS,
 )
@@ -183,6 +186,8 @@ ACTING: Final = (
     *domains.ACTING,
     *offline_replay.COMMANDS,
     *engine.COMMANDS,
+    *processes.ACTING,
+    *standalone.COMMANDS,
     *shell_scripts.COMMANDS,
     help_command,
 )

@@ -66,12 +66,16 @@ class Session:
         *,
         watch: Watch = wait,
         tell: Callable[[str], None] | None = None,
+        serves_here: bool = False,
     ):
         """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`. `tell` tells
         a person a line, such as that a new store was made."""
         self._open_lab = open_lab or self.open
         self.watch = watch
         self.tell = tell or _notify
+        self.serves_here = serves_here
+        """Whether deciders and activity workers that a command starts are threads of this process, as in a notebook;
+        else they are processes of their own."""
         self._opened: dict[str | None, Lab] = {}
         self.store: str | None = None
         """The store that the command line names; `None` for the default."""

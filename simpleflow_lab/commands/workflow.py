@@ -77,7 +77,7 @@ def _outcomes(outcomes: Sequence[Outcome]) -> Listing:
     return Listing(columns=_OUTCOMES, rows=rows)
 
 
-def _outcome(session: Session, execution: Execution, *, wait: bool) -> Outcome:
+def outcome_of(session: Session, execution: Execution, *, wait: bool) -> Outcome:
     """What becomes of an execution, after it has closed if `wait`. An interrupt goes through, and leaves it open."""
     session.last = execution
     if not wait:
@@ -164,7 +164,7 @@ def start(
     lab.use(*middleware)
     execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)
     session.remember_module(definition.__module__)
-    return _outcome(session, execution, wait=wait)
+    return outcome_of(session, execution, wait=wait)
 
 
 @click.command("resume")
@@ -191,7 +191,7 @@ def resume(
         import_module(module)
         session.remember_module(module)
     executions = session.lab(domain).resume(workflow_id)
-    outcomes = [_outcome(session, execution, wait=wait) for execution in executions]
+    outcomes = [outcome_of(session, execution, wait=wait) for execution in executions]
     if executions:
         session.last = executions[0]
     nothing = None if executions else "nothing to resume: no execution of this store is open"

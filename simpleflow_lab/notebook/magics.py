@@ -1,8 +1,8 @@
 """`%simpleflow COMMAND …` and `%%simpleflow [COMMAND …]`.
 
 The commands are those of the shell, from the same table. A line is split into words as in a shell, and nothing in it is
-evaluated. A notebook also has the command `connect`, the option `-o NAME` and variables as input. An error by what was
-typed is shown in one line.
+evaluated. A notebook also has the commands `connect` and `export`, the option `-o NAME` and variables as input. An error
+by what was typed is one line.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from simpleflow_lab.notebook import live_status
 from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
+from simpleflow_lab.notebook.module_export import export
 from simpleflow_lab.notebook.renderers import cell_value
 from simpleflow_lab.settings import default_store
 
@@ -37,7 +38,13 @@ CONNECT: Final = CommandSpec(
     summary="Use the store of this address, or a Lab in a variable; alone, your own store again.",
     parameters=(ParameterSpec(names=("ADDRESS",), kind="lab", choices=(), is_option=False, multiple=False, help=""),),
 )
-"""The command that the shell does not have."""
+"""A command that the shell does not have."""
+EXPORT: Final = CommandSpec(
+    name="export",
+    summary="Write the workflows and activities of the cells to a module FILE, with all that they need, for processes.",
+    parameters=(ParameterSpec(names=("FILE",), kind="path", choices=(), is_option=False, multiple=False, help=""),),
+)
+"""Another one."""
 
 
 class StillRunning(KeyboardInterrupt):
@@ -66,7 +73,7 @@ class SimpleflowMagics(Magics):
         super().__init__(shell, **kwargs)
         self._lab: Lab | None = None
         self._opened: list[Lab] = []
-        self._session = Session(self._open, watch=self._wait, tell=_tell)
+        self._session = Session(self._open, watch=self._wait, tell=_tell, serves_here=True)
         self.cells = Cells(shell)
 
     def close(self) -> None:
@@ -98,8 +105,12 @@ class SimpleflowMagics(Magics):
     def _run(self, words: list[str], variables: Mapping[str, Any]) -> Any:
         words, name = take_out_name(words)
         match words:
-            case [] | ["help"] | ["help", "connect"]:
+            case [] | ["help"] | ["help", "connect" | "export"]:
                 found: Any = Commands(commands())
+            case ["export", path]:
+                found = export(path, self._cells_that_were_run(), self.shell.user_ns)
+            case ["export", *rest]:
+                raise UsageError(f"export takes the name of one file, not {len(rest)}, as in: export flows.py")
             case ["connect", *rest]:
                 found = self._connect(rest, variables)
             case _:
@@ -118,6 +129,15 @@ class SimpleflowMagics(Magics):
         if isinstance(record, ListingRecord) and output.shape:
             return table_of_listing(output.shape.of(record.listing()))
         return cell_value(record)
+
+    def _cells_that_were_run(self) -> list[str]:
+        """The cells of this session as Python, in the order in which they were run."""
+        found = []
+        for raw in self.shell.history_manager.input_hist_raw:
+            first, _, body = raw.partition("\n")
+            is_ours = first.split()[:1] == ["%%simpleflow"]
+            found.append(self.shell.transform_cell(body if is_ours else raw))
+        return found
 
     # -- the Lab --
 
@@ -171,9 +191,9 @@ def _tell(text: str) -> None:
 
 
 def commands() -> tuple[CommandSpec, ...]:
-    """The commands of a notebook: those of the shell, and `connect`."""
+    """The commands of a notebook: those of the shell, `connect` and `export`."""
     options, *rest = describe()
-    return (options, *sorted((*rest, CONNECT), key=lambda spec: spec.name))
+    return (options, *sorted((*rest, CONNECT, EXPORT), key=lambda spec: spec.name))
 
 
 def _same_store(one: str, other: str) -> bool:

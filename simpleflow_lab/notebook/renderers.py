@@ -25,6 +25,7 @@ from simpleflow_lab.commands.inspection import (
     OpenedHistory,
 )
 from simpleflow_lab.commands.one_task import Rerun
+from simpleflow_lab.commands.processes import Started
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.data.codec import canonical, parse
@@ -72,6 +73,11 @@ def _rerun(record: Rerun) -> Any:
     if record.error is not None:
         raise record.error
     return record.result
+
+
+@cell_value.register
+def _started(record: Started) -> Any:
+    return record.workers
 
 
 # -- executions --------------------------------------------------------------------------------------------------------

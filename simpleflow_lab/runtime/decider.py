@@ -49,7 +49,7 @@ from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.runtime.worker import DECIDER, Worker, checked_count
-from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
+from simpleflow_lab.swf.decisions import CLOSING_DECISIONS, with_task_list
 from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow
@@ -95,12 +95,15 @@ class Decider(Worker):
         listener: Listener,
         watch: DecisionWatch,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
+        task_list_of_all: str | None = None,
     ):
-        """It caches up to `replay_cache_size` replays; with 0 each decision is a whole replay."""
+        """It caches up to `replay_cache_size` replays; with 0 each decision is a whole replay. `task_list_of_all` is
+        that of every activity and child that it schedules; by default it is what their definitions say."""
         super().__init__(context, task_list, limit=1)
         self._registration = registration
         self._listener = listener
         self._replay_cache_size = replay_cache_size
+        self._task_list_of_all = task_list_of_all
         self._too_long: dict[str, DecisionTooLongError] = {}
         """By run id: the code that was interrupted when it was run last."""
         self._watch = watch
@@ -326,6 +329,8 @@ class Decider(Worker):
         if not closes:
             cache.put(run_id, replay)
         try:
+            if self._task_list_of_all is not None:
+                answer = answer._replace(decisions=with_task_list(answer.decisions, self._task_list_of_all))
             for reference, text in answer.large:
                 # Before answering: a history never refers to an object that is not there.
                 self._context.fields.write(reference, text)

@@ -274,7 +274,9 @@ class _Tracer:
         if not _is_authors(cls.__module__, self._module):
             return ["class", cls.__module__, cls.__qualname__]
         members = vars(cls)
-        record = [self._use(members, name, members[name]) for name in sorted(members.keys() - _OF_EVERY_CLASS)]
+        # A workflow's type says its name, whether that is written down or follows from its module.
+        said = {*_OF_EVERY_CLASS, "name"} if issubclass(cls, Workflow) else _OF_EVERY_CLASS
+        record = [self._use(members, name, members[name]) for name in sorted(members.keys() - said)]
         return ["class", [self._value(base) for base in cls.__bases__], record]
 
     @property

@@ -88,6 +88,8 @@ class Poller:
         """The latest error of a task or of a poll."""
         self.changed_at = time.time()
         """When it began to poll, to be busy, or to stop, whichever came last, by `time.time`."""
+        self.stops_after_one = False
+        """Whether it stops when it has taken one task."""
 
     def start(self) -> None:
         """Begin to poll, again after `stop`."""
@@ -199,6 +201,8 @@ class Poller:
         """The thread handles a task from now on."""
         with self._lock:
             thread.task, thread.took_at = task, time.time()
+            if self.stops_after_one:
+                self._stopping.set()
             if thread.is_dismissed:
                 return
             self._busy += 1

@@ -82,14 +82,17 @@ class WorkerPool:
         longest_heartbeat: float = LONGEST_INTERVAL,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
         serve: str = "everything",
+        task_list_of_all: str | None = None,
     ):
         """`activity_threads` activities run at once for each task list, in threads or, with `activity_executor`
         "processes", in forked processes. `longest_heartbeat` is in seconds. Each decider keeps the replays of
-        `replay_cache_size` open executions. `serve` is the automatic policy, one of `SERVE`."""
+        `replay_cache_size` open executions. `serve` is the automatic policy, one of `SERVE`. `task_list_of_all` is that
+        of every activity and child that is scheduled; by default it is what their definitions say."""
         self.context = context
         self._activity_threads = activity_threads
         self._activity_executor = activity_executor
         self._replay_cache_size = replay_cache_size
+        self._task_list_of_all = task_list_of_all
         self.registration = TypeRegistration(context.service, context.domain, context.settings)
         self._heartbeats = Heartbeats(context.service, longest=longest_heartbeat)
         self._forked_activities = ForkedActivities(sigterm_wait=context.settings.activity_sigterm_wait_sec)
@@ -119,6 +122,15 @@ class WorkerPool:
     @serve.setter
     def serve(self, serve: str) -> None:
         self._serve, self._automatic = serve, SERVE[serve]
+
+    @property
+    def longest_heartbeat(self) -> float:
+        """Seconds between the heartbeats of a task without a heartbeat timeout."""
+        return self._heartbeats.longest
+
+    @longest_heartbeat.setter
+    def longest_heartbeat(self, seconds: float) -> None:
+        self._heartbeats.longest = seconds
 
     def set_output_context(self, workflow_id: str, context: contextvars.Context | None) -> contextvars.Context | None:
         """Run the code of this execution in this context, which says where its output goes; gives the one before."""
@@ -189,14 +201,18 @@ class WorkerPool:
                     listener=self,
                     watch=self._watch,
                     replay_cache_size=self._replay_cache_size,
+                    task_list_of_all=self._task_list_of_all,
                 )
             decider.start()
         return decider
 
-    def start_activity_worker(self, task_list: str, count: int | None = None) -> Worker | None:
+    def start_activity_worker(
+        self, task_list: str, count: int | None = None, *, only_one_task: bool = False
+    ) -> Worker | None:
         """Start the activity worker of this task list, unless it runs; `None` when all have been stopped.
 
-        `count` activities run at once, by default as many as before, or as `activity_threads` says.
+        `count` activities run at once, by default as many as before, or as `activity_threads` says. With
+        `only_one_task` it stops when it has taken one.
         """
         with self._lock:
             if self._stopped:
@@ -204,20 +220,32 @@ class WorkerPool:
             self._captured_output.begin()
             worker = self._workers.get(task_list)
             if worker is None:
-                worker = self._workers[task_list] = ActivityWorker(
-                    self.context,
-                    task_list,
-                    limit=self._activity_threads if count is None else count,
-                    heartbeats=self._heartbeats,
-                    executor=self._activity_executor,
-                    forked_activities=self._forked_activities,
-                    middleware=self.middleware,
-                    warned=self.warned,
-                )
+                worker = self._workers[task_list] = self._new_activity_worker(task_list, count)
             elif count is not None and count != worker.at_once:
                 worker.scale(count)
+            worker.poller.stops_after_one = only_one_task
             worker.start()
         return worker
+
+    def activity_worker(self, task_list: str) -> Worker:
+        """The activity worker of this task list, which is made, and not started, if there is none."""
+        with self._lock:
+            self._captured_output.begin()
+            if task_list not in self._workers:
+                self._workers[task_list] = self._new_activity_worker(task_list, None)
+            return self._workers[task_list]
+
+    def _new_activity_worker(self, task_list: str, count: int | None) -> ActivityWorker:
+        return ActivityWorker(
+            self.context,
+            task_list,
+            limit=self._activity_threads if count is None else count,
+            heartbeats=self._heartbeats,
+            executor=self._activity_executor,
+            forked_activities=self._forked_activities,
+            middleware=self.middleware,
+            warned=self.warned,
+        )
 
     def _serve_decisions(self, task_list: str) -> None:
         """Start a decider for a task list that turned up; one that was stopped stays so."""
@@ -237,10 +265,10 @@ class WorkerPool:
         default = self.context.activity_defaults["task_list"]
         return default if "task_list" in definition.unset else definition.task_list
 
-    def task_lists_of_workflows(self) -> list[str]:
-        """The task lists of the workflows that this process defines."""
+    def task_lists_of_workflows(self, workflows: Iterable[type[workflow.Workflow]] = ()) -> list[str]:
+        """The task lists of these workflows, or if there are none of all that this process defines."""
         default = self.context.settings.workflow_default_task_list
-        return sorted({each.task_list or default for each in list(workflow.registry.values())})
+        return sorted({each.task_list or default for each in list(workflows) or list(workflow.registry.values())})
 
     # -- the state of executions in this process --
 

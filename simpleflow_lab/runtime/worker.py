@@ -169,6 +169,14 @@ class Worker(abc.ABC):
         """
         return stop_all([self], drain=drain, seconds=seconds)
 
+    def handle(self, task: Mapping[str, Any]) -> None:
+        """Handle a task that somebody polled elsewhere, here and now."""
+        self._begin()
+        try:
+            self.poller.count(self._handle(task))
+        finally:
+            self._at_end()
+
     def scale(self, count: int) -> None:
         """Handle `count` tasks at once from now on. Fewer are at work when those at hand are finished.
 

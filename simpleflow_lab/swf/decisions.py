@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Required, TypedDict, Unpack
 
 from simpleflow_lab.swf.shapes import ENUMS, STRUCTURES
@@ -43,6 +43,21 @@ def attributes(decision: Mapping[str, Any]) -> Mapping[str, Any]:
     """The attributes of a decision."""
     found: Mapping[str, Any] = decision.get(attributes_key(decision["decisionType"]), {})
     return found
+
+
+_WITH_TASK_LIST: Final = frozenset(
+    {"ScheduleActivityTask", "StartChildWorkflowExecution", "ContinueAsNewWorkflowExecution"}
+)
+
+
+def with_task_list(decisions: Iterable[Decision], task_list: str) -> list[Decision]:
+    """These decisions, with what they schedule, start or continue on this task list."""
+    return [
+        {**decision, attributes_key(kind): {**attributes(decision), "taskList": {"name": task_list}}}
+        if (kind := decision["decisionType"]) in _WITH_TASK_LIST
+        else decision
+        for decision in decisions
+    ]
 
 
 def seconds(value: int | float | str | None) -> str | None:

@@ -1,0 +1,47 @@
+"""A shell's processes of deciders and activity workers, supervised until somebody stops this one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Final
+
+from simpleflow_lab.cli.exit_codes import ExitCode
+from simpleflow_lab.cli.messages import report
+from simpleflow_lab.commands.processes import Started
+
+SIGNAL_SECONDS: Final = 0.2
+"""How often the main thread looks for signals."""
+_SAID: Final = (
+    "",
+    "they finish what they have at hand; the same again cancels that",
+    "what they have at hand is canceled and given back; the same again kills them",
+    "killed",
+)
+
+
+def supervise(record: Started) -> ExitCode:
+    """Start the processes, and return when all have ended."""
+    supervisor = record.supervisor(report)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: supervisor.escalate())
+    supervisor.start()
+    report(f"{_names(record)}; an interrupt (Ctrl-C) stops them, worker.list shows what they do")
+    said = 0
+    has_ended = False
+    while not has_ended:
+        # A signal that the system gives to another thread interrupts no wait of this one.
+        has_ended = supervisor.join(SIGNAL_SECONDS)
+        if supervisor.stop_level > said and supervisor.error is None:
+            said = supervisor.stop_level
+            report(_SAID[said])
+    if supervisor.error is not None:
+        report(supervisor.error)
+        return ExitCode.BAD_INPUT
+    return ExitCode.DONE if supervisor.stop_level <= 1 else ExitCode.INTERRUPTED
+
+
+def _names(record: Started) -> str:
+    first, count = record.works[0].label, len(record.works)
+    return first if count == 1 else f"{first} to {count}"

@@ -1,0 +1,221 @@
+"""`standalone`: one execution with deciders and activity workers of its own, which end with it.
+
+They serve a task list that nobody else polls, and everything that the execution schedules goes there, whatever the
+definitions say: so it runs by the code that was named, beside other versions of the same types.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import click
+
+from simpleflow_lab import settings
+from simpleflow_lab.commands.files import input_text
+from simpleflow_lab.commands.imports import workflow_named
+from simpleflow_lab.commands.parameters import Name, Seconds, Tags, Word, domain_option
+from simpleflow_lab.commands.processes import (
+    activity_options,
+    activity_work,
+    facts_of,
+    module_option,
+    modules_of,
+    works_of,
+)
+from simpleflow_lab.commands.session import Session
+from simpleflow_lab.commands.workflow import Outcome, outcome_of
+from simpleflow_lab.data.codec import decode_input
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.lab import Lab, check_input
+from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork, Supervisor
+from simpleflow_lab.runtime.worker import DECIDER
+
+MAX_ID: Final = 220
+"""Characters of the workflow id in the name of the task list."""
+STATUS_SECONDS: Final = 2.0
+"""How often `--display-status yes` says the status."""
+JOIN_SECONDS: Final = 0.2
+"""How often the main thread looks for signals."""
+
+
+@click.command("standalone")
+@click.argument("workflow", type=Word("workflow"))
+@click.option("-i", "--input", "given", metavar="JSON", help="Arguments of its run: '[1, 5]', or '{\"kwargs\": {…}}'.")
+@click.option(
+    "--input-file", "file", metavar="FILE", type=click.Path(), help="The same from a FILE; - is standard input."
+)
+@click.option("--workflow-id", type=Name(), metavar="ID", help="Its id; by default its name and a random part.")
+@module_option
+@domain_option
+@click.option("--execution-timeout", type=Seconds(), help="Longest time that the execution may stay open.")
+@click.option("--decision-tasks-timeout", type=Seconds(none=True), help="Longest time that one decision may take.")
+@click.option("--tags", type=Tags(), help="Up to five tags.")
+@click.option(
+    "-D",
+    "--nb-deciders",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    help="Processes that make decisions.",
+)
+@click.option(
+    "-W",
+    "--nb-workers",
+    type=click.IntRange(1, 1000),
+    metavar="COUNT",
+    help="Processes that run activities.  [default: one for each processor]",
+)
+@activity_options
+@click.option(
+    "--display-status",
+    type=bool,
+    default=None,
+    help="Say its status every 2 seconds, or not at all; by default how far it is, in a terminal.",
+)
+@click.pass_obj
+def standalone(
+    session: Session,
+    /,
+    workflow: str,
+    given: str | None,
+    file: str | None,
+    workflow_id: str | None,
+    modules: tuple[str, ...],
+    domain: str | None,
+    execution_timeout: str | None,
+    decision_tasks_timeout: str | None,
+    tags: list[str] | None,
+    nb_deciders: int,
+    nb_workers: int | None,
+    display_status: bool | None,
+    **options: Any,
+) -> Outcome:
+    """Run a WORKFLOW with deciders and activity workers of its own, and wait for its result.
+
+    WORKFLOW is module.Class. The processes poll a task list that is only this execution's, and end with it. An open
+    execution with the same id, workflow and input is taken up again. An interrupt (Ctrl-C, SIGTERM) leaves it open, and
+    lets the processes finish what they have at hand; a second one cancels that, a third one kills them.
+    """
+    if session.serves_here:
+        raise UsageError("standalone starts processes, which have no cells: use workflow.start, or a shell")
+    if "." not in workflow:
+        raise UsageError(f"{workflow!r} is no workflow that a process can import: name it as module.Class")
+    definition = workflow_named(workflow)
+    names = modules_of(session, [*modules, definition.__module__])
+    source = input_text(given, file)
+    args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
+    check_input(definition, args, kwargs)
+    facts = facts_of(session.address, domain)
+    lab = session.lab(domain, new=True)
+    lab.serves = "nothing"
+    task_list = _task_list_of(lab, workflow_id, definition.type_name())
+    works = _works(session.address, facts["domain"], task_list, names, nb_deciders, nb_workers, options)
+    members = {
+        "workflow_id": workflow_id,
+        "tag_list": tags,
+        "execution_start_to_close_timeout": execution_timeout,
+        "task_start_to_close_timeout": decision_tasks_timeout,
+    }
+    with _running(works, facts, session.tell):
+        given_members = {name: value for name, value in members.items() if value is not None}
+        execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, task_list=task_list, **given_members)
+        session.remember_module(definition.__module__)
+        session.last = execution
+        while display_status and not execution.wait(STATUS_SECONDS):
+            session.tell(f"status of {execution.workflow_id}: {execution.status}")
+        if display_status is False:
+            execution.wait()
+        return outcome_of(session, execution, wait=True)
+
+
+def _works(
+    address: str,
+    domain: str,
+    task_list: str,
+    modules: list[str],
+    deciders: int,
+    workers: int | None,
+    options: Mapping[str, Any],
+) -> tuple[SupervisedWork, ...]:
+    decisions = {
+        "kind": DECIDER,
+        "address": address,
+        "domain": domain,
+        "taskLists": [task_list],
+        "modules": modules,
+        "taskListOfAll": task_list,
+    }
+    activities = activity_work(address, domain, [task_list], modules, **options)
+    return (
+        *works_of(decisions, deciders, "decider"),
+        *works_of(activities, workers or os.cpu_count() or 1, "activity worker"),
+    )
+
+
+def _task_list_of(lab: Lab, workflow_id: str | None, name: str) -> str:
+    """The task list of the open execution of this id, or a new one."""
+    infos = lab.execution_infos(open_only=True, workflow_id=workflow_id) if workflow_id is not None else []
+    if infos:
+        described = lab.execution(infos[0]["execution"]["workflowId"], infos[0]["execution"]["runId"]).describe()
+        return str(described["executionConfiguration"]["taskList"]["name"])
+    return f"{(workflow_id or name)[:MAX_ID]}-{uuid.uuid4().hex}"
+
+
+@contextlib.contextmanager
+def _running(
+    works: tuple[SupervisedWork, ...], facts: Mapping[str, Any], tell: Callable[[str], None]
+) -> Iterator[None]:
+    """Within this context the processes serve; at its end they have ended. Raises `UsageError` if they can't begin."""
+    supervisor = Supervisor(
+        works,
+        facts=facts,
+        tell=tell,
+        cleanup_seconds=settings.current().activity_sigterm_wait_sec,
+    )
+    with _sigterm_interrupts():
+        supervisor.start()
+        try:
+            if not supervisor.wait_until_ready():
+                raise UsageError(supervisor.error or "its processes have ended before they began")
+            yield
+        finally:
+            _end(supervisor)
+
+
+def _end(supervisor: Supervisor) -> None:
+    """Stop the processes, and wait for their end; an interrupt stops them sooner."""
+    supervisor.escalate()
+    while True:
+        try:
+            while not supervisor.join(JOIN_SECONDS):
+                continue
+            return
+        except KeyboardInterrupt:
+            supervisor.escalate()
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Within this context SIGTERM is an interrupt, as Ctrl-C is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+COMMANDS: Final = (standalone,)

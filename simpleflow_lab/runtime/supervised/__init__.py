@@ -1,0 +1,1 @@
+"""Processes of deciders and activity workers that a supervisor starts, watches and stops."""

@@ -1,0 +1,87 @@
+"""The link of a supervised process to its supervisor: a socket that it was started with.
+
+The supervisor says what to serve, and later to stop: first to finish what is at hand, then to cancel it. The process
+says that it is ready, what it does, and why it can't go on. SIGTERM and SIGINT say the same to one process alone.
+
+*Rule:* a process without its supervisor cancels and ends: nobody would start it again, and nobody could stop it.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
+
+DRAIN, CANCEL, KILL = 1, 2, 3
+"""How much a stop asks for: to finish what is at hand, to cancel it, to end without a word."""
+
+STOPS: Final[Mapping[str, int]] = {"drain": DRAIN, "cancel": CANCEL}
+"""How the supervisor says it."""
+
+
+class SupervisorLink:
+    """The supervised process's end of the link. Its methods are called by the main thread."""
+
+    def __init__(self, descriptor: int):
+        """`descriptor` is the number of the open socket."""
+        self._messages = FramedMessages(socket.socket(fileno=descriptor))
+        self._signals = 0
+        self._asked = 0
+        self._changed = threading.Event()
+        self._pending: list[dict[str, Any]] = []
+
+    def work(self) -> Mapping[str, Any] | None:
+        """What the supervisor wants to be served; waits for it. `None` if the supervisor has gone."""
+        try:
+            while not self._pending:
+                self._pending.extend(self._messages.receive())
+        except EOFError:
+            return None
+        work = self._pending.pop(0)
+        threading.Thread(target=self._listen, name="supervisor", daemon=True).start()
+        return work
+
+    def handle_signals(self) -> None:
+        """Take SIGTERM and SIGINT as a request to stop: the first to drain, the second to cancel."""
+
+        def count(number: int, frame: object) -> None:
+            self._signals += 1
+            self._changed.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, count)
+
+    @property
+    def stop(self) -> int:
+        """How much of a stop was asked for, 0 if none."""
+        return max(self._signals, self._asked)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a stop, or more of one, is asked for, at most for `seconds`."""
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Tell the supervisor; if it has gone, `stop` will say so."""
+        try:
+            self._messages.send(message)
+        except OSError:
+            self._asks(CANCEL)
+
+    def _asks(self, stop: int) -> None:
+        self._asked = max(self._asked, stop)
+        self._changed.set()
+
+    def _listen(self) -> None:
+        try:
+            messages = iter(self._pending)
+            while True:
+                for message in messages:
+                    self._asks(STOPS.get(str(message.get("stop")), 0))
+                messages = self._messages.receive()
+        except EOFError:
+            self._asks(CANCEL)

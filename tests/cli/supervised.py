@@ -1,0 +1,99 @@
+"""Commands that supervise processes, as processes of their own; whatever a test leaves behind is ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+LONG = 60
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait until it holds; gives its value."""
+    end = time.monotonic() + LONG
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
+
+
+class Command:
+    """`simpleflow …`, which goes on until it is told to stop."""
+
+    def __init__(self, folder: Path, *words: str, environment: Mapping[str, str] | None = None):
+        self._stderr = (folder / f"stderr-{time.monotonic_ns()}").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "simpleflow_lab.cli", *words],
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+        )
+        self._known: set[psutil.Process] = set()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def said(self) -> str:
+        """What it and its processes have written to stderr."""
+        return Path(self._stderr.name).read_text()
+
+    def children(self) -> list[psutil.Process]:
+        """The processes that it supervises now."""
+        found = psutil.Process(self.pid).children() if self.process.poll() is None else []
+        self._known.update(found)
+        return found
+
+    def send(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.children()
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; gives the exit code."""
+        self.out = self.process.communicate(timeout=LONG)[0]
+        return self.process.returncode
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, and wait for its end."""
+        self.send(number)
+        return self.wait()
+
+    def close(self) -> None:
+        self.children()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        self._stderr.close()
+        for each in self._known:
+            if each.is_running():
+                each.kill()
+
+
+@contextmanager
+def starting(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Callable[..., Command]]:
+    """Within this context a function starts commands in a folder with the module `supervised_flows`."""
+    shutil.copy(Path(__file__).with_name("supervised_flows.py"), folder)
+    root = Path(__file__).parents[2]
+    paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    with ExitStack() as ends:
+
+        def start(*words: str) -> Command:
+            begun = Command(folder, *words, environment={"PYTHONPATH": paths, **(environment or {})})
+            ends.callback(begun.close)
+            return begun
+
+        yield start

@@ -1,0 +1,212 @@
+"""`decider.start`, `worker.start`, `worker.list`, `worker.stop`: processes that are supervised."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from simpleflow_lab import Lab
+from tests.cli import supervised_flows as flows
+from tests.cli.supervised import LONG, Command, starting, until
+from tests.examples_count import trials
+
+Start = Callable[..., Command]
+MODULE = ("--module", "supervised_flows")
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with starting(tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """The store of the commands, whose engine is in this process; it serves nothing."""
+    with Lab(os.environ["SIMPLEFLOW_LAB_STORE"], serve="nothing") as opened:
+        yield opened
+
+
+def polling(lab: Lab, count: int) -> list[Any]:
+    """The pollers, when so many of them poll."""
+    return until(lambda: len(found := [each for each in lab.pollers() if each.waiting_polls]) == count and found)
+
+
+def began(folder: Path, count: int = 1) -> list[int]:
+    """The processes in which activities have begun, when so many have."""
+    found = until(lambda: len(names := list(folder.glob("began-*"))) >= count and names)
+    return [int(path.name.rpartition("-")[2]) for path in found]
+
+
+def supervised(name: str) -> type[Any]:
+    """A workflow that these processes define, in the words of this one."""
+    return getattr(flows, name)
+
+
+def test_processes_of_a_module_decide_and_work_are_listed_everywhere_and_stop(
+    start: Start, lab: Lab, tmp_path: Path, simpleflow: Any
+) -> None:
+    decides = start("decider.start", "-N", "1", *MODULE)
+    works = start("worker.start", "--nb-processes", "2", *MODULE, "-t", "supervised-activities")
+    pollers = polling(lab, 3)
+    assert [each.kind for each in pollers] == ["activity worker", "activity worker", "decider"]
+    workers = {each.pid for each in works.children()}
+    assert {each.pid for each in pollers if each.kind == "activity worker"} == workers
+    assert len(workers) == 2
+    until(lambda: all(each.types for each in lab.pollers()))
+    assert {each.supervisor for each in lab.pollers()} == {decides.pid, works.pid}
+    assert "supervised.pid 1" in lab.pollers()[0].types
+    assert set(lab.start(supervised("Pids"), 6).result(LONG)) <= workers
+    until(lambda: sum(each.done or 0 for each in lab.pollers().of("supervised-activities")) == 6)
+    listed = simpleflow("--header", "worker.list").out
+    assert all(str(pid) in listed for pid in workers)
+    assert "supervised-deaf 1, supervised-gate 1, supervised-parent 1 and 2 more" in listed
+    # From the shell, by the process of one of them: the whole command ends.
+    asked = simpleflow("worker.stop", "--wait", str(min(workers)))
+    assert (asked.code, asked.err) == (0, "simpleflow: 2 processes ended\n")
+    assert works.wait() == 0
+    assert decides.stop(signal.SIGINT) == 0
+    assert not lab.pollers()
+    assert list((tmp_path / "state").rglob("*.json")) == []
+    refused = simpleflow("worker.stop")
+    assert refused.code == 2
+    assert refused.err == "simpleflow: no decider.start or worker.start runs on this machine for domain lab\n"
+
+
+@pytest.mark.parametrize("kills", [2, *trials([20])])
+def test_a_worker_that_is_killed_is_started_again_and_what_it_had_is_done(
+    start: Start, lab: Lab, tmp_path: Path, kills: int
+) -> None:
+    lab.start_deciders(task_list="supervised-decisions")
+    works = start("worker.start", "-N", "2", *MODULE)
+    executions = [lab.start(supervised("Gate"), str(tmp_path)) for _ in range(2)]
+    for number in range(kills):
+        at_work = began(tmp_path, 2 + number)
+        next(each for each in works.children() if each.pid in at_work).kill()
+    (tmp_path / "open").touch()
+    survivors = [execution.result(LONG) for execution in executions]  # though the activity has no retries
+    assert works.said.count("was killed by SIGKILL; it starts again in") == kills
+    assert set(survivors) <= {each.pid for each in works.children()}
+    assert works.stop() == 0
+
+
+def test_the_first_signal_lets_them_finish_what_they_have(start: Start, lab: Lab, tmp_path: Path) -> None:
+    lab.start_deciders(task_list="supervised-decisions")
+    works = start("worker.start", "-N", "1", *MODULE)
+    execution = lab.start(supervised("Gate"), str(tmp_path))
+    (pid,) = began(tmp_path)
+    works.send(signal.SIGINT)
+    until(lambda: [each.state for each in lab.pollers().of("supervised-activities")] == ["draining"])
+    (tmp_path / "open").touch()
+    assert works.wait() == 0
+    assert execution.result(LONG) == pid
+    assert "they finish what they have at hand; the same again cancels that" in works.said
+
+
+def test_the_second_signal_cancels_and_another_process_does_it_at_once(start: Start, lab: Lab, tmp_path: Path) -> None:
+    lab.start_deciders(task_list="supervised-decisions")
+    works = start("worker.start", "-N", "1", *MODULE)
+    execution = lab.start(supervised("Gate"), str(tmp_path))
+    (pid,) = began(tmp_path)
+    works.send(signal.SIGTERM)
+    until(lambda: "finish what they have" in works.said)
+    assert works.stop(signal.SIGINT) == 130
+    assert (tmp_path / f"canceled-{pid}").exists()
+    (tmp_path / "open").touch()
+    start("worker.start", "-N", "1", *MODULE)
+    assert execution.result(LONG) != pid  # though the activity has no retries
+
+
+def test_the_third_signal_kills(start: Start, lab: Lab, tmp_path: Path) -> None:
+    lab.start_deciders(task_list="supervised-decisions")
+    works = start("worker.start", "-N", "1", *MODULE)
+    lab.start(supervised("Deaf"), str(tmp_path))
+    (pid,) = began(tmp_path)
+    for word in ("finish what", "canceled and given back"):
+        works.send(signal.SIGINT)
+        until(lambda word=word: word in works.said)
+    assert psutil.pid_exists(pid)
+    assert works.stop(signal.SIGINT) == 130
+    assert not psutil.pid_exists(pid)
+
+
+def test_processes_end_with_their_supervisor(start: Start, lab: Lab, tmp_path: Path) -> None:
+    works = start("worker.start", "-N", "2", *MODULE)
+    polling(lab, 2)
+    children = works.children()
+    works.process.kill()
+    psutil.wait_procs(children, timeout=LONG)
+    assert not [each for each in children if each.is_running()]
+    assert not lab.pollers()
+    assert list((tmp_path / "state").rglob("*.json")) == []  # the status that it left was found to be a dead one's
+
+
+def test_a_process_that_somebody_else_tells_to_end_is_started_again(start: Start, lab: Lab) -> None:
+    works = start("worker.start", "-N", "1", *MODULE)
+    polling(lab, 1)
+    (before,) = works.children()
+    before.terminate()
+    until(lambda: [each.pid for each in works.children()] not in ([], [before.pid]))
+    polling(lab, 1)
+    assert "ended with exit code 0; it starts again in 0.5 s" in works.said
+
+
+WITHOUT_A_BEGINNING = {
+    ("worker.start", "--module", "nope"): "no module 'nope': is it installed, or in the current directory?",
+    ("decider.start", "json.Nope"): "module 'json' has no 'Nope'",
+    ("worker.start", "--module", "json"): (
+        "module 'json' defines no activity: name the modules that do, as in --module flows"
+    ),
+    ("standalone", "supervised_flows.Pids", "-i", "[1]", "--middleware-pre-execution", "json.nope"): (
+        "module 'json' has no function 'nope'"
+    ),
+}
+
+
+@pytest.mark.parametrize("words", WITHOUT_A_BEGINNING)
+def test_what_can_not_begin_ends_with_one_line_and_exit_code_2(start: Start, words: tuple[str, ...]) -> None:
+    command = start(*words)
+    assert command.wait() == 2
+    *first, last = command.said.splitlines()
+    assert last == f"simpleflow: {WITHOUT_A_BEGINNING[words]}"
+    assert all("an interrupt (Ctrl-C) stops them" in line for line in first)
+    assert command.out == ""
+
+
+REFUSED = {
+    ("worker.start",): "which activities? name the module that defines them, as in worker.start --module flows: ",
+    ("decider.start", "-t", "etl"): "which workflows? name them, or the module that defines them, as in decider.start ",
+    ("decider.start", "--module", "a/b"): "'a/b' is no name of a module: write it with dots, as in examples.basic",
+    ("--store", ":memory:", "worker.start", "--module", "json"): "a store in memory is this process's alone: ",
+    (
+        "worker.start",
+        "-N",
+        "0",
+        "--module",
+        "json",
+    ): "worker.start: Invalid value for '-N' / '--nb-processes': 0 is ",
+    ("worker.start", "--module", "json", "--heartbeat", "-1"): "worker.start: Invalid value for '--heartbeat': -1.0 is",
+    ("worker.start", "--module", "json", "--poll-data", "?"): "--poll-data is no base64 of JSON: ",
+    ("worker.start", "--module", "json", "--poll-data", "e30="): "--poll-data is no activity task: taskToken, ",
+    ("standalone", "Pids"): "'Pids' is no workflow that a process can import: name it as module.Class",
+    ("worker.stop", "1"): "no decider.start or worker.start with PID 1 runs on this machine for domain lab",
+    ("worker.stop", "-t", "etl"): "no decider.start or worker.start of task list etl runs on this machine for domain ",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_is_typed_wrong_is_one_line_and_exit_code_2(
+    words: tuple[str, ...], simpleflow: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    ended = simpleflow(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"simpleflow: {REFUSED[words]}")
+    assert ended.err.count("\n") == 1

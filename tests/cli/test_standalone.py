@@ -1,0 +1,101 @@
+"""`standalone`, and `worker.start --one-task`: processes that end with what they were started for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from simpleflow_lab import Lab
+from tests.cli import supervised_flows as flows
+from tests.cli.supervised import LONG, Command, starting, until
+
+Start = Callable[..., Command]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with starting(tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """The store of the commands, whose engine is in this process; it serves nothing."""
+    with Lab(os.environ["SIMPLEFLOW_LAB_STORE"], serve="nothing") as opened:
+        yield opened
+
+
+def task_lists(lab: Lab, workflow_id: str) -> set[str]:
+    """Every task list that the history of an execution names."""
+    events = lab.execution(workflow_id).history()
+    return {event.attributes["taskList"]["name"] for event in events if "taskList" in event.attributes}
+
+
+def test_it_prints_the_result_and_everything_ran_on_a_task_list_of_its_own(start: Start, lab: Lab) -> None:
+    # Another worker that polls the task list of the definitions gets nothing.
+    lab.start_workers(1, task_list="supervised-activities")
+    lab.start_deciders(task_list="supervised-decisions")
+    command = start("standalone", "supervised_flows.Parent", "--workflow-id", "alone", "-W", "1")
+    assert command.wait() == 0, command.said
+    (ran_at,) = json.loads(command.out)
+    assert ran_at != os.getpid()
+    (task_list,) = task_lists(lab, "alone")
+    assert task_list.startswith("alone-")
+    (child,) = [info["execution"]["workflowId"] for info in lab.execution_infos() if info.get("parent")]
+    assert task_lists(lab, child) == {task_list}
+    assert not lab.pollers().of(task_list)
+    assert command.said == ""
+
+
+def test_an_execution_that_fails_is_exit_code_1(start: Start, lab: Lab) -> None:
+    command = start("standalone", "supervised_flows.Wrong", "-W", "1")
+    assert command.wait() == 1
+    assert "on purpose" in command.said
+    assert command.out == ""
+
+
+def test_an_interrupt_leaves_it_open_and_the_same_again_goes_on(start: Start, lab: Lab, tmp_path: Path) -> None:
+    words = (
+        "standalone",
+        "supervised_flows.Gate",
+        "-i",
+        json.dumps([str(tmp_path)]),
+        "--workflow-id",
+        "gate",
+        "-W",
+        "1",
+    )
+    first = start(*words)
+    until(lambda: list(tmp_path.glob("began-*")))
+    first.send(signal.SIGINT)
+    first.send(signal.SIGTERM)  # the activity is canceled, and given back
+    assert first.wait() == 130
+    assert list(tmp_path.glob("canceled-*"))
+    assert "interrupted; the execution goes on where it stood" in first.said
+    assert lab.execution("gate").status == "OPEN"
+    (task_list,) = task_lists(lab, "gate")
+    (tmp_path / "open").touch()
+    again = start(*words)
+    assert again.wait() == 0, again.said
+    assert task_lists(lab, "gate") == {task_list}
+    assert json.loads(again.out) == lab.execution("gate").result(LONG)
+
+
+def test_one_task_is_run_by_one_process_which_ends(start: Start, lab: Lab) -> None:
+    lab.start_deciders(task_list="supervised-decisions")
+    execution = lab.start(flows.Pids, 2)
+    once = ("worker.start", "--module", "supervised_flows", "-t", "supervised-activities")
+    polls = start(*once, "--one-task")
+    assert polls.wait() == 0
+    assert polls.said == "simpleflow: one activity task is done\n"
+    task = lab.service.poll_for_activity_task(domain="lab", taskList={"name": "supervised-activities"})
+    gets = start(*once, "--poll-data", base64.b64encode(json.dumps(task).encode()).decode())
+    assert gets.wait() == 0
+    assert sorted(execution.result(LONG)) == sorted([polls.pid, gets.pid])

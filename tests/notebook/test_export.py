@@ -1,0 +1,106 @@
+"""`%simpleflow export`: the definitions of cells as a module, and `worker.start` with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+from simpleflow_lab import activity, workflow
+from simpleflow_lab.runtime.fingerprints import fingerprint
+
+CELLS = [
+    "import os.path\nimport json as j; unused = 1",
+    "RATE = 2\nTABLES = []\ncounter = 0",
+    "TABLES.append('orders')\nfor counter in range(4):\n    pass",
+    "import threading\nlock = threading.Lock()\nfor handle in [open(os.devnull)]:\n    handle.close()",
+    "def helper(x):\n    return 'the first one'",
+    """%%simpleflow
+from simpleflow_lab import Workflow, activity
+
+# What a table becomes.
+def helper(x):
+    with lock:
+        return [os.path.join("a", x), RATE, TABLES, counter, j.dumps(1)]
+
+@activity.with_attributes(task_list="exported")
+def load(x):
+    return helper(x)
+
+@activity.with_attributes(name="named", task_list="exported")
+def uses_a_handle():
+    return handle
+
+class Exported(Workflow):
+    '''Loads a table.'''
+
+    task_list = "exported-decisions"
+
+    def run(self, x):
+        return self.submit(load, x).result
+""",
+    "%simpleflow workflow.list\nprint('run again, this would be printed again')",
+]
+
+READS = """
+import json
+import exported_flows
+from simpleflow_lab import activity, workflow
+from simpleflow_lab.runtime.fingerprints import fingerprint
+definitions = [*activity.registry.items(), *workflow.registry.items()]
+print(json.dumps({name: fingerprint(each) for (name, version), each in definitions}))
+print(json.dumps(exported_flows.load("x")))
+"""
+
+
+def test_a_module_has_what_the_definitions_need_and_means_the_same(shell: InteractiveShell, tmp_path: Path) -> None:
+    for cell in CELLS:
+        shell.run_cell(cell, store_history=True).raise_error()
+    file = tmp_path / "exported_flows.py"
+    exported = shell.run_line_magic("simpleflow", f"export {file}")
+    assert exported.definitions == ("load", "uses_a_handle", "Exported")
+    assert exported.left_out == ("handle, which uses_a_handle uses: a TextIOWrapper that no plain statement made",)
+    text = file.read_text()
+    assert "# What a table becomes.\ndef helper(x):\n    with lock:" in text
+    assert "the first one" not in text
+    assert "unused" not in text
+    assert "run again" not in text
+    assert "TABLES = ['orders']  # its value in the notebook" in text
+    assert "counter = 3  # its value in the notebook" in text
+    read = subprocess.run(
+        [sys.executable, "-c", READS], cwd=tmp_path, env={**os.environ}, capture_output=True, text=True, check=True
+    )
+    fingerprints, loaded = map(json.loads, read.stdout.splitlines())
+    assert loaded == [os.path.join("a", "x"), 2, ["orders"], 3, "1"]
+    here = [activity.registry["__main__.load", "default"], workflow.registry["__main__.Exported", "default"]]
+    assert {name: fingerprints[name] for name in ("__main__.load", "__main__.Exported")} == {
+        "__main__.load": fingerprint(here[0]),
+        "__main__.Exported": fingerprint(here[1]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("export", "export takes the name of one file, not 0"),
+        ("export a.py b.py", "export takes the name of one file, not 2"),
+        ("export flows.txt", "'flows.txt' is no file of a module: give a name as flows.py"),
+        ("export my-flows.py", "'my-flows.py' is no file of a module"),
+        ("export /nowhere/flows.py", "no cell defines a workflow or an activity: run the cells that do"),
+    ],
+)
+def test_what_can_not_be_exported_is_one_line(shell: InteractiveShell, line: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        shell.run_line_magic("simpleflow", line)
+
+
+def test_a_folder_that_is_not_there_is_one_line(shell: InteractiveShell) -> None:
+    shell.run_cell("%%simpleflow\nfrom simpleflow_lab import activity\n\n@activity.with_attributes()\ndef f(): pass")
+    with pytest.raises(UsageError, match=r"/nowhere/flows\.py can't be written: No such file or directory"):
+        shell.run_line_magic("simpleflow", "export /nowhere/flows.py")
