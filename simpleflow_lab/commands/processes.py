@@ -12,25 +12,21 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from simpleflow_lab import settings
 from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.commands.parameters import Name, Number, Word, domain_option
-from simpleflow_lab.commands.polled_task import run_one_task
 from simpleflow_lab.commands.records import Done, ListingRecord, Record
-from simpleflow_lab.commands.served_process import heartbeat_pause
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.middleware import After, Before
-from simpleflow_lab.runtime.connection import MEMORY
-from simpleflow_lab.runtime.supervised.statuses import place_of, supervisors_of
-from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork, Supervisor
-from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, DECIDER
 from simpleflow_lab.views.listings import Listing
-from simpleflow_lab.workers import Pollers, Workers
+
+if TYPE_CHECKING:
+    from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork, Supervisor
+    from simpleflow_lab.workers import Pollers, Workers
 
 STOP_POLL_SECONDS: Final = 0.05
 """Seconds between two looks whether a process has ended."""
@@ -55,6 +51,8 @@ class Started(Record):
 
     def supervisor(self, tell: Callable[[str], None]) -> Supervisor:
         """The supervisor of these processes, to be started. `tell` tells a person a line."""
+        from simpleflow_lab.runtime.supervised.supervisor import Supervisor
+
         return Supervisor(
             self.works,
             facts=self.facts,
@@ -83,6 +81,9 @@ class Stopped(Done):
 
 def facts_of(address: str, domain: str | None) -> dict[str, Any]:
     """What a supervisor says of itself: the place and the domain that its processes serve. Raises `UsageError`."""
+    from simpleflow_lab.runtime.connection import MEMORY
+    from simpleflow_lab.runtime.supervised.statuses import place_of
+
     if address == MEMORY:
         raise UsageError("a store in memory is this process's alone: name a file, as in --store lab.sqlite")
     place = place_of(address)
@@ -96,6 +97,8 @@ def facts_of(address: str, domain: str | None) -> dict[str, Any]:
 
 def works_of(work: Mapping[str, Any], count: int, noun: str) -> tuple[SupervisedWork, ...]:
     """The same work for `count` processes."""
+    from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork
+
     lists = ", ".join(work["taskLists"]) or ", ".join(work["modules"])
     return tuple(
         SupervisedWork(
@@ -227,6 +230,8 @@ def activity_work(
     post: Sequence[str],
 ) -> dict[str, Any]:
     """What a process that runs activities is told."""
+    from simpleflow_lab.runtime.worker import ACTIVITY_WORKER
+
     return {
         "kind": ACTIVITY_WORKER,
         "address": address,
@@ -279,6 +284,8 @@ def start_decider(
             raise UsageError("a kernel has one decider for each task list, and -N is for the processes of a shell")
         lab = session.lab(domain, new=True)
         lists = task_lists or (lab.task_lists_defined_by(named) if named else ())
+        from simpleflow_lab.workers import Workers
+
         deciders = [lab.start_deciders(task_list=each) for each in lists] or [lab.start_deciders()]
         return Started(workers=Workers(each for some in deciders for each in some))
     names = modules_of(session, modules, workflows)
@@ -287,6 +294,8 @@ def start_decider(
             "which workflows? name them, or the module that defines them, as in decider.start --module flows: "
             "no code is loaded by a name in a history"
         )
+    from simpleflow_lab.runtime.worker import DECIDER
+
     facts = facts_of(session.address, domain)
     work = {
         "kind": DECIDER,
@@ -335,6 +344,10 @@ def start_worker(
     In a notebook, the kernel does it for the activities that it defines: -N of each task list at once.
     """
     if session.serves_here:
+        from simpleflow_lab.commands.served_process import heartbeat_pause
+        from simpleflow_lab.middleware import After, Before
+        from simpleflow_lab.workers import Workers
+
         if one_task or poll_data is not None:
             raise UsageError("--one-task and --poll-data are for processes of a shell")
         for module in modules:
@@ -357,6 +370,8 @@ def start_worker(
     facts = facts_of(session.address, domain)
     work = activity_work(session.address, facts["domain"], _task_lists(task_lists), names, **options)
     if one_task or poll_data is not None:
+        from simpleflow_lab.commands.polled_task import run_one_task
+
         return Started(message=run_one_task(work, poll_data))
     return _supervised(session, works_of(work, count or os.cpu_count() or 1, "activity worker"), domain, log_level)
 
@@ -394,7 +409,11 @@ def stop_workers(
     In a shell, those that decider.start and worker.start started on this machine, or those of a PID, which is that of
     the command that started them or of one of its processes. In a notebook without a PID, those of the kernel.
     """
+    from simpleflow_lab.runtime.supervised.statuses import supervisors_of
+
     if session.serves_here and not pids:
+        from simpleflow_lab.workers import Workers
+
         found = [each for each in session.lab(domain).workers if task_list in (None, each.task_list)]
         if not found:
             raise UsageError("no decider and no activity worker of this kernel is there to stop: worker.list shows all")
@@ -436,6 +455,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _is_listed(supervisor: Mapping[str, Any], domain: str, session: Session) -> bool:
+    from simpleflow_lab.runtime.supervised.statuses import supervisors_of
+
     return any(each["pid"] == supervisor["pid"] for each in supervisors_of(session.address, domain))
 
 

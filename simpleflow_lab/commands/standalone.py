@@ -12,7 +12,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -32,9 +32,10 @@ from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, outcome_of
 from simpleflow_lab.data.codec import decode_input
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.lab import Lab, check_input
-from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork, Supervisor
-from simpleflow_lab.runtime.worker import DECIDER
+
+if TYPE_CHECKING:
+    from simpleflow_lab.lab import Lab
+    from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork, Supervisor
 
 MAX_ID: Final = 220
 """Characters of the workflow id in the name of the task list."""
@@ -103,6 +104,8 @@ def standalone(
     execution with the same id, workflow and input is taken up again. An interrupt (Ctrl-C, SIGTERM) leaves it open, and
     lets the processes finish what they have at hand; a second one cancels that, a third one kills them.
     """
+    from simpleflow_lab.lab import check_input
+
     if session.serves_here:
         raise UsageError("standalone starts processes, which have no cells: use workflow.start, or a shell")
     if "." not in workflow:
@@ -144,6 +147,8 @@ def _works(
     workers: int | None,
     options: Mapping[str, Any],
 ) -> tuple[SupervisedWork, ...]:
+    from simpleflow_lab.runtime.worker import DECIDER
+
     decisions = {
         "kind": DECIDER,
         "address": address,
@@ -173,6 +178,8 @@ def _running(
     works: tuple[SupervisedWork, ...], facts: Mapping[str, Any], tell: Callable[[str], None]
 ) -> Iterator[None]:
     """Within this context the processes serve; at its end they have ended. Raises `UsageError` if they can't begin."""
+    from simpleflow_lab.runtime.supervised.supervisor import Supervisor
+
     supervisor = Supervisor(
         works,
         facts=facts,

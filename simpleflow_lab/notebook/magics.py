@@ -1,8 +1,8 @@
 """`%simpleflow COMMAND …` and `%%simpleflow [COMMAND …]`.
 
 The commands are those of the shell, from the same table. A line is split into words as in a shell, and nothing in it is
-evaluated. A notebook also has the commands `connect` and `export`, the option `-o NAME` and variables as input. An error
-by what was typed is one line.
+evaluated. A notebook also has the commands `connect` and `export`, the option `-o NAME` and variables as input. An
+error by what was typed is shown in one line.
 """
 
 from __future__ import annotations

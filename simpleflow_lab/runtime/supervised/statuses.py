@@ -16,12 +16,13 @@ import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
 from filelock import FileLock, Timeout
 
-from simpleflow_lab.runtime.worker import CurrentTask, Worker
+if TYPE_CHECKING:
+    from simpleflow_lab.runtime.worker import CurrentTask, Worker
 
 MAX_TYPES: Final = 50
 """Types that a status names."""
