@@ -562,7 +562,7 @@ class SWFFault(SimpleflowLabError):
     """
 
     code: str = "InternalFailure"
-    advice: ClassVar[str] = ""
+    advice: str = ""
     """What to do, where SWF's words don't say it."""
     was_repeated: bool = False
     """Whether the request was sent more than once: then an earlier one may have been carried out without an answer."""

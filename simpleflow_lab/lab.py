@@ -177,7 +177,11 @@ class Lab:
             task_list_of_all=task_list_of_all,
         )
         try:
-            self._pool.registration.register_domain()
+            if connection.notice is None:
+                self._pool.registration.register_domain()
+            elif not self._pool.registration.finds_domain():
+                # The name may be mistyped, and a domain of Amazon's stays for ever.
+                notice(f"there is no domain {self.domain} yet: whoever starts something there registers it")
         except BaseException:
             self.service.close()
             raise

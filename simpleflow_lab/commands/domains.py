@@ -11,7 +11,7 @@ import click
 from simpleflow_lab.commands.parameters import Name, Word
 from simpleflow_lab.commands.records import Done, ListingRecord
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.exceptions import SWFFault, UsageError
+from simpleflow_lab.exceptions import UnknownResourceFault, UsageError
 from simpleflow_lab.views.listings import Kind, Listing
 
 STATUSES: Final = ("REGISTERED", "DEPRECATED")
@@ -56,7 +56,7 @@ def _described(session: Session, name: str) -> Mapping[str, Any]:
     service = session.lab().service
     try:
         described = service.describe_domain(name=name)
-    except SWFFault:
+    except UnknownResourceFault:
         raise UsageError(f"no domain {name!r}: domain.list lists them, domain.register makes one") from None
     ever: dict[str, Any] = {"domain": name, "startTimeFilter": {"oldestDate": 0}}
     opened = service.count_open_workflow_executions(**ever)["count"]

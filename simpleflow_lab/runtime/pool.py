@@ -188,6 +188,8 @@ class WorkerPool:
 
     def start_decider(self, task_list: str) -> Worker | None:
         """Start the decider of this task list, unless it runs; `None` when all have been stopped."""
+        if not self._stopped:
+            self.registration.register_domain()
         with self._lock:
             if self._stopped:
                 return None
@@ -214,6 +216,8 @@ class WorkerPool:
         `count` activities run at once, by default as many as before, or as `activity_threads` says. With
         `only_one_task` it stops when it has taken one.
         """
+        if not self._stopped:
+            self.registration.register_domain()
         with self._lock:
             if self._stopped:
                 return None

@@ -39,32 +39,37 @@ class TypeRegistration:
         self._domain = domain
         self._known: set[tuple[str, str, str]] = set()
 
+    def finds_domain(self) -> bool:
+        """Look whether the domain is registered, and register nothing; `True` if that can't be told."""
+        try:
+            self._service.describe_domain(name=self._domain)
+        except UnknownResourceFault:
+            return False
+        except (AccessDeniedException, OperationNotPermittedFault) as error:
+            logger.info("whether the domain %s exists can't be told: %s", self._domain, error)
+        else:
+            self._known.add(("domain", self._domain, ""))
+        return True
+
     def register_domain(self) -> None:
-        """Register the domain, unless it was."""
+        """Register the domain, unless it was. Raises `UsageError` if there is none and it must not be registered."""
         if not self._has("domain", self._domain, ""):
             try:
                 self._service.register_domain(name=self._domain, workflowExecutionRetentionPeriodInDays=RETENTION_DAYS)
             except DomainAlreadyExistsFault:
                 logger.debug("the domain %s exists", self._domain)
             except (AccessDeniedException, OperationNotPermittedFault):
-                self._check_domain()
+                if not self.finds_domain():
+                    raise UsageError(
+                        f"there is no domain {self._domain!r}, and these credentials may not register it: name another "
+                        "one, or let somebody register it who may"
+                    ) from None
             self._known.add(("domain", self._domain, ""))
-
-    def _check_domain(self) -> None:
-        """Raise `UsageError` if the domain does not exist; credentials that may not register one may still use it."""
-        try:
-            self._service.describe_domain(name=self._domain)
-        except UnknownResourceFault:
-            raise UsageError(
-                f"there is no domain {self._domain!r}, and these credentials may not register it: name another one, or "
-                "let somebody register it who may"
-            ) from None
-        except (AccessDeniedException, OperationNotPermittedFault) as error:
-            logger.info("whether the domain %s exists can't be told: %s", self._domain, error)
 
     def register_workflow_type(self, name: str, version: str) -> None:
         """Register a workflow type, unless it was."""
         if not self._has("workflow", name, version):
+            self.register_domain()
             with contextlib.suppress(TypeAlreadyExistsFault):
                 self._service.register_workflow_type(
                     domain=self._domain,
@@ -80,6 +85,7 @@ class TypeRegistration:
     def register_activity_type(self, name: str, version: str) -> None:
         """Register an activity type, unless it was."""
         if not self._has("activity", name, version):
+            self.register_domain()
             with contextlib.suppress(TypeAlreadyExistsFault):
                 self._service.register_activity_type(
                     domain=self._domain,

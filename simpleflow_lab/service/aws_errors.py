@@ -26,6 +26,7 @@ from simpleflow_lab.exceptions import (
     SimpleflowLabError,
     SWFFault,
     ThrottlingException,
+    UnknownResourceFault,
     ValidationException,
 )
 
@@ -137,6 +138,8 @@ def _refusal(error: botocore.exceptions.ClientError, operation: str) -> Simplefl
     else:
         fault = FAULTS[code](message) if code in FAULTS else SWFFault(message)
         fault.code = code or fault.code
+        if isinstance(fault, UnknownResourceFault) and message.startswith("Unknown domain"):
+            fault.advice = "name another one, or register it with `simpleflow domain.register`"
         fault.is_transient = status >= 500 or code in _TIMED_OUT
     fault.was_repeated = metadata.get("RetryAttempts", 0) > 0
     return fault
