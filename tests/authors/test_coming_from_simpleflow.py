@@ -621,13 +621,6 @@ def test_a_lab_serves_its_task_lists_itself():
     assert hasattr(Lab, "start_workers")
 
 
-@says("Commands")
-def test_these_commands_are_not_here():
-    known = set(table.commands)
-    assert not {"workflow.filter", "workflow.restart", "task.info", "activity.rerun"} & known
-    assert {"workflow.start", "workflow.list", "workflow.history", "workflow.info", "info"} <= known
-
-
 @says("Programs from S3")
 def test_nothing_that_an_input_names_is_downloaded():
     with pytest.raises(UsageError):
