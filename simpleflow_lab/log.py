@@ -1,6 +1,7 @@
 """The package's logger, for authors: `from simpleflow_lab import logger`.
 
 In a workflow it is silent while the code is replayed, so that each line appears once; in activities it always speaks.
+A decision that is made anew, because SWF refused its close, does not log a second time what it logged before.
 No handler is configured: that is for the program's own `logging` set-up. The colours are upstream's names for what a
 terminal shows.
 """
@@ -10,7 +11,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from typing import Final
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
 
 RED: Final = "\033[91m"
 GREEN: Final = "\033[92m"
@@ -60,8 +63,40 @@ replaying_threads: Final[dict[int, int]] = {}
 """Threads that replay workflow code, by identifier, and how many replays deep. The replay writes it."""
 
 
+log_receivers: Final[dict[int, Callable[[str], None]]] = {}
+"""Called with the lines that a replaying thread's code logs and that are dropped, by the thread's identifier."""
+logged_before: Final[dict[int, deque[str]]] = {}
+"""What a thread that makes a decision anew logged for it before and has not logged again, by its identifier."""
+
+
+def is_to_be_logged(logger: str, level: int, msg: object, args: Any) -> bool:
+    """Whether the code of this thread logs this line now, and did not before, in the decision that it makes anew."""
+    thread = threading.get_ident()
+    is_replaying, before = thread in replaying_threads, logged_before.get(thread)
+    receiver = log_receivers.get(thread) if is_replaying else None
+    if receiver is None and (is_replaying or before is None):
+        return not is_replaying
+    try:
+        line = f"{logger}:{level}:{str(msg) % args if args else msg}"
+    except Exception:  # logging itself tells of arguments that don't fit
+        line = f"{logger}:{level}:{msg!r}"
+    if receiver is not None:
+        receiver(line)
+        return False
+    return not (before and is_repeated(before, line))
+
+
+def is_repeated(before: deque[str], text: str) -> bool:
+    """Whether this text is the next one of those before, which is then taken out; from the first difference none is."""
+    if before and before[0] == text:
+        before.popleft()
+        return True
+    before.clear()
+    return False
+
+
 def _speaks(record: logging.LogRecord) -> bool:
-    return threading.get_ident() not in replaying_threads
+    return is_to_be_logged(record.name, record.levelno, record.msg, record.args)
 
 
 logger: Final = logging.getLogger("simpleflow_lab")

@@ -33,6 +33,7 @@ from simpleflow_lab.constants import DEFAULT_VERSION
 from simpleflow_lab.definitions import Definitions
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
+from simpleflow_lab.log import is_to_be_logged
 from simpleflow_lab.marker import Marker
 from simpleflow_lab.redefinitions import is_made_again, warn_of_another
 from simpleflow_lab.retry import Retry, check_retry
@@ -420,6 +421,10 @@ class _MutedInReplay(logging.LoggerAdapter[logging.Logger]):
     def isEnabledFor(self, level: int) -> bool:
         executor: Any = (self.extra or {})["executor"]
         return not executor.is_replaying and super().isEnabledFor(level)
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        if self.logger.isEnabledFor(level) and is_to_be_logged(self.logger.name, level, msg, args):
+            super().log(level, msg, *args, **{**kwargs, "stacklevel": kwargs.get("stacklevel", 1) + 1})
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         return msg, kwargs

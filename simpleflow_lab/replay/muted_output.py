@@ -3,7 +3,7 @@
 What a workflow prints was printed when it ran the first time. While it is replayed, the output of its thread to
 `sys.stdout` and to the package's logger is dropped; the output of other threads is written as ever. A replay that is
 only watched drops what goes to `sys.stderr` and to the handlers of any logger, too. A decision that is made anew,
-because SWF refused its close, does not print a second time what it printed before.
+because SWF refused its close, does not print or log a second time what it printed and logged before.
 
 Rule: what is replaced in `sys` and `logging` is replaced while some thread is muted, and is then as it was before.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from simpleflow_lab.log import replaying_threads
+from simpleflow_lab.log import is_repeated, log_receivers, logged_before, replaying_threads
 from simpleflow_lab.process_lock import process_lock
 
 _lock = process_lock()
@@ -44,7 +44,7 @@ class Gate:
     def write(self, text: str) -> int:
         thread = threading.get_ident()
         if thread not in _muted[self.name]:
-            if self.name == "stdout" and thread in _printed and _is_repeated(_printed[thread], text):
+            if self.name == "stdout" and thread in _printed and is_repeated(_printed[thread], text):
                 return len(text)
             return int(self.stream.write(text) or 0)
         if self.name == "stdout" and thread in _receivers:
@@ -93,15 +93,20 @@ def muted_output() -> Iterator[None]:
 
 
 @contextmanager
-def recorded_output(receiver: Callable[[str], None]) -> Iterator[None]:
-    """Within it, the receiver gets what this thread prints, and its lines to the package's logger are dropped."""
+def recorded_output(receiver: Callable[[str], None], logged: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Within it, the receiver gets what this thread prints; its lines to the package's logger are dropped, or given to
+    `logged`."""
     thread = threading.get_ident()
     outer = _receivers.get(thread)
     _receivers[thread] = receiver
+    if logged is not None:
+        log_receivers[thread] = logged
     try:
         with muted_output():
             yield
     finally:
+        if logged is not None:
+            del log_receivers[thread]
         if outer is None:
             del _receivers[thread]
         else:
@@ -120,27 +125,19 @@ def watched_output(receiver: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def new_output(printed: Iterable[str]) -> Iterator[None]:
-    """Within it, what this thread writes to `sys.stdout` is dropped up to the first text that was not `printed` so."""
+def new_output(printed: Iterable[str], logged: Iterable[str]) -> Iterator[None]:
+    """Within it, what this thread writes to `sys.stdout` is dropped up to the first text that was not `printed` so, and
+    what it logs up to the first line that was not `logged` so."""
     thread = threading.get_ident()
     with _lock:
         _add_gate("stdout")
-        _printed[thread] = deque(printed)
+        _printed[thread], logged_before[thread] = deque(printed), deque(logged)
     try:
         yield
     finally:
         with _lock:
-            del _printed[thread]
+            del _printed[thread], logged_before[thread]
             _remove_gate("stdout")
-
-
-def _is_repeated(printed: deque[str], text: str) -> bool:
-    """Whether this text is the next one that was printed before; from the first difference on none is."""
-    if printed and printed[0] == text:
-        printed.popleft()
-        return True
-    printed.clear()
-    return False
 
 
 def _mute(name: str) -> None:

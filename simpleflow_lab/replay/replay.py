@@ -141,13 +141,14 @@ class Replay:
                 self._observer.decision_failed(impure, pending=len(self._run.pending))
             raise impure
         self.replay_last_batch()
-        printed: list[str] = []
+        printed, logged = list[str](), list[str]()
         if self._is_refused:
-            printed = [] if dry else self._printed_before()
+            if not dry:
+                printed, logged = self._written_before()
             self._go_back(started_event_id)
         self._run.is_dry = dry
-        if printed:
-            with new_output(printed):
+        if printed or logged:
+            with new_output(printed, logged):
                 self._run_to(started_event_id, None)
         else:
             self._run_to(started_event_id, None)
@@ -294,15 +295,14 @@ class Replay:
         for batch in HistoryReader().read(itertools.islice(self._reader.events, started_event_id)):
             self._replay(batch)
 
-    def _printed_before(self) -> list[str]:
-        """What the code printed in the latest decision, whose close SWF refused: it is not to be printed again."""
-        batch = self._refused
-        if batch is None:
-            return []  # its code ran in this replay, which does not record what is printed
-        printed: list[str] = []
-        with recorded_output(printed.append):
-            self._run_replayed(batch)
-        return printed
+    def _written_before(self) -> tuple[list[str], list[str]]:
+        """What the code printed and logged in the latest decision, whose close SWF refused: it is not to come again."""
+        printed, logged = list[str](), list[str]()
+        # Else its code ran in this replay, which does not record what is written.
+        if self._refused is not None:
+            with recorded_output(printed.append, logged.append):
+                self._run_replayed(self._refused)
+        return printed, logged
 
     def _run_replayed(self, batch: DecisionBatch) -> None:
         """Run the code up to a decision that was made."""
