@@ -32,7 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tried: set[str] = set()
     for item in items:
         row = getattr(item, "callspec", None)
-        if not isinstance(item, pytest.Function) or row is None or "wire" not in row.params.values():
+        if (
+            not isinstance(item, pytest.Function)
+            or row is None
+            or not any(isinstance(value, str) and value == "wire" for value in row.params.values())
+        ):
             continue
         test = f"{item.path}::{item.originalname}"
         if test in tried or item.get_closest_marker("slow"):
