@@ -614,11 +614,14 @@ def test_there_is_no_object_layer():
         __import__("simpleflow_lab.swf.mapper")
 
 
-@says("Processes")
-def test_a_lab_serves_its_task_lists_itself():
-    assert not {"decider.start", "worker.start", "standalone"} & set(table.commands)
-    assert hasattr(Lab, "start_deciders")
-    assert hasattr(Lab, "start_workers")
+@says("Options")
+def test_these_options_are_not_here():
+    options = {
+        name: {option for parameter in table.commands[name].params for option in parameter.opts}
+        for name in ("standalone", "workflow.history")
+    }
+    assert not {"--repair", "--force-activities"} & options["standalone"]
+    assert "--reverse-order" not in options["workflow.history"]
 
 
 @says("Programs from S3")
