@@ -40,6 +40,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.middleware import around_of
+from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
@@ -528,7 +529,7 @@ class Lab:
         if infos:
             run_id: str = infos[0]["execution"]["runId"]
             started = self._execution(workflow_id, run_id).history()[0].attributes
-            if started["workflowType"] == {"name": name, "version": version} and started.get("input") == text:
+            if started["workflowType"] == {"name": name, "version": version} and same_json(started.get("input"), text):
                 return run_id
         raise UsageError(
             f"an open execution has the id {workflow_id!r}, with another workflow or input: "

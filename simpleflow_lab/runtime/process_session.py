@@ -312,9 +312,11 @@ def _all_types() -> tuple[_Types, _Types]:
 
 
 def _types(definitions: Iterable[tuple[tuple[str, str], Any]]) -> _Types:
+    kinds = list(definitions)
+    # One that has two names is looked at once.
+    prints = {definition: fingerprint(definition) for definition in {definition for _, definition in kinds}}
     return [
-        {"name": name, "version": version, "fingerprint": fingerprint(definition)}
-        for (name, version), definition in definitions
+        {"name": name, "version": version, "fingerprint": prints[definition]} for (name, version), definition in kinds
     ]
 
 

@@ -87,6 +87,32 @@ def test_keys_and_numbers_come_as_upstream_gives_them_and_the_execution_says_so(
         assert "the key 2 is written as the text '2'" in "".join(execution.warnings)
 
 
+class Waits(Workflow):
+    name, version, task_list = "upstream_values.waits", "1", "upstream-values"
+
+    def run(self, when):
+        return self.submit(self.wait_signal("go")).result and when
+
+
+def test_an_open_execution_that_upstream_started_is_taken_up_whatever_its_spelling():
+    with Lab(":memory:") as lab:
+        kind = {"name": Waits.name, "version": "1"}
+        lab.service.register_workflow_type(domain=lab.domain, **kind)
+        lab.service.start_workflow_execution(
+            domain=lab.domain,
+            workflowId="waits",
+            workflowType=kind,
+            taskList={"name": "upstream-values"},
+            executionStartToCloseTimeout="60",
+            taskStartToCloseTimeout="60",
+            childPolicy="TERMINATE",
+            input='{"__extra": {"class": "m.Waits"}, "args": ["2026-01-02T12:00:00.250Z"], "kwargs": {}}',
+        )
+        execution = lab.start(Waits, NOON.replace(microsecond=250999), workflow_id="waits")
+        execution.signal("go", "1")
+        assert execution.result(30) == "2026-01-02T12:00:00.250Z"
+
+
 def test_two_keys_that_would_become_one_are_refused_where_they_are_passed():
     with Lab(":memory:") as lab, pytest.raises(WorkflowExecutionFailed, match="both of the keys 1 and '1'"):
         lab.start(Loses).result(30)
