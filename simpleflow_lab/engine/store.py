@@ -33,11 +33,12 @@ from simpleflow_lab.engine.clock import Moment
 from simpleflow_lab.engine.domains_and_types import Domain, Type
 from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run
+from simpleflow_lab.engine.open_mark import OpenMark
 from simpleflow_lab.engine.ownership import Ownership
 from simpleflow_lab.engine.store_format import (
     SECRET_BYTES,
     begin_session,
-    close_file,
+    complete,
     damage,
     open_file,
     read_contents,
@@ -208,7 +209,7 @@ class SQLiteStore:
         self._flushed = 0
         self._waiters: list[tuple[int, threading.Lock]] = []
         self._chains: dict[int, bytes] = {}
-        self._session = 0
+        self._uptime = (0, 0)
         self._suspended = 0
         self._uptime_recorded_at = 0.0
         self._opened = threading.Event()
@@ -223,7 +224,7 @@ class SQLiteStore:
 
     def load(self) -> Contents:
         """Read the contents of the store. Raises `StoreError` if it can't be read."""
-        raw = self._query(lambda connection: read_contents(connection, self._session))
+        raw = self._query(lambda connection: read_contents(connection, self._uptime[0]))
         histories: dict[int, list[HistoryEvent]] = {}
         rows_of: dict[int, list[tuple[Any, ...]]] = {}
         for row in raw.events:
@@ -343,17 +344,18 @@ class SQLiteStore:
 
     def _run(self) -> None:
         taken: list[Sequence[Change] | _Query] = []
-        connection = None
+        connection = mark = None
         try:
             connection = open_file(self.path)
             self._begin_session(connection, self._moment())
-            store_files.mark_open(self.path)
+            mark = OpenMark(self.path, *self._uptime)
             self._uptime_recorded_at = time.monotonic()
             self._opened.set()
             while True:
                 taken, flushed = self._take()
                 while not self._try_to_write(connection, taken):
                     self._wait_for_room(connection)
+                mark.record(*self._uptime)
                 self._run_queries(connection, taken)
                 if self._crash is not None:
                     self._crash.at("after_commit_before_reply")
@@ -365,7 +367,9 @@ class SQLiteStore:
                     break
             if self._crash is not None:
                 self._crash.at("checkpoint")
-            close_file(connection, self.path)
+            if complete(connection):
+                mark.close(complete=True)
+                mark = None
             if self._crash is not None:
                 self._crash.at("checkpoint")
         except (sqlite3.Error, OSError, StoreError) as error:
@@ -374,7 +378,8 @@ class SQLiteStore:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
-                store_files.mark_complete_if_closed(self.path)
+            if mark is not None:
+                mark.close(complete=False)
             self._release(taken)
             self._opened.set()
 
@@ -392,9 +397,11 @@ class SQLiteStore:
 
     def _try_to_write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Query]) -> bool:
         """Write the changes in one transaction; `False` if there is no room on the disk, and no part is written."""
+        uptime = self._uptime, self._suspended
         try:
             self._write(connection, taken)
         except sqlite3.Error as error:
+            self._uptime, self._suspended = uptime
             # A store that is being closed does not wait for room.
             if not _is_full(error) or self._closing:
                 raise
@@ -426,7 +433,7 @@ class SQLiteStore:
             self._uptime_recorded_at = time.monotonic()
 
     def _begin_session(self, connection: sqlite3.Connection, moment: Moment) -> None:
-        self._session, self._suspended = begin_session(connection, moment.at), moment.suspended
+        self._uptime, self._suspended = begin_session(connection, moment.at), moment.suspended
 
     def _write_uptime(self, connection: sqlite3.Connection) -> None:
         """Record that the engine runs; as a new session if it did not run for a while since this was last recorded."""
@@ -434,7 +441,7 @@ class SQLiteStore:
         if moment.suspended > self._suspended:
             self._begin_session(connection, moment)
         else:
-            write_uptime(connection, self._session, moment.at)
+            self._uptime = self._uptime[0], write_uptime(connection, self._uptime[0], moment.at)
 
     def _run_queries(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _Query]) -> None:
         for each in taken:

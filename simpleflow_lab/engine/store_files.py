@@ -1,11 +1,11 @@
-"""The files of a store: what may stand at its address and beside it, and whether all of them are there.
+"""The files of a store: what may stand at its address and beside it, and whose they are.
 
 =====================================  =================================================================================
 file                                   what it is
 =====================================  =================================================================================
 `lab.sqlite`                           the store
 `lab.sqlite-wal`                       what was written last and is not in the store yet, while it is open
-`lab.sqlite.open`                      there as long as the store needs its `-wal`: also after its process was killed
+`lab.sqlite.open`                      the mark of a store that needs its `-wal`, see `open_mark`
 `lab.sqlite.lock`, `.serving`          locks of the process that owns it, and of the one that serves it
 `lab.sqlite.owner`                     which process owns it
 `lab.sqlite.endpoint`, `.keys`         where the owner answers other processes, and the keys for it
@@ -39,11 +39,8 @@ _HEADER_BYTES: Final = 100
 _SQLITE: Final = b"SQLite format 3\x00"
 _VERSION_AT: Final = 60
 _APPLICATION_AT: Final = 68
-_WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
-_WAL_HEADER_BYTES: Final = 32
-_OPEN: Final = ".open"
 _OBJECTS: Final = ".objects"
-_BESIDE: Final = ("-wal", "-shm", "-journal", _OPEN, ".lock", ".serving", ".owner", ".endpoint", ".keys")
+_BESIDE: Final = ("-wal", "-shm", "-journal", ".open", ".lock", ".serving", ".owner", ".endpoint", ".keys")
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a FIFO",
@@ -52,10 +49,6 @@ _KINDS: Final = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFLNK: "a symbolic link",
 }
-_WHY_OPEN: Final = (
-    b"The store beside this file is open, or its process ended without closing it: it is not complete without its -wal "
-    b"file. Opening and closing it completes it and removes this file.\n"
-)
 
 
 # -- the address -------------------------------------------------------------------------------------------------------
@@ -206,58 +199,6 @@ def _user(uid: int) -> str:
         return f"user {pwd.getpwuid(uid).pw_name}"
     except KeyError:
         return f"user {uid}"
-
-
-# -- whether they are all there ----------------------------------------------------------------------------------------
-
-
-def check_complete(path: str) -> None:
-    """Check that a store that was not closed has its `-wal`. The caller owns the store. Raises `StoreError`."""
-    wal = f"{path}-wal"
-    if not os.path.lexists(path):
-        if os.path.lexists(wal):
-            raise StoreError(
-                f"the store {path} is damaged: it is gone, but {wal} is there; restore it from a copy, or move {wal} "
-                "away to begin a new store"
-            )
-    elif os.path.lexists(path + _OPEN) and not _begins_as_wal(wal):
-        found = "is not what was written" if os.path.lexists(wal) else "is missing"
-        raise StoreError(
-            f"the store {path} is damaged: {wal}, with what was written last, {found}; put it back, restore both from "
-            f"a copy, or delete {path}{_OPEN} to go on without what is lost"
-        )
-
-
-def _begins_as_wal(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            header = file.read(_WAL_HEADER_BYTES + 1)
-    except OSError:
-        return False
-    return len(header) > _WAL_HEADER_BYTES and header.startswith(_WAL_MAGIC)
-
-
-def mark_open(path: str) -> None:
-    """Record that from now on the store is not complete without its `-wal`, which is there. Raises `OSError`."""
-    descriptor = os.open(path + _OPEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        with contextlib.suppress(OSError):  # the disk is full: what counts is that the file is there
-            os.write(descriptor, _WHY_OPEN)
-    finally:
-        os.close(descriptor)
-
-
-def mark_complete(path: str) -> None:
-    """Record that all that was written is in the store itself."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + _OPEN)
-        sync_folder(os.path.dirname(path))
-
-
-def mark_complete_if_closed(path: str) -> None:
-    """The same, if SQLite has removed the `-wal`, as it does when it closes a store that it could complete."""
-    if not os.path.lexists(f"{path}-wal"):
-        mark_complete(path)
 
 
 # -- a new one ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.data.json_encoder import compact_encoder
-from simpleflow_lab.engine import store_files
+from simpleflow_lab.engine import open_mark, store_files
 from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
 from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
@@ -46,8 +46,8 @@ SECRET_BYTES: Final = 32
 
 def open_file(path: str) -> sqlite3.Connection:
     """Open the store at `path`, or create it, or migrate it to this version. Raises `StoreError`, `sqlite3.Error`."""
-    store_files.check_complete(path)
-    store_files.mark_complete(path)  # a -wal that is there may be moved into the store and removed from now on
+    open_mark.check_complete(path)
+    open_mark.remove(path)  # a -wal that is there may be moved into the store and removed from now on
     if store_files.is_new(path):
         _create(path)
     else:
@@ -74,21 +74,22 @@ def _create(path: str) -> None:
         raise StoreError(f"the store {path} can't be made: another program made a file there just now") from None
 
 
-def close_file(connection: sqlite3.Connection, path: str) -> None:
-    """Move all that was written into the store itself. The caller closes the connection. Raises `sqlite3.Error`."""
+def complete(connection: sqlite3.Connection) -> bool:
+    """Move all that was written into the store itself; whether that succeeded. Raises `sqlite3.Error`."""
     _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if frames == moved:
-        store_files.mark_complete(path)
+    return bool(frames == moved)
 
 
-def begin_session(connection: sqlite3.Connection, now: int) -> int:
-    """Record that an engine runs from `now` on, but not before the latest session, and return the session's number."""
+def begin_session(connection: sqlite3.Connection, now: int) -> tuple[int, int]:
+    """Record that an engine runs from `now` on, but not before the latest session; gives the session's uptime: its
+    number, and the time."""
     cursor = connection.execute(
         "INSERT INTO uptime (opened_at, last_alive) "
         "SELECT began, began FROM (SELECT max(?, coalesce(max(last_alive), 0)) AS began FROM uptime)",
         (now,),
     )
-    return int(cursor.lastrowid or 0)
+    session = int(cursor.lastrowid or 0)
+    return session, _last_alive(connection, session)
 
 
 class RawContents(NamedTuple):
@@ -192,9 +193,15 @@ def read_log(connection: sqlite3.Connection, key: int, after: int) -> list[Numbe
     return page_of(NumberedRecord(number, LogRecord(*record)) for number, *record in rows)
 
 
-def write_uptime(connection: sqlite3.Connection, session: int, now: int) -> None:
-    """Record that the engine of the session runs at `now`."""
+def write_uptime(connection: sqlite3.Connection, session: int, now: int) -> int:
+    """Record that the engine of the session runs at `now`; gives the latest time for which that is recorded."""
     connection.execute("UPDATE uptime SET last_alive = max(last_alive, ?) WHERE id = ?", (now, session))
+    return _last_alive(connection, session)
+
+
+def _last_alive(connection: sqlite3.Connection, session: int) -> int:
+    (last_alive,) = connection.execute("SELECT last_alive FROM uptime WHERE id = ?", (session,)).fetchone()
+    return int(last_alive)
 
 
 def write_changes(connection: sqlite3.Connection, chains: dict[int, bytes], changes: Iterable[Change]) -> None:

@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 MAX_LINE: Final = 8192
 """Longest line, in bytes. A signature and a long session token are shorter."""
 MAX_HEADERS: Final = 100
+MAX_HEAD: Final = 1 << 16
+"""Most bytes of all headers together."""
 
 _FIRST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])\r?\n")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -59,10 +61,14 @@ def read_request_head(connection: BufferedIOBase) -> RequestHead | None:
 
 def _headers(connection: BufferedIOBase) -> dict[str, str]:
     headers: dict[str, str] = {}
+    size = 0
     for _ in range(MAX_HEADERS + 1):
         line = connection.readline(MAX_LINE)
         if line in (b"\r\n", b"\n"):
             return headers
+        size += len(line)
+        if size > MAX_HEAD:
+            raise RequestHeadError(431, f"the headers have more than {MAX_HEAD} bytes")
         if not line.endswith(b"\n"):
             raise RequestHeadError(431 if len(line) == MAX_LINE else 400, "a header is too long, or cut off")
         raw, colon, value = line.partition(b":")

@@ -10,6 +10,8 @@ SDK's client (upstream's `decider.start -N 2` and `worker.start -N 2` do) share 
 processes, which then read each other's responses, tasks included. A connection that is closed can't be shared; a new
 one takes about 0.3 ms.
 
+Connections on which nothing signed comes are few and end soon, see `strangers`.
+
 Rule: this module speaks HTTP and decides nothing about workflows.
 """
 
@@ -46,6 +48,7 @@ from simpleflow_lab.http.connection_file import write_connection_file
 from simpleflow_lab.http.request_head import RequestHead, RequestHeadError, read_request_head
 from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.http.store_keys import Keys, new_keys
+from simpleflow_lab.http.strangers import STRANGER_SECONDS, Strangers
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
     HAND_OVER,
@@ -101,14 +104,16 @@ class Endpoint:
         connection_file: str | None = None,
         hand_over: Callable[[], None] | None = None,
         poll_seconds: float | None = None,
+        stranger_seconds: float = STRANGER_SECONDS,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
         """Serve `engine` on a port, by default a free one, and write the connection file if one is named.
 
         Requests must be signed with `keys`, by default new ones, see `store_keys.of_store` for those of a store.
         `hand_over` gives the store away when another process asks for it; without it, that is refused.
-        An empty poll returns after `poll_seconds`, by default as the engine's own polls. `now` gives the time against
-        which the time of signatures is checked.
+        An empty poll returns after `poll_seconds`, by default as the engine's own polls. A connection on which no
+        signed request has come whole after `stranger_seconds` is closed. `now` gives the time against which the time
+        of signatures is checked.
 
         Raises `StoreError` if the port is taken or the file can't be written.
         """
@@ -122,6 +127,8 @@ class Endpoint:
         self._answering = 0
         self._answered = threading.Condition()
         self.poll_seconds = poll_seconds
+        self.strangers = Strangers(seconds=stranger_seconds)
+        """The connections of which nothing signed has come yet."""
         try:
             self._server = _Server((HOST, port), self)
         except OSError as error:
@@ -188,6 +195,7 @@ class Endpoint:
                 os.unlink(self._connection_file)
         self._server.shutdown()
         self._server.server_close()
+        self.strangers.end()
         self._thread.join()
         self.on_close()
 
@@ -201,6 +209,20 @@ class _Server(socketserver.ThreadingTCPServer):
         self.endpoint = endpoint
         super().__init__(address, _Handler)
         forks.register(self.socket)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own."""
+        self.endpoint.strangers.came(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self.endpoint.strangers.is_known(request)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Called between two connections, and otherwise every `poll_interval` seconds."""
+        self.endpoint.strangers.look()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that disconnects in the middle of a request is not worth a message; anything else is a bug.
@@ -312,6 +334,7 @@ class _Handler(socketserver.StreamRequestHandler):
             )
         except SignatureError as error:
             raise _Rejected(403, "InvalidSignatureException", str(error)) from None
+        endpoint.strangers.is_known(self.connection)
 
     def _operation(self, body: bytes) -> tuple[str | OwnOperation, dict[str, Any]]:
         """The operation of SWF or of our own, and its request. Raises `SWFFault`."""

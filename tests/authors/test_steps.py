@@ -422,6 +422,7 @@ class Hostile(Stepped):
 
 
 def test_a_name_never_leads_out_of_the_folder_of_notes(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
     with Lab(tmp_path / "in" / "lab.sqlite") as lab:
         closed(lab.start(Hostile, HOSTILE, workflow_id="steps-hostile"))
         again = lab.start(Hostile, HOSTILE, workflow_id="steps-hostile")

@@ -131,6 +131,7 @@ class EngineAndModel(RuleBasedStateMachine):
         self.handles: dict[tuple[str, str], Handle] = {}
 
     def open(self) -> EmbeddedSWF:
+        self.path.parent.mkdir(exist_ok=True)
         engine = EmbeddedSWF(self.path, clock=self.clock, poll_seconds=0.0)
         self.lab = Scenario(engine, self.clock, this_process())
         return engine
@@ -451,6 +452,7 @@ def copy_at_one_moment(source: Path, target: Path) -> None:
         before = found
     for name, content in found.items():
         if not name.endswith((".lock", ".endpoint", "-shm")):
+            (target / name).touch(0o600)
             (target / name).write_bytes(content)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -220,6 +222,24 @@ def test_a_store_that_was_closed_is_complete_in_one_file(path: Path, tmp_path: P
     copy = tmp_path / "copy.sqlite"
     shutil.copy(path, copy)
     assert domains(copy) == ["d"]
+
+
+def test_another_program_may_have_completed_the_store(path: Path, killed: Path) -> None:
+    """SQLite's own tools move the `-wal` into the store when they look at it, and remove it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM domain").fetchall() == [("d",)]
+    assert not killed.exists()
+    assert domains(path) == ["d"]
+
+
+def test_a_copy_without_what_was_written_last_is_told(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite"
+    with EmbeddedSWF(path) as engine:
+        engine.register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
+        for suffix in ("", ".open"):
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+    with pytest.raises(StoreError, match=r"is damaged: .*-wal, with what was written last, is missing"):
+        EmbeddedSWF(copy)
 
 
 def test_a_store_is_complete_however_often_it_is_opened_and_killed(path: Path, killed: Path) -> None:

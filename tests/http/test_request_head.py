@@ -64,6 +64,7 @@ FIRST = b"POST / HTTP/1.1\r\n"
         (FIRST, 400),
         (FIRST + b"Name: " + MAX_LINE * b"x" + b"\r\n\r\n", 431),
         (FIRST + (MAX_HEADERS + 1) * b"Name: value\r\n" + b"\r\n", 431),
+        (FIRST + b"".join(b"n%d: %b\r\n" % (n, 8000 * b"x") for n in range(10)) + b"\r\n", 431),
     ],
 )
 def test_a_head_that_could_be_read_in_two_ways_is_refused(text, status):

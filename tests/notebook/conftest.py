@@ -11,7 +11,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from simpleflow_lab import activity, workflow
+from simpleflow_lab import Lab, activity, workflow
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +28,9 @@ def registries() -> Iterator[None]:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The store of `Lab()` in this test."""
+    """The store of `Lab()` in this test; nothing has run in it yet."""
     path = tmp_path / "store.sqlite"
+    Lab(path).close()
     monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(path))
     monkeypatch.delenv("SWF_DOMAIN", raising=False)
     return path

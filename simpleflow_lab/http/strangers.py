@@ -1,0 +1,81 @@
+"""Connections of which nothing signed has come yet: how many there may be, and for how long.
+
+Any program on this machine can connect to the endpoint, another user's too. What it sends costs a thread and memory
+before it is refused, and one that sends nothing, or a byte now and then, is never refused by what it says.
+
+Rule: a program that has the key signs its first request within moments. So of too many strangers the earliest goes,
+and each has a limited time until its first signed request has come whole. From then on a connection is its program's
+as long as it likes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import Final
+
+MAX_STRANGERS: Final = 64
+"""How many connections there may be without a signed request."""
+STRANGER_SECONDS: Final = 10.0
+"""For how many seconds each."""
+_LONGEST_STEP: Final = 1.0
+"""More time between two looks is none in which this process ran: it was suspended, or had no processor."""
+
+
+class Strangers:
+    """The connections without a signed request. Any thread may call it."""
+
+    def __init__(self, *, seconds: float = STRANGER_SECONDS, at_most: int = MAX_STRANGERS):
+        self._seconds = seconds
+        self._at_most = at_most
+        self._since: dict[socket.socket, float] = {}
+        """Since when each is there, the earliest first, by the hand below."""
+        self._lock = threading.Lock()
+        self._hand = 0.0
+        """Seconds for which this process has run."""
+        self._looked_at = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def came(self, connection: socket.socket) -> None:
+        """A connection was accepted."""
+        with self._lock:
+            self._since[connection] = self._hand
+            too_many = len(self._since) - self._at_most
+            gone = [] if too_many <= 0 else list(self._since)[:too_many]
+            for each in gone:
+                del self._since[each]
+        _end(gone)
+
+    def is_known(self, connection: socket.socket) -> None:
+        """A signed request has come on it, or it is closed."""
+        with self._lock:
+            self._since.pop(connection, None)
+
+    def look(self) -> None:
+        """End the connections whose time is over. To be called several times a second."""
+        now = time.monotonic()
+        with self._lock:
+            self._hand += min(now - self._looked_at, _LONGEST_STEP)
+            self._looked_at = now
+            gone = [each for each, since in self._since.items() if self._hand - since > self._seconds]
+            for each in gone:
+                del self._since[each]
+        _end(gone)
+
+    def end(self) -> None:
+        """End all of them."""
+        with self._lock:
+            gone = list(self._since)
+            self._since.clear()
+        _end(gone)
+
+
+def _end(connections: list[socket.socket]) -> None:
+    """End connections in both directions: the threads that read from them go on, and close them."""
+    for each in connections:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
