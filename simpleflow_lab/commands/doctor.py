@@ -75,7 +75,7 @@ def doctor(session: Session) -> Diagnosis:
 def _findings(session: Session) -> Iterator[Finding]:
     yield _python()
     yield _sqlite()
-    settings_finding = _settings()
+    settings_finding = _settings(session.address)
     yield settings_finding
     if settings_finding.state == PROBLEM:
         return
@@ -107,12 +107,17 @@ def _sqlite() -> Finding:
     return Finding("sqlite", OK, sqlite3.sqlite_version)
 
 
-def _settings() -> Finding:
+def _settings(address: str) -> Finding:
     try:
         found = settings.current()
     except SimpleflowLabError as error:
         return Finding("settings", PROBLEM, str(error), "correct the variable: `simpleflow info environment` shows all")
     bucket = found.jumbo_fields_bucket
+    if address.startswith("aws:"):
+        if bucket:
+            return Finding("settings", OK, f"large values go to the bucket {bucket}")
+        finding = "values longer than 32,768 characters have no place on Amazon SWF"
+        return Finding("settings", WARNING, finding, "name a bucket in SIMPLEFLOW_JUMBO_FIELDS_BUCKET")
     large = f"large values go to the bucket {bucket}" if bucket else "large values stay beside the store"
     return Finding("settings", OK, f"domain {found.swf_domain}; {large}")
 

@@ -139,6 +139,16 @@ def warnings_of_fields(command: Command, decision: Decision) -> Iterator[str]:
             )
 
 
+def warning_of_result(activity: str, length: int) -> str | None:
+    """What to say of the result of an activity that almost does not fit, likewise."""
+    if not NEAR_FIELD < length <= MAX_DATA:
+        return None
+    return (
+        f"a result of activity {activity} has more than {NEAR_FIELD:,} characters; SWF takes {MAX_DATA:,}, and longer "
+        "ones need a bucket, in SIMPLEFLOW_JUMBO_FIELDS_BUCKET"
+    )
+
+
 def warnings_of_length(events: int, continue_as_new_after: int) -> Iterator[str]:
     """What to say of a history of so many events."""
     if events >= continue_as_new_after:

@@ -39,6 +39,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.programs.downloads import refuse_binaries
+from simpleflow_lab.replay.budgets import warning_of_result
 from simpleflow_lab.runtime.answers import closing_event, pauses
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
@@ -211,7 +212,10 @@ class ActivityWorker(Worker):
         finally:
             output.end()
         if isinstance(outcome, Completed):
-            for message in outcome.warnings:
+            near_limit = None
+            if not self._fields.has_place:
+                near_limit = warning_of_result(kind["name"], len(outcome.result))
+            for message in (*outcome.warnings, *([near_limit] if near_limit is not None else ())):
                 self._warned(task, message)
             if len(outcome.result) > MAX_FIELD:
                 return Completed(result=self._large_result(kind["name"], outcome.result, running))

@@ -54,16 +54,18 @@ class _Kind(NamedTuple):
 
     read_timeout: int
     """Seconds."""
+    connect_timeout: int
+    """Seconds."""
     connections: int
     """Connections that are kept."""
     is_repeated: bool
     """Whether botocore makes a call again that failed."""
 
 
-POLLS: Final = _Kind(read_timeout=75, connections=MAX_POLLS, is_repeated=False)
+POLLS: Final = _Kind(read_timeout=75, connect_timeout=CONNECT_TIMEOUT, connections=MAX_POLLS, is_repeated=False)
 """SWF holds an empty poll for 60 s; AWS asks clients to wait for at least 70."""
-HEARTBEATS: Final = _Kind(read_timeout=10, connections=8, is_repeated=False)
-CALLS: Final = _Kind(read_timeout=30, connections=50, is_repeated=True)
+HEARTBEATS: Final = _Kind(read_timeout=5, connect_timeout=5, connections=8, is_repeated=False)
+CALLS: Final = _Kind(read_timeout=30, connect_timeout=CONNECT_TIMEOUT, connections=50, is_repeated=True)
 
 
 class Clients(NamedTuple):
@@ -99,7 +101,7 @@ def clients(
     def client(kind: _Kind) -> Any:
         config = botocore.config.Config(
             read_timeout=kind.read_timeout,
-            connect_timeout=CONNECT_TIMEOUT,
+            connect_timeout=kind.connect_timeout,
             max_pool_connections=kind.connections,
             retries={"mode": "standard", "total_max_attempts": retries + 1 if kind.is_repeated else 1},
             tcp_keepalive=True,
@@ -174,6 +176,23 @@ def connect(*, region: str | None, retries: int = RETRIES) -> Boto3Service:
     return Boto3Service(made, renew=lambda: clients(region=region, retries=retries), account=account(made.calls))
 
 
+class Renewal:
+    """Looks for other credentials than those that AWS no longer accepts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._looked_at = -RENEWAL_PAUSE
+
+    def finds_others(self, than: tuple[str, str | None] | None) -> bool:
+        """Whether AWS's configuration now gives others than these. It is read once in `RENEWAL_PAUSE` at most."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked_at < RENEWAL_PAUSE:
+                return False
+            self._looked_at = now
+        return keys_now() not in (None, than)
+
+
 class Boto3Service(DelegatingService):
     """boto3's SWF clients as an `SWFService`: answers have no metadata, refusals are our classes."""
 
@@ -183,7 +202,7 @@ class Boto3Service(DelegatingService):
         self._old: list[Clients] = []
         self._renew = renew
         self._renewing = threading.Lock()
-        self._renewed_at = -RENEWAL_PAUSE
+        self._renewal = Renewal()
         self._turns = threading.BoundedSemaphore(MAX_POLLS)
         self._has_waited = False
         self.account = account
@@ -247,11 +266,7 @@ class Boto3Service(DelegatingService):
         with self._renewing:
             if self._clients is not used:
                 return self._clients
-            now = time.monotonic()
-            if self._renew is None or now - self._renewed_at < RENEWAL_PAUSE:
-                return None
-            self._renewed_at = now
-            if _keys_now() in (None, used.credentials):
+            if self._renew is None or not self._renewal.finds_others(used.credentials):
                 return None
             renewed = self._renew()
             found = account(renewed.calls)
@@ -267,7 +282,7 @@ class Boto3Service(DelegatingService):
             return renewed
 
 
-def _keys_now() -> tuple[str, str | None] | None:
+def keys_now() -> tuple[str, str | None] | None:
     """The credentials that AWS's configuration gives now; `None` if it gives none."""
     try:
         return _keys(_session())

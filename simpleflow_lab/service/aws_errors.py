@@ -108,6 +108,13 @@ def call_error(error: Exception, operation: str) -> SimpleflowLabError | None:
             return None
 
 
+def is_about_credentials(error: Exception) -> bool:
+    """Whether other credentials may be the remedy."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        return error.response.get("Error", {}).get("Code") in _EXPIRED | _NOT_ACCEPTED
+    return isinstance(error, _NO_CREDENTIALS)
+
+
 def not_swf(operation: str) -> ServiceUnreachableError:
     """The error of an answer that SWF can't have given."""
     return _unreachable(f"what answered {operation} is not Amazon SWF: check the network and AWS_ENDPOINT_URL_SWF")
@@ -135,6 +142,8 @@ def _refusal(error: botocore.exceptions.ClientError, operation: str) -> Simplefl
         fault = AccessDeniedException(message or f"{operation} is denied")
     elif code in _TOO_MANY or status == 429:
         fault = ThrottlingException(message or "Rate exceeded")
+    elif code.isdigit():  # no words of SWF's: a load balancer or a proxy answered
+        return _unreachable(f"SWF can't be reached: {operation} was answered with HTTP {code} {message}")
     else:
         fault = FAULTS[code](message) if code in FAULTS else SWFFault(message)
         fault.code = code or fault.code

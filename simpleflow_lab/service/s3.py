@@ -10,8 +10,10 @@ counted. Errors of S3 and of the network are retried, and then raised as `StoreE
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import boto3
 import botocore.config
@@ -20,7 +22,8 @@ import urllib3.exceptions
 
 from simpleflow_lab.data.objects import MAX_KEY
 from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
-from simpleflow_lab.service.aws import CONNECT_TIMEOUT, MAX_ATTEMPTS
+from simpleflow_lab.service.aws import CONNECT_TIMEOUT, MAX_ATTEMPTS, Renewal, keys_now
+from simpleflow_lab.service.aws_errors import is_about_credentials
 
 READ_TIMEOUT: Final = 30
 """Most seconds between two bytes of an answer."""
@@ -35,6 +38,9 @@ _LOCATION: Final = re.compile(
 )
 _REGION: Final = re.compile(r"s3[.-](?:dualstack\.)?(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 _NOT_THERE: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+T = TypeVar("T")
 
 
 class S3Objects:
@@ -54,7 +60,10 @@ class S3Objects:
         """
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._extra = {"ServerSideEncryption": "AES256"} if sse else {}
-        self.client = client(region=region, host=host)
+        self._new_client = functools.partial(client, region=region, host=host)
+        self._credentials = keys_now()
+        self._renewal = Renewal()
+        self.client = self._new_client()
         """The boto3 client."""
 
     def __repr__(self) -> str:
@@ -63,7 +72,7 @@ class S3Objects:
     def put(self, key: str, content: bytes) -> None:
         name = self._name(key)
         try:
-            self.client.put_object(Bucket=self._bucket, Key=name, Body=content, **self._extra)
+            self._renewing(lambda: self.client.put_object(Bucket=self._bucket, Key=name, Body=content, **self._extra))
         except _ERRORS as error:
             raise self._error("written to", key, error) from error
 
@@ -71,7 +80,7 @@ class S3Objects:
         name = self._name(key)
         for tries_left in reversed(range(READ_TRIES)):
             try:
-                answer = self.client.get_object(Bucket=self._bucket, Key=name)
+                answer = self._renewing(lambda: self.client.get_object(Bucket=self._bucket, Key=name))
                 with contextlib.closing(answer["Body"]) as body:
                     return _content(body, answer["ContentLength"], max_bytes, key)
             except _BROKEN_OFF as error:
@@ -83,14 +92,26 @@ class S3Objects:
 
     def keys(self, prefix: str) -> list[str]:
         try:
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}"
-            )
-            return sorted(
-                found["Key"].removeprefix(self._prefix) for page in pages for found in page.get("Contents", ())
-            )
+            return sorted(self._renewing(lambda: self._keys(prefix)))
         except _ERRORS as error:
             raise self._error("listed in", f"{prefix}*", error) from error
+
+    def _keys(self, prefix: str) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}"
+        )
+        return [found["Key"].removeprefix(self._prefix) for page in pages for found in page.get("Contents", ())]
+
+    def _renewing(self, call: Callable[[], T]) -> T:
+        """The result of `call`, made again with other credentials if S3 does not accept those of the client."""
+        try:
+            return call()
+        except _ERRORS as error:
+            if not is_about_credentials(error) or not self._renewal.finds_others(self._credentials):
+                raise
+        self._credentials = keys_now()
+        self.client = self._new_client()
+        return call()
 
     def _name(self, key: str) -> str:
         """The key in the bucket. Raises `StoreError` if it is not a valid key."""

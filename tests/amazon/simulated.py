@@ -14,6 +14,7 @@ fault             what happens to the request
 `refuse`          the connection is closed before the request is carried out
 `reset`           likewise, by a reset
 `lose`            carried out, and the connection closed without a response
+`repeat`          carried out twice, with the response to the second request
 ================  =====================================================================================================
 """
 
@@ -36,7 +37,7 @@ from typing import Any
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import HOST, Endpoint
 
-FAULTS = ("throttle", "error", "unavailable", "refuse", "reset", "lose")
+FAULTS = ("throttle", "error", "unavailable", "refuse", "reset", "lose", "repeat")
 LISTS = ("ListOpenWorkflowExecutions", "ListClosedWorkflowExecutions")
 
 
@@ -164,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._forward(body)
                 self.close_connection = True
             case _:
+                if fault == "repeat":
+                    self._forward(body)
                 status, content_type, answer = self._forward(body)
                 if status == 200 and operation in LISTS and amazon.visible_after:
                     answer = _older(answer, time.time() - amazon.visible_after)
