@@ -492,6 +492,18 @@ class DecisionTooLongError(DecisionTaskError):
         self.line = line
 
 
+class DecidingProcessDiedError(DecisionTaskError):
+    """The process died each time that it ran the code of a workflow: the code is not run again as it is."""
+
+    def __init__(self, name: str, times: int):
+        super().__init__(
+            f"the process died {times} times in a row deciding {name}: its run is not called again until it is defined "
+            "otherwise, or lab.resume() is called for the execution once more "
+            "(SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS is the limit)"
+        )
+        self.times = times
+
+
 class WorkflowNotRegisteredError(DecisionTaskError):
     """A decision task of a workflow that is not defined in this process."""
 

@@ -46,6 +46,7 @@ from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
+from simpleflow_lab.runtime.sigterm import close_at_sigterm
 from simpleflow_lab.runtime.supervised.statuses import supervisors_of
 from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
@@ -59,6 +60,10 @@ from simpleflow_lab.workflow import Workflow, define_renamed_workflow, is_replac
 if TYPE_CHECKING:
     import pandas as pd
 
+CLOSE_SECONDS: Final = 2.0
+"""For how long a Lab that is closed waits for what is at hand; what has not ended then is given back."""
+END_SECONDS: Final = 0.5
+"""The same at the end of its process: who ends it, as a front end of kernels does, may kill it after some seconds."""
 VIRTUAL: Final = "virtual"
 """The clock that jumps."""
 _LISTED_AFTER: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
@@ -192,6 +197,7 @@ class Lab:
         self.is_virtual = clock == VIRTUAL
         """Whether its clock jumps."""
         _open_labs.add(self)
+        close_at_sigterm(_close_all)
         self._pool.serve_definitions()
 
     def __repr__(self) -> str:
@@ -207,13 +213,17 @@ class Lab:
 
     def close(self) -> None:
         """Stop deciders and activity workers, and close the store. Open executions stay open, to be resumed."""
+        self._close(seconds=CLOSE_SECONDS)
+
+    def _close(self, *, seconds: float) -> None:
+        """Close it; `seconds` is how long to wait for what is at hand."""
         if self.closed:
             return
         self.closed = True
         _open_labs.discard(self)
         for endpoint in self._endpoints:
             endpoint.close()
-        self._pool.stop(release=self.service.release_polls)
+        self._pool.stop(release=self.service.release_polls, seconds=seconds)
         self.service.close()
         for endpoint in self._endpoints:
             endpoint.drain()
@@ -642,4 +652,4 @@ _open_labs: Final[weakref.WeakSet[Lab]] = weakref.WeakSet()
 def _close_all() -> None:
     """Close the Labs when the process ends, so that the next process finds their stores closed."""
     for lab in list(_open_labs):
-        lab.close()
+        lab._close(seconds=END_SECONDS)

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import UnknownSessionFault, ValidationException
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, INSTANCE_KEY
+from simpleflow_lab.swf.conventions import DEATHS_KEY, DEFINITION_DIFFERS_KEY, INSTANCE_KEY
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 TypeKey = tuple[str, str, str]
@@ -281,12 +281,19 @@ def instance_of(identity: str | None) -> str | None:
 
 
 def with_different_definition(identity: str | None) -> str | None:
-    """A poll's identity, with the mark that the process has another definition than the execution goes by.
+    """A poll's identity, with the mark that the process has another definition than the execution goes by."""
+    return _with_mark(identity, DEFINITION_DIFFERS_KEY, True)
 
-    An identity that has no room for it stays as it is.
-    """
+
+def with_deaths(identity: str | None, deaths: int) -> str | None:
+    """A poll's identity, with how many processes in a row have died deciding the task."""
+    return _with_mark(identity, DEATHS_KEY, deaths)
+
+
+def _with_mark(identity: str | None, key: str, value: object) -> str | None:
+    """The identity with a key more; as it is if it has no room for it, or is none of ours."""
     try:
-        text = json.dumps(json.loads(identity or "") | {DEFINITION_DIFFERS_KEY: True})
+        text = json.dumps(json.loads(identity or "") | {key: value})
     except (ValueError, TypeError, RecursionError):
         return identity
     return text if len(text) <= limits.MAX_IDENTITY else identity

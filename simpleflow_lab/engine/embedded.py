@@ -5,9 +5,9 @@ Changes that a call acknowledged are on disk, and so are the events that a call 
 commit): a poll's own `…TaskStarted` event need not be on disk before the poll returns, because a poller is a thread of
 this process and dies with it, and recovery treats a started task as lost. The events before it must be on disk if the
 task may have effects outside, so a poll for an activity task waits for them. A poll for a decision task does not:
-deciding has no effects, and what follows from the completion of the task waits for the disk itself. A poll of another
-process, which may outlive this one, waits for both, but for decision tasks of a process with a client session: it makes
-a decision again that was lost.
+deciding has no effects, and what follows from the completion of the task waits for the disk itself; but it waits where
+the engine before may have died of this decision. A poll of another process, which may outlive this one, waits for both,
+but for decision tasks of a process with a client session: it makes a decision again that was lost.
 """
 
 from __future__ import annotations
@@ -735,6 +735,9 @@ class EmbeddedSWF:
             return {"startedEventId": 0, "previousStartedEventId": 0}
         task, started_id = assigned
         execution = task.execution
+        if execution.is_recovered:
+            # The engine before may have died of this very decision: that is counted by its starts on disk.
+            self._durable.store.wait(poll.start_ticket)
         # Only the completion of this task could change it.
         previous = execution.previous_started
         first = previous if request.get("startAtPreviousStartedEvent") and previous else 1

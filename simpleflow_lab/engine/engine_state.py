@@ -18,6 +18,7 @@ from simpleflow_lab.engine.client_sessions import (
     ClientSessions,
     HeldTask,
     ListKey,
+    with_deaths,
     with_different_definition,
 )
 from simpleflow_lab.engine.deadlines import (
@@ -31,6 +32,7 @@ from simpleflow_lab.engine.deadlines import (
 from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.domains_and_types import DomainsAndTypes, Kind, Type
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, started_event, to_datetime
+from simpleflow_lab.engine.isolation import ISOLATED_AFTER, Isolation
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
 from simpleflow_lab.engine.run_index import RunIndex
@@ -38,7 +40,7 @@ from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.service.execution_logs import LogRecord
 from simpleflow_lab.service.reports import Reports
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.conventions import GIVEN_BACK, WORKER_LOST
+from simpleflow_lab.swf.conventions import GIVEN_BACK, LOST_BESIDE, WORKER_LOST
 from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities
@@ -67,6 +69,9 @@ class RunDeleted(NamedTuple):
     """The execution's number."""
 
 
+_ACTIVITY_CLOSES: Final = frozenset(
+    {"ActivityTaskCompleted", "ActivityTaskFailed", "ActivityTaskCanceled", "ActivityTaskTimedOut"}
+)
 _NEVER: Final = 1 << 62
 """A time that never comes, in milliseconds since 1970."""
 
@@ -131,6 +136,8 @@ class EngineState:
         """Open executions that can't go on, because their histories on disk are damaged, each with an explanation."""
         self.sessions = ClientSessions(running)
         """The client sessions."""
+        self.isolation = Isolation(self.is_held)
+        """Which activity tasks run alone."""
         self.unclaimed: dict[str, list[HeldTask]] = {}
         """Tasks of the previous engine's clients, by instance, until their process names those that it holds."""
         self.unbound: dict[str, int] = {}
@@ -233,6 +240,7 @@ class EngineState:
         before = ExecutionState.fold(self.runs.by_key[execution.run.key], execution.events[:length])
         before.heartbeats, before.enqueued, before.ticket = execution.heartbeats, execution.enqueued, execution.ticket
         before.home, before.home_changes, before.origin = execution.home, execution.home_changes, execution.origin
+        before.deaths, before.is_recovered = execution.deaths, execution.is_recovered
         vars(execution).update(vars(before))
 
     def _recorded(self, execution: ExecutionState, events: list[HistoryEvent], at: int) -> None:
@@ -250,9 +258,20 @@ class EngineState:
         self.enqueue_decision_task(execution)
         if not self.reports.is_empty:
             self._update_reports(execution, events)
+        if self.isolation.is_used:
+            self._let_others_run(execution, events)
         if execution.closed:
             self._close(execution)
         self.update_open_tasks(execution)
+
+    def _let_others_run(self, execution: ExecutionState, events: Iterable[HistoryEvent]) -> None:
+        """Look for polls again for what waited until an activity task closed."""
+        for event in events:
+            if event.type in _ACTIVITY_CLOSES:
+                self.isolation.closed(execution.run.key, event.attributes["scheduledEventId"])
+                self.match_all()
+        if execution.closed:
+            self.match_all()
 
     def _update_reports(self, execution: ExecutionState, events: Iterable[HistoryEvent]) -> None:
         """Forget reports that these events make untrue."""
@@ -312,6 +331,8 @@ class EngineState:
         meant = execution.origin or execution.home
         if session is not None and meant != session.instance and self.sessions.differs(session, task.type_key, meant):
             attributes["identity"] = with_different_definition(poll.identity)
+        if task.kind == DECISION_TASK and execution.deaths:
+            attributes["identity"] = with_deaths(attributes.get("identity"), execution.deaths)
         event_type = "DecisionTaskStarted" if task.kind == DECISION_TASK else "ActivityTaskStarted"
         self.record(execution, [(event_type, attributes)])
         if session is not None and task.kind == DECISION_TASK:
@@ -322,6 +343,8 @@ class EngineState:
             if session is not None:
                 held = HeldTask(task.kind, execution.run.key, task.scheduled.id, started_id, key)
                 session.hold(held, self.is_held)
+                if task.is_isolated:
+                    self.isolation.started(held)
                 if poll.client_number is not None:
                     session.unconfirmed[poll.client_number] = held
 
@@ -329,8 +352,25 @@ class EngineState:
         """Put a task into the task list that its event names."""
         key = kind, execution.run.domain, scheduled.attributes["taskList"]["name"]
         task_list = self.task_list(*key)
-        task_list.push(ScheduledTask(kind, execution, scheduled, execution.home_changes, self.now()))
+        task_list.push(
+            ScheduledTask(
+                kind,
+                execution,
+                scheduled,
+                execution.home_changes,
+                self._isolates(kind, execution, scheduled),
+                self.now(),
+            )
+        )
         self._to_match[key] = task_list
+
+    def _isolates(self, kind: str, execution: ExecutionState, scheduled: HistoryEvent) -> bool:
+        """Whether a task is to run alone."""
+        if not execution.lost_beside or kind != ACTIVITY:
+            return False
+        isolates = execution.lost_beside.get(scheduled.attributes["activityId"], 0) >= ISOLATED_AFTER
+        self.isolation.is_used = self.isolation.is_used or isolates
+        return isolates
 
     def enqueue_decision_task(self, execution: ExecutionState) -> None:
         """Put the execution's queued decision task into its task list, unless another decision task is started."""
@@ -358,15 +398,17 @@ class EngineState:
     def attach(self, execution: ExecutionState, instance: str) -> None:
         """Let the execution go by the definitions of this process, which a person has chosen.
 
-        A decision that another process could not make is made there: its task is given out again.
+        A decision that another process could not make is made there: its task is given out again. One that processes
+        have died of is tried once more.
         """
         execution.origin = instance
         self.set_home(execution, instance)
         started = execution.started
         if started is not None and self.reports.is_blocked(execution.run.run_id):
             own = self.sessions.living.get(instance)
-            if own is None or (execution.run.key, started[0]) not in own.held:
-                self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)])
+            if execution.deaths or own is None or (execution.run.key, started[0]) not in own.held:
+                execution.deaths = max(execution.deaths - 1, 0)
+                self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)], GIVEN_BACK)
 
     def open_session(self, session: ClientSession, held: Iterable[HeldTask]) -> None:
         """Open a session, or take up the one that its process has. `held` are the tasks that its process holds."""
@@ -416,13 +458,25 @@ class EngineState:
         return started is not None and started.id == task.started_id
 
     def lose(self, tasks: Iterable[HeldTask], details: str = WORKER_LOST) -> None:
-        """Record that nobody answers these tasks, and for activities why; those of one execution get one timestamp."""
+        """Record that nobody answers these tasks, and for activities why; those of one execution get one timestamp.
+
+        They are all that one process had at one moment: if it has died, any of them may be the cause, but for decisions
+        that were blocked.
+        """
         lost: dict[int, list[NewEvent]] = {}
-        for task in tasks:
-            if self.is_held(task):
-                lost.setdefault(task.key, []).append(
-                    lost_event(self.open[task.key], task.kind, task.scheduled_id, details)
-                )
+        held = [task for task in tasks if self.is_held(task)]
+        deciding = [
+            self.open[task.key]
+            for task in held
+            if task.kind == DECISION_TASK and not self.reports.is_blocked(self.open[task.key].run.run_id)
+        ]
+        if details == WORKER_LOST and sum(task.kind == ACTIVITY for task in held) + len(deciding) > 1:
+            details = LOST_BESIDE
+        if details != GIVEN_BACK:
+            for execution in deciding:
+                execution.deaths += 1
+        for task in held:
+            lost.setdefault(task.key, []).append(lost_event(self.open[task.key], task.kind, task.scheduled_id, details))
         for key, events in lost.items():
             self.record(self.open[key], events)
 
@@ -434,7 +488,7 @@ class EngineState:
         """The task list with this name; it is made if there is none."""
         found = self._task_lists.get((kind, domain, name))
         if found is None:
-            found = self._task_lists[kind, domain, name] = TaskList((kind, domain, name), self.sessions)
+            found = self._task_lists[kind, domain, name] = TaskList((kind, domain, name), self.sessions, self.isolation)
         return found
 
     def drop_if_empty(self, key: tuple[str, str, str]) -> None:

@@ -12,6 +12,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from simpleflow_lab.swf.conventions import GIVEN_BACK, LOST_BESIDE, WORKER_LOST, deaths_of
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, LAMBDA, TIMER
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities, Entity
@@ -137,6 +138,13 @@ class ExecutionState:
         self.home_changes = 0
         """How often the home has changed. Not in the history."""
 
+        self.lost_beside: dict[str, int] = {}
+        """How often in a row an activity was lost together with other tasks of its process, by its id."""
+        self.is_recovered = False
+        """Whether no decision was completed since it was recovered from the store. Not in the history."""
+        self.deaths = 0
+        """How many processes in a row have died deciding the decision task, as far as is known."""
+
     @classmethod
     def fold(cls, run: Run, events: Iterable[HistoryEvent]) -> ExecutionState:
         """The execution with this history. Raises `HistoryError`."""
@@ -166,6 +174,14 @@ class ExecutionState:
             self.latest_activity = event.timestamp
         if entity.closed:
             self.heartbeats.pop(entity.id, None)
+            if self.lost_beside or event.type == "ActivityTaskTimedOut":
+                self._count_lost(entity.first.attributes["activityId"], event.attributes.get("details"))
+
+    def _count_lost(self, activity_id: str, details: str | None) -> None:
+        if details == LOST_BESIDE:
+            self.lost_beside[activity_id] = self.lost_beside.get(activity_id, 0) + 1
+        elif details not in (WORKER_LOST, GIVEN_BACK):
+            self.lost_beside.pop(activity_id, None)
 
     # -- derived
 
@@ -215,11 +231,14 @@ def _decision_scheduled(execution: ExecutionState, event: HistoryEvent) -> None:
 def _decision_started(execution: ExecutionState, event: HistoryEvent) -> None:
     execution.queued = 0
     execution.started = (event.attributes["scheduledEventId"], event.id)
+    execution.deaths = deaths_of(event.attributes.get("identity"))
 
 
 def _decision_completed(execution: ExecutionState, event: HistoryEvent) -> None:
     attributes = event.attributes
     execution.started = None
+    execution.deaths = 0
+    execution.is_recovered = False
     execution.previous_started = attributes["startedEventId"]
     execution.context = attributes.get("executionContext", execution.context)
     if "taskList" in attributes:

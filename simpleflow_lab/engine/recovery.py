@@ -9,13 +9,12 @@ that were scheduled are enqueued. Effects that are missing from the histories ar
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from simpleflow_lab.engine import effects
 from simpleflow_lab.engine.client_sessions import CLAIM_SECONDS, HeldTask, instance_of
 from simpleflow_lab.engine.deadlines import open_deadlines
-from simpleflow_lab.engine.decision_rules import NewEvent
-from simpleflow_lab.engine.engine_state import EngineState, lost_event
+from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
 from simpleflow_lab.engine.store import Contents
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, DECISION_TASK, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
@@ -47,13 +46,17 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
     recovered = []
     for key, events in contents.histories.items():
         execution = ExecutionState.fold(state.runs.by_key[key], events)
+        execution.is_recovered = True
         state.add_open(execution)
         recovered.append(execution)
         for since, deadline in open_deadlines(execution):
             down = 0 if deadline.counts_downtime else downtime(contents.sessions, since, now)
             state.add_deadline(deadline, since + down)
     for execution in recovered:
-        resume_tasks(state, execution, is_worker_alive)
+        _enqueue_activities(state, execution)
+    _lose_tasks(state, recovered, is_worker_alive)
+    for execution in recovered:
+        state.enqueue_decision_task(execution)
         state.update_open_tasks(execution)
     for execution in recovered:
         _carry_out_missing_effects(state, execution, history_of)
@@ -86,25 +89,25 @@ def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
     return down
 
 
-def resume_tasks(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> None:
-    """Time out the started tasks of lost workers, and enqueue the scheduled tasks."""
+def _enqueue_activities(state: EngineState, execution: ExecutionState) -> None:
     for entity in execution.entities.of(ACTIVITY):
         if started_event(entity) is None:
             state.enqueue(ACTIVITY, execution, entity.first)
-    lost = list(_lost_tasks(state, execution, is_worker_alive))
-    if lost:
-        state.record(execution, lost)
-    state.enqueue_decision_task(execution)
 
 
-def _lost_tasks(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> Iterator[NewEvent]:
-    """The events of the started tasks that are lost. Those of processes that live wait to be claimed."""
-    for task, identity in _started_tasks(execution):
-        if not is_worker_alive(identity):
-            yield lost_event(execution, task.kind, task.scheduled_id)
-        elif (instance := instance_of(identity)) is not None:
-            state.unclaimed.setdefault(instance, []).append(task)
-            state.claim_until = state.now() + round(CLAIM_SECONDS * 1000)
+def _lose_tasks(state: EngineState, recovered: Iterable[ExecutionState], is_worker_alive: IsWorkerAlive) -> None:
+    """Time out the started tasks that are lost, process by process. Those of processes that live wait to be claimed."""
+    lost: dict[str, list[HeldTask]] = {}
+    for execution in recovered:
+        for task, identity in _started_tasks(execution):
+            instance = instance_of(identity)
+            if not is_worker_alive(identity):
+                lost.setdefault(instance or str(identity), []).append(task)
+            elif instance is not None:
+                state.unclaimed.setdefault(instance, []).append(task)
+                state.claim_until = state.now() + round(CLAIM_SECONDS * 1000)
+    for tasks in lost.values():
+        state.lose(tasks)
 
 
 def _started_tasks(execution: ExecutionState) -> Iterator[tuple[HeldTask, str | None]]:

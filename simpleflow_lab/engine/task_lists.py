@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from simpleflow_lab.engine.client_sessions import HOME_SECONDS, ClientSession, ClientSessions, ListKey, Match
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event
+from simpleflow_lab.engine.isolation import Isolation
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.waiters import Waiter
 from simpleflow_lab.exceptions import LimitExceededFault
@@ -36,6 +37,8 @@ class ScheduledTask(NamedTuple):
     """DecisionTaskScheduled or ActivityTaskScheduled."""
     home_changes: int = 0
     """How often the execution's home had changed when the task was put into its list."""
+    is_isolated: bool = False
+    """Whether it is to run alone in its process; see `isolation`."""
     queued_at: int = 0
     """When it was put into its list, in milliseconds since 1970."""
 
@@ -114,12 +117,13 @@ class Poll(Waiter):
 class TaskList:
     """One named task list of a domain."""
 
-    __slots__ = ("_count", "_groups", "_key", "_polls", "_sessions", "recheck_at")
+    __slots__ = ("_count", "_groups", "_isolation", "_key", "_polls", "_sessions", "recheck_at")
 
-    def __init__(self, key: ListKey, sessions: ClientSessions) -> None:
+    def __init__(self, key: ListKey, sessions: ClientSessions, isolation: Isolation) -> None:
         self._key = key
         self._sessions = sessions
-        self._groups: dict[tuple[tuple[str, str, str], str | None], LazyHeap[ScheduledTask]] = {}
+        self._isolation = isolation
+        self._groups: dict[tuple[tuple[str, str, str], str | None, bool], LazyHeap[ScheduledTask]] = {}
         self._polls: dict[ClientSession | None, deque[Poll]] = {}
         self._count = 0
         self.recheck_at: int | None = None
@@ -127,7 +131,7 @@ class TaskList:
 
     def push(self, task: ScheduledTask) -> None:
         """Add a task."""
-        group = task.type_key, task.execution.home
+        group = task.type_key, task.execution.home, task.is_isolated
         heap = self._groups.get(group)
         if heap is None:
             heap = self._groups[group] = LazyHeap(ScheduledTask.is_pending)
@@ -152,16 +156,23 @@ class TaskList:
             if best_key is not None and key >= best_key:
                 continue
             if session is not None:
-                match = self._sessions.match(session, self._key, *group, (now - task.queued_at) / 1000)
+                match = self._sessions.match(session, self._key, group[0], group[1], (now - task.queued_at) / 1000)
                 if match is Match.LATER:
                     at = task.queued_at + HOME_MILLISECONDS
                     self.recheck_at = at if self.recheck_at is None else min(self.recheck_at, at)
-                if match is not Match.ALLOWED:
+                if match is not Match.ALLOWED or not self._has_room(session, task):
                     continue
             best, best_key = heap, key
         for group in empty:
             del self._groups[group]
         return best
+
+    def _has_room(self, session: ClientSession, task: ScheduledTask) -> bool:
+        return (
+            not self._isolation.is_used
+            or task.kind == DECISION_TASK
+            or self._isolation.allows(session, isolated=task.is_isolated, is_pending=task.is_pending)
+        )
 
     def add_poll(self, poll: Poll) -> None:
         """Let a poll wait for a task. Raises `LimitExceededFault`."""

@@ -50,7 +50,7 @@ class CommandKind:
 class AttemptCounts:
     """How one task fared so far."""
 
-    __slots__ = ("_failures", "first_at", "lost", "not_here", "refusals", "type_missing")
+    __slots__ = ("_failures", "first_at", "lost", "lost_beside", "not_here", "refusals", "type_missing")
 
     def __init__(self) -> None:
         self._failures: Counter[str] | None = None
@@ -58,6 +58,8 @@ class AttemptCounts:
         """When the first attempt was scheduled."""
         self.lost = 0
         """How many of the latest attempts ended with their worker's process, one after the other."""
+        self.lost_beside = 0
+        """How many of the latest attempts ended with a process that had other tasks, too."""
         self.not_here = 0
         """How many of the latest attempts came to workers that don't define the activity, one after the other."""
         self.refusals = 0

@@ -47,10 +47,14 @@ from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
+from simpleflow_lab.runtime.poller import NOT_ANSWERED
 from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, Worker
 from simpleflow_lab.swf.event_types import ACTIVITY
 
 logger = logging.getLogger(__name__)
+
+
+_WAS_STOPPED = "its worker was stopped"
 
 
 class UnknownActivityError(SimpleflowLabError):
@@ -115,7 +119,7 @@ class ActivityWorker(Worker):
         """Cancel the activities at hand, and give their tasks back."""
         for running in self._heartbeats.tasks:
             if running.context["activity_task_list"] == self.task_list:
-                running.cancel("its worker was stopped", is_gone=True)
+                running.cancel(_WAS_STOPPED, is_gone=True)
         self._context.session.release(self.tokens)
 
     def give_back(self) -> None:
@@ -327,7 +331,7 @@ class ActivityWorker(Worker):
             running.context["workflow_id"],
             running.canceled,
         )
-        return running.canceled
+        return NOT_ANSWERED if running.canceled == _WAS_STOPPED else running.canceled
 
     def _respond(self, token: str, outcome: Outcome) -> None:
         match outcome:
@@ -349,8 +353,8 @@ def _error_of(outcome: Outcome) -> str | None:
     match outcome:
         case Failed(reason=reason):
             return reason
-        case Abandoned(why=why):
-            return why
+        case Abandoned():
+            return NOT_ANSWERED
         case _:
             return None
 

@@ -75,6 +75,11 @@ class BlockedDecisions:
         blocked = self._blocked.get(run_id)
         return blocked.attempts if blocked is not None else 1
 
+    def drop(self, run_id: str) -> None:
+        """Forget the blocked decision of this run, if it has one: its task was given out again."""
+        with self._changed:
+            self._blocked.pop(run_id, None)
+
     def retry_all_now(self) -> None:
         """Retry all of them at once, as if for the first time."""
         with self._changed:

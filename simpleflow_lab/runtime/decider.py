@@ -28,6 +28,7 @@ from simpleflow_lab.data import codec
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import using_storage
 from simpleflow_lab.exceptions import (
+    DecidingProcessDiedError,
     DecisionInterrupted,
     DecisionTooLongError,
     DeterminismWarning,
@@ -46,9 +47,11 @@ from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT, BlockedDecision,
 from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision, time_limit
+from simpleflow_lab.runtime.fingerprints import fingerprint
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.runtime.worker import DECIDER, Worker, checked_count
+from simpleflow_lab.swf.conventions import deaths_of
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS, with_task_list
 from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
@@ -106,6 +109,8 @@ class Decider(Worker):
         self._task_list_of_all = task_list_of_all
         self._too_long: dict[str, DecisionTooLongError] = {}
         """By run id: the code that was interrupted when it was run last."""
+        self._killing: dict[str, str | None] = {}
+        """By run id: the fingerprint of the code of which processes have died."""
         self._watch = watch
         self._blocked = BlockedDecisions(f"retries of {task_list}", self._retry)
         self._blocked_since: dict[str, tuple[float, Mapping[str, Any]]] = {}
@@ -195,6 +200,14 @@ class Decider(Worker):
 
     def _handle(self, task: Mapping[str, Any]) -> str | None:
         run_id = task["workflowExecution"]["runId"]
+        self._blocked.drop(run_id)
+        deaths = _deaths_of(task)
+        if deaths >= self._context.settings.lab_max_lost_attempts:
+            self._killing[run_id] = self._fingerprint_of(task)
+            kind = task["workflowType"]
+            error = DecidingProcessDiedError(f"{kind['name']} {kind['version']}", deaths)
+            return self._block(task, error, attempts=1)
+        self._killing.pop(run_id, None)
         too_long = self._too_long.get(run_id)
         if too_long is not None:
             # Here it would hold up the others once more: it is run by the thread of the retries.
@@ -202,8 +215,10 @@ class Decider(Worker):
         return self._attempt(task, self._cache(), attempts=1)
 
     def _retry(self, blocked: BlockedDecision) -> None:
-        if self._watch.is_running(blocked.run_id):
-            # Another thread is held up in this very code.
+        if self._watch.is_running(blocked.run_id) or (
+            blocked.run_id in self._killing and self._killing[blocked.run_id] == self._fingerprint_of(blocked.task)
+        ):
+            # Another thread is held up in this very code, or processes died of it.
             self._block(blocked.task, blocked.error, attempts=blocked.attempts + 1)
             return
         self.poller.count(self._attempt(blocked.task, ReplayCache(0), attempts=blocked.attempts + 1))
@@ -229,6 +244,11 @@ class Decider(Worker):
                 return None
             return self._block(task, error, attempts=attempts)
         return self._respond(task, replay, answer, cache, attempts=attempts, timeout=_timeout_of(new))
+
+    def _fingerprint_of(self, task: Mapping[str, Any]) -> str | None:
+        """The fingerprint of the workflow that this process defines for a task; `None` if it defines none."""
+        found = workflow.registry.get((task["workflowType"]["name"], task["workflowType"]["version"]))
+        return None if found is None else fingerprint(found)
 
     def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], cached: Replay | None) -> tuple[Replay, Answer]:
         """Replay up to this decision task. A cached replay goes on if its last decision is the one that SWF names."""
@@ -503,6 +523,14 @@ _warned: set[Impurity] = set()
 
 def _text_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def _deaths_of(task: Mapping[str, Any]) -> int:
+    """How many processes in a row have died deciding this task."""
+    for event in reversed(task["events"]):
+        if event["eventId"] == task["startedEventId"]:
+            return deaths_of(event.get("decisionTaskStartedEventAttributes", {}).get("identity"))
+    return 0
 
 
 def _limit_of(events: Sequence[HistoryEvent]) -> float:

@@ -34,6 +34,10 @@ SURPLUS_SECONDS: Final = 10.0
 """How long, in seconds, a thread has nothing to do before it is one too many."""
 
 
+NOT_ANSWERED: Final = ""
+"""What became of a task that was given back: it counts neither as done nor as failed."""
+
+
 class _Thread(threading.Thread):
     """One thread that polls."""
 
@@ -69,8 +73,8 @@ class Poller:
         at_end: Callable[[], None] | None = None,
     ):
         """`poll` gives SWF's answer, which has a task if it has a token. `handle` takes the task, and gives the error
-        with which it failed, or `None`. `limit` tasks are handled at once. `at_end` is called in each thread when it
-        ends."""
+        with which it failed, `None`, or `NOT_ANSWERED`. `limit` tasks are handled at once. `at_end` is called in
+        each thread when it ends."""
         self._name = name
         self._poll, self._handle, self._at_end = poll, handle, at_end
         self._lock = threading.Lock()
@@ -225,7 +229,7 @@ class Poller:
     def _count(self, error: str | None) -> None:
         if error is None:
             self.done += 1
-        else:
+        elif error != NOT_ANSWERED:
             self.failed += 1
             self.last_error = error
 

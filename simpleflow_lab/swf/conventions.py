@@ -5,6 +5,7 @@ Rule: data only. Recorded histories hold these texts, so none of them may change
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 WAKE_UP_TIMER: Final = "_simpleflow_wake_up_timer"
@@ -25,6 +26,17 @@ WORKER_LOST: Final = (
 )
 """`details` of the ActivityTaskTimedOut (START_TO_CLOSE) of a task that ran when the engine's process died. The engine
 writes it; the replay then schedules the activity again without spending a retry."""
+
+LOST_BESIDE: Final = (
+    '{"simpleflow_lab":"worker lost beside others",'
+    '"message":"the process that ran this activity task and other tasks ended before them"}'
+)
+"""As `WORKER_LOST`, where the process had other tasks, too: any of them may be what ended it. It counts towards no
+limit; the engine soon has such a task run alone."""
+
+DEATHS_KEY: Final = "deaths"
+"""Key of the identity that is recorded with a decision task: how many processes in a row have died deciding it. The
+engine writes it, and deciders read it."""
 
 NOT_HERE: Final = '{"simpleflow_lab": "not defined here", '
 """Start of the `details` of an ActivityTaskFailed whose worker does not define the activity; the rest is as in the
@@ -51,4 +63,27 @@ def is_given_back(details: str | None) -> bool:
 
 def is_worker_lost(details: str | None) -> bool:
     """Whether the details of an ActivityTaskTimedOut say that the process of the task's worker died."""
-    return details == WORKER_LOST
+    return details in (WORKER_LOST, LOST_BESIDE)
+
+
+def loss_text(details: str | None) -> str | None:
+    """Why nobody answered an activity task, in words, by the details of its ActivityTaskTimedOut; `None` for others."""
+    return _LOSS_TEXTS.get(details or "")
+
+
+_LOSS_TEXTS: Final = {
+    WORKER_LOST: "lost: its process died",
+    LOST_BESIDE: "lost: its process died, which had other tasks, too",
+    GIVEN_BACK: "stopped: its process gave it back",
+}
+
+
+def deaths_of(identity: str | None) -> int:
+    """How many processes in a row have died deciding a decision task, by the identity of its start."""
+    if not identity or DEATHS_KEY not in identity:
+        return 0
+    try:
+        found = json.loads(identity).get(DEATHS_KEY)
+    except (ValueError, AttributeError, RecursionError):
+        return 0
+    return found if type(found) is int and found > 0 else 0

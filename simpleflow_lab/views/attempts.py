@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.swf.control import read_control
-from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY
+from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, loss_text
 from simpleflow_lab.swf.event_types import (
     ACTIVITY,
     CHILD,
@@ -80,7 +80,7 @@ class Attempt(NamedTuple):
     result: str | None
     """As recorded."""
     reason: str | None
-    """The `reason` of a failure, or the `cause` for which SWF refused it."""
+    """The `reason` of a failure, the `cause` for which SWF refused it, or that its process died or gave it back."""
     details: str | None
     """As recorded: the traceback of a failure, a heartbeat's last words."""
     timeout_type: str | None
@@ -249,7 +249,7 @@ def attempt_of(
     reason = details = timeout_type = None
     if state != "completed" and closing is not None:
         at_close = closing.attributes
-        reason = well_formed(at_close.get("reason") or at_close.get("cause"))
+        reason = well_formed(at_close.get("reason") or at_close.get("cause")) or loss_text(at_close.get("details"))
         details = well_formed(at_close.get("details"))
         timeout_type = well_formed(at_close.get("timeoutType"))
     attributes = first.attributes

@@ -13,7 +13,7 @@ import pytest
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UnknownResourceFault, UnknownSessionFault, ValidationException
-from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, GIVEN_BACK, WORKER_LOST
+from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, GIVEN_BACK, LOST_BESIDE
 
 DOMAIN = "lab"
 TIMEOUTS = {
@@ -392,7 +392,7 @@ def test_the_tasks_of_a_session_that_ends_are_given_out_again_at_once(engine):
     engine.swf.connection_lost("x", connection)
     events = engine.events(execution)
     lost = [event for event in events if event["eventType"] == "ActivityTaskTimedOut"]
-    assert [event["activityTaskTimedOutEventAttributes"]["details"] for event in lost] == [WORKER_LOST]
+    assert [event["activityTaskTimedOutEventAttributes"]["details"] for event in lost] == [LOST_BESIDE]
     assert engine.types(execution).count("DecisionTaskTimedOut") == 1
     assert engine.types(execution)[-1] == "DecisionTaskScheduled"
     with pytest.raises(UnknownResourceFault):

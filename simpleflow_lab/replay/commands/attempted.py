@@ -21,7 +21,7 @@ from simpleflow_lab.replay.commands.timer import cancel_backoff, retry_after
 from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
-from simpleflow_lab.swf.conventions import is_given_back, is_worker_lost
+from simpleflow_lab.swf.conventions import LOST_BESIDE, is_given_back, is_worker_lost
 from simpleflow_lab.swf.history import HistoryEvent
 
 Members = dict[str, Any]
@@ -147,6 +147,14 @@ class AttemptedTasks(ABC):
         """
         run, attempts = self._run, command.attempts
         limit = run.limits.lost
+        if event.attributes.get("details") == LOST_BESIDE:
+            # Any of its tasks may be what killed it: soon this one runs alone, and it shows.
+            attempts.lost_beside += 1
+            if command.cancel_requested:
+                run.retry(command)
+            else:
+                retry_after(run, command, back_off(attempts.lost_beside - 1) if attempts.lost_beside > 1 else 0)
+            return
         attempts.lost += 1
         if limit is None or command.cancel_requested:
             run.retry(command)
@@ -163,5 +171,5 @@ class AttemptedTasks(ABC):
 
     def _attempt_failed(self, command: Command, event: HistoryEvent, error: Exception, *, final: bool = False) -> None:
         """Decide what becomes of the task; with `final` no retry policy applies, only the hook may try again."""
-        command.attempts.lost = command.attempts.not_here = 0
+        command.attempts.lost = command.attempts.lost_beside = command.attempts.not_here = 0
         FailureHandling(self._run, command, event, error, change=self.change).handle(final=final)

@@ -30,6 +30,7 @@ from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked import locks
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
 from simpleflow_lab.runtime.outcomes import Completed, Outcome, outcome_of, to_record
+from simpleflow_lab.runtime.sigterm import drop_in_forked_processes
 
 _HEARTBEAT_SECONDS: Final = 0.1
 """Seconds between two heartbeats to the parent, at least."""
@@ -65,7 +66,7 @@ def main(
         forward_from_child(link.forward_output)
         _redirect_logs(before)
         _reset_signals(link, signals)
-        link.let_sigterm_end_children()
+        drop_in_forked_processes(link.terminate)
         link.start()
         outcome = link.run(call)
         for stream in (sys.stdout, sys.stderr):
@@ -121,27 +122,6 @@ class _ParentLink:
             error = self.task.take_cancellation()
             if error is not None:
                 raise error
-
-    def let_sigterm_end_children(self) -> None:
-        """From now on SIGTERM ends a process that the activity forks, as a pool that sends it expects.
-
-        It is blocked around the fork: one that came before the new process has dropped the handler would be lost, and
-        a pool that ends its processes would wait for ever.
-        """
-        masks = threading.local()  # the mask of blocked signals is the thread's, and forks of threads may overlap
-
-        def block() -> None:
-            masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-
-        def restore() -> None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
-
-        def forget_handler() -> None:
-            if signal.getsignal(signal.SIGTERM) == self.terminate:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            restore()
-
-        os.register_at_fork(before=block, after_in_parent=restore, after_in_child=forget_handler)
 
     def _interrupt(self) -> None:
         """Wake the activity's own thread, wherever it waits: only a main thread runs the handlers of signals."""
