@@ -27,11 +27,11 @@ if TYPE_CHECKING:
         futures,
         log,
         marker,
-        signal,
         swf,
         task,
         workflow,
     )
+    from simpleflow_lab import signal as signal
     from simpleflow_lab.activity import Activity
     from simpleflow_lab.canvas import Chain, FuncGroup, Group
     from simpleflow_lab.execution import Execution, RecordedExecution, open_history
@@ -70,7 +70,6 @@ __all__ = [
     "logger",
     "marker",
     "open_history",
-    "signal",
     "swf",
     "task",
     "workflow",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from tools.reference import PACKAGE, public_modules
 PUBLIC = {
     *("Lab", "Execution", "RecordedExecution", "open_history", "History"),
     *("Workflow", "Activity", "Future", "Group", "Chain", "FuncGroup", "Retry", "WaitForSignal"),
-    *("activity", "canvas", "constants", "exceptions", "futures", "log", "marker", "signal", "swf", "task", "workflow"),
+    *("activity", "canvas", "constants", "exceptions", "futures", "log", "marker", "swf", "task", "workflow"),
     *("logger", "__version__"),
 }
 
@@ -45,6 +46,11 @@ def test_the_front_door_gives_these_names_and_no_others() -> None:
     assert set(simpleflow_lab.__all__) == PUBLIC
     assert len(simpleflow_lab.__all__) == len(PUBLIC)
     assert all(hasattr(simpleflow_lab, name) for name in PUBLIC)
+
+
+def test_an_import_of_all_names_hides_no_module_of_python() -> None:
+    assert not set(simpleflow_lab.__all__) & sys.stdlib_module_names
+    assert simpleflow_lab.signal.WaitForSignal is simpleflow_lab.WaitForSignal
 
 
 def public_objects() -> Iterator[tuple[str, str]]:

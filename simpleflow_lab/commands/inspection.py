@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +187,27 @@ def logs(session: Session, /, target: Target, follow: bool, **selection: Any) ->
             f"no logs of {execution.workflow_id} in this process, and Amazon SWF keeps none: see the output of the "
             "processes that ran it"
         )
+    _check_selection(execution, selection, follow=follow)
     return ExecutionLogs(execution=execution, selection=selection, follow=follow)
+
+
+def _check_selection(execution: Execution, selection: Mapping[str, Any], *, follow: bool) -> None:
+    """Raise `UsageError` for a source or a task that can't have records."""
+    source, task = selection.get("source"), selection.get("task")
+    found = execution.logs()
+    sources, tasks = {each.source for each in found}, {each.task for each in found}
+    known = {"stdout", "stderr", *logging.getLevelNamesMapping()}
+    if source is not None and source.lower() not in {each.lower() for each in sources | known}:
+        raise UsageError(f"no source {source!r}: there are {', '.join(sorted(sources | {'stdout', 'stderr'}))}")
+    if task and not follow and task not in tasks and not _is_task(execution, task):
+        named = ", ".join(sorted(str(each) for each in tasks if each)[:10])
+        raise UsageError(f"no task {task!r} in {execution.workflow_id}: its log has {named or 'none'}")
+
+
+def _is_task(execution: Execution, task: str) -> bool:
+    """Whether the execution has a task of this id or name, whether it wrote something or not."""
+    scheduled = (each.attributes for each in execution.history() if each.type == "ActivityTaskScheduled")
+    return any(task in (each["activityId"], each["activityType"]["name"]) for each in scheduled)
 
 
 # -- its history and its chart -----------------------------------------------------------------------------------------

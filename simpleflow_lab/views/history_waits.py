@@ -95,7 +95,8 @@ class _Rows:
             known = self._tasks.get(task.scheduled_event_id, {})
             if task.started is not None:
                 what = f"a decision: a decider has taken it{_silent(known)}"
-                yield self._wait(DECISION, what, since=task.started, goes_on=not known.get("isSilent"))
+                to_do = _SILENT if known.get("isSilent") else ""
+                yield self._wait(DECISION, what, since=task.started, to_do=to_do, goes_on=not known.get("isSilent"))
                 continue
             name = _inner(self._folded.history[task.scheduled_event_id - 1].attributes, "taskList", "name")
             reason = known.get("reason") or f"no decider has taken it from task list {shortened(name)}"
@@ -165,6 +166,7 @@ class _Rows:
             run_id=attempt.run_id,
             since=since,
             until=until,
+            to_do=_remedy_of(attempt, known) if kind in (ACTIVITY, CHILD) else "",
             has_reason=bool(known.get("reason") or known.get("isSilent")),
             goes_on=attempt.started is not None and attempt.kind in (ACTIVITY, LAMBDA) and not known.get("isSilent"),
         )
@@ -188,7 +190,7 @@ class _Rows:
     def limits(self) -> Iterator[Wait]:
         for limit, waiting in self._context.groups:
             what = f"a group with max_parallel={limit}: {_wait(waiting, 'member')} until others have closed"
-            yield self._wait(LIMIT, what)
+            yield self._wait(LIMIT, what, to_do="a larger max_parallel of the group lets more run at once")
         if self._context.held_back:
             what = f"{_wait(self._context.held_back, 'activity task')} until fewer are open"
             yield self._wait(LIMIT, what, to_do="max_open_activity_count of the workflow, and the settings, limit them")
@@ -218,6 +220,8 @@ class _Rows:
 
 _DISK: Final = "free some space: it goes on by itself"
 _AGAIN: Final = "it is tried again by itself"
+_SILENT: Final = "let its process go on (kill -CONT), or end it: the task is given out again"
+_DEFINE: Final = "define it, or start the process that does: the task is taken at once"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
 _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}
 _REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request to"}
@@ -283,6 +287,19 @@ def _can_be_typed(name: str) -> bool:
 
 _LONGEST_TYPED: Final = 160
 """The most characters of a name that people are told to type."""
+
+
+def _remedy_of(attempt: Attempt, known: Mapping[str, Any]) -> str:
+    """What people can do about an open activity task or child; `known` is what the engine says of it."""
+    if known.get("isSilent"):
+        return _SILENT
+    if attempt.kind != ACTIVITY or attempt.started is not None:
+        return ""
+    if known.get("isDefined") is False:
+        return _DEFINE
+    if not attempt.task_list or not _can_be_typed(attempt.task_list):
+        return "start a worker of its task list"
+    return f"start more workers: lab.start_workers(1, task_list={attempt.task_list!r})"
 
 
 def _silent(task: Mapping[str, Any]) -> str:

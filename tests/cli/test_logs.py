@@ -87,7 +87,13 @@ def test_records_are_selected(program: Command) -> None:
 
 
 def test_bad_input_is_one_line(program: Command) -> None:
-    for words in (["nobody"], ["first", "--tail", "-1"], ["first", "--follow"]):
+    for words in (
+        ["nobody"],
+        ["first", "--tail", "-1"],
+        ["first", "--follow"],
+        ["first", "--source", "FOO"],
+        ["first", "--task", "n"],
+    ):
         ended = program("--format", "json", "workflow.logs", *words)
         assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
 

@@ -103,6 +103,17 @@ def test_an_activity_is_queued_or_runs() -> None:
 
     assert (queued.what, queued.until) == ("activity pkg.load [load-1] is queued in task list workers", when(61.1))
     assert (running.what, running.until) == ("activity pkg.load [load-2] runs in lab@node-1:17", when(201.1))
+    assert (queued.to_do, running.to_do) == ("start more workers: lab.start_workers(1, task_list='workers')", "")
+
+
+def test_what_to_do_about_a_task_is_what_the_engine_says_of_it() -> None:
+    story = Story()
+    first, second = (story.schedule(f"load-{n}", "pkg.load") for n in (1, 2))
+    story.start(second)
+    tasks = [{"scheduledEventId": first, "isDefined": False}, {"scheduledEventId": second, "isSilent": True}]
+    undefined, silent = waits_of(story.history(), tasks=tasks)
+    assert "define it" in undefined.to_do
+    assert "kill -CONT" in silent.to_do
 
 
 def test_a_decision_that_nobody_makes_and_one_that_is_made() -> None:
