@@ -31,7 +31,6 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTimedOut,
     WorkflowNotRegisteredError,
 )
-from simpleflow_lab.metrology import records_of
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.answers import pauses
 from simpleflow_lab.runtime.pool import WorkerPool
@@ -39,19 +38,17 @@ from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
-from simpleflow_lab.views.critical_path import critical_path
-from simpleflow_lab.views.earlier_runs import MAX_RUNS as MAX_EARLIER_RUNS
-from simpleflow_lab.views.earlier_runs import EarlierRuns, is_slower
-from simpleflow_lab.views.execution_log import ExecutionLog, attempts_by_start, execution_log
-from simpleflow_lab.views.explanation import Explanation, explain
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
-from simpleflow_lab.views.history_waits import blocked_wait, description_in_words, disk_wait, waits_of
-from simpleflow_lab.views.waiting import Wait, Waits, phrase, reasons
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simpleflow_lab.views.earlier_runs import EarlierRuns
+    from simpleflow_lab.views.execution_log import ExecutionLog
+    from simpleflow_lab.views.explanation import Explanation
+    from simpleflow_lab.views.waiting import Wait, Waits
 
 logger = logging.getLogger(__name__)
 
@@ -183,6 +180,8 @@ class Execution(HistoryViews):
         folded, known = self._look()
         history = folded.history
         if history.close_status is None:
+            from simpleflow_lab.views.waiting import phrase
+
             why = phrase(self._waits_with(folded, known))
             why = f", waits for {why}" if why else ""
         else:
@@ -234,6 +233,8 @@ class Execution(HistoryViews):
         One row per step of each attempt; `by="activity"` sums them up, one row per activity and step. See
         `views.metrology_tables`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
         """
+        from simpleflow_lab.metrology import records_of
+
         return self._metrology(records_of(self._pool.context.storage, self.workflow_id, self.run_id), by)
 
     def logs(
@@ -252,6 +253,8 @@ class Execution(HistoryViews):
         The log is kept with the store for as long as the execution is, up to 10,000 records and 4 MiB: the oldest go.
         Amazon SWF has no place for it: there it is what ran in this process. Raises `UsageError`, `StoreError`.
         """
+        from simpleflow_lab.views.execution_log import attempts_by_start, execution_log
+
         if tail is not None and tail < 0:
             raise UsageError(f"tail is how many records are shown, not {tail}")
         self._pool.context.log.offer()
@@ -263,6 +266,8 @@ class Execution(HistoryViews):
         self, *, task: str | None = None, source: str | None = None, text: str | None = None, tail: int | None = None
     ) -> Iterator[ExecutionLog]:
         """What `logs` gives, at once, and then, until the execution has closed, what is added to it, as it comes."""
+        from simpleflow_lab.views.execution_log import attempts_by_start, execution_log
+
         after, first, closed = 0, True, False
         while not closed:
             closed = self._is_closed  # before its log is read: what it wrote is there then
@@ -336,17 +341,25 @@ class Execution(HistoryViews):
         It displays itself as a table; each row is a `views.waiting.Wait`. Of at most `MAX_CHILDREN` executions below
         it, at most `MAX_DEPTH` levels deep, their own waits are told.
         """
+        from simpleflow_lab.views.waiting import Waits
+
         return Waits(self._waits_down(0, _Budget(MAX_CHILDREN)), now=self.now())
 
     def explain(self) -> Explanation:
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
         where the time went, and how long the last runs of its workflow took. See `views.explanation`."""
+        from simpleflow_lab.views.explanation import explain
+
         folded = self._folded()
         waits = () if folded.history.close_status is not None else self.waiting_for()
         return explain(folded, workflow_id=self.workflow_id, waits=waits, earlier=self._earlier_runs(folded))
 
     def _earlier_runs(self, folded: FoldedHistory) -> EarlierRuns:
         """The last runs of its workflow that completed before it started."""
+        from simpleflow_lab.views.critical_path import critical_path
+        from simpleflow_lab.views.earlier_runs import MAX_RUNS as MAX_EARLIER_RUNS
+        from simpleflow_lab.views.earlier_runs import EarlierRuns, is_slower
+
         started = folded.history[0]
         infos = self._service.list_closed_workflow_executions(
             domain=self.domain,
@@ -373,6 +386,8 @@ class Execution(HistoryViews):
 
         It is made of what SWF says of an execution without its history, and so costs the same however long that is.
         """
+        from simpleflow_lab.views.history_waits import description_in_words
+
         description = self.describe()
         if "closeStatus" in description["executionInfo"]:
             return ""
@@ -396,6 +411,8 @@ class Execution(HistoryViews):
 
     def _waits_with(self, folded: FoldedHistory, known: Mapping[str, Any]) -> list[Wait]:
         """Its own waits, and what blocks those below it."""
+        from simpleflow_lab.views.history_waits import blocked_wait
+
         errors = self._reports()["decisionErrors"]
         below = [
             blocked_wait(error, workflow_id=error["execution"]["workflowId"], depth=1)
@@ -407,6 +424,8 @@ class Execution(HistoryViews):
     def _own_waits(
         self, folded: FoldedHistory, known: Mapping[str, Any], errors: Sequence[Mapping[str, Any]], depth: int = 0
     ) -> list[Wait]:
+        from simpleflow_lab.views.history_waits import disk_wait, waits_of
+
         own = [error for error in errors if error["execution"] == self._execution]
         waits = waits_of(folded, workflow_id=self.workflow_id, depth=depth, tasks=known["tasks"], errors=own)
         paused = known.get("storePaused")
@@ -431,6 +450,8 @@ class Execution(HistoryViews):
 
     def progress(self) -> Progress:
         """How many of its tasks wait, run, completed and failed, and how far the activities are that run here."""
+        from simpleflow_lab.views.waiting import phrase, reasons
+
         folded = self._folded()
         counts, first, last = folded.task_counts, folded.history[0], folded.history[-1]
         closed = folded.history.close_status
@@ -558,6 +579,8 @@ class Execution(HistoryViews):
         open after `timeout` seconds. In the last two cases it stays open.
         """
         if not self.wait(timeout):
+            from simpleflow_lab.views.waiting import phrase
+
             waits = phrase(self._waits_with(*self._look()))
             why = f" and waits for {waits}" if waits else ""
             raise TimeoutError(

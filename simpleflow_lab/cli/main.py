@@ -5,12 +5,13 @@ stdout has the answer of the command and nothing else. Only here is logging conf
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from simpleflow_lab import settings
 from simpleflow_lab.cli import progress
@@ -22,9 +23,14 @@ from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.shell_scripts import COMPLETE_VARIABLE
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError
 
+_COLLECT_AFTER: Final = 20_000
+"""After so many new objects Python looks for garbage. A command mostly imports, and nothing becomes garbage by that."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; gives the exit code."""
+    if argv is None:
+        gc.set_threshold(_COLLECT_AFTER)
     words = list(sys.argv[1:] if argv is None else argv)
     if COMPLETE_VARIABLE in os.environ:
         from click.shell_completion import shell_complete

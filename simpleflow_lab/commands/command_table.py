@@ -6,7 +6,6 @@ completion and both helps are made from this table.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -221,6 +220,8 @@ def run(argv: Sequence[str], session: Session, *, prog_name: str = "simpleflow")
 
 def _unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
     """A sentence on a name that is not known, with those that are spelled like it, or else `otherwise`."""
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f"unknown {kind} {name!r}: " + (f"did you mean {' or '.join(close)}?" if close else otherwise)
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import platform
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -100,10 +98,14 @@ def _findings(session: Session) -> Iterator[Finding]:
 
 
 def _python() -> Finding:
+    import platform
+
     return Finding("python", OK, f"{platform.python_version()} at {sys.executable}")
 
 
 def _sqlite() -> Finding:
+    import sqlite3
+
     return Finding("sqlite", OK, sqlite3.sqlite_version)
 
 

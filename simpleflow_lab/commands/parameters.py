@@ -10,7 +10,6 @@ import datetime
 import functools
 import math
 import re
-import urllib.parse
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -134,13 +133,15 @@ class Target:
         Of two words the first is a domain if `domains`, the names that the store has, contains it and there was no
         `--domain`. Raises `UsageError` for too many words and for two domains.
         """
+        from urllib.parse import unquote
+
         words = list(self.words)
         if not 1 <= len(words) <= 3:
             raise UsageError(f"{len(words)} words where [DOMAIN] WORKFLOW_ID [RUN_ID] is expected")
         domain = self.domain
         if len(words) == 3 or (len(words) == 2 and domain is None and words[0] in domains()):
             domain = one_domain(words.pop(0), domain)
-        return domain, words[0], urllib.parse.unquote(words[1]) if len(words) > 1 else None
+        return domain, words[0], unquote(words[1]) if len(words) > 1 else None
 
 
 def one_domain(argument: str | None, option: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """The views of one history as methods: tables, charts and HTML of an execution.
 
-Rule: importing this module imports neither pandas nor plotly, for `import simpleflow_lab` does. The methods import what
-they draw with, and nothing else imports it late.
+Rule: importing this module imports neither pandas nor plotly nor any view, for a command that starts an execution shows
+none. The methods import what they draw with.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.explanation import Explanation, explain
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.history_waits import waits_of
-from simpleflow_lab.views.html import execution_html
-from simpleflow_lab.views.waiting import Wait, Waits, phrase
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+    from simpleflow_lab.views.explanation import Explanation
+    from simpleflow_lab.views.waiting import Wait, Waits
 
 TimeZone = str | datetime.tzinfo | None
 """The zone of the times in a table: see `views.time_zones.in_time_zone`."""
@@ -54,70 +53,76 @@ class HistoryViews(ABC):
 
     def waiting_for(self) -> Waits:
         """What it waits for, as its history shows it; empty if it has closed. See `views.waiting.Wait`."""
+        from simpleflow_lab.views.waiting import Waits
+
         folded = self._folded()
         return Waits(self._waits_of(folded), now=folded.until)
 
     def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
         """What it waits for itself, and what blocks those below it."""
+        from simpleflow_lab.views.history_waits import waits_of
+
         return waits_of(folded, workflow_id=self.workflow_id)
 
     def explain(self) -> Explanation:
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
         and where the time went. See `views.explanation`."""
+        from simpleflow_lab.views.explanation import explain
+
         folded = self._folded()
         return explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded))
 
     def critical_path(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """Where its time went: one row per segment of the critical path; see `views.path_tables`."""
-        from simpleflow_lab.views.path_tables import critical_path_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.path_tables import critical_path_table
 
         return _in_zone(critical_path_table(self._folded()), timezone)
 
     def slack(self) -> pd.DataFrame:
         """By how much longer each task could have taken without delay; see `views.path_tables.slack_table`."""
-        from simpleflow_lab.views.path_tables import slack_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.path_tables import slack_table
 
         return slack_table(self._folded())
 
     def events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per event; see `views.tables.events_table`."""
-        from simpleflow_lab.views.tables import events_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import events_table
 
         return _in_zone(events_table(self.history()), timezone)
 
     def tasks(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per attempt of every activity task, child execution, timer, …; see `views.tables.tasks_table`."""
-        from simpleflow_lab.views.tables import tasks_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import tasks_table
 
         return _in_zone(tasks_table(self._folded()), timezone)
 
     def point_events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per marker, signal, cancel request and refused decision: what takes no time."""
-        from simpleflow_lab.views.tables import point_events_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import point_events_table
 
         return _in_zone(point_events_table(self._folded()), timezone)
 
     def decisions(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per decision task; see `views.tables.decisions_table`."""
-        from simpleflow_lab.views.tables import decisions_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import decisions_table
 
         return _in_zone(decisions_table(self._folded()), timezone)
 
     def profile(self) -> pd.DataFrame:
         """One row per activity: how many, how long they waited and ran, and their share of the whole."""
-        from simpleflow_lab.views.profile import profile_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.profile import profile_table
 
         return profile_table(self._folded())
 
     def steps(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per step of a workflow with steps; see `views.step_tables.steps_table`."""
-        from simpleflow_lab.views.step_tables import steps_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.step_tables import steps_table
 
         return _in_zone(steps_table(self.history()), timezone)
 
     def unhandled_failures(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """The tasks that failed at their last attempt, and whose failure the closed workflow never handled."""
-        from simpleflow_lab.views.tables import unhandled_failures  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import unhandled_failures
 
         return _in_zone(unhandled_failures(self._folded()), timezone)
 
@@ -127,7 +132,7 @@ class HistoryViews(ABC):
 
     def _metrology(self, records: Iterable[Mapping[str, Any]], by: str) -> pd.DataFrame:
         """These figures of its activities, by `step` or by `activity`."""
-        from simpleflow_lab.views.metrology_tables import metrology_by_activity, metrology_table  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.metrology_tables import metrology_by_activity, metrology_table
 
         if by not in ("step", "activity"):
             raise UsageError(f"metrology is given by 'step' or by 'activity', not by {by!r}")
@@ -136,14 +141,16 @@ class HistoryViews(ABC):
 
     def gantt(self, **options: Any) -> go.Figure:
         """A Gantt chart; see `views.gantt.gantt`."""
-        from simpleflow_lab.views.gantt import gantt  # noqa: PLC0415  plotly
+        from simpleflow_lab.views.gantt import gantt
+        from simpleflow_lab.views.waiting import phrase
 
         folded = self._folded()
         return gantt(folded, **{"waits": phrase(self._waits_of(folded)), **options})
 
     def gantt_html(self) -> str:
         """The Gantt chart and the task table as one HTML page that needs nothing else."""
-        from simpleflow_lab.views.export import gantt_html  # noqa: PLC0415  plotly
+        from simpleflow_lab.views.export import gantt_html
+        from simpleflow_lab.views.waiting import Waits
 
         folded = self._folded()
         title = " ".join(part for part in (folded.history.workflow_type, self.workflow_id) if part)
@@ -151,6 +158,9 @@ class HistoryViews(ABC):
 
     def _repr_html_(self) -> str:
         """The summary that a notebook shows, with the extension loaded or without."""
+        from simpleflow_lab.views.explanation import explain
+        from simpleflow_lab.views.html import execution_html
+
         folded = self._folded()
         html = execution_html(
             folded,
@@ -164,6 +174,6 @@ class HistoryViews(ABC):
 
 
 def _in_zone(table: pd.DataFrame, timezone: TimeZone) -> pd.DataFrame:
-    from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
+    from simpleflow_lab.views.time_zones import in_time_zone
 
     return in_time_zone(table, timezone)

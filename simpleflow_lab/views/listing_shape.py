@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import fnmatch
 import math
 import operator
@@ -71,6 +70,8 @@ def column_named(name: str, titles: Sequence[str]) -> str:
     found = known.get(_key(name))
     if found is not None:
         return found
+    import difflib  # noqa: PLC0415  only for an error
+
     close = difflib.get_close_matches(_key(name), list(known), n=1)
     hint = f"did you mean {known[close[0]]!r}?" if close else f"there are {', '.join(titles)}"
     raise UsageError(f"no column {name!r}: {hint}")

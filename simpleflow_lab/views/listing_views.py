@@ -10,7 +10,6 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from simpleflow_lab.views import html
 from simpleflow_lab.views.formatting import duration
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.style import STATUSES, style_of
@@ -49,8 +48,8 @@ class ListingView(Sequence[Item]):
 
     def to_pandas(self, *, timezone: str | datetime.tzinfo | None = "UTC") -> pd.DataFrame:
         """The table as a pandas frame, with its times in this time zone; with `None` in UTC and without a zone."""
-        from simpleflow_lab.views.tables import listing_table  # noqa: PLC0415  pandas
-        from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import listing_table
+        from simpleflow_lab.views.time_zones import in_time_zone
 
         return in_time_zone(listing_table(self.listing()), timezone)
 
@@ -58,11 +57,15 @@ class ListingView(Sequence[Item]):
         return text_table(self.listing(), header=True) if self._items else self._nothing
 
     def _repr_html_(self) -> str:
+        from simpleflow_lab.views import html
+
         return listing_html(self.listing()) if self._items else html.quiet(self._nothing)
 
 
 def listing_html(listing: Listing) -> str:
     """A listing as an HTML table."""
+    from simpleflow_lab.views import html
+
     kinds = listing.columns.values()
     rows = ([_cell(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows)
     return html.table(listing.headers, rows)
