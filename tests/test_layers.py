@@ -85,6 +85,50 @@ def test_importing_the_package_loads_no_heavy_dependency() -> None:
     assert LATE_PACKAGES & set(loaded) == set()
 
 
+def test_importing_the_package_loads_what_is_asked_for() -> None:
+    loaded = in_a_new_process("import json, sys, simpleflow_lab; print(json.dumps(sorted(sys.modules)))")
+    assert isinstance(loaded, list)
+    assert {name for name in loaded if name.startswith("simpleflow_lab")} == {
+        "simpleflow_lab",
+        "simpleflow_lab.upstream",
+    }
+
+
+# What a list of commands does without: each is some tens of modules.
+LATE_MODULES = {"simpleflow_lab.lab", "simpleflow_lab.execution", "simpleflow_lab.engine", "simpleflow_lab.replay"}
+
+
+def test_the_help_of_the_commands_loads_neither_engine_nor_replay_nor_lab() -> None:
+    loaded = in_a_new_process(
+        """
+import contextlib, io, json, sys
+from simpleflow_lab.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()) as out:
+    assert main(["--help"]) == 0
+assert "workflow.start" in out.getvalue()
+print(json.dumps(sorted(sys.modules)))
+"""
+    )
+    assert isinstance(loaded, list)
+    assert "simpleflow_lab.commands.workflow" in loaded
+    assert (LATE_MODULES | LATE_PACKAGES | {"sqlite3", "asyncio"}) & set(loaded) == set()
+
+
+def test_a_command_loads_the_module_of_no_other_command() -> None:
+    loaded = in_a_new_process(
+        """
+import contextlib, io, json, sys
+from simpleflow_lab.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()):
+    assert main(["workflow.start", "--help"]) == 0
+print(json.dumps(sorted(sys.modules)))
+"""
+    )
+    assert isinstance(loaded, list)
+    assert "simpleflow_lab.commands.workflow" in loaded
+    assert not {"simpleflow_lab.commands.inspection", "simpleflow_lab.commands.doctor"} & set(loaded)
+
+
 def test_importing_the_package_configures_no_logging() -> None:
     state = in_a_new_process(
         """

@@ -6,37 +6,35 @@ Any listing and any text is printed as it is. A record that the shell shows othe
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import shlex
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
-from simpleflow_lab.cli.supervising import supervise
-from simpleflow_lab.commands.doctor import Diagnosis
-from simpleflow_lab.commands.engine import EngineStarted
-from simpleflow_lab.commands.explain import ExecutionExplanation
-from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
-from simpleflow_lab.commands.offline_replay import Replayed
-from simpleflow_lab.commands.one_task import Rerun
-from simpleflow_lab.commands.processes import Started
-from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
-from simpleflow_lab.commands.requests import RequestSent
+from simpleflow_lab.commands.records import ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session
-from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import UsageError, WorkflowNotRegisteredError
 from simpleflow_lab.views.formatting import count
 from simpleflow_lab.views.listings import Listing
 from simpleflow_lab.views.text_tables import visible, visible_json
 
 if TYPE_CHECKING:
+    from simpleflow_lab.commands.doctor import Diagnosis
+    from simpleflow_lab.commands.engine import EngineStarted
+    from simpleflow_lab.commands.explain import ExecutionExplanation
+    from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
+    from simpleflow_lab.commands.offline_replay import Replayed
+    from simpleflow_lab.commands.one_task import Rerun
+    from simpleflow_lab.commands.processes import Started
+    from simpleflow_lab.commands.requests import RequestSent
+    from simpleflow_lab.commands.workflow import Outcome, Resumed
     from simpleflow_lab.execution import Execution
 
 _MAX_UNHANDLED: Final = 5
@@ -48,19 +46,49 @@ SIGNAL_SECONDS: Final = 0.2
 _JSON: Final = ("json", "prettyjson")
 
 
-@functools.singledispatch
-def show(record: Record, session: Session) -> ExitCode:
-    """Print a record; gives the exit code. Raises `TypeError` for a record without a rendering."""
+Rendering = Callable[[Any, Session], ExitCode]
+"""Prints a record; gives the exit code."""
+
+
+class _Renderings:
+    """The rendering of each class of records, by the name of the class: to show one imports no module of another."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Rendering] = {}
+
+    def of(self, name: str) -> Callable[[Rendering], Rendering]:
+        """A decorator: the function renders this class, and classes derived from it that have none of their own."""
+
+        def register(rendering: Rendering) -> Rendering:
+            self._by_name[name] = rendering
+            return rendering
+
+        return register
+
+    def dispatch(self, record: type[Record]) -> Rendering:
+        """The rendering of a class of records."""
+        found = (self._by_name.get(cls.__name__) for cls in record.__mro__)
+        return next((rendering for rendering in found if rendering is not None), _unknown)
+
+    def __call__(self, record: Record, session: Session) -> ExitCode:
+        return self.dispatch(type(record))(record, session)
+
+
+def _unknown(record: Record, session: Session) -> ExitCode:
     raise TypeError(f"the shell has no rendering for {type(record).__name__}")
 
 
-@show.register
+show: Final = _Renderings()
+"""`show(record, session)` prints a record and gives the exit code. Raises `TypeError` for one without a rendering."""
+
+
+@show.of("ListingRecord")
 def _show_listing(record: ListingRecord, session: Session) -> ExitCode:
     _print(record.listing(), session.output)
     return _show_message(record, session)
 
 
-@show.register
+@show.of("ExecutionInfo")
 def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
     if session.output.format != "tabular":
         return _show_listing(record, session)
@@ -71,7 +99,7 @@ def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
     return _show_message(record, session)
 
 
-@show.register
+@show.of("ExecutionExplanation")
 def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCode:
     if session.output.format != "tabular":
         return _show_listing(record, session)
@@ -80,13 +108,13 @@ def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCod
     return _show_message(record, session)
 
 
-@show.register
+@show.of("TextRecord")
 def _show_text(record: TextRecord, session: Session) -> ExitCode:
     print(record.text())
     return _show_message(record, session)
 
 
-@show.register(Done)
+@show.of("Done")
 def _show_message(record: Record, session: Session) -> ExitCode:
     if record.message is not None:
         report(record.message)
@@ -110,7 +138,7 @@ def _colored(output: Output) -> bool:
 # -- history and chart -------------------------------------------------------------------------------------------------
 
 
-@show.register
+@show.of("ExecutionHistory")
 def _show_history(record: ExecutionHistory, session: Session) -> ExitCode:
     if record.file is not None:
         print(visible(str(record.file)))
@@ -121,7 +149,7 @@ def _show_history(record: ExecutionHistory, session: Session) -> ExitCode:
     return ExitCode.DONE
 
 
-@show.register
+@show.of("ExecutionLogs")
 def _show_logs(record: ExecutionLogs, session: Session) -> ExitCode:
     if not record.follow:
         return _show_listing(record, session)
@@ -133,7 +161,7 @@ def _show_logs(record: ExecutionLogs, session: Session) -> ExitCode:
     return ExitCode.DONE
 
 
-@show.register
+@show.of("ExecutionGantt")
 def _show_gantt(record: ExecutionGantt, session: Session) -> ExitCode:
     if record.file is None:
         raise UsageError("a terminal shows no chart: write it to a file, as with -o gantt.html")
@@ -144,13 +172,13 @@ def _show_gantt(record: ExecutionGantt, session: Session) -> ExitCode:
 # -- executions that were started, resumed or sent a request -----------------------------------------------------------
 
 
-@show.register
+@show.of("Outcome")
 def _show_outcome(record: Outcome, session: Session) -> ExitCode:
     _show_message(record, session)
     return _show_outcomes([record], record, session.output)
 
 
-@show.register
+@show.of("Resumed")
 def _show_resumed(record: Resumed, session: Session) -> ExitCode:
     _show_message(record, session)
     return _show_outcomes(record.outcomes, record, session.output)
@@ -202,7 +230,7 @@ def _warn_of_unhandled_failures(execution: Execution) -> None:
     report(f"warning: {failures} that the workflow did not handle: {visible(shown)}{more}")
 
 
-@show.register
+@show.of("RequestSent")
 def _show_request(record: RequestSent, session: Session) -> ExitCode:
     _show_message(record, session)
     if record.execution.status == "OPEN":
@@ -213,7 +241,7 @@ def _show_request(record: RequestSent, session: Session) -> ExitCode:
 # -- code that ran here ------------------------------------------------------------------------------------------------
 
 
-@show.register
+@show.of("Rerun")
 def _show_rerun(record: Rerun, session: Session) -> ExitCode:
     """Print the result of an activity, or report its error with the lines of its own traceback."""
     import traceback
@@ -227,13 +255,13 @@ def _show_rerun(record: Rerun, session: Session) -> ExitCode:
     return ExitCode.FAILED
 
 
-@show.register
+@show.of("Replayed")
 def _show_replayed(record: Replayed, session: Session) -> ExitCode:
     _show_listing(record, session)
     return ExitCode.DONE if record.error is None else ExitCode.FAILED
 
 
-@show.register
+@show.of("Diagnosis")
 def _show_diagnosis(record: Diagnosis, session: Session) -> ExitCode:
     _show_listing(record, session)
     return ExitCode.FAILED if record.has_problem else ExitCode.DONE
@@ -242,16 +270,18 @@ def _show_diagnosis(record: Diagnosis, session: Session) -> ExitCode:
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
-@show.register
+@show.of("Started")
 def _show_started(record: Started, session: Session) -> ExitCode:
     """Supervise the processes until somebody stops this one."""
+    from simpleflow_lab.cli.supervising import supervise
+
     return supervise(record) if record.works else _show_message(record, session)
 
 
 # -- the engine --------------------------------------------------------------------------------------------------------
 
 
-@show.register
+@show.of("EngineStarted")
 def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
     """Print how to find the engine, and keep it until somebody interrupts or ends this process."""
     ended = threading.Event()

@@ -113,4 +113,4 @@ def _backlog(lab: Lab, domain: str, task_list: str) -> tuple[int, int]:
     return int(decisions), int(activities)
 
 
-COMMANDS: Final = (list_task_lists,)
+READING: Final = (list_task_lists,)

@@ -41,7 +41,7 @@ class CommandSpec:
 
 def describe() -> tuple[CommandSpec, ...]:
     """Every command with its parameters; the first has no name and the options that go before the command."""
-    commands = [table, *(table.commands[name] for name in sorted(table.commands))]
+    commands = [table, *table.all_commands().values()]
     return tuple(
         CommandSpec(
             name="" if command is table else str(command.name),

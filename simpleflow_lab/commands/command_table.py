@@ -2,33 +2,20 @@
 
 `run` prints nothing, and raises `UsageError` in one line for whatever was typed wrong. Shell completion, the notebook's
 completion and both helps are made from this table.
+
+*Rule:* a module of commands is imported when one of its commands is asked for. It has them in `READING`, those that
+only read and can be watched, and `ACTING`, the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
-from simpleflow_lab.commands import (
-    backlog,
-    doctor,
-    domains,
-    engine,
-    environment,
-    executions,
-    explain,
-    inspection,
-    offline_replay,
-    one_task,
-    processes,
-    requests,
-    shell_scripts,
-    standalone,
-    workflow,
-)
 from simpleflow_lab.commands.imports import import_module
 from simpleflow_lab.commands.output_options import default_output, options, take, with_output_options
 from simpleflow_lab.commands.parameters import Word
@@ -81,16 +68,87 @@ def _help_option() -> click.Option:
     )
 
 
+def _completed(command: click.Command, *, reads: bool) -> click.Command:
+    """A command with the options that all have: those of the output, and --help."""
+    with_output_options(command, watch=reads)
+    command.add_help_option = False
+    command.params.append(_help_option())
+    return command
+
+
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
+        from simpleflow_lab.commands import environment
+
         raise _Answered(Version(version=environment.version()))
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
+MODULES: Final[Mapping[str, str]] = {
+    "activity.rerun": "one_task",
+    "completion": "shell_scripts",
+    "decider.start": "processes",
+    "doctor": "doctor",
+    "domain.deprecate": "domains",
+    "domain.info": "domains",
+    "domain.list": "domains",
+    "domain.register": "domains",
+    "domain.undeprecate": "domains",
+    "engine.start": "engine",
+    "gantt": "inspection",
+    "info": "environment",
+    "open": "inspection",
+    "resume": "workflow",
+    "standalone": "standalone",
+    "task.info": "one_task",
+    "task_list.list": "backlog",
+    "worker.list": "processes",
+    "worker.start": "processes",
+    "worker.stop": "processes",
+    "workflow.cancel": "requests",
+    "workflow.explain": "explain",
+    "workflow.filter": "executions",
+    "workflow.history": "inspection",
+    "workflow.info": "inspection",
+    "workflow.list": "executions",
+    "workflow.logs": "inspection",
+    "workflow.profile": "inspection",
+    "workflow.replay": "offline_replay",
+    "workflow.restart": "requests",
+    "workflow.signal": "requests",
+    "workflow.start": "workflow",
+    "workflow.statistics": "executions",
+    "workflow.tasks": "inspection",
+    "workflow.terminate": "requests",
+}
+"""The module of each command."""
+COMPLETE_VARIABLE: Final = "_SIMPLEFLOW_COMPLETE"
+"""The variable with which a shell asks for what may stand in a place of the command line."""
+
+
 class _Table(click.Group):
     """The group of all commands. `workflow list` means `workflow.list`, and an unknown command is told in a line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted({*self.commands, *MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command, of a module that is imported for it; `None` if there is none."""
+        if cmd_name not in self.commands and cmd_name in MODULES:
+            module = importlib.import_module(f"simpleflow_lab.commands.{MODULES[cmd_name]}")
+            for reads, commands in ((True, "READING"), (False, "ACTING")):
+                for command in getattr(module, commands, ()):
+                    self.add_command(_completed(command, reads=reads))
+        return self.commands.get(cmd_name)
+
+    def all_commands(self) -> dict[str, click.Command]:
+        """Every command by its name, all modules imported."""
+        names = self.list_commands(click.Context(self))
+        found = {name: self.get_command(click.Context(self), name) for name in names}
+        return {name: command for name, command in found.items() if command is not None}
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -166,39 +224,9 @@ def help_command(ctx: click.Context, words: tuple[str, ...]) -> Help:
     return Help(help=found.get_help(click.Context(found, info_name=command, parent=parent)))
 
 
-READING: Final = (
-    *executions.COMMANDS,
-    *inspection.COMMANDS,
-    *explain.COMMANDS,
-    *one_task.READING,
-    *backlog.COMMANDS,
-    *domains.READING,
-    *processes.READING,
-    *environment.COMMANDS,
-    *doctor.COMMANDS,
-)
-"""Commands that only read: they can be watched."""
-ACTING: Final = (
-    *workflow.COMMANDS,
-    *requests.COMMANDS,
-    *one_task.ACTING,
-    *domains.ACTING,
-    *offline_replay.COMMANDS,
-    *engine.COMMANDS,
-    *processes.ACTING,
-    *standalone.COMMANDS,
-    *shell_scripts.COMMANDS,
-    help_command,
-)
-"""The others."""
-
 table.params[2:2] = options()
 table.params.append(_help_option())
-for _command in (*READING, *ACTING):
-    with_output_options(_command, watch=_command in READING)
-    _command.add_help_option = False
-    _command.params.append(_help_option())
-    table.add_command(_command)
+table.add_command(_completed(help_command, reads=False))
 
 
 def run(argv: Sequence[str], session: Session, *, prog_name: str = "simpleflow") -> Record:

@@ -210,4 +210,4 @@ def _waiting(lab: Lab, infos: list[Any]) -> Finding:
     return Finding("waits", WARNING, "; ".join(waits) + more, "workflow.info ID says what to do")
 
 
-COMMANDS: Final = (doctor,)
+READING: Final = (doctor,)

@@ -65,4 +65,4 @@ def start(session: Session, port: int | None, poll_seconds: float | None, rotate
     return EngineStarted(store=lab.address, domain=lab.domain, **served._asdict())
 
 
-COMMANDS: Final = (start,)
+ACTING: Final = (start,)

@@ -106,4 +106,4 @@ _SECTIONS: Final[dict[str, Callable[[Session], Mapping[str, str]]]] = {
 }
 
 
-COMMANDS: Final = (info,)
+READING: Final = (info,)

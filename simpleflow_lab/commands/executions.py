@@ -261,4 +261,4 @@ def statistics(session: Session, /, domain: str | None, named: str | None, **giv
     return TaskStatistics(executions=len(infos), table=statistics.listing(), message=nothing)
 
 
-COMMANDS: Final = (list_executions, filter_executions, statistics)
+READING: Final = (list_executions, filter_executions, statistics)

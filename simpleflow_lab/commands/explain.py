@@ -34,4 +34,4 @@ def explain(session: Session, target: Target) -> ExecutionExplanation:
     return ExecutionExplanation(execution=execution_of(session, target))
 
 
-COMMANDS: Final = (explain,)
+READING: Final = (explain,)

@@ -322,4 +322,4 @@ def open_file(session: Session, file: str) -> OpenedHistory:
     return OpenedHistory(execution=opened, waits=opened.waiting_for().listing(), file=Path(file))
 
 
-COMMANDS: Final = (info, tasks, profile, logs, history, gantt, open_file)
+READING: Final = (info, tasks, profile, logs, history, gantt, open_file)

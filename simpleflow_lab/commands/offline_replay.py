@@ -83,4 +83,4 @@ def _fields(session: Session, execution: AnyExecution) -> Fields | None:
     return session.lab().fields if isinstance(execution, Execution) else None
 
 
-COMMANDS: Final = (replay,)
+ACTING: Final = (replay,)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -112,12 +113,18 @@ def default_output() -> Output:
     return Output(format=format)
 
 
+@functools.cache
+def _behind() -> tuple[click.Option, ...]:
+    """The options of the output as every command takes them."""
+    return tuple(options(hidden=True))
+
+
 def with_output_options(command: click.Command, *, watch: bool) -> None:
     """Let a command take the options of the output behind its name; `watch` adds `--watch`."""
     callback = command.callback
     assert callback is not None
     taken = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    own = [option for option in options(hidden=True) if not taken & {*option.opts, *option.secondary_opts}]
+    own = [option for option in _behind() if not taken & {*option.opts, *option.secondary_opts}]
     command.params.extend(own)
     if watch:
         command.params.append(

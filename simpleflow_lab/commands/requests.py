@@ -118,4 +118,4 @@ def restart(session: Session, target: Target) -> Outcome:
     return Outcome(execution=execution, finished=False, message=message)
 
 
-COMMANDS: Final = (signal, cancel, terminate, restart)
+ACTING: Final = (signal, cancel, terminate, restart)

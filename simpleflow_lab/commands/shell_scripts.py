@@ -10,8 +10,6 @@ import click
 from simpleflow_lab.commands.records import TextRecord
 
 SHELLS: Final = ("bash", "zsh", "fish")
-COMPLETE_VARIABLE: Final = "_SIMPLEFLOW_COMPLETE"
-"""The variable with which the script asks `simpleflow` for what may stand in a place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +37,8 @@ def completion(ctx: click.Context, shell: str) -> CompletionScript:
     """
     from click.shell_completion import get_completion_class
 
+    from simpleflow_lab.commands.command_table import COMPLETE_VARIABLE
+
     parent = ctx.parent
     assert parent is not None
     found = get_completion_class(shell)
@@ -48,4 +48,4 @@ def completion(ctx: click.Context, shell: str) -> CompletionScript:
     return CompletionScript(script=script.source_template % script.source_vars())
 
 
-COMMANDS: Final = (completion,)
+ACTING: Final = (completion,)

@@ -225,4 +225,4 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-COMMANDS: Final = (standalone,)
+ACTING: Final = (standalone,)

@@ -198,4 +198,4 @@ def resume(
     return Resumed(outcomes=tuple(outcomes), message=nothing)
 
 
-COMMANDS: Final = (start, resume)
+ACTING: Final = (start, resume)

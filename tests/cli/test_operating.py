@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
-from simpleflow_lab.commands.command_table import READING, table
+from simpleflow_lab.commands.command_table import MODULES, table
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,10 +149,21 @@ def test_a_list_is_shown_again_until_it_is_interrupted(store: Path) -> None:
 
 def test_only_what_reads_is_watched() -> None:
     watched = {
-        str(name) for name, command in table.commands.items() if any("--watch" in each.opts for each in command.params)
+        name
+        for name, command in table.all_commands().items()
+        if any("--watch" in parameter.opts for parameter in command.params)
     }
-    assert watched == {str(command.name) for command in READING}
+    assert {"workflow.list", "workflow.info", "task_list.list", "doctor", "worker.list"} <= watched
     assert not watched & {"workflow.start", "resume", "workflow.signal", "workflow.terminate", "workflow.restart"}
+
+
+def test_the_table_names_the_module_of_each_command() -> None:
+    found = {}
+    for name in set(MODULES.values()):
+        module = importlib.import_module(f"simpleflow_lab.commands.{name}")
+        found |= {command.name: name for command in (*getattr(module, "READING", ()), *getattr(module, "ACTING", ()))}
+    assert found == MODULES
+    assert set(table.all_commands()) == {*MODULES, "help"}
 
 
 # -- statistics --------------------------------------------------------------------------------------------------------

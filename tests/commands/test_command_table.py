@@ -207,7 +207,7 @@ def test_how_to_show_is_left_to_the_face(session: Session) -> None:
 
 def test_every_command_is_described_for_completion() -> None:
     described = {command.name: command for command in describe()}
-    assert set(described) == {"", *table.commands}
+    assert set(described) == {"", *table.all_commands()}
     assert all(command.summary and not command.summary.endswith("...") for command in described.values())
     start = {parameter.names[-1]: parameter for parameter in described["workflow.start"].parameters}
     assert start["WORKFLOW"].kind == "workflow"
@@ -218,7 +218,7 @@ def test_every_command_is_described_for_completion() -> None:
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    for command in (table, *table.commands.values()):
+    for command in (table, *table.all_commands().values()):
         for parameter in command.params:
             if isinstance(parameter, click.Option) and parameter.name not in ("color", "status"):
                 assert parameter.help, (command.name, parameter.name)
