@@ -192,7 +192,19 @@ def _show_outcomes(outcomes: Sequence[Outcome], record: ListingRecord, output: O
         for outcome in outcomes:
             _print_result(outcome)
     sys.stdout.flush()
-    return max((_report_errors(outcome) for outcome in outcomes), default=ExitCode.DONE)
+    code = max((_report_errors(outcome) for outcome in outcomes), default=ExitCode.DONE)
+    if output.format == "tabular" and len(outcomes) == 1 and outcomes[0].finished and sys.stderr.isatty():
+        _explain(outcomes[0].execution)
+    return code
+
+
+def _explain(execution: Execution) -> None:
+    """Tell a person at a terminal where the time went and what went wrong, beside what is told anyway."""
+    from simpleflow_lab.views.explanation_lines import RESULT, STATUS, UNHANDLED
+
+    for line in execution.explain():
+        if line.kind not in (STATUS, RESULT, UNHANDLED):
+            report(visible(str(line)))
 
 
 def _print_result(outcome: Outcome) -> None:

@@ -46,7 +46,7 @@ class Explanation(ListingView[Line]):
 
     def lines(self) -> list[str]:
         """Each line as text: what there is to say, and what helps."""
-        return [f"{line.text} → {line.to_do}" if line.to_do else line.text for line in self]
+        return [str(line) for line in self]
 
     def __repr__(self) -> str:
         return "\n".join(self.lines()) or self._nothing

@@ -38,6 +38,9 @@ class Line:
     seconds: float | None = None
     """The time that it is about."""
 
+    def __str__(self) -> str:
+        return f"{self.text} → {self.to_do}" if self.to_do else self.text
+
     @classmethod
     def of(cls, kind: str, text: str, *, to_do: str = "", seconds: float | None = None) -> Line:
         """A line with its text on one line, bounded."""

@@ -32,6 +32,15 @@ class ListLoad:
     ends: list[datetime.datetime]
     """When these closed, or up to when they count, in order."""
 
+    def longest_within(self, start: datetime.datetime, end: datetime.datetime) -> Attempt | None:
+        """The task that ran longest of those that ran between these times; `None` if none did."""
+        longest, found = 0.0, None
+        for attempt, began in zip(self.taken, self.starts, strict=True):
+            seconds = seconds_between(max(began, start), min(attempt.closed or end, end))
+            if seconds > longest:
+                longest, found = seconds, attempt
+        return found
+
     def taken_after(self, at: datetime.datetime) -> Attempt | None:
         """The task that was queued and that a worker took when another one closed at this time.
 

@@ -50,6 +50,8 @@ def time_lines(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
         if number and seconds < SMALLEST_SHARE * whole:
             break
         what, to_do = WORDS[group[0].kind](group)
+        if group[0].kind == QUEUED:
+            what += _behind(group, path)
         of = "of the time" if number else f"of {duration(whole)}"
         yield Line.of(TIME, f"{100 * seconds / whole:.0f} % {of}: {what}", to_do=to_do, seconds=seconds)
     yield from _off_the_path(folded, path)
@@ -130,6 +132,14 @@ def _queued(group: Sequence[Segment]) -> tuple[str, str]:
     most = first.at_once or 0
     what = f"{queue}, where at most {most:,} ran at once: {_tasks_with_times(group)}"
     return what, f"lab.start_workers({max(2 * most, 1)}, task_list={shortened(first.task_list, 60)!r})"
+
+
+def _behind(group: Sequence[Segment], path: CriticalPath) -> str:
+    """Which task ran longest while the one was queued that was so the longest."""
+    longest = max(group, key=lambda segment: segment.seconds)
+    load = path.lists.get(longest.task_list or "")
+    found = None if load is None else load.longest_within(longest.start, longest.end)
+    return "" if found is None else f", behind {_label_of(found)}"
 
 
 def _no_worker(group: Sequence[Segment]) -> tuple[str, str]:

@@ -324,4 +324,6 @@ def test_a_terminal_gets_a_live_line_and_output_goes_above_it() -> None:
     lines = [line.rpartition("\r\x1b[K")[2] for line in text.split("\r\n")]
     assert lines[0] == "(1 + 1) * 2 = 4"
     assert re.fullmatch(r"b1: COMPLETED in 1\.\d s, 3 tasks", lines[1])
-    assert lines[2:] == ["4", ""]
+    assert lines[2] == "4"
+    assert re.match(r"simpleflow: \d+ % of 1\.\d s: .* running delay-1", lines[3])
+    assert lines[-1] == ""

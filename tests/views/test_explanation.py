@@ -33,7 +33,7 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
     troubles.queueing_behind_few_workers: [
         "✓ COMPLETED after 6.2 s",
         "result: [] → execution.result()",
-        "65 % of 6.2 s: 4.0 s queued on task list pricing, where at most 2 ran at once: price-6 "
+        "65 % of 6.2 s: 4.0 s queued on task list pricing, where at most 2 ran at once: price-6, behind price-1 "
         "→ lab.start_workers(4, task_list='pricing')",
         "32 % of the time: 2.0 s running price-6 → execution.critical_path()",
     ],
