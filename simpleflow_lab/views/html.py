@@ -123,14 +123,18 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int =
 def explanation_html(lines: Iterable[Line]) -> Html:
     """The lines of an explanation as a list."""
     made = [
-        Html('<li class="sfl-about-{}">{}{}</li>').format(
-            line.kind, line.text, Html(' <span class="sfl-quiet">→</span> <code>{}</code>').format(line.to_do)
-        )
-        if line.to_do
-        else Html('<li class="sfl-about-{}">{}</li>').format(line.kind, line.text)
-        for line in lines
+        Html('<li class="sfl-about-{}">{}{}</li>').format(line.kind, line.text, _remedy(line.to_do)) for line in lines
     ]
     return Html('<ul class="sfl-explanation">{}</ul>').format(_EMPTY.join(made)) if made else _EMPTY
+
+
+def _remedy(to_do: str) -> Html:
+    """What helps: a call or a command, or else words."""
+    if not to_do:
+        return _EMPTY
+    is_typed = to_do.startswith(("execution.", "lab.", "simpleflow "))
+    form = Html("<code>{}</code>") if is_typed else Html('<span class="sfl-quiet">{}</span>')
+    return Html(' <span class="sfl-quiet">→</span> {}').format(form.format(to_do))
 
 
 def quiet(text: str) -> Html:

@@ -29,6 +29,10 @@ class Style(NamedTuple):
 _BLUE, _TEAL, _GREY = "#4c8fcc", "#2a9d8f", "#8b95a5"
 _RED, _ORANGE, _PURPLE, _BROWN = "#d1495b", "#dd8a1c", "#9d78c2", "#a0705a"
 
+_SLATE = "#5b6b82"
+
+DECIDING: Final = Style("deciding", _SLATE, glyph="▶")
+"""A decision task that a decider has taken, or had."""
 WAITING: Final = Style("waiting", _GREY, glyph="…")
 """The part of an attempt before a worker took it."""
 STATES: Final[dict[str, Style]] = {
@@ -63,6 +67,23 @@ STATUSES: Final[dict[str, Style]] = {
     "CONTINUED_AS_NEW": Style("CONTINUED_AS_NEW", _GREY, glyph="↻"),
 }
 """By the status of an execution."""
+
+SEGMENT_STYLES: Final[dict[str, Style]] = {
+    "running": Style("running", _TEAL, glyph="▶"),
+    "child": Style("child runs", _TEAL, "/", glyph="▶"),
+    "retry": Style("pause before retry", _ORANGE, "|", glyph="…"),
+    "queued": Style("queued", _GREY, ".", glyph="…"),
+    "no worker": Style("no worker", _RED, "x", glyph="…"),
+    "max_parallel": Style("max_parallel", _PURPLE, "-", glyph="…"),
+    "open limit": Style("open limit", _PURPLE, "+", glyph="…"),
+    "timer": Style("timer", _GREY, "/", glyph="…"),
+    "signal": Style("signal awaited", _ORANGE, "\\", glyph="…"),
+    "request": Style("request on its way", _GREY, "-", glyph="…"),
+    "deciding": DECIDING,
+    "no decider": Style("no decider", _BROWN, "|", glyph="…"),
+    "code": Style("nothing open", _GREY, "x", glyph="…"),
+}
+"""By the kind of a segment of the critical path."""
 
 POINT_EVENT_STYLES: Final[dict[str, Style]] = {
     "marker": Style("marker", _PURPLE, symbol="diamond"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -11,25 +12,33 @@ import plotly.graph_objects as go
 import pytest
 
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.critical_path import KINDS, critical_path
 from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.gantt import MAX_LANES, NARROW_PLOT, gantt
-from simpleflow_lab.views.style import STATES
+from simpleflow_lab.views.gantt_drawing import PATH
+from simpleflow_lab.views.gantt_path import MAX_SEGMENTS
+from simpleflow_lab.views.style import SEGMENT_STYLES, STATES
 from tests.views.story import Story, eventful, large, when
+from tests.views.troubles import slow_task_off_the_path
 
+PATH_ROW = "<b>critical path</b>"
 RECORDED = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
 
 
 def trace(figure: go.Figure, name: str, kind: str = "bar") -> Any:
-    (found,) = [trace for trace in figure.data if trace.name == name and trace.type == kind]
+    (found,) = [
+        trace for trace in figure.data if trace.name == name and trace.type == kind and trace.legendgroup != PATH
+    ]
     return found
 
 
 def rows(figure: go.Figure) -> dict[str, float]:
-    return dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
+    found = dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
+    return {label: row for label, row in found.items() if label != PATH_ROW}
 
 
 def bars(figure: go.Figure) -> int:
-    return sum(len(trace.y) for trace in figure.data if trace.type == "bar")
+    return sum(len(trace.y) for trace in figure.data if trace.type == "bar" and trace.legendgroup != PATH)
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
@@ -251,3 +260,60 @@ def test_the_page_bounds_its_table() -> None:
 
     assert page.count("<tr>") == 11
     assert "and 290 more attempts" in page
+
+
+# -- the critical path -------------------------------------------------------------------------------------------------
+
+
+def path_bars(figure: go.Figure) -> list[tuple[Any, Any, str]]:
+    """Begin, end and kind of each bar of the row of the critical path, in the order of time."""
+    found = [
+        (start, start + np.timedelta64(int(length), "ms"), bar.name)
+        for bar in figure.data
+        if bar.type == "bar" and bar.legendgroup == PATH
+        for start, length in zip(bar.base, bar.x, strict=True)
+    ]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("history", [eventful(), large(200), large(1_000)], ids=["rows", "lanes", "numbers"])
+def test_every_chart_has_the_critical_path_above_the_tasks(history: History) -> None:
+    figure = gantt(history)
+    drawn = path_bars(figure)
+    assert figure.layout.yaxis.ticktext[0] == PATH_ROW
+    path = [segment for segment in critical_path(history).segments if segment.seconds]
+    assert [kind for _, _, kind in drawn] == [SEGMENT_STYLES[segment.kind].word for segment in path]
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(drawn))
+
+
+def test_a_line_runs_along_the_bars_on_the_path_and_hovers_tell_the_slack_of_the_others() -> None:
+    figure = gantt(slow_task_off_the_path())
+    line = trace_of_path(figure)
+    places = rows(figure)
+    on_path = [places[name] for name in ("fetch-1", "parse-1", "load-1")]
+    assert [round(float(y)) for y in line.y[::2]] == on_path
+    hovers = " ".join(trace(figure, "completed").hovertext)
+    assert hovers.count("on the critical path") == 3
+    assert "slack 3.0 s" in hovers
+
+
+def trace_of_path(figure: go.Figure) -> Any:
+    (found,) = [trace for trace in figure.data if trace.type == "scatter" and trace.name == PATH]
+    return found
+
+
+def test_a_long_path_stays_small() -> None:
+    story = Story()
+    story.decide(0.01)
+    for number in range(MAX_SEGMENTS + 50):
+        story.run(f"a-{number}", start=number + 0.5, end=number + 1)
+        story.decide(0.01)
+    story.end()
+    figure = gantt(story.history())
+    assert len(path_bars(figure)) == MAX_SEGMENTS
+    assert PATH not in {trace.name for trace in figure.data}
+
+
+def test_kinds_of_segments_differ_by_more_than_colour() -> None:
+    assert len({(of.word) for of in SEGMENT_STYLES.values()}) == len(SEGMENT_STYLES)
+    assert set(SEGMENT_STYLES) == set(KINDS)

@@ -1,0 +1,126 @@
+"""A Gantt chart of more tasks than have room: how many of each name waited and ran over time."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from simpleflow_lab.swf.event_types import TIMER
+from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.formatting import duration, shortened, utc_time
+from simpleflow_lab.views.gantt_drawing import Bar, Drawing, Point
+from simpleflow_lab.views.gantt_path import PathMarks
+from simpleflow_lab.views.gantt_words import bold, counted, in_lines
+from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.style import WAITING, Style, style_of
+
+MAX_STEPS: Final = 240
+"""Steps in time."""
+MAX_NAMES: Final = 16
+"""Task names; the others share a row."""
+
+
+def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Drawing:
+    """How many attempts of each name wait (upper half of a row) and run (lower half), step by step."""
+    groups = _most_used(folded.attempts)
+    start = folded.attempts[0].scheduled
+    end = max(folded.until, *(attempt.last_state_at for attempt in folded.attempts))
+    steps = max(min(MAX_STEPS, max_bars // (2 * len(groups))), 60)
+    edges = np.linspace(_ms(start), max(_ms(end), _ms(start) + 1), steps + 1)
+    step = duration((edges[1] - edges[0]) / 1000)
+    note = f"{counted(folded.attempts)}; above, how many wait, below, how many run, in steps of {step}"
+    drawing = Drawing(note, row_height=64)
+    marks.draw_row(drawing)
+    for name, attempts in groups.items():
+        row, title = drawing.add_row(), bold(name)
+        drawing.bands.append((row, row))
+        waiting = _Spans([(a.scheduled, a.started or a.closed or end) for a in attempts])
+        running = _Spans([(a.started, a.closed or end) for a in attempts if a.started is not None])
+        waits, runs = waiting.average(edges), running.average(edges)
+        for part, of, numbers, floor in (("waiting", WAITING, waits, row - 0.02), ("running", _RAN, runs, row + 0.46)):
+            peak = max(float(numbers.max()), 1e-9)
+            for i in np.flatnonzero(numbers > 1e-6):
+                thickness = max(0.42 * float(numbers[i]) / peak, 0.015)
+                hover = in_lines(title, f"{numbers[i]:,.1f} {part}", f"{utc_time(_at(edges[i]))}, {step}")
+                bar = Bar(floor - thickness / 2, _at(edges[i]), _at(edges[i + 1]), hover, thickness)
+                drawing.bar("number", of, bar)
+        drawing.labels[row] = in_lines(
+            f"{shortened(name, 36)} × {len(attempts):,}",
+            f"at most {waiting.peak():,} waiting, {running.peak():,} running",
+        )
+        _draw_failures(drawing, attempts, row, edges)
+    return drawing
+
+
+def _most_used(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
+    """Attempts by name, in the order of scheduling; what is beyond `MAX_NAMES` shares a name."""
+    numbers = Counter(_group_name(attempt) for attempt in attempts)
+    shown = {name for name, _ in numbers.most_common(MAX_NAMES if len(numbers) <= MAX_NAMES else MAX_NAMES - 1)}
+    rest = f"{len(numbers) - len(shown):,} other names"
+    groups: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        name = _group_name(attempt)
+        groups.setdefault(name if name in shown else rest, []).append(attempt)
+    return groups
+
+
+def _group_name(attempt: Attempt) -> str:
+    return "timers" if attempt.kind == TIMER else attempt.name
+
+
+def _draw_failures(drawing: Drawing, attempts: Sequence[Attempt], row: int, edges: np.ndarray[Any, Any]) -> None:
+    """A symbol for every step in which attempts failed, and how many."""
+    failures: Counter[tuple[str, int]] = Counter()
+    for attempt in attempts:
+        if attempt.failed and attempt.closed is not None:
+            i = int(np.searchsorted(edges, _ms(attempt.closed), side="right")) - 1
+            failures[attempt.state, min(i, len(edges) - 2)] += 1
+    for (state, i), number in failures.items():
+        hover = in_lines(f"{number:,} {style_of(state).word}", utc_time(_at(edges[i])))
+        drawing.point(style_of(state), Point(row + 0.02, _at((edges[i] + edges[i + 1]) / 2), hover))
+
+
+class _Spans:
+    """Spans of time, counted."""
+
+    def __init__(self, spans: Sequence[tuple[datetime.datetime, datetime.datetime]]):
+        self._starts = np.sort(np.array([_ms(start) for start, _ in spans], dtype="float64"))
+        self._ends = np.sort(np.array([_ms(end) for _, end in spans], dtype="float64"))
+
+    def average(self, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """How many of them cover each step between edges, on average over the step."""
+        covered: np.ndarray[Any, Any] = np.diff(_since(edges, self._starts) - _since(edges, self._ends))
+        return covered / np.diff(edges)
+
+    def peak(self) -> int:
+        """How many of them there are at most at one time."""
+        begun = np.arange(1, len(self._starts) + 1)
+        ended = np.searchsorted(self._ends, self._starts, side="right")
+        return int(np.max(begun - ended, initial=0))
+
+
+def _since(edges: np.ndarray[Any, Any], times: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """At each edge, the time since each of the (sorted) times before it, summed."""
+    before = np.searchsorted(times, edges)
+    sums = np.concatenate(([0.0], np.cumsum(times)))
+    since: np.ndarray[Any, Any] = edges * before - sums[before]
+    return since
+
+
+_RAN: Final = Style("running", style_of("started").colour)
+
+
+def _ms(when: datetime.datetime) -> int:
+    return (when - _EPOCH) // _MILLISECOND
+
+
+def _at(ms: float) -> datetime.datetime:
+    return _EPOCH + datetime.timedelta(milliseconds=float(ms))
+
+
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND: Final = datetime.timedelta(milliseconds=1)

@@ -1,0 +1,98 @@
+"""The critical path in a Gantt chart: a row of its own above the tasks, and a line along the bars that are on it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from simpleflow_lab.views.critical_path import CriticalPath, Segment, critical_path
+from simpleflow_lab.views.formatting import count, duration, shortened, utc_time
+from simpleflow_lab.views.gantt_drawing import THICK, Bar, Drawing
+from simpleflow_lab.views.gantt_words import bold, in_lines
+from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.markup import Html, escape
+from simpleflow_lab.views.slack import slack
+from simpleflow_lab.views.style import SEGMENT_STYLES
+from simpleflow_lab.views.task_labels import task_label
+
+MAX_SEGMENTS: Final = 300
+"""Of a longer path the longest segments are drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathMarks:
+    """The critical path of an execution, and what is told of each attempt."""
+
+    path: CriticalPath
+    """The path."""
+    notes: Mapping[int, str]
+    """Of each attempt, by its `scheduled_event_id`: that it is on the path, or its slack."""
+
+    def draw_row(self, drawing: Drawing) -> None:
+        """The next row: each segment of the path as a bar."""
+        segments = [segment for segment in self.path.segments if segment.seconds > 0]
+        if not segments:
+            return
+        rows = [drawing.add_row() for _ in range(-(-_HEIGHT // drawing.row_height))]
+        y = (rows[0] + rows[-1]) / 2
+        drawing.labels[y] = Html("<b>critical path</b>")
+        thickness = _HEIGHT / drawing.row_height * 0.9
+        drawn = sorted(segments, key=_seconds, reverse=True)[:MAX_SEGMENTS]
+        for segment in sorted(drawn, key=_start):
+            of = SEGMENT_STYLES[segment.kind]
+            drawing.bar("path", of, Bar(y, segment.start, segment.end, _hover(segment), thickness, escape(of.word)))
+
+    def link(self, drawing: Drawing) -> None:
+        """The line along the bars of the attempts on the path, as far as they have rows."""
+        if len(self.path.segments) <= MAX_SEGMENTS:
+            drawing.path = list(self._points(drawing))
+
+    def _points(self, drawing: Drawing) -> Iterator[tuple[datetime.datetime, float]]:
+        for segment in self.path.segments:
+            y = drawing.places.get(segment.scheduled_event_id or 0)
+            if y is not None:
+                yield segment.start, y + _BELOW
+                yield segment.end, y + _BELOW
+
+
+_HEIGHT: Final = 26
+"""Pixels of the row of the path, whose bars have words in them."""
+_BELOW: Final = THICK / 2 + 0.07
+"""How far below the middle of a bar the line is."""
+
+
+def path_marks(folded: FoldedHistory) -> PathMarks:
+    """The marks of an execution. Raises `HistoryError` if an event refers to nothing known."""
+    path = critical_path(folded)
+    on_path = path.attempts()
+    notes = {
+        event_id: "on the critical path" if event_id in on_path else f"slack {duration(seconds)}"
+        for event_id, seconds in slack(folded, path).items()
+    }
+    return PathMarks(path=path, notes=notes)
+
+
+def _seconds(segment: Segment) -> float:
+    return segment.seconds
+
+
+def _start(segment: Segment) -> datetime.datetime:
+    return segment.start
+
+
+def _hover(segment: Segment) -> Html:
+    of = SEGMENT_STYLES[segment.kind]
+    parts: list[str] = [bold(f"critical path: {of.word}")]
+    if segment.id is not None:
+        tried = f", attempt {segment.attempt}" if (segment.attempt or 0) > 1 else ""
+        parts.append(f"{task_label(segment.id, segment.name)}{tried}")
+    if segment.task_list is not None:
+        most = "" if segment.at_once is None else f", at most {count(segment.at_once, 'task')} at once"
+        parts.append(f"task list {shortened(segment.task_list)}{most}")
+    if segment.limit is not None:
+        parts.append(f"max_parallel={segment.limit}")
+    parts.append(duration(segment.seconds))
+    parts.append(f"from {utc_time(segment.start)}")
+    return in_lines(*parts)

@@ -1,0 +1,100 @@
+"""What a Gantt chart says: hover boxes and labels of rows, as plotly's HTML, every value of it bounded and escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from simpleflow_lab.swf.event_types import TIMER
+from simpleflow_lab.views.attempts import Attempt, DecisionTask
+from simpleflow_lab.views.formatting import LABEL_LIMIT, bounded, count, duration, shortened, utc_time
+from simpleflow_lab.views.markup import Html, escape
+from simpleflow_lab.views.style import style_of
+from simpleflow_lab.views.task_labels import task_label
+
+_WRAP: Final = 90
+"""Characters in a line of a hover box."""
+
+
+def hover_of(attempt: Attempt, tries: int, limit: int, note: str = "") -> Html:
+    """The hover box of an attempt; its texts take at most `limit` characters each."""
+    of = style_of(attempt.state)
+    lines: list[str] = [bold(attempt.name)]
+    if attempt.id != attempt.name:
+        lines.append(bounded(attempt.id, LABEL_LIMIT))
+    tried = f", attempt {attempt.attempt} of {tries}" if tries > 1 else ""
+    requested = ", cancel requested" if attempt.cancel_requested else ""
+    lines.append(f"{attempt.kind}: {of.glyph} {of.word}{tried}{requested}")
+    running = "" if attempt.running is None else f", running {duration(attempt.running)}"
+    lines.append(f"waiting {duration(attempt.waiting)}{running}{', ' if note else ''}{note}")
+    lines.append(f"scheduled {utc_time(attempt.scheduled)}")
+    if attempt.started is not None and attempt.kind != TIMER:
+        lines.append(f"started {utc_time(attempt.started)}")
+    if attempt.closed is not None:
+        lines.append(f"closed {utc_time(attempt.closed)}")
+    if attempt.worker:
+        lines.append(f"worker {bounded(attempt.worker, LABEL_LIMIT)}")
+    for word, value in (
+        ("input", attempt.input),
+        ("result", attempt.result),
+        ("timeout", attempt.timeout_type),
+        ("reason", attempt.reason),
+        ("details", attempt.details),
+    ):
+        if value:
+            lines.append(Html("{}: {}").format(word, wrapped(value, limit)))
+    return in_lines(*lines)
+
+
+def decision_hover(task: DecisionTask) -> Html:
+    """The hover box of a decision task."""
+    kinds = ", ".join(f"{kind} × {number}" for kind, number in task.kinds.items())
+    return in_lines(
+        Html("<b>decision task</b>: {}").format(task.state),
+        f"waiting {duration(task.waiting)}, deciding {duration(task.deciding)}",
+        f"scheduled {utc_time(task.scheduled)}",
+        f"{count(task.new_events, 'new event')}; {kinds or 'no decision'}",
+    )
+
+
+def in_lines(*lines: str) -> Html:
+    """The lines of a hover box or a label."""
+    return Html("<br>").join(lines)
+
+
+def bold(name: str) -> Html:
+    """A name in bold."""
+    return Html("<b>{}</b>").format(bounded(name, LABEL_LIMIT))
+
+
+def wrapped(value: str, limit: int) -> Html:
+    """A value in lines of a hover box, bounded."""
+    lines = [line[i : i + _WRAP] for line in bounded(value, limit).splitlines() for i in range(0, len(line), _WRAP)]
+    return in_lines(*lines)
+
+
+def why(attempt: Attempt) -> str:
+    """Why it failed, in a few words."""
+    word = style_of(attempt.state).word
+    why = attempt.reason or attempt.timeout_type
+    return f"{word}: {shortened(why, 24)}" if why else word
+
+
+def row_label(attempt: Attempt) -> Html:
+    """A task in few characters, with its kind if that is no activity."""
+    label = task_label(attempt.id, None if attempt.kind == TIMER else attempt.name)
+    return escape(f"{kind_sign(attempt.kind)}{label}")
+
+
+def kind_sign(kind: str) -> str:
+    """What stands before the label of an attempt of this kind."""
+    return {"child": "child ", "lambda": "lambda ", "timer": "timer "}.get(kind, "")
+
+
+def counted(attempts: Sequence[Attempt]) -> str:
+    """How many tasks, attempts and timers there are."""
+    work = [attempt for attempt in attempts if attempt.kind != TIMER]
+    tasks = len({(attempt.kind, attempt.id) for attempt in work})
+    again = f" in {len(work):,} attempts" if len(work) > tasks else ""
+    timers = len(attempts) - len(work)
+    return f"{count(tasks, 'task')}{again}" + (f", {count(timers, 'timer')}" if timers else "")
