@@ -54,6 +54,8 @@ class Turns:
         self.waits_after: list[ContextWaits] = []
         """What the code waited for after each of the completed ones."""
         self._completed_ids: list[int] = []
+        self._triggers: dict[int, HistoryEvent | None] = {}
+        """What `_latest` gave, by `scheduled_id`."""
         self._read()
 
     def _read(self) -> None:
@@ -120,6 +122,12 @@ class Turns:
         known = [event_id for event_id in needed if turn.first <= event_id <= turn.last]
         if known:
             return self._history[max(known) - 1]
+        if turn.scheduled_id not in self._triggers:
+            self._triggers[turn.scheduled_id] = self._latest(turn)
+        return self._triggers[turn.scheduled_id]
+
+    def _latest(self, turn: Turn) -> HistoryEvent | None:
+        """The last event that is new to a decision and that its code was waiting for, or else may have been."""
         found = None
         for event_id in range(turn.last, turn.first - 1, -1):
             event = self._history[event_id - 1]

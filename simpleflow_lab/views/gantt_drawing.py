@@ -104,6 +104,11 @@ class Drawing:
         return -(-len(words) // 5)
 
 
+_PATTERN: Final = {"size": 6, "fillmode": "overlay", "fgcolor": "#fff"}
+_SOLID, _FAINT = 0.35, 0.12
+"""How much of a bar its pattern covers; less where words stand in it."""
+
+
 def _bar_trace(part: str, of: Style, bars: Sequence[Bar]) -> go.Bar:
     starts, ends = _times(bar.start for bar in bars), _times(bar.end for bar in bars)
     faint = part == "waiting" and not of.pattern
@@ -127,13 +132,7 @@ def _bar_trace(part: str, of: Style, bars: Sequence[Bar]) -> go.Bar:
             "color": of.colour,
             # A line as thick as a pixel keeps bars that took no time in sight.
             "line": {"color": of.colour, "width": 0 if part == "number" else 1},
-            "pattern": {
-                "shape": of.pattern,
-                "size": 6,
-                "solidity": 0.12 if part == "path" else 0.35,
-                "fillmode": "overlay",
-                "fgcolor": "#fff",
-            }
+            "pattern": {**_PATTERN, "shape": of.pattern, "solidity": _FAINT if part == "path" else _SOLID}
             if of.pattern
             else None,
         },
