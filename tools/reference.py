@@ -104,6 +104,7 @@ INTERNAL: Final = frozenset(
         "engine",
         "http",
         "notebook",
+        "process_lock",
         "programs",
         "replay",
         "runtime",
