@@ -210,7 +210,7 @@ folder = Path(tempfile.mkdtemp())
 notes = folder / "notes.txt"
 command = ["--store", folder / "trip.sqlite", "workflow.start", "examples.survivor.Survivor"]
 command += ["--workflow-id", "trip", "--input", json.dumps([str(notes), 4, 1])]
-process = subprocess.Popen([sys.executable, "-m", "simpleflow_lab.cli", *command], cwd="..")
+process = subprocess.Popen([sys.executable, "-m", "simpleflow_lab.cli", *command], cwd="..", stderr=subprocess.DEVNULL)
 
 while not (notes.exists() and "begin 2" in notes.read_text()):
     time.sleep(0.05)

@@ -24,7 +24,7 @@ from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.attempts import TASKS, Attempt, seconds_between
 from simpleflow_lab.views.decision_triggers import Turn, Turns
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.task_lists import ListLoad, loads_of
+from simpleflow_lab.views.list_loads import ListLoad, loads_of
 
 RUNNING: Final = "running"
 CHILD_RUNNING: Final = "child"
