@@ -45,7 +45,7 @@ class Exported(Workflow):
     def run(self, x):
         return self.submit(load, x).result
 """,
-    "%simpleflow workflow.list\nprint('run again, this would be printed again')",
+    "%simpleflow help\nprint('run again, this would be printed again')",
 ]
 
 READS = """
