@@ -45,6 +45,7 @@ from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
+from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
 from simpleflow_lab.runtime.poller import NOT_ANSWERED
@@ -120,7 +121,7 @@ class ActivityWorker(Worker):
         for running in self._heartbeats.tasks:
             if running.context["activity_task_list"] == self.task_list:
                 running.cancel(_WAS_STOPPED, is_gone=True)
-        self._context.session.release(self.tokens)
+        give_back_activities(self._context, self.tokens)
 
     def give_back(self) -> None:
         """See `Worker`; no activity waits for a retry."""
@@ -346,7 +347,7 @@ class ActivityWorker(Worker):
                 self._service.respond_activity_task_canceled(taskToken=token, details=details)
             case Abandoned(why=why):
                 logger.info("an activity task is given back: %s", why)
-                self._context.session.release([token])
+                give_back_activities(self._context, [token])
 
 
 def _error_of(outcome: Outcome) -> str | None:

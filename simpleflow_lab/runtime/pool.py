@@ -31,6 +31,7 @@ from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decider import REPLAY_CACHE_SIZE, Decider
 from simpleflow_lab.runtime.decision_watch import DecisionWatch
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
+from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.poller import join_all
 from simpleflow_lab.runtime.reporting import Reporting
@@ -330,7 +331,8 @@ class WorkerPool:
             # A thread that runs an activity can't be ended; a forked process can.
             self._forked_activities.stop()
             ended = join_all(pollers, PROCESS_END_SECONDS)
-            self.context.session.release(token for each in served for token in each.tokens)
+            self.context.session.release(token for each in self._deciders.values() for token in each.tokens)
+            give_back_activities(self.context, [token for each in self._workers.values() for token in each.tokens])
         self._heartbeats.stop()
         with contextlib.suppress(ValueError):  # it was stopped before
             self.context.session.on_new_owner.remove(self._report_again)

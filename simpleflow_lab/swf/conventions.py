@@ -53,7 +53,8 @@ GIVEN_BACK: Final = (
     '{"simpleflow_lab":"given back","message":"the process that had this activity task gave it back: it runs again"}'
 )
 """`details` of the ActivityTaskTimedOut (START_TO_CLOSE) of a task whose process lives and won't answer it: its worker
-was stopped or its Lab closed, or the task never reached it. The replay then schedules the activity again at once."""
+was stopped or its Lab closed, or the task never reached it. The replay then schedules the activity again at once. On
+Amazon SWF, where only the worker can write, it is an ActivityTaskFailed."""
 
 
 def is_given_back(details: str | None) -> bool:

@@ -123,7 +123,10 @@ class AttemptedTasks(ABC):
         command.future.set_finished(self._run.fields.decode_later(event.attributes.get("result")))
 
     def failed(self, command: Command, event: HistoryEvent) -> None:
-        """An attempt failed."""
+        """An attempt failed. One that its worker gave back, where SWF has no other way, spends no retry."""
+        if is_given_back(event.attributes.get("details")):
+            self._run.retry(command)
+            return
         reason, details = (self._run.fields.text(event.attributes.get(name)) for name in ("reason", "details"))
         self._attempt_failed(command, event, TaskFailed(command.id, reason, details))
 

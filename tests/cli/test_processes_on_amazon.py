@@ -1,0 +1,69 @@
+"""`decider.start` and `worker.start` on Amazon SWF, which is an engine of this process behind its endpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from simpleflow_lab import Lab
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.swf.conventions import is_given_back
+from tests.cli import supervised_flows as flows
+from tests.cli.supervised import LONG, Command, starting, until
+
+ADDRESS = "aws://eu-west-1/etl"
+MODULE = ("--module", "supervised_flows")
+Start = Callable[..., Command]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """What starts commands, for which an engine of this process is Amazon SWF."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with EmbeddedSWF(poll_seconds=0.3) as engine, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        endpoint = Endpoint(engine)
+        for name, value in {
+            **endpoint.environment,
+            "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed.getsockname()[1]}",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+            "SIMPLEFLOW_LAB_STORE": ADDRESS,
+        }.items():
+            monkeypatch.setenv(name, str(value))
+        with starting(tmp_path) as begin:
+            yield begin
+        endpoint.close()
+
+
+def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(start: Start, tmp_path: Path) -> None:
+    with Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab:
+        execution = lab.start(flows.Gate, str(tmp_path))
+        decides = start("decider.start", "-N", "1", *MODULE)
+        works = start("worker.start", "-N", "1", *MODULE)
+        (began,) = until(lambda: list(tmp_path.glob("began-*")))
+        # Amazon SWF does not tell who polls: the supervisors of this machine do.
+        (worker,) = until(lambda: [each for each in lab.pollers() if each.tasks])
+        assert (worker.kind, worker.task_list) == ("activity worker", "supervised-activities")
+        assert worker.tasks[0].workflow_id == execution.workflow_id
+        assert began.name == f"began-{worker.pid}"
+        works.send(signal.SIGTERM)
+        until(lambda: "finish what they have" in works.said)
+        assert works.stop(signal.SIGINT) == 130
+        (tmp_path / "open").touch()
+        again = start("worker.start", "-N", "1", *MODULE)
+        assert execution.result(LONG) != worker.pid
+        failed = [event.attributes for event in execution.history() if event.type == "ActivityTaskFailed"]
+        assert [is_given_back(attributes["details"]) for attributes in failed] == [True]
+        # A poll that waits is at hand, too: they end when it has ended.
+        assert again.stop() == 0
+        assert decides.stop() == 0
+        assert not lab.pollers()
