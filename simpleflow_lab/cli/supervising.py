@@ -27,7 +27,7 @@ def supervise(record: Started) -> ExitCode:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: supervisor.escalate())
     supervisor.start()
-    report(f"{_names(record)}; an interrupt (Ctrl-C) stops them, worker.list shows what they do")
+    report(f"{record.summary}; an interrupt (Ctrl-C) stops them, worker.list shows what they do")
     said = 0
     has_ended = False
     while not has_ended:
@@ -40,8 +40,3 @@ def supervise(record: Started) -> ExitCode:
         report(supervisor.error)
         return ExitCode.BAD_INPUT
     return ExitCode.DONE if supervisor.stop_level <= 1 else ExitCode.INTERRUPTED
-
-
-def _names(record: Started) -> str:
-    first, count = record.works[0].label, len(record.works)
-    return first if count == 1 else f"{first} to {count}"

@@ -44,6 +44,8 @@ class Started(Record):
     """What each process serves; nothing in a notebook, and after `--one-task`."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The place and the domain that they serve."""
+    summary: str = ""
+    """The processes in words."""
     log_level: str | None = None
     """The level of the processes' logs; by default that of `LOG_LEVEL`."""
     workers: Workers | None = None
@@ -99,7 +101,7 @@ def works_of(work: Mapping[str, Any], count: int, noun: str) -> tuple[Supervised
     """The same work for `count` processes."""
     from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork
 
-    lists = ", ".join(work["taskLists"]) or ", ".join(work["modules"])
+    lists = _lists(work)
     return tuple(
         SupervisedWork(
             label=f"{noun} {number} of {count} ({lists})" if count > 1 else f"{noun} ({lists})",
@@ -123,9 +125,17 @@ def _task_lists(given: Sequence[str]) -> list[str]:
 
 
 def _supervised(
-    session: Session, works: tuple[SupervisedWork, ...], domain: str | None, log_level: str | None
+    work: Mapping[str, Any], count: int | None, noun: str, facts: Mapping[str, Any], log_level: str | None
 ) -> Started:
-    return Started(works=works, facts=facts_of(session.address, domain), log_level=log_level)
+    """The record of so many processes, by default one for each processor, which do the same."""
+    works = works_of(work, count or os.cpu_count() or 1, noun)
+    summary = works[0].label if len(works) == 1 else f"{len(works)} {noun}s ({_lists(work)})"
+    return Started(works=works, facts=facts, summary=summary, log_level=log_level)
+
+
+def _lists(work: Mapping[str, Any]) -> str:
+    """What a process serves, in words: its task lists, or else its modules."""
+    return ", ".join(work["taskLists"]) or ", ".join(work["modules"])
 
 
 # -- the options -------------------------------------------------------------------------------------------------------
@@ -305,7 +315,7 @@ def start_decider(
         "modules": names,
         "workflows": list(workflows),
     }
-    return _supervised(session, works_of(work, count or os.cpu_count() or 1, "decider"), domain, log_level)
+    return _supervised(work, count, "decider", facts, log_level)
 
 
 @click.command("worker.start")
@@ -373,7 +383,7 @@ def start_worker(
         from simpleflow_lab.commands.polled_task import run_one_task
 
         return Started(message=run_one_task(work, poll_data))
-    return _supervised(session, works_of(work, count or os.cpu_count() or 1, "activity worker"), domain, log_level)
+    return _supervised(work, count, "activity worker", facts, log_level)
 
 
 # -- worker.list and worker.stop ---------------------------------------------------------------------------------------
