@@ -91,6 +91,8 @@ class ClientSession:
     """The task lists that the process polls."""
     unconfirmed: dict[int, HeldTask] = field(default_factory=dict)
     """The tasks that were given to polls with a number, by that number, until the client tells what became of it."""
+    logs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The executions to whose logs other processes have added since it was told, by their numbers."""
     told: int = -1
     """Of how many changes of sessions the client was told; see `ClientSessions.changes`."""
     held: dict[tuple[int, int], HeldTask] = field(default_factory=dict)

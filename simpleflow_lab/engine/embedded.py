@@ -311,8 +311,9 @@ class EmbeddedSWF:
                 session.serves = serves
             if definitions is not None or serves is not None:
                 state.match_all()
-            differing = state.sessions.differing(session)
-            return {"differing": differing} if differing else {}
+            answer = {"differing": state.sessions.differing(session), "logs": list(session.logs.values())}
+            session.logs.clear()
+            return {name: value for name, value in answer.items() if value}
 
         return self._in_transaction(change)
 
@@ -400,12 +401,20 @@ class EmbeddedSWF:
     # -- logs
 
     def append_log(
-        self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
+        self,
+        *,
+        domain: str,
+        execution: Structure,
+        records: Sequence[Structure],
+        dropped: int = 0,
+        instance: str | None = None,
     ) -> Answer:
         """Append records to the log of an execution; they are written with the next changes, within seconds.
 
-        `dropped` is how many records went before these. Raises `ValidationException`, `UnknownResourceFault`, and
-        `StoreError` while the store can't be written.
+        `dropped` is how many records went before these, `instance` that of the process that wrote them, by default this
+        one: if another one started the execution, that is told.
+
+        Raises `ValidationException`, `UnknownResourceFault`, and `StoreError` while the store can't be written.
         """
         checked = checked_records(records, dropped)
 
@@ -413,7 +422,9 @@ class EmbeddedSWF:
             if self._durable.paused is not None:
                 raise StoreError(self._durable.paused)
             with self._durable.transaction(urgent=False) as state:
-                state.outbox.append(NewLogRecords(_run_of(state, domain, execution).key, checked, dropped))
+                run = _run_of(state, domain, execution)
+                state.outbox.append(NewLogRecords(run.key, checked, dropped))
+                state.note_log(run, instance or self.instance)
 
         self._durable.run_off_main_thread(append)
         return {}

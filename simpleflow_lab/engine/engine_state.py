@@ -49,6 +49,10 @@ CACHED_EVENTS: Final = 100_000
 """How many events of closed executions stay in memory, unless the engine says otherwise."""
 
 
+MAX_LOGS_TO_TELL: Final = 1_000
+"""Executions of which a process is told at once that their logs have grown."""
+MAX_PARENTS: Final = 50
+"""Executions above one that are named."""
 UNHEARD_PAUSE: Final = 500
 """How often, in milliseconds, to look whether the process has spoken that holds a task whose time is over."""
 
@@ -409,6 +413,22 @@ class EngineState:
             if execution.deaths or own is None or (execution.run.key, started[0]) not in own.held:
                 execution.deaths = max(execution.deaths - 1, 0)
                 self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)], GIVEN_BACK)
+
+    def note_log(self, run: Run, writer: str | None) -> None:
+        """Another process has added to the log of an execution: tell the one that started it, if it lives."""
+        execution = self.open.get(run.key)
+        origin = None if execution is None else execution.origin
+        session = self.sessions.living.get(origin) if origin is not None and origin != writer else None
+        if session is None or (run.key not in session.logs and len(session.logs) >= MAX_LOGS_TO_TELL):
+            return
+        parents: list[str] = []
+        above: Run | None = run
+        while above is not None and above.parent is not None and len(parents) < MAX_PARENTS:
+            parents.append(above.parent[0])
+            above = self.runs.find(run.domain, *above.parent)
+        session.logs[run.key] = {"domain": run.domain, "execution": run.execution, "parents": parents}
+        if session.is_local and self.sessions.on_change is not None:
+            self.sessions.on_change()
 
     def open_session(self, session: ClientSession, held: Iterable[HeldTask]) -> None:
         """Open a session, or take up the one that its process has. `held` are the tasks that its process holds."""

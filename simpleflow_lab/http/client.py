@@ -260,7 +260,8 @@ class EngineClient(DelegatingService):
         self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
     ) -> Answer:
         """See `WatchableService`."""
-        return self._own("append_log", domain=domain, execution=execution, records=records, dropped=dropped)
+        own = {} if self._instance is None else {"instance": self._instance}
+        return self._own("append_log", domain=domain, execution=execution, records=records, dropped=dropped, **own)
 
     def read_log(self, *, domain: str, execution: Structure, after: int = 0) -> Answer:
         """See `WatchableService`."""

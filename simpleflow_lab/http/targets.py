@@ -160,7 +160,9 @@ _OWN: Final = (
             "execution": ("execution", _EXECUTION),
             "records": ("records", (list,)),
             "dropped": ("dropped", (int,)),
+            "instance": ("instance", _TEXT),
         },
+        optional=frozenset({"instance"}),
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.ReadLog",

@@ -41,6 +41,7 @@ from simpleflow_lab.middleware import Around
 from simpleflow_lab.programs.downloads import refuse_binaries
 from simpleflow_lab.replay.budgets import warning_of_result
 from simpleflow_lab.runtime.answers import closing_event, pauses
+from simpleflow_lab.runtime.captured_displays import ensure_displays
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.coroutines import run_to_end
@@ -199,6 +200,7 @@ class ActivityWorker(Worker):
             started_event_id=task["startedEventId"],
         )
         ensure_streams()
+        ensure_displays()
         middleware = tuple(self._middleware)
 
         def call(running: RunningTask, storage: Storage) -> Outcome:

@@ -106,6 +106,11 @@ class TaskOutput:
         return self._generation == _generation
 
 
+def current_task() -> TaskOutput | None:
+    """The task whose code runs; `None` if it is no task's."""
+    return _current.get()
+
+
 _current: Final[contextvars.ContextVar[TaskOutput | None]] = contextvars.ContextVar("task_output", default=None)
 
 

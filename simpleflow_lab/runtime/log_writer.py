@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, StoreError
 from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.runtime.bounded import LatestUsed
 from simpleflow_lab.service.execution_logs import (
     MAX_BYTES,
     MAX_RECORDS,
@@ -43,6 +44,10 @@ RETRY_SECONDS: Final = 1.0
 """How long it waits before it tries again to hand records over."""
 MAX_BUFFERED: Final = 10 * MAX_RECORDS
 """Records of all executions that wait in memory, at most."""
+
+
+MAX_OWN_TASKS: Final = 10_000
+"""Tasks of which it is remembered that they wrote something here: the latest."""
 
 
 class LoggedExecution(NamedTuple):
@@ -116,6 +121,7 @@ class LogWriter:
         self._came = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._own: LatestUsed[tuple[LoggedExecution, str | None, int | None], bool] = LatestUsed(MAX_OWN_TASKS)
 
     @classmethod
     def of(cls, service: WatchableService) -> LogWriter:
@@ -165,6 +171,7 @@ class LogWriter:
         """Add a record, or several for a text that is longer than one may be."""
         if self._pid != os.getpid():
             return  # a process that an activity forked: its memory is a copy, and its locks may be held for ever
+        self._own.put((execution, task, started_event_id), True)
         now = time.time_ns() // 1_000_000
         with self._lock:
             for first in range(0, len(text) or 1, MAX_TEXT):
@@ -183,6 +190,10 @@ class LogWriter:
                 except RuntimeError:  # the interpreter ends: `stop` hands over what came
                     self._thread = None
         self._came.set()
+
+    def is_own(self, execution: LoggedExecution, task: str | None, started_event_id: int | None) -> bool:
+        """Whether what this task, an activity's attempt or the workflow's own code, has written came from here."""
+        return self._own.get((execution, task, started_event_id)) is not None
 
     @property
     def waiting(self) -> int:

@@ -10,6 +10,7 @@ output goes to the same place.
 from __future__ import annotations
 
 import contextvars
+import time
 import weakref
 from typing import Final
 
@@ -26,6 +27,7 @@ class OutputContexts:
 
     def __init__(self) -> None:
         self._contexts: LatestUsed[tuple[str, str], contextvars.Context] = LatestUsed(MAX_OUTPUT_CONTEXTS)
+        self._since: LatestUsed[tuple[str, str], int] = LatestUsed(MAX_OUTPUT_CONTEXTS)
 
     @classmethod
     def of(cls, place: str | None) -> OutputContexts:
@@ -44,6 +46,11 @@ class OutputContexts:
             self._contexts.drop((domain, workflow_id))
         else:
             self._contexts.put((domain, workflow_id), context)
+            self._since.put((domain, workflow_id), time.time_ns() // 1_000_000)
+
+    def since(self, domain: str, workflow_id: str) -> int:
+        """Since when the output of this execution has its context, in milliseconds since 1970; 0 if it has none."""
+        return self._since.get((domain, workflow_id)) or 0
 
     def get(self, domain: str, workflow_id: str) -> contextvars.Context | None:
         """The context of this execution; `None` if this process neither started nor resumed it."""

@@ -33,6 +33,7 @@ from simpleflow_lab.runtime.decision_watch import DecisionWatch
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
+from simpleflow_lab.runtime.output_of_others import OutputOfOthers
 from simpleflow_lab.runtime.poller import join_all
 from simpleflow_lab.runtime.reporting import Reporting
 from simpleflow_lab.runtime.type_registration import TypeRegistration
@@ -111,6 +112,7 @@ class WorkerPool:
         self._serve = serve
         self._follows_definitions = False
         self._captured_output = CapturedOutput()
+        OutputOfOthers.follow(context.service, context.output_contexts, context.log, context.session)
         context.session.on_new_owner.append(self._report_again)
 
     # -- starting --

@@ -56,6 +56,8 @@ class ProcessSession:
         self._start_over()
         self.on_new_owner: list[Callable[[], None]] = []
         """Called when another engine has been told of this process. They must return at once."""
+        self.on_logs: list[Callable[[Mapping[str, Any]], None]] = []
+        """Called with each execution to whose log another process has added. They must return at once."""
         _sessions.add(self)
 
     def _start_over(self) -> None:
@@ -189,7 +191,11 @@ class ProcessSession:
         }
 
     def told(self, answer: Mapping[str, Any]) -> None:
-        """Tell a person which definitions of other processes differ from those of this one, each once."""
+        """Take up what an engine's answer says: tell a person, once, which definitions of other processes differ from
+        those of this one, and show what they wrote."""
+        for news in answer.get("logs", ()):
+            for call in list(self.on_logs):
+                call(news)
         types_of: dict[str, list[str]] = {}
         other_names = {name for name, _ in workflow.other_names()}
         for other in answer.get("differing", ()):

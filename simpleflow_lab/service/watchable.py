@@ -121,6 +121,9 @@ class WatchableService(SWFService, Protocol):
     def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
         """Say that this process lives, and what has changed in what it defines and serves; answers as `open_session`.
 
+        The answer's `logs` lists the executions of this process to whose logs others have added since it was told, each
+        with `domain`, `execution`, and `parents`: the workflow ids of those above it, from below.
+
         Raises `UnknownSessionFault`.
         """
         ...
