@@ -17,6 +17,7 @@
         │   ├── StoreInUseError         another process owns it
         │   ├── NotAStoreError          a file that is not a store
         │   ├── StoreNotPrivateError    others own it, can read it or can write it
+        │   ├── StorePausedError        nothing can be written for now: its disk is full
         │   ├── StoreVersionError       written by a newer version of this package
         │   ├── ObjectNotFoundError     an object beside the histories that is not there
         │   ├── JumboReferenceError     a reference to a large field that is none, or leads elsewhere
@@ -163,6 +164,12 @@ class StoreNotPrivateError(StoreError):
     def __init__(self, path: str, found: str, remedy: str):
         super().__init__(f"the store was not opened: {path} {found}; {remedy}")
         self.path = path
+
+
+class StorePausedError(StoreError):
+    """Its disk is full. It goes on by itself when there is room; what can't be read until then says so."""
+
+    is_transient = True
 
 
 class StoreVersionError(StoreError):

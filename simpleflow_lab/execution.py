@@ -22,6 +22,7 @@ from simpleflow_lab.exceptions import (
     DecisionBlockedError,
     HistoryError,
     SimpleflowLabError,
+    StorePausedError,
     UnknownResourceFault,
     UsageError,
     WorkflowExecutionCanceled,
@@ -301,7 +302,10 @@ class Execution(HistoryViews):
     @property
     def status(self) -> str:
         """OPEN, or SWF's close status: COMPLETED, FAILED, CANCELED, TERMINATED, CONTINUED_AS_NEW, TIMED_OUT."""
-        info: Mapping[str, Any] = self.describe()["executionInfo"]
+        try:
+            info: Mapping[str, Any] = self.describe()["executionInfo"]
+        except StorePausedError:  # what was read before
+            return self.history().close_status or "OPEN"
         return str(info.get("closeStatus", "OPEN"))
 
     @property
@@ -479,9 +483,14 @@ class Execution(HistoryViews):
         new: list[HistoryEvent] = []
         page: dict[str, Any] = {}
         while True:
-            answer = self._service.get_workflow_execution_history(
-                domain=self.domain, execution=self._execution, reverseOrder=True, **page
-            )
+            try:
+                answer = self._service.get_workflow_execution_history(
+                    domain=self.domain, execution=self._execution, reverseOrder=True, **page
+                )
+            except StorePausedError:
+                if not self._events:
+                    raise
+                return  # what was read before is shown
             events = [event_from_wire(event) for event in answer["events"] if event["eventId"] > len(self._events)]
             new.extend(events)
             if len(events) < len(answer["events"]) or not answer.get("nextPageToken"):
@@ -566,7 +575,10 @@ class Execution(HistoryViews):
         tasks = self._service.describe_waiting(domain=self.domain, execution=self._execution)["tasks"]
         if not tasks or not all(_is_undefined(task) and task["taskList"] in served for task in tasks):
             return
-        type = self.describe()["executionInfo"]["workflowType"]
+        try:
+            type = self.describe()["executionInfo"]["workflowType"]
+        except StorePausedError:
+            return
         name, version = type["name"], type["version"]
         if workflow.defined(name, version) is None:  # else it was only now defined, and is offered with the next poll
             raise WorkflowNotRegisteredError(name, version)
@@ -600,7 +612,10 @@ class Execution(HistoryViews):
 
     @property
     def _is_closed(self) -> bool:
-        return "closeStatus" in self.describe()["executionInfo"]
+        try:
+            return "closeStatus" in self.describe()["executionInfo"]
+        except StorePausedError:  # it has not closed as long as that is not on disk
+            return False
 
     # -- acting --
 

@@ -92,9 +92,9 @@ def _timeout(given: object) -> str:
     if given is None or str(given).strip().upper() == "NONE":
         return "NONE"
     try:
-        return str(_whole(0)(given))
+        return str(_whole(1)(given))
     except ValueError:
-        raise ValueError("whole seconds, 0 or more, or NONE") from None
+        raise ValueError("whole seconds, 1 or more, or NONE") from None
 
 
 def _seconds(given: object) -> float:

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from simpleflow_lab import settings
-from simpleflow_lab.cli import progress
+from simpleflow_lab.cli import progress, standard_streams
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.messages import one_line, report, resume_command
 from simpleflow_lab.cli.renderers import show
 from simpleflow_lab.commands.command_table import COMPLETE_VARIABLE, run, table
+from simpleflow_lab.commands.records import Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError
 
@@ -59,8 +60,13 @@ def _main(words: list[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(table, {}, "simpleflow", COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE])
+<<<<<<< HEAD
     _prepare_streams()
     session = _ShellSession(watch=progress.watch, tell=report)
+=======
+    standard_streams.prepare()
+    session = Session(watch=progress.watch, tell=report)
+>>>>>>> 894f692 (Timeouts and views hold while a disk is full; closed, full and abandoned standard streams are no failure of a workflow)
     try:
         prepare()
         return _run(words, session)
@@ -68,11 +74,14 @@ def _main(words: list[str]) -> int:
         report(_interrupted(session))
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader of stdout has gone. Python would complain again when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        standard_streams.give_up_stdout()  # its reader has gone
         return ExitCode.FAILED
     except SimpleflowLabError as error:
         return _fail(error, debug="--debug" in words, code=ExitCode.BAD_INPUT)
+    except _NotPrinted as error:
+        standard_streams.give_up_stdout()
+        report(f"the answer can't be written to the standard output: {error}")
+        return ExitCode.FAILED
     except Exception as error:  # a defect of this package: one line, for a traceback helps its maintainers only
         return _fail(error, debug="--debug" in words, code=ExitCode.FAILED)
     finally:
@@ -80,21 +89,39 @@ def _main(words: list[str]) -> int:
 
 
 def _run(words: Sequence[str], session: Session) -> int:
+<<<<<<< HEAD
     record = run(words, session)
     _look_for_garbage()
     code = show(record, session)
     sys.stdout.flush()
+=======
+    code = _print(run(words, session), session)
+>>>>>>> 894f692 (Timeouts and views hold while a disk is full; closed, full and abandoned standard streams are no failure of a workflow)
     try:
         while session.output.watch is not None:
             time.sleep(session.output.watch)
             record = run(words, session)
             if sys.stdout.isatty():
                 sys.stdout.write("\x1b[H\x1b[2J")
-            code = show(record, session)
-            sys.stdout.flush()
+            code = _print(record, session)
     except KeyboardInterrupt:  # the way to end it
         if session.output.watch is None:
             raise
+    return code
+
+
+class _NotPrinted(Exception):
+    """Standard output can't be written."""
+
+
+def _print(record: Record, session: Session) -> int:
+    try:
+        code = show(record, session)
+        sys.stdout.flush()
+    except OSError as error:
+        if not standard_streams.is_not_written(error):
+            raise
+        raise _NotPrinted(error.strerror) from None
     return code
 
 
@@ -105,14 +132,6 @@ def prepare() -> None:
 
 
 # -- before ------------------------------------------------------------------------------------------------------------
-
-
-def _prepare_streams() -> None:
-    """Print characters that the terminal's encoding does not have as escapes, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
 
 
 def _import_from_here() -> None:

@@ -218,8 +218,8 @@ class EmbeddedSWF:
                     self._durable.history_waiters.add(run.key, waiter)
                 waiter.sleep(end - time.monotonic())
                 self._durable.stop_waiting(run.key, waiter)
-            self._durable.store.wait(ticket)
-            return last
+            # What is not on disk is not shown, however long that takes.
+            return last if self._durable.store.wait_to_read(ticket, until=end) else after_event_id
 
         result: int = self._durable.run_off_main_thread(wait)
         return result
@@ -653,7 +653,7 @@ class EmbeddedSWF:
         with self._durable.transaction() as state:
             answer = execution_detail(execution)
             ticket = self._ticket(state, execution.run.key)
-        self._durable.store.wait(ticket)
+        self._durable.wait_to_read(ticket)
         return answer
 
     @_operation(SWFService.get_workflow_execution_history)
@@ -666,7 +666,7 @@ class EmbeddedSWF:
         backwards = request.get("reverseOrder", False)
         start, *_ = self._page_tokens.read(tokens.HISTORY_PAGE_TOKEN, digest, request) or (last if backwards else 1,)
         page, following = event_page(events, start, 1, last, page_size(request), backwards)
-        self._durable.store.wait(ticket)
+        self._durable.wait_to_read(ticket)
         answer: Answer = {"events": page}
         if following is not None:
             answer["nextPageToken"] = self._page_tokens.write(tokens.HISTORY_PAGE_TOKEN, digest, following)
@@ -715,7 +715,7 @@ class EmbeddedSWF:
             state.registry.domain(request["domain"])
             count = visibility.count(state.runs, request, closed=closed)
             ticket = self._durable.last_ticket
-        self._durable.store.wait(ticket)
+        self._durable.wait_to_read(ticket)
         return {"count": count, "truncated": False}
 
     def _list_executions(self, request: Request, *, closed: bool) -> Answer:
@@ -728,7 +728,7 @@ class EmbeddedSWF:
             page, last = visibility.page(state.runs, request, closed=closed, after=after, size=page_size(request))
             canceling = {run.key for run in page if not closed and state.open[run.key].cancel_requested}
             ticket = self._durable.last_ticket
-        self._durable.store.wait(ticket)
+        self._durable.wait_to_read(ticket)
         infos = [visibility.execution_info(run, cancel_requested=run.key in canceling) for run in page]
         answer: Answer = {"executionInfos": infos}
         if last is not None:

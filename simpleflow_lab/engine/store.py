@@ -114,6 +114,13 @@ class Store(Protocol):
         """
         ...
 
+    def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:
+        """Whether all changes up to this ticket are on disk, as soon as they are. Raises `StoreError`.
+
+        `False` if they can't be written for now: not before `until`, by `time.monotonic`.
+        """
+        ...
+
     def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
         """Release the lock when all changes up to this ticket are on disk, or can't be written any more."""
         ...
@@ -158,6 +165,10 @@ class MemoryStore:
 
     def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
         """Return at once."""
+
+    def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:
+        """Everything is in memory."""
+        return True
 
     def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
         """Release the lock at once."""
@@ -208,6 +219,8 @@ class SQLiteStore:
         self._appended = 0
         self._flushed = 0
         self._waiters: list[tuple[int, threading.Lock]] = []
+        self._readers: set[threading.Lock] = set()
+        """Those of the waiters that are also woken when there is no room."""
         self._chains: dict[int, bytes] = {}
         self._uptime = (0, 0)
         self._suspended = 0
@@ -282,6 +295,29 @@ class SQLiteStore:
             flushed.acquire()
         if self._flushed < ticket:
             raise StoreError(self._error or f"the store {self.path} is closed")
+
+    def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:
+        """Whether all changes up to this ticket are on disk, as soon as they are; `False` while there is no room."""
+        while self._flushed < ticket:
+            woken = threading.Lock()
+            woken.acquire()
+            with self._lock:
+                if self._closing or self._error is not None:
+                    break
+                is_paused, left = self.paused is not None, until - time.monotonic()
+                if is_paused and left <= 0:
+                    return False
+                self._waiters.append((ticket, woken))
+                if not is_paused:
+                    self._readers.add(woken)
+                    self._make_urgent()
+            if not woken.acquire(timeout=left if is_paused else -1):
+                with self._lock:
+                    self._waiters = [waiter for waiter in self._waiters if waiter[1] is not woken]
+        else:
+            return True
+        self.wait(ticket)
+        return True
 
     def release_on_flush(self, ticket: int, lock: threading.Lock) -> None:
         """Release the lock when all changes up to this ticket are on disk, or can't be written any more."""
@@ -469,7 +505,15 @@ class SQLiteStore:
                 "by itself; nothing is lost"
             )
             logger.warning(self.paused)
+            self._wake_readers()
         self._run_queries(connection, taken)
+
+    def _wake_readers(self) -> None:
+        with self._lock:
+            readers, self._readers = self._readers, set()
+            self._waiters = [waiter for waiter in self._waiters if waiter[1] not in readers]
+        for woken in readers:
+            woken.release()
 
     def _wait_for_room(self, connection: sqlite3.Connection) -> None:
         """Wait until it is time to try again; meanwhile, run the queries that come."""
@@ -491,6 +535,7 @@ class SQLiteStore:
             ready = [woken for ticket, woken in self._waiters if ticket <= flushed]
             if ready:
                 self._waiters = [waiter for waiter in self._waiters if waiter[0] > flushed]
+                self._readers.difference_update(ready)
         # The latest first: a poll that was assigned a task goes on before the callers whose changes led to it.
         for woken in reversed(ready):
             woken.release()

@@ -28,7 +28,7 @@ from simpleflow_lab.engine.recovery import latest_recorded, recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
 from simpleflow_lab.engine.waiters import HistoryWaiter, HistoryWaiters
-from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.exceptions import StoreError, StorePausedError
 from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
@@ -213,6 +213,11 @@ class DurableState:
         """Close as `close` does, when no thread can be started any more."""
         if not self.forked:
             self._close()
+
+    def wait_to_read(self, ticket: int) -> None:
+        """Return when what a call has read is on disk. Raises `StorePausedError` while it can't be written."""
+        if not self.store.wait_to_read(ticket):
+            raise StorePausedError(self.store.paused or f"the store {self.path} could not be written: ask again")
 
     def now(self) -> int:
         """The time of this engine, in milliseconds since 1970. It may be read by any thread at any time."""

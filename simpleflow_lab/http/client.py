@@ -23,6 +23,7 @@ from simpleflow_lab.exceptions import (
     FAULTS,
     SerializationException,
     ServiceUnreachableError,
+    StorePausedError,
     SWFFault,
     UnknownOperationException,
 )
@@ -39,6 +40,7 @@ from simpleflow_lab.http.targets import (
     MAX_HOLD_SECONDS,
     OWN_OPERATIONS,
     POLL_HEADER,
+    STORE_PAUSED,
     SWF_NAMES,
     TARGETS,
     TOO_LARGE,
@@ -330,6 +332,8 @@ class EngineClient(DelegatingService):
             self._unreachable(f"a response with status {status} that is no JSON object")
         if status == 200:
             return response
+        if response.get("__type") == STORE_PAUSED:
+            raise StorePausedError(str(response.get("message", "")))
         if status in _NOT_THE_OWNER or not isinstance(response.get("__type"), str):
             self._unreachable(f"status {status}: {str(response.get('message', 'no message'))[:200]}")
         raise _fault(response["__type"], str(response.get("message", "")))

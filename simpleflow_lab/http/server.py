@@ -37,6 +37,7 @@ from simpleflow_lab.exceptions import (
     SerializationException,
     SimpleflowLabError,
     StoreError,
+    StorePausedError,
     SWFFault,
     ThrottlingException,
     UnknownOperationException,
@@ -60,6 +61,7 @@ from simpleflow_lab.http.targets import (
     OPEN_SESSION,
     OWN_TARGETS,
     POLL_HEADER,
+    STORE_PAUSED,
     TOO_LARGE,
     USER_AGENT,
     WAIT_FOR_HISTORY,
@@ -284,6 +286,8 @@ class _Handler(socketserver.StreamRequestHandler):
         except SWFFault as fault:
             kind = _TYPES.get(type(fault), f"com.amazonaws.swf.base.model#{fault.code}")
             self._send(400, {"__type": kind, "message": fault.message} if fault.message else {"__type": kind})
+        except StorePausedError as error:
+            self._send(503, {"__type": STORE_PAUSED, "message": str(error)})
         except SimpleflowLabError as error:
             if self.server.endpoint.closing:
                 # A client that gets no response looks for the next owner.

@@ -13,6 +13,8 @@ from simpleflow_lab.exceptions import ValidationException
 from simpleflow_lab.swf import shapes
 
 CONTENT_TYPE: Final = "application/x-amz-json-1.0"
+STORE_PAUSED: Final = "simpleflow_lab#StorePaused"
+"""The `__type` of the response to a call that can't read what it should, because the disk is full. SDKs try again."""
 MAX_BODY: Final = 1 << 20
 """SWF's limit for the size of a request, in bytes."""
 TOO_LARGE: Final = "RequestEntityTooLarge"

@@ -16,6 +16,7 @@ of it meanwhile stays, and finds streams that only pass on.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import contextvars
 import copy
 import logging
@@ -148,12 +149,18 @@ class TaskStream:
         if task.is_here:
             if not _state.handling and threading.get_ident() not in replaying_threads:
                 task.capture(self._source, text)
-            task.show(below, text)
+            with contextlib.suppress(OSError):  # its reader is gone, or its disk is full; the log has it
+                task.show(below, text)
         elif _child is not None:
             _child.write(self._source, below, text)
         else:
             below.write(text)
         return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream below. That this fails is no failure of a task."""
+        with contextlib.suppress(*((OSError,) if _current.get() is not None else ())):
+            self._below.flush()
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each."""

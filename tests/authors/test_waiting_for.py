@@ -12,7 +12,7 @@ import pytest
 
 from simpleflow_lab import Execution, Group, Lab, Workflow, activity, futures, open_history
 from simpleflow_lab.cli.progress import live_text
-from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError
+from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError, StorePausedError
 from simpleflow_lab.notebook.live_status import status_html
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.runtime.shared_store import SharedStore
@@ -304,10 +304,22 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
             waits = execution.waiting_for()
             assert [wait.kind for wait in waits][:2] == ["disk", "signal"]
             assert "waits for the disk" in repr(execution)
+            began = time.monotonic()
+            with pytest.raises(TimeoutError, match="waits for the disk"):
+                execution.result(timeout=0.3)
+            assert not execution.wait(0.3)
+            assert list(execution.watch(timeout=0.3)) == []
+            assert time.monotonic() - began < LIMIT / 2
+            # What was read before is shown; what was not, is not.
+            assert (execution.status, execution.progress().status, len(execution.tasks())) == ("OPEN", "OPEN", 1)
+            assert not [event for event in execution.history() if event.type == "WorkflowExecutionSignaled"]
+            with pytest.raises(StorePausedError, match="make room on its disk, and it goes on by itself"):
+                opened.executions()
         finally:
             allow(1 << 30)
         sending.join(LIMIT)
         assert not sending.is_alive()
+        assert len(opened.executions()) == 1
         assert not of(until(execution, lambda waits: not of(waits, "signal")), "disk")
 
 
