@@ -60,13 +60,8 @@ def _main(words: list[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(table, {}, "simpleflow", COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE])
-<<<<<<< HEAD
-    _prepare_streams()
-    session = _ShellSession(watch=progress.watch, tell=report)
-=======
     standard_streams.prepare()
-    session = Session(watch=progress.watch, tell=report)
->>>>>>> 894f692 (Timeouts and views hold while a disk is full; closed, full and abandoned standard streams are no failure of a workflow)
+    session = _ShellSession(watch=progress.watch, tell=report)
     try:
         prepare()
         return _run(words, session)
@@ -89,14 +84,9 @@ def _main(words: list[str]) -> int:
 
 
 def _run(words: Sequence[str], session: Session) -> int:
-<<<<<<< HEAD
     record = run(words, session)
     _look_for_garbage()
-    code = show(record, session)
-    sys.stdout.flush()
-=======
-    code = _print(run(words, session), session)
->>>>>>> 894f692 (Timeouts and views hold while a disk is full; closed, full and abandoned standard streams are no failure of a workflow)
+    code = _print(record, session)
     try:
         while session.output.watch is not None:
             time.sleep(session.output.watch)

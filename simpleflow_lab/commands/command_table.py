@@ -250,6 +250,13 @@ def _unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
     """A sentence on a name that is not known, with those that are spelled like it, or else `otherwise`."""
     import difflib
 
+    if kind == "command":
+        from simpleflow_lab.commands.other_names import here
+
+        known = list(known)
+        found = here(name.replace(" ", "."), known)
+        if found is not None:
+            return f"unknown {kind} {name!r}: here it is {found}"
     close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f"unknown {kind} {name!r}: " + (f"did you mean {' or '.join(close)}?" if close else otherwise)
 
