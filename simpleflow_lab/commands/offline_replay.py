@@ -56,19 +56,31 @@ def replay(session: Session, target: Target, name: str | None, modules: tuple[st
     """Replay the history of an execution with the code that is here: does it make the recorded decisions?
 
     No activity runs and nothing is written. The exit code is 1 if the code decides otherwise: at which event, with
-    both lines. Of a history in a file, large values that are not in it can't be read.
+    both lines.
+
+    With a --file, WORKFLOW_ID and RUN_ID say of which execution it is: the ids of its children are made of them. Large
+    values that are not in the file can't be read.
     """
     from simpleflow_lab.runtime.history_replay import decisions_of, replay_history
 
     for module in modules:
         import_module(module)
         session.remember_module(module)
-    execution = execution_of(session, target)
+    of_file = None if target.file is None or not target.words else target.parse(tuple)
+    execution = execution_of(session, Target(file=target.file) if of_file else target)
     history = execution.history()
     if not history:
         raise UsageError("this history has no events: there is nothing to replay")
     definition = workflow_named(name or str(history.workflow_type))
-    error = replay_history(definition, history, fields=_fields(session, execution))
+    _, workflow_id, run_id = of_file or (None, execution.workflow_id, execution.run_id)
+    error = replay_history(
+        definition,
+        history,
+        domain=execution.domain,
+        workflow_id=workflow_id,
+        run_id=run_id or "",
+        fields=_fields(session, execution),
+    )
     return Replayed(
         workflow=f"{definition.__module__}.{definition.__qualname__}",
         decisions=decisions_of(history),

@@ -15,17 +15,24 @@ from simpleflow_lab.workflow import Workflow
 
 
 def replay_history(
-    workflow: type[Workflow], history: History, *, fields: Fields | None = None
+    workflow: type[Workflow],
+    history: History,
+    *,
+    domain: str = "",
+    workflow_id: str = "",
+    run_id: str = "",
+    fields: Fields | None = None,
 ) -> DecisionTaskError | None:
     """Where the code decides otherwise than the history records, as the error of that decision; `None` if nowhere.
 
-    `fields` reads large fields of the history. Raises what is no matter of the decisions: `HistoryError` for a history
+    The ids of children are made of those of the execution, which are not in its history. `fields` reads large fields of
+    the history. Raises what is no matter of the decisions: `HistoryError` for a history
     with gaps, `StoreError` for a large value that can't be read.
     """
 
     def replay() -> DecisionTaskError | None:
         ensure_streams()
-        replayed = Replay(workflow, fields=fields)
+        replayed = Replay(workflow, domain=domain, workflow_id=workflow_id, run_id=run_id, fields=fields)
         try:
             replayed.feed(history)
             replayed.replay_last_batch()

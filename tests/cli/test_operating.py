@@ -228,6 +228,33 @@ def test_a_history_is_replayed_with_the_code_that_is_here(simpleflow: Command, r
     assert rows("workflow.replay", "--file", str(file))[0]["same"] == "yes"
 
 
+class Child(Workflow):
+    name, version, task_list = "operated.child", "1", "operated"
+
+    def run(self) -> int:
+        return 1
+
+
+class Parent(Workflow):
+    name, version, task_list = "operated.parent", "1", "operated"
+
+    def run(self) -> Any:
+        return self.submit(Child).result
+
+
+def test_the_ids_of_children_are_made_of_those_of_the_execution(
+    simpleflow: Command, rows: Command, store: Path, tmp_path: Path
+) -> None:
+    with Lab(store) as lab:
+        execution = lab.start(Parent, workflow_id="parent-1")
+        execution.result(LIMIT)
+    assert rows("workflow.replay", "parent-1")[0]["same"] == "yes"
+    file = str(tmp_path / "history.json")
+    simpleflow("workflow.history", "parent-1", "-o", "raw", "--output-file", file)
+    assert rows("workflow.replay", "--file", file, "parent-1", execution.run_id)[0]["same"] == "yes"
+    assert simpleflow("workflow.replay", "--file", file).code == 1
+
+
 def test_code_that_decides_otherwise_is_exit_code_1(simpleflow: Command, store: Path) -> None:
     class Changed(Workflow):
         name, version, task_list = "operated.changed", "1", "operated"

@@ -1,0 +1,123 @@
+"""Every command on Amazon SWF: over boto3 and the wire, to an engine that is reached as Amazon is."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from simpleflow_lab.commands.command_table import MODULES
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.http.server import Endpoint
+
+Command = Callable[..., Any]
+ADDRESS = "aws://eu-west-1/etl"
+
+WORDS: dict[str, list[str]] = {
+    "activity.rerun": ["b1", "double"],
+    "doctor": [],
+    "domain.deprecate": ["other"],
+    "domain.info": ["etl"],
+    "domain.list": [],
+    "domain.register": ["other"],
+    "domain.undeprecate": ["other"],
+    "resume": ["b1"],
+    "task.info": ["b1", "double"],
+    "task_list.list": [],
+    "workflow.cancel": ["b1"],
+    "workflow.explain": ["b1"],
+    "workflow.filter": ["--workflow-id", "b1", "-c", "COMPLETED"],
+    "workflow.history": ["b1"],
+    "workflow.info": ["b1"],
+    "workflow.list": [],
+    "workflow.profile": ["b1"],
+    "workflow.replay": ["b1"],
+    "workflow.restart": ["b1"],
+    "workflow.signal": ["b1", "go"],
+    "workflow.statistics": [],
+    "workflow.tasks": ["etl", "b1"],
+    "workflow.terminate": ["b1"],
+}
+"""The commands of the service, with their words."""
+OTHERS = {
+    *("completion", "gantt", "info", "open"),  # without a service, or with a history only
+    *("decider.start", "engine.start", "standalone", "worker.list", "worker.start", "worker.stop"),  # processes
+    "workflow.logs",  # which Amazon does not keep
+    "workflow.start",  # every test makes one
+}
+
+
+@pytest.fixture(scope="module")
+def amazon() -> Iterator[None]:
+    """What the environment says is Amazon SWF."""
+    with EmbeddedSWF(poll_seconds=0.3) as engine, pytest.MonkeyPatch.context() as environment:
+        endpoint = Endpoint(engine)
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            environment.delenv(name)
+        nowhere = "/dev/null"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            closed_port = free.getsockname()[1]
+        settings = {
+            **endpoint.environment,
+            "AWS_CONFIG_FILE": nowhere,
+            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port}",
+        }
+        for name, value in settings.items():
+            environment.setenv(name, str(value))
+        yield
+        endpoint.close()
+
+
+@pytest.fixture
+def on_amazon(simpleflow: Command, amazon: None) -> Command:
+    """A command on Amazon SWF, where `b1` has completed."""
+
+    def run(*words: str) -> Any:
+        return simpleflow("--store", ADDRESS, *words)
+
+    if "b1" not in run("workflow.list").out:
+        started = run("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", "b1", "-i", "[1, 0]")
+        assert (started.code, started.out) == (0, "(1 + 1) * 2 = 4\n4\n"), started.err
+    return run
+
+
+def test_no_command_is_forgotten() -> None:
+    assert set(WORDS) | OTHERS == set(MODULES)
+
+
+@pytest.mark.parametrize("command", [name for name in WORDS if not name.startswith("domain.")])
+def test_a_command_does_on_amazon_what_it_does_on_a_store(on_amazon: Command, command: str) -> None:
+    if command in ("workflow.cancel", "workflow.terminate", "workflow.signal"):
+        assert on_amazon("workflow.restart", "b1").code == 0
+    ended = on_amazon("--format", "json", command, *WORDS[command])
+    assert ended.code == 0, ended.err
+    assert "Traceback" not in ended.err
+    if command in ("workflow.cancel", "workflow.signal", "workflow.restart"):
+        assert on_amazon("workflow.terminate", "b1").code == 0
+    if command not in ("workflow.cancel", "workflow.signal", "workflow.terminate"):
+        assert isinstance(json.loads(ended.out), list)
+
+
+def test_domains_on_amazon(on_amazon: Command) -> None:
+    for command in ("domain.register", "domain.info", "domain.deprecate", "domain.undeprecate", "domain.list"):
+        assert on_amazon(command, *WORDS[command]).code == 0
+    listed = json.loads(on_amazon("--format", "json", "domain.list").out)
+    assert {row["domain"]: row["retention_days"] for row in listed}["other"] == "30"  # SWF's longest is 90
+
+
+@pytest.mark.usefixtures("amazon")
+def test_the_doctor_says_what_credentials_do_not_allow(simpleflow: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    ended = simpleflow("--format", "json", "--store", ADDRESS, "doctor")
+    assert ended.code == 1
+    problems = [row for row in json.loads(ended.out) if row["state"] == "problem"]
+    assert problems
+    assert all(row["what to do"] for row in problems)
+    assert "wrong" not in ended.out + ended.err
