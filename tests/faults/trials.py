@@ -235,7 +235,7 @@ def full_disk(folder: Path, outages: int) -> Figures:
     try:
         with Lab(path, activity_threads=programs.THREADS) as lab:
             lab.start(Sum, 1, 1, 0.0).result(TIMEOUT_SECONDS)
-            host = lab.service._backend._durable
+            host = lab.service.engine._durable
             for number in range(outages):
                 warnings.came.clear()
                 before = len(warnings.texts)
