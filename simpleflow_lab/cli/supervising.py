@@ -25,7 +25,8 @@ def supervise(record: Started) -> ExitCode:
     supervisor = record.supervisor(report)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: supervisor.escalate())
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, lambda *_: supervisor.escalate())
     supervisor.start()
     report(f"{record.summary}; an interrupt (Ctrl-C) stops them, worker.list shows what they do")
     said = 0

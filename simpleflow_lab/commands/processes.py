@@ -125,7 +125,11 @@ def _task_lists(given: Sequence[str]) -> list[str]:
 
 
 def _supervised(
-    work: Mapping[str, Any], count: int | None, noun: str, facts: Mapping[str, Any], log_level: str | None
+    work: Mapping[str, Any],
+    count: int | None,
+    noun: str,
+    facts: Mapping[str, Any],
+    log_level: str | None,
 ) -> Started:
     """The record of so many processes, by default one for each processor, which do the same."""
     works = works_of(work, count or os.cpu_count() or 1, noun)

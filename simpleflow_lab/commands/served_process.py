@@ -15,6 +15,7 @@ from simpleflow_lab.commands.imports import function_named, import_module, workf
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.middleware import After, Before
+from simpleflow_lab.runtime.connection import missing_store
 from simpleflow_lab.runtime.supervised.link import CANCEL, DRAIN, SupervisorLink
 from simpleflow_lab.runtime.supervised.statuses import status_of
 from simpleflow_lab.runtime.worker import DECIDER
@@ -57,6 +58,8 @@ def open_lab(work: Mapping[str, Any]) -> Lab:
         *(Before(function_named(name)) for name in work.get("before", ())),
         *(After(function_named(name)) for name in work.get("after", ())),
     ]
+    tell = logger.info if work.get("isQuiet") else logger.warning
+    missing = missing_store(work["address"])
     lab = Lab(
         work["address"],
         domain=work["domain"],
@@ -64,8 +67,10 @@ def open_lab(work: Mapping[str, Any]) -> Lab:
         middleware=middleware,
         serve="nothing",
         task_list_of_all=work.get("taskListOfAll"),
-        notice=logger.info if work.get("isQuiet") else logger.warning,
+        notice=tell,
     )
+    if missing is not None:  # its address may be mistyped
+        tell(f"a new store was made: {missing}")
     if work.get("heartbeat") is not None:
         lab.longest_heartbeat = heartbeat_pause(work["heartbeat"])
     return lab

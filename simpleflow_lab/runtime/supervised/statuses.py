@@ -24,6 +24,8 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     from simpleflow_lab.runtime.worker import CurrentTask, Worker
 
+VERSION: Final = 1
+"""Of the form of a status; one of another form is not read."""
 MAX_TYPES: Final = 50
 """Types that a status names."""
 MAX_TASKS: Final = 20
@@ -82,7 +84,7 @@ class PublishedStatus:
         beside = self._path.with_suffix(".new")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(status, file)
+            json.dump({"version": VERSION, **status}, file)
         os.replace(beside, self._path)
 
     def remove(self) -> None:
@@ -129,7 +131,7 @@ def _read(path: Path) -> dict[str, Any] | None:
                 status: dict[str, Any] = json.loads(file.read(MAX_BYTES))
         except (OSError, ValueError):  # it ends at this moment
             return None
-        return status
+        return status if status.get("version") == VERSION else None
 
 
 @contextlib.contextmanager
