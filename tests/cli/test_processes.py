@@ -148,6 +148,7 @@ def test_processes_end_with_their_supervisor(start: Start, lab: Lab, tmp_path: P
     assert list((tmp_path / "state").rglob("*.json")) == []  # the status that it left was found to be a dead one's
 
 
+@pytest.mark.trial
 def test_a_process_that_somebody_else_tells_to_end_is_started_again(start: Start, lab: Lab) -> None:
     works = start("worker.start", "-N", "1", *MODULE)
     polling(lab, 1)
@@ -159,12 +160,12 @@ def test_a_process_that_somebody_else_tells_to_end_is_started_again(start: Start
 
 
 WITHOUT_A_BEGINNING = {
-    ("worker.start", "--module", "nope"): "no module 'nope': is it installed, or in the current directory?",
-    ("decider.start", "json.Nope"): "module 'json' has no 'Nope'",
-    ("worker.start", "--module", "json"): (
+    ("worker.start", "-N", "1", "--module", "nope"): "no module 'nope': is it installed, or in the current directory?",
+    ("decider.start", "-N", "1", "json.Nope"): "module 'json' has no 'Nope'",
+    ("worker.start", "-N", "2", "--module", "json"): (
         "module 'json' defines no activity: name the modules that do, as in --module flows"
     ),
-    ("standalone", "supervised_flows.Pids", "-i", "[1]", "--middleware-pre-execution", "json.nope"): (
+    ("standalone", "supervised_flows.Pids", "-i", "[1]", "-W", "1", "--middleware-pre-execution", "json.nope"): (
         "module 'json' has no function 'nope'"
     ),
 }
