@@ -46,6 +46,7 @@ from simpleflow_lab.views.history_views import HistoryViews
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.earlier_runs import EarlierRuns
     from simpleflow_lab.views.execution_log import ExecutionLog
     from simpleflow_lab.views.explanation import Explanation
@@ -227,6 +228,17 @@ class Execution(HistoryViews):
             answer = question(fold)
             self._fold = fold
             return answer
+
+    def changed_attempts(self, since: int) -> tuple[int, list[Attempt]]:
+        """The number of events so far, and the attempts that are new or changed by those after the first `since`.
+
+        For whoever follows it: each call costs what has changed, not the whole history.
+        """
+
+        def ask(fold: HistoryFold) -> tuple[int, list[Attempt]]:
+            return fold.mark, fold.changed_since(since)
+
+        return self._of_fold(ask)
 
     def metrology(self, *, by: str = "step") -> pd.DataFrame:
         """What its activities read and wrote, as they noted it with `simpleflow_lab.metrology`.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
+from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.class_sources import class_sources
 from simpleflow_lab.notebook.completion import completing
 from simpleflow_lab.notebook.formatters import add_formatters, remove_formatters
@@ -30,6 +32,7 @@ def load(shell: InteractiveShell) -> None:
         shell.events.register("pre_run_cell", magics.cells.begin)
         undo.callback(remove_formatters, shell)
         add_formatters(shell)
+        undo.enter_context(_showing_live(shell, magics))
         undo.enter_context(completing(shell, magics))
         undo.enter_context(class_sources())
         _loaded[shell] = undo.pop_all()
@@ -40,6 +43,19 @@ def unload(shell: InteractiveShell) -> None:
     undo = _loaded.pop(shell, None)
     if undo is not None:
         undo.close()
+
+
+@contextmanager
+def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
+    """Within this context open executions are shown live."""
+    shell.events.register("pre_run_cell", magics.live_views.begin)
+    formatter = shell.display_formatter.ipython_display_formatter
+    formatter.for_type(Execution, magics.live_views.formatter)
+    try:
+        yield
+    finally:
+        formatter.pop(Execution, None)
+        shell.events.unregister("pre_run_cell", magics.live_views.begin)
 
 
 def _configured(shell: Any) -> SimpleflowMagics:

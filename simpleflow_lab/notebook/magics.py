@@ -25,10 +25,10 @@ from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
-from simpleflow_lab.notebook import live_status
 from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
+from simpleflow_lab.notebook.live_display import FASTEST, LiveViews
 from simpleflow_lab.notebook.module_export import export
 from simpleflow_lab.notebook.renderers import cell_value
 from simpleflow_lab.settings import default_store
@@ -43,6 +43,14 @@ EXPORT: Final = CommandSpec(
     name="export",
     summary="Write the workflows and activities of the cells to a module FILE, with all that they need, for processes.",
     parameters=(ParameterSpec(names=("FILE",), kind="path", choices=(), is_option=False, multiple=False, help=""),),
+)
+"""Another one."""
+LIVE: Final = CommandSpec(
+    name="live",
+    summary="Show an execution live, by default the latest: what it does, what it waits for, what failed.",
+    parameters=(
+        ParameterSpec(names=("WORKFLOW_ID",), kind="text", choices=(), is_option=False, multiple=False, help=""),
+    ),
 )
 """Another one."""
 
@@ -65,7 +73,7 @@ class SimpleflowMagics(Magics):
     """Workflows in notebook cells."""
 
     store = Unicode(help="Store of the embedded engine; empty for your own.").tag(config=True)
-    refresh = Float(live_status.FASTEST, help="Seconds between two updates of a live status.").tag(config=True)
+    refresh = Float(FASTEST, help="Seconds between two updates of a live view.").tag(config=True)
 
     shell: Any
 
@@ -75,10 +83,12 @@ class SimpleflowMagics(Magics):
         self._opened: list[Lab] = []
         self._session = Session(self._open, watch=self._wait, tell=_tell, serves_here=True)
         self.cells = Cells(shell)
+        self.live_views = LiveViews(shell)
 
     def close(self) -> None:
         """Close the Labs that commands opened, not those that the user made."""
         self._lab = None
+        self.live_views.close()
         for lab in self._opened:
             lab.close()
 
@@ -105,7 +115,7 @@ class SimpleflowMagics(Magics):
     def _run(self, words: list[str], variables: Mapping[str, Any]) -> Any:
         words, name = take_out_name(words)
         match words:
-            case [] | ["help"] | ["help", "connect" | "export"]:
+            case [] | ["help"] | ["help", "connect" | "export" | "live"]:
                 found: Any = Commands(commands())
             case ["export", path]:
                 found = export(path, self._cells_that_were_run(), self.shell.user_ns)
@@ -113,6 +123,8 @@ class SimpleflowMagics(Magics):
                 raise UsageError(f"export takes the name of one file, not {len(rest)}, as in: export flows.py")
             case ["connect", *rest]:
                 found = self._connect(rest, variables)
+            case ["live", *rest]:
+                return self._live(rest)
             case _:
                 record = run(with_variables(words, variables), self._session, prog_name="%simpleflow")
                 if record.message is not None:
@@ -179,9 +191,19 @@ class SimpleflowMagics(Magics):
         """The Lab that commands act on, `None` if it is not open."""
         return self._lab or self._open_lab(self.store or default_store())
 
+    def _live(self, words: list[str]) -> None:
+        if len(words) > 1:
+            raise UsageError(f"live takes one workflow id, not {len(words)} words")
+        lab = self._open(None, None, False)
+        infos = lab.execution_infos() if not words else []
+        if not words and not infos:
+            raise UsageError("there is no execution to show: workflow.start starts one")
+        workflow_id = words[0] if words else infos[0]["execution"]["workflowId"]
+        self.live_views.show(lab.execution(workflow_id), refresh=self.refresh)
+
     def _wait(self, execution: Execution) -> None:
         try:
-            live_status.wait(execution, shell=self.shell, refresh=self.refresh)
+            self.live_views.wait(execution, refresh=self.refresh)
         except KeyboardInterrupt:
             raise StillRunning(execution) from None
 
@@ -191,9 +213,9 @@ def _tell(text: str) -> None:
 
 
 def commands() -> tuple[CommandSpec, ...]:
-    """The commands of a notebook: those of the shell, `connect` and `export`."""
+    """The commands of a notebook: those of the shell, `connect`, `export` and `live`."""
     options, *rest = describe()
-    return (options, *sorted((*rest, CONNECT, EXPORT), key=lambda spec: spec.name))
+    return (options, *sorted((*rest, CONNECT, EXPORT, LIVE), key=lambda spec: spec.name))
 
 
 def _same_store(one: str, other: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import html
 import json
 import threading
 import time
@@ -16,7 +15,7 @@ import pytest
 from simpleflow_lab import Workflow, activity
 from simpleflow_lab.cli.progress import live_text
 from simpleflow_lab.exceptions import ActivityCanceled, UsageError
-from simpleflow_lab.notebook.live_status import status_html
+from simpleflow_lab.notebook.live_view import LiveView
 from tests.runtime import by_hand
 
 TASKS = {"task_list": "activities.forms", "version": "1", "raises_on_failure": True}
@@ -259,9 +258,11 @@ def test_the_live_lines_show_progress(virtual_lab, said, shown):
     execution = virtual_lab.start(One, made(shows).name)
     gate.wait_for()
     progress = execution.progress()
+    view = LiveView(execution)
     gate.open()
     assert f", shows {shown}, " in live_text("id", progress)
-    assert f"<div>activity-activities.shows-1 {html.escape(shown)}</div>" in status_html(execution, progress)
+    assert view.summary["reports"] == [f"activity-activities.shows-1 {shown}"]
+    view.close()
     execution.result(30)
 
 

@@ -13,7 +13,7 @@ import pytest
 from simpleflow_lab import Execution, Group, Lab, Workflow, activity, futures, open_history
 from simpleflow_lab.cli.progress import live_text
 from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError, StorePausedError
-from simpleflow_lab.notebook.live_status import status_html
+from simpleflow_lab.notebook.live_view import LiveView
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.runtime.shared_store import SharedStore
 from simpleflow_lab.views.waiting import Wait, Waits
@@ -360,10 +360,13 @@ def test_the_live_status_says_why_nothing_goes_on() -> None:
             time.sleep(0.1)
         assert progress.waits == f"signal {evil}"
         assert f"waits for signal {evil}" in live_text("evil-1", progress)
-        shown = status_html(execution, progress)
-        assert "waits for signal &lt;b&gt;go&lt;i&gt;" in shown
+        view = LiveView(execution)
+        (line,) = view.summary["waits"]["lines"]
+        assert line.startswith(f"signal {evil}")
+        assert view.summary["waits"]["signals"] == [evil]
+        view.close()
         assert ">waits for signal &lt;b&gt;go" in execution._repr_html_()
-        assert evil not in shown + execution._repr_html_()
+        assert evil not in execution._repr_html_()
         execution.signal(evil)
         execution.result(LIMIT)
         assert execution.progress().waits == ""

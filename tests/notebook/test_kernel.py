@@ -53,14 +53,19 @@ def start(folder: Path, workflow_id: str, options: str = "") -> str:
     )
 
 
-def last_status(messages: list[dict[str, Any]]) -> str:
-    """The last live status, nothing if there was none yet."""
-    values = [
-        message["content"]["data"].get("state", {}).get("value")
+def last_status(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last summary of a live view, nothing if there was none yet."""
+    states = [
+        message["content"]["data"].get("state", {})
         for message in messages
-        if message["msg_type"] == "comm_msg"
+        if message["msg_type"] in ("comm_open", "comm_msg")
     ]
-    return next((value for value in reversed(values) if value), "")
+    return next((state["summary"] for state in reversed(states) if "summary" in state), {})
+
+
+def counts(messages: list[dict[str, Any]]) -> dict[str, int]:
+    """The numbers of tasks by state in the last summary."""
+    return {of["word"]: of["number"] for of in last_status(messages).get("counts", [])}
 
 
 def test_output_of_workflow_and_activities_lands_in_the_cell_that_started_them(kernel: Kernel, tmp_path: Path) -> None:
@@ -94,18 +99,22 @@ def test_what_is_printed_later_still_lands_in_the_cell_that_started_it(kernel: K
 
 def test_a_slow_run_shows_its_status_and_takes_it_away(kernel: Kernel, tmp_path: Path) -> None:
     begun = kernel.send(start(tmp_path, "slow"))
-    early = kernel.wait(begun, until=lambda reply: "1 completed" in last_status(reply.messages))
-    status = last_status(early.messages)
+    early = kernel.wait(
+        begun,
+        until=lambda reply: (
+            counts(reply.messages).get("completed") == 1 and any(WIDGET in bundle for bundle in reply.bundles)
+        ),
+    )
+    status, numbers = last_status(early.messages), counts(early.messages)
     (tmp_path / "gate").touch()
     late = kernel.wait(begun)
 
     (shown,) = (bundle for bundle in early.bundles if WIDGET in bundle)
     assert set(shown) == {WIDGET}  # nothing that a saved notebook would keep
     messages = [*early.messages, *late.messages]
-    assert "slow" in status
-    assert "1 completed" in status
-    assert "1 running" in status
-    assert "__main__.step" in status
+    assert status["title"]["workflow_id"] == "slow"
+    assert numbers == {"completed": 1, "running": 1}
+    assert status["running"] == ["__main__.step"]
     (update,) = (message["content"] for message in messages if message["msg_type"] == "update_display_data")
     assert update["data"] == {}
     assert any(message["msg_type"] == "comm_close" for message in messages)

@@ -397,14 +397,11 @@ def test_an_execution_without_its_definition_is_reported_and_stays_open(shell: I
 
 
 def test_values_are_escaped_wherever_they_are_shown(defined: InteractiveShell) -> None:
-    from simpleflow_lab.notebook.live_status import status_html
-
     evil = "<img src=x onerror=alert(1)>"
     defined.user_ns["evil"] = [evil]
     execution = magic(defined, f"workflow.start Doubling -i evil --workflow-id '{evil}' --tags '{evil}'")
     defined.user_ns["wrong"] = {"kwargs": {"x": "", evil: 1}}
     shown = [
-        status_html(execution, execution.progress()),
         *(magic(defined, f"workflow.{name}")._repr_html_() for name in ("tasks", "profile", "info", "list")),
         execution._repr_html_(),
         magic(defined, "help")._repr_html_(),

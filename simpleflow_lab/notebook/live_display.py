@@ -1,0 +1,114 @@
+"""Live views in the outputs of cells: which execution is shown so, and what becomes of its place.
+
+An open execution that is the value of a cell is shown live where there is a kernel. When it closes, its output becomes
+its summary, which needs no kernel: that is what a saved notebook has. When the cell runs again, its views are closed.
+
+While a cell waits for an execution, it shows it live, too, and takes that away at the end. An interrupt of the kernel
+ends the waiting, and the execution goes on.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import DisplayHandle
+
+from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.execution import Execution
+
+if TYPE_CHECKING:
+    from simpleflow_lab.notebook.live_view import LiveView
+
+FASTEST: Final = 0.25
+"""The least seconds between two updates."""
+DELAY: Final = 0.4
+"""Seconds of waiting before it is shown: what takes less would only flicker."""
+_WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
+
+
+class LiveViews:
+    """The live views of a shell."""
+
+    def __init__(self, shell: InteractiveShell):
+        self._shell: Any = shell  # IPython is typed in part
+        self._cell_id: str | None = None
+        self._by_cell: dict[str | None, weakref.WeakSet[LiveView]] = {}
+
+    def begin(self, info: Any) -> None:
+        """Handle IPython's event `pre_run_cell`: what this cell showed before is closed."""
+        self._cell_id = getattr(info, "cell_id", None)
+        if self._cell_id is not None:
+            self._close(self._cell_id)
+
+    def close(self) -> None:
+        """Close all of them."""
+        for cell_id in list(self._by_cell):
+            self._close(cell_id)
+
+    def _close(self, cell_id: str | None) -> None:
+        for view in list(self._by_cell.pop(cell_id, ())):
+            view.close()
+
+    @property
+    def are_possible(self) -> bool:
+        """Whether there is a kernel, and so perhaps a page with widgets."""
+        return hasattr(self._shell, "kernel")
+
+    def formatter(self, execution: Execution) -> None:
+        """Display an execution as the value of a cell. Raises `NotImplementedError` if it is not shown live.
+
+        That is how a formatter of IPython leaves an object to the others.
+        """
+        if not self.are_possible:
+            raise NotImplementedError
+        try:
+            is_open = execution.status == "OPEN"
+        except SimpleflowLabError:
+            raise NotImplementedError from None
+        if not is_open:
+            raise NotImplementedError
+        self.show(execution)
+
+    def show(self, execution: Execution, *, refresh: float = FASTEST) -> LiveView:
+        """Show an execution below the current cell. Raises `SimpleflowLabError` if it can't be read."""
+        view, handle = self._display(execution, refresh=refresh)
+        if view.is_open:
+            view.on_closed = lambda: handle.update(_static(execution), raw=True)
+        return view
+
+    def wait(self, execution: Execution, *, refresh: float = FASTEST) -> None:
+        """Wait until the execution has closed, and show it meanwhile, with an update at most every `refresh` seconds.
+
+        Raises `DecisionTaskError` if no decision can be made for now, `KeyboardInterrupt` if the kernel is interrupted;
+        the execution stays open then.
+        """
+        if execution.wait(DELAY):
+            return
+        if not self.are_possible:
+            execution.wait()
+            return
+        # It has no other form: where no widgets are drawn, as in a saved notebook, there is nothing to see.
+        view, handle = self._display(execution, refresh=refresh, only=_WIDGET_VIEW)
+        try:
+            execution.wait()
+        finally:
+            handle.update({}, raw=True)
+            view.close()
+
+    def _display(self, execution: Execution, *, refresh: float, only: str | None = None) -> tuple[LiveView, Any]:
+        """A live view that was displayed below the current cell, and the handle of its place."""
+        from simpleflow_lab.notebook.live_view import LiveView  # noqa: PLC0415  anywidget, for those who look
+
+        view = LiveView(execution, refresh=refresh)
+        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        bundle: Any = view._repr_mimebundle_()
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        handle.display(data if only is None else {only: data[only]}, raw=True)
+        self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
+        return view, handle
+
+
+def _static(execution: Execution) -> dict[str, str]:
+    return {"text/plain": repr(execution), "text/html": execution._repr_html_()}

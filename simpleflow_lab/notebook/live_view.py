@@ -1,0 +1,290 @@
+"""The live view of an execution: a widget that follows it, filters and zooms, and acts on it.
+
+    %simpleflow live first-run
+
+An open execution that is the value of a cell shows itself so. One thread of each view follows the execution: it alone
+reads the service and writes to the widget, at most every `FASTEST` seconds, and sends the tasks that have changed. What
+a reader clicks is put into a queue for it, for callbacks may run in any thread. The thread ends when the execution has
+closed, when nobody shows the view any more, and when the cell of the view runs again.
+
+`notebook.live_display` puts views into the outputs of cells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import pathlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import anywidget
+import traitlets
+
+from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.execution import Execution
+from simpleflow_lab.notebook.live_display import FASTEST
+from simpleflow_lab.views import live_rows
+from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
+
+_SHARE: Final = 5
+"""Updates may take one part in so many of the time."""
+_UNSEEN: Final = 10.0
+"""Seconds after which a view that nobody shows is not updated any more."""
+_MAX_ERRORS: Final = 5
+"""After so many failed updates in a row the view gives up."""
+_FILES: Final = pathlib.Path(__file__).parent
+_LOG_TAIL: Final = 200
+"""Records of the log that are shown: the latest."""
+
+
+def _rows_to_json(rows: Any, view: LiveView) -> dict[str, Any]:
+    """All rows as they are now: whenever the state of the widget is asked for, as by a page that is loaded again."""
+    return view.all_rows()
+
+
+class LiveView(anywidget.AnyWidget):
+    """One execution, live."""
+
+    _esm = _FILES / "live_view.js"
+    _css = _FILES / "live_view.css"
+
+    styles = traitlets.Dict().tag(sync=True)
+    """By the state of a task: its word, glyph and colour."""
+    fields: Any = traitlets.List().tag(sync=True)
+    """The names of the members of a row."""
+    rows = traitlets.Any().tag(sync=True, to_json=_rows_to_json)
+    """All tasks: a number of events, and the rows of the history up to it. Never assigned, so that it is not sent."""
+    changes = traitlets.Dict().tag(sync=True)
+    """The latest change: the rows that changed between two numbers of events."""
+    summary = traitlets.Dict().tag(sync=True)
+    """All that is not about single tasks."""
+    notice = traitlets.Unicode().tag(sync=True)
+    """What became of the reader's last action."""
+
+    def __init__(self, execution: Execution, *, refresh: float = FASTEST):
+        """Follow `execution`, with an update at most every `refresh` seconds.
+
+        Raises what `Execution.progress` does if it can't be read.
+        """
+        self._execution = execution
+        self._refresh = max(refresh, FASTEST)
+        self._lock = threading.RLock()
+        self._rows: dict[int, list[Any]] = {}
+        self._failures: dict[int, Attempt] = {}
+        self._mark = 0
+        self._requests: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._log_is_shown = False
+        self._log_number = -1
+        self._shown = 0
+        self._unseen_since = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self.on_closed: Callable[[], None] = _nothing
+        """Called by the view's thread once the execution has closed and that was sent."""
+        history = execution.history()
+        self._start = history[0].timestamp
+        self._title = live_rows.title_record(
+            workflow_type=history.workflow_type or "?",
+            version=str(history[0].attributes.get("workflowType", {}).get("version", "")),
+            workflow_id=execution.workflow_id,
+            run_id=execution.run_id,
+        )
+        self._collect()
+        super().__init__(styles=live_rows.state_styles(), fields=list(live_rows.ROW), summary=self._summary())
+        self.on_msg(self._received)
+        _answer_while_a_cell_runs(self)
+        self._follow()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the execution was open when it was last read."""
+        return bool(self.summary["open"])
+
+    def close(self) -> None:
+        """Stop to follow the execution, and take the widget away."""
+        self._stopping.set()
+        self._wake.set()
+        super().close()
+
+    def all_rows(self) -> dict[str, Any]:
+        """The number of events that were read, and the rows of all tasks up to it."""
+        with self._lock:
+            return {"mark": self._mark, "rows": list(self._rows.values())}
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget; for front ends without widgets, the execution's own summary."""
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            data["text/plain"] = repr(self._execution)
+            data["text/html"] = self._execution._repr_html_()
+        return bundle
+
+    # -- following --
+
+    def _follow(self) -> None:
+        """Begin to follow it, if nobody does."""
+        with self._lock:
+            if self._stopping.is_set() or (self._thread is not None and self._thread.is_alive()):
+                return
+            context = contextvars.copy_context()
+            self._thread = threading.Thread(
+                target=context.run, args=(self._run,), name="simpleflow-lab live view", daemon=True
+            )
+            self._thread.start()
+
+    def _run(self) -> None:
+        errors = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                goes_on = self._update()
+                errors = 0
+            except SimpleflowLabError as error:
+                self._set("notice", f"can't be read for now: {_line(error)}")
+                errors += 1
+                goes_on = errors < _MAX_ERRORS
+            if not goes_on or (not self._shown and began - self._unseen_since > _UNSEEN):
+                break
+            self._wake.wait(max(self._refresh, _SHARE * (time.monotonic() - began)) * 2**errors)
+            self._wake.clear()
+
+    def _update(self) -> bool:
+        """Send what has changed; whether it goes on."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._act(self._requests.get_nowait())
+        before, rows = self._collect()
+        summary = self._summary()
+        if rows:
+            self._set("changes", {"since": before, "mark": self._mark, "rows": rows})
+        self._set("summary", summary)
+        self._send_log()
+        if summary["open"]:
+            return True
+        self.on_closed()
+        return not self._requests.empty()
+
+    def _collect(self) -> tuple[int, list[list[Any]]]:
+        """Read what has changed: the number of events before, and the rows."""
+        mark, attempts = self._execution.changed_attempts(self._mark)
+        with self._lock:
+            before, self._mark = self._mark, mark
+            rows = []
+            for attempt in attempts:
+                row = self._rows[attempt.scheduled_event_id] = live_rows.task_row(attempt, self._start)
+                rows.append(row)
+                if attempt.failed:
+                    self._failures[attempt.scheduled_event_id] = attempt
+            return before, rows
+
+    def _summary(self) -> dict[str, Any]:
+        execution = self._execution
+        progress = execution.progress()
+        waits = execution.waiting_for()
+        return {
+            "title": self._title,
+            "open": progress.status == "OPEN",
+            "status": live_rows.status_record(progress.status),
+            "counts": live_rows.count_records(
+                (
+                    ("completed", progress.completed),
+                    ("failed", progress.failed),
+                    ("started", progress.running),
+                    ("scheduled", progress.waiting),
+                )
+            ),
+            "running": live_rows.running_names(progress.running_names),
+            "seconds": round(progress.seconds, 1 if progress.seconds < 600 else None),
+            "events": progress.events,
+            "waits": live_rows.waits_record(list(waits), waits.lines()),
+            "reports": live_rows.report_lines(
+                (activity.activity_id, activity.progress) for activity in progress.activities if activity.has_progress
+            ),
+            "warnings": live_rows.warning_lines(execution.warnings),
+            "failures": [
+                live_rows.failure_record(attempt) for attempt in live_rows.latest_failures(self._failures.values())
+            ],
+            "failed": len(self._failures),
+        }
+
+    def _send_log(self) -> None:
+        if not self._log_is_shown:
+            return
+        log = self._execution.logs(tail=_LOG_TAIL)
+        lines = [bounded(line, 2 * HOVER_LIMIT) for line in repr(log).splitlines()[-2 * _LOG_TAIL :]]
+        if (number := hash(tuple(lines))) != self._log_number:
+            self._log_number = number
+            self.send({"kind": "log", "lines": lines})
+
+    def _set(self, name: str, value: Any) -> None:
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+
+    # -- the reader's part; any thread --
+
+    def _received(self, _: Any, message: Any, buffers: Any) -> None:
+        """Put what the page says into the queue; nothing is done in the thread of a callback."""
+        match message:
+            case {"kind": "shown"}:
+                self._shown += 1
+            case {"kind": "hidden"}:
+                self._shown = max(self._shown - 1, 0)
+                self._unseen_since = time.monotonic()
+            case {"kind": "act" | "rows" | "log"}:
+                self._requests.put(message)
+        self._wake.set()
+        self._follow()
+
+    def _act(self, request: Mapping[str, Any]) -> None:
+        match request:
+            case {"kind": "rows"}:
+                self.send({"kind": "rows", **self.all_rows()})
+                return
+            case {"kind": "log", "shown": bool(shown)}:
+                self._log_is_shown, self._log_number = shown, -1
+                return
+        try:
+            done = self._do(request)
+        except SimpleflowLabError as error:
+            done = _line(error)
+        self._set("notice", done)
+
+    def _do(self, request: Mapping[str, Any]) -> str:
+        """Do what was clicked; a line that says so. Raises `SimpleflowLabError`."""
+        execution = self._execution
+        match request:
+            case {"action": "cancel"}:
+                execution.request_cancel()
+                return "cancellation was requested: the workflow decides what it does"
+            case {"action": "terminate"}:
+                execution.terminate("terminated in the live view")
+                return "it was terminated"
+            case {"action": "signal", "name": str(name), "input": str(text)} if name:
+                execution.signal(name, text or None)
+                return f"signal {name} was sent"
+        raise UsageError("a signal needs its name")
+
+
+def _answer_while_a_cell_runs(view: Any) -> None:
+    """Let clicks arrive while a cell keeps the kernel.
+
+    ipykernel 7.4 sends what a page says to the thread that wrote to the widget last; without that note of it, messages
+    are handled in a thread of their own.
+    """
+    with contextlib.suppress(AttributeError):
+        del view.comm._reply_subshell_id
+
+
+def _line(error: Exception) -> str:
+    return bounded(" ".join(str(error).split()), HOVER_LIMIT)
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -1,0 +1,153 @@
+"""What the live view of an execution is sent: its tasks as short rows, and all else in one small record.
+
+Both are plain values that JSON can hold. Times are seconds since the start of the execution. Texts are bounded and not
+escaped: the view puts them into text nodes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.formatting import (
+    HOVER_LIMIT,
+    LABEL_LIMIT,
+    VALUE_LIMIT,
+    bounded,
+    share,
+    shortened,
+    traceback_text,
+)
+from simpleflow_lab.views.style import STATES, STATUSES, style_of
+from simpleflow_lab.views.waiting import BLOCKED, SIGNAL, Wait
+
+MAX_FAILURES: Final = 50
+"""The most failures that are sent with their details: the latest."""
+MAX_LINES: Final = 4
+"""The most lines of what it waits for, of warnings, and of progress."""
+
+ROW: Final = (
+    *("event", "id", "name", "attempt", "kind", "state", "flag", "scheduled", "started", "closed"),
+    *("task_list", "worker", "outcome"),
+)
+"""The members of a row, in their order. `event` is the id of the event that scheduled the task: it identifies the row.
+`flag` is `unhandled`, `retried` or empty; `started` and `closed` are `None` before."""
+
+
+def task_row(attempt: Attempt, start: datetime.datetime) -> list[Any]:
+    """One attempt as a row of the live view."""
+    outcome = attempt.reason or attempt.timeout_type or attempt.result or attempt.details
+    return [
+        attempt.scheduled_event_id,
+        shortened(attempt.id),
+        shortened(attempt.name),
+        attempt.attempt,
+        attempt.kind,
+        attempt.state,
+        "unhandled" if attempt.unhandled else "retried" if attempt.retried else "",
+        _since(start, attempt.scheduled),
+        _since(start, attempt.started),
+        _since(start, attempt.closed),
+        shortened(attempt.task_list),
+        shortened(attempt.worker),
+        bounded(outcome, HOVER_LIMIT),
+    ]
+
+
+def _since(start: datetime.datetime, time: datetime.datetime | None) -> float | None:
+    return None if time is None else round((time - start).total_seconds(), 3)
+
+
+def failure_record(attempt: Attempt) -> dict[str, Any]:
+    """A failed attempt with the details of its failure."""
+    return {
+        "event": attempt.scheduled_event_id,
+        "id": shortened(attempt.id),
+        "attempt": attempt.attempt,
+        "state": attempt.state,
+        "flag": "unhandled" if attempt.unhandled else "retried" if attempt.retried else "",
+        "reason": bounded(attempt.reason or attempt.timeout_type, HOVER_LIMIT),
+        "details": bounded(traceback_text(attempt.details), VALUE_LIMIT) if attempt.details else "",
+    }
+
+
+def latest_failures(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Of these attempts those that failed, at most `MAX_FAILURES`, the latest first."""
+    failed = [attempt for attempt in attempts if attempt.kind in TASKS and attempt.failed]
+    failed.sort(key=lambda attempt: attempt.closed_event_id or 0, reverse=True)
+    return failed[:MAX_FAILURES]
+
+
+def status_record(status: str) -> dict[str, str]:
+    """How a status of an execution is shown."""
+    of = STATUSES[status]
+    return {"word": of.word, "glyph": of.glyph, "colour": of.colour}
+
+
+def state_styles() -> dict[str, dict[str, str]]:
+    """How the states of tasks are shown."""
+    return {state: {"word": of.word, "glyph": of.glyph, "colour": of.colour} for state, of in STATES.items()}
+
+
+def count_records(counts: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Numbers of tasks by state, for the bar and the line below it; without those of which there are none."""
+    return [
+        {"word": of.word, "glyph": of.glyph, "colour": of.colour, "number": number}
+        for state, number in counts
+        if number
+        for of in [style_of(state)]
+    ]
+
+
+def waits_record(waits: Sequence[Wait], lines: Sequence[str]) -> dict[str, Any]:
+    """What it waits for: lines, the names of its signals, and the executions of which a decision is blocked."""
+    more = len(lines) - MAX_LINES
+    return {
+        "lines": [bounded(line, HOVER_LIMIT) for line in lines[:MAX_LINES]]
+        + ([f"and {more:,} more"] if more > 0 else []),
+        "signals": [wait.id for wait in waits if wait.kind == SIGNAL and wait.depth == 0 and wait.id],
+        "blocked": any(wait.kind == BLOCKED for wait in waits),
+    }
+
+
+def warning_lines(warnings: Sequence[str]) -> list[str]:
+    """The first warnings, and how many more there are."""
+    more = len(warnings) - MAX_LINES
+    return [bounded(line, HOVER_LIMIT) for line in warnings[:MAX_LINES]] + ([f"and {more:,} more"] if more > 0 else [])
+
+
+def running_names(names: Sequence[str]) -> list[str]:
+    """The names of the types of what runs, the first ones."""
+    return [shortened(name) for name in names[:MAX_LINES]] + (["…"] if len(names) > MAX_LINES else [])
+
+
+def report_lines(reports: Iterable[tuple[str, Any]]) -> list[str]:
+    """How far activities are, by their ids and heartbeats: the first ones, as `copy-1 40 %`."""
+    first = itertools.islice(reports, MAX_LINES)
+    return [f"{shortened(activity_id)} {bounded(share(progress), HOVER_LIMIT)}" for activity_id, progress in first]
+
+
+def title_record(*, workflow_type: str, version: str, workflow_id: str, run_id: str) -> dict[str, str]:
+    """What names it."""
+    names = {"type": workflow_type, "version": version, "workflow_id": workflow_id, "run_id": run_id}
+    return {key: shortened(value, LABEL_LIMIT) for key, value in names.items()}
+
+
+__all__ = [
+    "MAX_FAILURES",
+    "ROW",
+    "count_records",
+    "failure_record",
+    "latest_failures",
+    "report_lines",
+    "running_names",
+    "state_styles",
+    "status_record",
+    "task_row",
+    "title_record",
+    "waits_record",
+    "warning_lines",
+]
