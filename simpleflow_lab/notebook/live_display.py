@@ -17,12 +17,11 @@ from IPython.display import DisplayHandle
 
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.views.live_rows import FASTEST
 
 if TYPE_CHECKING:
     from simpleflow_lab.notebook.live_view import LiveView
 
-FASTEST: Final = 0.25
-"""The least seconds between two updates."""
 DELAY: Final = 0.4
 """Seconds of waiting before it is shown: what takes less would only flicker."""
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"

@@ -26,10 +26,10 @@ import traitlets
 
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.notebook.live_display import FASTEST
 from simpleflow_lab.views import live_rows
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
+from simpleflow_lab.views.live_rows import FASTEST
 
 _SHARE: Final = 5
 """Updates may take one part in so many of the time."""
@@ -275,11 +275,12 @@ class LiveView(anywidget.AnyWidget):
 def _answer_while_a_cell_runs(view: Any) -> None:
     """Let clicks arrive while a cell keeps the kernel.
 
-    ipykernel 7.4 sends what a page says to the thread that wrote to the widget last; without that note of it, messages
-    are handled in a thread of their own.
+    ipykernel 7.4 passes what a page says to the thread from whose cell the widget was last written to, which is the one
+    that the cell keeps. Here it goes where JupyterLab wants it: to a thread of its own. Other versions have no such
+    method, and need nothing.
     """
-    with contextlib.suppress(AttributeError):
-        del view.comm._reply_subshell_id
+    if hasattr(view.comm, "_reply_subshell_for"):
+        view.comm._reply_subshell_for = lambda data, default: default
 
 
 def _line(error: Exception) -> str:

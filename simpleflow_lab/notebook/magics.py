@@ -28,10 +28,11 @@ from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
-from simpleflow_lab.notebook.live_display import FASTEST, LiveViews
+from simpleflow_lab.notebook.live_display import LiveViews
 from simpleflow_lab.notebook.module_export import export
 from simpleflow_lab.notebook.renderers import cell_value
 from simpleflow_lab.settings import default_store
+from simpleflow_lab.views.live_rows import FASTEST
 
 CONNECT: Final = CommandSpec(
     name="connect",

@@ -24,6 +24,8 @@ from simpleflow_lab.views.formatting import (
 from simpleflow_lab.views.style import STATES, STATUSES, style_of
 from simpleflow_lab.views.waiting import BLOCKED, SIGNAL, Wait
 
+FASTEST: Final = 0.25
+"""The least seconds between two updates."""
 MAX_FAILURES: Final = 50
 """The most failures that are sent with their details: the latest."""
 MAX_LINES: Final = 4
@@ -137,6 +139,7 @@ def title_record(*, workflow_type: str, version: str, workflow_id: str, run_id: 
 
 
 __all__ = [
+    "FASTEST",
     "MAX_FAILURES",
     "ROW",
     "count_records",

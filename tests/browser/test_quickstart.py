@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "notebooks/01-quickstart.ipynb"
 WHOLE = 8000
 """Pixels: as high as the notebook, for JupyterLab draws only what is in sight."""
-STATUS = ".jp-OutputArea .widget-html .sfl"
+STATUS = ".jp-OutputArea .sfl-live"
 COLLECT_STATUSES = """selector => {
     window.statuses = [];
     const collect = () => document.querySelectorAll(selector).forEach(one => window.statuses.push(one.textContent));
@@ -83,7 +83,7 @@ def test_the_quickstart_runs_and_is_drawn(lab: JupyterLab, theme: Literal["Light
         assert len(drawn) == 2
         for index in drawn:
             page.cell(index).locator("svg.main-svg .barlayer .point").first.wait_for()
-        assert page.page.locator(".widget-html").count() == 0  # the status has gone with the waiting
+        assert page.page.locator(STATUS).count() == 0  # the status has gone with the waiting
         assert page.external_requests == []
         assert page.console_errors == []
         page.screenshot(tmp_path / "quickstart.png")

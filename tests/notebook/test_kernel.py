@@ -120,6 +120,24 @@ def test_a_slow_run_shows_its_status_and_takes_it_away(kernel: Kernel, tmp_path:
     assert any(message["msg_type"] == "comm_close" for message in messages)
 
 
+def test_an_open_execution_is_live_until_it_closes_and_then_its_summary(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run(start(tmp_path, "lives", "--detach"))
+    shown = kernel.send("%simpleflow live lives")
+    first = kernel.wait(shown)
+    (bundle,) = first.bundles
+    assert set(bundle) == {WIDGET, "text/plain", "text/html"}
+    (tmp_path / "gate").touch()
+    last = kernel.wait(
+        shown, until=lambda reply: any(m["msg_type"] == "update_display_data" for m in reply.messages), ended=True
+    )
+    (update,) = (message["content"] for message in last.messages if message["msg_type"] == "update_display_data")
+    assert set(update["data"]) == {"text/plain", "text/html"}
+    assert "COMPLETED" in update["data"]["text/plain"]
+    refused = kernel.run("%simpleflow live one two")
+    assert refused.error is not None
+    assert "one workflow id" in refused.error
+
+
 def test_a_quick_run_shows_none(kernel: Kernel, tmp_path: Path) -> None:
     (tmp_path / "gate").touch()
     reply = kernel.run(start(tmp_path, "quick"))
@@ -198,7 +216,7 @@ def test_figures_are_data_for_the_front_end(kernel: Kernel, tmp_path: Path) -> N
         ("%simpleflow res", ["%simpleflow resume"]),
         ("%simpleflow conn", ["%simpleflow connect"]),
         ("x = %simpleflow gan", ["x = %simpleflow gantt"]),
-        ("%%simpleflow workflow.st", ["%%simpleflow workflow.start"]),
+        ("%%simpleflow workflow.star", ["%%simpleflow workflow.start"]),
         ("%simpleflow workflow.start Ste", ["%simpleflow workflow.start Steps"]),
         (
             "%simpleflow workflow.start Steps --workf",

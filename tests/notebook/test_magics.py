@@ -48,8 +48,9 @@ class Waiting(Workflow):
 
 
 @pytest.fixture
-def defined(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> InteractiveShell:
-    """A shell in which workflows are defined."""
+def defined(shell: InteractiveShell, store: Path, capsys: pytest.CaptureFixture[str]) -> InteractiveShell:
+    """A shell in which workflows are defined, and whose store exists."""
+    Lab(str(store)).close()
     shell.run_cell(DEFINITIONS, store_history=True).raise_error()
     capsys.readouterr()
     return shell

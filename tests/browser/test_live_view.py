@@ -1,0 +1,109 @@
+"""The live view in JupyterLab: it moves, filters and zooms, takes clicks while a cell blocks, and leaves a summary."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator
+
+from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
+from tests.browser.test_harness import save_notebook
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
+]
+
+ROOT = Path(__file__).parents[2]
+EVIL = "<img src=x onerror=alert(1)>"
+CELLS = [
+    "%load_ext simpleflow_lab\nfrom simpleflow_lab import Lab\nlab = Lab(':memory:')\n%simpleflow connect lab",
+    f"""%%simpleflow
+from simpleflow_lab import Workflow, activity, futures
+
+@activity.with_attributes(name="live.fetch", task_list="live", version="1")
+def fetch(page):
+    print("page", page)
+    if page == 5:
+        raise ValueError({EVIL!r})
+    return page
+
+class Pipeline(Workflow):
+    name, version, task_list = "live.pipeline", "1", "live"
+
+    def run(self, pages):
+        futures.wait([self.submit(fetch, page) for page in range(pages)])
+        self.submit(self.wait_signal("go")).wait()
+        return pages
+""",
+    "lab.start(Pipeline, 40, workflow_id='shown')",
+    "%simpleflow workflow.start Pipeline --workflow-id blocks --input '[3]'",
+]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[NotebookPage]:
+    save_notebook(tmp_path / "live.ipynb", CELLS)
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    with JupyterLab(tmp_path, environment=environment) as lab, Chromium(width=1100, height=3000) as chromium:
+        yield chromium.open(lab, "live.ipynb")
+
+
+def has_text(place: Locator, text: str) -> None:
+    place.filter(has_text=text).first.wait_for()
+
+
+def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, tmp_path: Path) -> None:
+    page.start_all()
+    view = page.cell(2).locator(".sfl-live")
+    has_text(view.locator("header"), "OPEN")
+    has_text(view, "39 completed, ✗ 1 failed")
+
+    # The last cell blocks the kernel; what it waits for is sent from its own view.
+    blocking = page.cell(3).locator(".sfl-live")
+    has_text(blocking, "signal go")
+    has_text(page.cell(3).locator(".jp-InputPrompt"), "[*]")
+    blocking.get_by_role("button", name="Send signal").click()
+    page.wait_until_run()
+    has_text(page.cell(3), "COMPLETED")
+    assert page.cell(3).locator(".sfl-live").count() == 0
+
+    view.get_by_role("tab", name="Tasks").click()
+    has_text(view.locator("tbody tr").first, "failed")  # failures first
+    view.get_by_label("filter the tasks").fill("fetch-12")
+    has_text(view, "1 of 40 tasks")
+    view.locator("tbody tr").first.click()
+    has_text(view.locator(".sfl-banner"), "activity-live.fetch-12 ✓ completed on live, worker")
+    view.get_by_role("tab", name="Failures (1)").press("Enter")
+    view.locator("summary", has_text="ValueError").click()
+    has_text(view.locator("pre"), EVIL)
+    view.get_by_role("tab", name="Output").click()
+    has_text(view.locator("pre"), "page 39")
+
+    view.get_by_role("tab", name="Gantt chart").click()
+    chart = view.locator("canvas")
+    whole = chart.get_attribute("aria-label")
+    assert whole is not None
+    assert "40 tasks in 1 lane, from 0 ms" in whole
+    chart.focus()
+    page.page.keyboard.press("+")
+    page.page.wait_for_function(
+        "([one, text]) => !one.ariaLabel.includes(text)", arg=[chart.element_handle(), "from 0 ms"]
+    )
+    page.page.screenshot(path=tmp_path / "live.png")
+    assert page.page.locator("img[src='x']").count() == 0
+
+    view.get_by_role("button", name="Cancel…").click()
+    view.get_by_role("button", name="Request cancellation?").click()
+    has_text(page.cell(2), "CANCELED")
+    assert view.count() == 0  # the summary stays, which a saved notebook has
+    assert [output.mime_types for output in page.outputs()[2] if output.kind == "display_data"] == [
+        frozenset({"text/plain", "text/html"})
+    ]
+    assert page.errors() == []
+    assert page.console_errors == []
+    assert page.external_requests == []

@@ -1,0 +1,133 @@
+"""The kernel's side of the live view: what it sends, what it does when it is told to, and that it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.notebook.live_view import LiveView
+from simpleflow_lab.views.live_rows import ROW
+
+LIMIT = 30
+
+
+@activity.with_attributes(name="live.work", task_list="live", version="1")
+def work(number):
+    return number
+
+
+class Batches(Workflow):
+    """One task at once, a second one after the signal."""
+
+    name, version, task_list = "live.batches", "1", "live"
+
+    def run(self):
+        self.submit(work, 1).wait()
+        self.submit(self.wait_signal("more")).wait()
+        return self.submit(work, 2).result
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + LIMIT
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+@pytest.fixture
+def execution(lab: Lab) -> Any:
+    started = lab.start(Batches)
+    until(lambda: started.progress().completed == 1)
+    return started
+
+
+@pytest.fixture
+def view(execution: Any) -> Any:
+    shown = LiveView(execution)
+    yield shown
+    shown.close()
+
+
+def rows_by_id(rows: list[list[Any]]) -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in (dict(zip(ROW, values, strict=True)) for values in rows)}
+
+
+def receive(view: LiveView, message: dict[str, Any]) -> None:
+    """What the page says, as ipywidgets passes it on."""
+    view._handle_custom_msg(message, [])
+
+
+def test_only_the_tasks_that_have_changed_are_sent(execution: Any, view: LiveView) -> None:
+    whole = view.get_state()["rows"]
+    assert rows_by_id(whole["rows"])["activity-live.work-1"]["state"] == "completed"
+    sent: list[Any] = []
+    view.observe(lambda change: sent.append(change["new"]), "changes")
+
+    execution.signal("more")
+    execution.result(LIMIT)
+    until(lambda: not view.is_open)
+
+    marks = [whole["mark"], *(change["mark"] for change in sent)]
+    assert [change["since"] for change in sent] == marks[:-1]  # one joins the other
+    assert all("activity-live.work-1" not in rows_by_id(change["rows"]) for change in sent)
+    assert rows_by_id(sent[-1]["rows"])["activity-live.work-2"]["state"] == "completed"
+
+
+def test_a_page_that_is_loaded_again_gets_all_tasks_as_they_are_now(execution: Any, view: LiveView) -> None:
+    execution.signal("more")
+    execution.result(LIMIT)
+    until(lambda: not view.is_open)
+
+    rows = rows_by_id(view.get_state()["rows"]["rows"])
+    assert {name: rows[f"activity-live.{name}"]["state"] for name in ("work-1", "work-2")} == {
+        "work-1": "completed",
+        "work-2": "completed",
+    }
+
+
+def test_it_names_the_signal_and_sends_it(execution: Any, view: LiveView) -> None:
+    until(lambda: view.summary["waits"]["signals"] == ["more"])
+    receive(view, {"kind": "act", "action": "signal", "name": "more", "input": ""})
+
+    assert execution.result(LIMIT) == 2
+    until(lambda: view.notice == "signal more was sent")
+
+
+def test_what_is_refused_is_told_in_one_line(execution: Any, view: LiveView) -> None:
+    receive(view, {"kind": "act", "action": "signal", "name": "", "input": ""})
+    until(lambda: view.notice == "a signal needs its name")
+    receive(view, {"kind": "act", "action": "terminate"})
+    until(lambda: not view.is_open)
+    receive(view, {"kind": "act", "action": "terminate"})
+    until(lambda: "is closed already" in view.notice)
+    assert "\n" not in view.notice
+
+
+@pytest.mark.parametrize(
+    "message", [None, "shown", {}, {"kind": "act"}, {"kind": "log"}, {"kind": "act", "action": []}]
+)
+def test_a_message_that_means_nothing_does_nothing(execution: Any, view: LiveView, message: Any) -> None:
+    receive(view, message)
+    receive(view, {"kind": "act", "action": "signal", "name": "more", "input": ""})
+    assert execution.result(LIMIT) == 2
+
+
+def test_its_thread_ends_with_the_execution_and_when_it_is_closed(execution: Any) -> None:
+    def threads() -> int:
+        return sum(thread.name == "simpleflow-lab live view" for thread in threading.enumerate())
+
+    views = [LiveView(execution) for _ in range(5)]
+    assert threads() == 5
+    for one in views[:4]:
+        one.close()
+    until(lambda: threads() == 1)
+    execution.terminate()
+    until(lambda: threads() == 0)
+    assert views[4].summary["status"]["word"] == "TERMINATED"
+    views[4].close()
