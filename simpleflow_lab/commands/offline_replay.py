@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -71,7 +71,7 @@ def replay(session: Session, target: Target, name: str | None, modules: tuple[st
     history = execution.history()
     if not history:
         raise UsageError("this history has no events: there is nothing to replay")
-    definition = workflow_named(name or str(history.workflow_type))
+    definition = workflow_named(name) if name is not None else _defined_here(str(history.workflow_type))
     _, workflow_id, run_id = of_file or (None, execution.workflow_id, execution.run_id)
     error = replay_history(
         definition,
@@ -87,6 +87,16 @@ def replay(session: Session, target: Target, name: str | None, modules: tuple[st
         events=len(history),
         error=error,
     )
+
+
+def _defined_here(type_name: str) -> Any:
+    """The workflow of a type, if this process defines it: what a history names is not imported."""
+    from simpleflow_lab.lab import find_workflow
+
+    try:
+        return find_workflow(type_name)
+    except UsageError as error:
+        raise UsageError(f"{error}: give --module MODULE, which defines it, or --workflow module.Class") from None
 
 
 def _fields(session: Session, execution: AnyExecution) -> Fields | None:

@@ -23,6 +23,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _MAX_SECONDS: Final = 31_536_000
 """SWF's limit on every timeout: one year."""
 _MAX_NAME: Final = 256
+_SHOWN: Final = 40
+"""Characters of a wrong name that an error shows."""
 _NOT_IN_NAMES: Final = re.compile("[\x00-\x1f\x7f-\x9f:/|\ud800-\udfff]")
 _MAX_TAGS: Final = 5
 _MAX_TAG: Final = 256
@@ -39,6 +41,15 @@ class Word(_Type):
         self.name = name
 
 
+def why_no_name(text: str) -> str | None:
+    """Why SWF does not take a text as an id or a name; `None` if it does."""
+    if not 0 < len(text) <= _MAX_NAME:
+        return f"a name has 1 to {_MAX_NAME} characters, this has {len(text)}"
+    if _NOT_IN_NAMES.search(text) or text != text.strip() or text == "arn":
+        return "a name has no : / | or control characters, no space at its ends, and is not arn"
+    return None
+
+
 class Name(_Type):
     """An id or a name for something new, as SWF takes it."""
 
@@ -47,12 +58,9 @@ class Name(_Type):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name."""
         text = str(value)
-        if not 0 < len(text) <= _MAX_NAME:
-            self.fail(f"a name has 1 to {_MAX_NAME} characters, this has {len(text)}", param, ctx)
-        if _NOT_IN_NAMES.search(text) or text != text.strip() or text == "arn":
-            self.fail(
-                f"{text!r}: a name has no : / | or control characters, no space at its ends, and is not arn", param, ctx
-            )
+        reason = why_no_name(text)
+        if reason is not None:
+            self.fail(f"{text[:_SHOWN]!r}: {reason}", param, ctx)
         return text
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simpleflow_lab.commands.parameters import Target
+from simpleflow_lab.commands.parameters import Target, why_no_name
 from simpleflow_lab.exceptions import UsageError, ValidationException
-from simpleflow_lab.settings import default_store
+from simpleflow_lab.settings import default_domain, default_store
 from simpleflow_lab.views.listing_shape import Shape
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class Session:
 
         Raises `UsageError` if it is open in another domain, or if there is no store.
         """
+        self._check_domain(domain or default_domain())
         lab = self._open_lab(self.store, domain, new)
         if self.virtual_time and not lab.is_virtual:
             raise UsageError("the Lab of this session goes by real time: open one as Lab(…, clock='virtual')")
@@ -146,6 +147,13 @@ class Session:
                 f"open another one, as in Lab(…, domain={domain!r})"
             )
         return lab
+
+    @staticmethod
+    def _check_domain(domain: str) -> None:
+        """Raise `UsageError` for a name that SWF would refuse, before a store is opened for it."""
+        reason = why_no_name(domain)
+        if reason is not None:
+            raise UsageError(f"no domain has the name {domain!r}: {reason}")
 
     def known_domain(self, domain: str | None) -> str:
         """A domain of the store to use, by default the Lab's own. Raises `UsageError` if it is not registered."""

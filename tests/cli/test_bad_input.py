@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sqlite3
@@ -174,12 +175,74 @@ def test_bad_input_makes_no_store(simpleflow: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("LOG_LEVEL", "foo"), ("SIMPLEFLOW_FORMAT", "xml"), ("SWF_DOMAIN", "a:b"), ("SIMPLEFLOW_LAB_STORE", "http://x")],
+    [
+        ("LOG_LEVEL", "foo"),
+        ("SIMPLEFLOW_FORMAT", "xml"),
+        ("SWF_DOMAIN", "a:b"),
+        ("SWF_DOMAIN", "x" * 257),
+        ("SIMPLEFLOW_LAB_STORE", "http://x"),
+        ("SIMPLEFLOW_ENABLE_DISK_CACHE", "maybe"),
+        ("SWF_CONNECTION_RETRIES", "abc"),
+        ("SWF_CONNECTION_RETRIES", "-1"),
+        ("SIMPLEFLOW_SETTINGS_MODULE", "nosuch"),
+        ("SIMPLEFLOW_SETTINGS_MODULE", "a/b"),
+        *(("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", bucket) for bucket in ("UPPER", "a/../b", "x" * 170, "bucket//p", " ")),
+    ],
 )
 def test_bad_settings_are_one_line(simpleflow: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     ended = simpleflow("workflow.list")
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("identity", ["[1]", "1", "null", "{bad", '{"a": "' + "x" * 5_000 + '"}', '{"a": 5}'])
+def test_an_identity_that_is_none_is_no_reason_to_fail(
+    simpleflow: Command, monkeypatch: pytest.MonkeyPatch, identity: str
+) -> None:
+    monkeypatch.setenv("SIMPLEFLOW_IDENTITY", identity)
+    assert simpleflow("workflow.start", BASIC, "-i", "[1, 0]").out.endswith("\n4\n")
+
+
+def events_with(change: Callable[[list[Any]], object]) -> Any:
+    """A history, changed."""
+    path = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))[0]
+    events = json.loads(path.read_text())["events"]
+    change(events)
+    return {"events": events}
+
+
+HISTORIES: dict[str, Callable[[], Any]] = {
+    "empty": lambda: b"",
+    "no JSON": lambda: b"{",
+    "a number": lambda: 5,
+    "null": lambda: None,
+    "another object": lambda: {"a": 1},
+    "strings": lambda: ["a", "b"],
+    "without an id": lambda: events_with(lambda events: events[3].pop("eventId")),
+    "with a gap": lambda: events_with(lambda events: events.pop(3)),
+    "an event twice": lambda: events_with(lambda events: events.insert(3, events[3])),
+    "events exchanged": lambda: events_with(lambda events: events.insert(3, events.pop(4))),
+    "a time of words": lambda: events_with(lambda events: events[3].update(eventTimestamp="soon")),
+    "a time after all": lambda: events_with(lambda events: events[3].update(eventTimestamp=253402300799999)),
+    "two runs": lambda: events_with(
+        lambda events: events.extend([{**each, "eventId": len(events) + each["eventId"]} for each in list(events)])
+    ),
+    "cut": lambda: json.dumps(events_with(len)).encode()[:-40],
+    "deep": lambda: b'{"events":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "a long number": lambda: b'{"events": [' + b"1" * 6_000 + b"]}",
+    "compressed": lambda: gzip.compress(json.dumps(events_with(len)).encode()),
+}
+
+
+@pytest.mark.parametrize("made", HISTORIES)
+def test_a_history_that_is_none_is_one_line(simpleflow: Command, tmp_path: Path, made: str) -> None:
+    file = tmp_path / "history.json"
+    content = HISTORIES[made]()
+    file.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    for words in (["open", str(file)], ["workflow.profile", "--file", str(file)]):
+        ended = simpleflow(*words)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert ended.err[:-1].isprintable()
 
 
 @pytest.mark.parametrize("made", ["text", "database", "folder", "future"])
