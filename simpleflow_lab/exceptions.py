@@ -41,6 +41,7 @@
         │   ├── NondeterminismError     the code's commands are not those that the history recorded
         │   ├── ImpureWorkflowError     the code reads a clock, draws random numbers or sleeps, where that is forbidden
         │   ├── DecisionTooLongError    the code ran too long without waiting
+        │   ├── CloseNotPermittedError  the decider may not close executions
         │   └── WorkflowNotRegisteredError
         ├── ServiceUnreachableError     no service answers at the address
         ├── CredentialsError            AWS does not accept the credentials, or there are none
@@ -509,6 +510,21 @@ class DecidingProcessDiedError(DecisionTaskError):
             "(SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS is the limit)"
         )
         self.times = times
+
+
+class CloseNotPermittedError(DecisionTaskError):
+    """Amazon SWF refused to close the execution, for the decider's credentials don't allow it. It is tried again, after
+    pauses that grow."""
+
+    def __init__(self, event: str, cause: str, times: int):
+        action = event.removesuffix("Failed")
+        super().__init__(
+            f"SWF refused to close the execution: {cause}. Allow swf:{action} in the IAM policy of the decider's "
+            "credentials, and it closes by itself"
+        )
+        self.cause = cause
+        self.times = times
+        """How often it was refused."""
 
 
 class WorkflowNotRegisteredError(DecisionTaskError):

@@ -48,8 +48,8 @@ class Lookup(Protocol):
         """A run id that no execution has."""
         ...
 
-    def exceeds_rate(self, decision_type: str) -> bool:
-        """Whether SWF refuses one more decision of this type for now."""
+    def refuses(self, decision_type: str) -> bool:
+        """Whether SWF refuses a decision of this type for now."""
         ...
 
 
@@ -79,9 +79,9 @@ def events_of_decisions(
         decision_type = decision["decisionType"]
         attributes = decision.get(attributes_key(decision_type)) or {}
         context = DecisionContext(execution, completed_id, failed, lookup)
-        rate = _RATES.get(decision_type)
-        if rate is not None and lookup.exceeds_rate(decision_type):
-            event_type, cause, *members = rate
+        refusal = _REFUSALS.get(decision_type)
+        if refusal is not None and lookup.refuses(decision_type):
+            event_type, cause, *members = refusal
             event = _failed(event_type, cause, context, picked(attributes, *members))
         else:
             event = _RULES[decision_type](attributes, context)
@@ -274,7 +274,7 @@ _RULES: Final[dict[str, Callable[[Attributes, DecisionContext], NewEvent]]] = {
     "StartChildWorkflowExecution": _start_child_workflow_execution,
     "ScheduleLambdaFunction": _schedule_lambda_function,
 }
-_RATES: Final[Mapping[str, tuple[str, ...]]] = {
+_REFUSALS: Final[Mapping[str, tuple[str, ...]]] = {
     "ScheduleActivityTask": (
         "ScheduleActivityTaskFailed",
         "ACTIVITY_CREATION_RATE_EXCEEDED",
@@ -289,6 +289,9 @@ _RATES: Final[Mapping[str, tuple[str, ...]]] = {
         "workflowId",
         "control",
     ),
+    "CompleteWorkflowExecution": ("CompleteWorkflowExecutionFailed", "OPERATION_NOT_PERMITTED"),
+    "FailWorkflowExecution": ("FailWorkflowExecutionFailed", "OPERATION_NOT_PERMITTED"),
+    "CancelWorkflowExecution": ("CancelWorkflowExecutionFailed", "OPERATION_NOT_PERMITTED"),
 }
-"""The event, the cause and the attributes with which SWF refuses one decision too many at once. What it refuses later,
-a signal or a cancel request to another execution, is not among them."""
+"""The event, the cause and the attributes with which Amazon refuses a decision for reasons of the account: too many at
+once, or not allowed. What it refuses later, a signal or a cancel request to another execution, is not among them."""

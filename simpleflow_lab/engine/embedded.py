@@ -167,13 +167,13 @@ class EmbeddedSWF:
         """Close the store for the engine of another process, to which this process names the tasks that it holds."""
         self._durable.close()
 
-    def simulate_rates(self, exceeds_rate: Callable[[str], bool]) -> None:
-        """Refuse decisions as Amazon does when an account makes too many at once.
+    def simulate_refusals(self, refuses: Callable[[str], bool]) -> None:
+        """Refuse decisions as Amazon does for reasons of the account.
 
-        `exceeds_rate` is asked before each decision that schedules an activity task, starts a timer or starts a child
-        execution, with its `decisionType`.
+        `refuses` is asked with the `decisionType` before each decision that schedules an activity task, starts a timer
+        or a child execution (too many at once), or closes the execution (not allowed).
         """
-        self._durable.state.exceeds_rate = exceeds_rate
+        self._durable.state.refuses = refuses
 
     def release_polls(self) -> None:
         """End every waiting poll without a task, so that pollers can stop."""

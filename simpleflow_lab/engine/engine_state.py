@@ -154,8 +154,8 @@ class EngineState:
         """What deciders reported of open executions. Not in the histories."""
         self.open_tasks = 0
         """How many tasks of all executions are scheduled or started."""
-        self.exceeds_rate: Callable[[str], bool] = _never
-        """Whether one more decision of this type is refused because there were too many, as at Amazon."""
+        self.refuses: Callable[[str], bool] = _never
+        """Whether a decision of this type is refused for reasons of the account, as Amazon does."""
         self._effects = effects
         self._max_cached_events = cached_events
         self._cached_events = 0

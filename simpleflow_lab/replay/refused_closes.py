@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from simpleflow_lab.exceptions import CloseNotPermittedError
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import EventType
@@ -42,6 +43,24 @@ def continuing_refused_for(batch: DecisionBatch) -> str | None:
     if last is None or last.type != "ContinueAsNewWorkflowExecutionFailed" or is_refused(batch):
         return None
     return str(last.attributes.get("cause"))
+
+
+def not_permitted(events: Sequence[HistoryEvent]) -> CloseNotPermittedError | None:
+    """The error of a decision after a close that SWF refused, and would refuse again, for it is not allowed.
+
+    SWF wakes the decider at once: asked again each time, the execution would soon have 25,000 events. `None` if the
+    latest decision was none of these. To continue as new is the code's to deal with; see `continuing_refused_for`.
+    """
+    for event in reversed(events):
+        if event.type == "DecisionTaskCompleted":
+            return None
+        if event.type in _REFUSALS and event.type != "ContinueAsNewWorkflowExecutionFailed":
+            cause = str(event.attributes.get("cause"))
+            if cause == _CAUSE:
+                return None
+            times = sum(each.type == event.type and each.attributes.get("cause") == cause for each in events)
+            return CloseNotPermittedError(event.type, cause, times)
+    return None
 
 
 def hooks_called_for(batch: DecisionBatch) -> frozenset[str]:

@@ -18,7 +18,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from simpleflow_lab.data.fields import Fields
-from simpleflow_lab.exceptions import HistoryError, ImpureWorkflowError
+from simpleflow_lab.exceptions import CloseNotPermittedError, HistoryError, ImpureWorkflowError
 from simpleflow_lab.replay.answer import Answer, Selection, answer_with, new_context, select
 from simpleflow_lab.replay.budgets import Room, warnings_of_fields, warnings_of_length, warnings_of_room
 from simpleflow_lab.replay.commands.activity import ACTIVITY
@@ -34,7 +34,13 @@ from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
-from simpleflow_lab.replay.refused_closes import KeptEvents, continuing_refused_for, hooks_called_for, is_refused
+from simpleflow_lab.replay.refused_closes import (
+    KeptEvents,
+    continuing_refused_for,
+    hooks_called_for,
+    is_refused,
+    not_permitted,
+)
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
@@ -207,6 +213,11 @@ class Replay:
     def last_event_id(self) -> int:
         """Id of the last event that was fed; 0 before the first."""
         return len(self._reader.events)
+
+    @property
+    def not_permitted(self) -> CloseNotPermittedError | None:
+        """Why the next decision should wait before it closes the execution once more, or `None`."""
+        return not_permitted(self._reader.events)
 
     @property
     def suspended(self) -> list[Fiber]:

@@ -13,7 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simpleflow_lab.exceptions import DecisionTaskError, DecisionTooLongError, HistoryError, ValidationException
+from simpleflow_lab.exceptions import (
+    CloseNotPermittedError,
+    DecisionTaskError,
+    DecisionTooLongError,
+    HistoryError,
+    ValidationException,
+)
 
 ENDS_WAIT: Final = (DecisionTaskError, ValidationException, HistoryError)
 """Errors of decisions that the author has to remedy: waiting for the execution would not help."""
@@ -136,5 +142,7 @@ def pause_before_retry(error: Exception, attempts: int) -> float:
     if isinstance(error, DecisionTooLongError):
         # An attempt occupies a processor for that long.
         first, longest = max(first, error.seconds), max(longest, 8 * error.seconds)
+    if isinstance(error, CloseNotPermittedError):
+        attempts = max(attempts, error.times)  # each is a decision task of its own
     doublings = min(max(attempts - 1, 0), 20)  # a blocked decision may be retried for weeks
     return min(first * 2.0**doublings, longest)

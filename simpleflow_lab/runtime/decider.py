@@ -233,7 +233,7 @@ class Decider(Worker):
         try:
             new = self._new_events(task)
             cached = cache.take(run_id)
-            replay, answer = self._decide(task, new, cached)
+            replay, answer = self._decide(task, new, cached, is_first=attempts == 1)
         except Exception as error:
             if cached is not None:
                 cached.close()  # in its own thread, whatever still refers to it
@@ -241,6 +241,7 @@ class Decider(Worker):
                 logger.info("a decision is no longer needed: %s", error)
                 self._too_long.pop(run_id, None)
                 self._blocked_since.pop(run_id, None)
+                self._listener.decision_blocked(task, None)
                 return None
             return self._block(task, error, attempts=attempts)
         return self._respond(task, replay, answer, cache, attempts=attempts, timeout=_timeout_of(new))
@@ -250,8 +251,12 @@ class Decider(Worker):
         found = workflow.registry.get((task["workflowType"]["name"], task["workflowType"]["version"]))
         return None if found is None else fingerprint(found)
 
-    def _decide(self, task: Mapping[str, Any], new: list[HistoryEvent], cached: Replay | None) -> tuple[Replay, Answer]:
-        """Replay up to this decision task. A cached replay goes on if its last decision is the one that SWF names."""
+    def _decide(
+        self, task: Mapping[str, Any], new: list[HistoryEvent], cached: Replay | None, *, is_first: bool
+    ) -> tuple[Replay, Answer]:
+        """Replay up to this decision task. A cached replay goes on if its last decision is the one that SWF names.
+        `is_first` says that this decision was not attempted before.
+        """
         before = list[HistoryEvent]()
         started = cached.started if cached is not None else None
         if started is None:
@@ -272,7 +277,7 @@ class Decider(Worker):
             if cached is None:
                 self._warn_of(task, replay.impurities)
             # What the author writes outside of fibers, in hooks, goes where the output of the fibers goes.
-            answer = output.context().run(self._run_watched, replay, task, before, new)
+            answer = output.context().run(self._run_watched, replay, task, before, new, is_first)
         except BaseException:
             replay.close()
             raise
@@ -295,9 +300,15 @@ class Decider(Worker):
         )
 
     def _run_watched(
-        self, replay: Replay, task: Mapping[str, Any], before: list[HistoryEvent], new: list[HistoryEvent]
+        self,
+        replay: Replay,
+        task: Mapping[str, Any],
+        before: list[HistoryEvent],
+        new: list[HistoryEvent],
+        is_first: bool,
     ) -> Answer:
-        """Run the code within its time limit. Raises `DecisionTooLongError` if it had to be interrupted."""
+        """Run the code within its time limit. Raises `DecisionTooLongError` if it had to be interrupted,
+        `CloseNotPermittedError` at the first attempt if SWF refused the latest one for good."""
         run_id = task["workflowExecution"]["runId"]
         watched = self._watch.begin(task, replay.workflow.__module__, _limit_of(new), self)
         try:
@@ -305,6 +316,9 @@ class Decider(Worker):
                 # The storage is for a workflow's hooks.
                 with ending_forks("a workflow"), using_storage(self._context.storage):
                     replay.feed(itertools.chain(before, new))
+                    refused = replay.not_permitted if is_first else None
+                    if refused is not None:
+                        raise refused
                     answer = replay.decide(task["startedEventId"])
             finally:
                 self._watch.end(watched)

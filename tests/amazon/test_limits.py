@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
-from simpleflow_lab.exceptions import ThrottlingException
+from simpleflow_lab.exceptions import CloseNotPermittedError, ThrottlingException
 from tests.amazon.conftest import ADDRESS
 from tests.amazon.simulated import SimulatedAmazon
 from tests.examples_count import trials
@@ -58,11 +58,13 @@ def events(execution: Any) -> Counter[str]:
 def test_what_is_refused_for_its_rate_is_done_a_little_later(simulated: SimulatedAmazon, times: int) -> None:
     refused: Counter[str] = Counter()
 
-    def exceeds_rate(decision_type: str) -> bool:
+    def refuses(decision_type: str) -> bool:
+        if decision_type == "CompleteWorkflowExecution":
+            return False
         refused[decision_type] += 1
         return refused[decision_type] <= 2 * times
 
-    simulated.engine.simulate_rates(exceeds_rate)
+    simulated.engine.simulate_refusals(refuses)
     with Lab(ADDRESS, notice=quiet) as lab:
         execution = lab.start(Everything, 2)
         assert execution.result(100) == [[0, 2], [0, -1]]
@@ -74,14 +76,32 @@ def test_what_is_refused_for_its_rate_is_done_a_little_later(simulated: Simulate
 
 def test_what_is_always_refused_is_no_tight_loop(simulated: SimulatedAmazon) -> None:
     """L1: upstream made thirteen decisions a second, up to 25,000 events in eight minutes."""
-    simulated.engine.simulate_rates(lambda decision_type: True)
+    simulated.engine.simulate_refusals(lambda decision_type: True)
     with Lab(ADDRESS, notice=quiet) as lab:
         execution = lab.start(Everything, 3)
         time.sleep(1.0)
         # It is refused at 0, 0.25, 0.75 and 1.75 s, for not even the timer that would be a wait is started.
         assert events(execution)["DecisionTaskCompleted"] <= 4
-        simulated.engine.simulate_rates(lambda decision_type: False)
+        simulated.engine.simulate_refusals(lambda decision_type: False)
         assert execution.result(100) == [[0, 2, 4], [0, -1, -2]]
+
+
+def test_a_close_that_is_not_allowed_is_told_and_is_no_tight_loop(simulated: SimulatedAmazon) -> None:
+    """SWF wakes the decider at once, and would terminate the execution at 25,000 events, though its work is done."""
+    simulated.engine.simulate_refusals(lambda decision_type: decision_type == "CompleteWorkflowExecution")
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Child, 3)
+        with pytest.raises(CloseNotPermittedError, match="Allow swf:CompleteWorkflowExecution in the IAM policy"):
+            execution.result(60)
+        time.sleep(0.3)
+        assert events(execution)["CompleteWorkflowExecutionFailed"] == 1
+        simulated.engine.simulate_refusals(lambda decision_type: False)
+        deadline = time.monotonic() + 60
+        while execution.status == "OPEN":  # after a pause of a second
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert execution.result(60) == -3
+        assert execution.decision_error is None
 
 
 def test_a_list_shows_an_execution_only_after_a_while(simulated: SimulatedAmazon) -> None:

@@ -92,6 +92,20 @@ def test_with_sse_s3_encrypts(bucket):
     objects.client.close()
 
 
+def test_credentials_that_have_expired_are_replaced_by_those_of_the_moment(objects, monkeypatch):
+    objects.put("k", b"content")
+    body = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+    expired = objects.client
+    expired.meta.events.register("before-send.s3", lambda request, **_: AWSResponse(request.url, 400, {}, Answer(body)))
+    with pytest.raises(StoreError, match="ExpiredToken"):
+        objects.get("k")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "new")
+    monkeypatch.setattr(aws, "RENEWAL_PAUSE", 0.0)
+    assert objects.get("k") == b"content"
+    assert objects.keys("") == ["k"]
+    expired.close()
+
+
 def test_the_client_tries_again_as_the_one_for_swf_does(objects):
     assert objects.client.meta.config.retries == {"mode": "standard", "total_max_attempts": aws.MAX_ATTEMPTS}
 
