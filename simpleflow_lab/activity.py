@@ -107,6 +107,8 @@ class Activity:
         self.executor = executor
         self.wraps: Activity | None = None
         """The activity that was wrapped again, to give this one other attributes; `None` of any other."""
+        self.defined_as: tuple[str, str] | None = None
+        """The name and version under which it is defined."""
         functools.update_wrapper(self, callable, updated=())
         _define(self)
 
@@ -157,7 +159,7 @@ registry: Final[Definitions[tuple[str, str], Activity]] = Definitions()
 
 
 def _define(activity: Activity) -> None:
-    key = (activity.name, activity.version)
+    key = activity.defined_as = (activity.name, activity.version)
     replaced = weakref.ref(registry[key]) if key in registry else None
     registry.define(key, activity)
     warn_of_another("activity", key, replaced, activity)
@@ -166,7 +168,7 @@ def _define(activity: Activity) -> None:
 def define_renamed_activity(activity: Activity) -> None:
     """Define an activity that is submitted under the name and version that it has now, if it got them later than where
     it was decorated."""
-    if (activity.name, activity.version) not in registry:
+    if (activity.name, activity.version) != activity.defined_as:
         _define(activity)
 
 
@@ -243,7 +245,7 @@ def with_attributes(
 
 def current_context() -> Mapping[str, Any]:
     """The running activity task: `name`, `version`, `domain_name`, `workflow_id`, `run_id`, `activity_id`, `input`,
-    `meta`, `activity_task_list`, `started_event_id`. Empty outside an activity.
+    `activity_task_list`, `started_event_id`, and `meta` if the activity has it. Empty outside an activity.
 
     Each thread, coroutine and process that runs an activity sees its own. In a thread that the activity starts itself,
     run the code in `contextvars.copy_context()`.

@@ -123,8 +123,12 @@ class Workflow:
     continue_as_new_after: ClassVar[int] = 10_000
     """Length of the history, in events, from which on `continue_as_new_suggested`. SWF ends a run at 25,000."""
 
+    _defined_as: ClassVar[tuple[str, str] | None] = None
+    """The type's name and version under which this class is defined; `None` of one that is not."""
+
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        cls._defined_as = None
         _check_definition(cls)
         if "retry" in cls.__dict__:
             check_retry(cls.retry, f"workflow {cls.__name__}")
@@ -442,6 +446,7 @@ Two classes may have one type: upstream's own examples do. The input of such an 
 
 def _define(workflow: type[Workflow]) -> None:
     kind = workflow.type_name(), workflow.type_version()
+    workflow._defined_as = kind
     same = same_type.setdefault(kind, {})
     if kind not in registry:
         same.clear()  # a notebook's cell took its definitions back
@@ -456,8 +461,7 @@ def _define(workflow: type[Workflow]) -> None:
 def define_renamed_workflow(workflow: type[Workflow]) -> None:
     """Define a workflow that is about to run under the name and version that it has now, if it got them later than
     where its class was made."""
-    kind = workflow.type_name(), workflow.type_version()
-    if kind not in registry or workflow.class_name() not in same_type[kind]:
+    if workflow._defined_as not in (None, (workflow.type_name(), workflow.type_version())):
         _define(workflow)
 
 

@@ -183,7 +183,6 @@ class ActivityWorker(Worker):
             "activity_id": task["activityId"],
             "started_event_id": task["startedEventId"],
             "input": None,
-            "meta": {},
             "activity_task_list": self.task_list,
         }
 
@@ -192,7 +191,9 @@ class ActivityWorker(Worker):
         kind = task["activityType"]
         if registered is None:
             return Failed.not_here(UnknownActivityError(kind["name"], kind["version"]))
-        running.context["input"], running.context["meta"], args, kwargs = self._input_of(task, running)
+        running.context["input"], meta, args, kwargs = self._input_of(task, running)
+        if meta:
+            running.context["meta"] = meta
         output = self._context.task_output(
             running.context["workflow_id"],
             running.context["run_id"],
@@ -236,7 +237,7 @@ class ActivityWorker(Worker):
         if isinstance(value, dict) and not {"args", "kwargs"}.isdisjoint(value):
             meta = value.pop("meta", None)
             refuse_binaries(meta)
-        return value, meta or {}, *arguments_of(value, where="the input of the task")
+        return value, meta, *arguments_of(value, where="the input of the task")
 
     def _large_result(self, name: str, text: str, running: RunningTask) -> str:
         """The reference to a result whose JSON is too long for SWF, kept as an object."""
