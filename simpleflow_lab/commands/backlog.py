@@ -89,7 +89,9 @@ def list_task_lists(session: Session, domain: str | None, named: str | None, nam
     for info in lab.execution_infos(open_only=True, domain=found):
         each = info["execution"]
         task_lists |= set(_task_lists_of(lab.execution(each["workflowId"], each["runId"], domain=found)))
-    return TaskLists(backlog={name: _backlog(lab, found, name) for name in task_lists}, pollers=pollers)
+    nothing = None if task_lists else "no execution is open in this domain, and nobody polls"
+    backlog = {name: _backlog(lab, found, name) for name in task_lists}
+    return TaskLists(backlog=backlog, pollers=pollers, message=nothing)
 
 
 def _task_lists_of(execution: Execution) -> Iterable[str]:

@@ -24,7 +24,7 @@ def text_table(
 ) -> str:
     """A listing as text, without the end of its last line. `paint(state, text)` gives a cell of a column of states.
 
-    Where a line would be wider than `width`, the cells of the widest columns of text are cut, and end with `…`.
+    Where a line would be wider than `width`, the cells of the widest columns of text are cut, with `…` in the middle.
     """
     kinds = list(listing.columns.values())
     lines = [[shown_cell(kind, value, raw) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows]
@@ -35,7 +35,7 @@ def text_table(
         return ""
     widths = [max(_width(cell) for cell in column) for column in zip(*lines, strict=True)]
     if width is not None and not raw:
-        widths = _fitted(widths, [kind.is_number or kind is Kind.TIME for kind in kinds], width)
+        widths = _fitted(widths, [kind.is_number or kind in (Kind.TIME, Kind.STATE) for kind in kinds], width)
         lines = [[_cut(cell, limit) for cell, limit in zip(line, widths, strict=True)] for line in lines]
 
     def cell(column: int, text: str) -> str:
@@ -106,12 +106,13 @@ def _fitted(widths: list[int], is_fixed: list[bool], width: int) -> list[int]:
 
 
 def _cut(text: str, width: int) -> str:
+    """The beginning and the end of a text, which for ids and names says more."""
     if _width(text) <= width:
         return text
-    cut = text[: width - 1]
-    while _width(cut) > width - 1:
-        cut = cut[:-1]
-    return f"{cut}…"
+    head, tail = text[: width // 2], text[-((width - 1) // 2) :]
+    while _width(head) + _width(tail) > width - 1:
+        head, tail = (head[:-1], tail) if _width(head) > _width(tail) else (head, tail[1:])
+    return f"{head}…{tail}"
 
 
 def _padded(text: str, width: int, number: bool) -> str:
