@@ -536,6 +536,8 @@ class Execution(HistoryViews):
 
         Raises `DecisionTaskError` if no decision can be made for now.
         """
+        if timeout is not None and math.isnan(timeout):
+            raise UsageError(f"a timeout of {timeout} is no number of seconds: None waits without a limit")
         deadline = None if timeout is None else time.monotonic() + timeout
         seen = 0
         while not self._patiently(lambda: self._is_closed, deadline):

@@ -64,6 +64,8 @@ CLOSE_SECONDS: Final = 2.0
 """For how long a Lab that is closed waits for what is at hand; what has not ended then is given back."""
 END_SECONDS: Final = 0.5
 """The same at the end of its process: who ends it, as a front end of kernels does, may kill it after some seconds."""
+LONGEST_POLL: Final = 60
+"""For how many seconds at most a poll without a task is held; SWF holds it for so long."""
 VIRTUAL: Final = "virtual"
 """The clock that jumps."""
 _LISTED_AFTER: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
@@ -242,6 +244,8 @@ class Lab:
         Raises `UsageError` if another process serves the store already or can't hand it over, `StoreError` if the port
         is taken.
         """
+        if poll_seconds is not None and not 0 <= poll_seconds <= LONGEST_POLL:
+            raise UsageError(f"poll_seconds is from 0 to {LONGEST_POLL}, not {poll_seconds}")
         endpoint, notice = serve(self.service, port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
         self._endpoints.append(endpoint)
         variables = {name: str(value) for name, value in endpoint.environment.items()}
@@ -632,6 +636,10 @@ def _start_request(definition: type[Workflow], options: Mapping[str, Any], defau
     values["task_list"] = {"name": values["task_list"]}
     for name in ("execution_start_to_close_timeout", "task_start_to_close_timeout"):
         values[name] = seconds(values[name])
+    if values["task_start_to_close_timeout"] == "0":
+        raise UsageError(
+            f"{definition.type_name()}: no decision can be made within a task_start_to_close_timeout of 0 seconds"
+        )
     if values["task_priority"] is not None:
         values["task_priority"] = str(values["task_priority"])
     if values["tag_list"] is not None:

@@ -604,3 +604,33 @@ def test_looking_at_a_store_runs_nothing_and_resuming_waits_for_what_is_not_defi
         while execution.decision_error and time.monotonic() < deadline:
             threading.Event().wait(0.02)
         assert execution.result(60) == 1
+
+
+NOT_SECONDS = [float("nan"), float("inf"), -float("inf"), [], {}]
+
+
+@pytest.mark.parametrize("option", ["task_start_to_close_timeout", "execution_start_to_close_timeout"])
+@pytest.mark.parametrize("given", NOT_SECONDS, ids=repr)
+def test_what_is_no_number_of_seconds_is_refused_at_the_start(lab, option, given):
+    with pytest.raises(UsageError, match="is no number of seconds: None or 'NONE' means no limit"):
+        lab.start(Basic, 1, **{option: given})
+    assert lab.execution_infos() == []
+
+
+@pytest.mark.parametrize("given", [0, "0", 0.0])
+def test_a_decision_within_no_time_is_refused_at_the_start(lab, given):
+    with pytest.raises(UsageError, match="no decision can be made within a task_start_to_close_timeout of 0 seconds"):
+        lab.start(Basic, 1, task_start_to_close_timeout=given)
+
+
+def test_a_timeout_that_is_no_number_does_not_wait_for_ever(lab):
+    execution = lab.start(Basic, 1)
+    with pytest.raises(UsageError, match="a timeout of nan is no number of seconds"):
+        execution.result(timeout=float("nan"))
+    execution.result(30)
+
+
+@pytest.mark.parametrize("given", [float("nan"), float("inf"), -1])
+def test_polls_of_no_length_are_refused(lab, given):
+    with pytest.raises(UsageError, match="poll_seconds is from 0 to 60, not"):
+        lab.serve(poll_seconds=given)

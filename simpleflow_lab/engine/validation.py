@@ -65,7 +65,15 @@ _CACHED: Final = 500
 """Most valid strings of one shape that are cached: the same names and timeouts come in request after request."""
 
 
-def _pattern(pattern: str, plain: _Check, also: Callable[[str], bool] | None = None) -> _Check:
+class _Range(NamedTuple):
+    """What a string must be beside its pattern."""
+
+    holds: Callable[[str], bool]
+    words: str
+    """What it must be, as in "be …"."""
+
+
+def _pattern(pattern: str, plain: _Check, range_: _Range | None = None) -> _Check:
     match = re.compile(pattern).fullmatch
     valid: set[str] = set()
 
@@ -76,8 +84,10 @@ def _pattern(pattern: str, plain: _Check, also: Callable[[str], bool] | None = N
         plain(value, path, problems)
         if len(problems) > before:
             return
-        if not (match(value) and (also is None or also(value))):
+        if not match(value):
             problems.append(_failed(value, path, f"satisfy regular expression pattern: {pattern}"))
+        elif range_ is not None and not range_.holds(value):
+            problems.append(_failed(value, path, f"be {range_.words}"))
         elif len(valid) < _CACHED:
             valid.add(str(value))
 
@@ -163,19 +173,28 @@ def _timestamp(value: Any, path: str, problems: list[str]) -> None:
         problems.append(_failed(value, path, "be a timestamp with a time zone" if value is not None else "not be null"))
 
 
+_DIGITS: Final = 10
+"""A number of more digits is out of every range."""
+
 # Constraints that only the documentation of the model has.
 _NAMES: Final = frozenset(
     {"DomainName", "Name", "Version", "WorkflowId", "ActivityId", "TimerId", "MarkerName", "SignalName"}
 )
-_DOCUMENTED: Final[dict[str, tuple[str, Callable[[str], bool] | None]]] = {
+_DOCUMENTED: Final[dict[str, tuple[str, _Range | None]]] = {
     **dict.fromkeys(_NAMES, (NAME_PATTERN, None)),
     "DurationInSeconds": (r"[0-9]+", None),
     "DurationInSecondsOptional": (r"NONE|[0-9]+", None),
     "DurationInDays": (
         r"NONE|[0-9]+",
-        lambda days: days == "NONE" or int(days) <= limits.MAX_RETENTION_DAYS,
+        _Range(
+            lambda days: days == "NONE" or (len(days) < _DIGITS and int(days) <= limits.MAX_RETENTION_DAYS),
+            f"from 0 to {limits.MAX_RETENTION_DAYS}, or NONE",
+        ),
     ),
-    "TaskPriority": (r"-?[0-9]{1,10}", lambda priority: -(1 << 31) <= int(priority) < 1 << 31),
+    "TaskPriority": (
+        r"-?[0-9]{1,10}",
+        _Range(lambda priority: -(1 << 31) <= int(priority) < 1 << 31, f"from {-(1 << 31)} to {(1 << 31) - 1}"),
+    ),
 }
 # Where the model says "optional" and its documentation forbids NONE.
 _NEVER_NONE: Final = re.compile(

@@ -155,4 +155,6 @@ def _refusal(error: botocore.exceptions.ClientError, operation: str) -> Simplefl
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())[:500].rstrip(".")
+    words = " ".join(str(text).split()).rstrip(".")
+    # A refused value may be long; what is wrong with it stands behind it.
+    return words if len(words) <= 500 else f"{words[:250]} … {words[-250:]}"

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Required, TypedDict, Unpack
 
+from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.shapes import ENUMS, STRUCTURES
 
 Decision = dict[str, Any]
@@ -61,10 +62,18 @@ def with_task_list(decisions: Iterable[Decision], task_list: str) -> list[Decisi
 
 
 def seconds(value: int | float | str | None) -> str | None:
-    """A duration as SWF writes it, in whole seconds, rounded up: `None` gives `NONE`, no limit."""
+    """A duration as SWF writes it, in whole seconds, rounded up: `None` gives `NONE`, no limit.
+
+    Raises `UsageError` for what is no number, as `nan`.
+    """
     if value is None:
         return "NONE"
-    return value if isinstance(value, str) else str(math.ceil(value))
+    if isinstance(value, str):
+        return value
+    try:
+        return str(math.ceil(value))
+    except (ValueError, OverflowError, TypeError):
+        raise UsageError(f"{value!r:.80} is no number of seconds: None or 'NONE' means no limit") from None
 
 
 # -- activities, children and the next run ---------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def test_several_problems_are_reported_at_once(lab: Scenario) -> None:
         ("taskStartToCloseTimeout", "soon", "Member must satisfy regular expression pattern"),
         ("taskStartToCloseTimeout", "-1", "Member must satisfy regular expression pattern"),
         ("taskPriority", "high", "Member must satisfy regular expression pattern"),
-        ("taskPriority", "2147483648", "Member must satisfy regular expression pattern"),
+        ("taskPriority", "2147483648", "Member must be from -2147483648 to 2147483647"),
     ],
 )
 def test_each_constraint_has_its_words(lab: Scenario, member: str, value: Any, constraint: str) -> None:
@@ -95,11 +95,17 @@ def test_an_argument_that_swf_does_not_know_is_refused(direct: Scenario) -> None
     )
 
 
-@pytest.mark.parametrize("days", ["91", "abc", "-1", ""])
-def test_retention_is_at_most_90_days(lab: Scenario, days: str) -> None:
-    assert "workflowExecutionRetentionPeriodInDays" in refusal(
-        lab.service.register_domain, name="d", workflowExecutionRetentionPeriodInDays=days
-    )
+@pytest.mark.parametrize("days", ["91", "1" * 5, "9" * 6])
+def test_retention_is_at_most_90_days_and_the_refusal_says_so(direct: Scenario, days: str) -> None:
+    told = rf"Value '{days}' at 'workflowExecutionRetentionPeriodInDays' .*: Member must be from 0 to 90, or NONE$"
+    with pytest.raises(ValidationException, match=told):
+        direct.service.register_domain(name="d", workflowExecutionRetentionPeriodInDays=days)
+
+
+@pytest.mark.parametrize("days", ["91", "-1", "many", "9" * 5000])
+def test_another_retention_is_refused(lab: Scenario, days: str) -> None:
+    with pytest.raises(ValidationException):
+        lab.service.register_domain(name="d", workflowExecutionRetentionPeriodInDays=days)
 
 
 def test_a_page_has_at_most_a_thousand_items(lab: Scenario) -> None:
