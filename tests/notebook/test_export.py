@@ -12,7 +12,7 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from simpleflow_lab import activity, workflow
+from simpleflow_lab import Lab, activity, workflow
 from simpleflow_lab.runtime.fingerprints import fingerprint
 
 CELLS = [
@@ -51,7 +51,7 @@ class Exported(Workflow):
 READS = """
 import json
 import exported_flows
-from simpleflow_lab import activity, workflow
+from simpleflow_lab import Lab, activity, workflow
 from simpleflow_lab.runtime.fingerprints import fingerprint
 definitions = [*activity.registry.items(), *workflow.registry.items()]
 print(json.dumps({name: fingerprint(each) for (name, version), each in definitions}))
@@ -104,3 +104,45 @@ def test_a_folder_that_is_not_there_is_one_line(shell: InteractiveShell) -> None
     shell.run_cell("%%simpleflow\nfrom simpleflow_lab import activity\n\n@activity.with_attributes()\ndef f(): pass")
     with pytest.raises(UsageError, match=r"/nowhere/flows\.py can't be written: No such file or directory"):
         shell.run_line_magic("simpleflow", "export /nowhere/flows.py")
+
+
+def test_a_worker_of_the_module_runs_what_the_notebook_decides(
+    shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    shell.run_cell("import os\nfrom simpleflow_lab import Lab, Workflow, activity", store_history=True).raise_error()
+    shell.run_cell(
+        """%%simpleflow
+@activity.with_attributes(task_list="exported-away")
+def where(x):
+    return [x, os.getpid()]
+
+class Away(Workflow):
+    name = "exported-away"
+    task_list = "exported-away-decisions"
+
+    def run(self, x):
+        return self.submit(where, x).result
+""",
+        store_history=True,
+    ).raise_error()
+    shell.run_line_magic("simpleflow", f"export {tmp_path / 'away_flows.py'}")
+    store = tmp_path / "lab.sqlite"
+    with Lab(store, serve="decisions") as lab:
+        execution = lab.start("Away", 7)
+        command = [sys.executable, "-m", "simpleflow_lab.cli", "--store", str(store), "worker.start"]
+        process = subprocess.Popen(
+            [*command, "--module", "away_flows", "-N", "1"], cwd=tmp_path, stderr=subprocess.PIPE
+        )
+        try:
+            number, pid = execution.result(60)
+            assert number == 7
+            assert pid != os.getpid()
+            assert lab.pollers().of("exported-away")[0].supervisor == process.pid
+            process.terminate()
+            said = process.communicate(timeout=60)[1].decode()
+            assert process.returncode == 0
+            assert "otherwise than this one" not in said  # the module's definitions are the cells'
+        finally:
+            process.kill()
+            process.communicate()
