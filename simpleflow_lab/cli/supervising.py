@@ -8,16 +8,10 @@ from typing import Final
 
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.messages import report
-from simpleflow_lab.commands.processes import Started
+from simpleflow_lab.commands.processes import STOPS, Started
 
 SIGNAL_SECONDS: Final = 0.2
 """How often the main thread looks for signals."""
-_SAID: Final = (
-    "",
-    "they finish what they have at hand; the same again cancels that",
-    "what they have at hand is canceled and given back; the same again kills them",
-    "killed",
-)
 
 
 def supervise(record: Started) -> ExitCode:
@@ -36,7 +30,7 @@ def supervise(record: Started) -> ExitCode:
         has_ended = supervisor.join(SIGNAL_SECONDS)
         if supervisor.stop_level > said and supervisor.error is None:
             said = supervisor.stop_level
-            report(_SAID[said])
+            report(STOPS[said])
     if supervisor.error is not None:
         report(supervisor.error)
         return ExitCode.BAD_INPUT

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork, Supervisor
     from simpleflow_lab.workers import Pollers, Workers
 
+STOPS: Final = (
+    "",
+    "they finish what they have at hand; the same again cancels that",
+    "what they have at hand is canceled and given back; the same again kills them",
+    "killed",
+)
+"""What is said when a supervisor is told to stop, by how often it was."""
 STOP_POLL_SECONDS: Final = 0.05
 """Seconds between two looks whether a process has ended."""
 

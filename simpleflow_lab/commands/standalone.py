@@ -21,6 +21,7 @@ from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.imports import workflow_named
 from simpleflow_lab.commands.parameters import Name, Seconds, Tags, Word, domain_option
 from simpleflow_lab.commands.processes import (
+    STOPS,
     activity_options,
     activity_work,
     facts_of,
@@ -41,6 +42,8 @@ MAX_ID: Final = 220
 """Characters of the workflow id in the name of the task list."""
 STATUS_SECONDS: Final = 2.0
 """How often `--display-status yes` says the status."""
+CANCEL: Final = 2
+"""How often a supervisor is told to stop until it cancels."""
 JOIN_SECONDS: Final = 0.2
 """How often the main thread looks for signals."""
 
@@ -192,20 +195,29 @@ def _running(
             if not supervisor.wait_until_ready():
                 raise UsageError(supervisor.error or "its processes have ended before they began")
             yield
+        except KeyboardInterrupt:
+            _stop(supervisor, tell)
+            raise
         finally:
-            _end(supervisor)
+            # The execution has closed, or can't begin: nobody waits for what is at hand.
+            while supervisor.stop_level < CANCEL:
+                supervisor.escalate()
+            supervisor.join()
 
 
-def _end(supervisor: Supervisor) -> None:
-    """Stop the processes, and wait for their end; an interrupt stops them sooner."""
-    supervisor.escalate()
+def _stop(supervisor: Supervisor, tell: Callable[[str], None]) -> None:
+    """Let the processes finish what they have at hand, and wait for their end; an interrupt stops them sooner."""
     while True:
         try:
+            supervisor.escalate()
+            if not supervisor.join(JOIN_SECONDS):
+                tell(STOPS[supervisor.stop_level])
             while not supervisor.join(JOIN_SECONDS):
+                # A signal that the system gives to another thread interrupts no wait of this one.
                 continue
             return
         except KeyboardInterrupt:
-            supervisor.escalate()
+            continue
 
 
 @contextlib.contextmanager

@@ -180,6 +180,9 @@ class Supervisor:
                     self._begin(each)
                 while not all(each.has_ended for each in self._processes):
                     self._step()
+        except Exception as error:
+            logger.exception("the supervisor failed")
+            self.error = f"the supervisor failed: {type(error).__name__}: {error}"
         finally:
             for each in self._processes:
                 if each.running is not None:
