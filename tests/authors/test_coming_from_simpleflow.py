@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from simpleflow_lab.download import with_binaries
 
@@ -616,10 +617,11 @@ def test_there_is_no_object_layer():
 
 @says("Options")
 def test_these_options_are_not_here():
-    options = {
-        name: {option for parameter in table.commands[name].params for option in parameter.opts}
-        for name in ("standalone", "workflow.history")
-    }
+    options = {}
+    for name in ("standalone", "workflow.history"):
+        command = table.get_command(click.Context(table), name)
+        assert command is not None
+        options[name] = {option for parameter in command.params for option in parameter.opts}
     assert not {"--repair", "--force-activities"} & options["standalone"]
     assert "--reverse-order" not in options["workflow.history"]
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import pytest
 
 from simpleflow_lab.commands.command_table import table
@@ -35,7 +36,7 @@ def test_every_command_and_option_of_upstream_is_here_or_said_not_to_be(simplefl
     done = subprocess.run([python, "-c", LIST], check=True, capture_output=True, text=True)
     missing = set()
     for name, options in json.loads(done.stdout).items():
-        command = table.commands.get(name)
+        command = table.get_command(click.Context(table), name)
         if command is None:
             missing.add(name)
             continue
