@@ -147,14 +147,19 @@ def current_task() -> RunningTask | None:
     return _current.get()
 
 
-@contextmanager
-def set_current_task(task: RunningTask) -> Iterator[None]:
+class set_current_task:
     """Within this context `current_task()` is this task."""
-    token = _current.set(task)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_task", "_token")
+
+    def __init__(self, task: RunningTask):
+        self._task = task
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._task)
+
+    def __exit__(self, *error: object) -> None:
+        _current.reset(self._token)
 
 
 def heartbeat_details(progress: Any, details: Any) -> str | None:

@@ -12,14 +12,19 @@ from typing import Any
 
 
 def compact_encoder(*, sort_keys: bool = False) -> Callable[[Any], str]:
-    """A function that gives the compact JSON text, in ASCII, of a value in JSON's own types without a circle.
+    """An `encoder` whose text has no spaces between its parts."""
+    return encoder(item_separator=",", key_separator=":", sort_keys=sort_keys)
+
+
+def encoder(*, item_separator: str = ", ", key_separator: str = ": ", sort_keys: bool = False) -> Callable[[Any], str]:
+    """A function that gives the JSON text, in ASCII, of a value in JSON's own types without a circle.
 
     It raises `TypeError` for other types.
     """
-    encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, sort_keys=sort_keys)
+    plain = json.JSONEncoder(separators=(item_separator, key_separator), check_circular=False, sort_keys=sort_keys)
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     if make is None:  # a Python without the module in C
-        return encoder.encode
+        return plain.encode
     quote = json.encoder.encode_basestring_ascii
-    chunks = make(None, encoder.default, quote, None, ":", ",", sort_keys, False, True)
+    chunks = make(None, plain.default, quote, None, key_separator, item_separator, sort_keys, False, True)
     return lambda value: "".join(chunks(value, 0))

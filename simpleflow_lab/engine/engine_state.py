@@ -237,6 +237,7 @@ class EngineState:
         except BaseException:
             self._undo(execution, first)
             raise
+        execution.last_at = at
         self._recorded(execution, execution.events[first:], at)
 
     def _undo(self, execution: ExecutionState, length: int) -> None:
@@ -310,9 +311,10 @@ class EngineState:
             self._effects[event.type](self, execution, event)
             if event.type in CLOSE_STATUS:
                 execution.entities = Entities(keep_closed=False)
+        now = self.now() if self._to_match else 0
         while self._to_match:
             key, task_list = self._to_match.popitem()
-            while (found := task_list.match(self.now())) is not None:
+            while (found := task_list.match(now)) is not None:
                 task, poll = found
                 self.start_task(task, poll, key)
                 self.served_polls.append(poll)
@@ -324,7 +326,8 @@ class EngineState:
             self._recheck[key] = task_list.recheck_at
         elif self._recheck:
             self._recheck.pop(key, None)
-        self.drop_if_empty(key)
+        if task_list.is_empty:
+            self.drop_if_empty(key)
 
     def start_task(self, task: ScheduledTask, poll: Poll, key: ListKey) -> None:
         """Start the task and assign it to the poll, unless that was one event too many and closed the execution."""

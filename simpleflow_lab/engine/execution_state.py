@@ -129,6 +129,8 @@ class ExecutionState:
         """The last heartbeats, by scheduledEventId of the activity task. Not in the history."""
         self.enqueued = 0
         """scheduledEventId of the decision task that is in a task list, or 0. Not in the history."""
+        self.last_at = 0
+        """When the latest event was recorded, in milliseconds since 1970; 0 before the first."""
         self.ticket = 0
         """The store's ticket after which all events are on disk. Not in the history."""
         self.home: str | None = None
@@ -151,6 +153,8 @@ class ExecutionState:
         execution = cls(run)
         for event in events:
             execution.apply(event)
+        if execution.events:
+            execution.last_at = to_milliseconds(execution.events[-1].timestamp)
         return execution
 
     def apply(self, event: HistoryEvent) -> None:
@@ -184,11 +188,6 @@ class ExecutionState:
             self.lost_beside.pop(activity_id, None)
 
     # -- derived
-
-    @property
-    def last_at(self) -> int:
-        """When the latest event was recorded, in milliseconds since 1970; 0 before the first."""
-        return to_milliseconds(self.events[-1].timestamp) if self.events else 0
 
     @property
     def task_list(self) -> str:

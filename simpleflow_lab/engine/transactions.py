@@ -235,7 +235,8 @@ class DurableState:
             self._time.meet_wall()
         self._read_clock()
         self.state.record_due()
-        self._sweep()
+        if self._moment.at >= self._sweep_at:
+            self._sweep()
 
     def end_transaction(self, *, urgent: bool) -> tuple[int, float]:
         """Run effects, assign tasks and hand all changes to the store; gives the ticket and the flush delay."""
@@ -311,10 +312,9 @@ class DurableState:
     def _sweep(self) -> None:
         """Delete closed executions whose retention period is over."""
         now = self._moment.at
-        if now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_MILLISECONDS
-            for run in expired(self.state.runs, self.state.registry.domains, now):
-                self.state.delete(run)
+        self._sweep_at = now + SWEEP_MILLISECONDS
+        for run in expired(self.state.runs, self.state.registry.domains, now):
+            self.state.delete(run)
 
 
 def _nothing() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import ValidationException
@@ -21,10 +22,18 @@ _Check = Callable[[Any, str, list[str]], None]
 """`check(value, path, problems)` adds the problems of the value at this path."""
 
 
+class _Shape(NamedTuple):
+    """How values of one shape are checked."""
+
+    check: _Check
+    valid: AbstractSet[str] = frozenset()
+    """Strings that are known to be valid, so that `check` need not be called."""
+
+
 def check(operation: str, request: Request) -> None:
     """Raise `ValidationException` with all problems of a request for this operation, if it has any."""
     problems: list[str] = []
-    _OPERATIONS[operation](request, "", problems)
+    _OPERATIONS[operation].check(request, "", problems)
     if not problems and operation == "RespondDecisionTaskCompleted":
         _check_decisions(request.get("decisions", ()), problems)
     if problems:
@@ -47,7 +56,7 @@ def _failed(value: Any, path: str, constraint: str) -> str:
     return f"Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"
 
 
-def _string(least: int, greatest: int | None) -> _Check:
+def _string(least: int, greatest: int | None) -> _Shape:
     longest = greatest if greatest is not None else 1 << 62
 
     def check_string(value: Any, path: str, problems: list[str]) -> None:
@@ -58,7 +67,7 @@ def _string(least: int, greatest: int | None) -> _Check:
         elif len(value) < least:
             problems.append(_failed(value, path, f"have length greater than or equal to {least}"))
 
-    return check_string
+    return _Shape(check_string)
 
 
 _CACHED: Final = 500
@@ -73,15 +82,13 @@ class _Range(NamedTuple):
     """What it must be, as in "be …"."""
 
 
-def _pattern(pattern: str, plain: _Check, range_: _Range | None = None) -> _Check:
+def _pattern(pattern: str, plain: _Shape, range_: _Range | None = None) -> _Shape:
     match = re.compile(pattern).fullmatch
     valid: set[str] = set()
 
     def check_pattern(value: Any, path: str, problems: list[str]) -> None:
-        if type(value) is str and value in valid:
-            return
         before = len(problems)
-        plain(value, path, problems)
+        plain.check(value, path, problems)
         if len(problems) > before:
             return
         if not match(value):
@@ -91,10 +98,10 @@ def _pattern(pattern: str, plain: _Check, range_: _Range | None = None) -> _Chec
         elif len(valid) < _CACHED:
             valid.add(str(value))
 
-    return check_pattern
+    return _Shape(check_pattern, valid)
 
 
-def _enum(values: Sequence[str]) -> _Check:
+def _enum(values: Sequence[str]) -> _Shape:
     allowed = frozenset(values)
     listed = ", ".join(values)
 
@@ -104,10 +111,10 @@ def _enum(values: Sequence[str]) -> _Check:
         elif not isinstance(value, str) or value not in allowed:
             problems.append(_failed(value, path, f"satisfy enum value set: [{listed}]"))
 
-    return check_enum
+    return _Shape(check_enum, allowed)
 
 
-def _integer(least: int | None, greatest: int | None) -> _Check:
+def _integer(least: int | None, greatest: int | None) -> _Shape:
     def check_integer(value: Any, path: str, problems: list[str]) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             problems.append(_failed(value, path, "be an integer" if value is not None else "not be null"))
@@ -116,30 +123,30 @@ def _integer(least: int | None, greatest: int | None) -> _Check:
         elif least is not None and value < least:
             problems.append(_failed(value, path, f"have value greater than or equal to {least}"))
 
-    return check_integer
+    return _Shape(check_integer)
 
 
-def _list(item: str, least: int | None, greatest: int | None) -> _Check:
+def _list(item: str, least: int | None, greatest: int | None) -> _Shape:
     def check_list(value: Any, path: str, problems: list[str]) -> None:
         if type(value) is not list and (isinstance(value, str | Mapping) or not isinstance(value, Sequence)):
             problems.append(_failed(value, path, "be a list" if value is not None else "not be null"))
             return
         if greatest is not None and len(value) > greatest:
             problems.append(_failed(value, path, f"have length less than or equal to {greatest}"))
-        check_item = _SHAPES[item]
+        check_item = _SHAPES[item].check
         for position, each in enumerate(value, start=1):
             check_item(each, f"{path}.{position}.member", problems)
 
-    return check_list
+    return _Shape(check_list)
 
 
-def _structure(members: str) -> _Check:
+def _structure(members: str) -> _Shape:
     table: dict[str, tuple[bool, str]] = {}
     for member in members.split():
         name, shape = member.split(":")
         table[name.rstrip("*")] = (name.endswith("*"), shape)
     required = tuple(name for name, (needed, _) in table.items() if needed)
-    checks: dict[str, _Check] = {}
+    checks: dict[str, _Shape] = {}
 
     def check_structure(value: Any, path: str, problems: list[str]) -> None:
         # `type(…) is dict` first: isinstance of an abstract class takes ten times as long.
@@ -153,13 +160,13 @@ def _structure(members: str) -> _Check:
             if name not in value:
                 problems.append(_failed(None, within + name, "not be null"))
         for name, member in value.items():
-            check_member = checks.get(name)
-            if check_member is None:
+            found = checks.get(name)
+            if found is None:
                 problems.append(f'Unknown parameter in input: "{within}{name}", must be one of: {", ".join(table)}')
-            else:
-                check_member(member, within + name, problems)
+            elif type(member) is not str or member not in found.valid:
+                found.check(member, within + name, problems)
 
-    return check_structure
+    return _Shape(check_structure)
 
 
 def _boolean(value: Any, path: str, problems: list[str]) -> None:
@@ -202,7 +209,7 @@ _NEVER_NONE: Final = re.compile(
 )
 
 
-def _scalar(name: str, bounds: tuple[int, int | None]) -> _Check:
+def _scalar(name: str, bounds: tuple[int, int | None]) -> _Shape:
     plain = _string(*bounds)
     documented = _DOCUMENTED.get(name)
     return plain if documented is None else _pattern(documented[0], plain, documented[1])
@@ -212,15 +219,15 @@ def _finite(members: str) -> str:
     return _NEVER_NONE.sub(r"\1:DurationInSeconds", members)
 
 
-_SHAPES: Final[dict[str, _Check]] = {
+_SHAPES: Final[dict[str, _Shape]] = {
     **{name: _scalar(name, bounds) for name, bounds in shapes.STRINGS.items()},
     **{name: _enum(values) for name, values in shapes.ENUMS.items()},
     **{name: _integer(*bounds) for name, bounds in shapes.INTEGERS.items()},
     **{name: _list(*row) for name, row in shapes.LISTS.items()},
-    **{name: _boolean if kind == "boolean" else _timestamp for name, kind in shapes.OTHERS.items()},
+    **{name: _Shape(_boolean if kind == "boolean" else _timestamp) for name, kind in shapes.OTHERS.items()},
     **{name: _structure(_finite(members)) for name, members in shapes.STRUCTURES.items()},
 }
-_OPERATIONS: Final[dict[str, _Check]] = {
+_OPERATIONS: Final[dict[str, _Shape]] = {
     name: _structure(_finite(members)) for name, members in shapes.OPERATIONS.items()
 }
 

@@ -19,11 +19,11 @@ cause.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from simpleflow_lab.data.json_encoder import encoder
 from simpleflow_lab.data.references import is_reference
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.swf import decisions as swf_decisions
@@ -72,7 +72,10 @@ class RequestSize:
 
 def size_of(decision: Decision) -> int:
     """How many bytes a decision adds to the request: boto3 sends ASCII, in which a character takes up to twelve."""
-    return len(json.dumps(decision)) + len(", ")
+    return len(_as_sent(decision)) + len(", ")
+
+
+_as_sent: Final = encoder()
 
 
 @dataclass(kw_only=True)

@@ -10,28 +10,29 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from typing import NoReturn
 
 logger = logging.getLogger(__name__)
 
 
-@contextlib.contextmanager
-def ending_forks(what: str) -> Iterator[None]:
+class ending_forks:
     """Run the author's code within this context: a process that it forks ends with the context.
 
     Its exit code is that of a Python program: 0, that of `SystemExit`, or 1 for another exception, which is printed.
     `what` names the code for the log.
     """
-    here = os.getpid()
-    try:
-        yield
-    except BaseException as error:
-        if os.getpid() != here:
-            _end(what, error)
-        raise
-    if os.getpid() != here:
-        _end(what, None)
+
+    __slots__ = ("_here", "_what")
+
+    def __init__(self, what: str):
+        self._what = what
+
+    def __enter__(self) -> None:
+        self._here = os.getpid()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if os.getpid() != self._here:
+            _end(self._what, error)
 
 
 def _end(what: str, error: BaseException | None) -> NoReturn:
