@@ -1,19 +1,24 @@
 """What is measured of ours: one JSON line of seconds for each line on standard input.
 
 A line is `NAME N`; the answer `{"wall": …, "cpu": …}`. The process stays, so that starting Python is not measured.
+Executions are measured here, what is read of histories in `reading`, stores in `stores`, starting Python in `starting`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import subprocess
 import sys
 import tempfile
-import time
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reading, starting, stores
+from benchmarks.stopwatch import Seconds, Stopwatch
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.history import event_from_wire
@@ -50,14 +55,28 @@ class FanOut(Workflow):
         return sum(futures.wait(*self.map(increment, range(n))))
 
 
-def durable(lab: Lab, workflow: type[Workflow], n: int, expected: int) -> dict[str, float]:
-    """Seconds of one execution on a durable store."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    assert lab.start(workflow, n).result(600) == expected
-    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+class FanOutOfFive(FanOut):
+    """One of many small executions."""
+
+    name = "benchmark.fan-out-of-five"
 
 
-def decider(lab: Lab, n: int) -> dict[str, float]:
+def run(lab: Lab, workflow: type[Workflow], n: int, expected: int) -> Seconds:
+    """Seconds of one execution."""
+    with Stopwatch() as stopwatch:
+        assert lab.start(workflow, n).result(600) == expected
+    return stopwatch.seconds
+
+
+def executions(lab: Lab, n: int) -> Seconds:
+    """Seconds of n activities in executions of five, all of them open at once."""
+    with Stopwatch() as stopwatch:
+        started = [lab.start(FanOutOfFive, 5) for _ in range(n // 5)]
+        assert all(execution.result(600) == 15 for execution in started)
+    return stopwatch.seconds
+
+
+def decider(lab: Lab, n: int) -> Seconds:
     """Seconds of all decisions of a chain: the events of each decision task read, replayed and answered."""
     execution = lab.start(Chain, n)
     assert execution.result(600) == n
@@ -67,16 +86,36 @@ def decider(lab: Lab, n: int) -> dict[str, float]:
         for wire in wires
         if wire["eventType"] == "DecisionTaskCompleted"
     )
-    wall, cpu = time.perf_counter(), time.process_time()
-    replay, fed = Replay(Chain, workflow_id=execution.workflow_id, run_id=execution.run_id), 0
-    for started in started_ids:
-        replay.feed(event_from_wire(wire) for wire in wires[fed:started])
-        answer = replay.decide(started)
-        fed = started
-    used = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    with Stopwatch() as stopwatch:
+        replay, fed = Replay(Chain, workflow_id=execution.workflow_id, run_id=execution.run_id), 0
+        for started in started_ids:
+            replay.feed(event_from_wire(wire) for wire in wires[fed:started])
+            answer = replay.decide(started)
+            fed = started
     assert answer.decisions[-1]["decisionType"] == "CompleteWorkflowExecution"
     replay.close()
-    return used
+    return stopwatch.seconds
+
+
+def by_hand(lab: Lab, n: int) -> Seconds:
+    """Seconds of what a chain can't do without: for each task, two hand-offs between threads and a step of a replay."""
+    there, back = queue.SimpleQueue[int | None](), queue.SimpleQueue[int]()
+
+    def work() -> None:
+        while (x := there.get()) is not None:
+            back.put(x + 1)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    with Stopwatch() as stopwatch:
+        y = 0
+        for _ in range(n):
+            there.put(y)
+            y = back.get()
+    there.put(None)
+    assert y == n
+    replayed = decider(lab, n)
+    return {figure: stopwatch.seconds[figure] + replayed[figure] for figure in replayed}
 
 
 class Owner:
@@ -104,30 +143,79 @@ def own(store: Path) -> None:
         sys.stdin.read()
 
 
+class Labs:
+    """The Labs that are measured, each opened when it is needed."""
+
+    def __init__(self, closing: contextlib.ExitStack):
+        self._closing = closing
+        self._folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
+        self._opened: dict[str, Lab] = {}
+
+    def _lab(self, name: str, open_it: Callable[[], Lab]) -> Lab:
+        if name not in self._opened:
+            self._opened[name] = self._closing.enter_context(open_it())
+        return self._opened[name]
+
+    @property
+    def owner(self) -> Lab:
+        """One whose process owns its durable store."""
+        return self._lab("owner", lambda: Lab(self._folder / "benchmark.sqlite"))
+
+    @property
+    def memory(self) -> Lab:
+        """One in memory."""
+        return self._lab("memory", lambda: Lab(":memory:"))
+
+    @property
+    def client(self) -> Lab:
+        """One whose durable store another process owns."""
+
+        def opened() -> Lab:
+            owner = Owner(self._folder / "other.sqlite")
+            self._closing.callback(owner.close)
+            return Lab(self._folder / "other.sqlite")
+
+        return self._lab("client", opened)
+
+
+def measured(labs: Labs, name: str, n: int) -> Seconds:
+    """Seconds of one measurement."""
+    total = n * (n + 1) // 2
+    match name:
+        case "chain":
+            return run(labs.owner, Chain, n, n)
+        case "fan-out" | "fan-out-for-huey" | "one-execution":
+            return run(labs.owner, FanOut, n, total)
+        case "chain-client":
+            return run(labs.client, Chain, n, n)
+        case "fan-out-client":
+            return run(labs.client, FanOut, n, total)
+        case "chain-in-memory":
+            return run(labs.memory, Chain, n, n)
+        case "by-hand":
+            return by_hand(labs.memory, n)
+        case "executions":
+            return executions(labs.owner, n)
+        case "decider":
+            return decider(labs.memory, n)
+        case "replay":
+            return reading.replay(labs.memory, FanOut, n)
+    for module in (reading.MEASURED, stores.MEASURED, starting.MEASURED):
+        if name in module:
+            return module[name](n)
+    raise SystemExit(f"nothing is measured under the name {name}")
+
+
 def main() -> None:
     """Answer the lines on standard input."""
     if len(sys.argv) > 1:
         own(Path(sys.argv[1]))
         return
     with contextlib.ExitStack() as closing:
-        folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
-        lab = closing.enter_context(Lab(folder / "benchmark.sqlite"))
-        client: Lab | None = None
+        labs = Labs(closing)
         for line in sys.stdin:
             name, n = line.split()[0], int(line.split()[1])
-            if name.endswith("-client") and client is None:
-                owner = Owner(folder / "other.sqlite")
-                closing.callback(owner.close)
-                client = closing.enter_context(Lab(folder / "other.sqlite"))
-            used_lab = client if name.endswith("-client") and client is not None else lab
-            name = name.removesuffix("-client")
-            if name == "chain":
-                answer = durable(used_lab, Chain, n, n)
-            elif name == "fan-out":
-                answer = durable(used_lab, FanOut, n, n * (n + 1) // 2)
-            else:
-                answer = decider(lab, n)
-            print(json.dumps(answer), flush=True)
+            print(json.dumps(measured(labs, name, n)), flush=True)
 
 
 if __name__ == "__main__":

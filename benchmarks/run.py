@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".benchmarks" / "venv"
-REQUIREMENTS = ("dbos==3.4.0", "simpleflow==0.36.0")
+REQUIREMENTS = ("dbos==3.4.0", "simpleflow==0.36.0", "huey==2.5.3")
 
 
 class Benchmark(NamedTuple):
@@ -22,26 +22,47 @@ class Benchmark(NamedTuple):
 
     title: str
     peer: str
-    """Script of the peer, or "" for ourselves at another size."""
+    """Script of the peer, or "" for ourselves."""
     n: int
-    peer_n: int
+    quick: int
+    """The size with `--quick`."""
     figure: str
     """"wall" or "cpu"."""
     pairs: int
+    at_most: float
+    """The ratio that is aimed at, at most."""
     beside: str = ""
-    """What we measure of ourselves on the other side, if it is not the same at another size."""
+    """What is measured on the other side, if it has another name."""
+    other_n: int = 0
+    """The size on the other side, if it is another one; it is not changed by `--quick`."""
+    per_task: bool = True
+    """Whether n is how many tasks there are: then what is compared is the time of one."""
 
 
+DBOS, UPSTREAM, HUEY = "peer_dbos.py", "peer_upstream.py", "peer_huey.py"
 BENCHMARKS = {
-    "chain": Benchmark("chain, durable: ours / DBOS steps", "peer_dbos.py", 1000, 1000, "wall", 5),
-    "fan-out": Benchmark("fan-out, durable: ours / DBOS child workflows", "peer_dbos.py", 1000, 1000, "wall", 3),
-    "decider": Benchmark("decisions of a chain: ours / upstream", "peer_upstream.py", 800, 800, "cpu", 1),
-    "chain-client": Benchmark("chain: beside the owner / owner", "", 300, 300, "wall", 5, "chain"),
-    "chain-client-cpu": Benchmark("chain: beside the owner / owner", "", 300, 300, "cpu", 5, "chain"),
-    "fan-out-client": Benchmark("fan-out: beside the owner / owner", "", 300, 300, "wall", 5, "fan-out"),
-    "fan-out-client-cpu": Benchmark("fan-out: beside the owner / owner", "", 300, 300, "cpu", 5, "fan-out"),
-    "growth-chain": Benchmark("chain, durable: ours at 4,000 / ours at 500", "", 4000, 500, "wall", 3),
-    "growth-fan-out": Benchmark("fan-out, durable: ours at 4,000 / ours at 500", "", 4000, 500, "wall", 3),
+    "chain": Benchmark("chain, durable: ours / DBOS steps", DBOS, 1000, 200, "wall", 5, 0.33),
+    "fan-out": Benchmark("fan-out, durable: ours / DBOS child workflows", DBOS, 1000, 200, "wall", 3, 0.06),
+    "fan-out-for-huey": Benchmark("fan-out, durable: ours / huey, a queue only", HUEY, 1000, 200, "wall", 5, 0.6),
+    "growth-chain": Benchmark("chain: 4,000 / 500", "", 4000, 800, "wall", 3, 1.0, "chain", 500),
+    "growth-fan-out": Benchmark("fan-out: 4,000 / 500", "", 4000, 800, "wall", 3, 1.0, "fan-out", 500),
+    "chain-client": Benchmark("chain: beside the owner / owner", "", 300, 60, "wall", 5, 2.0, "chain"),
+    "chain-client-cpu": Benchmark("chain: beside the owner / owner", "", 300, 60, "cpu", 5, 2.0, "chain"),
+    "fan-out-client": Benchmark("fan-out: beside the owner / owner", "", 300, 60, "wall", 5, 2.0, "fan-out"),
+    "fan-out-client-cpu": Benchmark("fan-out: beside the owner / owner", "", 300, 60, "cpu", 5, 2.0, "fan-out"),
+    "chain-in-memory": Benchmark("chain in memory / by hand", "", 1000, 200, "cpu", 5, 4.0, "by-hand"),
+    "executions": Benchmark("1,000 executions of 5 / one of 5,000", "", 5000, 500, "wall", 3, 1.3, "one-execution"),
+    "decider": Benchmark("decisions of a chain: ours / upstream", UPSTREAM, 800, 200, "cpu", 1, 0.0012),
+    "replay": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 4000, 2000, "cpu", 5, 0.25),
+    "replay-8000": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 8000, 4000, "cpu", 3, 0.25),
+    "history": Benchmark("history from JSON / json.loads", "", 8000, 4000, "cpu", 5, 2.0, "json-loads"),
+    "tables": Benchmark("tasks() and profile(): ours / upstream's rows", UPSTREAM, 8000, 4000, "cpu", 5, 0.15),
+    "gantt": Benchmark("gantt() to JSON / px.timeline", "", 8000, 4000, "cpu", 5, 0.7, "timeline"),
+    "listing": Benchmark("list: a store of 20,000 / of 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
+    "finding": Benchmark("Lab.execution: 20,000 / 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
+    "opening": Benchmark("opening a store / SELECT", "", 20_000, 2000, "wall", 5, 10.0, "reading-rows", 0, False),
+    "import": Benchmark("import: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.4),
+    "help": Benchmark("simpleflow --help: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.5),
 }
 
 
@@ -53,7 +74,7 @@ class Side:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
     def measure(self, name: str, n: int, figure: str) -> float:
-        """Seconds per task."""
+        """Seconds of one measurement."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{name} {n}\n")
@@ -61,7 +82,7 @@ class Side:
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"{self._command} ended")
-        return float(json.loads(line)[figure]) / n
+        return float(json.loads(line)[figure])
 
     def close(self) -> None:
         """End it."""
@@ -83,28 +104,37 @@ def peers_python() -> str:
 
 def run(name: str, benchmark: Benchmark, *, quick: bool) -> None:
     """Measure in turn and print the ratio."""
-    kind = name.removeprefix("growth-").removesuffix("-cpu")
+    kind = name.removeprefix("growth-").removesuffix("-cpu").removesuffix("-8000")
     other_kind = benchmark.beside or kind
-    shrink = 5 if quick else 1
     ours = Side([sys.executable, "-m", "benchmarks.ours"])
     other = Side([peers_python(), str(ROOT / "benchmarks" / benchmark.peer)]) if benchmark.peer else ours
-    n, peer_n = benchmark.n // shrink, benchmark.peer_n // shrink
-    ours.measure(kind, max(n // 10, 10), benchmark.figure)
-    other.measure(other_kind, max(peer_n // 10, 10), benchmark.figure)
+    n = benchmark.quick if quick else benchmark.n
+    other_n = benchmark.other_n or n
+    warm_up = (max(n // 10, 10), max(other_n // 10, 10)) if benchmark.per_task and n > 100 else (n, other_n)
+    ours.measure(kind, warm_up[0], benchmark.figure)
+    other.measure(other_kind, warm_up[1], benchmark.figure)
+    tasks, other_tasks = (n, other_n) if benchmark.per_task else (1, 1)
     pairs = [
-        (ours.measure(kind, n, benchmark.figure), other.measure(other_kind, peer_n, benchmark.figure))
+        (
+            ours.measure(kind, n, benchmark.figure) / tasks,
+            other.measure(other_kind, other_n, benchmark.figure) / other_tasks,
+        )
         for _ in range(1 if quick else benchmark.pairs)
     ]
     for side in {ours, other}:
         side.close()
     ratios = sorted(a / b for a, b in pairs)
-    middle = statistics.median(ratios)
     a, b = (statistics.median(column) * 1e6 for column in zip(*pairs, strict=True))
     print(
-        f"{benchmark.title}: {middle:.3g} ({ratios[0]:.3g} to {ratios[-1]:.3g}), that is 1/{1 / middle:.3g}; "
-        f"{a:,.0f} / {b:,.0f} us {benchmark.figure} per task, n = {n:,} / {peer_n:,}, {len(pairs)} pairs",
+        f"{name:19} {statistics.median(ratios):8.3g} ({ratios[0]:.3g} to {ratios[-1]:.3g}), at most "
+        f"{benchmark.at_most:g}: {benchmark.title}; {a:,.0f} / {b:,.0f} us {benchmark.figure}, "
+        f"n = {n:,} / {other_n:,}, {_counted(len(pairs))}",
         flush=True,
     )
+
+
+def _counted(pairs: int) -> str:
+    return f"{pairs} pairs" if pairs != 1 else "1 pair"
 
 
 def main() -> None:
