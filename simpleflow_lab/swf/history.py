@@ -11,6 +11,7 @@ read, its references point back. Reading runs and imports nothing. Events of unk
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ MAX_EVENTS: Final = 25_000
 """SWF's hard limit. https://docs.aws.amazon.com/amazonswf/latest/developerguide/swf-dg-limits.html"""
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
 class HistoryEvent(NamedTuple):
@@ -222,19 +224,19 @@ def _event_from_file(data: Any, position: int) -> HistoryEvent:
         raise HistoryError(f"event {position} has eventId {_short(event_id)}: ids must be 1, 2, 3, … without gaps")
     if not isinstance(kind, str) or not kind:
         raise HistoryError(f"event {event_id} has no eventType")
-    attributes = data.get(attributes_key(kind), {})
+    attributes = data.get(ATTRIBUTES_KEYS.get(kind) or attributes_key(kind), {})
     if not isinstance(attributes, dict):
         raise HistoryError(f"event {event_id}: {attributes_key(kind)} is not an object")
     timestamp = _timestamp(data.get("eventTimestamp"), event_id)
     for name, value in attributes.items():
-        # In startedEventId and parentInitiatedEventId, 0 means "none".
-        if name.endswith("EventId") and name not in _IDS_OF_OTHERS:
-            if type(value) is not int or not 0 <= value < event_id:
+        expected = _type_of(name)
+        if type(value) is not expected and expected is not None:
+            if expected is int:
                 raise HistoryError(f"event {event_id}: {name} is {_short(value)}, not the id of an earlier event")
-        elif name in _OBJECTS and not isinstance(value, dict):
-            raise HistoryError(f"event {event_id}: {name} is not an object")
-        elif name in _STRINGS and not isinstance(value, str):
-            raise HistoryError(f"event {event_id}: {name} is not a string")
+            raise HistoryError(f"event {event_id}: {name} is not {'an object' if expected is dict else 'a string'}")
+        # In startedEventId and parentInitiatedEventId, 0 means "none".
+        if expected is int and not 0 <= value < event_id:
+            raise HistoryError(f"event {event_id}: {name} is {_short(value)}, not the id of an earlier event")
     return HistoryEvent(event_id, kind, timestamp, attributes)
 
 
@@ -261,12 +263,18 @@ _STRINGS: Final = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=1000)  # a file may have any names
+def _type_of(name: str) -> type | None:
+    """The type of an attribute of this name in JSON; `int` of the id of an earlier event, `None` of what may be any."""
+    if name.endswith("EventId") and name not in _IDS_OF_OTHERS:
+        return int
+    return dict if name in _OBJECTS else str if name in _STRINGS else None
+
+
 def _timestamp(value: Any, event_id: int) -> datetime.datetime:
     try:
-        if isinstance(value, bool):
-            raise ValueError
-        if isinstance(value, int | float):
-            return _EPOCH + datetime.timedelta(milliseconds=round(value * 1000))
+        if type(value) is int or type(value) is float:
+            return _EPOCH + round(value * 1000) * _MILLISECOND
         if isinstance(value, str):
             time = datetime.datetime.fromisoformat(value)
             if time.tzinfo is None:
@@ -279,7 +287,7 @@ def _timestamp(value: Any, event_id: int) -> datetime.datetime:
 
 def epoch_seconds(time: datetime.datetime) -> float:
     """Seconds since 1970, exact to the millisecond."""
-    return ((time - _EPOCH) // datetime.timedelta(milliseconds=1)) / 1000
+    return ((time - _EPOCH) // _MILLISECOND) / 1000
 
 
 def _jsonable(wire: dict[str, Any]) -> dict[str, Any]:
