@@ -92,7 +92,7 @@ class CriticalPath:
     """How many tasks ran at once on each task list."""
 
     def attempts(self) -> set[int]:
-        """The `scheduled_event_id`s of the attempts that are on the path: whose running, or timer, is."""
+        """The attempts that are on the path, whose running or timer is: the `scheduled_event_id` of each."""
         return {
             segment.scheduled_event_id
             for segment in self.segments
@@ -182,12 +182,10 @@ class _Walk:
             if (each.closed or self._at) < since:
                 break
             if each.closed is not None and each is not turn:
+                # The next one was scheduled while this one was being made, or after it.
                 self._to(NO_DECIDER, max(each.closed, since))
             if each.started is not None:
                 self._to(DECIDING, max(each.started, since))
-            self._to(NO_DECIDER, max(each.begins, since))
-            if each.begins <= since:
-                break
         self._to(NO_DECIDER, since)
         if trigger is not None:
             return trigger

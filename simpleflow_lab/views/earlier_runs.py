@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -72,21 +71,27 @@ def compared(folded: FoldedHistory, path: CriticalPath, earlier: EarlierRuns) ->
 
 def _grown(segments: Sequence[Segment], typical: CriticalPath) -> str:
     """What took longer on the path than on a typical one: the part that grew most."""
-    now, then = _parts(segments), _parts(typical.segments)
-    grown = {part: seconds - then[part] for part, seconds in now.items() if seconds > then[part]}
+    now, then = parts_of(segments), parts_of(typical.segments)
+    grown = {part: seconds - then.get(part, 0.0) for part, seconds in now.items() if seconds > then.get(part, 0.0)}
     if not grown:
         return ""
     kind, label = max(grown, key=lambda part: grown[part])
-    words = _WORDS.get(kind, kind)
-    return f"{words.format(label)} (+{duration(grown[kind, label])})"
+    return f"{words_of(kind, label)} (+{duration(grown[kind, label])})"
 
 
-def _parts(segments: Sequence[Segment]) -> Counter[tuple[str, str]]:
-    """Seconds by kind and by what they are about."""
-    parts: Counter[tuple[str, str]] = Counter()
+def parts_of(segments: Sequence[Segment]) -> dict[tuple[str, str], float]:
+    """The seconds of a path by the kind of its segments and by what they are about, in words that do not differ from
+    run to run."""
+    parts: dict[tuple[str, str], float] = {}
     for segment in segments:
-        parts[segment.kind, _about(segment)] += segment.seconds  # type: ignore[assignment]
+        part = segment.kind, _about(segment)
+        parts[part] = parts.get(part, 0.0) + segment.seconds
     return parts
+
+
+def words_of(kind: str, about: str) -> str:
+    """What such a part is called."""
+    return _WORDS.get(kind, kind).format(about)
 
 
 def _about(segment: Segment) -> str:
@@ -101,7 +106,7 @@ def _about(segment: Segment) -> str:
 
 
 _WORDS: Final = {
-    RUNNING: "{} ran longer",
+    RUNNING: "running {}",
     CHILD_RUNNING: "child workflow {}",
     RETRY: "waits between attempts of {}",
     QUEUED: "queueing on task list {}",

@@ -22,9 +22,7 @@ from simpleflow_lab.views.earlier_runs import EarlierRuns, compared
 from simpleflow_lab.views.explanation_lines import WAITS, Line
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
-from simpleflow_lab.views.html import explanation_html, piece
-from simpleflow_lab.views.listing_views import ListingView
-from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.line_views import LineView
 from simpleflow_lab.views.outcome_lines import outcome_lines
 from simpleflow_lab.views.time_lines import time_lines
 from simpleflow_lab.views.waiting import BLOCKED, KINDS, Wait
@@ -35,27 +33,8 @@ MAX_WAITS: Final = 3
 """The most of them that say what it waits for."""
 
 
-class Explanation(ListingView[Line]):
+class Explanation(LineView):
     """The lines of an explanation. It displays itself, in a notebook as HTML; `to_pandas()` gives a frame."""
-
-    _nothing = "nothing is recorded"
-
-    def listing(self) -> Listing:
-        """One row for each line."""
-        return Listing(columns=_COLUMNS, rows=[(line.kind, line.text, line.seconds, line.to_do) for line in self])
-
-    def lines(self) -> list[str]:
-        """Each line as text: what there is to say, and what helps."""
-        return [str(line) for line in self]
-
-    def __repr__(self) -> str:
-        return "\n".join(self.lines()) or self._nothing
-
-    def _repr_html_(self) -> str:
-        return str(piece(explanation_html(self))) if len(self) else super()._repr_html_()
-
-
-_COLUMNS: Final = {"about": Kind.TEXT, "what": Kind.TEXT, "seconds": Kind.SECONDS, "what helps": Kind.TEXT}
 
 
 def explain(

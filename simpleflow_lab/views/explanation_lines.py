@@ -17,6 +17,7 @@ RETRIED: Final = "retried"
 LOST: Final = "lost"
 UNFINISHED: Final = "unfinished"
 COMPARED: Final = "compared"
+DIVERGENCE: Final = "divergence"
 TIME: Final = "time"
 SLACK: Final = "slack"
 
@@ -30,7 +31,7 @@ class Line:
 
     kind: str
     """What it is about: `status`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`, `unfinished`,
-    `compared`, `time` or `slack`."""
+    `compared`, `time` or `slack`; of a comparison also `divergence`."""
     text: str
     """What there is to say."""
     to_do: str = ""

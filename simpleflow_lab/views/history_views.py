@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.waiting import Wait, Waits
 
@@ -77,6 +78,16 @@ class HistoryViews(ABC):
         from simpleflow_lab.views.path_tables import critical_path_table
 
         return _in_zone(critical_path_table(self._folded()), timezone)
+
+    def compare(self, other: HistoryViews) -> Comparison:
+        """What is different in it, seen from another execution: the first task that differs, and what on the critical
+        path took longer. It displays itself; `tasks()` has one row per task. See `views.comparison`. Raises
+        `UsageError` for what is no execution."""
+        from simpleflow_lab.views.comparison import compare
+
+        if not isinstance(other, HistoryViews):
+            raise UsageError(f"an execution is compared with another execution, not with {other!r:.80}")
+        return compare(self._folded(), other._folded())
 
     def slack(self) -> pd.DataFrame:
         """By how much longer each task could have taken without delay; see `views.path_tables.slack_table`."""

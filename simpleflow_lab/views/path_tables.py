@@ -12,7 +12,16 @@ from simpleflow_lab.views.attempts import TASKS
 from simpleflow_lab.views.critical_path import Segment, critical_path
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.slack import slack
-from simpleflow_lab.views.tables import Column, flags, frame, integers, numbers, optional_integers, texts, times
+from simpleflow_lab.views.tables import (
+    Column,
+    flags,
+    frame,
+    integers,
+    numbers,
+    optional_integers,
+    texts,
+    times,
+)
 from simpleflow_lab.views.workflow_listings import percentage
 
 _SEGMENTS: Final[dict[str, Column]] = {

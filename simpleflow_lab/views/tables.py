@@ -68,6 +68,11 @@ def flags(values: Sequence[bool]) -> pd.Series[Any]:
     return pd.Series(values, dtype="bool")
 
 
+def optional_flags(values: Sequence[bool | None]) -> pd.Series[Any]:
+    """A column of `boolean`, `<NA>` for `None`."""
+    return pd.Series(values, dtype="boolean")
+
+
 def objects(values: Sequence[object]) -> pd.Series[Any]:
     """A column of Python objects."""
     return pd.Series(values, dtype="object")

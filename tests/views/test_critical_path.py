@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.views.critical_path import critical_path
 from tests.examples_count import examples
 from tests.views.path_laws import check_path
 from tests.views.story import eventful, large, when
@@ -24,6 +25,13 @@ def test_the_path_of_a_recorded_history_tiles_its_time(path: Path) -> None:
 @pytest.mark.parametrize("history", [eventful(), large(300)], ids=["eventful", "large"])
 def test_so_does_that_of_a_history_with_one_of_everything_and_of_a_large_one(history: History) -> None:
     check_path(history)
+
+
+def test_a_decision_task_that_waits_for_the_decision_at_hand_is_part_of_deciding() -> None:
+    """SWF schedules the next one while the one before is made: nobody else could take it."""
+    history = History.from_file(next(path for path in RECORDED if path.stem == "failing_workflow_output"))
+    found = [(segment.kind, round(segment.seconds, 3)) for segment in critical_path(history).segments]
+    assert found[2:] == [("child", 0.595), ("deciding", 0.505), ("no decider", 0.039), ("deciding", 0.579)]
 
 
 @examples(100, 5_000)

@@ -1,0 +1,107 @@
+"""Two executions of one workflow side by side: where they begin to differ, and what took longer.
+
+*Rule:* it reads two histories and nothing else. Every text is one line, bounded, and not escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from simpleflow_lab.swf.event_types import TIMER
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.critical_path import critical_path
+from simpleflow_lab.views.earlier_runs import parts_of, words_of
+from simpleflow_lab.views.explanation_lines import COMPARED, DIVERGENCE, STATUS, TIME, Line
+from simpleflow_lab.views.formatting import count, duration, shortened
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.line_views import LineView
+from simpleflow_lab.views.style import STATUSES
+from simpleflow_lab.views.summary import execution_summary
+from simpleflow_lab.views.task_differences import TaskDifference, task_differences
+from simpleflow_lab.views.task_labels import task_label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_PARTS: Final = 5
+"""The most lines on what took longer, or less long."""
+_WORTH_IT: Final = 0.01
+"""The least difference that is told, as a share of the longer of the two times."""
+
+
+class Comparison(LineView):
+    """Two executions compared. It displays itself as lines; `tasks()` gives a frame with one row per task."""
+
+    def __init__(self, lines: Sequence[Line], differences: Sequence[TaskDifference]):
+        super().__init__(lines)
+        self.differences = tuple(differences)
+        """One for each task of either, in the order of their first scheduling."""
+
+    def tasks(self) -> pd.DataFrame:
+        """One row per task of either execution; see `views.comparison_tables.differences_table`."""
+        from simpleflow_lab.views.comparison_tables import differences_table  # noqa: PLC0415  pandas
+
+        return differences_table(self.differences)
+
+
+def compare(a: History | FoldedHistory, b: History | FoldedHistory) -> Comparison:
+    """What is different in `a`, seen from `b`. Raises `HistoryError` if an event refers to nothing known."""
+    folded, other = fold_history(a), fold_history(b)
+    differences = task_differences(folded, other)
+    lines = [_status(folded, other), *_divergence(folded, other, differences), *_parts(folded, other)]
+    return Comparison(lines, differences)
+
+
+def _status(a: FoldedHistory, b: FoldedHistory) -> Line:
+    one, two = execution_summary(a), execution_summary(b)
+    longer = one.duration - two.duration
+    how = f"{duration(abs(longer))} {'slower' if longer > 0 else 'faster'}" if longer else "as long"
+    statuses = [f"{STATUSES[each.status].glyph} {each.status} after {duration(each.duration)}" for each in (one, two)]
+    return Line.of(STATUS, f"{how}: {statuses[0]}, the other {statuses[1]}", seconds=longer)
+
+
+def _divergence(a: FoldedHistory, b: FoldedHistory, differences: Sequence[TaskDifference]) -> Iterator[Line]:
+    """The first task that is not the same in both, and how many there are."""
+    inputs = [execution_summary(each).input for each in (a, b)]
+    if inputs[0] != inputs[1]:
+        what = f"their inputs differ: {shortened(inputs[0], 100)}, the other {shortened(inputs[1], 100)}"
+        yield Line.of(DIVERGENCE, what)
+    found = [(difference, why) for difference in differences if (why := _why(difference))]
+    if found:
+        first, why = found[0]
+        left = len(found) - 1
+        more = f"; {count(left, 'more task')} {'differs' if left == 1 else 'differ'}" if left else ""
+        what = f"the first task that differs is {_label(first)}: {why}{more}"
+        yield Line.of(DIVERGENCE, what, to_do="comparison.tasks()")
+
+
+def _why(task: TaskDifference) -> str:
+    if not task.attempts_a or not task.attempts_b:
+        return "it is only in the other one" if not task.attempts_a else "it is only in this one"
+    if task.same_input is False:
+        return "its input is another one"
+    if task.state_a != task.state_b:
+        return f"it is {task.state_a}, in the other one {task.state_b}"
+    if task.attempts_a != task.attempts_b:
+        return f"{count(task.attempts_a, 'attempt')}, in the other one {task.attempts_b:,}"
+    return "its result is another one" if task.same_result is False else ""
+
+
+def _parts(a: FoldedHistory, b: FoldedHistory) -> Iterator[Line]:
+    """What on the critical path took longer, and what less long, the largest first."""
+    now, then = parts_of(critical_path(a).segments), parts_of(critical_path(b).segments)
+    changes = {part: now.get(part, 0.0) - then.get(part, 0.0) for part in {**now, **then}}
+    least = _WORTH_IT * max(sum(now.values()), sum(then.values()))
+    ordered = sorted(changes, key=lambda part: (-abs(changes[part]), part))
+    for part in ordered[:MAX_PARTS]:
+        if abs(changes[part]) <= least:
+            break
+        sign = "+" if changes[part] > 0 else "−"
+        kind = TIME if part in now else COMPARED
+        both = f"{duration(now.get(part, 0.0))}, in the other one {duration(then.get(part, 0.0))}"
+        yield Line.of(kind, f"{sign}{duration(abs(changes[part]))}: {words_of(*part)} ({both})", seconds=changes[part])
+
+
+def _label(task: TaskDifference) -> str:
+    return task_label(task.id, None if task.kind == TIMER else task.name)

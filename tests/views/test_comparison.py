@@ -1,0 +1,87 @@
+"""Two executions side by side: what differs first, and what took longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from simpleflow_lab import RecordedExecution
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.comparison import compare
+from tests.views import troubles
+from tests.views.story import Story, eventful
+
+
+def run(*, pause: float = 0.0, child: str = "child-1", result: str = "1", input: str = "[1]") -> History:
+    """A task, perhaps a second attempt of it, and a child."""
+    story = Story("shop.Twice")
+    story.decide(0.1)
+    attempt = story.schedule("activity-shop.fetch-1", "shop.fetch", input=input)
+    story.start(attempt)
+    story.at(1).complete(attempt, result)
+    story.decide(0.1)
+    first = story.add(
+        "StartChildWorkflowExecutionInitiated",
+        workflowId=child,
+        workflowType={"name": "shop.Child", "version": "1"},
+        taskList={"name": "deciders"},
+        decisionTaskCompletedEventId=story.decided,
+    )
+    run = {"workflowId": child, "runId": "r"}
+    story.add("ChildWorkflowExecutionStarted", initiatedEventId=first, workflowExecution=run)
+    story.at(2 + pause).add(
+        "ChildWorkflowExecutionCompleted", initiatedEventId=first, workflowExecution=run, result="2"
+    )
+    story.decide(0.1)
+    story.end(result=result)
+    return story.history()
+
+
+def test_equal_executions_have_no_difference_whatever_their_childrens_ids() -> None:
+    found = compare(run(), run(child="another-id"))
+    assert found.lines() == ["as long: ✓ COMPLETED after 2.1 s, the other ✓ COMPLETED after 2.1 s"]
+    assert [task.same_input for task in found.differences] == [True, True]
+
+
+def test_what_took_longer_is_told_with_the_part_of_the_path_that_grew() -> None:
+    found = compare(run(pause=3), run())
+    assert found.lines() == [
+        "3.0 s slower: ✓ COMPLETED after 5.1 s, the other ✓ COMPLETED after 2.1 s",
+        "+3.0 s: child workflow shop.Child (3.9 s, in the other one 900 ms)",
+    ]
+    assert compare(run(), run(pause=3))[0].text.startswith("3.0 s faster: ")
+
+
+def test_the_first_task_that_differs_is_named_with_how() -> None:
+    assert (
+        "the first task that differs is fetch-1: its input is another one" in compare(run(input="[2]"), run())[1].text
+    )
+    assert (
+        "the first task that differs is fetch-1: its result is another one" in compare(run(result="7"), run())[1].text
+    )
+    found = compare(troubles.waits_between_retries(), troubles.swallowed_failure())
+    assert found[1].text == "the first task that differs is fetch-8: it is only in this one; 3 more tasks differ"
+
+
+def test_the_table_has_a_row_for_each_task_of_either_and_the_same_columns_when_empty() -> None:
+    found = compare(troubles.waits_between_retries(), troubles.swallowed_failure()).tasks()
+    assert found["id"].tolist()[0] == "activity-shop.fetch-8"
+    assert len(found) == 4
+    assert found["attempts_a"].tolist() == [3, 2, 0, 0]
+    assert found["same_input"].isna().all()
+    empty = compare(History(), History())
+    assert str(empty.tasks().dtypes) == str(found.dtypes)
+    assert len(empty) <= 1
+
+
+def test_a_recorded_execution_is_compared_with_another_and_with_nothing_else() -> None:
+    execution = RecordedExecution(eventful())
+    assert "as long" in repr(execution.compare(RecordedExecution(eventful())))
+    with pytest.raises(UsageError, match="with another execution, not with 7"):
+        execution.compare(7)  # type: ignore[arg-type]
+
+
+def test_what_histories_say_is_escaped() -> None:
+    found = compare(run(input="<script>", result="<b>"), run())._repr_html_()
+    assert "<script>" not in found
+    assert "<b>" not in found
