@@ -18,41 +18,37 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
-from simpleflow_lab.engine import polls_and_tasks, tokens, validation, visibility
-from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, polls_of, serves_of
+from simpleflow_lab.engine import tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
 from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, WORKFLOW_TYPE, Kind, type_text
-from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState, NewLogRecords
-from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, Run, cancel_request, started_event
+from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState
+from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, cancel_request, started_event
 from simpleflow_lab.engine.liveness import is_worker_alive
+from simpleflow_lab.engine.named_executions import of_decision_task, open_execution, run_of, unknown_execution
 from simpleflow_lab.engine.open_questions import (
     REPEATED_CANCEL_REQUESTS_ARE_RECORDED,
     STARTED_ALREADY_MESSAGE,
 )
+from simpleflow_lab.engine.own_operations import OwnOperations
 from simpleflow_lab.engine.pages import PageTokens, event_page, page_size, request_digest
 from simpleflow_lab.engine.responses import copied, domain_info, execution_detail, type_info
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.transactions import MEMORY, DurableState
 from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, picked, with_defaults
-from simpleflow_lab.engine.waiters import HistoryWaiter
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
     StoreError,
     TypeDeprecatedFault,
     UnknownResourceFault,
-    ValidationException,
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.service.delegation import refuse_positional
-from simpleflow_lab.service.execution_logs import checked_records, page_to_json
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
-from simpleflow_lab.service.reports import RunName
-from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
+from simpleflow_lab.service.watchable import DecisionAnswer
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history_entities import Entity
 
@@ -111,7 +107,7 @@ def _identity(request: Request) -> str | None:
     return identity
 
 
-class EmbeddedSWF:
+class EmbeddedSWF(OwnOperations):
     """Amazon SWF, embedded. See `service.protocol.SWFService` for the operations, `WatchableService` for the rest."""
 
     def __init__(
@@ -178,269 +174,6 @@ class EmbeddedSWF:
     def release_polls(self) -> None:
         """End every waiting poll without a task, so that pollers can stop."""
         self._durable.run_off_main_thread(self._durable.release_polls)
-
-    def release_polls_of(self, *, instance: str) -> Answer:
-        """End every waiting poll of a session without a task."""
-
-        def change(state: EngineState) -> Answer:
-            found = state.sessions.living.get(instance)
-            for poll in state.waiting_polls() if found is not None else ():
-                if poll.session is found:
-                    poll.wake()
-            return {}
-
-        return self._in_transaction(change)
-
-    def now(self) -> int:
-        """The time of the engine's clock, in milliseconds since 1970."""
-        return self._durable.now()
-
-    def wait_for_history(
-        self, *, domain: str, execution: Structure, after_event_id: int, timeout: float, until_closed: bool = False
-    ) -> int:
-        """The id of the execution's last event on disk, as soon as it is greater than `after_event_id`.
-
-        After `timeout` seconds it is returned whatever it is. With `until_closed` the call returns when the execution
-        closes. Raises `UnknownResourceFault`.
-        """
-        end = time.monotonic() + timeout
-
-        def wait() -> int:
-            while True:
-                waiter = HistoryWaiter(until_closed)
-                with self._durable.transaction(urgent=False) as state:
-                    run = _run_of(state, domain, execution)
-                    found = state.open.get(run.key)
-                    last = run.event_count if found is None else len(found.events)
-                    ticket = self._ticket(state, run.key)
-                    if found is None or (last > after_event_id and not until_closed) or time.monotonic() >= end:
-                        break
-                    self._durable.history_waiters.add(run.key, waiter)
-                waiter.sleep(end - time.monotonic())
-                self._durable.stop_waiting(run.key, waiter)
-            # What is not on disk is not shown, however long that takes.
-            return last if self._durable.store.wait_to_read(ticket, until=end) else after_event_id
-
-        result: int = self._durable.run_off_main_thread(wait)
-        return result
-
-    def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
-        """See `WatchableService`."""
-        with self._durable.lock:
-            run = _run_of(self._durable.state, domain, execution)
-            found = self._durable.state.open.get(run.key)
-            started = None if found is None else found.started
-            if started is None or started[1] != error.get("startedEventId"):
-                return {}
-            if "error" in error:
-                self._durable.state.reports.block((domain, run.workflow_id, run.run_id), error)
-            else:
-                self._durable.state.reports.unblock(run.run_id)
-        return {}
-
-    def report_warning(self, *, domain: str, execution: Structure, message: str) -> Answer:
-        """See `WatchableService`."""
-        with self._durable.lock:
-            run = _run_of(self._durable.state, domain, execution)
-            if run.key in self._durable.state.open:
-                self._durable.state.reports.warn((domain, run.workflow_id, run.run_id), message)
-        return {}
-
-    def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
-        """See `WatchableService`."""
-        state = self._durable.state
-
-        def parent_of(name: RunName) -> RunName | None:
-            found = state.runs.find(*name)
-            return None if found is None or found.parent is None else (name[0], *found.parent)
-
-        with self._durable.lock:
-            run = _run_of(state, domain, execution)
-            return state.reports.describe((domain, run.workflow_id, run.run_id), parent_of)
-
-    # -- client sessions
-
-    def open_session(
-        self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = (), is_local: bool = True
-    ) -> Answer:
-        """See `WatchableService`. `is_local` says that it is the session of this process itself."""
-
-        def change(state: EngineState) -> Answer:
-            session = ClientSession(
-                instance=instance,
-                pid=int(record.get("pid", 0)),
-                hostname=str(record.get("hostname", "")),
-                since=state.now(),
-                spoke_at=state.sessions.running(),
-                is_local=is_local,
-                definitions=definitions_of(record) or {},
-                serves=serves_of(record) or set(),
-            )
-            state.open_session(session, [self._held_task(token) for token in taskTokens])
-            if is_local:
-                self.instance = instance
-            return {"differing": state.sessions.differing(state.sessions.get(instance))}
-
-        return self._in_transaction(change)
-
-    def keep_session(
-        self, *, instance: str, record: ClientRecord, held: Structure | None = None, connection: object = None
-    ) -> Answer:
-        """See `WatchableService`. `connection` stands for the connection with whose end the session ends.
-
-        `held` tells the client's `polls` and its `latestPoll`, and the `taskTokens` of the tasks that it got since it
-        told this last: what was given to another poll never reached it, and is given out again.
-        """
-        polls = None if held is None else polls_of(held)
-        taken = frozenset() if held is None else {self._held_task(token) for token in held.get("taskTokens", ())}
-
-        def change(state: EngineState) -> Answer:
-            session = state.sessions.get(instance)
-            if session.speaks(state.sessions.running()):
-                state.match_all()
-            if connection is not None:
-                session.connection = connection
-                state.unbound.pop(instance, None)
-            if polls is not None and session.unconfirmed:
-                state.lose(session.never_arrived(polls, taken), GIVEN_BACK)
-            definitions, serves = definitions_of(record), serves_of(record)
-            if definitions is not None:
-                session.definitions = definitions
-                state.sessions.changed()
-            if serves is not None:
-                session.serves = serves
-            if definitions is not None or serves is not None:
-                state.match_all()
-            answer = {"differing": state.sessions.differing(session), "logs": list(session.logs.values())}
-            session.logs.clear()
-            return {name: value for name, value in answer.items() if value}
-
-        return self._in_transaction(change)
-
-    def on_session_change(self, call: Callable[[], object]) -> None:
-        """Call this when a process has come, or has told of other definitions. It must return at once."""
-        self._durable.state.sessions.on_change = call
-
-    def close_session(self, *, instance: str) -> Answer:
-        """See `WatchableService`."""
-
-        def change(state: EngineState) -> Answer:
-            found = state.sessions.living.get(instance)
-            if found is not None:
-                state.end_session(found, GIVEN_BACK)
-            return {}
-
-        return self._in_transaction(change)
-
-    def connection_lost(self, instance: str, connection: object) -> None:
-        """End the session that depends on this connection, unless it has another one by now."""
-
-        def change(state: EngineState) -> Answer:
-            found = state.sessions.living.get(instance)
-            if found is not None and found.connection is connection:
-                state.end_session(found)
-            return {}
-
-        self._in_transaction(change)
-
-    def release_task(self, *, taskToken: str) -> Answer:
-        """See `WatchableService`."""
-        task = self._held_task(taskToken)
-
-        def change(state: EngineState) -> Answer:
-            state.lose([task], GIVEN_BACK)
-            return {}
-
-        return self._in_transaction(change)
-
-    def attach_execution(self, *, domain: str, execution: Structure, instance: str, takes_over: bool = True) -> Answer:
-        """See `WatchableService`."""
-
-        def change(state: EngineState) -> Answer:
-            found = state.open.get(_run_of(state, domain, execution).key)
-            if found is not None and (takes_over or found.home not in state.sessions.living):
-                state.attach(found, instance)
-            return {}
-
-        return self._in_transaction(change)
-
-    def pollers(self, *, domain: str) -> Answer:
-        """See `WatchableService`."""
-        return self._in_transaction(lambda state: {"pollers": polls_and_tasks.pollers(state, domain)})
-
-    def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
-        """See `WatchableService`."""
-
-        with self._durable.lock:
-            found = self._durable.state.open.get(_run_of(self._durable.state, domain, execution).key)
-            tasks = [] if found is None else polls_and_tasks.open_tasks(self._durable.state, found)
-        paused = self._durable.paused
-        return {"tasks": tasks} if paused is None else {"tasks": tasks, "storePaused": paused}
-
-    def _held_task(self, token: str) -> HeldTask:
-        """The task of a token of either kind. Raises `ValidationException`."""
-        for number, kind in ((tokens.ACTIVITY_TASK_TOKEN, ACTIVITY), (tokens.DECISION_TASK_TOKEN, DECISION_TASK)):
-            if self._tokens.is_of(number, token):
-                key, scheduled_id, started_id = self._tokens.read(number, token)
-                return HeldTask(kind, key, scheduled_id, started_id)
-        raise ValidationException("Invalid token")
-
-    def _in_transaction(self, call: Callable[[EngineState], Answer]) -> Answer:
-        """The result of a call on the state, once what it has changed is on disk."""
-
-        def run() -> Answer:
-            transaction = self._durable.transaction()
-            with transaction as state:
-                answer = call(state)
-            self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
-            return answer
-
-        answer: Answer = self._durable.run_off_main_thread(run)
-        return answer
-
-    # -- logs
-
-    def append_log(
-        self,
-        *,
-        domain: str,
-        execution: Structure,
-        records: Sequence[Structure],
-        dropped: int = 0,
-        instance: str | None = None,
-    ) -> Answer:
-        """Append records to the log of an execution; they are written with the next changes, within seconds.
-
-        `dropped` is how many records went before these, `instance` that of the process that wrote them, by default this
-        one: if another one started the execution, that is told.
-
-        Raises `ValidationException`, `UnknownResourceFault`, and `StoreError` while the store can't be written.
-        """
-        checked = checked_records(records, dropped)
-
-        def append() -> None:
-            if self._durable.paused is not None:
-                raise StoreError(self._durable.paused)
-            with self._durable.transaction(urgent=False) as state:
-                run = _run_of(state, domain, execution)
-                state.outbox.append(NewLogRecords(run.key, checked, dropped))
-                state.note_log(run, instance or self.instance)
-
-        self._durable.run_off_main_thread(append)
-        return {}
-
-    def read_log(self, *, domain: str, execution: Structure, after: int = 0) -> Answer:
-        """The first records of an execution's log whose number is greater than `after`; none if it has no more.
-
-        Raises `UnknownResourceFault`, `StoreError`.
-        """
-
-        def read() -> Answer:
-            with self._durable.transaction(urgent=False) as state:
-                key = _run_of(state, domain, execution).key
-            return page_to_json(self._durable.store.log(key, after))
-
-        return self._durable.run_off_main_thread(read)
 
     # -- domains
 
@@ -639,7 +372,7 @@ class EmbeddedSWF:
             state.registry.domain(domain)
             execution = state.open_execution(domain, workflow_id, run_id)
             if execution is None:
-                raise UnknownResourceFault(_unknown_execution(workflow_id, run_id))
+                raise UnknownResourceFault(unknown_execution(workflow_id, run_id))
             new = event(execution)
             if new is not None:
                 state.record(execution, [new])
@@ -675,7 +408,7 @@ class EmbeddedSWF:
     def _execution(self, domain: str, ids: Structure) -> ExecutionState:
         """An open or closed execution, read from the store if need be. Raises `UnknownResourceFault`, `StoreError`."""
         with self._durable.transaction() as state:
-            run = _run_of(state, domain, ids)
+            run = run_of(state, domain, ids)
             found = state.in_memory(run.key)
             if run.key in state.damaged:
                 raise StoreError(state.damaged[run.key])
@@ -687,11 +420,6 @@ class EmbeddedSWF:
             if found is None:
                 state.cache(read)
         return found or read
-
-    def _ticket(self, state: EngineState, key: int) -> int:
-        """The ticket after which all events of the execution are on disk."""
-        found = state.in_memory(key)
-        return self._durable.last_ticket if found is None else found.ticket
 
     @_operation(SWFService.list_open_workflow_executions)
     def list_open_workflow_executions(self, request: Request) -> Answer:
@@ -760,7 +488,7 @@ class EmbeddedSWF:
         assert numbers is not None
         key, scheduled_id, started_id, first, following, backwards = numbers
         with self._durable.transaction() as state:
-            execution = _of_decision_task(state, key, scheduled_id, started_id)
+            execution = of_decision_task(state, key, scheduled_id, started_id)
             previous = execution.previous_started
         first_request = {**request, "reverseOrder": bool(backwards)}
         return self._decision_answer(execution, scheduled_id, started_id, previous, first, following, first_request)
@@ -810,7 +538,7 @@ class EmbeddedSWF:
         key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK_TOKEN, request["taskToken"])
 
         def change(state: EngineState) -> None:
-            execution = _of_decision_task(state, key, scheduled_id, started_id)
+            execution = of_decision_task(state, key, scheduled_id, started_id)
             validation.check_close_is_last(request.get("decisions", ()))
             state.record(execution, events_of_decisions(execution, scheduled_id, started_id, request, state))
 
@@ -875,7 +603,7 @@ class EmbeddedSWF:
     def _activity_of_token(self, state: EngineState, token: str) -> tuple[ExecutionState, Entity]:
         """The started activity task of a token. Raises `ValidationException`, `UnknownResourceFault`."""
         key, scheduled_id, started_id = self._tokens.read(tokens.ACTIVITY_TASK_TOKEN, token)
-        execution = _open_execution(state, key)
+        execution = open_execution(state, key)
         activity = execution.entities.get(scheduled_id)
         started = started_event(activity) if activity is not None else None
         if activity is None or started is None or started.id != started_id:
@@ -958,41 +686,6 @@ class EmbeddedSWF:
             count = state.task_list(*key).count()
             state.drop_if_empty(key)
         return {"count": count, "truncated": False}
-
-
-# -- the executions that requests and tokens name ----------------------------------------------------------------------
-
-
-def _run_of(state: EngineState, domain: str, ids: Structure) -> Run:
-    """The run that a structure WorkflowExecution names. Raises `UnknownResourceFault`."""
-    state.registry.domain(domain)
-    found = state.runs.find(domain, ids["workflowId"], ids["runId"])
-    if found is None:
-        raise UnknownResourceFault(_unknown_execution(ids["workflowId"], ids["runId"]))
-    return found
-
-
-def _open_execution(state: EngineState, key: int) -> ExecutionState:
-    """The open execution with this number. Raises `UnknownResourceFault`."""
-    found = state.open.get(key)
-    if found is None:
-        run = state.runs.by_key.get(key)
-        raise UnknownResourceFault(_unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
-    return found
-
-
-def _of_decision_task(state: EngineState, key: int, scheduled_id: int, started_id: int) -> ExecutionState:
-    """The execution of a decision task that is started. Raises `UnknownResourceFault`."""
-    execution = _open_execution(state, key)
-    if execution.started != (scheduled_id, started_id):
-        raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_id}")
-    return execution
-
-
-def _unknown_execution(workflow_id: str, run_id: str | None) -> str:
-    if run_id:
-        return f"Unknown execution: WorkflowExecution=[workflowId={workflow_id}, runId={run_id}]"
-    return f"Unknown execution, workflowId = {workflow_id}"
 
 
 def _decision_digest(request: Request) -> int:
