@@ -63,9 +63,14 @@ def _decoded(data: bytes, where: str) -> str:
         raise UsageError(f"{where} is not UTF-8 text") from None
 
 
-def write_file(path: str, text: str) -> Path:
-    """Write a file that the user named; gives its path. Raises `UsageError`."""
+def write_file(path: str, text: str, *, force: bool) -> Path:
+    """Write a file that the user named; gives its path. One that is there is replaced with `force`.
+
+    Raises `UsageError`.
+    """
     try:
+        if not force and Path(path).is_file():
+            raise UsageError(f"{path} is there already: --force replaces it")
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror or error}") from None

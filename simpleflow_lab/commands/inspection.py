@@ -232,6 +232,9 @@ class ExecutionHistory(Inspection, ListingRecord):
         return workflow_history(self.execution.history())
 
 
+_force_option = click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+
+
 @click.command("workflow.history")
 @target_or_file_parameters
 @click.option(
@@ -245,12 +248,13 @@ class ExecutionHistory(Inspection, ListingRecord):
     help="One line per event; SWF's own JSON, as `aws swf get-workflow-execution-history` prints it; or its attempts.",
 )
 @click.option("--output-file", "output_file", type=click.Path(), metavar="FILE", help="Write it as JSON to FILE.")
+@_force_option
 @click.pass_obj
-def history(session: Session, target: Target, form: str, output_file: str | None) -> ExecutionHistory:
+def history(session: Session, target: Target, form: str, output_file: str | None, force: bool) -> ExecutionHistory:
     """The history of an execution, all of it."""
     execution = execution_of(session, target)
     text = _FORMS[form](execution)
-    file = None if output_file is None else write_file(output_file, text + "\n")
+    file = None if output_file is None else write_file(output_file, text + "\n", force=force)
     return ExecutionHistory(execution=execution, form=form, text=text, file=file, message=_written(file))
 
 
@@ -294,11 +298,12 @@ class ExecutionGantt(Inspection, Record):
 @click.command("gantt")
 @target_or_file_parameters
 @click.option("-o", "--output", "output", type=click.Path(), metavar="FILE.html", help="Write it as one HTML page.")
+@_force_option
 @click.pass_obj
-def gantt(session: Session, target: Target, output: str | None) -> ExecutionGantt:
+def gantt(session: Session, target: Target, output: str | None, force: bool) -> ExecutionGantt:
     """The Gantt chart of an execution, with its task table; a page that needs nothing else."""
     execution = execution_of(session, target)
-    file = None if output is None else write_file(output, execution.gantt_html())
+    file = None if output is None else write_file(output, execution.gantt_html(), force=force)
     return ExecutionGantt(execution=execution, file=file, message=_written(file))
 
 

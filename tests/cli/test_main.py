@@ -165,6 +165,18 @@ def test_a_history_is_saved_whole_and_opened_again(simpleflow: Command, tmp_path
     assert simpleflow("open", str(file)).out.split()[0] == "basic"
 
 
+def test_a_file_that_is_there_is_replaced_only_by_force(simpleflow: Command, tmp_path: Path) -> None:
+    simpleflow("workflow.start", BASIC, "--workflow-id", "b1", "-i", "[1, 0]")
+    file = tmp_path / "mine"
+    for words in (["gantt", "b1", "-o", str(file)], ["workflow.history", "b1", "--output-file", str(file)]):
+        file.write_text("mine")
+        assert simpleflow(*words) == (2, "", f"simpleflow: {file} is there already: --force replaces it\n")
+        assert file.read_text() == "mine"
+        assert simpleflow(*words, "--force").code == 0
+        assert "increment" in file.read_text()
+    assert simpleflow("gantt", "b1", "-o", "/dev/null").code == 0
+
+
 @pytest.mark.parametrize("recorded", sorted((ROOT / "tests" / "histories").glob("*.json")), ids=lambda path: path.stem)
 def test_recorded_histories_can_be_inspected(simpleflow: Command, recorded: Path) -> None:
     for command in ("workflow.info", "workflow.tasks", "workflow.profile", "workflow.history"):
