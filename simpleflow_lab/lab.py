@@ -193,6 +193,7 @@ class Lab:
         except BaseException:
             self.service.close()
             raise
+        self._pool.context.log.follows_service = clock is not None
         self.closed = False
         """Whether `close` was called."""
         self._endpoints: list[Endpoint] = []

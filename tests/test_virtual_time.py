@@ -23,6 +23,7 @@ started = threading.Event()
 
 @activity.with_attributes(task_list="virtual-time", version="1")
 def hold() -> None:
+    print("held")
     started.set()
     go.wait(60)
 
@@ -54,6 +55,8 @@ def test_every_face_measures_what_is_open_by_the_virtual_clock(held: tuple[Lab, 
     assert lab.executions()["duration"].iloc[0] >= DAY * DAYS
     assert (lab.now() - execution.history()[0].timestamp).total_seconds() >= DAY * DAYS
     assert execution.tasks()["running"].iloc[-1] < DAY
+    (line,) = execution.logs(source="stdout")
+    assert (line.time - execution.history()[0].timestamp).total_seconds() >= DAY * DAYS
     session = Session(lambda *_: lab)
     assert run(["workflow.list", "--started-since", "1"], session).infos == ()
     assert len(run(["workflow.list", "--started-since", str(DAYS + 1)], session).infos) == 1

@@ -121,6 +121,8 @@ class LogWriter:
         self._came = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self.follows_service = False
+        """Records have the time of the service: of an engine of this process that has a clock of its own."""
         self._own: LatestUsed[tuple[LoggedExecution, str | None, int | None], bool] = LatestUsed(MAX_OWN_TASKS)
 
     @classmethod
@@ -131,6 +133,11 @@ class LogWriter:
             if found is None:
                 found = _by_service[service] = cls(service)
             return found
+
+    def _now(self) -> int:
+        """Milliseconds since 1970."""
+        service = self._service() if self.follows_service else None
+        return time.time_ns() // 1_000_000 if service is None else service.now()
 
     # -- called by whoever prints --
 
@@ -172,7 +179,7 @@ class LogWriter:
         if self._pid != os.getpid():
             return  # a process that an activity forked: its memory is a copy, and its locks may be held for ever
         self._own.put((execution, task, started_event_id), True)
-        now = time.time_ns() // 1_000_000
+        now = self._now()
         with self._lock:
             for first in range(0, len(text) or 1, MAX_TEXT):
                 record = LogRecord(now, task, started_event_id, source, text[first : first + MAX_TEXT])
