@@ -104,6 +104,27 @@ def test_a_close_that_is_not_allowed_is_told_and_is_no_tight_loop(simulated: Sim
         assert execution.decision_error is None
 
 
+@activity.with_attributes(name="limits.text", **TASKS)
+def text(length: int) -> str:
+    return "x" * length
+
+
+class Texts(Workflow):
+    name = "limits.texts"
+    task_list = "limits"
+
+    def run(self, lengths):
+        return [len(each.result) for each in self.map(text, lengths)]
+
+
+def test_a_result_that_almost_does_not_fit_is_a_warning(simulated: SimulatedAmazon) -> None:
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(Texts, [10, 30_000])
+        assert execution.result(60) == [10, 30_000]
+        [warning] = execution.warnings
+    assert warning.startswith("a result of activity limits.text has more than 26,214 characters; SWF takes 32,768")
+
+
 def test_a_list_shows_an_execution_only_after_a_while(simulated: SimulatedAmazon) -> None:
     """Nothing that runs depends on lists."""
     simulated.visible_after = 3600

@@ -12,6 +12,7 @@ from simpleflow_lab import Workflow, activity
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.replay.budgets import NEAR_FIELD, size_of
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import attributes
 from simpleflow_lab.swf.limits import MAX_DATA, MAX_REQUEST_BYTES
 from tests.replay.story import Story
@@ -86,11 +87,11 @@ def test_a_request_stays_below_a_megabyte_whatever_its_characters(text: str) -> 
     story = Story(Texts, [text * 2_500] * 120)
     counts = []
     while sum(counts) < 120:
-        decisions = story.decide()
-        counts.append(sum(each["decisionType"] == "ScheduleActivityTask" for each in decisions))
+        made = story.decide()
+        counts.append(sum(each["decisionType"] == "ScheduleActivityTask" for each in made))
         assert requested(story) < MAX_REQUEST_BYTES
         wake_up = None
-        for decision in decisions:
+        for decision in made:
             event = story.record(decision)
             wake_up = event if event.type == "TimerStarted" else None
         if wake_up is not None:
@@ -98,11 +99,41 @@ def test_a_request_stays_below_a_megabyte_whatever_its_characters(text: str) -> 
     assert max(counts) <= 99
 
 
-def test_the_size_of_a_decision_is_what_it_adds_to_the_request() -> None:
-    story = Story(Texts, ["é", '"', "x" * 100])
-    decisions = story.decide()
-    for decision in decisions:
-        assert size_of(decision) == len(json.dumps([decision, decision])) - len(json.dumps([decision]))
+@pytest.mark.parametrize("text", ["x", "é", '"', "\U0001f600" * 5_000])
+def test_the_size_of_a_decision_is_what_it_adds_to_the_request(text: str) -> None:
+    timeouts = {f"{name}_timeout": "31536000" for name in ("schedule_to_close", "schedule_to_start", "start_to_close")}
+    name = text[:256]
+    made = [
+        decisions.schedule_activity_task(
+            activity_id=name,
+            name=name,
+            version=name[:64],
+            input=text,
+            control=text,
+            task_list=name,
+            task_priority="-2147483648",
+            heartbeat_timeout="31536000",
+            **timeouts,
+        ),
+        decisions.start_child_workflow_execution(
+            workflow_id=name,
+            name=name,
+            version=name[:64],
+            input=text,
+            control=text,
+            task_list=name,
+            task_priority="-2147483648",
+            child_policy="REQUEST_CANCEL",
+            tag_list=[name] * 5,
+            execution_start_to_close_timeout="31536000",
+            task_start_to_close_timeout="31536000",
+            lambda_role=name,
+        ),
+        decisions.start_timer(timer_id=name, start_to_fire_timeout="31536000", control=text),
+    ]
+    for decision in made:
+        added = len(json.dumps([decision, decision])) - len(json.dumps([decision]))
+        assert size_of(decision) == added
 
 
 def test_a_close_that_does_not_fit_comes_with_the_next_answer() -> None:

@@ -124,6 +124,15 @@ def test_heartbeats_never_die_of_an_error(heartbeats, service, error):
     assert until_canceled(task) == "it was asked to cancel"
 
 
+def test_a_heartbeat_that_fails_is_repeated_sooner_than_the_next_one_is_due(heartbeats, service):
+    service.answers["token"] = ThrottlingException("slow down")
+    task = begun(heartbeats, timeout="30")
+    with set_current_task(task):
+        activity.heartbeat(0)
+    first, second = service.next(), service.next()
+    assert second[0] - first[0] < 9  # 1.25 to 2.5 s, where ten are the rule
+
+
 def test_a_cancel_request_is_raised_once_in_each_thread(heartbeats, service):
     service.answers["token"] = True
     task = begun(heartbeats, timeout="1")
