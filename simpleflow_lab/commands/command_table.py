@@ -168,10 +168,12 @@ class _Table(click.Group):
         """
         noun, *rest = words
         of_noun = [name for name in self.list_commands(ctx) if name.startswith(f"{noun}.")]
-        if not of_noun or self.get_command(ctx, noun) is not None or ctx.resilient_parsing:
+        if not of_noun or self.get_command(ctx, noun) is not None:
             return words
         if rest and f"{noun}.{rest[0]}" in of_noun:
             return [f"{noun}.{rest[0]}", *rest[1:]]
+        if ctx.resilient_parsing:
+            return words
         if rest and not rest[0].startswith("-"):
             raise UsageError(_unknown("command", f"{noun} {rest[0]}", of_noun, f"there are {', '.join(of_noun)}"))
         raise UsageError(f"which command of {noun}? there are {', '.join(of_noun)}")

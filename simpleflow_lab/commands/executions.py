@@ -208,6 +208,9 @@ def filter_executions(session: Session, /, domain: str | None, named: str | None
     criteria = _criteria(session, **given)
     found = session.known_domain(one_domain(domain, named))
     infos = infos_of(session, found, criteria)
+    shape = session.output.shape
+    if not shape.filters and not shape.sort:
+        infos = infos[: shape.limit]  # what is not shown is not asked for
     return FilteredExecutions(domain=found, infos=infos, described=tuple(_described(session, found, infos)))
 
 

@@ -12,11 +12,14 @@ import math
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from simpleflow_lab.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,6 +42,12 @@ class Word(_Type):
 
     def __init__(self, name: str):
         self.name = name
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What a shell offers in this place."""
+        from simpleflow_lab.commands.shell_offers import offers
+
+        return offers(self.name, ctx.find_root().params.get("store"), incomplete)
 
 
 def why_no_name(text: str) -> str | None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -378,3 +379,75 @@ printf '%s\\n' "${COMPREPLY[@]}"
         ["bash", "-c", script], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
     )
     assert (done.stdout.split(), done.stderr) == (["workflow.replay", "workflow.restart"], "")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("workflow.info night-", ["night-3", "night-2", "night-1"]),
+        ("workflow info night-2", ["night-2"]),
+        ("workflow.signal ", ["night-3", "night-2", "night-1"]),
+        ("workflow.list l", ["lab"]),
+        ("workflow.list --format pretty", ["prettyjson"]),
+        ("domain.info x", []),
+        ("--store /no/such/store.sqlite workflow.info ", []),
+    ],
+)
+def test_a_shell_offers_ids_and_domains_of_the_store(
+    simpleflow: Command, store: Path, monkeypatch: pytest.MonkeyPatch, line: str, offered: list[str]
+) -> None:
+    words = ["simpleflow", *line.split()]
+    number = len(words) if line.endswith(" ") else len(words) - 1
+    monkeypatch.setenv("_SIMPLEFLOW_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(number))
+    ended = simpleflow()
+    assert [each.partition(",")[2] for each in ended.out.split()] == offered
+    assert ended.err == ""
+    assert not Path("/no/such").exists()
+
+
+# -- what is waited for ------------------------------------------------------------------------------------------------
+
+
+class Clocked(Workflow):
+    name, version, task_list, determinism = "operated.clocked", "1", "operated", "raise"
+
+    def run(self) -> float:
+        return time.time()
+
+
+class Waiting(Workflow):
+    name, version, task_list = "operated.waiting", "1", "operated"
+
+    def run(self) -> Any:
+        return self.submit(Clocked).result
+
+
+@pytest.mark.filterwarnings("ignore:.*reads the clock")
+def test_who_waits_for_a_blocked_child_is_told_its_name_and_the_reason(simpleflow: Command) -> None:
+    for words in (
+        ("workflow.start", "operated.waiting", "--workflow-id", "waiting-1"),
+        ("resume", "waiting-1"),
+    ):
+        ended = simpleflow(*words)
+        assert ended.code == 1
+        assert "execution waiting-1 is blocked: waiting-1 waits for its child workflow-operated.clocked-" in ended.err
+        assert "time.time reads the clock" in ended.err
+
+
+def test_what_is_waited_for_is_said_without_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "patient.py").write_text("""
+from simpleflow_lab import Workflow
+class Patient(Workflow):
+    def run(self):
+        return self.submit(self.wait_signal("go")).result
+""")
+    words = ["--store", "lab.sqlite", "workflow.start", "patient.Patient", "--workflow-id", "p1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "simpleflow_lab.cli", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline() == "p1 waits for signal go\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(LIMIT) == 130
