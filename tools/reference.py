@@ -72,6 +72,7 @@ PAGES: Final = (
             "views.comparison",
             "views.task_differences",
             "views.comparison_tables",
+            "views.gantt_pair",
             "views.execution_log",
             "views.history_fold",
             "views.step_tables",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
@@ -23,6 +23,7 @@ from simpleflow_lab.views.task_labels import task_label
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 MAX_PARTS: Final = 5
 """The most lines on what took longer, or less long."""
@@ -33,8 +34,14 @@ _WORTH_IT: Final = 0.01
 class Comparison(LineView):
     """Two executions compared. It displays itself as lines; `tasks()` gives a frame with one row per task."""
 
-    def __init__(self, lines: Sequence[Line], differences: Sequence[TaskDifference]):
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        differences: Sequence[TaskDifference],
+        histories: tuple[FoldedHistory, FoldedHistory],
+    ):
         super().__init__(lines)
+        self._histories = histories
         self.differences = tuple(differences)
         """One for each task of either, in the order of their first scheduling."""
 
@@ -44,13 +51,19 @@ class Comparison(LineView):
 
         return differences_table(self.differences)
 
+    def gantt(self, **options: Any) -> go.Figure:
+        """Their Gantt charts on one axis of time, both from its beginning; see `views.gantt_pair.gantt_pair`."""
+        from simpleflow_lab.views.gantt_pair import gantt_pair  # noqa: PLC0415  plotly
+
+        return gantt_pair(*self._histories, **options)
+
 
 def compare(a: History | FoldedHistory, b: History | FoldedHistory) -> Comparison:
     """What is different in `a`, seen from `b`. Raises `HistoryError` if an event refers to nothing known."""
     folded, other = fold_history(a), fold_history(b)
     differences = task_differences(folded, other)
     lines = [_status(folded, other), *_divergence(folded, other, differences), *_parts(folded, other)]
-    return Comparison(lines, differences)
+    return Comparison(lines, differences, (folded, other))
 
 
 def _status(a: FoldedHistory, b: FoldedHistory) -> Line:

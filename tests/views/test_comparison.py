@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from simpleflow_lab import RecordedExecution
@@ -9,7 +11,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.comparison import compare
 from tests.views import troubles
-from tests.views.story import Story, eventful
+from tests.views.story import Story, eventful, large
 
 
 def run(*, pause: float = 0.0, child: str = "child-1", result: str = "1", input: str = "[1]") -> History:
@@ -85,3 +87,17 @@ def test_what_histories_say_is_escaped() -> None:
     found = compare(run(input="<script>", result="<b>"), run())._repr_html_()
     assert "<script>" not in found
     assert "<b>" not in found
+
+
+def test_two_charts_share_an_axis_on_which_both_begin_together() -> None:
+    later = [event._replace(timestamp=event.timestamp + datetime.timedelta(days=3)) for event in run(pause=2)]
+    figure = compare(run(), History(later)).gantt()
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    assert len({min(bar.base.min() for bar in bars if bar.yaxis == axis) for axis in (None, "y2")}) == 1
+    lower = next(bar for bar in figure.data if bar.yaxis == "y2" and bar.name == "completed")
+    assert "2026-01-04" in lower.hovertext[0], "hover boxes keep the times of their execution"
+    assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
+    for name in ("completed", "critical path"):
+        assert len([trace for trace in figure.data if trace.showlegend is not False and trace.name == name]) == 1
+    assert compare(History(), run()).gantt().data
+    assert compare(eventful(), large(200)).gantt().to_json()

@@ -1,0 +1,89 @@
+"""Two executions as Gantt charts on one axis of time: the second one is moved so that both begin together.
+
+Hover boxes keep the times of the execution that they are about.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import plotly.graph_objects as go
+
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.gantt import gantt
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+
+_GAP: Final = 64
+"""Pixels between the charts, for the title of the second one."""
+
+
+def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_bars: int = 2000) -> go.Figure:
+    """The charts of two executions, `a` above `b`, as `views.gantt.gantt` draws each. Raises `HistoryError`."""
+    folded, other = fold_history(a), fold_history(b)
+    above, below = gantt(folded, max_bars=max_bars), gantt(other, max_bars=max_bars)
+    shift = _start(folded) - _start(other)
+    heights = [_plot_height(figure) for figure in (above, below)]
+    whole = sum(heights) + _GAP
+    figure = go.Figure([*above.data, *(_moved(trace, shift, above) for trace in below.data)])
+    layout = above.layout.to_plotly_json()
+    margin = layout["margin"]
+    layout["height"] = whole + margin["t"] + margin["b"]
+    layout["yaxis"] |= {"domain": [1 - heights[0] / whole, 1]}
+    layout["yaxis2"] = {**below.layout.yaxis.to_plotly_json(), "domain": [0, heights[1] / whole], "anchor": "x"}
+    layout["xaxis"] |= {
+        "range": _range(above.layout.xaxis.range, [np.datetime64(each) + shift for each in below.layout.xaxis.range]),
+        "anchor": "y2",
+        "title": {"text": "time (UTC) of the upper one; the lower one is moved to begin with it", "font": {"size": 11}},
+    }
+    shapes = [shape.to_plotly_json() | {"yref": "y2"} for shape in below.layout.shapes]
+    layout["shapes"] = [*layout.get("shapes", ()), *shapes]
+    layout["annotations"] = [_title(below, heights[1] / whole)]
+    figure.update_layout(layout)
+    return figure
+
+
+def _start(folded: FoldedHistory) -> np.datetime64:
+    first = folded.history[0].timestamp if folded.history else folded.until
+    return np.datetime64(first.replace(tzinfo=None), "ms")
+
+
+def _plot_height(figure: go.Figure) -> int:
+    margin = figure.layout.margin
+    return int(figure.layout.height - margin.t - margin.b)
+
+
+def _moved(trace: Any, shift: np.timedelta64, above: go.Figure) -> Any:
+    """A trace of the lower chart: later by this, and in the legend only if the upper one has none of its name."""
+    if trace.type == "bar":
+        trace.base = trace.base + shift
+    else:
+        trace.x = trace.x + shift
+    trace.yaxis = "y2"
+    if trace.showlegend is not False and any(
+        other.name == trace.name and other.showlegend is not False for other in above.data
+    ):
+        trace.showlegend = False
+    return trace
+
+
+def _range(*ranges: Any) -> list[str]:
+    """The range that covers these."""
+    times = [np.datetime64(time, "ms") for each in ranges for time in each]
+    return [str(min(times)), str(max(times))]
+
+
+def _title(figure: go.Figure, top: float) -> dict[str, Any]:
+    title = figure.layout.title
+    return {
+        "text": f"{title.text}<br>{title.subtitle.text}",  # escaped, where they were made
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0,
+        "y": top,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "align": "left",
+        "showarrow": False,
+        "font": {"size": 12},
+    }
