@@ -7,6 +7,7 @@ releases it whatever happens to the process.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -29,7 +30,12 @@ class Ownership:
             raise StoreInUseError(path, owner_text(path)) from None
         except OSError as error:
             raise StoreError(f"the store {path} can't be locked: {error.strerror or error}") from None
-        _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        try:
+            _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        except OSError as error:
+            self._lock.release()
+            remedy = "make room on its disk" if error.errno == errno.ENOSPC else "let its folder be written by you"
+            raise StoreError(f"the store {path} can't be opened ({error.strerror}): {remedy}") from None
 
     def release(self) -> None:
         """Release the lock."""

@@ -40,7 +40,8 @@ _SQLITE: Final = b"SQLite format 3\x00"
 _VERSION_AT: Final = 60
 _APPLICATION_AT: Final = 68
 _OBJECTS: Final = ".objects"
-_BESIDE: Final = ("-wal", "-shm", "-journal", ".open", ".lock", ".serving", ".owner", ".endpoint", ".keys")
+_BESIDE: Final = ("-wal", "-shm", "-journal", ".open", ".lock", ".serving", ".owner")
+"""Not `.endpoint` and `.keys`: those that others could have read are not used, and new ones replace them."""
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a FIFO",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from simpleflow_lab import Lab
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.store_files import exists
 from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreNotPrivateError
@@ -113,6 +114,17 @@ def test_a_store_that_others_can_read_or_write_is_not_opened(path: Path, suffix:
         EmbeddedSWF(path)
     subprocess.run(str(refused.value).rpartition("; ")[2], shell=True, check=True)
     EmbeddedSWF(path).close()
+
+
+def test_keys_that_others_could_read_are_replaced_and_not_made_private(path: Path) -> None:
+    """The store opens: `http.store_keys` makes new ones."""
+    EmbeddedSWF(path).close()
+    keys = Path(f"{path}.keys")
+    keys.write_text("{}")
+    keys.chmod(0o644)
+    with Lab(path) as lab:
+        lab.domains()
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
 
 
 def test_a_folder_in_which_others_could_replace_the_store_is_refused(tmp_path: Path) -> None:
