@@ -145,7 +145,8 @@ def test_running_executions_are_handed_over(
         assert not [event.type for event in parent.history() if event.type.startswith("DecisionTaskTimedOut")]
 
 
-@pytest.mark.parametrize("place", ["bucket", pytest.param("store", marks=pytest.mark.trial)])
+@pytest.mark.trial
+@pytest.mark.parametrize("place", ["bucket", "store"])
 def test_an_upstream_worker_gets_a_large_value_whole_or_fails_the_task_and_the_execution_says_why(
     simpleflow: str,  # noqa: F811
     bucket: Bucket,

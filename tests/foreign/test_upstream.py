@@ -70,7 +70,6 @@ def standalone(simpleflow: str, engine: EmbeddedSWF, workflow: str, *arguments: 
             check=True,
             capture_output=True,
             text=True,
-            timeout=100,
         )
     finally:
         endpoint.close()
@@ -119,6 +118,7 @@ def test_its_canvas_children_signals_markers_timers_and_retries_do_what_they_say
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("rounds", [1, *trials([10])])
 def test_processes_that_it_forks_do_not_take_each_others_tasks(simpleflow, engine, tmp_path, rounds):
     # They share the connections of the client that it made before it forked them.
