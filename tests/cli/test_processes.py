@@ -80,7 +80,7 @@ def test_processes_of_a_module_decide_and_work_are_listed_everywhere_and_stop(
     assert refused.err == "simpleflow: no decider.start or worker.start runs on this machine for domain lab\n"
 
 
-@pytest.mark.parametrize("kills", [2, *trials([20])])
+@pytest.mark.parametrize("kills", [2, *trials([5])])
 def test_a_worker_that_is_killed_is_started_again_and_what_it_had_is_done(
     start: Start, lab: Lab, tmp_path: Path, kills: int
 ) -> None:
