@@ -7,7 +7,6 @@ apostrophe in front. `raw` leaves all that out. JSON does without: its own escap
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -109,6 +108,8 @@ def _human(listing: Listing, style: _Style) -> str:
 
 def _separated(delimiter: str) -> Callable[[Listing, _Style], str]:
     def render_separated(listing: Listing, style: _Style) -> str:
+        import csv
+
         text = io.StringIO()
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         if style.header:

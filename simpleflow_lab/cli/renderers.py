@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import sys
 import threading
@@ -122,11 +121,18 @@ def _show_message(record: Record, session: Session) -> ExitCode:
 
 
 def _print(listing: Listing, output: Output) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = _columns() if sys.stdout.isatty() else None
     shaped = output.shape.of(listing)
     text = render(shaped, output.format, header=output.header, color=_colored(output), raw=output.raw, width=width)
     if text or output.format in _JSON:
         print(text)
+
+
+def _columns() -> int:
+    """The width of the terminal."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def _colored(output: Output) -> bool:

@@ -11,12 +11,11 @@ as `simpleflow_lab.upstream.…`.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 PATHS: Final[Mapping[str, str]] = {
     "simpleflow_lab.base": "simpleflow_lab.upstream.base",
@@ -31,8 +30,11 @@ PATHS: Final[Mapping[str, str]] = {
 """Upstream's module path, and the module that it is here."""
 
 
-class _Paths(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds a module under upstream's path: it is the module of `PATHS`, not a copy."""
+class _Paths:
+    """Finds a module under upstream's path: it is the module of `PATHS`, not a copy.
+
+    A finder and loader as `importlib.abc` describes them. That module is not imported for it: it brings a dozen others.
+    """
 
     def __init__(self) -> None:
         self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
@@ -40,7 +42,8 @@ class _Paths(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        return importlib.machinery.ModuleSpec(name, self) if name in PATHS else None
+        loader: Any = self
+        return importlib.machinery.ModuleSpec(name, loader) if name in PATHS else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         found = importlib.import_module(PATHS[spec.name])
