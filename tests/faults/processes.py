@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,24 @@ class Process:
         sys.modules["__main__"].__dict__.setdefault("__spec__", None)
         self._process.start()
         its.close()
+        self._came = threading.Condition()
+        self._looked_at = 0
+        self._has_ended = False
+        threading.Thread(target=self._collect, name="reports of a process", daemon=True).start()
+
+    def _collect(self) -> None:
+        """Take its reports as they come: a process whose reports nobody takes stops at one, and its tasks time out."""
+        while True:
+            try:
+                words = self._connection.recv()
+            except (EOFError, OSError):
+                with self._came:
+                    self._has_ended = True
+                    self._came.notify_all()
+                return
+            with self._came:
+                self.reports.append(words)
+                self._came.notify_all()
 
     @property
     def pid(self) -> int:
@@ -47,17 +66,19 @@ class Process:
         return [words[1:] for words in self.reports if words[0] == word]
 
     def read(self, seconds: float, until: Callable[[tuple[Any, ...]], bool] = lambda words: False) -> bool:
-        """Read reports for so long, or until one is the wanted one; `False` if no more can come."""
+        """Look at reports for so long, or until one is the wanted one; `False` if no more can come."""
         end = time.monotonic() + seconds
-        while self._connection.poll(max(0.0, end - time.monotonic())):
-            try:
-                words = self._connection.recv()
-            except (EOFError, OSError):
-                return False
-            self.reports.append(words)
-            if until(words):
-                return True
-        return True
+        with self._came:
+            while True:
+                while self._looked_at < len(self.reports):
+                    words = self.reports[self._looked_at]
+                    self._looked_at += 1
+                    if until(words):
+                        return True
+                if self._has_ended:
+                    return False
+                if not self._came.wait(max(0.0, end - time.monotonic())):
+                    return True
 
     def wait_for(self, word: str) -> tuple[Any, ...]:
         """The latest report that begins with this word; waits for the first one."""
