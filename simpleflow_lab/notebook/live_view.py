@@ -26,7 +26,6 @@ import traitlets
 
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.views import live_rows
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
@@ -179,7 +178,7 @@ class LiveView(anywidget.AnyWidget):
             before, self._mark = self._mark, mark
             rows = []
             for attempt in attempts:
-                if attempt.id == WAKE_UP_TIMER:  # a decider's own, not the author's
+                if not live_rows.is_shown(attempt):
                     continue
                 row = self._rows[attempt.scheduled_event_id] = live_rows.task_row(attempt, self._start)
                 rows.append(row)

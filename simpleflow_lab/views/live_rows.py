@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
@@ -37,6 +38,11 @@ ROW: Final = (
 )
 """The members of a row, in their order. `event` is the id of the event that scheduled the task: it identifies the row.
 `flag` is `unhandled`, `retried` or empty; `started` and `closed` are `None` before."""
+
+
+def is_shown(attempt: Attempt) -> bool:
+    """Whether it has a row: the timers with which a decider wakes itself have none."""
+    return attempt.id != WAKE_UP_TIMER
 
 
 def task_row(attempt: Attempt, start: datetime.datetime) -> list[Any]:
@@ -144,6 +150,7 @@ __all__ = [
     "ROW",
     "count_records",
     "failure_record",
+    "is_shown",
     "latest_failures",
     "report_lines",
     "running_names",

@@ -16,20 +16,22 @@ from simpleflow_lab.views.live_rows import ROW
 LIMIT = 30
 
 
-@activity.with_attributes(name="live.work", task_list="live", version="1")
-def work(number):
-    return number
+def batches() -> type[Workflow]:
+    """A workflow of one task at once and a second one after the signal; defined anew, for tests forget definitions."""
 
+    @activity.with_attributes(name="live.work", task_list="live", version="1")
+    def work(number):
+        return number
 
-class Batches(Workflow):
-    """One task at once, a second one after the signal."""
+    class Batches(Workflow):
+        name, version, task_list = "live.batches", "1", "live"
 
-    name, version, task_list = "live.batches", "1", "live"
+        def run(self):
+            self.submit(work, 1).wait()
+            self.submit(self.wait_signal("more")).wait()
+            return self.submit(work, 2).result
 
-    def run(self):
-        self.submit(work, 1).wait()
-        self.submit(self.wait_signal("more")).wait()
-        return self.submit(work, 2).result
+    return Batches
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -42,7 +44,7 @@ def until(condition: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def execution(lab: Lab) -> Any:
-    started = lab.start(Batches)
+    started = lab.start(batches())
     until(lambda: started.progress().completed == 1)
     return started
 
