@@ -527,3 +527,34 @@ def test_a_process_that_uses_the_store_of_another_loads_no_sdk(tmp_path):
     assert (found["owns"], found["result"], found["sdk"]) == (False, 2, [])
     assert found["looks"][1] > 5
     assert found["looks"][2:] == [1, 1]
+
+
+def test_a_task_whose_response_was_lost_is_given_out_again(engine: EmbeddedSWF, client: EngineClient) -> None:
+    """The client says which polls wait and which tasks came: what was given to another poll, it never got."""
+    identity = json.dumps({"instance": "i"})
+    record = {
+        "pid": os.getpid(),
+        "hostname": socket.gethostname(),
+        "workflowTypes": [{**KIND, "fingerprint": "f"}],
+        "activityTypes": [],
+        "decisionTaskLists": [{"domain": "lab", "name": "list"}],
+        "activityTaskLists": [],
+    }
+    client.open_session(instance="i", record=record)
+    request = {"domain": "lab", "taskList": {"name": "list"}, "identity": identity}
+
+    def pending() -> int:
+        return int(engine.count_pending_decision_tasks(domain="lab", taskList={"name": "list"})["count"])
+
+    start(engine)
+    token = client.poll("poll_for_decision_task", request, 1)["taskToken"]
+    client.hold_session(instance="i", held={"polls": [1], "latestPoll": 1, "taskTokens": []})
+    assert pending() == 0  # its response may be on its way
+    client.hold_session(instance="i", held={"polls": [], "latestPoll": 1, "taskTokens": []})
+    assert pending() == 1
+    with pytest.raises(UnknownResourceFault):
+        client.respond_decision_task_completed(taskToken=token)
+    again = client.poll("poll_for_decision_task", request, 2)["taskToken"]
+    client.hold_session(instance="i", held={"polls": [], "latestPoll": 2, "taskTokens": [again]})
+    client.hold_session(instance="i", held={"polls": [], "latestPoll": 2, "taskTokens": []})
+    client.respond_decision_task_completed(taskToken=again)
