@@ -1,6 +1,8 @@
 """What a command answers: a record, which shell and notebook show, each in its own way.
 
-A new command is one function and one record, side by side in the module of its noun. A record that derives from
+A new command is one function and one record, side by side in the module of its noun, and a line in `MODULES` of
+`command_table`. The module imports at its top what defines the command; what runs it, such as `lab` and the views, is
+imported by the function, so that `--help` is quick. A record that derives from
 `ListingRecord`, `TextRecord` or `Done` is shown by both faces as it is. Any other record needs a rendering in
 `cli.renderers` and in `notebook.renderers`, and so does one that a face can show better than as a listing or a text; a
 test finds a record without a rendering. A record holds executions and plain values, never a figure or a pandas table.
