@@ -109,8 +109,10 @@ class _Comparison:
         mine, others = ({k: v for k, v in vars(each).items() if k not in _OF_EVERY_CLASS} for each in (new, old))
         if mine.keys() != others.keys() or any(_codes_of(mine[name]) != _codes_of(others[name]) for name in mine):
             return True  # its text was edited
-        # Values count where the text is the same: then no edit explains them.
-        return all(
+        if len(new.__bases__) != len(old.__bases__):
+            return True
+        # Values and base classes count where the text is the same: then no edit explains them.
+        return self._are_same(list(new.__bases__), list(old.__bases__)) and all(
             self.is_same(mine[name], others[name])
             for name in mine
             if _codes_of(mine[name]) or (isinstance(mine[name], (*_PLAIN, tuple)) and not name.startswith("__"))

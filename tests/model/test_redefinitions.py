@@ -32,6 +32,16 @@ CLASS = """
         return Tool
     first, second = of(1), of({})
 """
+INHERITED = """
+    def of(n):
+        class Base:
+            {}
+        class Between(Base): pass
+        class Tool(Between): name = "tool"
+        return Tool
+    first, second = of(1), of(2)
+"""
+DERIVED = "class Base:\n  def f(self): return {}\nclass work(Base): name = 'work'"
 MADE_AGAIN = {
     "the same text": (PLAIN, PLAIN),
     "an edited text": (PLAIN, "def work(x, n=1): return x - n"),
@@ -39,6 +49,8 @@ MADE_AGAIN = {
     "the same lambda": ("work = lambda x: x + 1", "work = lambda x: x + 1"),
     "the same text under another name": ("def work(x): return x", "def work(x): return x\nwork.__qualname__ = 'other'"),
     "a class": ("class work:\n  n = 1\n  def f(self): return 1", "class work:\n  n = 2\n  def f(self): return 3"),
+    "a class whose base class was edited": (DERIVED.format(1), DERIVED.format("self")),
+    "a class that got another base class": (DERIVED.format(1), "class work(dict, object): name = 'work'"),
     "a class that calls super": (*("class work:\n  def __init__(self): super().__init__()",) * 2,),
     "a function that calls itself": (*("def of():\n  def f(): return f()\n  return f\nwork = of()",) * 2,),
     "a factory that is called again with an equal value": (
@@ -49,6 +61,13 @@ ANOTHER = {
     "a factory": (FACTORY.format(2), "first", "second"),
     "a factory, values of one hash": (FACTORY.format(True), "first", "second"),
     "a factory of classes": (CLASS.format(2), "first", "second"),
+    "a factory of classes that inherit a value": (INHERITED.format("factor = n"), "first", "second"),
+    "a factory of classes that inherit a method": (INHERITED.format("def use(self): return n"), "first", "second"),
+    "a factory of classes with any base class": (
+        "def of(base):\n  class Tool(base): name = 'tool'\n  return Tool\nfirst, second = of(dict), of(list)",
+        "first",
+        "second",
+    ),
     "a loop": (
         "made = []\nfor n in (1, 2):\n  def work(x, n=n): return x + n\n  made.append(work)\nfirst, second = made",
         "first",
@@ -123,6 +142,18 @@ def test_a_cell_that_is_run_again_says_nothing():
             "re.classes",
             "def of(n):\n  class W(Workflow):\n    name = 're.classes'\n    def run(self): return n\n  return W\n"
             "made = of(1), of(2)",
+        ),
+        (
+            "activity",
+            "re.bases",
+            "def of(n):\n  class Base:\n    def execute(self): return n\n"
+            "  @activity.with_attributes(name='re.bases')\n  class Tool(Base): pass\n  return Tool\nmade = of(1), of(2)",
+        ),
+        (
+            "workflow",
+            "re.inherited",
+            "def of(n):\n  class Base:\n    def run(self): return n\n"
+            "  class W(Base, Workflow): name = 're.inherited'\n  return W\nmade = of(1), of(2)",
         ),
     ],
 )
