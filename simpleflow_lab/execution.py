@@ -443,7 +443,14 @@ class Execution(HistoryViews):
         from simpleflow_lab.views.history_waits import disk_wait, waits_of
 
         own = [error for error in errors if error["execution"] == self._execution]
-        waits = waits_of(folded, workflow_id=self.workflow_id, depth=depth, tasks=known["tasks"], errors=own)
+        waits = waits_of(
+            folded,
+            workflow_id=self.workflow_id,
+            depth=depth,
+            tasks=known["tasks"],
+            errors=own,
+            running_line=self._pool.slow_line(self.run_id),
+        )
         paused = known.get("storePaused")
         return waits if paused is None else [disk_wait(paused, workflow_id=self.workflow_id, depth=depth), *waits]
 

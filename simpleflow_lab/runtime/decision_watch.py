@@ -143,6 +143,12 @@ class DecisionWatch:
         """Whether a thread is deciding for this run."""
         return any(watched.run_id == run_id for watched in list(self._running.values()))
 
+    def slow_line(self, run_id: str) -> str:
+        """The author's line that runs in the decision that is being made for this run, if it takes long and the line
+        is known; else empty."""
+        running = list(self._running.values())
+        return next((watched.line for watched in running if watched.slow and watched.run_id == run_id), "")
+
     def begin(self, task: Mapping[str, Any], module: str, limit: float, decider: WatchedDecider) -> WatchedDecision:
         """This thread's code may run for `limit` seconds from now until `end` is called."""
         thread = threading.get_ident()

@@ -283,6 +283,10 @@ class WorkerPool:
         """The error that blocks the decisions of this run, or `None`."""
         return self._decision_errors.get(run_id)
 
+    def slow_line(self, run_id: str) -> str:
+        """The author's line that runs in a decision of this process for this run, if it takes long; else empty."""
+        return self._watch.slow_line(run_id)
+
     def warnings(self, run_id: str) -> tuple[str, ...]:
         """The warnings for the author of this run's workflow, each once."""
         known = self._warnings.get(run_id)

@@ -24,6 +24,8 @@ from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, DISK, KINDS, L
 
 MAX_OF_A_KIND: Final = 10
 """The most rows of one kind in one execution; one more row says how many there are beside them."""
+LONG_DECISION: Final = 5.0
+"""Seconds after which it is told that a decider has not answered yet."""
 
 
 def waits_of(
@@ -33,18 +35,20 @@ def waits_of(
     depth: int = 0,
     tasks: Iterable[Mapping[str, Any]] = (),
     errors: Iterable[Mapping[str, Any]] = (),
+    running_line: str = "",
     until: datetime.datetime | None = None,
 ) -> list[Wait]:
     """What this history shows that its execution waits for; nothing if it has closed.
 
     `depth` is how far it is below the execution that was asked for. An engine knows more: `tasks` are those of
     `WatchableService.describe_waiting`, `errors` the `decisionErrors` of `describe_reports` that are about it.
+    `running_line` is the author's line that runs in the decision being made, if it is known and takes long.
     """
     folded = fold_history(history, until=until)
     events = folded.history
     if not events or events.close_status is not None:
         return []
-    rows = _Rows(folded, workflow_id, depth, {task.get("scheduledEventId"): task for task in tasks})
+    rows = _Rows(folded, workflow_id, depth, {task.get("scheduledEventId"): task for task in tasks}, running_line)
     waits = [
         *rows.blocked(errors),
         *rows.decision(),
@@ -74,8 +78,16 @@ def _signals_since_decision(history: History) -> set[str]:
 class _Rows:
     """The rows of one execution, kind by kind."""
 
-    def __init__(self, folded: FoldedHistory, workflow_id: str, depth: int, tasks: Mapping[Any, Mapping[str, Any]]):
+    def __init__(
+        self,
+        folded: FoldedHistory,
+        workflow_id: str,
+        depth: int,
+        tasks: Mapping[Any, Mapping[str, Any]],
+        running_line: str,
+    ):
         self._folded = folded
+        self._running_line = running_line
         self._id, self._depth = workflow_id, depth
         self._tasks = tasks
         """What the engine says of open tasks, by the ids of the events that scheduled them."""
@@ -94,13 +106,28 @@ class _Rows:
         for task in tasks[-1:]:
             known = self._tasks.get(task.scheduled_event_id, {})
             if task.started is not None:
-                what = f"a decision: a decider has taken it{_silent(known)}"
-                to_do = _SILENT if known.get("isSilent") else ""
-                yield self._wait(DECISION, what, since=task.started, to_do=to_do, goes_on=not known.get("isSilent"))
+                yield self._of_taken_decision(task.started, known)
                 continue
             name = _inner(self._folded.history[task.scheduled_event_id - 1].attributes, "taskList", "name")
             reason = known.get("reason") or f"no decider has taken it from task list {shortened(name)}"
             yield self._wait(DECISION, f"a decision: {reason}", since=task.scheduled, to_do=_RESUME)
+
+    def _of_taken_decision(self, started: datetime.datetime, known: Mapping[str, Any]) -> Wait:
+        lasted = (self._folded.until - started).total_seconds()
+        pid = _inner(known, "holder", "pid")
+        process = f"process {pid}" if pid is not None else ""
+        what, to_do, goes_on = "a decider has taken it", "", True
+        if known.get("isSilent"):
+            what, to_do, goes_on = f"{what}{_silent(known)}", _SILENT, False
+        elif self._running_line:
+            where = ", ".join(part for part in (process, self._running_line) if part)
+            # By a virtual clock no time passes meanwhile.
+            how_long = f" for {duration(lasted)}" if lasted >= LONG_DECISION else ""
+            what, to_do, goes_on = f"run has not come back{how_long}: {where}", _TAKES_LONG, False
+        elif lasted >= LONG_DECISION and known:
+            where = f": {process}" if process else ""
+            what, to_do, goes_on = f"its decider has not answered for {duration(lasted)}{where}", _NO_ANSWER, False
+        return self._wait(DECISION, f"a decision: {what}", since=started, to_do=to_do, goes_on=goes_on)
 
     def signals(self) -> Iterator[Wait]:
         names = [name for name in self._context.signals if name not in self._signals_to_see]
@@ -221,6 +248,10 @@ class _Rows:
 _DISK: Final = "free some space: it goes on by itself"
 _AGAIN: Final = "it is tried again by itself"
 _SILENT: Final = "let its process go on (kill -CONT), or end it: the task is given out again"
+_TAKES_LONG: Final = (
+    "put what takes long into an activity, and define the workflow again: it goes on by itself; terminate() ends it"
+)
+_NO_ANSWER: Final = "if run does not come back, execution.warnings names its line; terminate() ends the execution"
 _DEFINE: Final = "define it, or start the process that does: the task is taken at once"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
 _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}

@@ -207,6 +207,12 @@ def test_an_endless_run_of_the_default_timeout_holds_up_nobody_and_is_named_with
     assert spinning.status == "OPEN"
     [warning] = spinning.warnings
     assert re.match(r"test_determinism\.py:\d+, .*: the code has run for \d+ s without waiting", warning)
+    [wait] = spinning.waiting_for()
+    assert re.search(r"run has not come back for .*test_determinism\.py:\d+, ", wait.what)
+    assert "put what takes long into an activity" in wait.to_do
+    assert "waits for a decision: run has not come back for" in repr(spinning)
+    with pytest.raises(TimeoutError, match="run has not come back for"):
+        spinning.result(timeout=0)
     # Its definition is put right, and it is not waited for until its decision task times out, which is minutes later.
     cure(Spins)
     assert result_once_it_goes_on(spinning) == "cured"

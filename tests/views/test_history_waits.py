@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -125,6 +127,27 @@ def test_a_decision_that_nobody_makes_and_one_that_is_made() -> None:
 
     story.add("DecisionTaskStarted", scheduledEventId=scheduled)
     assert only(waits_of(story.history()), "decision").what == "a decision: a decider has taken it"
+
+
+def test_a_decision_that_takes_long_is_told_with_its_process_and_line() -> None:
+    story = Story()
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"})
+    story.add("DecisionTaskStarted", scheduledEventId=scheduled)
+    started = story.history()[-1].timestamp
+    tasks = [{"scheduledEventId": scheduled, "holder": {"pid": 17}, "isSilent": False}]
+
+    def wait(seconds: int, **known: Any) -> Wait:
+        until = started + datetime.timedelta(seconds=seconds)
+        return only(waits_of(story.history(), tasks=tasks, until=until, **known), "decision")
+
+    assert wait(1).what == "a decision: a decider has taken it"
+    assert wait(1).goes_on
+    assert wait(12).what == "a decision: its decider has not answered for 12.0 s: process 17"
+    assert "execution.warnings" in wait(12).to_do
+    named = wait(12, running_line="flow.py:5, while True")
+    assert named.what == "a decision: run has not come back for 12.0 s: process 17, flow.py:5, while True"
+    assert "into an activity" in named.to_do
+    assert not named.goes_on
 
 
 def test_what_limits_hold_back_is_counted() -> None:
