@@ -147,7 +147,8 @@ def test_a_cell_that_is_run_again_says_nothing():
             "activity",
             "re.bases",
             "def of(n):\n  class Base:\n    def execute(self): return n\n"
-            "  @activity.with_attributes(name='re.bases')\n  class Tool(Base): pass\n  return Tool\nmade = of(1), of(2)",
+            "  @activity.with_attributes(name='re.bases')\n  class Tool(Base): pass\n  return Tool\n"
+            "made = of(1), of(2)",
         ),
         (
             "workflow",
