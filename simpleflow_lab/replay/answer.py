@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.data.references import Reference
 from simpleflow_lab.exceptions import JumboTooLargeError
@@ -30,6 +30,11 @@ from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf import execution_context
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
 from simpleflow_lab.swf.decisions import Decision
+
+UNHANDLED_FAILURES: Final = "unhandled_failures"
+"""The member of our part of the execution context that has the ids of tasks whose failures nothing handled."""
+MAX_UNHANDLED_SO_FAR: Final = 50
+"""Of how many tasks a decision that does not close says so."""
 
 
 class Answer(NamedTuple):
@@ -110,17 +115,24 @@ def _in_order(run: ReplayedRun) -> Iterable[Command]:
 
 
 def new_context(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: str) -> str | None:
-    """The execution context if it changes: what is waited for beyond the tasks in the history, and, at a close, the
-    failures that nothing handled. `swf.execution_context` reads it."""
+    """The execution context if it changes: what is waited for beyond the tasks in the history, and the failures that
+    nothing handled: so far, the first `MAX_UNHANDLED_SO_FAR` of them, and at a close all. `swf.execution_context` and
+    `views.history_fold` read it."""
     context: dict[str, Any] = {}
     awaited = kinds.signals.awaited
     if awaited:
         context[execution_context.WAITING_SIGNALS] = awaited
     if run.closing is not None:
         if run.failures.total:
-            context[IDENTITY_KEY] = {"unhandled_failures": run.failures.unhandled()}
-    elif run.holding_back or selection.held_back:
-        context[IDENTITY_KEY] = _held_back(run, selection)
+            context[IDENTITY_KEY] = {UNHANDLED_FAILURES: run.failures.unhandled()}
+    else:
+        # It may be closed without another decision, by a timeout or a terminate.
+        ours = _held_back(run, selection) if run.holding_back or selection.held_back else {}
+        unhandled = run.failures.unhandled()[:MAX_UNHANDLED_SO_FAR] if run.failures.total else []
+        if unhandled or UNHANDLED_FAILURES in recorded:
+            ours[UNHANDLED_FAILURES] = unhandled
+        if ours:
+            context[IDENTITY_KEY] = ours
     text = json.dumps(context) if context else ""
     try:
         text = run.fields.fit(text, "execution context")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import FuncGroup
-from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed
+from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed, WorkflowExecutionTimedOut
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.trace import watch
 from tests.replay.story import Story
@@ -107,6 +108,39 @@ def test_a_reason_of_the_authors_own_is_kept_as_it_is():
     with Lab(":memory:") as lab:
         execution, error = failure_of(lab, GivesUp)
         assert error.reason == "nothing was loaded"
+        assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
+
+
+class Waits(Workflow):
+    name, version, task_list, execution_timeout = "causes.waits", "1", "causes", 3600
+
+    def run(self, handles=False):
+        failed = self.submit(load)
+        assert failed.result is None
+        self.submit(self.wait_signal("go")).wait()
+        if handles:
+            assert failed.exception
+        self.submit(self.wait_signal("end")).wait()
+
+
+@pytest.mark.parametrize("handles", [False, True])
+def test_an_execution_that_is_terminated_keeps_what_it_had_not_handled_by_then(handles):
+    with Lab(":memory:") as lab:
+        execution = lab.start(Waits, handles)
+        while "signal go" not in execution.waits_in_short():
+            time.sleep(0.01)
+        execution.signal("go")
+        while "signal end" not in execution.waits_in_short():
+            time.sleep(0.01)
+        execution.terminate()
+        assert list(execution.unhandled_failures()["id"]) == ([] if handles else ["activity-causes.load-1"])
+
+
+def test_an_execution_that_times_out_keeps_what_it_had_not_handled():
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(Waits)
+        with pytest.raises(WorkflowExecutionTimedOut):
+            execution.result(60)
         assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
 
 
