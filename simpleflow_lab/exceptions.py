@@ -48,7 +48,8 @@
         └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
 
     Warning
-    └── DeterminismWarning              code of a workflow that may do something else when it runs again
+    ├── DeterminismWarning              code of a workflow that may do something else when it runs again
+    └── DamagedStoreWarning             an open execution whose history in the store is not what was written
 
 Each class builds its message from its arguments and names the way out. Nothing here imports anything of ours.
 """
@@ -98,6 +99,10 @@ class DeterminismWarning(UserWarning):
 
 class DefinitionWarning(UserWarning):
     """A definition of an activity or workflow took the type of another one that is still in use."""
+
+
+class DamagedStoreWarning(UserWarning):
+    """An open execution can't go on, for its history in the store is not what was written. The others go on."""
 
 
 class ActivityCanceled(BaseException):

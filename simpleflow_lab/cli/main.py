@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from simpleflow_lab.cli.renderers import show
 from simpleflow_lab.commands.command_table import COMPLETE_VARIABLE, run, table
 from simpleflow_lab.commands.records import Record
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError
+from simpleflow_lab.exceptions import DamagedStoreWarning, DecisionTaskError, SimpleflowLabError, UsageError
 
 if TYPE_CHECKING:
     from simpleflow_lab.lab import Lab
@@ -61,6 +62,13 @@ def _main(words: list[str]) -> int:
 
         return shell_complete(table, {}, "simpleflow", COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE])
     standard_streams.prepare()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DamagedStoreWarning)
+        warnings.showwarning = _Warnings()
+        return _with_session(words)
+
+
+def _with_session(words: list[str]) -> int:
     session = _ShellSession(watch=progress.watch, tell=report)
     try:
         prepare()
@@ -148,6 +156,22 @@ class _Handler(logging.StreamHandler[Any]):
         super().emit(record)
 
 
+class _Warnings:
+    """Shows damage to a store as a message of the command, once, and other warnings as before."""
+
+    def __init__(self) -> None:
+        self._others = warnings.showwarning
+        self.told: set[str] = set()
+
+    def __call__(self, message: Warning | str, category: type[Warning], *args: Any, **named: Any) -> None:
+        """See `warnings.showwarning`."""
+        if not issubclass(category, DamagedStoreWarning):
+            self._others(message, category, *args, **named)
+        elif (text := str(message)) not in self.told:
+            self.told.add(text)
+            report(one_line(text))
+
+
 def _configure_logging() -> None:
     given = settings.read("log_level")
     level = logging.getLevelNamesMapping().get(given.strip().upper())
@@ -171,7 +195,9 @@ def _fail(error: Exception, *, debug: bool, code: ExitCode) -> ExitCode:
 
         traceback.print_exception(error, file=sys.stderr)
     elif isinstance(error, SimpleflowLabError):
-        report(one_line(error))
+        shown = warnings.showwarning
+        if not (isinstance(shown, _Warnings) and str(error) in shown.told):
+            report(one_line(error))
     else:
         report(f"{one_line(f'{type(error).__name__}: {error}')} (--debug shows where)")
     return code

@@ -5,13 +5,14 @@ A shell has a session for one command; a notebook has one for as long as its ker
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simpleflow_lab.commands.parameters import Target, why_no_name
 from simpleflow_lab.exceptions import UsageError, ValidationException
-from simpleflow_lab.settings import default_domain, default_store
+from simpleflow_lab.settings import default_domain, default_store, own_store
 from simpleflow_lab.views.listing_shape import Shape
 
 if TYPE_CHECKING:
@@ -105,7 +106,10 @@ class Session:
         """The Lab of a store, which this session opens once and closes at its end."""
         if store not in self._opened:
             self._opened[store] = self.open_anew(
-                store or default_store(), domain=domain, new=new, clock="virtual" if self.virtual_time else None
+                default_store() if store is None else store,
+                domain=domain,
+                new=new,
+                clock="virtual" if self.virtual_time else None,
             )
         return self._opened[store]
 
@@ -118,6 +122,10 @@ class Session:
         from simpleflow_lab.runtime.connection import missing_store
 
         missing = missing_store(address)
+        if missing is not None and address != own_store() and not os.path.isdir(os.path.dirname(missing)):
+            raise UsageError(
+                f"no store at {missing}: there is no folder {os.path.dirname(missing)}; make it, or name another store"
+            )
         if missing is not None and not new:
             raise UsageError(f"no store at {missing}: name yours with --store; workflow.start makes a new one")
         lab = Lab(address, domain=domain, clock=clock, notice=self.tell)
@@ -129,7 +137,9 @@ class Session:
     def address(self) -> str:
         """The address of the store: of the Lab that is open, or would be opened."""
         opened = self._opened.get(self.store)
-        return opened.address if opened is not None else self.store or default_store()
+        if opened is not None:
+            return opened.address
+        return default_store() if self.store is None else self.store
 
     def lab(self, domain: str | None = None, *, new: bool = False) -> Lab:
         """The Lab to run things on, in this domain. `new` is for commands that start something: they may do so in a

@@ -44,7 +44,8 @@ def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEv
         return
     requested = initiated.attributes
     workflow_id = requested["workflowId"]
-    if state.open_execution(parent.run.domain, workflow_id, None) is not None:
+    running = state.open_execution(parent.run.domain, workflow_id, None)
+    if running is not None or state.damage_of(parent.run.domain, workflow_id) is not None:
         about = picked(requested, "workflowType", "workflowId", "control", "decisionTaskCompletedEventId")
         failed = {**about, "cause": "WORKFLOW_ALREADY_RUNNING", "initiatedEventId": initiated.id}
         _record(state, parent, "StartChildWorkflowExecutionFailed", failed)

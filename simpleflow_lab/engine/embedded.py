@@ -25,7 +25,13 @@ from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, W
 from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, cancel_request, started_event
 from simpleflow_lab.engine.liveness import is_worker_alive
-from simpleflow_lab.engine.named_executions import of_decision_task, open_execution, run_of, unknown_execution
+from simpleflow_lab.engine.named_executions import (
+    of_decision_task,
+    open_execution,
+    refuse_damaged,
+    run_of,
+    unknown_execution,
+)
 from simpleflow_lab.engine.open_questions import (
     REPEATED_CANCEL_REQUESTS_ARE_RECORDED,
     STARTED_ALREADY_MESSAGE,
@@ -326,6 +332,7 @@ class EmbeddedSWF(OwnOperations):
                 raise DefaultUndefinedFault(missing.member)
             if state.open_execution(domain, workflow_id, None) is not None:
                 raise WorkflowExecutionAlreadyStartedFault(STARTED_ALREADY_MESSAGE)
+            refuse_damaged(state, domain, workflow_id)
             if state.count_open(domain) >= limits.MAX_OPEN_EXECUTIONS:
                 raise LimitExceededFault(f"{limits.MAX_OPEN_EXECUTIONS} executions are open in {domain}")
             attributes = {
@@ -372,6 +379,7 @@ class EmbeddedSWF(OwnOperations):
             state.registry.domain(domain)
             execution = state.open_execution(domain, workflow_id, run_id)
             if execution is None:
+                refuse_damaged(state, domain, workflow_id, run_id)
                 raise UnknownResourceFault(unknown_execution(workflow_id, run_id))
             new = event(execution)
             if new is not None:
@@ -453,6 +461,9 @@ class EmbeddedSWF(OwnOperations):
         visibility.check_filters(request, closed=closed)
         with self._durable.transaction() as state:
             state.registry.domain(request["domain"])
+            if not closed and "executionFilter" in request:
+                # To leave it out would say that it is not there, and somebody would start it again.
+                refuse_damaged(state, request["domain"], request["executionFilter"]["workflowId"])
             page, last = visibility.page(state.runs, request, closed=closed, after=after, size=page_size(request))
             canceling = {run.key for run in page if not closed and state.open[run.key].cancel_requested}
             ticket = self._durable.last_ticket

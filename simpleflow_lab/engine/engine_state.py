@@ -180,6 +180,14 @@ class EngineState:
         found = self.open_by_id.get((domain, workflow_id))
         return None if found is None or (run_id and found.run.run_id != run_id) else found
 
+    def damage_of(self, domain: str, workflow_id: str, run_id: str | None = None) -> str | None:
+        """The explanation of the open execution with this workflowId that is damaged; `None` if there is none."""
+        for key, explanation in self.damaged.items():
+            run = self.runs.by_key[key]
+            if (run.domain, run.workflow_id) == (domain, workflow_id) and run_id in (None, "", run.run_id):
+                return explanation
+        return None
+
     # -- changes
 
     def start_execution(

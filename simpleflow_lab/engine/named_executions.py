@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run
-from simpleflow_lab.exceptions import UnknownResourceFault
+from simpleflow_lab.exceptions import StoreError, UnknownResourceFault
 from simpleflow_lab.service.protocol import Structure
 
 
@@ -24,6 +24,13 @@ def open_execution(state: EngineState, key: int) -> ExecutionState:
         run = state.runs.by_key.get(key)
         raise UnknownResourceFault(unknown_execution(run.workflow_id, run.run_id) if run else "Unknown execution")
     return found
+
+
+def refuse_damaged(state: EngineState, domain: str, workflow_id: str, run_id: str | None = None) -> None:
+    """Raise `StoreError` if an execution with this workflowId is open, and its history on disk is damaged."""
+    explanation = state.damage_of(domain, workflow_id, run_id)
+    if explanation is not None:
+        raise StoreError(explanation)
 
 
 def of_decision_task(state: EngineState, key: int, scheduled_id: int, started_id: int) -> ExecutionState:

@@ -17,6 +17,7 @@ from simpleflow_lab.engine.deadlines import open_deadlines
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
 from simpleflow_lab.engine.store import Contents
+from simpleflow_lab.exceptions import DamagedStoreWarning
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, DECISION_TASK, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entity
@@ -41,7 +42,7 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
     for key, damage in contents.damaged.items():
         # The other executions go on. The remains of this one can be read with SQLite only.
         state.damaged[key] = damage
-        warnings.warn(damage, stacklevel=2)
+        warnings.warn(damage, DamagedStoreWarning, stacklevel=2)
     now = state.now()
     recovered = []
     for key, events in contents.histories.items():

@@ -36,10 +36,13 @@ from simpleflow_lab.engine.execution_state import Run
 from simpleflow_lab.engine.open_mark import OpenMark
 from simpleflow_lab.engine.ownership import Ownership
 from simpleflow_lab.engine.store_format import (
+    DECODE_ERRORS,
     SECRET_BYTES,
     begin_session,
+    check_contents,
     complete,
     damage,
+    damaged_store,
     open_file,
     read_contents,
     read_events,
@@ -238,12 +241,16 @@ class SQLiteStore:
     def load(self) -> Contents:
         """Read the contents of the store. Raises `StoreError` if it can't be read."""
         raw = self._query(lambda connection: read_contents(connection, self._uptime[0]))
+        try:
+            runs = [run_from_row(row) for row in raw.runs]
+            check_contents(raw, runs)
+        except DECODE_ERRORS as error:
+            raise StoreError(damaged_store(self.path, error)) from error
         histories: dict[int, list[HistoryEvent]] = {}
         rows_of: dict[int, list[tuple[Any, ...]]] = {}
         for row in raw.events:
             rows_of.setdefault(row[0], []).append(row[1:])
         damaged: dict[int, str] = {}
-        runs = [run_from_row(row) for row in raw.runs]
         for run in runs:
             if run.closed_at is None:
                 try:
@@ -371,6 +378,8 @@ class SQLiteStore:
         if not query.outcome:
             raise StoreError(self._error or f"the store {self.path} is closed")
         result, error = query.outcome[0]
+        if isinstance(error, DECODE_ERRORS) or _is_damage(error):
+            raise StoreError(damaged_store(self.path, error)) from error
         if error is not None:
             raise StoreError(f"the store {self.path} can't be read: {error}; restore the file from a copy") from error
         found: T = result
@@ -408,7 +417,7 @@ class SQLiteStore:
                 mark = None
             if self._crash is not None:
                 self._crash.at("checkpoint")
-        except (sqlite3.Error, OSError, StoreError) as error:
+        except (sqlite3.Error, OSError, StoreError, *DECODE_ERRORS) as error:
             self._fail(error)
         finally:
             if connection is not None:
@@ -547,6 +556,9 @@ class SQLiteStore:
             elif isinstance(error, StoreError):
                 self._error = str(error)
                 return
+            elif isinstance(error, DECODE_ERRORS) or _is_damage(error):
+                self._error = damaged_store(self.path, error)
+                return
             else:
                 problem = f"can't be opened ({error}): {_remedy(error)}"
             self._error = f"the store {self.path} {problem}"
@@ -569,6 +581,13 @@ def _is_full(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
+def _is_damage(error: Exception | None) -> bool:
+    """Whether SQLite found that the file is not what was written."""
+    # An extended code has the plain one in its last byte.
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _remedy(error: Exception) -> str:
     """What to do about a store that can't be opened."""
     # An extended code has the plain one in its last byte.
@@ -586,5 +605,5 @@ def _outcome(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.
     """The result of a query, or its error: a query that fails does not stop the store."""
     try:
         return function(connection), None
-    except sqlite3.Error as error:
+    except (sqlite3.Error, *DECODE_ERRORS) as error:
         return None, error

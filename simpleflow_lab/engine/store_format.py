@@ -107,6 +107,8 @@ class RawContents(NamedTuple):
     """A row for `run_from_row` for each execution, in the order of their numbers."""
     events: list[tuple[Any, ...]]
     """The number of the execution and a row for `verified_events`, for each event of the open executions, in order."""
+    last_key: int
+    """The number of the last execution that has events; 0 if none has."""
 
 
 def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
@@ -127,6 +129,7 @@ def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
             "SELECT execution, id, type, timestamp, attributes, chain FROM event WHERE execution IN "
             "(SELECT key FROM execution WHERE closed_at IS NULL) ORDER BY execution, id"
         ),
+        last_key=rows("SELECT coalesce(max(execution), 0) FROM event")[0][0],
     )
 
 
@@ -257,6 +260,42 @@ def verified_events(run: Run, rows: Sequence[tuple[Any, ...]], path: str) -> tup
     if not events:
         raise StoreError(damage(run, path, "it has no events"))
     return events, chain
+
+
+DECODE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors of values in a store that can't be what was written."""
+
+
+def check_contents(raw: RawContents, runs: Sequence[Run]) -> None:
+    """Check that what the engine goes by is there. Raises `ValueError` if the store is not what was written."""
+    if not _are(bytes, raw.secret) or len(raw.secret) != SECRET_BYTES:
+        raise ValueError("its secret is not what was written")
+    if not _are(int, *itertools.chain.from_iterable(raw.sessions)):
+        raise ValueError("the times at which engines ran are not what was written")
+    domains = {domain.name for domain in raw.domains}
+    for found in raw.types:
+        if found.domain not in domains:
+            raise ValueError(f"the domain {found.domain!r:.100} of a type is missing")
+    for run in runs:
+        if not _are(str, run.workflow_id, run.run_id):
+            raise ValueError(f"the ids of execution {run.key} are not what was written")
+        if run.domain not in domains:
+            raise ValueError(f"the domain {run.domain!r:.100} of an execution is missing")
+        if not _are(int, run.started_at, run.closed_at or 0):
+            raise ValueError(f"the times of execution {run.workflow_id!r:.100} are not what was written")
+    if raw.last_key > max((run.key for run in runs), default=0):
+        raise ValueError(f"the record of execution {raw.last_key} is missing, and its events are there")
+
+
+def _are(kind: type, *values: Any) -> bool:
+    return all(isinstance(value, kind) for value in values)
+
+
+def damaged_store(path: str, error: object) -> str:
+    """The message about a store that can't be read because of damage."""
+    known = type(error) is ValueError or isinstance(error, sqlite3.Error)
+    finding = str(error) if known else f"a row is not what was written ({type(error).__name__}: {error})"
+    return f"the store {path} is damaged: {finding}; restore the file from a copy"
 
 
 def damage(run: Run, path: str, finding: str) -> str:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from simpleflow_lab import Lab
+from simpleflow_lab import Lab, Workflow
 from tests.cli.conftest import Command
+
+
+class Pending(Workflow):
+    """It waits for a signal."""
+
+    name, version, task_list = "pending_in_a_store", "1", "pending_in_a_store"
+
+    def run(self, number: int) -> int:
+        self.submit(self.next_signal("go")).result
+        return number
+
 
 BASIC = "examples.basic.BasicWorkflow"
 ON_A_STORE = (
@@ -33,6 +45,39 @@ def test_a_mistyped_store_is_told_and_not_made(simpleflow: Command, tmp_path: Pa
     told = f"simpleflow: no store at {missing}: name yours with --store; workflow.start makes a new one\n"
     assert ended == (2, "", told)
     assert sorted(tmp_path.iterdir()) == there
+
+
+def test_an_empty_address_is_not_that_of_your_own_store(simpleflow: Command) -> None:
+    told = "simpleflow: '' is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'\n"
+    assert simpleflow("--store", "", "workflow.list") == (2, "", told)
+
+
+def test_a_store_in_a_folder_that_is_not_there_names_the_folder(simpleflow: Command, tmp_path: Path) -> None:
+    path = tmp_path / "nodir" / "x.sqlite"
+    told = f"simpleflow: no store at {path}: there is no folder {path.parent}; make it, or name another store\n"
+    for words in (["workflow.list"], ["workflow.start", BASIC, "-i", "[1, 0]"]):
+        assert simpleflow("--store", str(path), *words) == (2, "", told)
+
+
+def test_an_open_execution_that_is_damaged_is_told_in_one_line_and_not_started_again(
+    simpleflow: Command, tmp_path: Path
+) -> None:
+    store = tmp_path / "lab.sqlite"
+    with Lab(store, serve="nothing") as lab:
+        lab.start(Pending, 12345, workflow_id="bad")
+        lab.start(Pending, 1, workflow_id="good")
+    content = bytearray(store.read_bytes())
+    content[content.index(b"12345")] ^= 1
+    store.write_bytes(content)
+    start = ["workflow.start", f"{__name__}.Pending", "-i", "[12345]", "--workflow-id", "bad"]
+    for words, code in ((["workflow.list"], 0), (["workflow.info", "bad"], 2), (start, 2)):
+        ended = simpleflow(*words)
+        assert (ended.code, ended.err.count("\n")) == (code, 1)
+        assert ended.err.startswith(f"simpleflow: the store {store} is damaged: execution bad ")
+        assert ("good" in ended.out) == (code == 0)
+    connection = sqlite3.connect(store)
+    assert connection.execute("SELECT workflow_id FROM execution").fetchall() == [("bad",), ("good",)]
+    connection.close()
 
 
 def test_a_command_that_starts_something_says_that_it_made_a_store(simpleflow: Command, tmp_path: Path) -> None:

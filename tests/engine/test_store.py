@@ -15,11 +15,11 @@ import pytest
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import (
+    DamagedStoreWarning,
     NotAStoreError,
     StoreError,
     StoreInUseError,
     StoreVersionError,
-    UnknownResourceFault,
 )
 from simpleflow_lab.swf import decisions
 from tests.service.scenario import DOMAIN, Scenario
@@ -241,19 +241,96 @@ def test_a_flipped_bit_in_an_open_history_stops_that_execution_and_no_other(open
     bad, good = lab.start("bad", input="[1]"), lab.start("good", input="[1]")
     lab.service.close()
     flip(path, "bad", 1)
-    with pytest.warns(UserWarning, match=r"damaged: execution bad .*event 1 is not what was written"):
+    with pytest.warns(DamagedStoreWarning, match=r"damaged: execution bad .*event 1 is not what was written"):
         again = opened()
     for call in (again.events, again.describe):
         with pytest.raises(StoreError, match=r"damaged: execution bad"):
             call(bad)
-    with pytest.raises(UnknownResourceFault):
-        again.signal("bad")
+    for call in (again.signal, again.start):
+        with pytest.raises(StoreError, match=r"damaged: execution bad"):
+            call("bad")
+    for executions, shown in (("bad", ()), ("good", [good.ids])):
+        asked = {
+            "domain": DOMAIN,
+            "startTimeFilter": {"oldestDate": 0},
+            "executionFilter": {"workflowId": executions},
+        }
+        if shown:
+            listed = again.service.list_open_workflow_executions(**asked)["executionInfos"]
+            assert [info["execution"] for info in listed] == shown
+        else:
+            with pytest.raises(StoreError, match=r"damaged: execution bad"):
+                again.service.list_open_workflow_executions(**asked)
     assert again.everything() == [good]
     assert again.poll()["workflowExecution"] == good.ids
     assert "taskToken" not in again.poll()
     again.service.close()
     sql(path, "DELETE FROM event")
     sql(path, "DELETE FROM execution")
+
+
+def test_no_child_takes_the_id_of_a_damaged_execution(opened: Open, path: Path) -> None:
+    lab = opened()
+    bad, parent = lab.start("bad", input="[1]"), lab.start("parent")
+    lab.service.close()
+    flip(path, "bad", 1)
+    with pytest.warns(DamagedStoreWarning):
+        again = opened()
+    again.decide(decisions.start_child_workflow_execution(workflow_id="bad", name="workflow", version="1"))
+    failed = [event for event in again.events(parent) if event["eventType"] == "StartChildWorkflowExecutionFailed"]
+    (attributes,) = [event["startChildWorkflowExecutionFailedEventAttributes"] for event in failed]
+    assert (attributes["workflowId"], attributes["cause"]) == ("bad", "WORKFLOW_ALREADY_RUNNING")
+    again.service.close()
+    sql(path, "DELETE FROM event WHERE execution = (SELECT key FROM execution WHERE run_id = ?)", bad.ids["runId"])
+    sql(path, "DELETE FROM execution WHERE run_id = ?", bad.ids["runId"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM meta",
+        "UPDATE meta SET value = 'short' WHERE name = 'secret'",
+        "DELETE FROM domain",
+        "UPDATE domain SET tags = '{'",
+        "UPDATE type SET defaults = 'x'",
+        "DELETE FROM execution",
+        "UPDATE execution SET parent = '{'",
+        "UPDATE execution SET started_at = 'x'",
+        "UPDATE execution SET workflow_id = x'00'",
+        "UPDATE uptime SET last_alive = 'x'",
+    ],
+)
+def test_a_store_with_a_damaged_row_is_not_opened(path: Path, damage: str, opened: Open) -> None:
+    lab = opened()
+    lab.start()
+    lab.service.close()
+    whole = path.read_bytes()
+    sql(path, damage)
+    with pytest.raises(StoreError, match=rf"^the store {path} is damaged: .*; restore the file from a copy$"):
+        EmbeddedSWF(path)
+    path.write_bytes(whole)
+
+
+def test_a_damaged_page_of_a_store_is_told_or_changes_nothing(path: Path, opened: Open) -> None:
+    lab = opened()
+    handle = lab.start("a", input="[1]")
+    events = lab.events(handle)
+    lab.service.close()
+    whole = path.read_bytes()
+    refused = 0
+    for page in range(4096, len(whole), 4096):
+        changed = bytearray(whole)
+        changed[page + 4] ^= 1  # how many rows it has
+        path.write_bytes(changed)
+        try:
+            again = opened()
+            assert again.events(handle) == events
+        except (StoreError, DamagedStoreWarning) as error:
+            assert str(error).startswith(f"the store {path} is damaged: ")  # noqa: PT017
+            refused += 1
+    assert refused > 3
+    path.write_bytes(whole)
+    assert opened().events(handle) == events
 
 
 def test_missing_events_of_a_closed_execution_are_found_out(opened: Open, path: Path) -> None:
