@@ -169,7 +169,7 @@ class Workflow:
         return future.futures
 
     def fail(self, reason: str, details: str | None = None) -> None:
-        """End the execution as failed, with this reason."""
+        """End the execution as failed, with this reason; behind it is named what failed before and nothing handled."""
         raise WorkflowException(reason, reason, details)
 
     def signal(

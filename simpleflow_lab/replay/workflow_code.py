@@ -194,7 +194,9 @@ class WorkflowCode:
         except WorkflowCanceled:
             self._close_canceled()
         except WorkflowException as error:
-            self._fail(error.reason, error.details)
+            # Details of the author's own stay as they are: a program may read them.
+            after, listed = self._unhandled_before(error)
+            self._fail(_with(error.reason, after), listed.rstrip() or None if error.details is None else error.details)
         except (greenlet.GreenletExit, DecisionInterrupted):
             raise
         except BaseException as error:
@@ -240,15 +242,27 @@ class WorkflowCode:
             run.fail_decision(InfrastructureError.of(error, f"{self._class.type_name()}.{what or 'run'}"))
             return
         run.note_author_error(error)
-        unhandled, reason, details = run.failures.unhandled_texts(), reason_of(error), _failure_details(error)
-        if unhandled:
-            more = f", and {len(unhandled) - 1} more" if len(unhandled) > 1 else ""
-            if not isinstance(error, TaskException):
-                after = f" (after {_cut(unhandled[0], MAX_REASON // 2)}{more}, not handled)"
-                reason = f"{_cut(reason, MAX_REASON - len(after))}{after}"
-            listed = "".join(f"  {text}\n" for text in unhandled[:_MAX_UNHANDLED])
-            details = f"Before this error, and not handled by the workflow, failed:\n{listed}\n{details}"
+        reason, details = reason_of(error), _failure_details(error)
+        after, listed = self._unhandled_before(error)
+        if listed:
+            reason, details = _with(reason, after), f"{listed}\n{details}"
         self._fail(f"{what}: {reason}" if what else reason, details)
+
+    def _unhandled_before(self, error: BaseException) -> tuple[str, str]:
+        """What failed before this error and was not handled: in a few words for the reason, and a list for the details.
+
+        The reason of a task that failed stays as it is.
+        """
+        unhandled = self._run.failures.unhandled_texts()
+        if not unhandled:
+            return "", ""
+        more = f", and {len(unhandled) - 1} more" if len(unhandled) > 1 else ""
+        after = f" (after {_cut(unhandled[0], MAX_REASON // 2)}{more}, not handled)"
+        listed = "".join(f"  {text}\n" for text in unhandled[:_MAX_UNHANDLED])
+        return (
+            "" if isinstance(error, TaskException) else after,
+            f"Before this error, and not handled by the workflow, failed:\n{listed}",
+        )
 
     def _fail(self, reason: str, details: str | None) -> None:
         run = self._run
@@ -298,6 +312,11 @@ def _failure_details(error: BaseException) -> str:
         if task is not None and task.traceback:
             text += f"\n{error.name} failed with:\n{task.traceback}\n"
     return text
+
+
+def _with(reason: str, after: str) -> str:
+    """A reason and what is said behind it, within SWF's limit."""
+    return f"{_cut(reason, MAX_REASON - len(after))}{after}" if after else reason
 
 
 def _cut(text: str, limit: int) -> str:

@@ -104,10 +104,12 @@ def test_the_error_of_a_task_stays_the_reason_and_the_details_tell_the_other():
         assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
 
 
-def test_a_reason_of_the_authors_own_is_kept_as_it_is():
+def test_a_reason_of_the_authors_own_comes_first_and_the_failure_before_it_is_named():
     with Lab(":memory:") as lab:
         execution, error = failure_of(lab, GivesUp)
-        assert error.reason == "nothing was loaded"
+        assert error.reason == "nothing was loaded (after activity-causes.load-1: OSError: disk full, not handled)"
+        assert error.details.endswith("failed:\n  activity-causes.load-1: OSError: disk full")
+        assert repr(execution).endswith(f": FAILED, {error.reason}>")
         assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
 
 
