@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from simpleflow_lab import settings, workflow
+from simpleflow_lab import activity, settings, workflow
 from simpleflow_lab.activity import EXECUTORS
 from simpleflow_lab.data.codec import Changes, arguments_of, encode
 from simpleflow_lab.exceptions import (
@@ -122,6 +122,7 @@ class Lab:
         replay_cache_size: int = REPLAY_CACHE_SIZE,
         serve: str = "everything",
         task_list_of_all: str | None = None,
+        registers_domain: bool = True,
         notice: Callable[[str], None] = notify,
     ):
         """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
@@ -140,6 +141,9 @@ class Lab:
         `replay_cache_size` open executions of each task list stay in memory; the others are replayed from their start
         when they go on. `notice` is called with the account, region and domain before anything is written to Amazon,
         and with a line that says which process owns the store when that one does not answer.
+
+        With `registers_domain=False` a domain that the store does not have is registered only when something is started
+        there, as it always is on Amazon SWF: the name may be mistyped.
 
         Raises `StoreError` or `UsageError`.
         """
@@ -186,7 +190,8 @@ class Lab:
         )
         try:
             if connection.notice is None:
-                self._pool.registration.register_domain()
+                if registers_domain:
+                    self._pool.registration.register_domain()
             elif not self._pool.registration.finds_domain():
                 # The name may be mistyped, and a domain of Amazon's stays for ever.
                 notice(f"there is no domain {self.domain} yet: whoever starts something there registers it")
@@ -335,6 +340,10 @@ class Lab:
             raise UsageError(f"no execution {workflow_id!r} with run id {run_id!r} in domain {domain!r}") from None
         return execution
 
+    def has_domain(self) -> bool:
+        """Whether its domain is there, registered or deprecated; `True` if that can't be told."""
+        return self._pool.registration.finds_domain()
+
     def domains(self) -> list[str]:
         """Names of the registered domains."""
         names: list[str] = []
@@ -423,16 +432,19 @@ class Lab:
         """
         return Workers(self._pool.workers)
 
-    def pollers(self) -> Pollers:
-        """Who polls which task list of this Lab's domain: every process that has the store open, and other programs.
+    def pollers(self, *, domain: str | None = None) -> Pollers:
+        """Who polls which task list of a domain, by default this Lab's: every process that has the store open, and
+        other programs.
 
         It displays itself. Amazon SWF doesn't tell who polls there: then it is about this process, and about those that
         `decider.start`, `worker.start` and `standalone` started on this machine.
         """
-        found = pollers_of(self.service.pollers(domain=self.domain), instance=self._pool.context.session.instance)
+        domain = domain or self.domain
+        found = pollers_of(self.service.pollers(domain=domain), instance=self._pool.context.session.instance)
+        workers = self._pool.workers if domain == self.domain else []
         if not found and self._pool.context.session.instance is None:
-            found = pollers_from(self._pool.workers, pid=os.getpid(), hostname=socket.gethostname())
-        return with_statuses(found, self._pool.workers, supervisors_of(self.address, self.domain))
+            found = pollers_from(workers, pid=os.getpid(), hostname=socket.gethostname())
+        return with_statuses(found, workers, supervisors_of(self.address, domain))
 
     @property
     def serves(self) -> str:
@@ -567,6 +579,11 @@ class Lab:
 def _check_serve(serve: object) -> None:
     if not isinstance(serve, str) or serve not in SERVE:
         raise UsageError(f"serve is {', '.join(map(repr, SERVE))}, not {serve!r}")
+
+
+def is_any_defined(kind: str) -> bool:
+    """Whether this process defines anything of this kind, "workflow" or "activity"."""
+    return bool({"workflow": workflow.registry, "activity": activity.registry}[kind])
 
 
 def find_workflow(name: str) -> type[Workflow]:

@@ -22,12 +22,15 @@ def supervise(record: Started) -> ExitCode:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 signal.signal(number, lambda *_: supervisor.escalate())
     supervisor.start()
-    report(f"{record.summary}; an interrupt (Ctrl-C) stops them, worker.list shows what they do")
     said = 0
+    has_told_what_serves = False
     has_ended = False
     while not has_ended:
         # A signal that the system gives to another thread interrupts no wait of this one.
         has_ended = supervisor.join(SIGNAL_SECONDS)
+        if supervisor.has_served and not has_told_what_serves and not supervisor.stop_level:
+            has_told_what_serves = True
+            report(f"{record.summary}; an interrupt (Ctrl-C) stops them, worker.list shows what they do")
         if supervisor.stop_level > said and supervisor.error is None:
             said = supervisor.stop_level
             report(STOPS[said])

@@ -83,8 +83,8 @@ def list_task_lists(session: Session, domain: str | None, named: str | None, nam
     pollers are those of this process, and `nobody` means nobody here.
     """
     found = session.known_domain(one_domain(domain, named))
-    lab = session.lab(None if found == session.lab().domain else found)
-    pollers = lab.pollers()
+    lab = session.lab()
+    pollers = lab.pollers(domain=found)
     task_lists = {poller.task_list for poller in pollers} | set(names)
     for info in lab.execution_infos(open_only=True, domain=found):
         each = info["execution"]

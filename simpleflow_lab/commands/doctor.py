@@ -18,7 +18,7 @@ import click
 from simpleflow_lab import settings
 from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.views.listings import Kind, Listing
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ def _findings(session: Session) -> Iterator[Finding]:
         yield Finding("service", PROBLEM, str(error), _to_do_for(address))
         return
     yield Finding("service", OK, f"{lab.address} answers")
+    try:
+        session.known_domain(None)
+    except UsageError as error:
+        yield Finding("domain", PROBLEM, str(error), "name one of them in SWF_DOMAIN, or start something in it")
+        return
     yield from _allowed(lab)
 
 

@@ -30,8 +30,6 @@ def run_one_task(work: Mapping[str, Any], poll_data: str | None) -> str:
     """
     task = None if poll_data is None else task_of_poll_data(poll_data)
     with open_lab(work) as lab:
-        if not lab.task_lists_defined[1]:
-            raise UsageError("the modules define no activity: name those that do, as in --module flows")
         task_lists = work["taskLists"] or lab.task_lists_defined[1]
         if task is None and len(task_lists) > 1:
             raise UsageError(f"one task, of which task list? --task-list is one of {', '.join(task_lists)}")

@@ -409,9 +409,9 @@ def list_workers(session: Session, domain: str | None) -> WorkerList:
     Of a store, these are all processes that have it open, and other SWF programs as far as their polls tell. Amazon SWF
     doesn't tell who polls: there it is about the processes that this user started on this machine.
     """
-    lab = session.lab(domain)
-    pollers = lab.pollers()
-    nobody = None if pollers else f"nobody polls a task list of domain {lab.domain}"
+    found = session.known_domain(domain)
+    pollers = session.lab().pollers(domain=found)
+    nobody = None if pollers else f"nobody polls a task list of domain {found}"
     return WorkerList(pollers=pollers, message=nobody)
 
 

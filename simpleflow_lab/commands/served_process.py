@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
-from simpleflow_lab.lab import Lab
+from simpleflow_lab.lab import Lab, is_any_defined
 from simpleflow_lab.middleware import After, Before
 from simpleflow_lab.runtime.connection import missing_store
 from simpleflow_lab.runtime.supervised.link import CANCEL, DRAIN, SupervisorLink
@@ -58,6 +58,7 @@ def open_lab(work: Mapping[str, Any]) -> Lab:
         *(Before(function_named(name)) for name in work.get("before", ())),
         *(After(function_named(name)) for name in work.get("after", ())),
     ]
+    _check_definitions(work)
     tell = logger.info if work.get("isQuiet") else logger.warning
     missing = missing_store(work["address"])
     lab = Lab(
@@ -82,17 +83,22 @@ def heartbeat_pause(seconds: float) -> float:
     return seconds or math.inf
 
 
+def _check_definitions(work: Mapping[str, Any]) -> None:
+    """Raise `UsageError` if there is nothing to serve: before a store is made for it."""
+    kind = "workflow" if work["kind"] == DECIDER else "activity"
+    for name in work.get("workflows", ()):
+        workflow_named(name)
+    if not is_any_defined(kind):
+        where = "module " + " and ".join(map(repr, work["modules"])) if work["modules"] else "this process"
+        raise UsageError(f"{where} defines no {kind}: name the modules that do, as in --module flows")
+
+
 def start_work(lab: Lab, work: Mapping[str, Any]) -> Workers:
-    """Start the deciders or the activity workers that are asked for. Raises `UsageError` if nothing is defined."""
-    where = "module " + " and ".join(map(repr, work["modules"])) if work["modules"] else "this process"
+    """Start the deciders or the activity workers that are asked for."""
     if work["kind"] == DECIDER:
         named = [workflow_named(name) for name in work.get("workflows", ())]
-        if not lab.task_lists_defined[0]:
-            raise UsageError(f"{where} defines no workflow: name the modules that do, as in --module flows")
         task_lists = work["taskLists"] or lab.task_lists_defined_by(named)
         return Workers(each for name in task_lists for each in lab.start_deciders(task_list=name))
-    if not lab.task_lists_defined[1]:
-        raise UsageError(f"{where} defines no activity: name the modules that do, as in --module flows")
     task_lists = work["taskLists"] or lab.task_lists_defined[1]
     return Workers(each for name in task_lists for each in lab.start_workers(work["atOnce"], task_list=name))
 

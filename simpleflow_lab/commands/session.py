@@ -116,10 +116,12 @@ class Session:
     def open_anew(self, address: str, *, domain: str | None, new: bool, clock: str | None = None) -> Lab:
         """A Lab of the store at this address. If there is none, it is made, and a person is told so.
 
+        A domain that the store does not have is registered only if `new`, or else when something is started there.
+
         Raises `UsageError` instead if it is not to be made, unless `new`: the address may be mistyped.
         """
         from simpleflow_lab.lab import Lab
-        from simpleflow_lab.runtime.connection import missing_store
+        from simpleflow_lab.runtime.connection import MEMORY, missing_store
 
         missing = missing_store(address)
         if missing is not None and address != own_store() and not os.path.isdir(os.path.dirname(missing)):
@@ -128,7 +130,7 @@ class Session:
             )
         if missing is not None and not new:
             raise UsageError(f"no store at {missing}: name yours with --store; workflow.start makes a new one")
-        lab = Lab(address, domain=domain, clock=clock, notice=self.tell)
+        lab = Lab(address, domain=domain, clock=clock, registers_domain=new or address == MEMORY, notice=self.tell)
         if missing is not None:
             self.tell(f"a new store was made: {missing}")
         return lab
@@ -169,11 +171,17 @@ class Session:
         """A domain of the store to use, by default the Lab's own. Raises `UsageError` if it is not registered."""
         lab = self.lab()
         if domain is None or domain == lab.domain:
+            # On Amazon the Lab has said it when it was opened, and the service refuses what it can't do.
+            if not lab.address.startswith("aws:") and not lab.has_domain():
+                raise UsageError(self._no_domain(lab, lab.domain))
             return lab.domain
-        domains = lab.domains()
-        if domain not in domains:
-            raise UsageError(f"no domain {domain!r} in this store: it has {', '.join(domains)}")
+        if domain not in lab.domains():
+            raise UsageError(self._no_domain(lab, domain))
         return domain
+
+    @staticmethod
+    def _no_domain(lab: Lab, domain: str) -> str:
+        return f"no domain {domain!r} in this store: it has {', '.join(lab.domains()) or 'none that is registered'}"
 
     # -- executions --
 

@@ -30,7 +30,7 @@ def offers(kind: str, store: str | None, incomplete: str) -> list[CompletionItem
         address = store or default_store()
         if address.startswith("aws:") or missing_store(address) is not None:
             return []
-        with Lab(address, serve="nothing", notice=lambda text: None) as lab:
+        with Lab(address, serve="nothing", registers_domain=False, notice=lambda text: None) as lab:
             infos = [] if kind == "domain" else lab.execution_infos()[:MAX_IDS]
             words = lab.domains() if kind == "domain" else [info["execution"]["workflowId"] for info in infos]
     # A shell takes what a line of the answer says: what can't be seen, and what ends a line, is not offered.

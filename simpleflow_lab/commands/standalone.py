@@ -18,7 +18,7 @@ import click
 
 from simpleflow_lab import settings
 from simpleflow_lab.commands.files import input_text
-from simpleflow_lab.commands.imports import workflow_named
+from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.commands.parameters import Name, Seconds, Tags, Word, domain_option
 from simpleflow_lab.commands.processes import (
     STOPS,
@@ -115,6 +115,10 @@ def standalone(
         raise UsageError(f"{workflow!r} is no workflow that a process can import: name it as module.Class")
     definition = workflow_named(workflow)
     names = modules_of(session, [*modules, definition.__module__])
+    for name in names:  # before a store is made for them
+        import_module(name)
+    for name in (*options["pre"], *options["post"]):
+        function_named(name)
     source = input_text(given, file)
     args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
     check_input(definition, args, kwargs)

@@ -190,7 +190,9 @@ def resume(
     for module in modules:
         import_module(module)
         session.remember_module(module)
-    executions = session.lab(domain).resume(workflow_id)
+    lab = session.lab(domain)
+    session.known_domain(lab.domain)
+    executions = lab.resume(workflow_id)
     outcomes = [outcome_of(session, execution, wait=wait) for execution in executions]
     if executions:
         session.last = executions[0]

@@ -10,6 +10,7 @@ ends the waiting, and the execution goes on.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 DELAY: Final = 0.4
 """Seconds of waiting before it is shown: what takes less would only flicker."""
+SAID_AFTER: Final = 1.0
+"""Further seconds of waiting before something is said of it where it can't be shown."""
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 
 
@@ -77,8 +80,9 @@ class LiveViews:
             view.on_closed = lambda: handle.update(_static(execution), raw=True)
         return view
 
-    def wait(self, execution: Execution, *, refresh: float = FASTEST) -> None:
+    def wait(self, execution: Execution, *, refresh: float = FASTEST, not_shown: Callable[[], None]) -> None:
         """Wait until the execution has closed, and show it meanwhile, with an update at most every `refresh` seconds.
+        Where it can't be shown, as in a terminal, `not_shown` is called after `SAID_AFTER`.
 
         Raises `DecisionTaskError` if no decision can be made for now, `KeyboardInterrupt` if the kernel is interrupted;
         the execution stays open then.
@@ -86,7 +90,9 @@ class LiveViews:
         if execution.wait(DELAY):
             return
         if not self.are_possible:
-            execution.wait()
+            if not execution.wait(SAID_AFTER):
+                not_shown()
+                execution.wait()
             return
         # It has no other form: where no widgets are drawn, as in a saved notebook, there is nothing to see.
         view, handle = self._display(execution, refresh=refresh, only=_WIDGET_VIEW)

@@ -31,6 +31,7 @@ from simpleflow_lab.notebook.command_lines import split_line, take_out_name, wit
 from simpleflow_lab.notebook.live_display import LiveViews
 from simpleflow_lab.notebook.module_export import export
 from simpleflow_lab.notebook.renderers import cell_value
+from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
 from simpleflow_lab.settings import default_store
 from simpleflow_lab.views.live_rows import FASTEST
 
@@ -195,7 +196,8 @@ class SimpleflowMagics(Magics):
     def _live(self, words: list[str]) -> None:
         if len(words) > 1:
             raise UsageError(f"live takes one workflow id, not {len(words)} words")
-        lab = self._open(None, None, False)
+        self._session.known_domain(None)
+        lab = self._session.lab()
         infos = lab.execution_infos() if not words else []
         if not words and not infos:
             raise UsageError("there is no execution to show: workflow.start starts one")
@@ -204,9 +206,14 @@ class SimpleflowMagics(Magics):
 
     def _wait(self, execution: Execution) -> None:
         try:
-            self.live_views.wait(execution, refresh=self.refresh)
+            self.live_views.wait(execution, refresh=self.refresh, not_shown=lambda: self._say_stopped(execution))
         except KeyboardInterrupt:
             raise StillRunning(execution) from None
+
+    def _say_stopped(self, execution: Execution) -> None:
+        line = waits_for_stopped_workers(execution, self._session.lab())
+        if line is not None:
+            _tell(line)
 
 
 def _tell(text: str) -> None:

@@ -83,6 +83,10 @@ def export(path: str, cells: Sequence[str], names: Mapping[str, Any]) -> Exporte
     for label in wanted:
         module.take(label, by="the notebook's definitions")
     module.name_types(file.stem)
+    definitions = tuple(name for name in module.names if name in wanted)
+    if not definitions:
+        of = ", ".join(wanted)
+        raise UsageError(f"{path} was not written: the text of the cells that define {of} is not known; run them again")
     text = module.text()
     try:
         compile(text, str(file), "exec")
@@ -91,7 +95,6 @@ def export(path: str, cells: Sequence[str], names: Mapping[str, Any]) -> Exporte
         raise UsageError(f"{path} was not written: what the cells say makes no module ({error})") from None
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror or error}") from None
-    definitions = tuple(name for name in module.names if name in wanted)
     return Exported(file=file, definitions=definitions, left_out=tuple(module.left_out))
 
 

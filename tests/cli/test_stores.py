@@ -123,3 +123,56 @@ def test_a_store_that_others_can_write_is_one_line_for_its_owner_and_for_others(
         store.chmod(0o600)
         if lab is not None:
             lab.close()
+
+
+READS_A_DOMAIN = (["workflow.list"], ["workflow.info", "n1"], ["worker.list"], ["task_list.list"], ["resume"])
+
+
+@pytest.mark.parametrize("words", READS_A_DOMAIN, ids=lambda words: words[0])
+def test_a_mistyped_domain_is_told_and_not_registered(
+    simpleflow: Command, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    told = (2, "", "simpleflow: no domain 'prodd' in this store: it has lab\n")
+    if words[0] != "workflow.info":  # of which the words may name the domain
+        assert simpleflow(*words, "--domain", "prodd") == told
+    monkeypatch.setenv("SWF_DOMAIN", "prodd")
+    assert simpleflow(*words) == told
+    with Lab(registers_domain=False) as lab:
+        assert (lab.domains(), lab.has_domain()) == (["lab"], False)
+
+
+def test_what_is_started_registers_its_domain_and_the_doctor_says_that_it_is_not_there(
+    simpleflow: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWF_DOMAIN", "two")
+    doctor = simpleflow("doctor")
+    assert (doctor.code, "no domain 'two' in this store: it has lab" in doctor.out) == (1, True)
+    assert simpleflow("workflow.start", BASIC, "-i", "[1, 0]").code == 0
+    assert simpleflow("workflow.list", "lab").code == 0
+    assert simpleflow("doctor").code == 0
+
+
+def test_the_task_lists_and_workers_of_any_domain_are_listed(simpleflow: Command) -> None:
+    with Lab(domain="two", serve="nothing") as two:
+        two.start_workers(task_list="nightly")
+        for words in (["task_list.list", "two"], ["task_list.list", "--domain", "two"], ["worker.list", "-d", "two"]):
+            listed = simpleflow(*words)
+            assert (listed.code, listed.err) == (0, "")
+            assert "nightly" in listed.out
+        assert "nightly" not in simpleflow("task_list.list").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["standalone", BASIC, "-i", "[1, 0]", "--module", "nope"],
+        ["worker.start", "-N", "1", "--module", "os"],
+        ["decider.start", "-N", "1", "--module", "nope"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_modules_are_looked_for_before_a_store_is_made(process: Command, tmp_path: Path, words: list[str]) -> None:
+    ended = process("--store", str(tmp_path / "new.sqlite"), *words)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "module" in ended.err
+    assert not list(tmp_path.glob("new.sqlite*"))

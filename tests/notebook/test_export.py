@@ -101,7 +101,8 @@ def test_what_can_not_be_exported_is_one_line(shell: InteractiveShell, line: str
 
 
 def test_a_folder_that_is_not_there_is_one_line(shell: InteractiveShell) -> None:
-    shell.run_cell("%%simpleflow\nfrom simpleflow_lab import activity\n\n@activity.with_attributes()\ndef f(): pass")
+    cell = "%%simpleflow\nfrom simpleflow_lab import activity\n\n@activity.with_attributes()\ndef f(): pass"
+    shell.run_cell(cell, store_history=True)
     with pytest.raises(UsageError, match=r"/nowhere/flows\.py can't be written: No such file or directory"):
         shell.run_line_magic("simpleflow", "export /nowhere/flows.py")
 
@@ -146,3 +147,13 @@ class Away(Workflow):
         finally:
             process.kill()
             process.communicate()
+
+
+def test_a_module_without_any_definition_is_not_written(shell: InteractiveShell, tmp_path: Path) -> None:
+    shell.run_cell(CELLS[0]).raise_error()
+    shell.run_cell("from simpleflow_lab import activity\n@activity.with_attributes()\ndef lost(): pass").raise_error()
+    shell.history_manager.input_hist_raw.clear()
+    file = tmp_path / "lost_flows.py"
+    with pytest.raises(UsageError, match=r"was not written: the text of the cells that define lost is not known; run"):
+        shell.run_line_magic("simpleflow", f"export {file}")
+    assert not file.exists()

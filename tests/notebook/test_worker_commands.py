@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +77,26 @@ def test_what_a_kernel_does_not_do_is_one_line(defined: InteractiveShell, line: 
     with pytest.raises(UsageError) as refused:
         defined.run_line_magic("simpleflow", line)
     assert str(refused.value).startswith(said)
+
+
+def test_a_start_in_a_terminal_says_that_it_waits_for_stopped_workers(defined: InteractiveShell) -> None:
+    lab = defined.user_ns["lab"]
+    lab.start_deciders(task_list="kernels-decisions")
+    lab.start_workers(task_list="kernels")
+    defined.run_line_magic("simpleflow", "worker.stop --task-list kernels --wait")
+
+    class Reader(io.StringIO):
+        """A person who starts the workers again when told so."""
+
+        def write(self, text: str) -> int:
+            if "worker.start" in text:
+                lab.start_workers(task_list="kernels")
+            return super().write(text)
+
+    with contextlib.redirect_stdout(Reader()) as out:
+        defined.run_line_magic("simpleflow", "workflow.start Doubling --input [3] --workflow-id stuck")
+    assert (
+        "stuck waits for 1 activity: the activity workers of task list 'kernels' were stopped in this kernel; "
+        "interrupt this, then %simpleflow worker.start brings them back\n"
+    ) in out.getvalue()
+    assert lab.execution("stuck").result(30) == 6

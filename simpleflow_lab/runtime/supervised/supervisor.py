@@ -157,6 +157,11 @@ class Supervisor:
         return not self._thread.is_alive()
 
     @property
+    def has_served(self) -> bool:
+        """Whether one of the processes has begun to serve: its modules were found."""
+        return any(each.has_served for each in self._processes)
+
+    @property
     def has_ended(self) -> bool:
         """Whether all processes have ended."""
         return self._thread.ident is not None and not self._thread.is_alive()
