@@ -1,7 +1,7 @@
 """A workflow that has no end: it continues as a new run before its history grows too long.
 
     simpleflow workflow.start --local --virtual-time --workflow-id meter examples.continue_as_new.Meter --input '[30]'
-    simpleflow workflow.list
+    simpleflow workflow.list --started-since 60
 
 SWF ends a run at 25,000 events, and each decision costs more the longer the history is. `continue_as_new` closes this
 run and starts the next one with an empty history and the arguments given: they carry what is to be remembered. The

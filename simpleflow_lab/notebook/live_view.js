@@ -8,6 +8,7 @@
 const ROW_HEIGHT = 24;      // of the table, in pixels, as in live_view.css
 const LABELS = 130;         // width of the chart's labels
 const AXIS = 20;            // height of its axis
+const SILENT = 15;          // seconds without news after which the reader is told
 const MAX_SUBROWS = 40;     // of a lane: more than so many tasks at once share the last one
 const stores = new WeakMap();
 
@@ -85,6 +86,12 @@ function duration(seconds) {
   return `${whole} s`;
 }
 
+// What the reader does, told to the kernel; a line instead, if there is none any more.
+function say(model, message) {
+  try { model.send(message); }
+  catch { model.set("notice", "this could not be sent: the kernel is gone; run the cell again"); }
+}
+
 const badge = of => h("span", { class: "sfl-badge", style: { color: of.colour } }, `${of.glyph} ${of.word}`);
 const numbered = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
@@ -153,11 +160,22 @@ function render({ model, el }) {
   };
   store.listeners.add(listener);
   drawHead(); drawDetail(); show(chosen.tab);
-  model.send({ kind: "shown" });
+  say(model, { kind: "shown" });
+  // An open execution is told of several times a second; without news there is no kernel, or it has no time.
+  const stale = h("div", { class: "sfl-banner", role: "status", hidden: true });
+  head.after(stale);
+  const watch = setInterval(() => {
+    const silent = (performance.now() - store.seenAt) / 1000;
+    stale.hidden = !model.get("summary").open || silent < SILENT;
+    actions.disable(!stale.hidden);
+    if (!stale.hidden) stale.textContent = `⚠ no news from the kernel for ${duration(silent)}: if it has ended or was `
+      + "restarted, run the cell again; the execution may go on elsewhere";
+  }, 1000);
   return () => {
+    clearInterval(watch);
     store.listeners.delete(listener);
     for (const view of Object.values(views)) view.dispose?.();
-    model.send({ kind: "hidden" });
+    say(model, { kind: "hidden" });
   };
 }
 
@@ -205,7 +223,7 @@ const panelId = () => `sfl-live-panel-${++panels}`;
 // -- acting --
 
 function actionRow(model) {
-  const act = (action, more = {}) => model.send({ kind: "act", action, ...more });
+  const act = (action, more = {}) => say(model, { kind: "act", action, ...more });
   const cancel = askingButton("Cancel…", "Request cancellation?", () => act("cancel"));
   const terminate = askingButton("Terminate…", "End it now?", () => act("terminate"));
   const names = h("datalist", { id: panelId() });
@@ -227,7 +245,8 @@ function actionRow(model) {
   input.addEventListener("keydown", event => { if (event.key === "Enter") signal(); });
   const element = h("div", { class: "sfl-row" }, cancel, terminate, name, names, input, send);
   let offered = "";
-  return { element, update: summary => {
+  const disable = off => { for (const one of [cancel, terminate, send]) one.disabled = off; };
+  return { element, disable, update: summary => {
     element.hidden = !summary.open;
     const { signals } = summary.waits;
     if (offered === signals.join("\n")) return;
@@ -521,8 +540,8 @@ function output(store, model) {
       text.textContent = store.log === null ? "…" : store.log.join("\n");
       if (atEnd) text.scrollTop = text.scrollHeight;
     },
-    shown: shown => { if (asked !== shown) { asked = shown; model.send({ kind: "log", shown }); } },
-    dispose: () => { if (asked) model.send({ kind: "log", shown: false }); } };
+    shown: shown => { if (asked !== shown) { asked = shown; say(model, { kind: "log", shown }); } },
+    dispose: () => { if (asked) say(model, { kind: "log", shown: false }); } };
 }
 
 export default { initialize: ({ model }) => { storeOf(model); }, render };

@@ -110,7 +110,10 @@ class LiveView(anywidget.AnyWidget):
         """Stop to follow the execution, and take the widget away."""
         self._stopping.set()
         self._wake.set()
+        layout = self.layout  # a widget of its own, which would stay
         super().close()
+        if layout is not None:
+            layout.close()
 
     def all_rows(self) -> dict[str, Any]:
         """The number of events that were read, and the rows of all tasks up to it."""

@@ -154,15 +154,12 @@ def _unhandled(attempts: Sequence[Attempt]) -> Iterator[Line]:
 
 def _handled(attempts: Sequence[Attempt], summary: ExecutionSummary) -> Iterator[Line]:
     """Tasks that came to no result, of which the code took notice, but for the one of which the execution failed."""
-    if summary.status == OPEN:
-        return
     behind = _task_behind(attempts, summary.reason) if summary.status == "FAILED" else None
     found = [each for each in attempts if each.failed and not each.open and not (each.retried or each.unhandled)]
     found = [each for each in found if each.kind in TASKS and not each.cancel_requested and each is not behind]
     if found:
-        what = (
-            f"{count(len(found), 'task')} failed, and its code handled that: {named(_failure(each) for each in found)}"
-        )
+        how = "failed so far" if summary.status == OPEN else "failed, and its code handled that"
+        what = f"{count(len(found), 'task')} {how}: {named(_failure(each) for each in found)}"
         yield Line.of(HANDLED, what, to_do="execution.tasks()")
 
 

@@ -109,6 +109,7 @@ def test_steps_as_a_program_shows_what_was_skipped(tmp_path: Path) -> None:
 
 def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tmp_path: Path) -> None:
     fifo, store = tmp_path / "trace", {"SIMPLEFLOW_LAB_STORE": str(tmp_path / "lab.sqlite")}
+    Lab(tmp_path / "lab.sqlite").close()  # else a line says that it was made
     os.mkfifo(fifo)
     arguments = json.dumps([str(fifo), 4, 0.5])
     words = ["-m", "simpleflow_lab.cli", "workflow.start", "examples.survivor.Survivor", "--workflow-id", "trip"]
@@ -142,6 +143,7 @@ def test_survivor_is_killed_resumed_and_runs_nothing_twice_that_had_completed(tm
 
 def test_quickstart_shows_and_keeps_its_run_and_may_be_run_again(tmp_path: Path) -> None:
     store = {"SIMPLEFLOW_LAB_STORE": str(tmp_path / "lab.sqlite")}
+    Lab(tmp_path / "lab.sqlite").close()  # else a line says that it was made
     for _ in range(2):
         done = python(
             "-m", "examples.quickstart", "--output", str(tmp_path / "kept"), "--seconds", "0", environment=store
