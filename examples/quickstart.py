@@ -27,8 +27,8 @@ def quickstart(output: Path, seconds: float = 2) -> int:
     for words in (
         ["workflow.start", "--local", "examples.basic.BasicWorkflow", "--workflow-id", workflow_id, "-i", arguments],
         ["--header", "workflow.tasks", workflow_id],
-        ["workflow.history", workflow_id, "-o", "raw", "--output-file", str(history)],
-        ["gantt", workflow_id, "-o", str(chart)],
+        ["workflow.history", workflow_id, "-o", "raw", "--force", "--output-file", str(history)],
+        ["gantt", workflow_id, "--force", "-o", str(chart)],
     ):
         print(f"\n$ simpleflow {shlex.join(words)}", flush=True)
         code = simpleflow(words)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.futures import Future
-from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import Task
 
 PROPAGATE: Final = "__propagate"
@@ -83,8 +82,6 @@ class WaitForSignal(Task):
     """Submit it to get a future that is done when the signal came; its result is the latest one's input."""
 
     def __init__(self, signal_name: str):
-        """Raises `UsageError` for a name that SWF does not take: no such signal could come."""
-        check_name(signal_name, "SignalName", "the name of a signal")
         self.name = signal_name
         self.signal_name = signal_name
 

@@ -105,6 +105,7 @@ class Signals:
         return future
 
     def _new_future(self, task: WaitForSignal) -> SignalFuture:
+        check_name(task.signal_name, "SignalName", "the name of a signal")  # no other one could come
         future = SignalFuture(self._run.waiter, task_id=task.signal_name)
         future.add_done_callback(self._run.failures.count)
         return future
