@@ -414,6 +414,15 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 def text_of(code: types.CodeType, names: Mapping[str, Any] | None = None) -> str:
     """The text of a function, without comments, docstrings and decorators; its instructions, if the text is not to be
     had, or is not that of the code that runs here. `names` are the function's globals."""
+    text = _text_in_file(code, names)
+    if text is None:
+        linecache.checkcache(code.co_filename)  # a module that was edited and reloaded
+        text = _text_in_file(code, names)
+    return f"{sys.implementation.cache_tag} {instructions_of(code)}" if text is None else text
+
+
+def _text_in_file(code: types.CodeType, names: Mapping[str, Any] | None) -> str | None:
+    """The text of a function in its file, as `linecache` has it; `None` if it is not that of the code that runs."""
     lines = linecache.getlines(code.co_filename, dict(names) if names is not None and "__loader__" in names else None)
     source = "".join(lines)
     flags = code.co_flags & _FUTURE_FLAGS
@@ -421,7 +430,7 @@ def text_of(code: types.CodeType, names: Mapping[str, Any] | None = None) -> str
         for running, text in _functions_in(source, flags).get((code.co_name, code.co_firstlineno), ()):
             if instructions_of(running) == instructions_of(code):
                 return text
-    return f"{sys.implementation.cache_tag} {instructions_of(code)}"
+    return None
 
 
 @functools.lru_cache(maxsize=64)

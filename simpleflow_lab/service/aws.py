@@ -163,7 +163,11 @@ def account(swf_client: Any) -> str:
             config=botocore.config.Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 1}),
         )
         return str(sts.get_caller_identity()["Account"])
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+    except (
+        botocore.exceptions.BotoCoreError,
+        botocore.exceptions.ClientError,
+        botocore.parsers.ResponseParserError,  # a proxy's page
+    ):
         return "unknown"
 
 

@@ -389,6 +389,21 @@ def test_a_module_that_was_edited_after_its_import_counts_as_it_runs(tmp_path, m
     del sys.modules["fp_edited"]
 
 
+def test_a_module_that_was_edited_and_reloaded_is_the_same_code_as_where_it_was_imported_so(tmp_path, monkeypatch):
+    edited = "\n\ndef helper(x): return -x\n" + _USES.format("helper(x)")
+    path = tmp_path / "fp_edited.py"
+    path.write_text(HEADER + "def helper(x): return x\n" + _USES.format("helper(x)"))
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("fp_edited")
+    first = fingerprint(module.work)
+    path.write_text(HEADER + edited)
+    reloaded = fingerprint(importlib.reload(module).work)
+    del sys.modules["fp_edited"]
+    assert reloaded != first
+    fresh = "import fp_edited, simpleflow_lab.runtime.fingerprints as f; print(f.fingerprint(fp_edited.work))"
+    assert in_a_process(tmp_path, "-c", fresh) == [reloaded]
+
+
 def test_a_module_that_is_loaded_again_is_noticed_by_what_uses_it_as_a_whole(tmp_path, monkeypatch):
     path = tmp_path / "fp_reloaded.py"
     path.write_text("def helper(x): return x\n")
