@@ -296,12 +296,9 @@ class Lab:
             run_id = self.service.start_workflow_execution(
                 domain=self.domain, workflowType={"name": name, "version": version}, input=text, **request
             )["runId"]
-        except WorkflowExecutionAlreadyStartedFault as fault:
+        except WorkflowExecutionAlreadyStartedFault:
             try:
-                # If the request was repeated, its first response was lost, and what it started may have closed already.
-                run_id = self._open_run_like(
-                    request["workflowId"], name, version, text, began if fault.was_repeated else None
-                )
+                run_id = self._run_like(request["workflowId"], name, version, text, began)
             except UsageError:
                 self._pool.set_output_context(request["workflowId"], other)
                 raise
@@ -536,20 +533,20 @@ class Lab:
         infos = self.execution_infos(workflow_id=workflow_id, domain=domain)
         return infos[0] if infos else None
 
-    def _open_run_like(
-        self, workflow_id: str, name: str, version: str, text: str, began: datetime.datetime | None
-    ) -> str:
-        """The run id of the open execution of this id, if it is the same workflow with the same input; or of one that
-        was started since `began` and has closed.
+    def _run_like(self, workflow_id: str, name: str, version: str, text: str, began: datetime.datetime) -> str:
+        """The run id of the execution of this id that is open, or has closed since `began`, if it is the same workflow
+        with the same input. Raises `UsageError` if it is another one.
+
+        It may have closed just after a start was refused for it; or the first response to a start was lost, and what
+        that started is done.
         """
         infos: list[Mapping[str, Any]] = []
         for pause in (0.0, *_LISTED_AFTER):
             time.sleep(pause)
-            infos = self.execution_infos(open_only=began is None, workflow_id=workflow_id)
             infos = [
                 info
-                for info in infos
-                if info["executionStatus"] == "OPEN" or (began is not None and info["startTimestamp"] >= began)
+                for info in self.execution_infos(workflow_id=workflow_id)
+                if info["executionStatus"] == "OPEN" or info["closeTimestamp"] >= began
             ]
             if infos:
                 break

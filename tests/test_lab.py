@@ -11,6 +11,7 @@ from simpleflow_lab.exceptions import (
     NotAStoreError,
     TaskFailed,
     UsageError,
+    WorkflowExecutionAlreadyStartedFault,
     WorkflowExecutionCanceled,
     WorkflowExecutionFailed,
     WorkflowExecutionTerminated,
@@ -486,6 +487,34 @@ def test_an_open_id_is_taken_up_again_by_the_same_and_refused_to_another(lab):
     third.terminate("enough")
     with pytest.raises(WorkflowExecutionTerminated, match="enough"):
         third.result(60)
+
+
+class ClosesMeanwhile:
+    """A service on which an execution closes right after another start of its id was refused."""
+
+    def __init__(self, service, execution):
+        self._service, self._execution = service, execution
+
+    def __getattr__(self, name):
+        return getattr(self._service, name)
+
+    def start_workflow_execution(self, **request):
+        try:
+            return self._service.start_workflow_execution(**request)
+        except WorkflowExecutionAlreadyStartedFault:
+            self._execution.terminate("enough")
+            raise
+
+
+def test_what_closed_just_after_a_start_was_refused_for_it_is_taken_up(lab):
+    def run(self):
+        self.submit(self.wait_signal("never")).wait()
+
+    workflow = one_off(run, name="lab.closes")
+    first = lab.start(workflow, workflow_id="closes")
+    lab.service = ClosesMeanwhile(lab.service, first)
+    again = lab.start(workflow, workflow_id="closes")
+    assert (again.run_id, again.status) == (first.run_id, "TERMINATED")
 
 
 def test_a_cancel_request_cancels_unless_the_workflow_refuses(lab):

@@ -77,7 +77,7 @@ class LiveViews:
         """Show an execution below the current cell. Raises `SimpleflowLabError` if it can't be read."""
         view, handle = self._display(execution, refresh=refresh)
         if view.is_open:
-            view.on_closed = lambda: handle.update(_static(execution), raw=True)
+            view.when_closed(lambda: handle.update(_static(execution), raw=True))
         return view
 
     def wait(self, execution: Execution, *, refresh: float = FASTEST, not_shown: Callable[[], None]) -> None:

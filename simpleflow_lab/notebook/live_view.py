@@ -85,8 +85,7 @@ class LiveView(anywidget.AnyWidget):
         self._shown = 0
         self._unseen_since = time.monotonic()
         self._thread: threading.Thread | None = None
-        self.on_closed: Callable[[], None] = _nothing
-        """Called by the view's thread once the execution has closed and that was sent."""
+        self._on_closed: Callable[[], None] = _nothing
         history = execution.history()
         self._start = history[0].timestamp
         self._title = live_rows.title_record(
@@ -105,6 +104,12 @@ class LiveView(anywidget.AnyWidget):
     def is_open(self) -> bool:
         """Whether the execution was open when it was last read."""
         return bool(self.summary["open"])
+
+    def when_closed(self, act: Callable[[], None]) -> None:
+        """Call `act`, in the view's thread, when the execution has closed and that was sent; at once if it has."""
+        self._on_closed = act
+        if not self.is_open:
+            act()
 
     def close(self) -> None:
         """Stop to follow the execution, and take the widget away."""
@@ -171,7 +176,7 @@ class LiveView(anywidget.AnyWidget):
         self._send_log()
         if summary["open"]:
             return True
-        self.on_closed()
+        self._on_closed()
         return not self._requests.empty()
 
     def _collect(self) -> tuple[int, list[list[Any]]]:
@@ -212,7 +217,7 @@ class LiveView(anywidget.AnyWidget):
             "reports": live_rows.report_lines(
                 (activity.activity_id, activity.progress) for activity in progress.activities if activity.has_progress
             ),
-            "warnings": live_rows.warning_lines(execution.warnings),
+            "warnings": live_rows.first_lines(execution.warnings),
             "failures": [
                 live_rows.failure_record(attempt) for attempt in live_rows.latest_failures(self._failures.values())
             ],

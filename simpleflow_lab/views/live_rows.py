@@ -22,8 +22,8 @@ from simpleflow_lab.views.formatting import (
     shortened,
     traceback_text,
 )
-from simpleflow_lab.views.style import STATES, STATUSES, style_of
-from simpleflow_lab.views.waiting import BLOCKED, SIGNAL, Wait
+from simpleflow_lab.views.style import STATES, STATUSES, Style, style_of
+from simpleflow_lab.views.waiting import SIGNAL, Wait
 
 FASTEST: Final = 0.25
 """The least seconds between two updates."""
@@ -55,7 +55,7 @@ def task_row(attempt: Attempt, start: datetime.datetime) -> list[Any]:
         attempt.attempt,
         attempt.kind,
         attempt.state,
-        "unhandled" if attempt.unhandled else "retried" if attempt.retried else "",
+        _flag(attempt),
         _since(start, attempt.scheduled),
         _since(start, attempt.started),
         _since(start, attempt.closed),
@@ -69,6 +69,10 @@ def _since(start: datetime.datetime, time: datetime.datetime | None) -> float | 
     return None if time is None else round((time - start).total_seconds(), 3)
 
 
+def _flag(attempt: Attempt) -> str:
+    return "unhandled" if attempt.unhandled else "retried" if attempt.retried else ""
+
+
 def failure_record(attempt: Attempt) -> dict[str, Any]:
     """A failed attempt with the details of its failure."""
     return {
@@ -76,7 +80,7 @@ def failure_record(attempt: Attempt) -> dict[str, Any]:
         "id": shortened(attempt.id),
         "attempt": attempt.attempt,
         "state": attempt.state,
-        "flag": "unhandled" if attempt.unhandled else "retried" if attempt.retried else "",
+        "flag": _flag(attempt),
         "reason": bounded(attempt.reason or attempt.timeout_type, HOVER_LIMIT),
         "details": bounded(traceback_text(attempt.details), VALUE_LIMIT) if attempt.details else "",
     }
@@ -91,40 +95,33 @@ def latest_failures(attempts: Iterable[Attempt]) -> list[Attempt]:
 
 def status_record(status: str) -> dict[str, str]:
     """How a status of an execution is shown."""
-    of = STATUSES[status]
-    return {"word": of.word, "glyph": of.glyph, "colour": of.colour}
+    return _style_record(STATUSES[status])
 
 
 def state_styles() -> dict[str, dict[str, str]]:
     """How the states of tasks are shown."""
-    return {state: {"word": of.word, "glyph": of.glyph, "colour": of.colour} for state, of in STATES.items()}
+    return {state: _style_record(of) for state, of in STATES.items()}
+
+
+def _style_record(of: Style) -> dict[str, str]:
+    return {"word": of.word, "glyph": of.glyph, "colour": of.colour}
 
 
 def count_records(counts: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
     """Numbers of tasks by state, for the bar and the line below it; without those of which there are none."""
-    return [
-        {"word": of.word, "glyph": of.glyph, "colour": of.colour, "number": number}
-        for state, number in counts
-        if number
-        for of in [style_of(state)]
-    ]
+    return [_style_record(style_of(state)) | {"number": number} for state, number in counts if number]
 
 
 def waits_record(waits: Sequence[Wait], lines: Sequence[str]) -> dict[str, Any]:
-    """What it waits for: lines, the names of its signals, and the executions of which a decision is blocked."""
+    """What it waits for: lines, and the names of the signals that it waits for itself."""
+    signals = [wait.id for wait in waits if wait.kind == SIGNAL and wait.depth == 0 and wait.id]
+    return {"lines": first_lines(lines), "signals": signals}
+
+
+def first_lines(lines: Sequence[str]) -> list[str]:
+    """The first of these lines, and how many more there are."""
     more = len(lines) - MAX_LINES
-    return {
-        "lines": [bounded(line, HOVER_LIMIT) for line in lines[:MAX_LINES]]
-        + ([f"and {more:,} more"] if more > 0 else []),
-        "signals": [wait.id for wait in waits if wait.kind == SIGNAL and wait.depth == 0 and wait.id],
-        "blocked": any(wait.kind == BLOCKED for wait in waits),
-    }
-
-
-def warning_lines(warnings: Sequence[str]) -> list[str]:
-    """The first warnings, and how many more there are."""
-    more = len(warnings) - MAX_LINES
-    return [bounded(line, HOVER_LIMIT) for line in warnings[:MAX_LINES]] + ([f"and {more:,} more"] if more > 0 else [])
+    return [bounded(line, HOVER_LIMIT) for line in lines[:MAX_LINES]] + ([f"and {more:,} more"] if more > 0 else [])
 
 
 def running_names(names: Sequence[str]) -> list[str]:
@@ -142,22 +139,3 @@ def title_record(*, workflow_type: str, version: str, workflow_id: str, run_id: 
     """What names it."""
     names = {"type": workflow_type, "version": version, "workflow_id": workflow_id, "run_id": run_id}
     return {key: shortened(value, LABEL_LIMIT) for key, value in names.items()}
-
-
-__all__ = [
-    "FASTEST",
-    "MAX_FAILURES",
-    "ROW",
-    "count_records",
-    "failure_record",
-    "is_shown",
-    "latest_failures",
-    "report_lines",
-    "running_names",
-    "state_styles",
-    "status_record",
-    "task_row",
-    "title_record",
-    "waits_record",
-    "warning_lines",
-]
