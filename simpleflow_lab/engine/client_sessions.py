@@ -146,6 +146,9 @@ class Match(Enum):
     """It does not define the type, or another process that lives has the definition that the execution goes by."""
     LATER = 3
     """Not yet: the process that decided the execution last comes first, for `HOME_SECONDS`."""
+    RETURNING = 4
+    """Not yet: the process that decided the execution last has not come back to an engine that took the store over. It
+    has `CLAIM_SECONDS`."""
 
 
 class ClientSessions:
@@ -158,6 +161,8 @@ class ClientSessions:
         """The sessions that have not ended, by instance."""
         self.changes = 0
         """How often a process has come, or has told of other definitions."""
+        self.expected: set[str] = set()
+        """The instances of processes that lived when this engine took the store over, and decided open executions."""
         self.on_change: Callable[[], object] | None = None
         """Called when it is so; under the engine's lock."""
         self._ended: OrderedDict[str, Mapping[TypeKey, str]] = OrderedDict()
@@ -255,6 +260,10 @@ class ClientSessions:
             return Match.REFUSED
         if home is None or home == session.instance:
             return Match.ALLOWED
+        if age < CLAIM_SECONDS and home in self.expected:
+            back = self.living.get(home)
+            if back is None or list_key not in back.serves:
+                return Match.RETURNING
         wanted = self.wanted(home, type_key)
         if wanted not in (None, own) and self.with_wanted(list_key, type_key, str(wanted)) is not None:
             return Match.REFUSED

@@ -3,7 +3,8 @@
 Rule: everything is derived from the histories. An execution is folded; its deadlines are restored, later by the time
 no engine ran (timers excepted). Tasks that were started by workers that are lost time out, those of one execution
 with one timestamp; those of client processes that live wait until their process names them, or for some seconds; tasks
-that were scheduled are enqueued. Effects that are missing from the histories are carried out.
+that were scheduled are enqueued, for the process that decided their execution last, if that lives. Effects that are
+missing from the histories are carried out.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
             down = 0 if deadline.counts_downtime else downtime(contents.sessions, since, now)
             state.add_deadline(deadline, since + down)
     for execution in recovered:
+        _find_home(state, execution, is_worker_alive)
         _enqueue_activities(state, execution)
     _lose_tasks(state, recovered, is_worker_alive)
     for execution in recovered:
@@ -88,6 +90,16 @@ def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
             down += max(0, opened_at - max(up_until, since))
         up_until = last_alive if up_until is None else max(up_until, last_alive)
     return down
+
+
+def _find_home(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> None:
+    """Let the execution go by the definitions of the process that decided it last, if that lives."""
+    decided = (event for event in reversed(execution.events) if event.type == "DecisionTaskStarted")
+    identity = next((event.attributes.get("identity") for event in decided), None)
+    instance = instance_of(identity)
+    if instance is not None and is_worker_alive(identity):
+        execution.home = instance
+        state.sessions.expected.add(instance)
 
 
 def _enqueue_activities(state: EngineState, execution: ExecutionState) -> None:

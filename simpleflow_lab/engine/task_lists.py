@@ -13,7 +13,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from simpleflow_lab.engine.client_sessions import HOME_SECONDS, ClientSession, ClientSessions, ListKey, Match
+from simpleflow_lab.engine.client_sessions import (
+    CLAIM_SECONDS,
+    HOME_SECONDS,
+    ClientSession,
+    ClientSessions,
+    ListKey,
+    Match,
+)
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event
 from simpleflow_lab.engine.isolation import Isolation
 from simpleflow_lab.engine.lazy_heap import LazyHeap
@@ -23,7 +30,8 @@ from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
 
-HOME_MILLISECONDS: Final = round(HOME_SECONDS * 1000)
+_WAITS: Final = {Match.LATER: round(HOME_SECONDS * 1000), Match.RETURNING: round(CLAIM_SECONDS * 1000)}
+"""For how many milliseconds a task waits for the home of its execution."""
 
 
 class ScheduledTask(NamedTuple):
@@ -157,8 +165,8 @@ class TaskList:
                 continue
             if session is not None:
                 match = self._sessions.match(session, self._key, group[0], group[1], (now - task.queued_at) / 1000)
-                if match is Match.LATER:
-                    at = task.queued_at + HOME_MILLISECONDS
+                if (wait := _WAITS.get(match)) is not None:
+                    at = task.queued_at + wait
                     self.recheck_at = at if self.recheck_at is None else min(self.recheck_at, at)
                 if match is not Match.ALLOWED or not self._has_room(session, task):
                     continue

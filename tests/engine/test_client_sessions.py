@@ -503,6 +503,48 @@ def test_the_next_engine_gives_out_what_nobody_names_within_seconds(tmp_path):
     engine.swf.close()
 
 
+def _taken_over_with_a_queue(tmp_path: Any, **process: Any) -> Engine:
+    """An engine that takes over while a task waits that `x` scheduled, and `y`, which comes first, has other code.
+
+    `process` is what the identity of `x` says of its process.
+    """
+    clock = ManualClock()
+    first = Engine(tmp_path / "store.sqlite", clock).prepare()
+    first.swf.open_session(instance="x", record=record({"a": "1"}, {"b": "1"}), is_local=False)
+    first.start("a", "x")
+    identity = json.dumps({"simpleflow_lab": 1, "instance": "x", **process})
+    first.schedule(first.swf.poll_for_decision_task(domain=DOMAIN, taskList={"name": "l"}, identity=identity), "b")
+    first.swf.close()
+    engine = Engine(tmp_path / "store.sqlite", clock)
+    engine.session("y", {"a": "2"}, {"b": "2"})
+    return engine
+
+
+def test_the_next_engine_keeps_what_waits_for_the_process_that_decided_the_execution(tmp_path):
+    engine = _taken_over_with_a_queue(tmp_path)
+    assert not engine.poll("activity", "y")
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    engine.clock.advance(60)
+    assert not engine.poll("activity", "y")
+    assert engine.poll("activity", "x")
+    engine.swf.close()
+
+
+def test_the_next_engine_waits_some_seconds_for_a_process_that_does_not_come_back(tmp_path):
+    engine = _taken_over_with_a_queue(tmp_path)
+    engine.clock.advance(2.5)
+    assert not engine.poll("activity", "y")
+    engine.clock.advance(1)
+    assert engine.poll("activity", "y")
+    engine.swf.close()
+
+
+def test_the_next_engine_waits_for_no_process_that_has_ended(tmp_path):
+    engine = _taken_over_with_a_queue(tmp_path, pid=1, hostname="a container that is gone")
+    assert engine.poll("activity", "y")
+    engine.swf.close()
+
+
 # -- a law -------------------------------------------------------------------------------------------------------------
 
 
