@@ -45,7 +45,7 @@ def serve(descriptor: int, *, prepare: Callable[[], None]) -> int:
         with open_lab(work) as lab:
             _serve(lab, start_work(lab, work), link)
     except SimpleflowLabError as error:
-        link.send({"failure": " ".join(str(error).split())})
+        link.send({"failure": " ".join(str(error).split()), "isTransient": error.is_transient})
         return 2
     return 0
 

@@ -68,6 +68,16 @@ HEARTBEATS: Final = _Kind(read_timeout=5, connect_timeout=5, connections=8, is_r
 CALLS: Final = _Kind(read_timeout=30, connect_timeout=CONNECT_TIMEOUT, connections=50, is_repeated=True)
 
 
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Leaves a record of botocore its line alone: what a failed log-in means is told by the error of the call."""
+    record.exc_info = record.exc_text = None
+    return True
+
+
+for _name in ("botocore.credentials", "botocore.tokens"):
+    logging.getLogger(_name).addFilter(_without_traceback)
+
+
 class Clients(NamedTuple):
     """The boto3 clients of one service."""
 
@@ -121,11 +131,11 @@ def clients(
     try:
         calls, polls, heartbeats = client(CALLS), client(POLLS), client(HEARTBEATS)
         keys = (access_key, None) if access_key is not None else _keys(session)
-    except (botocore.exceptions.NoRegionError, ValueError) as error:
+    except (botocore.exceptions.NoRegionError, botocore.exceptions.InvalidRegionError) as error:
         raise UsageError(
             f"no usable AWS region ({error}): name one, as in 'aws://eu-west-1/domain', or set AWS_DEFAULT_REGION"
         ) from None
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise session_error(error) from None
     return Clients(calls, polls, heartbeats, keys)
 
@@ -320,5 +330,7 @@ def _is_whole(client: Any, operation: str, answer: Answer) -> bool:
     """Whether the answer has what SWF's answers to this operation always have."""
     if operation.startswith("poll_for_"):
         return "startedEventId" in answer or "taskToken" in answer
+    if operation == "start_workflow_execution":  # which botocore's model leaves open
+        return "runId" in answer
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
     return model.output_shape is None or all(name in answer for name in model.output_shape.required_members)

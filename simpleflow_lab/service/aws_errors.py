@@ -47,6 +47,7 @@ _NO_CREDENTIALS: Final = (
     botocore.exceptions.MetadataRetrievalError,
 )
 """What boto3 raises when it finds no credentials, or can't use those that it finds."""
+_LOGGED_OUT: Final = (botocore.exceptions.SSOError, botocore.exceptions.TokenRetrievalError)
 _EXPIRED: Final = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
 _NOT_ACCEPTED: Final = frozenset(
     {
@@ -79,6 +80,10 @@ _TIMED_OUT: Final = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
 def session_error(error: Exception) -> SimpleflowLabError:
     """The error of a client that can't be made."""
+    if isinstance(error, _LOGGED_OUT):
+        return CredentialsError(
+            f"the log-in at AWS has ended: {_one_line(error)}: log in again, as with `aws sso login`"
+        )
     return CredentialsError(f"AWS's configuration can't be used: {_one_line(error)}: `aws configure list` shows it")
 
 
@@ -129,7 +134,7 @@ def _unreachable(message: str) -> ServiceUnreachableError:
 def _refusal(error: botocore.exceptions.ClientError, operation: str) -> SimpleflowLabError:
     found: dict[str, Any] = error.response.get("Error", {})
     metadata = error.response.get("ResponseMetadata", {})
-    code, message = str(found.get("Code", "")), _one_line(found.get("Message", ""))
+    code, message = str(found.get("Code", "")), _message(found.get("Message", ""))
     status = metadata.get("HTTPStatusCode", 400)
     if code in _EXPIRED:
         return CredentialsError(f"the AWS credentials have expired: get new ones, as with `aws sso login` ({message})")
@@ -152,6 +157,12 @@ def _refusal(error: botocore.exceptions.ClientError, operation: str) -> Simplefl
         fault.is_transient = status >= 500 or code in _TIMED_OUT
     fault.was_repeated = metadata.get("RetryAttempts", 0) > 0
     return fault
+
+
+def _message(text: object) -> str:
+    """A message of a service, in one line. A page of a proxy's or load balancer's is none."""
+    line = _one_line(text)
+    return "with a page of HTML" if line.lstrip().lower().startswith(("<html", "<!doctype")) else line
 
 
 def _one_line(text: object) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
+import json
 import re
 import threading
 import time
@@ -178,17 +180,18 @@ def test_the_region_of_awss_own_configuration(
     assert told[0] == "Amazon SWF: account unknown, region eu-central-1, domain etl"
 
 
-@pytest.fixture
-def web_page(environment: pytest.MonkeyPatch) -> Iterator[None]:
-    """What answers every request with a page, as a proxy's log-in does."""
+@pytest.fixture(params=[(200, b"<html>Please log in</html>")])
+def web_page(environment: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """What answers every request with a status and a page, as a proxy's log-in does."""
+    status, page = request.param
 
     class Page(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(b"<html>Please log in</html>")
+            self.wfile.write(page)
 
         def log_message(self, format: str, *args: object) -> None:
             """Not to stderr."""
@@ -202,9 +205,12 @@ def web_page(environment: pytest.MonkeyPatch) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.parametrize("web_page", [(200, b"<html>Please log in</html>"), (200, b"")], indirect=True)
 def test_a_page_instead_of_amazon(web_page: None) -> None:
     service = aws.connect(region="eu-west-1")
+    started = {"domain": DOMAIN, "workflowId": "x", "workflowType": {"name": "x", "version": "1"}}
     calls: list[Callable[[], object]] = [
+        lambda: service.start_workflow_execution(**started),
         lambda: service.list_domains(registrationStatus="REGISTERED"),
         lambda: service.poll_for_activity_task(domain=DOMAIN, taskList={"name": "x"}),
         lambda: service.poll_for_decision_task(domain=DOMAIN, taskList={"name": "x"}),
@@ -213,6 +219,50 @@ def test_a_page_instead_of_amazon(web_page: None) -> None:
         with pytest.raises(ServiceUnreachableError, match="is not Amazon SWF"):
             call()
     service.close()
+
+
+@pytest.mark.parametrize(
+    "web_page",
+    [(503, b"<!DOCTYPE html>\n<html><body><h1>Service Unavailable</h1></body></html>"), (403, b"<html>no</html>")],
+    indirect=True,
+)
+def test_a_page_of_a_load_balancer_is_not_quoted(web_page: None) -> None:
+    service = aws.connect(region="eu-west-1", retries=0)
+    with pytest.raises(SimpleflowLabError) as raised:
+        service.list_domains(registrationStatus="REGISTERED")
+    assert "<" not in str(raised.value)
+    service.close()
+
+
+def test_an_endpoint_that_is_no_address_is_not_a_matter_of_the_region(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL_SWF", "no address")
+    with pytest.raises(CredentialsError, match="configuration can't be used.*no address"):
+        aws.clients(region="eu-west-1")
+
+
+def test_a_log_in_that_has_ended_is_told_without_a_traceback(
+    tmp_path: Path, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile sso]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\nregion = eu-west-1\n"
+        "[sso-session s]\nsso_start_url = https://127.0.0.1:9/start\nsso_region = eu-west-1\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        environment.delenv(name)
+    environment.setenv("AWS_CONFIG_FILE", str(config))
+    environment.setenv("AWS_PROFILE", "sso")
+    environment.setenv("HOME", str(tmp_path))
+    tokens = tmp_path / ".aws" / "sso" / "cache"
+    tokens.mkdir(parents=True)
+    token = {"accessToken": "a", "clientId": "c", "clientSecret": "s"}
+    times = {"expiresAt": "2020-01-01T00:00:00Z", "registrationExpiresAt": "2100-01-01T00:00:00Z"}
+    (tokens / f"{hashlib.sha1(b's').hexdigest()}.json").write_text(json.dumps(token | times))
+    environment.setattr("botocore.tokens.SSOTokenProvider._SSO_TOKEN_CACHE_DIR", str(tokens), raising=False)
+    with pytest.raises(CredentialsError, match="has expired.*log in again, as with `aws sso login`"):
+        aws.connect(region="eu-west-1").list_domains(registrationStatus="REGISTERED")
+    assert [record.name for record in caplog.records if record.name == "botocore.credentials"]
+    assert "Traceback" not in caplog.text
 
 
 def test_a_command_says_it_in_one_line_and_ends_with_2(

@@ -67,3 +67,26 @@ def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(st
         assert again.stop() == 0
         assert decides.stop() == 0
         assert not lab.pollers()
+
+
+def test_a_service_that_is_not_there_yet_is_waited_for(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedSWF(poll_seconds=0.3) as engine:
+        first = Endpoint(engine)
+        port = first.environment["AWS_ENDPOINT_URL_SWF"].rpartition(":")[2]
+        first.close()
+        for name, value in first.environment.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv("SWF_CONNECTION_RETRIES", "0")
+        works = start("worker.start", "-N", "1", *MODULE)
+        until(lambda: "can't be reached" in works.said and "it starts again in" in works.said)
+        later = Endpoint(engine, port=int(port), keys=first.keys)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SWF", later.url)
+        try:
+            with Lab(ADDRESS, serve="decisions", notice=lambda text: None) as lab:
+                (tmp_path / "open").touch()
+                assert lab.start(flows.Gate, str(tmp_path)).result(LONG)
+            assert works.stop() == 0
+        finally:
+            later.close()

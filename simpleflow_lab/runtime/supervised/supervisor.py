@@ -3,7 +3,8 @@
 A process is started, not forked: it imports what it serves, and has no thread, lock or connection of this one. It ends
 with its supervisor. One that dies is started again after a pause that doubles from death to death, up to
 `LONGEST_PAUSE`, and is short again after a life of `HEALTHY_SECONDS`. One that can't begin, because a module is not
-there for example, ends all, unless one that does the same has served before.
+there for example, ends all, unless one that does the same has served before, or the cause may pass by itself, as when
+the service can't be reached.
 
 The first `escalate` lets the processes finish what is at hand, the second cancels it, the third kills them.
 
@@ -73,8 +74,8 @@ class _Process:
         self.deaths = 0
         self.restarts = 0
         self.restart_at = math.inf
-        self.told_stop = 0
         self.failure: str | None = None
+        self.may_pass = False
         self.last_death: str | None = None
         self.serves: list[dict[str, Any]] = []
 
@@ -239,7 +240,8 @@ class Supervisor:
 
     def _begin(self, each: _Process) -> None:
         ours, its = socket.socketpair()
-        each.restart_at, each.failure, each.is_ready, each.told_stop = math.inf, None, False, 0
+        each.restart_at, each.failure, each.is_ready = math.inf, None, False
+        each.may_pass = False
         each.serves = []
         each.becomes("starting")
         each.began = time.monotonic()
@@ -280,7 +282,7 @@ class Supervisor:
                         with self._changed:
                             self._changed.notify_all()
                 elif "failure" in message:
-                    each.failure = str(message["failure"])
+                    each.failure, each.may_pass = str(message["failure"]), bool(message.get("isTransient"))
         except EOFError:
             self._selector.unregister(each.messages)
             each.messages.close()
@@ -314,7 +316,11 @@ class Supervisor:
         if self._stop:
             each.becomes("ended")
             return
-        if each.failure is not None and not any(other.has_served for other in self._of_kind(each)):
+        if (
+            each.failure is not None
+            and not each.may_pass
+            and not any(other.has_served for other in self._of_kind(each))
+        ):
             each.becomes("ended")
             if self.error is None:
                 self.error = each.failure
