@@ -236,7 +236,7 @@ def test_a_page_of_a_load_balancer_is_not_quoted(web_page: None) -> None:
 
 def test_an_endpoint_that_is_no_address_is_not_a_matter_of_the_region(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_ENDPOINT_URL_SWF", "no address")
-    with pytest.raises(CredentialsError, match="configuration can't be used.*no address"):
+    with pytest.raises(CredentialsError, match=r"configuration can't be used.*no address"):
         aws.clients(region="eu-west-1")
 
 
@@ -259,7 +259,7 @@ def test_a_log_in_that_has_ended_is_told_without_a_traceback(
     times = {"expiresAt": "2020-01-01T00:00:00Z", "registrationExpiresAt": "2100-01-01T00:00:00Z"}
     (tokens / f"{hashlib.sha1(b's').hexdigest()}.json").write_text(json.dumps(token | times))
     environment.setattr("botocore.tokens.SSOTokenProvider._SSO_TOKEN_CACHE_DIR", str(tokens), raising=False)
-    with pytest.raises(CredentialsError, match="has expired.*log in again, as with `aws sso login`"):
+    with pytest.raises(CredentialsError, match=r"has expired.*log in again, as with `aws sso login`"):
         aws.connect(region="eu-west-1").list_domains(registrationStatus="REGISTERED")
     assert [record.name for record in caplog.records if record.name == "botocore.credentials"]
     assert "Traceback" not in caplog.text
