@@ -403,6 +403,8 @@ def _check_definition(workflow: type[Workflow]) -> None:
 def check_runnable(workflow: type[Workflow]) -> None:
     """Raise `UsageError` if no execution of this workflow could be decided, for what its `run` or `__init__` is."""
     name, run = workflow.__name__, workflow.run
+    if not callable(run):
+        raise UsageError(f"{name}.run is no function: write `def run(self, …)`")
     if inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run):
         raise UsageError(
             f"{name}.run is `async def`: write `def run`, and read a future's `.result` where you would await"

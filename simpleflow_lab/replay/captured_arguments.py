@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simpleflow_lab.data.codec import is_registered
-from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.exceptions import EncodingError, StoreError
 from simpleflow_lab.futures import CONTAINERS, SCALARS, Future, nested, resolved
 from simpleflow_lab.replay.run import ReplayedRun
 
@@ -22,9 +22,15 @@ class CapturedArguments:
     __slots__ = ("_copied", "futures")
 
     def __init__(self, value: Any):
+        """Raises `EncodingError` for a value that contains itself, or whose levels Python can't go down."""
         self.futures: list[Future] = []
         """The futures inside it, in order."""
-        self._copied = self._copy(value)
+        try:
+            self._copied = self._copy(value)
+        except RecursionError:
+            raise EncodingError(
+                "an argument contains itself, or has more levels than JSON can hold: pass what it is made of"
+            ) from None
 
     @property
     def value(self) -> Any:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simpleflow_lab import Lab, Retry, Workflow, activity, futures
-from simpleflow_lab.exceptions import SimpleflowLabError, UsageError, WorkflowExecutionFailed
+from simpleflow_lab.exceptions import EncodingError, SimpleflowLabError, UsageError, WorkflowExecutionFailed
 from simpleflow_lab.swf.decisions import attributes, seconds
 from simpleflow_lab.task import ActivityTask, TimerTask
 from tests.replay.story import Story
@@ -157,6 +157,27 @@ def test_it_fails_the_execution_at_the_line_that_submits_it(what, said):
     assert "in run\n    return self.submit(SUBMITTED[what](self)).result" in failed.value.details
 
 
+class PassesItself(Child):
+    name = "refused_by_swf.passes_itself"
+
+    def run(self, levels):
+        value = []
+        value.append(value)
+        for _ in range(levels):
+            value = [value]
+        try:
+            self.submit(one, value)
+        except EncodingError as error:
+            return str(error)
+
+
+@pytest.mark.parametrize("levels", [0, 100_000])
+def test_an_argument_that_contains_itself_is_refused_at_its_line(levels):
+    with Lab(":memory:") as lab:
+        said = lab.start(PassesItself, levels).result(60)
+    assert said.startswith("an argument contains itself, or has more levels than JSON can hold")
+
+
 # -- run and __init__ --------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +193,11 @@ class Generates(Child):
 
     def run(self):
         yield 1
+
+
+class NoFunction(Child):
+    name = "refused_by_swf.no_function"
+    run = 5  # type: ignore[assignment]
 
 
 class OfNoExecutor(Child):
@@ -194,6 +220,7 @@ class OfAnotherArgument(Child):
     [
         (Async, "Async.run is `async def`: write `def run`, and read a future's `.result`"),
         (Generates, "Generates.run has a `yield`"),
+        (NoFunction, "NoFunction.run is no function: write `def run(self, …)`"),
         (OfNoExecutor, "OfNoExecutor.__init__ does not take the executor"),
         (OfAnotherArgument, "OfAnotherArgument.__init__ does not take the executor"),
     ],
