@@ -125,6 +125,18 @@ class UsageError(SimpleflowLabError):
     """A request that can't be carried out as it is; the message is one line and names the way out."""
 
 
+class NoSuchStepError(UsageError, IndexError):
+    """A decision that an execution does not have was asked for."""
+
+    def __init__(self, number: object, last: int):
+        self.number = number
+        """What was asked for."""
+        self.last = last
+        """The number of the last step."""
+        there = f"they are numbered from 1 to {last}" if last else "there is none"
+        super().__init__(f"no step {number!r:.40}: {there}")
+
+
 class EncodingError(SimpleflowLabError, TypeError):
     """A value that JSON can't hold, or that would come back as something else."""
 

@@ -46,6 +46,7 @@ from simpleflow_lab.views.history_views import HistoryViews
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simpleflow_lab.debugger.steps import ReplaySteps
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.earlier_runs import EarlierRuns
     from simpleflow_lab.views.execution_log import ExecutionLog
@@ -92,6 +93,19 @@ class RecordedExecution(HistoryViews):
     def history(self) -> HistoryWithRecords:
         """The events."""
         return self._history
+
+    def replay(
+        self, workflow: type[workflow.Workflow] | None = None, *, workflow_id: str = "", run_id: str = ""
+    ) -> ReplaySteps:
+        """The history replayed with this workflow class, as steps, one for each decision; see `debugger.steps`.
+
+        Without a class it is the one that this process defines for the type of the history. `workflow_id` and `run_id`
+        say of which execution it is: the ids of its children are made of them, and a file does not have them. Nothing
+        is sent and no activity runs. Raises `UsageError`.
+        """
+        from simpleflow_lab.debugger.steps import ReplaySteps
+
+        return ReplaySteps(self._history, workflow, workflow_id=workflow_id, run_id=run_id)
 
     def _folded(self) -> FoldedHistory:
         return self._folded_once
@@ -350,6 +364,25 @@ class Execution(HistoryViews):
         error = DecisionBlockedError(self.workflow_id, blocked["workflowId"], report["error"], message, pid)
         error.__cause__ = here
         return error
+
+    def replay(self, workflow: type[workflow.Workflow] | None = None) -> ReplaySteps:
+        """Its history so far replayed with this workflow class, as steps, one for each decision; see `debugger.steps`.
+
+        Without a class it is the one that this process defines for its type. Nothing is sent and no activity runs.
+        Raises `UsageError`.
+        """
+        from simpleflow_lab.debugger.steps import ReplaySteps
+
+        return ReplaySteps(
+            self.history(),
+            workflow,
+            domain=self.domain,
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+            fields=self._fields,
+            defaults=self._pool.context.activity_defaults,
+            max_open_activities=self._pool.context.settings.swf_max_open_activity_count,
+        )
 
     def waiting_for(self) -> Waits:
         """What it waits for, and what each of its children waits for; empty if it has closed.

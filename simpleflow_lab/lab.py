@@ -38,7 +38,7 @@ from simpleflow_lab.exceptions import (
     UsageError,
     WorkflowExecutionAlreadyStartedFault,
 )
-from simpleflow_lab.execution import Execution
+from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
@@ -52,6 +52,7 @@ from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import Settings, default_domain, default_store
 from simpleflow_lab.swf.decisions import seconds
+from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.names import check_name
 from simpleflow_lab.task import computed
 from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of, with_statuses
@@ -59,6 +60,8 @@ from simpleflow_lab.workflow import Workflow, define_renamed_workflow, is_replac
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simpleflow_lab.debugger.steps import ReplaySteps
 
 CLOSE_SECONDS: Final = 2.0
 """For how long a Lab that is closed waits for what is at hand; what has not ended then is given back."""
@@ -406,6 +409,27 @@ class Lab:
         if workflow_id is not None and not resumed:
             resumed.append(self.execution(workflow_id))
         return resumed
+
+    def replay(
+        self, history: History | Execution | RecordedExecution | str | os.PathLike[str], workflow: Any = None
+    ) -> ReplaySteps:
+        """A history replayed with a workflow class, as steps, one for each decision; see `debugger.steps`.
+
+        `history` is an execution, a `History`, or the path of a file that holds one. Without a class it is the one that
+        this process defines for the type of the history. Large values are read from this Lab's store. Nothing is sent
+        and no activity runs. Raises `UsageError`, `HistoryError` for a file that is none.
+        """
+        from simpleflow_lab.debugger.steps import ReplaySteps  # noqa: PLC0415  who starts executions looks at none
+
+        definition = self._workflow(workflow) if isinstance(workflow, str) else workflow
+        if isinstance(history, Execution):
+            return history.replay(definition)
+        if isinstance(history, str | os.PathLike):
+            history = open_history(os.fspath(history))
+        found = history.history() if isinstance(history, RecordedExecution) else history
+        if not isinstance(found, History):
+            raise UsageError(f"a history or an execution is replayed, not {found!r:.80}")
+        return ReplaySteps(found, definition, domain=self.domain, fields=self.fields)
 
     def use(self, *middleware: Any) -> None:
         """Use further middleware around each activity that this process takes from now on, inside that used already.

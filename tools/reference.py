@@ -42,6 +42,7 @@ PAGES: Final = (
     Page("metrology", "Metrology", ("metrology",)),
     Page("exceptions", "Errors", ("exceptions", "data.failure_details")),
     Page("lab", "Lab and executions", ("lab", "execution", "workers")),
+    Page("debugger", "The replay debugger", ("debugger.steps", "debugger.kept_values")),
     Page(
         "values",
         "Values and objects",
@@ -106,6 +107,7 @@ INTERNAL: Final = frozenset(
         "cli",
         "commands",
         "data",
+        "debugger",
         "engine",
         "http",
         "notebook",

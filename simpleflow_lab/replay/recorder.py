@@ -23,6 +23,7 @@ from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.suspended_code import Keep
 from simpleflow_lab.replay.trace_records import (
     Close,
     CommandRecord,
@@ -87,9 +88,11 @@ class _Decision:
 class Recorder:
     """An `Observer` that gives a `DecisionRecord` for each decision to a callback."""
 
-    def __init__(self, on_decision: Callable[[DecisionRecord], None], *, stacks_from: int = 1):
+    def __init__(
+        self, on_decision: Callable[[DecisionRecord], None], *, stacks_from: int = 1, keep: Keep | None = None
+    ):
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
-        `DecisionTaskStarted` event has at least this id."""
+        `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts."""
         self._on_decision = on_decision
         self._decision: _Decision | None = None
         self._decisions = 0
@@ -103,7 +106,7 @@ class Recorder:
         self._numbered = 0
         """How many commands have a number, those of decisions that don't count included."""
         self._futures = TracedFutures()
-        self._fibers = TracedFibers(stacks_from=stacks_from)
+        self._fibers = TracedFibers(stacks_from=stacks_from, keep=keep)
 
     # -- Observer --
 

@@ -68,12 +68,14 @@ class ReplayThread:
         """All that this iterator gives, run in the owning thread: `thread.listed(watch(workflow, history))`."""
         return self.call(list, records)
 
-    def close(self, timeout: float | None = None) -> bool:
-        """Let the calls that were made come to their ends, and end the thread; `False` if it is still there after
-        `timeout` seconds. May be called again."""
+    def close(self, timeout: float | None = None, *, last: Callable[[], None] | None = None) -> bool:
+        """Let the calls that were made come to their ends, make the `last` one, and end the thread; `False` if it is
+        still there after `timeout` seconds. May be called again."""
         with self._lock:
             if not self._closed:
                 self._closed = True
+                if last is not None:
+                    self._calls.put((Reply(), last))
                 self._calls.put(None)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)

@@ -7,10 +7,10 @@ nothing that happens later changes them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.futures import AnyOf, Future
@@ -29,18 +29,27 @@ MAX_IDS: Final = 20
 """Most ids that are named of what a fiber waits for."""
 _MAX_MEMBERS: Final = 60
 
+Keep: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""Gives what is kept of the values of local variables: what nothing that happens later changes."""
 
-def stack_of(fiber: Fiber, *, with_locals: bool) -> tuple[tuple[StackFrame, ...], bool]:
+
+def stack_of(fiber: Fiber, *, with_locals: bool, keep: Keep | None = None) -> tuple[tuple[StackFrame, ...], bool]:
     """The author's frames of a suspended fiber, innermost last, and whether there are more than `MAX_FRAMES`."""
     frames: list[StackFrame] = []
     frame = author_frame(fiber.greenlet.gr_frame)
     while frame is not None and len(frames) < MAX_FRAMES:
-        frames.append(StackFrame(line=line_of(frame), locals=_locals_of(frame) if with_locals else None))
+        frames.append(_stack_frame(frame, keep) if with_locals else StackFrame(line=line_of(frame), locals=None))
         frame = author_frame(frame.f_back)
     return tuple(reversed(frames)), frame is not None
 
 
-def _locals_of(frame: FrameType) -> dict[str, str]:
+def _stack_frame(frame: FrameType, keep: Keep | None) -> StackFrame:
+    found = _locals_of(frame)
+    texts = {name: value_text(value) for name, value in found.items()}
+    return StackFrame(line=line_of(frame), locals=texts, values=None if keep is None else keep(found))
+
+
+def _locals_of(frame: FrameType) -> dict[str, Any]:
     found: Any = frame.f_locals
     kind = type(found)
     if issubclass(kind, dict):
@@ -50,7 +59,7 @@ def _locals_of(frame: FrameType) -> dict[str, str]:
     else:
         return {}
     named = ((name, value) for name, value in islice(items, MAX_LOCALS) if type(name) is str)
-    return {_shortened(name): value_text(value) for name, value in named}
+    return {_shortened(name): value for name, value in named}
 
 
 def _shortened(name: str) -> str:

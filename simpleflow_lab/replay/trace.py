@@ -23,6 +23,7 @@ from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.recorder import Recorder
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.replay.suspended_code import Keep
 from simpleflow_lab.replay.trace_records import (
     Close,
     CommandRecord,
@@ -63,6 +64,7 @@ def watch(
     dry: bool = False,
     on_divergence: Literal["raise", "collect"] = "raise",
     stacks_from: int = 1,
+    keep: Keep | None = None,
     **options: Any,
 ) -> Iterator[DecisionRecord]:
     """One record for each decision that the history records, in order, as soon as it is replayed.
@@ -70,9 +72,10 @@ def watch(
     `until` is the id of the last event to replay. If it lies among the events that record a decision, the rest of them
     says which patches the code takes: so pass the whole history and `until`, not a part of the history. `dry` adds the
     open decision at the end, if a decision task is started there and not closed: how the code would decide now.
-    `stacks_from` spares the local variables of decisions that started before this event. `options` are those of
-    `Replay`: child ids, ids of activities and signals to the execution itself depend on `workflow_id` and `run_id`,
-    large values on `fields`.
+    `stacks_from` spares the local variables of decisions that started before this event; `keep` gets those of each
+    frame, by name, and what it gives is kept as `StackFrame.values`: it must not run code of the author's. `options`
+    are those of `Replay`: child ids, ids of activities and signals to the execution itself depend on `workflow_id` and
+    `run_id`, large values on `fields`.
 
     Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and another
     `DecisionTaskError` or `StoreError` where it can make none, each after the record that says so. With
@@ -85,7 +88,7 @@ def watch(
     while abandoned:
         _close(abandoned.pop())
     owner = threading.get_ident()
-    replay = Replay(workflow, observer=Recorder(records.append, stacks_from=stacks_from), **options)
+    replay = Replay(workflow, observer=Recorder(records.append, stacks_from=stacks_from, keep=keep), **options)
     last = len(history) if until is None else max(0, min(until, len(history)))
     try:
         for position in range(last):

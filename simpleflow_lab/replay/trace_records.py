@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.lines import Line, line_text
@@ -34,6 +34,8 @@ class StackFrame:
     """Where it is."""
     locals: Mapping[str, str] | None
     """Its local variables at that moment, each as a bounded text; `None` if they were not recorded."""
+    values: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """What the `keep` of `watch` kept of them at that moment; `None` without one."""
 
     @property
     def text(self) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from simpleflow_lab.replay.fibers import Fiber, Path
 from simpleflow_lab.replay.lines import place_text
-from simpleflow_lab.replay.suspended_code import open_ids, stack_of
+from simpleflow_lab.replay.suspended_code import Keep, open_ids, stack_of
 from simpleflow_lab.replay.trace_records import FiberName, SuspendedFiber
 from simpleflow_lab.replay.value_text import value_text
 
@@ -26,10 +26,11 @@ may have changed."""
 class TracedFibers:
     """The fibers of one run, in the first run of its code and in its reruns."""
 
-    def __init__(self, *, stacks_from: int):
+    def __init__(self, *, stacks_from: int, keep: Keep | None = None):
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
-        `DecisionTaskStarted` event has at least this id."""
+        `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts."""
         self._stacks_from = stacks_from
+        self._keep = keep
         self._is_rerun = False
         self._names: dict[Fiber, FiberName] = {}
         """The names of fibers that have not ended."""
@@ -104,7 +105,7 @@ class TracedFibers:
         future, name = fiber.waits_for, self.name(fiber)
         assert future is not None
         assert name is not None
-        stack, is_stack_cut = stack_of(fiber, with_locals=with_locals)
+        stack, is_stack_cut = stack_of(fiber, with_locals=with_locals, keep=self._keep)
         return SuspendedFiber(
             name=name,
             waits_for=value_text(future),

@@ -1,0 +1,236 @@
+"""Values of local variables, kept as they were at one moment.
+
+Plain data (numbers, texts, dates, and containers of these) is copied, and so stays live: one calculates with it. What
+is no plain data is kept as a `Shown`, a bounded text that displays as itself; of a future its state and value, too.
+
+*Rule:* keeping runs no code of the author's, and takes bounded time and memory, whatever the values are.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import pathlib
+import zoneinfo
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from uuid import UUID
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.futures import FINISHED, Future
+from simpleflow_lab.replay.value_text import value_text
+
+MAX_NODES: Final = 10_000
+"""Most values that are copied of one frame's variables, those inside containers counted."""
+MAX_CHARACTERS: Final = 1_000_000
+"""Most characters of strings and bytes that are kept of one frame's variables."""
+MAX_SHOWN: Final = 200
+"""Most values of one frame, beside the variables themselves, that are kept as texts."""
+_MAX_DEPTH: Final = 50
+
+
+class Shown:
+    """What stands for a value that could not be kept: its text at that moment."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str):
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shown) and type(other) is type(self) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class ShownFuture(Shown):
+    """A future as it was: its state, and its result or error, kept as values are."""
+
+    __slots__ = ("_result", "error", "state", "task_id")
+
+    def __init__(self, text: str, *, task_id: str | None, state: str, result: Any, error: Any):
+        super().__init__(text)
+        self.task_id = task_id
+        """Id of its task, if it has one."""
+        self.state = state
+        """`PENDING`, `RUNNING`, `FINISHED` or `CANCELLED`."""
+        self.error = error
+        """What it failed with, or `None`."""
+        self._result = result
+
+    @property
+    def done(self) -> bool:
+        """Whether it was done then."""
+        return self.state not in ("PENDING", "RUNNING")
+
+    @property
+    def result(self) -> Any:
+        """Its result at that moment. Raises `UsageError` if it had none."""
+        if self.state != FINISHED or self.error is not None:
+            raise UsageError(f"this future had no result then: {self!r}")
+        return self._result
+
+
+class _Full(Exception):
+    """No more is kept of this variable."""
+
+
+def kept(found: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of these variables of one frame, by name."""
+    keeper = _Keeper()
+    return {name: keeper.variable(value) for name, value in found.items()}
+
+
+class _Keeper:
+    """Copies the values of one frame; what is left of its bounds is shared by them."""
+
+    __slots__ = ("_characters", "_copies", "_nodes", "_shown")
+
+    def __init__(self) -> None:
+        self._nodes = MAX_NODES
+        self._characters = MAX_CHARACTERS
+        self._shown = MAX_SHOWN
+        self._copies: dict[int, tuple[object, Any]] = {}
+        """The copy of each container by the id of the container, which is held so that the id stays its own."""
+
+    def variable(self, value: Any) -> Any:
+        left, copied = (self._nodes, self._characters, self._shown), len(self._copies)
+        try:
+            return self._kept(value, 0)
+        except (_Full, RuntimeError):  # another thread may change a container meanwhile
+            self._nodes, self._characters, self._shown = left
+            while len(self._copies) > copied:
+                self._copies.popitem()  # a container that holds the same must not get a part of it
+        return Shown(value_text(value))
+
+    def _kept(self, value: Any, depth: int) -> Any:
+        self._nodes -= 1
+        if self._nodes < 0 or depth > _MAX_DEPTH:
+            raise _Full
+        kind = type(value)
+        if kind is str or kind is bytes:
+            self._characters -= len(value)
+            if self._characters < 0:
+                raise _Full
+            return value
+        if kind is int:
+            self._characters -= value.bit_length() // 8
+            if self._characters < 0:
+                raise _Full
+            return value
+        if kind in _UNCHANGING:
+            return value
+        if kind is datetime.datetime or kind is datetime.time:
+            return value if type(value.tzinfo) in _PLAIN_ZONES else Shown(value_text(value))
+        copy = _COPIES.get(kind) if type(kind) is type else None
+        if copy is not None:
+            known = self._copies.get(id(value))
+            return known[1] if known is not None else copy(self, value, depth)
+        self._shown -= bool(depth)
+        if self._shown < 0:
+            raise _Full
+        if issubclass(kind, Future):
+            return self._of_future(value, depth)
+        return Shown(value_text(value))
+
+    def _of_future(self, value: Future, depth: int) -> ShownFuture:
+        known = self._copies.get(id(value))
+        if known is not None:
+            found: ShownFuture = known[1]
+            return found
+        state, result, error = Future.peek(value)
+        is_done = state == FINISHED
+        made = ShownFuture(
+            value_text(value),
+            task_id=value.task_id if type(value.task_id) is str else None,
+            state=state,
+            result=self._kept(result, depth + 1) if is_done and error is None else None,
+            error=None if error is None else Shown(value_text(error)),
+        )
+        self._copies[id(value)] = value, made
+        return made
+
+    def of_sequence(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
+        kinds = set(map(type, value))
+        if kinds <= _UNCHANGING or kinds == {int} or kinds == {str}:  # nothing to enter
+            self._nodes -= len(value)
+            if kinds == {int}:
+                self._characters -= sum(map(int.bit_length, value)) // 8
+            elif kinds == {str}:
+                self._characters -= sum(map(len, value))
+            if self._nodes < 0 or self._characters < 0:
+                raise _Full
+            made = type(value)(value)
+            self.copied(value, made)
+            return made
+        return self._of_list(value, depth) if type(value) is list else _made_of_items(tuple)(self, value, depth)
+
+    def _of_list(self, value: list[Any], depth: int) -> list[Any]:
+        made: list[Any] = []
+        self._copies[id(value)] = value, made
+        made.extend(self.each(value, depth))
+        return made
+
+    def of_dict(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        self._copies[id(value)] = value, made
+        for key, each in value.items():
+            made[self._kept(key, depth + 1)] = self._kept(each, depth + 1)
+        return made
+
+    def of_bytearray(self, value: bytearray, depth: int) -> bytearray:
+        self._characters -= len(value)
+        if self._characters < 0:
+            raise _Full
+        return bytearray(value)
+
+    def copied(self, value: Any, made: Any) -> None:
+        """The copy of this value is made."""
+        self._copies[id(value)] = value, made
+
+    def each(self, values: Iterable[Any], depth: int) -> list[Any]:
+        return [self._kept(each, depth + 1) for each in values]
+
+
+def _of_deque(keeper: _Keeper, value: deque[Any], depth: int) -> deque[Any]:
+    made = deque[Any](keeper.each(value, depth), value.maxlen)
+    keeper.copied(value, made)
+    return made
+
+
+def _made_of_items(make: Callable[[Iterable[Any]], Any]) -> Callable[[_Keeper, Any, int], Any]:
+    def copy(keeper: _Keeper, value: Any, depth: int) -> Any:
+        made = make(keeper.each(value, depth))
+        keeper.copied(value, made)
+        return made
+
+    return copy
+
+
+_UNCHANGING: Final = frozenset(
+    {
+        *(type(None), bool, float, complex, range),
+        *(datetime.date, datetime.timedelta, datetime.timezone),
+        *(decimal.Decimal, fractions.Fraction, UUID, pathlib.PosixPath, pathlib.PurePosixPath),
+        *(type(...), type(NotImplemented)),
+    }
+)
+"""Types whose values never change, and hold nothing that does."""
+_PLAIN_ZONES: Final = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})
+
+_COPIES: Final[dict[type, Callable[[_Keeper, Any, int], Any]]] = {
+    list: _Keeper.of_sequence,
+    tuple: _Keeper.of_sequence,
+    dict: _Keeper.of_dict,
+    bytearray: _Keeper.of_bytearray,
+    set: _made_of_items(set),
+    frozenset: _made_of_items(frozenset),
+    deque: _of_deque,
+}
+"""How containers of each type are copied; those of derived types, which may have code of the author's, are not."""

@@ -1,0 +1,89 @@
+"""A step as text and as HTML: the same facts, bounded.
+
+*Rule:* values come from histories and from the author's code: as text they are made visible, as HTML escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from simpleflow_lab.replay.lines import line_text
+from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, SuspendedFiber
+from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
+from simpleflow_lab.views.html import piece
+from simpleflow_lab.views.markup import Html
+from simpleflow_lab.views.text_tables import visible
+
+MAX_SHOWN: Final = 8
+"""Most commands, futures and fibers of one step that are named."""
+_MAX_OUTPUT_LINES: Final = 5
+
+
+def heading_of(record: DecisionRecord, title: str) -> str:
+    """`step 7 of nightly-3: decision at events 40 to 42`."""
+    last = record.recorded[-1].id if record.recorded else record.completed_event_id
+    if not record.is_replayed:
+        return f"step {record.number} of {title}: the open decision, after event {record.started_event_id}"
+    return f"step {record.number} of {title}: decided after event {record.started_event_id}, recorded up to {last}"
+
+
+def facts_of(record: DecisionRecord, trigger: str) -> Iterator[tuple[str, str]]:
+    """What there is to say of a step: pairs of a word and a text in one line."""
+    yield "woken by", trigger
+    yield from _named("asked", [command_text(command) for command in record.commands])
+    yield from _named("changed", [future_text(future) for future in record.changed_futures])
+    yield from _named("waits", [fiber_text(fiber) for fiber in record.suspended])
+    if record.pending:
+        yield "pending", f"{count(record.pending, 'command')} that no event records yet"
+    lines = (record.output or "").splitlines()
+    for line in lines[:_MAX_OUTPUT_LINES]:
+        yield "printed", shortened(line, HOVER_LIMIT)
+    if len(lines) > _MAX_OUTPUT_LINES:
+        yield "printed", f"… {count(len(lines) - _MAX_OUTPUT_LINES, 'line')} more"
+    close = record.close
+    if close is not None:
+        refused = f", which SWF refused: {close.refused}" if close.refused else ""
+        yield "closed by", f"{close.decision_type}{refused}"
+    if record.error is not None:
+        yield "ends here", shortened(record.error, 2 * HOVER_LIMIT)
+
+
+def lines_of(record: DecisionRecord, trigger: str, title: str) -> list[str]:
+    """The step as lines of text."""
+    facts = [f"  {word}: {visible(text)}" for word, text in facts_of(record, trigger)]
+    return [visible(heading_of(record, title)), *facts]
+
+
+def html_of(record: DecisionRecord, trigger: str, title: str) -> Html:
+    """The step as a piece of HTML."""
+    pairs = (Html("<dt>{}</dt><dd>{}</dd>").format(word, text) for word, text in facts_of(record, trigger))
+    return piece(Html("<strong>{}</strong><dl>{}</dl>").format(heading_of(record, title), Html("").join(pairs)))
+
+
+def command_text(command: CommandRecord) -> str:
+    """`activity fetch-3 at flows.py:12, self.submit(fetch, 3)`."""
+    where = f" at {line_text(command.line)}" if command.line is not None else ""
+    return f"{command.kind} {shortened(command.id)}{where}"
+
+
+def future_text(future: FutureRecord) -> str:
+    """`activity fetch-3: FINISHED, 42`."""
+    name = f" {shortened(future.id)}" if future.id else f" {future.number}"
+    value = f", {'failed: ' if future.failed else ''}{shortened(future.value, HOVER_LIMIT)}" if future.value else ""
+    return f"{future.kind}{name}: {future.state}{value}"
+
+
+def fiber_text(fiber: SuspendedFiber) -> str:
+    """`run at flows.py:12, y.result, for activity-fetch-3`."""
+    where = f" at {fiber.stack[-1].text}" if fiber.stack else ""
+    ids = ", ".join(map(shortened, fiber.waits_for_ids[:3]))
+    more = f" and {len(fiber.waits_for_ids) - 3} more" if len(fiber.waits_for_ids) > 3 else ""
+    return f"{shortened(fiber.name.label)}{where}, for {ids or shortened(fiber.waits_for, HOVER_LIMIT)}{more}"
+
+
+def _named(word: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for text in texts[:MAX_SHOWN]:
+        yield word, text
+    if len(texts) > MAX_SHOWN:
+        yield word, f"… {len(texts) - MAX_SHOWN:,} more"

@@ -1,0 +1,490 @@
+"""The replay of a history as steps, one for each decision: walked through forward and back.
+
+    steps = execution.replay()
+    steps[7].locals["total"] + 1
+    steps.at(event=42)
+    steps.diff(6, 7)
+
+A step is made when it is asked for, and stays as it is: plain records, which any thread may read. The replay is the
+decider's own, with the workflow's code of this process and the large values of the execution's store.
+
+*Rule:* looking runs `run` and the hooks of every replay, as `replay.trace.watch` says, and nothing else: no activity,
+no hook of a close; what the code prints is kept in the step.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self, overload
+
+from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.debugger import step_text
+from simpleflow_lab.debugger.replayed_workflow import definition_for
+from simpleflow_lab.debugger.triggers import Triggers
+from simpleflow_lab.debugger.walk import Walk
+from simpleflow_lab.exceptions import NoSuchStepError, UsageError
+from simpleflow_lab.replay.budgets import size_of
+from simpleflow_lab.replay.lines import Line, line_text
+from simpleflow_lab.replay.trace import (
+    Close,
+    CommandRecord,
+    DecisionRecord,
+    Divergence,
+    FiberName,
+    FutureRecord,
+    Match,
+    SignalRecord,
+    SuspendedFiber,
+    open_decision,
+)
+from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.event_types import DECISION_FAILURE, EXECUTION
+from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_HISTORY_EVENTS, MAX_REQUEST_BYTES
+from simpleflow_lab.workflow import Workflow
+
+_FAILED_STATES: Final = frozenset({"failed", "timed_out", "start_failed", "schedule_failed", "record_failed"})
+_OF_RUN: Final = 1
+"""The number of the fiber of `run`."""
+
+
+class Budgets(NamedTuple):
+    """How much of SWF's limits a decision takes."""
+
+    decisions: int
+    """Decisions of its answer; SWF takes `max_decisions`."""
+    max_decisions: int
+    bytes: int
+    """Bytes of these decisions in the request; SWF takes `max_bytes` for all of it."""
+    max_bytes: int
+    events: int
+    """Events of the history once the decision is recorded; SWF ends an execution at `max_events`."""
+    max_events: int
+
+
+class Frame:
+    """One frame of the author's code, where a fiber is suspended at the end of a step."""
+
+    __slots__ = ("line", "locals")
+
+    def __init__(self, line: Line, locals: Mapping[str, Any]):
+        self.line = line
+        """Where it is."""
+        self.locals = locals
+        """Its local variables as they were then: plain data as it was, other values as bounded texts."""
+
+    @property
+    def text(self) -> str:
+        """The line as `basic.py:25, z = self.submit(double, y)`."""
+        return line_text(self.line)
+
+    def __repr__(self) -> str:
+        return f"<Frame {self.text}>"
+
+
+class Step:
+    """One decision: what it saw, what the code did, and where it waits then. It displays itself."""
+
+    __slots__ = ("_steps", "record")
+
+    def __init__(self, steps: ReplaySteps, record: DecisionRecord):
+        self._steps = steps
+        self.record = record
+        """All that the replay recorded of it, as plain data."""
+
+    def __repr__(self) -> str:
+        return "\n".join(step_text.lines_of(self.record, self.trigger, self._steps.title))
+
+    def _repr_html_(self) -> str:
+        return str(step_text.html_of(self.record, self.trigger, self._steps.title))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Step) and self.record == other.record and self.futures == other.futures
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # -- which decision --
+
+    @property
+    def steps(self) -> ReplaySteps:
+        """The steps of which it is one."""
+        return self._steps
+
+    @property
+    def number(self) -> int:
+        """1 for the first decision of the execution, then 2, 3, …"""
+        return self.record.number
+
+    @property
+    def is_replayed(self) -> bool:
+        """The history records it. `False` for the open decision at its end: how the code would decide now."""
+        return self.record.is_replayed
+
+    @property
+    def started_event_id(self) -> int:
+        """Id of its `DecisionTaskStarted`: the code saw the events up to this one."""
+        return self.record.started_event_id
+
+    @property
+    def completed_event_id(self) -> int | None:
+        """Id of its `DecisionTaskCompleted`; `None` of the open decision."""
+        return self.record.completed_event_id
+
+    # -- what it saw --
+
+    @property
+    def trigger(self) -> str:
+        """What woke it, in words: `activity fetch-3 completed`."""
+        return self._steps.triggers.words(self.record.started_event_id)
+
+    @property
+    def trigger_event(self) -> HistoryEvent | None:
+        """The event that woke it, as far as that can be told."""
+        return self._steps.triggers.event(self.record.started_event_id)
+
+    @property
+    def events(self) -> Sequence[HistoryEvent]:
+        """The events that it saw and no decision before did."""
+        return self.record.events
+
+    @property
+    def signals(self) -> Sequence[SignalRecord]:
+        """The signals among them."""
+        return self.record.signals
+
+    # -- what the code did --
+
+    @property
+    def commands(self) -> Sequence[CommandRecord]:
+        """The commands that the code made in it, in order, each with its line."""
+        return self.record.commands
+
+    @property
+    def recorded(self) -> Sequence[HistoryEvent]:
+        """The events that record its commands, in order."""
+        return self.record.recorded
+
+    @property
+    def matches(self) -> Sequence[Match]:
+        """Which command each of these events records."""
+        return self.record.matches
+
+    @property
+    def unmatched(self) -> Sequence[CommandRecord]:
+        """The commands that no event records: they wait, or are what diverges."""
+        return self.record.unmatched
+
+    @property
+    def pending(self) -> int:
+        """How many commands, of this decision and earlier ones, no event records yet."""
+        return self.record.pending
+
+    @property
+    def futures(self) -> Sequence[FutureRecord]:
+        """Every future so far: its state and value after this decision, and where it comes from."""
+        return self.record.futures
+
+    @property
+    def changed_futures(self) -> Sequence[FutureRecord]:
+        """The futures that are new or have changed since the decision before."""
+        return self.record.changed_futures
+
+    @property
+    def output(self) -> str | None:
+        """What the code printed in it, cut after 10,000 characters."""
+        return self.record.output
+
+    # -- where it waits --
+
+    @property
+    def suspended(self) -> Sequence[SuspendedFiber]:
+        """The fibers that wait at its end, in the order in which they were started."""
+        return self.record.suspended
+
+    def stack(self, fiber: FiberName | int | str = _OF_RUN) -> Sequence[Frame]:
+        """The author's frames of a fiber at the end of this step, innermost last; empty if it does not wait then.
+
+        `fiber` is its name, number or label; 1 is the fiber of `run`. Raises `UsageError` for a fiber that does not
+        wait then, but for that of `run`, and if the code does not come to this decision a second time.
+        """
+        found = self._steps._detailed(self.number)
+        known = next((each for each in found.suspended if _is_named(each.name, fiber)), None)
+        if known is None:
+            if fiber in (_OF_RUN, "run"):
+                return ()
+            waiting = ", ".join(f"{each.name.number} ({each.name.label})" for each in found.suspended[:8])
+            raise UsageError(f"no fiber {fiber!r:.60} waits at the end of step {self.number}: {waiting or 'none does'}")
+        return tuple(
+            Frame(frame.line, frame.values if frame.values is not None else dict(frame.locals or {}))
+            for frame in known.stack
+        )
+
+    def frame(self, fiber: FiberName | int | str = _OF_RUN, depth: int = 0) -> Frame:
+        """One of these frames: `depth` 0 is the innermost, 1 the one that called it, … Raises `UsageError`."""
+        stack = self.stack(fiber)
+        if not 0 <= depth < len(stack):
+            there = f"it has {len(stack)} of them" if stack else "the code has ended, or waits in none"
+            raise UsageError(f"no frame {depth!r:.20} of fiber {fiber!r:.60} at the end of step {self.number}: {there}")
+        return stack[-1 - depth]
+
+    @property
+    def locals(self) -> Mapping[str, Any]:
+        """The local variables of the innermost frame of `run` at the end of this step, as they were then.
+
+        Empty if `run` has ended. `frame` has those of other frames and fibers.
+        """
+        stack = self.stack()
+        return stack[-1].locals if stack else {}
+
+    # -- what became of it --
+
+    @property
+    def decisions(self) -> Sequence[Decision]:
+        """The answer to the decision task in SWF's shape: of a replayed decision as the code makes it now."""
+        return self.record.decisions
+
+    @property
+    def execution_context(self) -> str | None:
+        """The execution context that the decision set; `None` if it left it as it was."""
+        return self.record.execution_context
+
+    @property
+    def close(self) -> Close | None:
+        """How the decision closed the execution, if it did."""
+        return self.record.close
+
+    @property
+    def divergence(self) -> Divergence | None:
+        """The first difference between the history and the code: the steps end here."""
+        return self.record.divergence
+
+    @property
+    def error(self) -> str | None:
+        """Why the decision could not be made, or what diverges; the steps end here."""
+        return self.record.error
+
+    @property
+    def budgets(self) -> Budgets:
+        """How much of SWF's limits it takes."""
+        record = self.record
+        last = record.recorded[-1].id if record.recorded else record.completed_event_id
+        return Budgets(
+            decisions=len(record.decisions),
+            max_decisions=MAX_DECISIONS,
+            bytes=sum(map(size_of, record.decisions)),
+            max_bytes=MAX_REQUEST_BYTES,
+            events=last if last is not None else record.started_event_id + 1 + len(record.decisions),
+            max_events=MAX_HISTORY_EVENTS,
+        )
+
+    @property
+    def has_failure(self) -> bool:
+        """Whether something failed: a task in the events that it saw, a decision that SWF refused, `run` itself, or
+        the decision."""
+        record = self.record
+        return (
+            record.error is not None
+            or any(_is_failure(event) for event in record.events)
+            or (record.close is not None and record.close.decision_type == "FailWorkflowExecution")
+        )
+
+
+class ReplaySteps:
+    """The steps of one history, numbered from 1: `steps[7]` is decision 7, `steps[-1]` the last.
+
+    They are replayed as far as they are asked for. A history that the code can't replay has the steps up to there; the
+    last one says why in `error`. A context manager: at its end, or with `close`, the replay and its thread are gone,
+    and what was not replayed by then can't be had any more.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        workflow: type[Workflow] | None = None,
+        *,
+        domain: str = "",
+        workflow_id: str = "",
+        run_id: str = "",
+        fields: Fields | None = None,
+        **options: Any,
+    ):
+        """`workflow` is by default the one that this process defines for the type of the history.
+
+        Ids of children, and of activities of steps, are made of `workflow_id` and `run_id`; large values are read
+        through `fields`. `options` are further ones of `replay.replay.Replay`. Raises `UsageError`.
+        """
+        self.workflow: type[Workflow] = definition_for(history, workflow, fields)
+        """The class with which it is replayed."""
+        self.history = history
+        """What is replayed."""
+        self.domain = domain
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.fields = fields
+        """Reads the large values of the history."""
+        self.options: Mapping[str, Any] = {
+            "domain": domain,
+            "workflow_id": workflow_id,
+            "run_id": run_id,
+            "fields": fields,
+            **options,
+        }
+        """What every replay of it is given; see `replay.trace.watch`."""
+        self._walk = Walk(self.workflow, history, self.options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the replay, its fibers and its thread. Steps that were made stay as they are. May be called again."""
+        self._walk.close()
+
+    @property
+    def title(self) -> str:
+        """What is replayed, for people: the workflow id, or the type."""
+        return self.workflow_id or self.history.workflow_type
+
+    def __repr__(self) -> str:
+        return f"<ReplaySteps of {self.title}: {self.expected} decisions, {self.history!r}>"
+
+    @cached_property
+    def expected(self) -> int:
+        """How many decisions the history records, and 1 more if one is open: known without any replay.
+
+        There are fewer steps if the code can't replay all of it.
+        """
+        recorded = sum(event.type == "DecisionTaskCompleted" for event in self.history)
+        return recorded + (open_decision(self.history) is not None)
+
+    # -- as a sequence --
+
+    def __len__(self) -> int:
+        self._walk.reach(None)
+        return len(self._walk.records)
+
+    def __iter__(self) -> Iterator[Step]:
+        number = 1
+        while self._walk.reach(number):
+            yield self._step(number)
+            number += 1
+
+    def __reversed__(self) -> Iterator[Step]:
+        return (self._step(number) for number in range(len(self), 0, -1))
+
+    @overload
+    def __getitem__(self, number: int) -> Step: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Step]: ...
+    def __getitem__(self, number: int | slice) -> Step | list[Step]:
+        """The step of this number, from 1; -1 is the last. A slice gives a list: `steps[3:6]` is 3, 4 and 5.
+
+        Raises `NoSuchStepError`, a `UsageError` and an `IndexError`.
+        """
+        if isinstance(number, slice):
+            return [self._step(each) for each in self._numbers(number)]
+        if isinstance(number, bool) or not hasattr(number, "__index__"):
+            raise UsageError(f"a step is asked for by its number, not {number!r:.40}: steps.at(event=…) finds one")
+        wanted = number.__index__()
+        found = wanted if wanted >= 0 else len(self) + 1 + wanted
+        if found < 1 or not self._walk.reach(found):
+            raise NoSuchStepError(number, len(self))
+        return self._step(found)
+
+    def _numbers(self, wanted: slice) -> range:
+        if wanted.step == 0:
+            raise UsageError("the step of a slice is not 0")
+        if wanted.start == 0:
+            raise NoSuchStepError(0, len(self))
+        # As of a list whose first place, 0, is left out.
+        return range(*_from_one(wanted).indices(len(self) + 1))
+
+    def _step(self, number: int) -> Step:
+        return Step(self, self._walk.records[number - 1])
+
+    def _detailed(self, number: int) -> DecisionRecord:
+        found = self._walk.detailed(number)
+        if found is None:
+            raise UsageError(
+                f"replayed once more, the code does not come to decision {number}: it does something else each time; "
+                "see docs/determinism.md"
+            )
+        return found
+
+    # -- finding --
+
+    def at(self, *, event: int) -> Step:
+        """The step that first saw this event, or whose decisions it records. Raises `UsageError` if none did."""
+        if isinstance(event, bool) or not 1 <= event <= len(self.history):
+            raise UsageError(f"no event {event!r:.40}: the history has events 1 to {len(self.history)}")
+        number = 0
+        while self._walk.reach(number + 1):
+            number += 1
+            if self._walk.records[number - 1].started_event_id >= event:
+                break
+        records = self._walk.records
+        place = bisect_left(records, event, key=lambda record: record.started_event_id)
+        before = records[place - 1] if place else None
+        if before is not None and before.completed_event_id is not None:
+            last = before.recorded[-1].id if before.recorded else before.completed_event_id
+            if before.completed_event_id <= event <= last:
+                return self._step(place)
+        if place == len(records):
+            raise UsageError(
+                f"no decision of the {len(records)} saw event {event}, {self.history[event - 1].type}: "
+                f"the last one saw the events up to {records[-1].started_event_id if records else 0}"
+            )
+        return self._step(place + 1)
+
+    def find(self, condition: Callable[[Step], object], *, after: int = 0, backwards: bool = False) -> Step | None:
+        """The first step after number `after` of which the condition holds, or with `backwards` the last one before
+        it; `None` if there is none. `after=0` is before the first, or behind the last."""
+        if backwards:
+            first = after - 1 if after else len(self)
+            numbers: Iterator[int] = iter(range(min(first, len(self)), 0, -1))
+        else:
+            numbers = self._onwards(after)
+        return next((step for step in map(self._step, numbers) if condition(step)), None)
+
+    def _onwards(self, after: int) -> Iterator[int]:
+        number = max(after, 0) + 1
+        while self._walk.reach(number):
+            yield number
+            number += 1
+
+    def first_failure(self) -> Step | None:
+        """The first step in which something failed: a task, a refused decision, `run`, the decision; or `None`."""
+        return self.find(lambda step: step.has_failure)
+
+    def first_divergence(self) -> Step | None:
+        """The step in which the code decides otherwise than recorded, or can't decide; `None` if it replays all."""
+        return self.find(lambda step: step.record.divergence is not None or step.record.error is not None)
+
+    @cached_property
+    def triggers(self) -> Triggers:
+        """What woke each decision."""
+        return Triggers(self.history)
+
+
+def _is_named(name: FiberName, wanted: FiberName | int | str) -> bool:
+    return wanted == name or wanted == name.number or wanted == name.label  # a name equals no number
+
+
+def _from_one(wanted: slice) -> slice:
+    backwards = wanted.step is not None and wanted.step < 0
+    start, stop = wanted.start, wanted.stop
+    if backwards:
+        return slice(start, 0 if stop is None else stop, wanted.step)
+    return slice(1 if start is None else start, stop, wanted.step)
+
+
+def _is_failure(event: HistoryEvent) -> bool:
+    row = event.row
+    return (row.state in _FAILED_STATES and row.entity != EXECUTION and row.closes) or row.entity == DECISION_FAILURE
