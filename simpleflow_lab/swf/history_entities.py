@@ -92,16 +92,12 @@ class Entities:
             if entity is not None and entity.kind != row.entity:
                 entity = None
             if entity is None and (reference or not find.opens):
-                raise HistoryError(
-                    f"event {event.id}: {event.type} has {find.follows} {reference!r}, no {row.entity} of this history"
-                )
+                raise unknown_reference(event, find.follows, row.entity)
         elif find.follows_open is not None:
             name = event.attributes.get(find.follows_open)
             entity = self._open.get((row.entity, str(name)))
             if entity is None:
-                raise HistoryError(
-                    f"event {event.id}: {event.type} names {find.follows_open} {name!r}, which is not open"
-                )
+                raise nothing_open(event, find.follows_open)
         if entity is None:
             return self._start(event, row.entity, row.state, find.name, row.closes)
         entity.events.append(event)
@@ -153,6 +149,20 @@ class Entities:
 
     def __len__(self) -> int:
         return len(self._all)
+
+
+def unknown_reference(event: HistoryEvent, attribute: str, kind: str) -> HistoryError:
+    """The error of an event with the id of an event that opened nothing of this kind."""
+    return HistoryError(
+        f"event {event.id}: {event.type} has {attribute} {event.attributes.get(attribute)!r}, no {kind} of this history"
+    )
+
+
+def nothing_open(event: HistoryEvent, attribute: str) -> HistoryError:
+    """The error of an event that names something which is not open."""
+    return HistoryError(
+        f"event {event.id}: {event.type} names {attribute} {event.attributes.get(attribute)!r}, which is not open"
+    )
 
 
 def fold(history: Iterable[HistoryEvent]) -> Entities:

@@ -4,7 +4,7 @@ An activity that is retried twice is three attempts, each with its own input, ti
 and timers are attempts too. Markers, signals and refused decisions only happen, and are point events. Tables, listings
 and figures are made of these records and know no event by other means.
 
-Rule: a record is made of one entity of the history, and of what `views.history_fold` knows about the others. Nothing
+Rule: a record is made of the events about one thing, and of what `views.history_fold` knows about the others. Nothing
 here reads a clock, needs pandas or raises for attributes of a wrong type.
 """
 
@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, loss_text
 from simpleflow_lab.swf.event_types import (
@@ -30,7 +31,8 @@ from simpleflow_lab.swf.event_types import (
     TIMER,
     UNKNOWN,
 )
-from simpleflow_lab.swf.history_entities import Entity
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.history_entities import Entity, nothing_open, unknown_reference
 from simpleflow_lab.views.formatting import well_formed
 
 ATTEMPTS: Final = frozenset({ACTIVITY, CHILD, LAMBDA, TIMER})
@@ -183,114 +185,216 @@ def last_attempts(attempts: Iterable[Attempt]) -> list[Attempt]:
     return list(latest.values())
 
 
-# -- entities to records -----------------------------------------------------------------------------------------------
+# -- events to records -------------------------------------------------------------------------------------------------
 
 
-class _Attributes(NamedTuple):
-    """Where the first event of a kind of attempt has its type and its name."""
+class Plan(NamedTuple):
+    """What an event of one type does to an attempt, read from the event table."""
 
-    type: str | None
+    kind: str
+    state: str
+    follows: str | None
+    """The attribute that holds the id of the event that opened the attempt."""
+    follows_open: str | None
+    """The attribute that holds the id of an open attempt."""
+    opens: bool
+    id_attribute: str
+    type_attribute: str | None
     """The attribute with the name and the version of its type."""
-    name: str
+    name_attribute: str
     """The attribute with the name, if there is no type."""
+    closes: bool
+    starts: bool
+    """A timer runs from its first event on."""
 
 
-_ATTRIBUTES: Final[dict[str, _Attributes]] = {
-    ACTIVITY: _Attributes("activityType", "activityId"),
-    CHILD: _Attributes("workflowType", "workflowId"),
-    LAMBDA: _Attributes(None, "name"),
-    TIMER: _Attributes(None, "timerId"),
+_NAMED_BY: Final[dict[str, tuple[str | None, str]]] = {
+    ACTIVITY: ("activityType", "activityId"),
+    CHILD: ("workflowType", "workflowId"),
+    LAMBDA: (None, "name"),
+    TIMER: (None, "timerId"),
 }
-_CLOSING: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.closes)
-_STARTING: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.state == "started")
-"""A timer runs from its first event on."""
+"""Where the first event of a kind of attempt has its type, and its name, if there is no type."""
 
-
-def attempt_of(
-    entity: Entity,
-    *,
-    number: int,
-    is_last: bool,
-    unhandled_ids: frozenset[str] | None,
-    until: datetime.datetime,
-    workers: dict[str, str],
-) -> Attempt:
-    """The attempt that this activity task, child, lambda or timer is.
-
-    :param number: 1 for the first attempt of its kind and id.
-    :param is_last: whether it is the latest one of its kind and id.
-    :param unhandled_ids: ids of the tasks whose last failures the workflow never handled; `None` if it handled none.
-    :param until: up to when it counts if it is open.
-    :param workers: a cache of the names of workers by their identities.
-    """
-    first = entity.events[0]
-    started = closing = None
-    cancel_requested = False
-    for event in entity.events:
-        if event.type in _CLOSING:
-            closing = event
-        elif event.type in _STARTING:
-            started = event
-        elif event.type == "ActivityTaskCancelRequested":
-            cancel_requested = True
-    kind, state = entity.kind, entity.state
-    if state == "cancel_requested":
-        state = (started or first).row.state
-    begun = closed = worker = run_id = result = None
-    if started is not None:
-        begun = started.timestamp
-        worker = _worker(started.attributes.get("identity"), workers)
-        if kind == CHILD:
-            run_id = well_formed(_object(started.attributes, "workflowExecution").get("runId"))
-    if closing is not None:
-        closed = closing.timestamp
-        result = well_formed(closing.attributes.get("result"))
-    failed = state in FAILURES and is_failure(kind, state)
-    reason = details = timeout_type = None
-    if state != "completed" and closing is not None:
-        at_close = closing.attributes
-        reason = well_formed(at_close.get("reason") or at_close.get("cause")) or loss_text(at_close.get("details"))
-        details = well_formed(at_close.get("details"))
-        timeout_type = well_formed(at_close.get("timeoutType"))
-    attributes = first.attributes
-    type_key, name_key = _ATTRIBUTES[kind]
-    of_type = _object(attributes, type_key)
-    task_id = str(entity.name)
-    priority = attributes.get("taskPriority")
-    line, depends_on, max_parallel = _read_control(attributes["control"]) if "control" in attributes else _NO_CONTROL
-    end = closed or until
-    return Attempt(
-        kind=kind,
-        name=well_formed(of_type.get("name") or attributes.get(name_key)) or task_id,
-        version=well_formed(of_type.get("version")),
-        id=well_formed(task_id) or "",
-        attempt=number,
-        state=state,
-        open=closing is None,
-        scheduled=first.timestamp,
-        started=begun,
-        closed=closed,
-        waiting=seconds_between(first.timestamp, begun or end),
-        running=None if begun is None else seconds_between(begun, end),
-        task_list=well_formed(_object(attributes, "taskList").get("name")),
-        worker=worker,
-        input=well_formed(attributes.get("input")),
-        result=result,
-        reason=reason,
-        details=details,
-        timeout_type=timeout_type,
-        priority=None if priority is None else _integer(priority),
-        cancel_requested=cancel_requested,
-        retried=failed and not is_last,
-        unhandled=failed and is_last and (unhandled_ids is None or task_id in unhandled_ids),
-        run_id=run_id,
-        scheduled_event_id=first.id,
-        closed_event_id=None if closing is None else closing.id,
-        line=line,
-        decision_event_id=_event_id(attributes.get("decisionTaskCompletedEventId")),
-        depends_on=depends_on,
-        max_parallel=max_parallel,
+PLANS: Final[Mapping[str, Plan]] = {
+    name: Plan(
+        kind=row.entity,
+        state=row.state,
+        follows=row.find.follows,
+        follows_open=row.find.follows_open,
+        opens=row.find.opens,
+        id_attribute=row.find.name or "",
+        type_attribute=_NAMED_BY[row.entity][0],
+        name_attribute=_NAMED_BY[row.entity][1],
+        closes=row.closes,
+        starts=row.state == "started",
     )
+    for name, row in EVENT_TYPES.items()
+    if row.entity in ATTEMPTS
+}
+"""By the types of the events that are about attempts."""
+
+_place: Final = Attempt._fields.index
+_KIND, _ID, _ATTEMPT = map(_place, ("kind", "id", "attempt"))
+_STATE, _OPEN, _SCHEDULED = map(_place, ("state", "open", "scheduled"))
+_STARTED, _CLOSED, _WAITING = map(_place, ("started", "closed", "waiting"))
+_RUNNING, _WORKER, _RESULT = map(_place, ("running", "worker", "result"))
+_REASON, _DETAILS, _TIMEOUT_TYPE = map(_place, ("reason", "details", "timeout_type"))
+_CANCEL_REQUESTED, _RETRIED, _UNHANDLED = map(_place, ("cancel_requested", "retried", "unhandled"))
+_RUN_ID, _CLOSED_EVENT_ID = map(_place, ("run_id", "closed_event_id"))
+"""The places of an attempt's fields."""
+
+
+class AttemptRows:
+    """The fields of the attempts of a history that grows, as lists that events change, in the order of scheduling.
+
+    Each event costs the same. What depends on what comes after an attempt's close, `retried` and `unhandled`, and how
+    long an open one has lasted, is left to `record`.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[list[Any]] = []
+        self._by_event: dict[int, int] = {}
+        """The place of each attempt by the event that opened it."""
+        self._by_id: dict[tuple[str, Any], int] = {}
+        """The place of the latest open attempt of each kind and id."""
+        self._latest: dict[tuple[str, Any], int] = {}
+        """The place of the latest attempt of each kind and id."""
+        self.followed: set[int] = set()
+        """The places of the other ones."""
+        self.open: dict[int, tuple[str, Any]] = {}
+        """The places of those that are open, with their kinds and ids."""
+        self.failed: dict[int, Any] = {}
+        """The places of those that failed, with their ids."""
+        self.touched: list[int] = []
+        """The places of the attempts that changed, once for each change."""
+        self.touched_by: list[int] = []
+        """The event of each change."""
+        self._workers: dict[str, str] = {}
+
+    def apply(self, event: HistoryEvent, plan: Plan) -> None:
+        """Follow the next event. Raises `HistoryError` if it refers to nothing known; then nothing has changed."""
+        attributes = event.attributes
+        if plan.follows is not None:
+            reference = attributes.get(plan.follows)
+            place = self._by_event.get(reference) if reference else None
+            if place is not None and self._rows[place][_KIND] != plan.kind:
+                place = None
+            if place is None:
+                if reference or not plan.opens:
+                    raise unknown_reference(event, plan.follows, plan.kind)
+                self._begin(event, plan)
+                return
+        elif plan.follows_open is not None:
+            name = attributes.get(plan.follows_open)
+            place = self._by_id.get((plan.kind, str(name)))
+            if place is None:
+                raise nothing_open(event, plan.follows_open)
+            self._rows[place][_CANCEL_REQUESTED] = True
+            self._touch(place, event)
+            return
+        else:
+            self._begin(event, plan)
+            return
+        self._touch(place, event)
+        if plan.closes:
+            self._end(place, event, plan)
+        else:
+            self._start(self._rows[place], event, plan)
+
+    def _touch(self, place: int, event: HistoryEvent) -> None:
+        self.touched.append(place)
+        self.touched_by.append(event.id)
+
+    def _begin(self, event: HistoryEvent, plan: Plan) -> None:
+        event_id, _, at, attributes = event
+        kind, id = plan.kind, attributes.get(plan.id_attribute)
+        if id is None:
+            raise HistoryError(f"event {event_id}: {event.type} has no {plan.id_attribute}")
+        key = kind, id
+        place = len(self._rows)
+        before = self._latest.get(key)
+        self._latest[key] = place
+        self._by_event[event_id] = place
+        name, version = None, None
+        if plan.type_attribute is not None:
+            of_type = attributes.get(plan.type_attribute)
+            if type(of_type) is dict:
+                name, version = _text(of_type.get("name")), _text(of_type.get("version"))
+        shown_id = _text(str(id)) or ""
+        if not name:
+            name = _text(attributes.get(plan.name_attribute)) or str(id)
+        list_ = attributes.get("taskList")
+        priority = attributes.get("taskPriority")
+        decided = attributes.get("decisionTaskCompletedEventId")
+        control = _read_control(attributes["control"]) if "control" in attributes else _NO_CONTROL
+        row: list[Any] = [
+            *(kind, name, version, shown_id, 1 if before is None else self._rows[before][_ATTEMPT] + 1),
+            *(plan.state, True, at, at if plan.starts else None, None, 0.0, 0.0 if plan.starts else None),
+            *(_text(list_.get("name")) if type(list_) is dict else None, None, _text(attributes.get("input"))),
+            *(None, None, None, None, None if priority is None else _integer(priority), False, False, False, None),
+            *(event_id, None, control[0], _event_id(decided), control[1], control[2]),
+        ]
+        self._rows.append(row)
+        if before is not None:  # which is not the latest any more
+            self.followed.add(before)
+            self._touch(before, event)
+        self._touch(place, event)
+        self.open[place] = key
+        self._by_id[key] = place
+        if plan.closes:
+            self._end(place, event, plan)
+
+    def _start(self, row: list[Any], event: HistoryEvent, plan: Plan) -> None:
+        _, _, at, attributes = event
+        if row[_OPEN]:
+            row[_STATE] = plan.state
+        row[_STARTED] = at
+        row[_WAITING] = seconds_between(row[_SCHEDULED], at)
+        row[_WORKER] = _worker(attributes.get("identity"), self._workers)
+        if plan.kind == CHILD:
+            row[_RUN_ID] = _text(_object(attributes, "workflowExecution").get("runId"))
+
+    def _end(self, place: int, event: HistoryEvent, plan: Plan) -> None:
+        row = self._rows[place]
+        event_id, _, at, attributes = event
+        key = self.open.pop(place, None)
+        if key is not None:
+            row[_STATE], row[_OPEN] = plan.state, False
+            if self._by_id[key] == place:
+                del self._by_id[key]
+            if is_failure(plan.kind, plan.state):
+                self.failed[place] = key[1]
+        started = row[_STARTED]
+        row[_CLOSED], row[_CLOSED_EVENT_ID] = at, event_id
+        if started is None:
+            row[_WAITING] = seconds_between(row[_SCHEDULED], at)
+        else:
+            row[_RUNNING] = (at - started).total_seconds() if at > started else 0.0
+        row[_RESULT] = _text(attributes.get("result"))
+        if row[_STATE] != "completed":
+            details = attributes.get("details")
+            row[_REASON] = _text(attributes.get("reason") or attributes.get("cause")) or loss_text(details)
+            row[_DETAILS] = _text(details)
+            row[_TIMEOUT_TYPE] = _text(attributes.get("timeoutType"))
+
+    def records(self) -> list[Attempt]:
+        """All of them as records, but for what `record` adds."""
+        return list(map(Attempt._make, self._rows))
+
+    def record(self, place: int, *, unhandled_ids: frozenset[str] | None, until: datetime.datetime) -> Attempt:
+        """One of them as a record.
+
+        :param unhandled_ids: ids of the tasks whose last failures were never handled; `None` if none was handled.
+        :param until: up to when it counts if it is open.
+        """
+        row = self._rows[place]
+        if place in self.failed:
+            is_last = place not in self.followed
+            row[_RETRIED] = not is_last
+            row[_UNHANDLED] = is_last and (unhandled_ids is None or str(self.failed[place]) in unhandled_ids)
+        record = Attempt._make(row)
+        return lasting_until(record, until) if record.open else record
 
 
 def lasting_until(attempt: Attempt, until: datetime.datetime) -> Attempt:
@@ -385,6 +489,11 @@ def _integer(text: Any) -> int | None:
     except (TypeError, ValueError):
         return None
     return value if -(2**31) <= value < 2**31 else None
+
+
+def _text(value: Any) -> str | None:
+    """`well_formed`, in the commonest cases without a call."""
+    return value if value is None or (type(value) is str and value.isascii()) else well_formed(value)
 
 
 def _worker(identity: Any, known: dict[str, str]) -> str | None:

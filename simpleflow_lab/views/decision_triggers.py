@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, DECISION_TASK, LAMBDA, TIMER
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES, LAMBDA, TIMER
 from simpleflow_lab.swf.execution_context import ContextWaits, waits_in
 from simpleflow_lab.swf.history import History, HistoryEvent
 
@@ -62,7 +62,7 @@ class Turns:
         open_: dict[int, tuple[HistoryEvent, HistoryEvent | None]] = {}
         seen, waits = 0, ContextWaits()
         for event in self._history:
-            if event.row.entity != DECISION_TASK:
+            if event.type not in _OF_DECISION_TASKS:
                 continue
             if event.type == "DecisionTaskScheduled":
                 open_[event.id] = event, None
@@ -156,6 +156,9 @@ class Turns:
         while place > 0 and holds(self.waits_after[place - 1]):
             place -= 1
         return place
+
+
+_OF_DECISION_TASKS: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.entity == DECISION_TASK)
 
 
 def _scheduled_id(turn: Turn) -> int:

@@ -19,13 +19,14 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, duration, 
 from simpleflow_lab.views.gantt_drawing import Drawing
 from simpleflow_lab.views.gantt_lanes import SPANS, Lanes
 from simpleflow_lab.views.gantt_numbers import draw_numbers
-from simpleflow_lab.views.gantt_path import PathMarks, path_marks
+from simpleflow_lab.views.gantt_path import PathMarks
 from simpleflow_lab.views.gantt_rows import draw_rows
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.style import STATUSES, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
+from simpleflow_lab.views.uncollected import uncollected
 from simpleflow_lab.views.waiting import phrase
 
 MAX_ROWS: Final = 60
@@ -53,15 +54,16 @@ def gantt(
     `waits` says in a few words what an open execution waits for, for the subtitle; by default what the history shows.
     Raises `HistoryError` if an event refers to nothing known.
     """
-    folded = fold_history(history, until=until)
-    summary = execution_summary(folded)
-    marks = path_marks(folded)
-    drawing = _draw(folded, marks, max(max_bars, 1))
-    marks.link(drawing)
-    start = summary.started or folded.until
-    end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
-    waits = waits or phrase(waits_of(folded))
-    return go.Figure(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
+    with uncollected():
+        folded = fold_history(history, until=until)
+        summary = execution_summary(folded)
+        marks = PathMarks(folded)
+        drawing = _draw(folded, marks, max(max_bars, 1))
+        marks.link(drawing)
+        start = summary.started or folded.until
+        end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
+        waits = waits or phrase(waits_of(folded))
+        return go.Figure(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
 
 
 _WAITS_LIMIT: Final = 110
@@ -71,10 +73,9 @@ _WAITS_LIMIT: Final = 110
 def _draw(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Drawing:
     """The first drawing that fits."""
     attempts = folded.attempts
-    ids = {(attempt.kind, attempt.id) for attempt in attempts}
-    if len(ids) <= MAX_ROWS and len(attempts) <= max_bars:
-        return draw_rows(folded, marks)
     if len(attempts) <= max_bars:
+        if len({(attempt.kind, attempt.id) for attempt in attempts}) <= MAX_ROWS:
+            return draw_rows(folded, marks)
         for span in SPANS:
             lanes = Lanes(folded, span)
             if lanes.number <= MAX_LANES:

@@ -88,8 +88,8 @@ class _Spans:
     """Spans of time, counted."""
 
     def __init__(self, spans: Sequence[tuple[datetime.datetime, datetime.datetime]]):
-        self._starts = np.sort(np.array([_ms(start) for start, _ in spans], dtype="float64"))
-        self._ends = np.sort(np.array([_ms(end) for _, end in spans], dtype="float64"))
+        self._starts = np.sort(_all_ms([start for start, _ in spans]))
+        self._ends = np.sort(_all_ms([end for _, end in spans]))
 
     def average(self, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """How many of them cover each step between edges, on average over the step."""
@@ -116,6 +116,10 @@ _RAN: Final = Style("running", style_of("started").colour)
 
 def _ms(when: datetime.datetime) -> int:
     return (when - _EPOCH) // _MILLISECOND
+
+
+def _all_ms(times: Sequence[datetime.datetime]) -> np.ndarray[Any, Any]:
+    return np.array([time.timestamp() for time in times], dtype="float64") * 1000
 
 
 def _at(ms: float) -> datetime.datetime:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from simpleflow_lab.views.critical_path import CriticalPath, Segment, critical_path
+from simpleflow_lab.views.critical_path import Segment, critical_path
 from simpleflow_lab.views.formatting import count, duration, shortened, utc_time
 from simpleflow_lab.views.gantt_drawing import THICK, Bar, Drawing
 from simpleflow_lab.views.gantt_words import bold, in_lines
@@ -21,14 +21,23 @@ MAX_SEGMENTS: Final = 300
 """Of a longer path the longest segments are drawn."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class PathMarks:
     """The critical path of an execution, and what is told of each attempt."""
 
-    path: CriticalPath
-    """The path."""
-    notes: Mapping[int, str]
-    """Of each attempt, by its `scheduled_event_id`: that it is on the path, or its slack."""
+    def __init__(self, folded: FoldedHistory):
+        """Raises `HistoryError` if an event refers to nothing known."""
+        self._folded = folded
+        self.path = critical_path(folded)
+        """The path."""
+
+    @functools.cached_property
+    def notes(self) -> Mapping[int, str]:
+        """Of each attempt, by its `scheduled_event_id`: that it is on the path, or its slack."""
+        on_path = self.path.attempts()
+        return {
+            event_id: "on the critical path" if event_id in on_path else f"slack {duration(seconds)}"
+            for event_id, seconds in slack(self._folded, self.path).items()
+        }
 
     def draw_row(self, drawing: Drawing) -> None:
         """The next row: each segment of the path as a bar."""
@@ -61,17 +70,6 @@ _HEIGHT: Final = 26
 """Pixels of the row of the path, whose bars have words in them."""
 _BELOW: Final = THICK / 2 + 0.07
 """How far below the middle of a bar the line is."""
-
-
-def path_marks(folded: FoldedHistory) -> PathMarks:
-    """The marks of an execution. Raises `HistoryError` if an event refers to nothing known."""
-    path = critical_path(folded)
-    on_path = path.attempts()
-    notes = {
-        event_id: "on the critical path" if event_id in on_path else f"slack {duration(seconds)}"
-        for event_id, seconds in slack(folded, path).items()
-    }
-    return PathMarks(path=path, notes=notes)
 
 
 def _seconds(segment: Segment) -> float:

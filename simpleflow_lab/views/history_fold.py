@@ -23,18 +23,19 @@ from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK, EVENT_TY
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities, Entity
 from simpleflow_lab.views.attempts import (
-    ATTEMPTS,
+    PLANS,
     POINT_EVENTS,
     Attempt,
+    AttemptRows,
     DecisionTask,
     PointEvent,
-    attempt_of,
     decision_task_of,
     json_object,
     lasting_until,
     point_event_of,
 )
 from simpleflow_lab.views.task_counts import TaskCounts
+from simpleflow_lab.views.uncollected import uncollected
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -67,9 +68,8 @@ class HistoryFold:
     def __init__(self, events: Iterable[HistoryEvent] = ()):
         self._lock = threading.RLock()
         self._entities = Entities()
+        """What is no attempt: those are in `_attempts`."""
         self._events: list[HistoryEvent] = []
-        self._about: list[Entity] = []
-        """What each event is about."""
         self._attempts = _Attempts()
         self._point_events = _PointEvents()
         self._decision_tasks = _DecisionTasks()
@@ -86,9 +86,21 @@ class HistoryFold:
         Raises `HistoryError` for an event that refers to nothing known; the events before it have been folded in.
         """
         with self._lock:
-            apply, about, fed = self._entities.apply, self._about.append, self._events.append
+            fed, attempts, decided = self._events.append, self._attempts.rows.apply, self._decision_tasks.count
             for event in events:
-                about(apply(event))
+                plan = PLANS.get(event.type)
+                if plan is not None:
+                    attempts(event, plan)
+                else:
+                    entity = self._entities.apply(event)
+                    if entity.kind == DECISION_TASK:
+                        self._decision_tasks.follow(event, entity)
+                        if event.type == "DecisionTaskCompleted":
+                            self._attempts.read_context(event)
+                    elif entity.kind in POINT_EVENTS:
+                        self._point_events.touch(entity)
+                if event.type in _DECIDED:
+                    decided(event)
                 fed(event)
 
     def attempts(self, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
@@ -98,7 +110,7 @@ class HistoryFold:
         """
         with self._lock:
             end = self._end(until)
-            self._attempts.catch_up(self._events, self._about, end)
+            self._attempts.catch_up(self._events, end)
             return self._attempts.all(end)
 
     def changed_since(self, mark: int, until: datetime.datetime | None = None) -> list[Attempt]:
@@ -108,26 +120,24 @@ class HistoryFold:
         """
         with self._lock:
             end = self._end(until)
-            self._attempts.catch_up(self._events, self._about, end)
+            self._attempts.catch_up(self._events, end)
             return self._attempts.changed_since(mark, end)
 
     def task_counts(self) -> TaskCounts:
         """How many tasks are in each state of their latest attempts."""
         with self._lock:
-            self._attempts.catch_up(self._events, self._about, self._end(None))
+            self._attempts.catch_up(self._events, self._end(None))
             return self._attempts.task_counts()
 
     def point_events(self) -> tuple[PointEvent, ...]:
         """All point events, in the order in which they happened."""
         with self._lock:
-            self._point_events.catch_up(self._about)
-            return tuple(self._point_events.records)
+            return tuple(self._point_events.all())
 
     def decision_tasks(self, until: datetime.datetime | None = None) -> tuple[DecisionTask, ...]:
         """All decision tasks, in the order in which they were scheduled. What is open counts as in `attempts`."""
         with self._lock:
-            self._decision_tasks.catch_up(self._events, self._about, self._end(until))
-            return tuple(self._decision_tasks.records)
+            return tuple(self._decision_tasks.all(self._end(until)))
 
     def folded(self, until: datetime.datetime | None = None) -> FoldedHistory:
         """All of it as it is now, with `until` as in `attempts`."""
@@ -154,143 +164,108 @@ def fold_history(history: History | FoldedHistory, *, until: datetime.datetime |
 
     Raises `HistoryError` if an event refers to nothing known.
     """
-    return history if isinstance(history, FoldedHistory) else HistoryFold(history).folded(until)
+    if isinstance(history, FoldedHistory):
+        return history
+    with uncollected():
+        return HistoryFold(history).folded(until)
 
 
 def attempts_of(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
     """The attempts of a history, with `until` as in `HistoryFold.attempts`. Raises `HistoryError`."""
-    return history.attempts if isinstance(history, FoldedHistory) else HistoryFold(history).attempts(until)
+    if isinstance(history, FoldedHistory):
+        return history.attempts
+    with uncollected():
+        return HistoryFold(history).attempts(until)
 
 
 # -- the parts of a fold -----------------------------------------------------------------------------------------------
 
 
 class _Attempts:
-    """The attempts so far. A record is made again only when an event has touched its entity."""
+    """The attempts so far. A record is made again only when an event has touched it."""
 
     def __init__(self) -> None:
-        self._entities: list[Entity] = []
-        self._numbers: list[int] = []
-        """1 for the first attempt of a kind and id, then 2, 3, …"""
+        self.rows = AttemptRows()
         self._records: list[Attempt] = []
-        self._index: dict[Entity, int] = {}
-        """The place of each entity in the lists above."""
-        self._latest: dict[tuple[str, str | None], int] = {}
-        """The place of the latest attempt of each kind and id."""
-        self._followed: set[int] = set()
-        """The places of the other ones."""
-        self._open: dict[int, None] = {}
-        self._failed: dict[int, None] = {}
-        self._touched: list[int] = []
-        """The places of the attempts that changed, once for each change."""
-        self._touched_by: list[int] = []
-        """The event of each change."""
-        self._caught_up = 0
-        """Number of events that are in the lists above."""
+        self._built = 0
+        """Number of changes that are in the records."""
         self._contexts: list[str] = []
         """The execution contexts that may name unhandled failures."""
         self._unhandled: frozenset[str] | None = frozenset()
-        self._workers: dict[str, str] = {}
         self._counted: dict[int, tuple[str, str]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._counted_up_to = 0
         """Number of changes that are in `_counts`."""
 
-    def catch_up(self, events: Sequence[HistoryEvent], about: Sequence[Entity], until: datetime.datetime) -> None:
-        """Bring the records up to these events, each of which is about an entity."""
-        if self._caught_up == len(events):
-            return
-        built = len(self._touched)
-        for i in range(self._caught_up, len(events)):
-            entity = about[i]
-            if entity.kind in ATTEMPTS:
-                place = self._index.get(entity)
-                if place is None:
-                    place = self._add(entity, i + 1)
-                self._touched.append(place)
-                self._touched_by.append(i + 1)
-            elif events[i].type == "DecisionTaskCompleted":
-                self._read_context(events[i])
-        self._caught_up = len(events)
+    def catch_up(self, events: Sequence[HistoryEvent], until: datetime.datetime) -> None:
+        """Bring the records up to these events, all of which it has followed."""
         unhandled: frozenset[str] | None = _NONE
-        if events[-1].type in CLOSE_STATUS:
+        if events and events[-1].type in CLOSE_STATUS:
             unhandled = self._unhandled_ids()
             if unhandled is None and events[-1].type != "WorkflowExecutionCompleted":
                 unhandled = _NONE  # any failure may be what ended it
         if unhandled != self._unhandled:
             self._unhandled = unhandled
-            self._touched += self._failed
-            self._touched_by += [len(events)] * len(self._failed)
-        self._build(dict.fromkeys(self._touched[built:]), until)
+            self.rows.touched += self.rows.failed
+            self.rows.touched_by += [events[-1].id] * len(self.rows.failed)
+        if self._built < len(self.rows.touched):
+            self._build(until)
+            self._built = len(self.rows.touched)
 
-    def _add(self, entity: Entity, event_id: int) -> int:
-        """Give a new attempt its place; the one before it is not the latest any more."""
-        key = entity.kind, entity.name
-        before = self._latest.get(key)
-        if before is not None:
-            self._touched.append(before)
-            self._touched_by.append(event_id)
-            self._followed.add(before)
-        place = self._index[entity] = self._latest[key] = len(self._entities)
-        self._entities.append(entity)
-        self._numbers.append(1 if before is None else self._numbers[before] + 1)
-        return place
-
-    def _build(self, places: Iterable[int], until: datetime.datetime) -> None:
-        records, unhandled, workers = self._records, self._unhandled, self._workers
-        for place in places:
-            attempt = attempt_of(
-                self._entities[place],
-                number=self._numbers[place],
-                is_last=place not in self._followed,
-                unhandled_ids=unhandled,
-                until=until,
-                workers=workers,
-            )
+    def _build(self, until: datetime.datetime) -> None:
+        rows, records = self.rows, self._records
+        if not records:
+            records += rows.records()
+            touched: Iterable[int] = {**rows.failed, **rows.open}
+        else:
+            touched = dict.fromkeys(self.rows.touched[self._built :])
+        for place in touched:
+            record = rows.record(place, unhandled_ids=self._unhandled, until=until)
             # An attempt is touched first by the event that opens it, so new ones come here in order.
             if place == len(records):
-                records.append(attempt)
+                records.append(record)
             else:
-                records[place] = attempt
-            if attempt.open:
-                self._open[place] = None
-            else:
-                self._open.pop(place, None)
-                if attempt.state != "completed" and attempt.failed:
-                    self._failed[place] = None
+                records[place] = record
 
     def all(self, until: datetime.datetime) -> tuple[Attempt, ...]:
         """Every attempt; open ones count up to this time."""
-        for place in self._open:
+        for place in self.rows.open:
             self._records[place] = lasting_until(self._records[place], until)
         return tuple(self._records)
 
     def changed_since(self, mark: int, until: datetime.datetime) -> list[Attempt]:
         """The attempts that changed by the events after the first `mark` ones."""
-        places = sorted(set(self._touched[bisect_right(self._touched_by, mark) :]))
+        places = sorted(set(self.rows.touched[bisect_right(self.rows.touched_by, mark) :]))
         return [
-            lasting_until(self._records[place], until) if place in self._open else self._records[place]
+            lasting_until(self._records[place], until) if place in self.rows.open else self._records[place]
             for place in places
         ]
 
     def task_counts(self) -> TaskCounts:
         """How many tasks are in each state of their latest attempts."""
-        counts, counted = self._counts, self._counted
-        for place in dict.fromkeys(self._touched[self._counted_up_to :]):
+        counts, counted, followed = self._counts, self._counted, self.rows.followed
+        if not self._counted_up_to and not followed:
+            # The first time there is nothing to take back.
+            keys = [(each.kind, each.state) for each in self._records]
+            counts.update(keys)
+            counted.update(enumerate(keys))
+            self._counted_up_to = len(self.rows.touched)
+        for place in dict.fromkeys(self.rows.touched[self._counted_up_to :]):
             if place in counted:
                 counts[counted.pop(place)] -= 1
-            if place not in self._followed:
+            if place not in followed:
                 attempt = self._records[place]
                 key = counted[place] = attempt.kind, attempt.state
                 counts[key] += 1
-        self._counted_up_to = len(self._touched)
-        running = (self._records[place] for place in self._open if place not in self._followed)
+        self._counted_up_to = len(self.rows.touched)
+        running = (self._records[place] for place in self.rows.open if place not in followed)
         return TaskCounts(
             by_kind_and_state={key: number for key, number in counts.items() if number},
             running_names=tuple(dict.fromkeys(one.name for one in running if one.started is not None)),
         )
 
-    def _read_context(self, event: HistoryEvent) -> None:
+    def read_context(self, event: HistoryEvent) -> None:
+        """Follow a completed decision task."""
         context = event.attributes.get("executionContext")
         if isinstance(context, str) and '"simpleflow_lab"' in context and "_failures" in context:
             self._contexts.append(context)
@@ -318,18 +293,19 @@ class _PointEvents:
     """The point events so far."""
 
     def __init__(self) -> None:
-        self.records: list[PointEvent] = []
-        """In the order in which they happened."""
-        self._index: dict[Entity, int] = {}
-        self._caught_up = 0
+        self._records: dict[Entity, PointEvent | None] = {}
+        """In the order in which they happened; `None` until it is made, again."""
 
-    def catch_up(self, about: Sequence[Entity]) -> None:
-        """Bring the records up to events that are about these entities."""
-        for entity in about[self._caught_up :]:
-            if entity.kind in POINT_EVENTS:
-                place = self._index.setdefault(entity, len(self.records))
-                self.records[place : place + 1] = [point_event_of(entity)]
-        self._caught_up = len(about)
+    def touch(self, entity: Entity) -> None:
+        """An event was about this entity."""
+        self._records[entity] = None
+
+    def all(self) -> list[PointEvent]:
+        """The records."""
+        for entity, record in self._records.items():
+            if record is None:
+                self._records[entity] = point_event_of(entity)
+        return [record for record in self._records.values() if record is not None]
 
 
 _DECIDED: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.decision is not None)
@@ -340,8 +316,8 @@ class _DecisionTasks:
     """The decision tasks so far, with the decisions that each made."""
 
     def __init__(self) -> None:
-        self.records: list[DecisionTask] = []
-        """In the order in which they were scheduled; open ones count up to the `until` of `catch_up`."""
+        self._records: list[DecisionTask] = []
+        """In the order in which they were scheduled; open ones count up to the `until` of `all`."""
         self._entities: list[Entity] = []
         self._index: dict[Entity, int] = {}
         self._by_completed: dict[int, int] = {}
@@ -351,27 +327,12 @@ class _DecisionTasks:
         self._seen: list[int] = []
         """For each, the start of the decision task that was completed before it started."""
         self._last_seen = 0
-        self._open: dict[int, None] = {}
-        self._caught_up = 0
+        self._stale: dict[int, None] = {}
+        """The places of those whose records are to be made again."""
         self._workers: dict[str, str] = {}
 
-    def catch_up(self, events: Sequence[HistoryEvent], about: Sequence[Entity], until: datetime.datetime) -> None:
-        """Bring the records up to these events, each of which is about an entity."""
-        stale = dict(self._open)
-        for i in range(self._caught_up, len(events)):
-            event, entity = events[i], about[i]
-            if entity.kind == DECISION_TASK:
-                stale[self._follow(event, entity)] = None
-            elif event.type in _DECIDED and (decision_type := event.decision) is not None:
-                place = self._by_completed.get(event.attributes.get("decisionTaskCompletedEventId", 0))
-                if place is not None:
-                    self._kinds[place][decision_type] += 1
-                    stale[place] = None
-        self._caught_up = len(events)
-        for place in stale:
-            self._build(place, until)
-
-    def _follow(self, event: HistoryEvent, entity: Entity) -> int:
+    def follow(self, event: HistoryEvent, entity: Entity) -> None:
+        """Follow an event about a decision task."""
         place = self._index.get(entity)
         if place is None:
             place = self._index[entity] = len(self._entities)
@@ -384,18 +345,27 @@ class _DecisionTasks:
             self._by_completed[event.id] = place
             started = entity.at("started")
             self._last_seen = started.id if started is not None else self._last_seen
-        return place
+        self._stale[place] = None
 
-    def _build(self, place: int, until: datetime.datetime) -> None:
-        record = decision_task_of(
-            self._entities[place],
-            seen=self._seen[place],
-            kinds=dict(self._kinds[place]),
-            until=until,
-            workers=self._workers,
-        )
-        self.records[place : place + 1] = [record]
-        if record.open:
-            self._open[place] = None
-        else:
-            self._open.pop(place, None)
+    def count(self, event: HistoryEvent) -> None:
+        """Follow an event that may record a decision."""
+        place = self._by_completed.get(event.attributes.get("decisionTaskCompletedEventId", 0))
+        if place is not None and (decision_type := event.decision) is not None:
+            self._kinds[place][decision_type] += 1
+            self._stale[place] = None
+
+    def all(self, until: datetime.datetime) -> list[DecisionTask]:
+        """The records; what is open counts up to `until`."""
+        stale, self._stale = self._stale, {}
+        for place in stale:
+            record = decision_task_of(
+                self._entities[place],
+                seen=self._seen[place],
+                kinds=dict(self._kinds[place]),
+                until=until,
+                workers=self._workers,
+            )
+            self._records[place : place + 1] = [record]
+            if record.open:
+                self._stale[place] = None
+        return self._records

@@ -102,18 +102,28 @@ def _load(attempts: list[Attempt], until: datetime.datetime) -> ListLoad:
 
 def _union(spans: Iterable[Span]) -> list[Span]:
     apart: list[Span] = []
+    since: datetime.datetime | None = None
+    last = since
     for start, end in sorted(spans):
-        if apart and start <= apart[-1][1]:
-            apart[-1] = apart[-1][0], max(apart[-1][1], end)
-        else:
-            apart.append((start, end))
+        if last is not None and start <= last:
+            if end > last:
+                last = end
+            continue
+        if since is not None and last is not None:
+            apart.append((since, last))
+        since, last = start, end
+    if since is not None and last is not None:
+        apart.append((since, last))
     return apart
 
 
 def _most_at_once(spans: Iterable[Span]) -> int:
-    changes = sorted(change for start, end in spans for change in ((start, 1), (end, -1)))
-    now = most = 0
-    for _, change in changes:
-        now += change
-        most = max(most, now)
+    ends = sorted([end for _, end in spans])
+    most = ended = 0
+    for begun, start in enumerate(sorted([start for start, _ in spans]), start=1):
+        # Of what ends and begins at one time, the end comes first.
+        while ended < len(ends) and ends[ended] <= start:
+            ended += 1
+        if begun - ended > most:
+            most = begun - ended
     return most

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of
 from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts
@@ -47,8 +47,12 @@ def profile_table(history: History | FoldedHistory, *, until: datetime.datetime 
     """
     groups: dict[tuple[str, str], list[Attempt]] = {}
     for attempt in attempts_of(history, until=until):
-        if attempt.kind in TASKS:
-            groups.setdefault((attempt.kind, attempt.name), []).append(attempt)
+        key = attempt[:2]  # kind and name
+        group = groups.get(key)
+        if group is not None:
+            group.append(attempt)
+        elif attempt.kind in TASKS:
+            groups[key] = [attempt]
     whole = execution_summary(history, until=until).duration
     table = frame(_PROFILE, [(*key, *_statistics(attempts, whole)) for key, attempts in groups.items()])
     return table.sort_values("total_running", ascending=False, kind="stable", ignore_index=True)
@@ -62,8 +66,8 @@ def _statistics(attempts: list[Attempt], whole: float) -> tuple[float | int | No
     return (
         len({attempt.id for attempt in attempts}),
         len(attempts),
-        sum(attempt.failed for attempt in attempts),
-        sum(attempt.open for attempt in attempts),
+        sum([attempt.state in FAILURES for attempt in attempts]),  # of a timer it would not be as simple
+        sum([attempt.open for attempt in attempts]),
         total,
         float(running.mean()) if started else None,
         float(np.median(running)) if started else None,

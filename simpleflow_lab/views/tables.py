@@ -23,10 +23,10 @@ from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.summary import OPEN
+from simpleflow_lab.views.uncollected import uncollected
 
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_NAN: Final = float("nan")
 _NEVER: Final = np.datetime64("NaT", "ms")
-_MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "object"
 
 
@@ -35,15 +35,32 @@ _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "o
 
 def times(values: Sequence[datetime.datetime | None]) -> pd.Series[Any]:
     """A column of times: `datetime64[ms, UTC]`."""
-    column = np.array(
-        [_NEVER if value is None else (value - _EPOCH) // _MILLISECOND for value in values], dtype="datetime64[ms]"
-    )
-    return pd.Series(column).dt.tz_localize("UTC")
+    return pd.Series(milliseconds(values)).dt.tz_localize("UTC")
+
+
+def milliseconds(values: Sequence[datetime.datetime | None]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    """Times in UTC as `datetime64[ms]`, cut to the millisecond; `NaT` for `None`."""
+    seconds = np.array([_NAN if value is None else value.timestamp() for value in values], dtype="float64")
+    never = np.isnan(seconds)
+    seconds[never] = 0.0
+    # A double has the microseconds of any time of the calendar; half of one is added, for it may be a little less.
+    column = np.floor(seconds * 1000 + 0.0005).astype("int64").view("datetime64[ms]")
+    column[never] = _NEVER
+    return column
 
 
 def texts(values: Sequence[str | None]) -> pd.Series[Any]:
     """A column of texts: pandas' own text type, `object` before pandas 3."""
-    return pd.Series(values, dtype=_TEXT_DTYPE)
+    if _is_missing(values):
+        return pd.Series(
+            np.full(len(values), _NAN if _TEXT_DTYPE == "str" else None, dtype="object"), dtype=_TEXT_DTYPE
+        )
+    return pd.Series(np.array(values, dtype="object"), dtype=_TEXT_DTYPE)
+
+
+def _is_missing(values: Sequence[object]) -> bool:
+    """Whether there is no value at all. Many columns of most histories are empty, and need no look at each value."""
+    return len(values) > 0 and values[0] is None and values.count(None) == len(values)
 
 
 def numbers(values: Sequence[float | None]) -> pd.Series[Any]:
@@ -58,6 +75,10 @@ def integers(values: Sequence[int]) -> pd.Series[Any]:
 
 def optional_integers(values: Sequence[int | None]) -> pd.Series[Any]:
     """A column of `Int64`, `<NA>` for `None`."""
+    if _is_missing(values):
+        return pd.Series(pd.arrays.IntegerArray(np.zeros(len(values), "int64"), np.ones(len(values), "bool")))
+    if None not in values:
+        return pd.Series(pd.arrays.IntegerArray(np.array(values, dtype="int64"), np.zeros(len(values), "bool")))
     missing = np.array([value is None for value in values], dtype=bool)
     known = np.array([0 if value is None else value for value in values], dtype="int64")
     return pd.Series(pd.arrays.IntegerArray(known, missing))
@@ -154,7 +175,8 @@ def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | 
 
     Markers and signals take no time and are no tasks: `point_events_table` has them.
     """
-    return frame(_ATTEMPT, attempts_of(history, until=until))
+    with uncollected():
+        return frame(_ATTEMPT, attempts_of(history, until=until))
 
 
 def unhandled_failures(history: History | FoldedHistory) -> pd.DataFrame:
