@@ -35,7 +35,8 @@ _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "o
 
 def times(values: Sequence[datetime.datetime | None]) -> pd.Series[Any]:
     """A column of times: `datetime64[ms, UTC]`."""
-    return pd.Series(milliseconds(values)).dt.tz_localize("UTC")
+    column: pd.Series[Any] = pd.Series(milliseconds(values)).dt.tz_localize("UTC")
+    return column
 
 
 def milliseconds(values: Sequence[datetime.datetime | None]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
