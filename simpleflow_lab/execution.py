@@ -46,6 +46,7 @@ from simpleflow_lab.views.history_views import HistoryViews
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simpleflow_lab.debugger.quiet_failures import QuietFailures
     from simpleflow_lab.debugger.steps import ReplaySteps
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.earlier_runs import EarlierRuns
@@ -106,6 +107,12 @@ class RecordedExecution(HistoryViews):
         from simpleflow_lab.debugger.steps import ReplaySteps
 
         return ReplaySteps(self._history, workflow, workflow_id=workflow_id, run_id=run_id)
+
+    def quiet_failures(self, workflow: type[workflow.Workflow] | None = None) -> QuietFailures:
+        """What went wrong or came to nothing in it without anybody saying so; see `debugger.quiet_failures`. Raises
+        `UsageError`."""
+        with self.replay(workflow) as steps:
+            return steps.quiet_failures()
 
     def _folded(self) -> FoldedHistory:
         return self._folded_once
@@ -383,6 +390,13 @@ class Execution(HistoryViews):
             defaults=self._pool.context.activity_defaults,
             max_open_activities=self._pool.context.settings.swf_max_open_activity_count,
         )
+
+    def quiet_failures(self, workflow: type[workflow.Workflow] | None = None) -> QuietFailures:
+        """What went wrong or came to nothing in it without anybody saying so, each with its line; see
+        `debugger.quiet_failures`. Its history is replayed with the workflow that this process defines for it. Raises
+        `UsageError`."""
+        with self.replay(workflow) as steps:
+            return steps.quiet_failures()
 
     def waiting_for(self) -> Waits:
         """What it waits for, and what each of its children waits for; empty if it has closed.

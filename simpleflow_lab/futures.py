@@ -90,6 +90,8 @@ class Future:
         "_state",
         "_waiter",
         "held_back_by",
+        "is_awaited",
+        "is_read",
         "task_id",
     )
 
@@ -105,6 +107,10 @@ class Future:
         """Id of the task behind it, or `None`."""
         self.held_back_by: int | None = None
         """The `max_parallel` of the group that submitted it only when another member had closed; else `None`."""
+        self.is_awaited = False
+        """Some code has waited for it, by itself or with others, or would have if it had not been done."""
+        self.is_read = False
+        """Some code has read its result or its exception, or a task got its result as an argument."""
         self._waiter = waiter
         self._canceler = canceler
         self._raises = raises
@@ -140,7 +146,7 @@ class Future:
         Reading it marks the failure as handled.
         """
         self.wait()
-        self._handled = True
+        self._handled = self.is_read = True
         return self._exception
 
     @property
@@ -191,6 +197,7 @@ class Future:
 
     def wait(self) -> None:
         """Return when the task has closed."""
+        self.is_awaited = True
         if self._state in _DONE:
             return
         if self._waiter is None:
@@ -274,6 +281,7 @@ class Future:
 
     def _outcome(self) -> Any:
         self.wait()
+        self.is_read = True
         if self._exception is not None and self._raises:
             self._handled = True
             raise self._exception
@@ -340,6 +348,8 @@ def wait(
         for future in every:
             future.wait()
         return [future.result for future in every]
+    for future in every:
+        future.is_awaited = True
     until = return_when or ALL_COMPLETED
     if until not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
         raise UsageError(
@@ -359,6 +369,8 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
     """
     every = list(dict.fromkeys(_flat([fs])))
     came: deque[Future] = deque()
+    for future in every:
+        future.is_awaited = True
     event = AnyOf(every)
 
     def one_done(future: Future) -> None:

@@ -68,6 +68,7 @@ class SignalFuture(Future):
     def signal(self) -> Signal:
         """The signal with its arguments and sender; waits for it. Raises `ValueError` if it was canceled."""
         self.wait()
+        self.is_read = True
         if self._signal is None:
             raise ValueError(f"{self!r} has no signal")
         return self._signal

@@ -42,7 +42,11 @@ PAGES: Final = (
     Page("metrology", "Metrology", ("metrology",)),
     Page("exceptions", "Errors", ("exceptions", "data.failure_details")),
     Page("lab", "Lab and executions", ("lab", "execution", "workers")),
-    Page("debugger", "The replay debugger", ("debugger.steps", "debugger.kept_values")),
+    Page(
+        "debugger",
+        "The replay debugger",
+        ("debugger.steps", "debugger.quiet_failures", "debugger.differences", "debugger.kept_values"),
+    ),
     Page(
         "values",
         "Values and objects",

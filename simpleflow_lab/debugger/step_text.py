@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from simpleflow_lab.debugger.triggers import named
 from simpleflow_lab.replay.lines import line_text
 from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, SuspendedFiber
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
@@ -64,14 +65,13 @@ def html_of(record: DecisionRecord, trigger: str, title: str) -> Html:
 def command_text(command: CommandRecord) -> str:
     """`activity fetch-3 at flows.py:12, self.submit(fetch, 3)`."""
     where = f" at {line_text(command.line)}" if command.line is not None else ""
-    return f"{command.kind} {shortened(command.id)}{where}"
+    return f"{named(command.kind, command.id)}{where}"
 
 
 def future_text(future: FutureRecord) -> str:
     """`activity fetch-3: FINISHED, 42`."""
-    name = f" {shortened(future.id)}" if future.id else f" {future.number}"
     value = f", {'failed: ' if future.failed else ''}{shortened(future.value, HOVER_LIMIT)}" if future.value else ""
-    return f"{future.kind}{name}: {future.state}{value}"
+    return f"{named(future.kind, future.id or future.number)}: {future.state}{value}"
 
 
 def fiber_text(fiber: SuspendedFiber) -> str:

@@ -18,11 +18,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, overload
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
+from simpleflow_lab.debugger.differences import StepDifference, difference
+from simpleflow_lab.debugger.parting import view_of
+from simpleflow_lab.debugger.quiet_failures import QuietFailures, quiet_failures
 from simpleflow_lab.debugger.replayed_workflow import definition_for
+from simpleflow_lab.debugger.step_listings import futures_listing, steps_listing
 from simpleflow_lab.debugger.triggers import Triggers
 from simpleflow_lab.debugger.walk import Walk
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
@@ -45,6 +49,9 @@ from simpleflow_lab.swf.event_types import DECISION_FAILURE, EXECUTION
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_HISTORY_EVENTS, MAX_REQUEST_BYTES
 from simpleflow_lab.workflow import Workflow
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FAILED_STATES: Final = frozenset({"failed", "timed_out", "start_failed", "schedule_failed", "record_failed"})
 _OF_RUN: Final = 1
@@ -183,6 +190,14 @@ class Step:
         return self.record.pending
 
     @property
+    def new_lines(self) -> Sequence[Line]:
+        """The lines of the author's code that ran in it, each once, in the order in which they ran first.
+
+        Raises `UsageError` if the code does not come to this decision a second time.
+        """
+        return self.detailed.lines or ()
+
+    @property
     def futures(self) -> Sequence[FutureRecord]:
         """Every future so far: its state and value after this decision, and where it comes from."""
         return self.record.futures
@@ -210,7 +225,7 @@ class Step:
         `fiber` is its name, number or label; 1 is the fiber of `run`. Raises `UsageError` for a fiber that does not
         wait then, but for that of `run`, and if the code does not come to this decision a second time.
         """
-        found = self._steps._detailed(self.number)
+        found = self.detailed
         known = next((each for each in found.suspended if _is_named(each.name, fiber)), None)
         if known is None:
             if fiber in (_OF_RUN, "run"):
@@ -267,6 +282,21 @@ class Step:
         return self.record.error
 
     @property
+    def detailed(self) -> DecisionRecord:
+        """Its record with what is not kept of every step: the values of local variables, and the lines that ran.
+
+        Raises `UsageError` if the code, which is not deterministic, does not come to this decision a second time.
+        """
+        return self._steps._detailed(self.number)
+
+    def futures_frame(self) -> pd.DataFrame:
+        """One row per future so far, as pandas: `future kind id state failed value attempts line fiber depends_on
+        scheduled_event_id started_event_id closed_event_id`."""
+        from simpleflow_lab.views.tables import listing_table  # noqa: PLC0415  pandas
+
+        return listing_table(futures_listing(self.futures))
+
+    @property
     def budgets(self) -> Budgets:
         """How much of SWF's limits it takes."""
         record = self.record
@@ -278,6 +308,28 @@ class Step:
             max_bytes=MAX_REQUEST_BYTES,
             events=last if last is not None else record.started_event_id + 1 + len(record.decisions),
             max_events=MAX_HISTORY_EVENTS,
+        )
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its row in `ReplaySteps.to_frame`."""
+        budgets, first = self.budgets, next(iter(self.suspended), None)
+        return (
+            self.number,
+            self.trigger,
+            self.started_event_id,
+            self.completed_event_id,
+            self._steps.history[self.started_event_id - 1].timestamp,
+            len(self.events),
+            len(self.commands),
+            len(self.changed_futures),
+            len(self.suspended),
+            first.stack[-1].text if first is not None and first.stack else None,
+            self.output or None,
+            budgets.decisions,
+            budgets.bytes,
+            budgets.events,
+            self.error,
         )
 
     @property
@@ -398,6 +450,26 @@ class ReplaySteps:
             raise NoSuchStepError(number, len(self))
         return self._step(found)
 
+    # -- as tables --
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per step, as pandas: `step trigger started_event_id completed_event_id time` (when it began)
+        `new_events commands changed_futures waiting_fibers waits_at output decisions bytes events error`."""
+        from simpleflow_lab.views.tables import listing_table  # noqa: PLC0415  pandas
+
+        return listing_table(steps_listing([step.row for step in self]))
+
+    def futures_frame(self, step: int = -1) -> pd.DataFrame:
+        """One row per future as it was at the end of a step, by default the last; see `Step.futures_frame`."""
+        return self[step].futures_frame()
+
+    # -- what came to nothing --
+
+    def quiet_failures(self) -> QuietFailures:
+        """Failures that nothing read, timers and signals that no code waited for, results that nothing used; each with
+        its line. See `debugger.quiet_failures`. It displays itself; `to_pandas()` gives a frame."""
+        return quiet_failures(self.workflow, self.history, self._walk.uses())
+
     def _numbers(self, wanted: slice) -> range:
         if wanted.step == 0:
             raise UsageError("the step of a slice is not 0")
@@ -459,6 +531,52 @@ class ReplaySteps:
             yield number
             number += 1
 
+    def at_line(self, line: int | str, *, after: int = 0, backwards: bool = False) -> Step | None:
+        """The first step after number `after`, or with `backwards` the last one before it, in which this line ran,
+        made a command, or is where a fiber waits; `None` if there is none.
+
+        `line` is a number, in whichever file of the author's, or `flows.py:12`. Raises `UsageError` for another one.
+        """
+        wanted = _LineWanted.of(line)
+
+        def is_there(step: Step) -> bool:
+            record = step.record
+            return (
+                any(command.line is not None and wanted.is_at(command.line) for command in record.commands)
+                or any(wanted.is_at(frame.line) for fiber in record.suspended for frame in fiber.stack)
+                or any(map(wanted.is_at, self._walk.lines_of(step.number)))
+            )
+
+        return self.find(is_there, after=after, backwards=backwards)
+
+    def diff(self, first: int | Step, second: int | Step) -> StepDifference:
+        """What is different between two steps: futures, local variables, where the code waits, commands.
+
+        It displays itself; `to_pandas()` gives a frame. Raises `UsageError` for a step that is not there.
+        """
+        one, other = (self[each] if isinstance(each, int) else each for each in (first, second))
+        return difference(one.detailed, other.detailed)
+
+    def parting(self, other: ReplaySteps | History) -> tuple[Step, Step | None] | None:
+        """The first steps in which this replay and another one saw or commanded something else; `None` if they part
+        nowhere.
+
+        Of a `History` it is its replay with the same workflow. The second is `None` if the other one has no more steps;
+        if this one ends first, the first is its last step.
+        """
+        if not isinstance(other, ReplaySteps):
+            other = ReplaySteps(other, self.workflow, fields=self.fields)
+        number = 1
+        while self._walk.reach(number):
+            mine = self._step(number)
+            if not other._walk.reach(number):
+                return mine, None
+            theirs = other._step(number)
+            if view_of(mine.record, self.history) != view_of(theirs.record, other.history):
+                return mine, theirs
+            number += 1
+        return (self._step(number - 1), other._step(number)) if number > 1 and other._walk.reach(number) else None
+
     def first_failure(self) -> Step | None:
         """The first step in which something failed: a task, a refused decision, `run`, the decision; or `None`."""
         return self.find(lambda step: step.has_failure)
@@ -471,6 +589,27 @@ class ReplaySteps:
     def triggers(self) -> Triggers:
         """What woke each decision."""
         return Triggers(self.history)
+
+
+class _LineWanted(NamedTuple):
+    """A line, as people name it."""
+
+    file: str | None
+    lineno: int
+
+    @classmethod
+    def of(cls, line: int | str) -> _LineWanted:
+        """Raises `UsageError`."""
+        file, _, number = line.rpartition(":") if isinstance(line, str) else ("", "", str(line))
+        if not number.isdecimal():
+            raise UsageError(f"no line {line!r:.60}: give its number, or its file and number, as 'flows.py:12'")
+        return cls(file or None, int(number))
+
+    def is_at(self, line: Line) -> bool:
+        """Whether it is this line."""
+        return self.lineno == line.lineno and (
+            self.file is None or self.file == line.filename or line.filename.endswith(f"/{self.file}")
+        )
 
 
 def _is_named(name: FiberName, wanted: FiberName | int | str) -> bool:

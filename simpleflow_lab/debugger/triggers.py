@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXECUTION, LAMBDA, MARKER, SIGNAL, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
@@ -61,4 +61,9 @@ def event_words(history: History, event: HistoryEvent) -> str:
     name = first.attributes.get(attribute)
     if name is None and isinstance(first.attributes.get("workflowExecution"), dict):
         name = first.attributes["workflowExecution"].get(attribute)
-    return f"{word} {shortened(name)} {state}" if name is not None else f"{word} {state}"
+    return f"{named(word, name)} {state}" if name is not None else f"{word} {state}"
+
+
+def named(word: str, id: Any) -> str:
+    """A task in words: `activity fetch-3` of the activity with the id `activity-fetch-3`."""
+    return f"{word} {shortened(str(id).removeprefix(f'{word}-'))}"

@@ -12,12 +12,13 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypeVar
 
 from simpleflow_lab.debugger.kept_values import kept
+from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.replay_thread import ReplayThread
-from simpleflow_lab.replay.trace import DecisionRecord, watch
+from simpleflow_lab.replay.trace import DecisionRecord, FutureUse, watch
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
@@ -60,6 +61,14 @@ class Walk:
         found = self._replays.known(number)
         return found if found is not None else self._call(self._replays.detailed, number)
 
+    def lines_of(self, number: int) -> Sequence[Line]:
+        """The lines that ran in this decision, for who asks of many in a row: each costs its own part of a replay."""
+        return self._call(self._replays.lines_of, number)
+
+    def uses(self) -> Sequence[FutureUse]:
+        """What the code has done with each future at the end of the replay: another whole one, the first time."""
+        return self._call(self._replays.uses)
+
     def close(self) -> None:
         """End the replays, with their fibers, and the thread. What was recorded may still be read."""
         with self._starting:
@@ -93,6 +102,9 @@ class _Replays:
         self.records: list[DecisionRecord] = []
         self.is_at_end = False
         self._watching: Iterator[DecisionRecord] | None = None
+        self._tracing: Iterator[DecisionRecord] | None = None
+        self._uses: Sequence[FutureUse] | None = None
+        self._lines: list[Sequence[Line]] = []
         self._windows: OrderedDict[int, list[DecisionRecord]] = OrderedDict()
 
     def _watch(self, **options: Any) -> Iterator[DecisionRecord]:
@@ -126,7 +138,8 @@ class _Replays:
 
     def _new_window(self, first: int) -> list[DecisionRecord]:
         self.reach(first)
-        watching = self._watch(stacks_from=self.records[first - 1].started_event_id, keep=kept)
+        started = self.records[first - 1].started_event_id
+        watching = self._watch(stacks_from=started, keep=kept, lines_from=started)
         window: list[DecisionRecord] = []
         try:
             for record in watching:
@@ -138,7 +151,27 @@ class _Replays:
             watching.close()  # type: ignore[attr-defined]
         return window
 
+    def lines_of(self, number: int) -> Sequence[Line]:
+        """The lines of this decision, replayed as far as they are asked for; none if it is not reached."""
+        if self._tracing is None:
+            self._tracing = self._watch(stacks_from=len(self._history) + 1, lines_from=1)
+        while len(self._lines) < number:
+            record = next(self._tracing, None)
+            if record is None:
+                return ()
+            self._lines.append(record.lines or ())
+        return self._lines[number - 1]
+
+    def uses(self) -> Sequence[FutureUse]:
+        if self._uses is None:
+            found: list[Sequence[FutureUse]] = []
+            for _ in self._watch(stacks_from=len(self._history) + 1, at_end=found.append):
+                pass
+            self._uses = found[0]
+        return self._uses
+
     def close(self) -> None:
-        if self._watching is not None:
-            self._watching.close()  # type: ignore[attr-defined]
-            self._watching = None
+        for watching in (self._watching, self._tracing):
+            if watching is not None:
+                watching.close()  # type: ignore[attr-defined]
+        self._watching = self._tracing = None

@@ -28,11 +28,13 @@ from simpleflow_lab.replay.trace_records import (
     Close,
     CommandRecord,
     DecisionRecord,
+    FutureUse,
     Match,
     SignalRecord,
 )
 from simpleflow_lab.replay.traced_fibers import TracedFibers
 from simpleflow_lab.replay.traced_futures import TracedFutures
+from simpleflow_lab.replay.traced_lines import TracedLines
 from simpleflow_lab.replay.value_text import value_text
 from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.swf.decisions import Decision
@@ -89,11 +91,18 @@ class Recorder:
     """An `Observer` that gives a `DecisionRecord` for each decision to a callback."""
 
     def __init__(
-        self, on_decision: Callable[[DecisionRecord], None], *, stacks_from: int = 1, keep: Keep | None = None
+        self,
+        on_decision: Callable[[DecisionRecord], None],
+        *,
+        stacks_from: int = 1,
+        keep: Keep | None = None,
+        lines: TracedLines | None = None,
     ):
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
-        `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts."""
+        `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts;
+        `lines` traces."""
         self._on_decision = on_decision
+        self._lines = lines
         self._decision: _Decision | None = None
         self._decisions = 0
         self._reported = 0
@@ -118,6 +127,8 @@ class Recorder:
             self._commands_made = max(self._commands_made, self._numbered)
         decision.commands, self._made_again = self._made_again, []
         self._futures.seen(seen)
+        if self._lines is not None and started_event_id >= max(self._lines.first, self._reported + 1):
+            self._lines.begin()
 
     def rerun_begins(self) -> None:
         """See `Observer`."""
@@ -140,6 +151,8 @@ class Recorder:
 
     def fiber_resumed(self, fiber: Fiber) -> None:
         """See `Observer`."""
+        if self._lines is not None:
+            self._lines.resume(fiber)
         if self._fibers.resume(fiber):
             self._futures.fiber_begins(fiber)
 
@@ -213,6 +226,10 @@ class Recorder:
             )
         self._end(pending=pending, divergence=divergence, error=error)
 
+    def uses(self) -> tuple[FutureUse, ...]:
+        """What the code has done with each of its futures so far."""
+        return self._futures.uses()
+
     # -- decisions --
 
     def _match(self, event: HistoryEvent, command: Command) -> None:
@@ -239,6 +256,7 @@ class Recorder:
         divergence: Divergence | None = None,
         error: Exception | None = None,
     ) -> None:
+        lines = None if self._lines is None else self._lines.end()
         decision, self._decision = self._decision, None
         if decision is None:
             return  # this replay made the decision, and it has a record
@@ -276,6 +294,7 @@ class Recorder:
                 close=_close_among(recorded, decisions),
                 divergence=divergence,
                 error=None if error is None else _error_text(error),
+                lines=lines,
                 _futures=self._futures.log,
                 _first_change=decision.first_change,
                 _last_change=len(self._futures.log),

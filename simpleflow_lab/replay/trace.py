@@ -14,7 +14,7 @@ iterator that another thread drops is closed when its own thread watches the nex
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, Final, Literal
 
@@ -30,11 +30,13 @@ from simpleflow_lab.replay.trace_records import (
     DecisionRecord,
     FiberName,
     FutureRecord,
+    FutureUse,
     Match,
     SignalRecord,
     StackFrame,
     SuspendedFiber,
 )
+from simpleflow_lab.replay.traced_lines import TracedLines
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.workflow import Workflow
@@ -46,6 +48,7 @@ __all__ = [
     "Divergence",
     "FiberName",
     "FutureRecord",
+    "FutureUse",
     "Match",
     "SignalRecord",
     "StackFrame",
@@ -65,6 +68,8 @@ def watch(
     on_divergence: Literal["raise", "collect"] = "raise",
     stacks_from: int = 1,
     keep: Keep | None = None,
+    lines_from: int | None = None,
+    at_end: Callable[[Sequence[FutureUse]], None] | None = None,
     **options: Any,
 ) -> Iterator[DecisionRecord]:
     """One record for each decision that the history records, in order, as soon as it is replayed.
@@ -73,9 +78,10 @@ def watch(
     says which patches the code takes: so pass the whole history and `until`, not a part of the history. `dry` adds the
     open decision at the end, if a decision task is started there and not closed: how the code would decide now.
     `stacks_from` spares the local variables of decisions that started before this event; `keep` gets those of each
-    frame, by name, and what it gives is kept as `StackFrame.values`: it must not run code of the author's. `options`
-    are those of `Replay`: child ids, ids of activities and signals to the execution itself depend on `workflow_id` and
-    `run_id`, large values on `fields`.
+    frame, by name, and what it gives is kept as `StackFrame.values`: it must not run code of the author's.
+    `lines_from` notes the lines that run in the decisions that started at this event or later. `at_end` is called
+    behind the last record with what the code has done with each future. `options` are those of `Replay`: child ids, ids
+    of activities and signals to the execution itself depend on `workflow_id` and `run_id`, large values on `fields`.
 
     Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and another
     `DecisionTaskError` or `StoreError` where it can make none, each after the record that says so. With
@@ -88,7 +94,9 @@ def watch(
     while abandoned:
         _close(abandoned.pop())
     owner = threading.get_ident()
-    replay = Replay(workflow, observer=Recorder(records.append, stacks_from=stacks_from, keep=keep), **options)
+    lines = None if lines_from is None else TracedLines(workflow, first=lines_from)
+    recorder = Recorder(records.append, stacks_from=stacks_from, keep=keep, lines=lines)
+    replay = Replay(workflow, observer=recorder, **options)
     last = len(history) if until is None else max(0, min(until, len(history)))
     try:
         for position in range(last):
@@ -100,11 +108,17 @@ def watch(
         if started is not None:
             replay.decide(started, dry=True)
             yield from _taken(records)
+        if at_end is not None:
+            at_end(recorder.uses())
     except (DecisionTaskError, StoreError):
         yield from _taken(records)
         if on_divergence != "collect":
             raise
+        if at_end is not None:
+            at_end(recorder.uses())
     finally:
+        if lines is not None and threading.get_ident() == owner:
+            lines.end()
         if threading.get_ident() == owner:
             _close(replay)
         else:

@@ -148,6 +148,21 @@ class Close:
     where it was before this decision, and saw that. `None` if SWF didn't."""
 
 
+class FutureUse(NamedTuple):
+    """What the code had done with a future when a watched replay ended."""
+
+    record: FutureRecord
+    """The future, as it was then."""
+    is_awaited: bool
+    """Some code waited for it."""
+    is_read: bool
+    """Some code read its result or exception, or a task or a container got it."""
+    is_unhandled: bool
+    """It failed, and no code raised or read the error."""
+    has_value: bool
+    """It has a result other than `None`."""
+
+
 class FutureLog:
     """The records of an execution's futures in the order in which they changed; records of decisions share it.
 
@@ -221,6 +236,9 @@ class DecisionRecord:
     error: str | None
     """Why the decision could not be made, if it could not, and its divergence if there is one; cut after 4,000
     characters."""
+    lines: Sequence[Line] | None = field(default=None, compare=False)
+    """The lines of the author's code that ran in it, each once, in the order in which they ran first, at most 1,000;
+    `None` if they were not traced. The first of a fiber that went on is the one in which it waited."""
     _futures: FutureLog = field(repr=False, compare=False)
     _first_change: int = field(repr=False, compare=False)
     _last_change: int = field(repr=False, compare=False)

@@ -16,7 +16,7 @@ from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.fibers import Fiber, Path
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.trace_records import FiberName, FutureLog, FutureRecord
+from simpleflow_lab.replay.trace_records import FiberName, FutureLog, FutureRecord, FutureUse
 from simpleflow_lab.replay.value_text import value_text
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -273,6 +273,27 @@ class TracedFutures:
             if record != traced.latest:  # a rerun submits all of it again
                 traced.latest = record
                 self.log.append(record)
+
+    def uses(self) -> tuple[FutureUse, ...]:
+        """What the code has done with each future so far, in the order of their numbers."""
+        passed_on: set[int] = set()
+        found = []
+        for traced in self._by_future.values():
+            record = traced.record(self._run)
+            passed_on.update(record.depends_on)
+            if traced.future.is_read:
+                passed_on.update(record.members)
+            found.append((record, traced.future))
+        return tuple(
+            FutureUse(
+                record=record,
+                is_awaited=future.is_awaited,
+                is_read=future.is_read or record.number in passed_on,
+                is_unhandled=future.unhandled_failure,
+                has_value=future.peek()[1] is not None,
+            )
+            for record, future in sorted(found, key=lambda each: each[0].number)
+        )
 
     def _change(self, traced: TracedFuture) -> None:
         if not traced.is_changed:

@@ -1,0 +1,187 @@
+"""What went wrong in an execution, or came to nothing, without anybody saying so.
+
+==================  ==================================================================================================
+kind                what it is
+==================  ==================================================================================================
+`failure`           a task failed for good, and no code read or raised its error
+`unawaited`         the execution closed while the task was open, and no code had ever waited for it
+`unused`            a task completed with a result that is not `None`, and no code read it or passed it on
+`timer`             no code ever waited for the timer: it changed nothing
+`signal`            a signal came that no code ever waited for
+==================  ==================================================================================================
+
+*Rule:* no false alarm. Of an execution that is open, only failures are told: the rest may still be used. Code that asks
+for the state of futures by itself (`future.done`), or for events by name, may know more than can be seen: then timers,
+or signals, are not told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+from simpleflow_lab.debugger.triggers import named
+from simpleflow_lab.replay.lines import Line, line_text
+from simpleflow_lab.replay.trace import FutureUse
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
+from simpleflow_lab.views.listing_views import ListingView
+from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.text_tables import visible
+from simpleflow_lab.workflow import Workflow
+
+FAILURE: Final = "failure"
+UNAWAITED: Final = "unawaited"
+UNUSED: Final = "unused"
+TIMER: Final = "timer"
+SIGNAL: Final = "signal"
+
+_CONTAINERS: Final = frozenset({"group", "chain"})
+_TASKS: Final = frozenset({"activity", "child workflow", "lambda"})
+_STATES: Final = frozenset({"done", "finished", "cancelled", "state", "running", "pending", "add_done_callback"})
+"""Names by which code asks for the state of futures."""
+_EVENTS: Final = frozenset({"get_event_details", "signals", "signaled", "history", "events"})
+"""Names by which code asks for signals that came."""
+_HOOKS_WITH_HISTORY: Final = frozenset({"should_cancel", "before_replay", "after_replay", "before_run", "after_run"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuietFailure:
+    """One of them."""
+
+    kind: str
+    """`failure`, `unawaited`, `unused`, `timer` or `signal`."""
+    task: str
+    """Id of the task, or name of the signal."""
+    text: str
+    """What there is to say, in one line."""
+    line: Line | None
+    """The author's line that asked for it; `None` of a signal, which nothing asked for."""
+    event_id: int | None
+    """The event by which it closed, or the latest about it."""
+
+    def __str__(self) -> str:
+        where = f" ({line_text(self.line)})" if self.line is not None else ""
+        return visible(f"{self.text}{where}")
+
+
+class QuietFailures(ListingView[QuietFailure]):
+    """Quiet failures, those in the order of the code first. They display themselves; `to_pandas()` gives a frame."""
+
+    _nothing = "nothing failed or came to nothing unnoticed"
+
+    def listing(self) -> Listing:
+        """One row for each."""
+        rows = [
+            (each.kind, each.task, each.text, None if each.line is None else line_text(each.line), each.event_id)
+            for each in self
+        ]
+        return Listing(columns=_COLUMNS, rows=rows)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self)) or self._nothing
+
+
+_COLUMNS: Final = {"kind": Kind.TEXT, "task": Kind.TEXT, "what": Kind.TEXT, "line": Kind.TEXT, "event": Kind.COUNT}
+
+
+def quiet_failures(workflow: type[Workflow], history: History, uses: Sequence[FutureUse]) -> QuietFailures:
+    """The quiet failures of a history that was replayed with this workflow; `uses` is what `watch` told at its end."""
+    found = [*_of_failures(uses)]
+    if history.close_status is not None:
+        names = _names_in(workflow)
+        found += _of_tasks(uses)
+        if not names & _STATES:
+            found += _of_timers(uses)
+        if not names & _EVENTS and not _reads_history(workflow):
+            found += _of_signals(uses, history)
+    return QuietFailures(found)
+
+
+def _of_failures(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
+    for use in uses:
+        if use.is_unhandled and use.record.kind not in _CONTAINERS:
+            error = shortened(use.record.value, HOVER_LIMIT)
+            yield _quiet(FAILURE, use, f"{_name(use)} failed, and nothing read its error: {error}")
+
+
+def _of_tasks(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
+    for use in uses:
+        record = use.record
+        if record.kind not in _TASKS or record.failed or use.is_read:
+            continue
+        if record.state in ("PENDING", "RUNNING"):
+            if not use.is_awaited:
+                how = "was never scheduled" if not record.attempts else "was still open when the execution closed"
+                yield _quiet(UNAWAITED, use, f"{_name(use)} {how}, and no code ever waited for it")
+        elif record.state == "FINISHED" and use.has_value:
+            value = shortened(record.value, HOVER_LIMIT)
+            yield _quiet(UNUSED, use, f"{_name(use)} gave {value}, and no code used it")
+
+
+def _of_timers(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
+    for use in uses:
+        if use.record.kind == "timer" and not use.is_awaited and not use.is_read and use.record.line is not None:
+            what = {"FINISHED": "fired", "CANCELLED": "was canceled"}.get(
+                use.record.state, "was still running at the end"
+            )
+            yield _quiet(TIMER, use, f"{_name(use)} {what}, and no code ever waited for it")
+
+
+def _of_signals(uses: Iterable[FutureUse], history: History) -> Iterator[QuietFailure]:
+    waited_for = {use.record.id for use in uses if use.record.kind == "signal wait"}
+    came: Counter[str] = Counter()
+    last: dict[str, int] = {}
+    for event in history:
+        name = event.attributes.get("signalName")
+        if event.type == "WorkflowExecutionSignaled" and isinstance(name, str) and name not in waited_for:
+            came[name] += 1
+            last[name] = event.id
+    for name, times in came.items():
+        text = f"signal {shortened(name)} came {count(times, 'time')}, and no code ever waited for it"
+        yield QuietFailure(kind=SIGNAL, task=shortened(name), text=text, line=None, event_id=last[name])
+
+
+def _quiet(kind: str, use: FutureUse, text: str) -> QuietFailure:
+    record = use.record
+    event_id = next(
+        (each for each in (record.closed_event_id, record.started_event_id, record.scheduled_event_id) if each), None
+    )
+    return QuietFailure(kind=kind, task=shortened(record.id or ""), text=text, line=record.line, event_id=event_id)
+
+
+def _name(use: FutureUse) -> str:
+    return named(use.record.kind, use.record.id or use.record.number)
+
+
+def _names_in(workflow: type[Workflow]) -> frozenset[str]:
+    """The names of attributes that the workflow's code, and the functions of the module in which it is, use."""
+    found: set[str] = set()
+    left: list[Any] = []
+    for each in workflow.__mro__:
+        if each.__module__.partition(".")[0] != __name__.partition(".")[0]:
+            left.extend(vars(each).values())
+    run: Any = workflow.run
+    left.extend(value for value in getattr(run, "__globals__", {}).values() if type(value) is FunctionType)
+    codes = [function.__code__ for function in map(_function_of, left) if function is not None]
+    while codes:
+        code = codes.pop()
+        found.update(code.co_names)
+        codes.extend(each for each in code.co_consts if type(each) is CodeType)
+    return frozenset(found)
+
+
+def _function_of(value: Any) -> FunctionType | None:
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    if isinstance(value, property):
+        value = value.fget
+    return value if type(value) is FunctionType else None
+
+
+def _reads_history(workflow: type[Workflow]) -> bool:
+    """A hook that gets the history is the workflow's own: it may look for signals there."""
+    return any(getattr(workflow, name) is not getattr(Workflow, name) for name in _HOOKS_WITH_HISTORY)
