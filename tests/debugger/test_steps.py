@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 from collections import Counter
@@ -21,8 +22,8 @@ from simpleflow_lab.execution import Execution, RecordedExecution
 from tests.replay.recorded_by_upstream import (
     HISTORIES,
     RECORDED,
-    nobody_elses_definitions,  # noqa: F401
-    run_hash,  # noqa: F401
+    forget_others,
+    use_run_hash,
 )
 
 VERSION = {"version": "steps", "task_list": "steps"}
@@ -85,6 +86,16 @@ class Breaks(Workflow):
             return str(self.submit(steps_break, 7).result)
         except Exception as error:
             return type(error).__name__
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_others(monkeypatch)
+
+
+@pytest.fixture
+def run_hash(monkeypatch: pytest.MonkeyPatch) -> Any:
+    return functools.partial(use_run_hash, monkeypatch)
 
 
 @pytest.fixture
@@ -398,7 +409,7 @@ def test_a_workflow_that_is_not_defined_here_is_told_in_one_line() -> None:
 def test_recorded_histories_have_the_recorded_decisions_at_every_prefix(
     name: str,
     workflow: type[Workflow],
-    run_hash: Any,  # noqa: F811
+    run_hash: Any,
 ) -> None:
     history = History.from_file(HISTORIES / f"{name}.json")
     run_hash(history)

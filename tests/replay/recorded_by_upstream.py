@@ -5,10 +5,9 @@ The workflows are written from what the histories show. Their activities never r
 
 from pathlib import Path
 
-import pytest
-
 from simpleflow_lab import Chain, Workflow, activity, futures
 from simpleflow_lab.exceptions import TaskFailed
+from simpleflow_lab.replay import task_ids
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 INTEGRATION = "tests.integration.workflow"
@@ -29,8 +28,7 @@ def an_activity(name: str, **options):
     return made
 
 
-@pytest.fixture(autouse=True)
-def nobody_elses_definitions(monkeypatch):
+def forget_others(monkeypatch):
     """What is named here may be submitted: no other definition has its type meanwhile."""
     for kind in NAMED:
         monkeypatch.delitem(activity.registry, kind, raising=False)
@@ -184,15 +182,9 @@ RECORDED = [
 ]
 
 
-@pytest.fixture
-def run_hash(monkeypatch):
+def use_run_hash(monkeypatch, history):
     """Children's ids hold a hash of the parent's run id, which is in no history: take it from the recorded ids."""
-    from simpleflow_lab.replay import task_ids
-
-    def use(history):
-        for event in history:
-            if event.type == "StartChildWorkflowExecutionInitiated":
-                recorded = int(event.attributes["workflowId"].split("--")[1], 16)
-                monkeypatch.setattr(task_ids.zlib, "adler32", lambda _, recorded=recorded: recorded)
-
-    return use
+    for event in history:
+        if event.type == "StartChildWorkflowExecutionInitiated":
+            recorded = int(event.attributes["workflowId"].split("--")[1], 16)
+            monkeypatch.setattr(task_ids.zlib, "adler32", lambda _, recorded=recorded: recorded)

@@ -1,4 +1,6 @@
-"""Histories that upstream simpleflow recorded on Amazon SWF, replayed by the same workflows written for this package."""
+"""Histories that upstream simpleflow recorded on Amazon SWF, replayed by workflows written for this package."""
+
+import functools
 
 import pytest
 
@@ -12,10 +14,20 @@ from tests.replay.recorded_by_upstream import (
     RECORDED,
     Basic,
     basic_increment,
-    nobody_elses_definitions,  # noqa: F401
-    run_hash,  # noqa: F401
+    forget_others,
+    use_run_hash,
 )
 from tests.replay.trace_laws import check_trace
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_definitions(monkeypatch):
+    forget_others(monkeypatch)
+
+
+@pytest.fixture
+def run_hash(monkeypatch):
+    return functools.partial(use_run_hash, monkeypatch)
 
 
 def decided(workflow, history):
