@@ -23,7 +23,8 @@ from simpleflow_lab.views.task_labels import task_label
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
+
+    from simpleflow_lab.views.chart import Chart
 
 MAX_PARTS: Final = 5
 """The most lines on what took longer, or less long."""
@@ -51,7 +52,7 @@ class Comparison(LineView):
 
         return differences_table(self.differences)
 
-    def gantt(self, **options: Any) -> go.Figure:
+    def gantt(self, **options: Any) -> Chart:
         """Their Gantt charts on one axis of time, both from its beginning; see `views.gantt_pair.gantt_pair`."""
         from simpleflow_lab.views.gantt_pair import gantt_pair  # noqa: PLC0415  plotly
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 import datetime
 from typing import Any, Final
 
-import plotly.graph_objects as go
-
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, duration, shortened
 from simpleflow_lab.views.gantt_drawing import Drawing
 from simpleflow_lab.views.gantt_lanes import SPANS, Lanes
@@ -46,7 +45,7 @@ def gantt(
     title: str | None = None,
     max_bars: int = 2000,
     waits: str = "",
-) -> go.Figure:
+) -> Chart:
     """The Gantt chart of an execution.
 
     Open bars run up to `until`, by default the time of the last event. With more than `max_bars` attempts the figure
@@ -63,7 +62,7 @@ def gantt(
         start = summary.started or folded.until
         end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
         waits = waits or phrase(waits_of(folded))
-        return go.Figure(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
+        return Chart(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
 
 
 _WAITS_LIMIT: Final = 110

@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 
@@ -18,14 +19,14 @@ _GAP: Final = 64
 """Pixels between the charts, for the title of the second one."""
 
 
-def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_bars: int = 2000) -> go.Figure:
+def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_bars: int = 2000) -> Chart:
     """The charts of two executions, `a` above `b`, as `views.gantt.gantt` draws each. Raises `HistoryError`."""
     folded, other = fold_history(a), fold_history(b)
     above, below = gantt(folded, max_bars=max_bars), gantt(other, max_bars=max_bars)
     shift = _start(folded) - _start(other)
     heights = [_plot_height(figure) for figure in (above, below)]
     whole = sum(heights) + _GAP
-    figure = go.Figure([*above.data, *(_moved(trace, shift, above) for trace in below.data)])
+    figure = Chart([*above.data, *(_moved(trace, shift, above) for trace in below.data)])
     layout = above.layout.to_plotly_json()
     margin = layout["margin"]
     layout["height"] = whole + margin["t"] + margin["b"]

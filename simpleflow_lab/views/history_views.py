@@ -17,8 +17,8 @@ from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
+    from simpleflow_lab.views.chart import Chart
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.waiting import Wait, Waits
@@ -150,7 +150,7 @@ class HistoryViews(ABC):
         table = metrology_table(self._folded(), records)
         return table if by == "step" else metrology_by_activity(table)
 
-    def gantt(self, **options: Any) -> go.Figure:
+    def gantt(self, **options: Any) -> Chart:
         """A Gantt chart; see `views.gantt.gantt`."""
         from simpleflow_lab.views.gantt import gantt
         from simpleflow_lab.views.waiting import phrase

@@ -1,0 +1,40 @@
+"""Our figures: plotly's for exploring, which carry a picture drawn without a browser.
+
+A notebook shows the first; nbconvert, code hosts, reports and documentation, where plotly does not run, the second.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from simpleflow_lab.views.svg import WIDTH, svg_of
+
+
+class Chart(go.Figure):  # type: ignore[misc]
+    """A plotly figure with a picture of itself."""
+
+    def to_svg(self, *, width: int = WIDTH) -> str:
+        """The figure as an SVG picture, `width` pixels wide: one element, with nothing that is loaded or run.
+
+        Raises `UsageError` for a width below 300 or above 10,000.
+        """
+        return svg_of(self, width=width)
+
+    def write_svg(self, path: str | Path, *, width: int = WIDTH) -> Path:
+        """Write that picture to a file, which is replaced; gives its path."""
+        path = Path(path)
+        path.write_text(self.to_svg(width=width) + "\n", encoding="utf-8")
+        return path
+
+    _ipython_display_ = None
+    """IPython would call plotly's, which shows plotly's own forms and nothing else."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Any:
+        """plotly's own forms, and the picture."""
+        bundle = super()._repr_mimebundle_(include, exclude, **options)
+        forms = dict(bundle[0]) if isinstance(bundle, tuple) else dict(bundle or {})
+        forms["image/svg+xml"] = self.to_svg()
+        return forms

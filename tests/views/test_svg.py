@@ -1,0 +1,132 @@
+"""Figures carry a picture that needs no browser, and a history can put nothing into it but text."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.gantt import gantt
+from simpleflow_lab.views.gantt_pair import gantt_pair
+from simpleflow_lab.views.svg_text import width_of
+from tests.views.story import Story, eventful, large
+from tests.views.test_hostile import PAYLOADS, hostile
+
+HISTORIES = Path(__file__).parent.parent / "histories"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def elements(svg: str) -> Counter[tuple[str, tuple[str, ...]]]:
+    """How many elements there are of each kind, with the names of their attributes."""
+    return Counter(
+        (element.tag.removeprefix(SVG), tuple(sorted(element.attrib))) for element in ET.fromstring(svg).iter()
+    )
+
+
+def words(svg: str) -> str:
+    return " ".join("".join(element.itertext()) for element in ET.fromstring(svg).iter(f"{SVG}text"))
+
+
+def test_a_picture_says_what_the_chart_says() -> None:
+    figure = gantt(eventful())
+
+    said = words(figure.to_svg())
+
+    assert figure.layout.title.text in said
+    for label in ("load-1", "parse-1", "critical path", "decisions", "running", "timed out", "time (UTC)"):
+        assert label in said
+
+
+def test_bars_stand_where_the_axis_says() -> None:
+    story = Story("shop.Import")
+    story.decide()
+    task = story.at(10).schedule("a", "pkg.a")
+    story.at(20).start(task)
+    story.at(30).complete(task)
+    story.at(40).end("Completed")
+    figure = gantt(story.history())
+    (bar,) = [t for t in figure.data if t.type == "bar" and t.name == "completed"]
+
+    root = ET.fromstring(figure.to_svg())
+
+    ticks = {
+        text.text: float(text.attrib["x"])
+        for text in root.iter(f"{SVG}text")
+        if text.text and re.fullmatch(r"\d\d:\d\d:\d\d", text.text)
+    }
+    second = (ticks["12:00:30"] - ticks["12:00:20"]) / 10
+    path = next(
+        p for p in root.iter(f"{SVG}path") if p.attrib.get("fill") == bar.marker.color and "h18v12" not in p.attrib["d"]
+    )
+    left, width = re.match(r"M([\d.]+) [\d.]+h([\d.]+)v", path.attrib["d"]).groups()  # type: ignore[union-attr]
+    assert float(left) == pytest.approx(ticks["12:00:20"], abs=0.2)
+    assert float(width) == pytest.approx(10 * second, abs=0.2)
+
+
+@pytest.mark.parametrize("file", sorted(HISTORIES.glob("*.json")), ids=lambda path: path.stem)
+def test_any_recorded_history_has_a_picture(file: Path) -> None:
+    figure = gantt(History.from_file(file))
+
+    assert figure.to_svg() == figure.to_svg()
+    assert ET.fromstring(figure.to_svg()).attrib["role"] == "img"
+
+
+def test_many_tasks_make_a_small_picture() -> None:
+    assert len(gantt(large(3_000)).to_svg()) < 400_000
+
+
+def test_two_charts_have_one_picture() -> None:
+    said = words(gantt_pair(eventful(), eventful()).to_svg())
+
+    assert said.count("load-1") == 2
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+@pytest.mark.parametrize("tasks", [1, 70], ids=["rows", "lanes"])
+def test_no_element_and_no_attribute_comes_from_a_history(payload: str, tasks: int) -> None:
+    svg = gantt(hostile(payload, tasks=tasks)).to_svg()
+
+    allowed = {"svg", "title", "defs", "clipPath", "pattern", "g", "rect", "path", "text", "tspan"}
+    assert {tag for tag, _ in elements(svg)} <= allowed
+    names = {name for _, attributes in elements(svg) for name in attributes}
+    assert not {name for name in names if name.startswith("on") or "href" in name or name == "style"}
+    references = re.findall(
+        r"url\(([^)]*)\)",
+        "".join(v for e in ET.fromstring(svg).iter() for v in e.attrib.values() if e.tag in (f"{SVG}path", f"{SVG}g")),
+    )
+    assert all(reference.startswith("#sfl-") for reference in references)
+    assert len(svg) < 400_000
+
+
+@pytest.mark.parametrize("width", [0, 299, 10_001, -5])
+def test_a_width_that_is_no_picture_is_refused(width: int) -> None:
+    with pytest.raises(UsageError, match="300 to 10,000 pixels"):
+        gantt(eventful()).to_svg(width=width)
+
+
+def test_labels_take_about_the_room_that_is_kept_for_them() -> None:
+    assert width_of("<b>load</b><br>activity-shop.orders.load-1") == width_of("activity-shop.orders.load-1")
+    assert 100 < width_of("activity-shop.orders.load-1") < 200
+
+
+def test_a_saved_notebook_shows_the_chart_without_plotly(tmp_path: Path) -> None:
+    history = HISTORIES / "with_replays.json"
+    cell = nbformat.v4.new_code_cell(f"import simpleflow_lab\nsimpleflow_lab.open_history({str(history)!r}).gantt()")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+
+    (output,) = notebook.cells[0].outputs
+    assert set(output.data) >= {"application/vnd.plotly.v1+json", "image/svg+xml"}
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert "critical path</tspan>" in page
