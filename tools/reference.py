@@ -83,6 +83,7 @@ PAGES: Final = (
             "views.step_tables",
             "views.profile",
             "views.gantt",
+            "views.chart",
         ),
     ),
     Page("history", "A workflow's own history", ("replay.task_records",)),

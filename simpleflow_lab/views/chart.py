@@ -10,7 +10,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.svg import WIDTH, svg_of
+from simpleflow_lab.views.svg_text import plain_text
 
 
 class Chart(go.Figure):  # type: ignore[misc]
@@ -31,10 +33,13 @@ class Chart(go.Figure):  # type: ignore[misc]
 
     _ipython_display_ = None
     """IPython would call plotly's, which shows plotly's own forms and nothing else."""
+    _repr_html_ = None
+    """plotly's loads plotly.js from the network; what its renderer for notebooks gives is in the bundle."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Any:
         """plotly's own forms, and the picture."""
         bundle = super()._repr_mimebundle_(include, exclude, **options)
         forms = dict(bundle[0]) if isinstance(bundle, tuple) else dict(bundle or {})
         forms["image/svg+xml"] = self.to_svg()
+        forms["text/plain"] = f"<Chart {shortened(plain_text(self.layout.title.text or ''))}>"
         return forms

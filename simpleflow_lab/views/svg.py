@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.views.svg_text import escaped, runs_of, text_element, width_of
+from simpleflow_lab.views.svg_text import escaped, plain_text, text_element, width_of
 
 WIDTH: Final = 960
 """Pixels that a picture is wide, if nothing else is said."""
@@ -109,7 +109,7 @@ class _Picture:
             )
         )
         height = round(self._height)
-        title = escaped(" ".join(_plain(self._layout.title.text).split()) or "chart")
+        title = escaped(" ".join(plain_text(self._layout.title.text or "").split()) or "chart")
         clip = (
             f'<clipPath id="{self._clip}"><rect x="{self._left - 1:.1f}" y="{self._top - 2:.1f}" '
             f'width="{self._right - self._left + 2:.1f}" height="{self._plot_height + 4:.1f}"/></clipPath>'
@@ -471,7 +471,7 @@ def _fitting(label: str, room: float, size: float = 12) -> str:
     """A label, cut if it takes more room than there is."""
     if width_of(label, size) <= room:
         return label
-    text = _plain(label)
+    text = plain_text(label)
     least, most = 0, len(text)
     while least < most:
         middle = (least + most + 1) // 2
@@ -480,7 +480,3 @@ def _fitting(label: str, room: float, size: float = 12) -> str:
         else:
             least = middle
     return escaped(f"{text[:least]}…")
-
-
-def _plain(text: str | None) -> str:
-    return " ".join("".join(run.text for run in line) for line in runs_of(text or ""))

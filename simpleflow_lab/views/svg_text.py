@@ -53,6 +53,11 @@ def runs_of(text: str) -> list[list[Run]]:
     return reader.lines
 
 
+def plain_text(text: str) -> str:
+    """A text of plotly's as people read it, on one line."""
+    return " ".join("".join(run.text for run in line) for line in runs_of(text))
+
+
 def escaped(text: object) -> str:
     """A text as the content of an element or of a quoted attribute."""
     return html.escape(_NOT_XML.sub("�", str(text)), quote=True)
