@@ -45,7 +45,13 @@ PAGES: Final = (
     Page(
         "debugger",
         "The replay debugger",
-        ("debugger.steps", "debugger.quiet_failures", "debugger.differences", "debugger.kept_values"),
+        (
+            "debugger.steps",
+            "debugger.quiet_failures",
+            "debugger.differences",
+            "debugger.kept_values",
+            "debugger.pdb_session",
+        ),
     ),
     Page(
         "values",

@@ -24,6 +24,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
 from simpleflow_lab.debugger.differences import StepDifference, difference
 from simpleflow_lab.debugger.parting import view_of
+from simpleflow_lab.debugger.pdb_session import PdbSession
 from simpleflow_lab.debugger.quiet_failures import QuietFailures, quiet_failures
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.debugger.step_listings import futures_listing, steps_listing
@@ -253,6 +254,14 @@ class Step:
         """
         stack = self.stack()
         return stack[-1].locals if stack else {}
+
+    def pdb(self, fiber: int = _OF_RUN) -> None:
+        """Python's debugger on the line where a fiber waits at the end of this step; see `debugger.pdb_session`.
+
+        `n` lets the history go on to the next line, `q` leaves. The execution does not change. Raises `UsageError` if
+        nothing waits then, in a thread that is not the main one, and where nobody can type.
+        """
+        self._steps._debug(self.number, fiber=fiber)
 
     # -- what became of it --
 
@@ -576,6 +585,16 @@ class ReplaySteps:
                 return mine, theirs
             number += 1
         return (self._step(number - 1), other._step(number)) if number > 1 and other._walk.reach(number) else None
+
+    def run_to(self, event: int | None = None) -> None:
+        """Replay in this thread up to this event, by default to the end, and stop at each `breakpoint()` of the code;
+        then stand where `run` waits. See `debugger.pdb_session`; raises as `Step.pdb`."""
+        self._debug(len(self) if event is None else self.at(event=event).number, stops_at_breakpoints=True)
+
+    def _debug(self, number: int, **options: Any) -> None:
+        PdbSession(
+            self.workflow, self.history, self.options, stand_at=lambda record: record.number >= number, **options
+        ).run()
 
     def first_failure(self) -> Step | None:
         """The first step in which something failed: a task, a refused decision, `run`, the decision; or `None`."""

@@ -12,10 +12,11 @@ Rule: a greenlet lives in the thread that made it, so one `Fibers` belongs to on
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -189,6 +190,15 @@ class Fibers:
     def suspended(self) -> list[Fiber]:
         """The fibers that are suspended, oldest first."""
         return [fiber for fiber in self._alive if fiber.waits_for is not None]
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it no fiber counts as the one that runs: nothing that is called can switch to another."""
+        before, self._current = self._current, None
+        try:
+            yield
+        finally:
+            self._current = before
 
     @property
     def current(self) -> Fiber | None:

@@ -5,6 +5,8 @@ What a workflow prints was printed when it ran the first time. While it is repla
 only watched drops what goes to `sys.stderr` and to the handlers of any logger, too. A decision that is made anew,
 because SWF refused its close, does not print or log a second time what it printed and logged before.
 
+`breakpoint()` is passed over in a thread that is muted: nobody would see where it stops.
+
 Rule: what is replaced in `sys` and `logging` is replaced while some thread is muted, and is then as it was before.
 """
 
@@ -16,10 +18,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 from simpleflow_lab.log import is_repeated, log_receivers, logged_before, replaying_threads
 from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.replay import breakpoints
 
 _lock = process_lock()
 _muted: Final[dict[str, dict[int, int]]] = {"stdout": replaying_threads, "stderr": {}}
@@ -53,6 +57,13 @@ class Gate:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+def stream_below_gates(stream: Any) -> Any:
+    """The stream for which a gate stands, if this is one."""
+    while isinstance(stream, Gate):
+        stream = stream.stream
+    return stream
 
 
 class _LoggerGate:
@@ -125,6 +136,30 @@ def watched_output(receiver: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
+def heard_output() -> Iterator[None]:
+    """Within it, this thread's output is written as ever although it is muted: a debugger talks to a person.
+
+    Not within a `print`: it takes the stream away that writes.
+    """
+    thread = threading.get_ident()
+    muted = {name: threads[thread] for name, threads in _muted.items() if thread in threads}
+    receiver = _receivers.pop(thread, None)
+    with _lock:
+        for name in muted:
+            del _muted[name][thread]
+            _remove_gate(name)
+    try:
+        yield
+    finally:
+        with _lock:
+            for name, times in muted.items():
+                _add_gate(name)
+                _muted[name][thread] = times
+        if receiver is not None:
+            _receivers[thread] = receiver
+
+
+@contextmanager
 def new_output(printed: Iterable[str], logged: Iterable[str]) -> Iterator[None]:
     """Within it, what this thread writes to `sys.stdout` is dropped up to the first text that was not `printed` so, and
     what it logs up to the first line that was not `logged` so."""
@@ -158,6 +193,11 @@ def _unmute(name: str) -> None:
         _remove_gate(name)
 
 
+def _is_muted(frame: FrameType) -> bool:
+    """Whether the thread that called `breakpoint()` is muted."""
+    return threading.get_ident() in _muted["stdout"]
+
+
 def _is_gated(name: str) -> bool:
     return bool(_muted[name]) or (name == "stdout" and bool(_printed))
 
@@ -168,6 +208,8 @@ def _add_gate(name: str) -> None:
         setattr(sys, name, Gate(name))
         if name == "stderr":
             _logger_gates.append(_LoggerGate())
+        else:
+            breakpoints.add(_is_muted)
 
 
 def _remove_gate(name: str) -> None:
@@ -176,6 +218,8 @@ def _remove_gate(name: str) -> None:
         return
     if name == "stderr":
         _logger_gates.pop().remove()
+    else:
+        breakpoints.remove(_is_muted)
     gate = getattr(sys, name)
     # If something else has replaced the stream meanwhile, that puts it back.
     if isinstance(gate, Gate):

@@ -16,6 +16,7 @@ import contextvars
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import CloseNotPermittedError, HistoryError, ImpureWorkflowError
@@ -223,6 +224,15 @@ class Replay:
     def suspended(self) -> list[Fiber]:
         """The suspended fibers of the workflow, with their frames."""
         return self._run.fibers.suspended
+
+    @property
+    def author_error(self) -> BaseException | None:
+        """What ended `run` in a replay that is watched, with its traceback."""
+        return self._run.author_exception
+
+    def no_fiber_runs(self) -> AbstractContextManager[None]:
+        """Within it, a debugger reads the code's values: a future that is not done raises, and switches to nobody."""
+        return self._run.fibers.paused()
 
     # -- SWF's limits --
 

@@ -108,6 +108,8 @@ class ReplayedRun:
         """Why no decision can be made, whatever the code does about it."""
         self.author_error: str | None = None
         """What the author's code raised in the decision at hand, with its line: the first such error."""
+        self.author_exception: BaseException | None = None
+        """The latest of them itself, with its frames, if the run is watched."""
         self.author_failed: Callable[[BaseException, str], None] = _raise
         """Called with an error of the author's code outside of `run`, and the name of what raised it."""
 
@@ -178,6 +180,8 @@ class ReplayedRun:
             line = line_of_error(error)
             at = "" if line is None else f", at {line_text(line)}"
             self.author_error = f"{reason_of(error)}{at}"
+        if self.observer is not None:
+            self.author_exception = error
 
     def fail_decision(self, error: DecisionTaskError) -> None:
         """The decision at hand can't be made, because of the first such error."""

@@ -53,6 +53,8 @@ __all__ = [
     "SignalRecord",
     "StackFrame",
     "SuspendedFiber",
+    "close_replay",
+    "open_decision",
     "watch",
 ]
 
@@ -92,7 +94,7 @@ def watch(
     records: list[DecisionRecord] = []
     abandoned = _abandoned.replays
     while abandoned:
-        _close(abandoned.pop())
+        close_replay(abandoned.pop())
     owner = threading.get_ident()
     lines = None if lines_from is None else TracedLines(workflow, first=lines_from)
     recorder = Recorder(records.append, stacks_from=stacks_from, keep=keep, lines=lines)
@@ -120,7 +122,7 @@ def watch(
         if lines is not None and threading.get_ident() == owner:
             lines.end()
         if threading.get_ident() == owner:
-            _close(replay)
+            close_replay(replay)
         else:
             abandoned.append(replay)
 
@@ -157,7 +159,8 @@ class _Abandoned(threading.local):
 _abandoned: Final = _Abandoned()
 
 
-def _close(replay: Replay) -> None:
+def close_replay(replay: Replay) -> None:
+    """End the fibers of a replay that was watched, from its own thread."""
     with watched_output(lambda text: None):  # abandoned code may print in its `finally` clauses
         replay.close()
 

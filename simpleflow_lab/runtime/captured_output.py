@@ -24,9 +24,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any, Final
 
 from simpleflow_lab.log import replaying_threads
+from simpleflow_lab.replay import breakpoints
+from simpleflow_lab.replay.lines import line_of, line_text
 from simpleflow_lab.replay.muted_output import Gate
 from simpleflow_lab.runtime.log_writer import LoggedExecution, LogWriter
 from simpleflow_lab.runtime.output_contexts import OutputContexts
@@ -100,6 +103,11 @@ class TaskOutput:
         """A context that says where the execution's output goes now; `None` if another process started it."""
         found = self._contexts.get(self._execution.domain, self._execution.workflow_id)
         return None if found is None else found.copy()
+
+    @property
+    def is_of_workflow(self) -> bool:
+        """It is the workflow's own code."""
+        return self._task is None
 
     @property
     def is_here(self) -> bool:
@@ -279,8 +287,10 @@ class _Patches:
         logging.Logger.callHandlers = call_handlers_of_task  # type: ignore[method-assign, assignment]
         threading.Thread.start = start_in_task  # type: ignore[method-assign, assignment]
         concurrent.futures.ThreadPoolExecutor.submit = submit_in_task  # type: ignore[method-assign]
+        breakpoints.add(_passed_over)
 
     def remove(self) -> None:
+        breakpoints.remove(_passed_over)
         # What has replaced ours meanwhile may still call it: no code belongs to a task then.
         owner: Any
         for owner, name, ours, original in (
@@ -293,6 +303,21 @@ class _Patches:
 
 
 _patches: Final = _Patches()
+
+
+def _passed_over(frame: FrameType) -> bool:
+    """Pass over `breakpoint()` in the code of a task, and say so where its output goes, once for each decision."""
+    task = _current.get()
+    if task is None:
+        return False
+    if threading.get_ident() not in replaying_threads:
+        what = (
+            "a decider does not stop there; execution.replay().run_to() replays the history, and does"
+            if task.is_of_workflow
+            else "a worker does not stop there; simpleflow activity.rerun runs the attempt in your terminal, and does"
+        )
+        sys.stderr.write(f"breakpoint() passed over at {line_text(line_of(frame))}: {what}\n")
+    return True
 
 
 def _run_in_thread(task: TaskOutput, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
