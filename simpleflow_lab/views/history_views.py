@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.exceptions import UsageError
@@ -94,6 +94,27 @@ class HistoryViews(ABC):
         from simpleflow_lab.views.path_tables import slack_table
 
         return slack_table(self._folded())
+
+    def time_spent(self) -> pd.DataFrame:
+        """What its time was spent on: running, waiting for a worker, deciding, waiting for a decider or a timer, idle.
+        One row for each; see `views.time_spent.time_spent_table`."""
+        from simpleflow_lab.views.time_spent import time_spent_table
+
+        return time_spent_table(self._folded())
+
+    def concurrency(self, *, by: str | None = None) -> Chart:
+        """How many tasks ran at once and how many were queued, over time; what ran is told apart `by` `name`,
+        `task_list` or `worker`. Raises `UsageError` for another `by`."""
+        from simpleflow_lab.views.time_spent import concurrency
+
+        return concurrency(self._folded(), by=by)
+
+    def graph(self, *, open: str | Collection[str] = ()) -> Chart:
+        """Its dependency graph: a map or a group is one row with counts, until it is opened by the name of its tasks;
+        see `views.graph.graph`. Raises `UsageError` if there are no such tasks."""
+        from simpleflow_lab.views.graph import graph
+
+        return graph(self._folded(), open=open)
 
     def events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per event; see `views.tables.events_table`."""

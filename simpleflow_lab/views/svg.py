@@ -23,6 +23,8 @@ WIDTH: Final = 960
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 _LABELS: Final = 0.34
 """The share of the width that the labels of rows take, at most."""
+_NUMBERS: Final = 36
+"""Pixels for the labels of an axis of numbers."""
 _LEGEND_ROW: Final = 21
 _GRID: Final = "#808080"
 _TICKS: Final = 7
@@ -51,6 +53,8 @@ class _Picture:
         names = [name for name in ("yaxis", "yaxis2") if name in self._layout]
         self._axes = {name.replace("axis", ""): self._layout[name] for name in names}
         left = max((width_of(str(text)) for axis in self._axes.values() for text in axis.ticktext or ()), default=0.0)
+        if any(axis.tickvals is None for axis in self._axes.values()):
+            left = max(left, _NUMBERS)
         self._left = min(left, width * _LABELS) + 22
         self._right = width - 20.0
         self._legend = self._legend_entries()
@@ -132,6 +136,8 @@ class _Picture:
 
     def _x_axis(self) -> Iterator[str]:
         axis, bottom = self._layout.xaxis, self._top + self._plot_height
+        if axis.visible is False:
+            return
         for value, label in self._x_ticks():
             x = self._x(value)
             if self._left - 0.5 <= x <= self._right + 0.5:
@@ -322,7 +328,8 @@ class _Picture:
             look = f'fill="none" stroke="{colour}"' if "open" in symbol else f'fill="{colour}"'
             return f'<path d="{_symbol(symbol, x + 9, y, 5)}" {look}/>'
         colour = escaped(trace.line.color or self._ink)
-        return f'<path d="M{x:.1f} {y:.1f}h18" stroke="{colour}" stroke-width="2" fill="none"/>'
+        dash = ' stroke-dasharray="4 3"' if trace.line.dash else ""
+        return f'<path d="M{x:.1f} {y:.1f}h18" stroke="{colour}" stroke-width="2"{dash} fill="none"/>'
 
     def _annotations(self) -> Iterator[str]:
         for note in self._layout.annotations or ():

@@ -1,0 +1,233 @@
+"""The dependency graph of an execution: a row for each task, and for each group of tasks of one name one row.
+
+Tasks of one kind and name that depend on the same rows share a row: a map of 500 is one, with counts, until it is
+opened. Rows stand below what they depend on, and further to the right; a line leads from each to what follows it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.event_types import TIMER
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.attempts import Attempt, is_failure
+from simpleflow_lab.views.chart import Chart
+from simpleflow_lab.views.critical_path import critical_path
+from simpleflow_lab.views.formatting import LABEL_LIMIT, count, duration, shortened
+from simpleflow_lab.views.gantt_words import bold, in_lines, kind_sign
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.lineage import Dependencies, dependencies_of, is_own_timer
+from simpleflow_lab.views.markup import Html, escape
+from simpleflow_lab.views.style import STATUSES, Style, style_of
+from simpleflow_lab.views.summary import execution_summary
+from simpleflow_lab.views.task_labels import task_label
+
+MAX_ROWS: Final = 200
+"""More rows than this are not drawn: then all tasks of a name share one."""
+MAX_EDGES: Final = 2_000
+"""More lines than this are not drawn."""
+_ROW: Final = 26
+"""Pixels of a row."""
+_PATH_COLOUR: Final = "#c2408f"
+_INK: Final = "#888"
+
+
+@dataclass
+class Node:
+    """A row of the graph: one task, or several of one kind and name that depend on the same rows."""
+
+    number: int
+    """Its place, from above."""
+    kind: str
+    name: str
+    depth: int
+    """How many rows there are before it, on the longest way."""
+    attempts: list[Attempt] = field(default_factory=list)
+    before: dict[int, bool] = field(default_factory=dict)
+    """The numbers of the rows that it depends on, and whether that is only likely."""
+
+    def tasks(self) -> int:
+        """How many tasks there are, all attempts of one as one."""
+        return len({attempt.id for attempt in self.attempts})
+
+    def states(self) -> Counter[str]:
+        """How many tasks are in each state of their latest attempts."""
+        latest = {attempt.id: attempt.state for attempt in self.attempts}
+        return Counter(latest.values())
+
+    def worst(self) -> str:
+        """The state that the row is drawn in: of a failed task, else of an open one, else of the last."""
+        states = self.states()
+        failed = [state for state in states if is_failure(self.kind, state)]
+        open_ = [attempt.state for attempt in self.attempts if attempt.open]
+        return (failed or open_ or [self.attempts[-1].state])[0]
+
+
+def nodes_of(
+    folded: FoldedHistory, *, opened: Collection[str] = (), dependencies: Dependencies | None = None
+) -> list[Node]:
+    """The rows of the graph, each below those that it depends on. `opened` are names whose tasks have a row each."""
+    known = dependencies or dependencies_of(folded)
+    nodes = _nodes(folded, known, opened, by_name=False)
+    return nodes if len(nodes) <= MAX_ROWS else _nodes(folded, known, (), by_name=True)
+
+
+def _nodes(folded: FoldedHistory, known: Dependencies, opened: Collection[str], *, by_name: bool) -> list[Node]:
+    nodes: dict[Any, Node] = {}
+    rows: list[Node] = []
+    of_attempt: dict[int, Node] = {}
+    of_id: dict[tuple[str, str], Node] = {}
+    for attempt in folded.attempts:
+        if is_own_timer(attempt):
+            continue
+        own = attempt.scheduled_event_id
+        name = attempt.id if attempt.kind == TIMER else attempt.name
+        before = {
+            of_attempt[each].number: own in known.likely for each in known.before.get(own, ()) if each in of_attempt
+        }
+        node = of_id.get((attempt.kind, attempt.id))  # a later attempt of a task stands with the first
+        if node is None:
+            key = (attempt.kind, name) if by_name else (attempt.kind, name, frozenset(before))
+            if name in opened or attempt.id in opened:
+                key = (*key, attempt.id)
+            node = nodes.get(key)
+            if node is None:
+                depth = max((rows[number].depth for number in before), default=-1) + 1
+                node = nodes[key] = Node(len(nodes), attempt.kind, name, depth)
+                rows.append(node)
+        for number, likely in before.items():
+            if number != node.number and number < node.number:
+                node.before[number] = node.before.get(number, True) and likely
+        node.attempts.append(attempt)
+        of_attempt[own] = of_id[attempt.kind, attempt.id] = node
+    return rows
+
+
+def graph(
+    history: History | FoldedHistory,
+    *,
+    until: datetime.datetime | None = None,
+    open: str | Collection[str] = (),
+    title: str | None = None,
+) -> Chart:
+    """The dependency graph of an execution.
+
+    `open` names the tasks of which each has a row of its own: by the name of their activity or workflow type (its last
+    part will do), or by id. Lines that are not recorded are dashed; those of the critical path have its colour.
+    Raises `UsageError` if there is no such task, `HistoryError` if an event refers to nothing known.
+    """
+    folded = fold_history(history, until=until)
+    nodes = nodes_of(folded, opened=_opened(folded, [open] if isinstance(open, str) else list(open)))
+    on_path = critical_path(folded).attempts()
+    summary = execution_summary(folded)
+    status = STATUSES[summary.status]
+    tasks = sum(node.tasks() for node in nodes)
+    shown = f"{count(tasks, 'task')} in {count(len(nodes), 'row')}"
+    subtitle = f"{status.glyph} {status.word} · {duration(summary.duration)} · {shown}"
+    figure = Chart([*_edges(nodes, on_path), *_points(nodes, on_path)])
+    deepest = max((node.depth for node in nodes), default=0)
+    figure.update_layout(
+        title={
+            "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
+            "subtitle": {"text": subtitle, "font": {"size": 13}},
+            "x": 0,
+            "xref": "paper",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 14},
+        },
+        height=103 + max(len(nodes) * _ROW, 60) + 20,
+        margin={"l": 20, "r": 20, "t": 103, "b": 20},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": _INK, "size": 12},
+        hoverlabel={"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "align": "left"},
+        hovermode="closest",
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        showlegend=True,
+        xaxis={"range": [-0.4, deepest + max(4.0, deepest * 0.6)], "visible": False, "fixedrange": True},
+        yaxis={"range": [max(len(nodes), 1) - 0.5, -0.5], "tickvals": [], "showgrid": False, "zeroline": False},
+    )
+    return figure
+
+
+def _opened(folded: FoldedHistory, wanted: list[str]) -> set[str]:
+    names = {attempt.name for attempt in folded.attempts} | {attempt.id for attempt in folded.attempts}
+    found: set[str] = set()
+    for each in wanted:
+        matching = {name for name in names if name == each or name.rsplit(".", 1)[-1] == each}
+        if not matching:
+            some = ", ".join(shortened(name, 40) for name in sorted({attempt.name for attempt in folded.attempts})[:5])
+            raise UsageError(f"no task {each!r:.80} in this execution: there are {some or 'none'}")
+        found |= matching
+    return found
+
+
+def _edges(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
+    paths = {node.number for node in nodes if any(each.scheduled_event_id in on_path for each in node.attempts)}
+    drawn: dict[tuple[str, str, str | None], tuple[list[float | None], list[float | None]]] = {}
+    edges = [(nodes[number], node, likely) for node in nodes for number, likely in node.before.items()]
+    for parent, child, likely in edges[:MAX_EDGES]:
+        is_path = parent.number in paths and child.number in paths
+        look = ("critical path", _PATH_COLOUR) if is_path else ("depends on", _INK)
+        name = f"{look[0]}, likely" if likely else look[0]
+        xs, ys = drawn.setdefault((name, look[1], "dash" if likely else None), ([], []))
+        xs += [parent.depth, parent.depth, child.depth, None]
+        ys += [parent.number, child.number, child.number, None]
+    for (name, colour, dash), (xs, ys) in drawn.items():
+        line = {"color": colour, "width": 2 if colour == _PATH_COLOUR else 1.2, "dash": dash}
+        yield go.Scatter(name=name, mode="lines", x=xs, y=ys, line=line, hoverinfo="skip")
+
+
+def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
+    by_style: dict[Style, list[Node]] = {}
+    for node in nodes:
+        by_style.setdefault(style_of(node.worst()), []).append(node)
+    for of, members in by_style.items():
+        yield go.Scatter(
+            name=of.word,
+            mode="markers+text",
+            x=[float(node.depth) for node in members],
+            y=[float(node.number) for node in members],
+            text=[str(_label(node)) for node in members],
+            textposition="middle right",
+            textfont={"color": _INK, "size": 12},
+            hovertext=[str(_hover(node, on_path)) for node in members],
+            hoverinfo="text",
+            cliponaxis=False,
+            marker={"symbol": of.symbol or "circle", "color": of.colour, "size": 13},
+        )
+
+
+def _label(node: Node) -> Html:
+    if node.tasks() == 1:
+        first = node.attempts[0]
+        label = task_label(first.id, None if node.kind == TIMER else first.name)
+        again = f" in {len(node.attempts)} attempts" if len(node.attempts) > 1 else ""
+        return Html(" {}{}").format(f"{kind_sign(node.kind)}{label}", again)
+    states = ", ".join(f"{number:,} {style_of(state).word}" for state, number in node.states().most_common(3))
+    return Html(" <b>{} × {}</b>: {}").format(
+        f"{kind_sign(node.kind)}{shortened(node.name.rsplit('.', 1)[-1], 36)}", f"{node.tasks():,}", states
+    )
+
+
+def _hover(node: Node, on_path: Collection[int]) -> Html:
+    running = [attempt.running for attempt in node.attempts if attempt.running is not None]
+    lines: list[str] = [bold(node.name)]
+    if node.tasks() == 1:
+        lines.append(shortened(node.attempts[0].id))
+    lines += [f"{number:,} {style_of(state).word}" for state, number in node.states().most_common()]
+    if running:
+        longest = max(running)
+        lines.append(f"running {duration(sum(running))} in all, {duration(longest)} at most")
+    if any(each.scheduled_event_id in on_path for each in node.attempts):
+        lines.append("on the critical path")
+    return in_lines(*lines)

@@ -1,0 +1,89 @@
+"""On what each task of an execution depended: what is known, and what is likely.
+
+Known are the tasks whose futures were among its arguments, as our deciders record them in `control`, and its own
+attempt before. For a task without either it is what had ended when the decision that scheduled it was made.
+
+*Rule:* whatever a task depends on was scheduled before it, so there is no circle. Histories of any decider will do.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
+from simpleflow_lab.swf.event_types import TIMER
+from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.decision_triggers import Turns
+from simpleflow_lab.views.history_fold import FoldedHistory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """The dependencies of the attempts of one execution, by their `scheduled_event_id`."""
+
+    before: Mapping[int, tuple[int, ...]]
+    """What each depended on."""
+    likely: frozenset[int]
+    """Those of which it is not recorded."""
+
+    def lineage(self, ids: Iterable[int]) -> set[int]:
+        """These attempts, all that they depended on, and all that depended on them."""
+        after: dict[int, list[int]] = {}
+        for each, needed in self.before.items():
+            for one in needed:
+                after.setdefault(one, []).append(each)
+        wanted = set(ids)
+        return _reached(wanted, self.before) | _reached(wanted, after)
+
+
+def _reached(ids: Iterable[int], ways: Mapping[int, Iterable[int]]) -> set[int]:
+    found, left = set(ids), list(ids)
+    while left:
+        for each in ways.get(left.pop(), ()):
+            if each not in found:
+                found.add(each)
+                left.append(each)
+    return found
+
+
+def is_own_timer(attempt: Attempt) -> bool:
+    """Whether this is a timer that a decider of ours started for itself, and the author's code did not."""
+    return attempt.kind == TIMER and attempt.id.startswith((RETRY_TIMER, DEADLINE_TIMER, WAKE_UP_TIMER))
+
+
+def dependencies_of(folded: FoldedHistory) -> Dependencies:
+    """The dependencies of all attempts but the timers that deciders start for themselves."""
+    turns = Turns(folded.history)
+    places: dict[str, list[int]] = {}
+    """The attempts of each id, in the order of scheduling."""
+    by_closing: dict[int, int] = {}
+    before: dict[int, tuple[int, ...]] = {}
+    likely: set[int] = set()
+    for attempt in folded.attempts:
+        if attempt.closed_event_id is not None and not is_own_timer(attempt):
+            by_closing[attempt.closed_event_id] = attempt.scheduled_event_id
+    for attempt in folded.attempts:
+        if is_own_timer(attempt):
+            continue
+        own = attempt.scheduled_event_id
+        ids = [attempt.id] if attempt.attempt > 1 else list(attempt.depends_on)
+        needed = [places[id][bisect_left(places[id], own) - 1] for id in ids if id in places]
+        if not needed:
+            needed = _ended_before(attempt, turns, by_closing)
+            if needed:
+                likely.add(own)
+        before[own] = tuple(dict.fromkeys(needed))
+        places.setdefault(attempt.id, []).append(own)
+    return Dependencies(before=before, likely=frozenset(likely))
+
+
+def _ended_before(attempt: Attempt, turns: Turns, by_closing: Mapping[int, int]) -> list[int]:
+    """The attempt whose end was the trigger of the decision that scheduled this one."""
+    place = turns.made_before((attempt.decision_event_id or attempt.scheduled_event_id) + 1)
+    if place is None:
+        return []
+    trigger = turns.trigger(turns.completed[place])
+    found = None if trigger is None else by_closing.get(trigger.id)
+    return [] if found is None or found >= attempt.scheduled_event_id else [found]

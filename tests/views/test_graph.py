@@ -1,0 +1,283 @@
+"""The dependency graph, what time was spent on, and what went on at once."""
+
+from __future__ import annotations
+
+import random
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simpleflow_lab import Group, Lab, Workflow, activity, futures
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.execution import RecordedExecution
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.graph import MAX_ROWS, graph, nodes_of
+from simpleflow_lab.views.history_fold import fold_history
+from simpleflow_lab.views.lineage import dependencies_of
+from simpleflow_lab.views.summary import execution_summary
+from simpleflow_lab.views.time_spent import (
+    DECIDING,
+    IDLE,
+    NO_DECIDER,
+    PARTS,
+    QUEUED,
+    RUNNING,
+    TIMERS,
+    concurrency,
+    time_spent,
+    time_spent_table,
+)
+from tests.views.story import Story, eventful, large
+from tests.views.test_hostile import PAYLOADS, hostile
+
+RECORDED = sorted((Path(__file__).parent.parent / "histories").glob("*.json"))
+
+
+@activity.with_attributes(name="graph.fetch", task_list="graph", version="1")
+def fetch(i):
+    return i
+
+
+@activity.with_attributes(name="graph.parse", task_list="graph", version="1")
+def parse(x):
+    return x
+
+
+@activity.with_attributes(name="graph.total", task_list="graph", version="1", retry=1)
+def total(xs):
+    return sum(xs)
+
+
+@activity.with_attributes(name="graph.mail", task_list="graph", version="1")
+def mail(x):
+    raise OSError("relay refused")
+
+
+class Pricing(Workflow):
+    name = "graph-pricing"
+    task_list = "graph"
+
+    def run(self, n):
+        parsed = [self.submit(parse, self.submit(fetch, i)) for i in range(n)]
+        found = self.submit(total, futures.wait(*parsed))
+        self.submit(mail, found).wait()
+        return found.result
+
+
+class Grouped(Workflow):
+    name = "graph-grouped"
+    task_list = "graph"
+
+    def run(self, n):
+        return self.submit(Group(*((fetch, i) for i in range(n)), max_parallel=2)).result
+
+
+def ran(workflow: type[Workflow], n: int) -> RecordedExecution:
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(workflow, n)
+        execution.wait(30)
+        return RecordedExecution(execution.history())
+
+
+def test_a_map_is_one_row_with_counts_until_it_is_opened() -> None:
+    folded = fold_history(ran(Pricing, 12).history())
+
+    nodes = nodes_of(folded)
+
+    assert [(node.name, node.tasks(), node.depth, sorted(node.before)) for node in nodes] == [
+        ("graph.fetch", 12, 0, []),
+        ("graph.parse", 12, 1, [0]),
+        ("graph.total", 1, 2, [1]),
+        ("graph.mail", 1, 3, [2]),
+    ]
+    opened = nodes_of(folded, opened={"graph.parse"})
+    assert [node.tasks() for node in opened].count(1) == 14
+    assert all(node.before == {0: False} for node in opened if node.name == "graph.parse")
+
+
+def test_what_is_recorded_is_told_from_what_is_likely() -> None:
+    folded = fold_history(ran(Pricing, 3).history())
+
+    fetched, parsed, summed, mailed = nodes_of(folded)
+
+    assert parsed.before == {fetched.number: False}
+    assert summed.before == {parsed.number: True}, "the values of parsed futures were handed over, not the futures"
+    assert mailed.before == {summed.number: False}
+    assert mailed.worst() == "failed"
+
+
+def test_a_lineage_is_what_a_task_came_from_and_what_came_of_it() -> None:
+    execution = ran(Pricing, 3)
+    folded = fold_history(execution.history())
+    ids = {attempt.id: attempt.scheduled_event_id for attempt in folded.attempts}
+    names = {event_id: id for id, event_id in ids.items()}
+
+    found = dependencies_of(folded).lineage([ids["activity-graph.parse-1"]])
+
+    shown = {names[event_id] for event_id in found}
+    assert {"activity-graph.fetch-1", "activity-graph.parse-1"} <= shown
+    assert "activity-graph.fetch-2" not in shown
+
+
+def test_members_of_a_group_share_a_row() -> None:
+    nodes = nodes_of(fold_history(ran(Grouped, 8).history()))
+
+    assert sum(node.tasks() for node in nodes) == 8
+    assert {node.name for node in nodes} == {"graph.fetch"}
+
+
+def test_the_tasks_that_are_opened_are_named_as_people_name_them() -> None:
+    execution = ran(Pricing, 3)
+
+    def rows(figure):
+        return sum(len(trace.y) for trace in figure.data if trace.mode == "markers+text")
+
+    assert (rows(execution.graph()), rows(execution.graph(open="parse"))) == (4, 6)
+    with pytest.raises(UsageError, match=r"no task 'prase' in this execution: there are graph.fetch"):
+        execution.graph(open="prase")
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda path: path.stem)
+def test_in_any_history_rows_stand_below_what_they_depend_on(file: Path) -> None:
+    folded = fold_history(History.from_file(file))
+    nodes = nodes_of(folded)
+
+    for node in nodes:
+        assert all(number < node.number and nodes[number].depth < node.depth for number in node.before)
+    known = dependencies_of(folded)
+    assert all(each < own for own, needed in known.before.items() for each in needed)
+    graph(folded).to_svg()
+
+
+def test_a_chain_of_many_tasks_of_one_name_is_one_row() -> None:
+    story = Story("chain")
+    for number in range(MAX_ROWS + 50):
+        story.decide()
+        task = story.schedule(f"a-{number}", "pkg.a")
+        story.start(task)
+        story.complete(task)
+    story.end("Completed")
+
+    (node,) = nodes_of(fold_history(story.history()))
+
+    assert node.tasks() == MAX_ROWS + 50
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_nothing_of_a_history_is_markup(payload: str) -> None:
+    history = hostile(payload, tasks=3)
+    for figure in (
+        graph(history),
+        concurrency(history),
+        concurrency(history, by="name"),
+        concurrency(history, by="worker"),
+    ):
+        tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(figure.to_svg()).iter()}
+        assert tags <= {"svg", "title", "defs", "clipPath", "pattern", "g", "rect", "path", "text", "tspan"}
+        shown = [
+            str(text) for trace in figure.data for text in [trace.name, *(trace.text or ()), *(trace.hovertext or ())]
+        ]
+        for text in [*shown, figure.layout.title.text]:
+            left = text
+            for tag in ("<b>", "</b>", "<br>", "<i>", "</i>"):
+                left = left.replace(tag, "")
+            assert "<" not in left
+
+
+# -- what time was spent on --------------------------------------------------------------------------------------------
+
+
+def worked() -> History:
+    """0 to 1 s a decision is queued, to 2 it is made, to 5 a task is queued, to 9 it runs, then nothing until 10."""
+    story = Story("shop.Import")
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "d"})
+    started = story.at(1).add("DecisionTaskStarted", scheduledEventId=scheduled)
+    story.at(2).add("DecisionTaskCompleted", scheduledEventId=scheduled, startedEventId=started)
+    task = story.schedule("a", "pkg.a")
+    story.at(5).start(task)
+    story.at(9).complete(task)
+    story.at(10).end("Terminated")
+    return story.history()
+
+
+def test_each_moment_counts_once() -> None:
+    spent = {each.part: each.seconds for each in time_spent(worked())}
+
+    assert spent == {RUNNING: 4.0, QUEUED: 3.0, DECIDING: 1.0, NO_DECIDER: 1.0, TIMERS: 0.0, IDLE: 1.0}
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda path: path.stem)
+def test_the_parts_are_all_of_the_time(file: Path) -> None:
+    history = History.from_file(file)
+
+    table = time_spent_table(history)
+
+    assert table["part"].tolist() == list(PARTS)
+    assert table["seconds"].sum() == pytest.approx(execution_summary(history).duration, abs=1e-6)
+    assert (table["seconds"] >= 0).all()
+
+
+def test_the_parts_are_those_of_a_clock_that_looks_at_every_moment() -> None:
+    folded = fold_history(eventful())
+    start, end = folded.history[0].timestamp.timestamp(), folded.until.timestamp()
+    moments = [start + (end - start) * (i + 0.5) / 20_000 for i in range(20_000)]
+
+    def at(when):
+        return end if when is None else when.timestamp()
+
+    tasks = [a for a in folded.attempts if a.kind != "timer"]
+    running = [(at(a.started), at(a.closed)) for a in tasks if a.started is not None]
+    counted = sum(any(first <= moment < last for first, last in running) for moment in moments)
+
+    assert time_spent(folded)[0].seconds == pytest.approx((end - start) * counted / 20_000, abs=0.01)
+
+
+def test_an_empty_history_has_the_same_columns() -> None:
+    empty, full = time_spent_table(History()), time_spent_table(worked())
+
+    assert empty.dtypes.equals(full.dtypes)
+    assert empty["part"].tolist() == full["part"].tolist()
+    concurrency(History()).to_svg()
+    graph(History()).to_svg()
+
+
+# -- how much at once --------------------------------------------------------------------------------------------------
+
+
+def test_a_line_says_how_many_ran_at_every_moment() -> None:
+    folded = fold_history(eventful())
+    line = concurrency(folded).data[0]
+    xs, ys = np.asarray(line.x).astype("datetime64[ms]").astype("int64") / 1000, np.asarray(line.y)
+    chance = random.Random(1)
+
+    for _ in range(200):
+        moment = chance.uniform(xs[0], xs[-1] - 0.01)
+        shown = ys[np.searchsorted(xs, moment, side="right") - 1]
+        ran = [
+            a
+            for a in folded.attempts
+            if a.kind != "timer" and a.started is not None
+            and a.started.timestamp() <= moment < (a.closed or folded.until).timestamp()
+        ]  # fmt: skip
+        assert shown == len(ran)
+
+
+def test_many_tasks_make_a_line_of_few_points_that_keeps_the_peak() -> None:
+    folded = fold_history(large(3_000))
+    line = concurrency(folded).data[0]
+
+    starts = sorted(a.started for a in folded.attempts if a.started is not None)
+    ends = sorted(a.closed or folded.until for a in folded.attempts if a.started is not None)
+    peak = max(i + 1 - sum(end <= start for end in ends[: i + 1]) for i, start in enumerate(starts[:200]))
+    assert len(line.x) <= 601
+    assert max(line.y) >= peak
+
+
+def test_what_runs_is_told_apart_by_name_and_by_nothing_else() -> None:
+    names = [trace.name for trace in ran(Pricing, 3).concurrency(by="name").data]
+
+    assert any(name.startswith("parse, at most") for name in names)
+    with pytest.raises(UsageError, match="told apart by name, task_list, worker, not by 'colour'"):
+        concurrency(worked(), by="colour")
