@@ -61,6 +61,7 @@ from simpleflow_lab.workflow import Workflow, define_renamed_workflow, is_replac
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simpleflow_lab.debugger.recorded_checks import RecordedChecks
     from simpleflow_lab.debugger.steps import ReplaySteps
 
 CLOSE_SECONDS: Final = 2.0
@@ -430,6 +431,32 @@ class Lab:
         if not isinstance(found, History):
             raise UsageError(f"a history or an execution is replayed, not {found!r:.80}")
         return ReplaySteps(found, definition, domain=self.domain, fields=self.fields)
+
+    def check(self, workflow: type[Workflow] | str, *, seconds: float | None = None) -> RecordedChecks:
+        """Whether the code of a workflow, as it is now, decides what its recorded executions did.
+
+        The open ones come first, for they go on with this code, then the others, of each the latest first; `seconds`
+        limits the time for all of them. It displays itself: `safe with 14 of 14 recorded executions`, or where it
+        differs, with both lines, and how open executions can go on. Nothing is decided and no activity runs. Raises
+        `UsageError` for what is no workflow.
+        """
+        from simpleflow_lab.debugger.recorded_checks import check_recorded, recorded_executions  # noqa: PLC0415  as above
+
+        definition = self._workflow(workflow)
+        if seconds is not None and not seconds > 0:
+            raise UsageError(f"seconds limits the time of a check, and is more than 0, not {seconds!r:.40}")
+        return check_recorded(
+            definition,
+            lambda: recorded_executions(
+                self.service,
+                self.domain,
+                definition,
+                lambda workflow_id, run_id: self._execution(workflow_id, run_id).history(),
+            ),
+            domain=self.domain,
+            fields=self.fields,
+            seconds=seconds,
+        )
 
     def use(self, *middleware: Any) -> None:
         """Use further middleware around each activity that this process takes from now on, inside that used already.

@@ -165,6 +165,12 @@ class Settings:
         DEFAULT_MAX_NOT_HERE_ATTEMPTS,
         "attempts of an activity task in a row that workers without the activity took, after which it fails",
     )
+    lab_check_seconds: float = _of(
+        "SIMPLEFLOW_LAB_CHECK_SECONDS",
+        _seconds,
+        2.0,
+        "seconds in which a cell that defines a workflow again is checked against recorded executions; 0 checks none",
+    )
     aws_default_region: str | None = _of(
         "AWS_DEFAULT_REGION", _text, None, "region of S3, unless AWS's settings name one"
     )

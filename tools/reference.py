@@ -49,6 +49,7 @@ PAGES: Final = (
             "debugger.steps",
             "debugger.quiet_failures",
             "debugger.differences",
+            "debugger.recorded_checks",
             "debugger.kept_values",
             "debugger.pdb_session",
         ),

@@ -85,14 +85,19 @@ def change_of(old: Any, new: Any) -> Change:
     return "unchanged" if _source(old) == _source(new) else "replaced"
 
 
+def attributes_of(thing: Any) -> dict[str, Any]:
+    """What an activity has beside its function: `task_list`, `idempotent`, …; nothing of a workflow."""
+    attributes = vars(thing) if isinstance(thing, activity.Activity) else {}
+    return {name: value for name, value in attributes.items() if name not in _THE_FUNCTION}
+
+
 def _source(thing: Any) -> tuple[str, dict[str, Any]]:
     """The source of a definition, or its identity if it has none, and the attributes of an activity."""
     try:
         source = inspect.getsource(thing)
     except (OSError, TypeError):
         source = f"{id(thing)}"
-    attributes = vars(thing) if isinstance(thing, activity.Activity) else {}
-    return source, {name: value for name, value in attributes.items() if name not in _THE_FUNCTION}
+    return source, attributes_of(thing)
 
 
 _THE_FUNCTION: Final = {

@@ -30,6 +30,9 @@ def load(shell: InteractiveShell) -> None:
         shell.register_magics(magics)
         undo.callback(shell.events.unregister, "pre_run_cell", magics.cells.begin)
         shell.events.register("pre_run_cell", magics.cells.begin)
+        for event, handle in (("pre_run_cell", magics.checks.begin), ("post_run_cell", magics.check_definitions)):
+            undo.callback(shell.events.unregister, event, handle)
+            shell.events.register(event, handle)
         undo.callback(remove_formatters, shell)
         add_formatters(shell)
         undo.enter_context(_showing_live(shell, magics))

@@ -25,6 +25,7 @@ from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
+from simpleflow_lab.notebook.cell_checks import CellChecks
 from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
@@ -85,6 +86,7 @@ class SimpleflowMagics(Magics):
         self._opened: list[Lab] = []
         self._session = Session(self._open, watch=self._wait, tell=_tell, serves_here=True)
         self.cells = Cells(shell)
+        self.checks = CellChecks()
         self.live_views = LiveViews(shell)
 
     def close(self) -> None:
@@ -107,12 +109,24 @@ class SimpleflowMagics(Magics):
         """
         if cell is not None:
             display(CellDefinitions(self.cells.run(cell)))  # type: ignore[no-untyped-call]
+            self.check_definitions()
             if not line.strip():
                 return None
         try:
             return self._run(split_line(line), {**self.shell.user_ns, **(local_ns or {})})
         except SimpleflowLabError as error:
             raise MagicUsageError(" ".join(str(error).split())) from None
+
+    def check_definitions(self, result: object = None) -> None:
+        """Show whether recorded executions of what was defined are safe: IPython's event `post_run_cell`."""
+        for checks in self.checks.check(self._open_labs()):
+            display(checks)  # type: ignore[no-untyped-call]
+
+    def _open_labs(self) -> list[Lab]:
+        """The Labs of the user's variables and of this session that are open."""
+        things = [self._lab, *self.shell.user_ns.values(), *self._opened]
+        labs = {id(thing): thing for thing in things if isinstance(thing, Lab) and not thing.closed}
+        return list(labs.values())
 
     def _run(self, words: list[str], variables: Mapping[str, Any]) -> Any:
         words, name = take_out_name(words)

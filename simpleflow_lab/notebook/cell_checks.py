@@ -1,0 +1,93 @@
+"""Workflows that a cell has defined, checked with the executions that are recorded of them.
+
+Whatever way a cell defines a workflow again, it is told at once whether recorded executions would be decided as they
+were. Nothing is told of a workflow of which nothing is recorded.
+
+*Rule:* it opens no store, takes no longer than the setting says, raises nothing, and keeps no definition alive.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from simpleflow_lab.debugger.kept_sources import KeptSources
+from simpleflow_lab.debugger.recorded_checks import RecordedChecks
+from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.lab import Lab
+from simpleflow_lab.notebook.cell_definitions import Key, attributes_of, is_from_a_cell, registered
+
+MAX_WORKFLOWS: Final = 20
+"""Most workflows that are checked after one cell."""
+
+
+class _Seen(NamedTuple):
+    definition: weakref.ref[Any]
+    attributes: dict[str, Any]
+    """Of an activity, what it has beside its function."""
+
+
+class CellChecks:
+    """Checks what cells define."""
+
+    def __init__(self) -> None:
+        self._sources = KeptSources()
+        self._before: dict[Key, _Seen] = {}
+        """What was registered before the current cell, or when it was checked last."""
+
+    def begin(self, info: object = None) -> None:
+        """A cell is about to run: IPython's event `pre_run_cell`."""
+        self._before = {key: _Seen(weakref.ref(thing), attributes_of(thing)) for key, thing in registered().items()}
+
+    def check(self, labs: Iterable[Lab]) -> list[RecordedChecks]:
+        """The checks of what was defined since it was called last, or the cell began: of workflows of which something
+        is recorded in one of these Labs."""
+        to_check = list(self._to_check())[:MAX_WORKFLOWS]
+        if not to_check:
+            return []
+        found: list[RecordedChecks] = []
+        open_labs = [lab for lab in labs if not lab.closed and lab.settings.lab_check_seconds > 0]
+        for key, definition in to_check:
+            self._sources.keep(key, definition)
+            for lab in open_labs:
+                checks = _checked(lab, definition)
+                if checks is not None:
+                    found.append(self._with_sources(key, checks))
+        self.begin()
+        return found
+
+    def _to_check(self) -> Iterator[tuple[Key, Any]]:
+        """The workflows that were defined; and all those of cells, if more of an activity than its code changed."""
+        now = registered()
+        changed = [key for key, thing in now.items() if self._is_new(key, thing)]
+        is_everything = any(
+            key[0] == "activity" and key in self._before and self._before[key].attributes != attributes_of(now[key])
+            for key in changed
+        )
+        for key, thing in now.items():
+            if key[0] != "workflow":
+                continue
+            is_of_a_cell = is_from_a_cell(thing)
+            if (key in changed and (is_of_a_cell or key in self._before)) or (is_everything and is_of_a_cell):
+                yield key, thing
+
+    def _is_new(self, key: Key, thing: Any) -> bool:
+        seen = self._before.get(key)
+        return seen is None or seen.definition() is not thing
+
+    def _with_sources(self, key: Key, checks: RecordedChecks) -> RecordedChecks:
+        first = next(iter(checks.different), None)
+        if first is None:
+            return checks
+        then, now = (self._sources.around(key, line) for line in (first.recorded_line, first.now_line))
+        return checks.beside(then, now)
+
+
+def _checked(lab: Lab, definition: Any) -> RecordedChecks | None:
+    """The checks with what this Lab has recorded; `None` if that is nothing."""
+    try:
+        checks = lab.check(definition, seconds=lab.settings.lab_check_seconds)
+    except SimpleflowLabError as error:
+        return RecordedChecks(definition.__name__, (), total=0, stopped=f"not checked: {error}")
+    return checks if checks.total or checks.stopped else None

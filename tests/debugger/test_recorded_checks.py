@@ -1,0 +1,282 @@
+"""Code that is edited, checked against what was recorded: the right event is named, or the results are the same."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from simpleflow_lab import History, Lab, Workflow, activity, workflow
+from simpleflow_lab.debugger.kept_sources import KeptSources
+from simpleflow_lab.debugger.recorded_checks import Recorded, RecordedChecks, check_recorded
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.swf.decisions import attributes
+from tests.replay.recorded_by_upstream import HISTORIES, RECORDED, forget_others, use_run_hash
+
+TASKS = {"task_list": "checks", "version": "1"}
+counted: list[str] = []
+
+
+def task(name: str, version: str = "1") -> Any:
+    def made(x: int) -> int:
+        counted.append(name)
+        return x + 1
+
+    made.__name__ = made.__qualname__ = name
+    return activity.with_attributes(name=f"checks.{name}", task_list="checks", version=version)(made)
+
+
+ACTIVITIES = {"one": task("one"), "two": task("two"), "one_later": task("one", "2")}
+numbers = itertools.count()
+
+
+def define(lines: list[str], name: str = "checks.flow") -> type[Workflow]:
+    """The workflow whose `run` has these lines, from a file of its own."""
+    body = "\n".join(f"        {line}" for line in ["x = 0", *lines, "return x"])
+    source = (
+        f"class Flow(Workflow):\n    name, version, task_list = {name!r}, '1', 'checks'\n    def run(self):\n{body}\n"
+    )
+    file = f"checks_{next(numbers)}.py"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    namespace: dict[str, Any] = {"Workflow": Workflow, "__name__": "checks_flows", **ACTIVITIES}
+    exec(compile(source, file, "exec"), namespace)
+    found: type[Workflow] = namespace["Flow"]
+    return found
+
+
+LINES = st.sampled_from(
+    [
+        "x += self.submit(one, x).result",
+        "x += self.submit(two, x).result",
+        "x = self.submit(one, 7).result",
+        "x = self.submit(one_later, x).result",
+        "self.submit(self.start_timer(f't{x}', 1)).wait()",
+        "self.submit(self.record_marker('m', x))",
+        "a, b = self.submit(one, x), self.submit(two, x + 1); x = a.result + b.result",
+        "x += self.submit(one, x + 1).result if x % 2 else 1",
+    ]
+)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> tuple[list[str], list[str]]:
+    """The lines of a workflow, and the same edited: inserted, deleted, swapped or changed."""
+    lines = draw(st.lists(LINES, min_size=1, max_size=5))
+    edited = list(lines)
+    place = draw(st.integers(0, len(lines) - 1))
+    match draw(st.sampled_from(["insert", "delete", "swap", "change", "rename", "argument", "version"])):
+        case "insert":
+            edited.insert(place, draw(LINES))
+        case "delete":
+            del edited[place]
+        case "swap":
+            other = draw(st.integers(0, len(lines) - 1))
+            edited[place], edited[other] = edited[other], edited[place]
+        case "change":
+            edited[place] = draw(LINES)
+        case "rename":
+            edited[place] = edited[place].replace("one,", "two,")
+        case "argument":
+            edited[place] = edited[place].replace(", x)", ", x + 1)")
+        case "version":
+            edited[place] = edited[place].replace("(one,", "(one_later,")
+    return lines, edited
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(":memory:", clock="virtual") as lab:
+        yield lab
+
+
+def recorded(history: History) -> list[Recorded]:
+    return [Recorded(workflow_id="recorded", run_id="r", history=lambda: history)]
+
+
+def decisions_at(definition: type[Workflow], history: History, started: int) -> list[Any]:
+    """What the code decides at this decision task, if it has decided before as recorded."""
+    replay = Replay(definition, workflow_id="recorded", run_id="r")
+    try:
+        replay.feed(history[:started])
+        return [normal(decision) for decision in replay.decide(started, dry=True).decisions]
+    finally:
+        replay.close()
+
+
+COMPARED = ("activityId", "activityType", "input", "timerId", "startToFireTimeout", "markerName", "details", "result")
+
+
+def normal(decision: Any) -> Any:
+    """A decision without what no replay compares: the line that made it, and timeouts."""
+    compared = (
+        "activityId",
+        "activityType",
+        "input",
+        "timerId",
+        "startToFireTimeout",
+        "markerName",
+        "details",
+        "result",
+    )
+    its = attributes(decision)
+    return decision["decisionType"], {name: its[name] for name in compared if name in its}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(program=programs())
+def test_an_edit_is_told_at_the_first_decision_that_it_changes_or_changes_none(
+    program: tuple[list[str], list[str]], lab: Lab
+) -> None:
+    lines, edited = program
+    execution = lab.start(define(lines))
+    execution.result(30)
+    history = History(execution.history())
+    counted.clear()
+    same = check_recorded(define(lines), recorded(history), any_class=True)
+    assert same.is_safe, repr(same)
+    old, new = define(lines), define(edited)
+    (check,) = check_recorded(new, recorded(history), any_class=True)
+    assert counted == []
+    started = [event.id for event in history if event.type == "DecisionTaskStarted"]
+    different = next(
+        (
+            number
+            for number, each in enumerate(started, 1)
+            if check.decision is None or number <= check.decision
+            if decisions_at(old, history, each) != decisions_at(new, history, each)
+        ),
+        None,
+    )
+    assert check.decision == different, f"{lines} → {edited}: {check}"
+    if check.decision is not None:
+        assert check.event_id is not None
+        completed = [event.id for event in history if event.type == "DecisionTaskCompleted"]
+        assert completed[check.decision - 1] <= check.event_id
+        assert check.decision == len(completed) or check.event_id < completed[check.decision]
+        assert check.recorded != check.now
+
+
+@pytest.mark.parametrize(("name", "definition"), RECORDED, ids=[name for name, _ in RECORDED])
+def test_there_is_no_false_alarm_on_what_upstream_recorded(
+    name: str, definition: type[Workflow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget_others(monkeypatch)
+    history = History.from_file(HISTORIES / f"{name}.json")
+    use_run_hash(monkeypatch, history)
+    each = Recorded(workflow_id="test-simpleflow-workflow", run_id="r", history=lambda: history)
+    checks = check_recorded(definition, [each], any_class=True)
+    assert checks.summary == "safe with 1 of 1 recorded execution"
+
+
+def test_open_executions_come_first_and_are_told_how_to_go_on() -> None:
+    old = ["x = self.submit(one, 1).result", "self.submit(self.wait_signal('go')).wait()"]
+    with Lab(":memory:") as lab:
+        definition = define(old, "checks.open")
+        for number in range(3):
+            execution = lab.start(definition, workflow_id=f"nightly-{number}")
+            if number != 1:
+                execution.signal("go")
+                execution.result(30)
+        waiting = lab.execution("nightly-1")
+        while "go" not in str(waiting.describe().get("latestExecutionContext")):
+            next(iter(waiting.watch(timeout=30)))
+        assert lab.check(definition).summary == "safe with 3 of 3 recorded executions"
+        changed = define(["x = self.submit(one, 2).result", old[1]], "checks.open")
+        counted.clear()
+        checks = lab.check(changed)
+        assert counted == []
+        assert [check.workflow_id for check in checks] == ["nightly-1", "nightly-2", "nightly-0"]
+        first = checks[0]
+        assert (first.is_open, first.decision, first.event_id) == (True, 1, 5)
+        assert str(first.recorded_line).endswith("py:5, x = self.submit(one, 1).result")
+        assert str(first.now_line).endswith("py:5, x = self.submit(one, 2).result")
+        assert checks.summary.startswith(
+            "differs in nightly-1 (open) at decision 1, event 5: recorded activity checks.one"
+        )
+        assert checks.summary.endswith("; and in 2 more of 3")
+        advice = str(checks.advice).splitlines()
+        assert 'if self.patched("a name for this change"):' in advice[1]
+        assert "self.submit(one, 2)" in advice[2]
+        assert "self.submit(one, 1)" in advice[4]
+        assert list(checks.to_pandas()["same"]) == ["no", "no", "no"]
+        # The advice helps.
+        patched = define(
+            ["x = self.submit(one, 2 if self.patched('a name for this change') else 1).result", old[1]], "checks.open"
+        )
+        assert lab.check(patched).is_safe
+        waiting.signal("go")
+        assert waiting.result(30) == 2
+
+
+def test_code_that_never_waits_is_left_and_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    lines = ["x = self.submit(one, 1).result"]
+    with Lab(":memory:") as lab:
+        execution = lab.start(define(lines, "checks.endless"), workflow_id="endless")
+        execution.result(30)
+        endless = define(["print('here')", *lines, "while True: x += 1"], "checks.endless")
+        checks = lab.check(endless, seconds=0.3)
+        assert checks.summary == (
+            "safe with 0 of 1 recorded execution; 1 other not checked within 0.3 s (endless was being replayed)"
+        )
+        assert lab.check(define(["print('here')", *lines], "checks.endless")).is_safe
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_recorded_and_what_is_no_workflow(lab: Lab) -> None:
+    definition = define([], "checks.nothing")
+    checks = lab.check(definition)
+    assert (len(checks), checks.total, repr(checks)) == (0, 0, "Flow: nothing is recorded")
+    with pytest.raises(UsageError, match="is no workflow"):
+        lab.check(int)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="more than 0"):
+        lab.check(definition, seconds=0)
+    workflow.forget(definition)
+
+
+def test_a_history_that_cant_be_had_is_told_and_the_others_are_checked(lab: Lab) -> None:
+    definition = define([], "checks.gone")
+    history = History(lab.start(definition).history())
+
+    def gone() -> History:
+        raise UsageError("it is gone")
+
+    checks = check_recorded(
+        definition, [Recorded(workflow_id="gone", history=gone), Recorded(workflow_id="there", history=lambda: history)]
+    )
+    assert [check.is_same for check in checks] == [False, True]
+    assert checks.summary == "gone: it is gone"
+
+
+def test_hostile_texts_are_escaped_and_made_visible() -> None:
+    evil = "<script>alert(1)</script>\x1b[31m"
+    history = History()
+    checks = check_recorded(Workflow, [Recorded(workflow_id=evil, history=lambda: history)], any_class=True).beside(
+        evil, evil
+    )
+    assert "<script" not in checks._repr_html_()
+    assert "\x1b" not in repr(checks) + checks._repr_html_()
+    assert isinstance(checks, RecordedChecks)
+
+
+def test_a_recorded_line_is_shown_from_the_version_that_had_it() -> None:
+    kept = KeptSources()
+    for number in (1, 2):
+        kept.keep("flow", define([f"x = self.submit(one, {number}).result"]))
+    then = kept.around("flow", "flows.py:5, x = self.submit(one, 1).result")
+    now = kept.around("flow", "flows.py:5, x = self.submit(one, 2).result")
+    assert then is not None
+    assert now is not None
+    assert "→    5         x = self.submit(one, 1).result" in then
+    assert "→    5         x = self.submit(one, 2).result" in now
+    assert kept.around("flow", "flows.py:5, something else") is None
+    assert kept.around("other", "flows.py:5, x") is None
+    assert kept.around("flow", None) is None
+    for number in range(20):
+        kept.keep("flow", define([f"x = {number}"]))
+    assert kept.around("flow", "flows.py:5, x = self.submit(one, 1).result") is None

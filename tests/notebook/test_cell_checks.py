@@ -1,0 +1,140 @@
+"""A cell that defines a workflow again says at once whether recorded executions are safe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from simpleflow_lab import Lab
+from tests.notebook.kernel import Kernel
+
+CELL = """%%simpleflow
+from simpleflow_lab import Workflow, activity
+
+@activity.with_attributes(task_list="checks", version="1")
+def plus(x, y=1):
+    return x + y
+
+class Nightly(Workflow):
+    name, version, task_list = "nightly", "1", "checks"
+
+    def run(self, x):
+        y = self.submit(plus, x).result
+        self.submit(self.wait_signal("go")).wait()
+        return y
+"""
+
+
+@pytest.fixture
+def lab(shell: InteractiveShell) -> Iterator[Lab]:
+    with Lab(":memory:") as lab:
+        shell.push({"lab": lab})
+        yield lab
+
+
+def run(shell: InteractiveShell, cell: str) -> None:
+    shell.run_cell(cell, store_history=True, cell_id="this cell").raise_error()
+
+
+def shown(shell: InteractiveShell, cell: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines that the checks show below this cell."""
+    capsys.readouterr()
+    run(shell, cell)
+    lines = capsys.readouterr().out.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith("Nightly:")), len(lines))
+    return lines[first:]
+
+
+def record(shell: InteractiveShell, lab: Lab) -> None:
+    """One execution that has completed, and one that is open."""
+    run(shell, CELL)
+    done = lab.start("Nightly", 1, workflow_id="nightly-done")
+    done.signal("go")
+    assert done.result(30) == 2
+    waiting = lab.start("Nightly", 1, workflow_id="nightly-open")
+    while "go" not in str(waiting.describe().get("latestExecutionContext")):
+        next(iter(waiting.watch(timeout=30)))
+
+
+def test_a_first_definition_is_checked_with_nothing_and_says_nothing(
+    shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(shell, CELL, capsys) == []
+    assert shown(shell, "1 + 1", capsys) == []
+
+
+def test_an_edit_is_safe_or_differs_with_both_sources_and_the_way_out(
+    shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(shell, lab)
+    assert shown(shell, CELL, capsys) == ["Nightly: safe with 2 of 2 recorded executions"]
+    assert shown(shell, CELL.replace("return y", "return y * 1"), capsys)[0].startswith("Nightly: safe with 2 of 2")
+    lines = shown(shell, CELL.replace("plus, x)", "plus, x, 2)"), capsys)
+    assert lines[0].startswith("Nightly: differs in nightly-open (open) at decision 1, event 5: recorded activity")
+    assert "from cell line 12, y = self.submit(plus, x).result; now" in lines[0]
+    text = "\n".join(lines)
+    assert "→   12         y = self.submit(plus, x).result" in text
+    assert "→   12         y = self.submit(plus, x, 2).result" in text
+    assert "self.patched(" in text
+    assert shown(shell, "1 + 1", capsys) == []
+    # Back to what it was: safe again.
+    assert shown(shell, CELL, capsys) == ["Nightly: safe with 2 of 2 recorded executions"]
+
+
+def test_a_plain_cell_that_defines_it_again_is_checked_too(
+    shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(shell, lab)
+    plain = CELL.removeprefix("%%simpleflow\n")
+    assert shown(shell, plain, capsys) == ["Nightly: safe with 2 of 2 recorded executions"]
+    (first, *_) = shown(shell, plain.replace("plus, x)", "plus, x, 2)"), capsys)
+    assert first.startswith("Nightly: differs in nightly-open")
+
+
+def test_an_activity_is_checked_if_more_than_its_code_changed(
+    shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(shell, lab)
+    head, _, _ = CELL.removeprefix("%%simpleflow\n").partition("class Nightly")
+    assert shown(shell, head.replace("x + y", "x + y + 0"), capsys) == []
+    (first, *_) = shown(shell, head.replace('version="1"', 'version="1", idempotent=True'), capsys)
+    assert first.startswith("Nightly: differs in nightly-open (open) at decision 1")
+
+
+def test_the_setting_limits_the_time_and_0_checks_nothing(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLEFLOW_LAB_CHECK_SECONDS", "0")
+    with Lab(":memory:") as lab:
+        shell.push({"lab": lab})
+        record(shell, lab)
+        assert shown(shell, CELL, capsys) == []
+    monkeypatch.setenv("SIMPLEFLOW_LAB_CHECK_SECONDS", "0.5")
+    with Lab(":memory:") as lab:
+        shell.push({"lab": lab})
+        record(shell, lab)
+        began = time.monotonic()
+        (line,) = shown(shell, CELL.replace("        y = ", "        while True: pass\n        y = "), capsys)
+        assert "2 others not checked within 0.5 s" in line
+        assert time.monotonic() - began < 20
+
+
+def test_a_kernel_shows_it_below_the_cell_as_html(tmp_path: Path) -> None:
+    with Kernel(tmp_path / "store.sqlite") as kernel:
+        assert kernel.run(CELL, cell_id="flow").error is None
+        waits = (
+            "import time; from simpleflow_lab import Lab; lab = Lab()\n"
+            "execution = lab.start(Nightly, 1, workflow_id='nightly-1')\n"
+            "while 'go' not in str(execution.describe().get('latestExecutionContext')): time.sleep(0.02)"
+        )
+        assert kernel.run(waits, cell_id="wait").error is None
+        for cell in (CELL, CELL.removeprefix("%%simpleflow\n")):
+            reply = kernel.run(cell.replace("plus, x)", "plus, x, 2)"), cell_id="flow")
+            assert reply.error is None
+            (html,) = [each for each in map(str, reply.messages) if "differs in nightly-1" in each]
+            assert "text/html" in html
+            assert "self.patched(" in html
