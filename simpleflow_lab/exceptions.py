@@ -4,6 +4,7 @@
     ├── ExecutionBlocked                an unfinished future was read where nothing can wait for it; or raised by hand
     ├── ActivityCanceled                the running activity should stop
     ├── WorkflowCanceled                raised where `run` waits when it is canceled, if the workflow asks for that
+    ├── WaitInterrupted                 a KeyboardInterrupt while something waited for an execution, which goes on
     └── DecisionInterrupted             ends code that ran too long without waiting; not to be caught
 
     Exception
@@ -37,6 +38,7 @@
         │   ├── WorkflowExecutionTimedOut
         │   ├── WorkflowExecutionCanceled
         │   └── WorkflowExecutionTerminated
+        ├── ExecutionStillOpenError     an execution that did not close in time; a builtin TimeoutError, too
         ├── DecisionTaskError           a decision that could not be made; the execution stays open
         │   ├── NondeterminismError     the code's commands are not those that the history recorded
         │   ├── ImpureWorkflowError     the code reads a clock, draws random numbers or sleeps, where that is forbidden
@@ -56,6 +58,7 @@ Each class builds its message from its arguments and names the way out. Nothing 
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
@@ -91,6 +94,20 @@ class WorkflowCanceled(BaseException):
 
 class DecisionInterrupted(BaseException):
     """Raised in code that ran too long without waiting; the decision fails with `DecisionTooLongError`."""
+
+
+class WaitInterrupted(KeyboardInterrupt):
+    """The waiting for an execution was interrupted; the execution goes on. A notebook shows it in one line."""
+
+    def __init__(self, workflow_id: str):
+        super().__init__(workflow_id)
+        self.workflow_id = workflow_id
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} goes on: only the waiting was interrupted; its result() waits again"
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 class DeterminismWarning(UserWarning):
@@ -425,6 +442,20 @@ class WorkflowExecutionError(SimpleflowLabError):
 def _both_ends(text: str, limit: int = 40_000) -> str:
     """Enough of a text for a message."""
     return text if len(text) <= limit else f"{text[: limit // 2]}\n[...]\n{text[-limit // 2 :]}"
+
+
+class ExecutionStillOpenError(SimpleflowLabError, builtins.TimeoutError):
+    """An execution that is still open after the time for which its result was waited for. It goes on."""
+
+    def __init__(self, workflow_id: str, seconds: float | None, waits: str = ""):
+        super().__init__(workflow_id, seconds, waits)
+        self.workflow_id = workflow_id
+        self.seconds = seconds
+        self.waits = waits
+
+    def __str__(self) -> str:
+        why = f" and waits for {self.waits}" if self.waits else ""
+        return f"execution {self.workflow_id} is still open after {self.seconds} s{why}: it goes on; ask again"
 
 
 class WorkflowExecutionFailed(WorkflowExecutionError):

@@ -5,26 +5,29 @@ Both have the same views, for a view needs nothing but a history.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 from simpleflow_lab import workflow
 from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.constants import MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import (
     DecisionBlockedError,
+    ExecutionStillOpenError,
     HistoryError,
     SimpleflowLabError,
     StorePausedError,
     UnknownResourceFault,
     UsageError,
+    WaitInterrupted,
     WorkflowExecutionCanceled,
     WorkflowExecutionError,
     WorkflowExecutionFailed,
@@ -34,11 +37,13 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.answers import pauses
+from simpleflow_lab.runtime.awaited import Stopped, awaited
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
+from simpleflow_lab.swf.names import check_name, check_text
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
@@ -176,7 +181,15 @@ class Execution(HistoryViews):
     """One workflow execution of a service: to wait for, view, signal, cancel, terminate.
 
     It is a name and no state: the same execution may be had again from another kernel, another day.
+
+    `await execution` gives its result as `result` does, and leaves the loop free: other cells of a notebook run
+    meanwhile where they can, and clicks arrive. An interrupt or a cancellation ends the waiting, not the execution.
     """
+
+    while_awaited: ClassVar[Callable[[Execution], contextlib.AbstractContextManager[Any]]] = staticmethod(
+        contextlib.nullcontext
+    )
+    """The context in which an execution is awaited: a notebook shows it meanwhile."""
 
     def __init__(
         self, pool: WorkerPool, workflow_id: str, run_id: str, *, domain: str | None = None, attached: bool = False
@@ -579,9 +592,12 @@ class Execution(HistoryViews):
         would not help.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        for _ in self.watch(timeout=timeout, until_closed=True):
-            pass
-        return self._patiently(lambda: self._is_closed, deadline)
+        try:
+            for _ in self.watch(timeout=timeout, until_closed=True):
+                pass
+            return self._patiently(lambda: self._is_closed, deadline)
+        except KeyboardInterrupt:
+            raise WaitInterrupted(self.workflow_id) from None
 
     def watch(
         self, *, timeout: float | None = None, interval: float = _WAIT_STEP, until_closed: bool = False
@@ -592,9 +608,13 @@ class Execution(HistoryViews):
         """
         if timeout is not None and math.isnan(timeout):
             raise UsageError(f"a timeout of {timeout} is no number of seconds: None waits without a limit")
-        deadline = None if timeout is None else time.monotonic() + timeout
+        yield from self._watch(None if timeout is None else time.monotonic() + timeout, interval, until_closed)
+
+    def _watch(
+        self, deadline: float | None, interval: float, until_closed: bool, stopped: Stopped = lambda: False
+    ) -> Iterator[None]:
         seen = 0
-        while not self._patiently(lambda: self._is_closed, deadline):
+        while not stopped() and not self._patiently(lambda: self._is_closed, deadline):
             left = interval if deadline is None else min(interval, deadline - time.monotonic())
             if left <= 0 and deadline is not None and time.monotonic() >= deadline:
                 return
@@ -655,25 +675,54 @@ class Execution(HistoryViews):
         """Wait for it, and give what `run` returned.
 
         Raises `WorkflowExecutionError` if it closed otherwise than completed, with the task that failed, its error and
-        traceback; `DecisionTaskError` if no decision can be made for now; the builtin `TimeoutError` if it is still
-        open after `timeout` seconds. In the last two cases it stays open.
+        traceback; `DecisionTaskError` if no decision can be made for now; `ExecutionStillOpenError`, a builtin
+        `TimeoutError`, if it is still open after `timeout` seconds. In the last two cases it stays open. An interrupt
+        ends the waiting with `WaitInterrupted`, a `KeyboardInterrupt`, and the execution goes on.
         """
         if not self.wait(timeout):
             from simpleflow_lab.views.waiting import phrase
 
-            waits = phrase(self._waits_with(*self._look()))
-            why = f" and waits for {waits}" if waits else ""
-            raise TimeoutError(
-                f"execution {self.workflow_id} is still open after {timeout} s{why}: it goes on; ask again"
-            )
+            raise ExecutionStillOpenError(self.workflow_id, timeout, phrase(self._waits_with(*self._look())))
         last = self._patiently(self._last_event, None)
+        following = self._next_run(last)
+        return self._result_in(last) if following is None else following.result(timeout)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Its result, as `result()` gives it."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        with self.while_awaited(self):
+            return await awaited(self._result_unless, name=f"simpleflow-lab waits for {self.workflow_id}")
+
+    def _result_unless(self, stopped: Stopped) -> Any:
+        """Wait for its result; give it, or nothing as soon as the waiting was stopped."""
+        run: Execution = self
+        while True:
+            for _ in run._watch(None, _WAIT_STEP, True, stopped):
+                pass
+            if stopped():
+                return None
+            last = run._patiently(run._last_event, None)
+            following = run._next_run(last)
+            if following is None:
+                return run._result_in(last)
+            run = following
+
+    @property
+    def next_run(self) -> Execution | None:
+        """The run that goes on in its place, if it continued as new; `None` if it did not, or is open."""
+        return self._next_run(self._last_event())
+
+    def _next_run(self, last: HistoryEvent) -> Execution | None:
+        run_id = last.attributes.get("newExecutionRunId")
+        return None if run_id is None else Execution(self._pool, self.workflow_id, run_id, domain=self.domain)
+
+    def _result_in(self, last: HistoryEvent) -> Any:
+        """The result in the event that closed it. Raises `WorkflowExecutionError`."""
         status = History([last]).close_status
         if status == "COMPLETED":
             return self._fields.decode(last.attributes.get("result"))
-        if status == "CONTINUED_AS_NEW":
-            next_run = last.attributes["newExecutionRunId"]
-            following = Execution(self._pool, self.workflow_id, next_run, domain=self.domain)
-            return following.result(timeout)
         reason = self._fields.text_or_reference(last.attributes.get("reason")) or last.attributes.get("cause")
         details = self._fields.text_or_reference(last.attributes.get("details"))
         raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details)
@@ -688,9 +737,11 @@ class Execution(HistoryViews):
     # -- acting --
 
     def signal(self, name: str, input: str | None = None) -> None:
-        """Send it a signal; `input` is SWF's string, or longer. Raises `UsageError` for another one."""
+        """Send it a signal; `input` is SWF's string, or longer. Raises `UsageError` for another one, and for a name
+        that SWF does not take."""
         if input is not None and not isinstance(input, str):
             raise UsageError(f"the input of a signal is a string, not {input!r:.80}: json.dumps makes one")
+        check_name(name, "SignalName", "the name of a signal")
         members = {} if input is None else {"input": self._fields.store(input, f"input of signal {name}")}
         self._service.signal_workflow_execution(
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
@@ -703,7 +754,11 @@ class Execution(HistoryViews):
         )
 
     def terminate(self, reason: str | None = None, details: str | None = None) -> None:
-        """End it now; its child policy is applied. Raises `UsageError` if it is closed."""
+        """End it now; its child policy is applied. Raises `UsageError` if it is closed, or if SWF does not take these
+        texts."""
+        for text, shape, what in ((reason, "TerminateReason", "the reason"), (details, "Data", "the details")):
+            if text is not None:
+                check_text(text, shape, f"{what} of a termination")
         members = {name: value for name, value in (("reason", reason), ("details", details)) if value is not None}
         try:
             self._service.terminate_workflow_execution(

@@ -25,6 +25,7 @@ from simpleflow_lab.views.listings import Listing
 from simpleflow_lab.views.text_tables import visible, visible_json
 
 if TYPE_CHECKING:
+    from simpleflow_lab.commands.compare import ExecutionsCompared
     from simpleflow_lab.commands.doctor import Diagnosis
     from simpleflow_lab.commands.engine import EngineStarted
     from simpleflow_lab.commands.explain import ExecutionExplanation
@@ -100,9 +101,18 @@ def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
 
 @show.of("ExecutionExplanation")
 def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCode:
-    if session.output.format != "tabular":
+    if session.output.format != "tabular" or session.output.shape:
         return _show_listing(record, session)
     for line in record.execution.explain().lines():
+        print(line if session.output.raw else visible(line))
+    return _show_message(record, session)
+
+
+@show.of("ExecutionsCompared")
+def _show_comparison(record: ExecutionsCompared, session: Session) -> ExitCode:
+    if session.output.format != "tabular" or session.output.shape:
+        return _show_listing(record, session)
+    for line in record.comparison().lines():
         print(line if session.output.raw else visible(line))
     return _show_message(record, session)
 

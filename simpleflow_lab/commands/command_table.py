@@ -108,6 +108,7 @@ MODULES: Final[Mapping[str, str]] = {
     "worker.start": "processes",
     "worker.stop": "processes",
     "workflow.cancel": "requests",
+    "workflow.compare": "compare",
     "workflow.explain": "explain",
     "workflow.filter": "executions",
     "workflow.history": "inspection",

@@ -12,10 +12,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.notebook.awaited_magics import awaiting_magics
 from simpleflow_lab.notebook.class_sources import class_sources
 from simpleflow_lab.notebook.completion import completing
 from simpleflow_lab.notebook.formatters import add_formatters, remove_formatters
 from simpleflow_lab.notebook.magics import SimpleflowMagics
+from simpleflow_lab.notebook.short_tracebacks import short_tracebacks
 
 _loaded: Final[WeakKeyDictionary[InteractiveShell, ExitStack]] = WeakKeyDictionary()
 """The callbacks that remove everything again, for each shell."""
@@ -37,6 +39,8 @@ def load(shell: InteractiveShell) -> None:
         add_formatters(shell)
         undo.enter_context(_showing_live(shell, magics))
         undo.enter_context(completing(shell, magics))
+        undo.enter_context(awaiting_magics(shell))
+        undo.enter_context(short_tracebacks(shell))
         undo.enter_context(class_sources())
         _loaded[shell] = undo.pop_all()
 
@@ -54,9 +58,11 @@ def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
     shell.events.register("pre_run_cell", magics.live_views.begin)
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type(Execution, magics.live_views.formatter)
+    before, Execution.while_awaited = Execution.while_awaited, staticmethod(magics.live_views.while_awaited)
     try:
         yield
     finally:
+        Execution.while_awaited = staticmethod(before)
         formatter.pop(Execution, None)
         shell.events.unregister("pre_run_cell", magics.live_views.begin)
 

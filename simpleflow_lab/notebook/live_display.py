@@ -9,24 +9,31 @@ ends the waiting, and the execution goes on.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle
 
-from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.exceptions import SimpleflowLabError, WaitInterrupted
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.views.live_rows import FASTEST
 
 if TYPE_CHECKING:
     from simpleflow_lab.notebook.live_view import LiveView
 
+logger = logging.getLogger(__name__)
+
 DELAY: Final = 0.4
 """Seconds of waiting before it is shown: what takes less would only flicker."""
 SAID_AFTER: Final = 1.0
 """Further seconds of waiting before something is said of it where it can't be shown."""
+_TICK: Final = 0.2
+"""Seconds after which an interrupt is noticed at the latest, while a cell awaits an execution."""
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 
 
@@ -37,6 +44,8 @@ class LiveViews:
         self._shell: Any = shell  # IPython is typed in part
         self._cell_id: str | None = None
         self._by_cell: dict[str | None, weakref.WeakSet[LiveView]] = {}
+        self.refresh = FASTEST
+        """Seconds between two updates of what is shown by itself."""
 
     def begin(self, info: Any) -> None:
         """Handle IPython's event `pre_run_cell`: what this cell showed before is closed."""
@@ -102,6 +111,38 @@ class LiveViews:
             handle.update({}, raw=True)
             view.close()
 
+    @contextmanager
+    def while_awaited(self, execution: Execution) -> Iterator[None]:
+        """Show an execution within this context, below the cell that awaits it, from `DELAY` on.
+
+        An interrupt of the kernel cancels what the cell awaits. That is shown in one line.
+        """
+        if not self.are_possible:
+            yield
+            return
+        shown: list[tuple[LiveView, Any]] = []
+
+        def show() -> None:
+            try:
+                shown.append(self._display(execution, refresh=self.refresh, only=_WIDGET_VIEW))
+            except SimpleflowLabError as error:  # whoever awaits it is told
+                logger.warning("%s can't be shown: %s", execution.workflow_id, error)
+
+        loop = asyncio.get_running_loop()
+        timer, ticking = loop.call_later(DELAY, show), _Ticking(loop)
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            line = str(WaitInterrupted(execution.workflow_id))
+            error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]  # IPython's way to show an error
+            raise
+        finally:
+            timer.cancel()
+            ticking.stop()
+            for view, handle in shown:
+                handle.update({}, raw=True)
+                view.close()
+
     def _display(self, execution: Execution, *, refresh: float, only: str | None = None) -> tuple[LiveView, Any]:
         """A live view that was displayed below the current cell, and the handle of its place."""
         from simpleflow_lab.notebook.live_view import LiveView  # noqa: PLC0415  anywidget, for those who look
@@ -113,6 +154,20 @@ class LiveViews:
         handle.display(data if only is None else {only: data[only]}, raw=True)
         self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
         return view, handle
+
+
+class _Ticking:
+    """Wakes a loop at times: ipykernel's handler of interrupts asks it to cancel the cell, and does not wake it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self._loop = loop
+        self._timer = loop.call_later(_TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(_TICK, self._tick)
+
+    def stop(self) -> None:
+        self._timer.cancel()
 
 
 def _static(execution: Execution) -> dict[str, str]:

@@ -22,16 +22,18 @@ from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec, de
 from simpleflow_lab.commands.command_table import run
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.commands.workflow import Outcome, Resumed
+from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
+from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, take_out
 from simpleflow_lab.notebook.cell_checks import CellChecks
 from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 from simpleflow_lab.notebook.live_display import LiveViews
 from simpleflow_lab.notebook.module_export import export
-from simpleflow_lab.notebook.renderers import cell_value
+from simpleflow_lab.notebook.renderers import blocked, cell_value
 from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
 from simpleflow_lab.settings import default_store
 from simpleflow_lab.views.live_rows import FASTEST
@@ -114,6 +116,8 @@ class SimpleflowMagics(Magics):
                 return None
         try:
             return self._run(split_line(line), {**self.shell.user_ns, **(local_ns or {})})
+        except WorkflowExecutionError:  # the answer to what was asked for, with the traceback that was recorded
+            raise
         except SimpleflowLabError as error:
             raise MagicUsageError(" ".join(str(error).split())) from None
 
@@ -130,6 +134,8 @@ class SimpleflowMagics(Magics):
 
     def _run(self, words: list[str], variables: Mapping[str, Any]) -> Any:
         words, name = take_out_name(words)
+        words, is_awaited = take_out(words, AWAIT)
+        words, no_raise = take_out(words, NO_RAISE)
         match words:
             case [] | ["help"] | ["help", "connect" | "export" | "live"]:
                 found: Any = Commands(commands())
@@ -142,13 +148,42 @@ class SimpleflowMagics(Magics):
             case ["live", *rest]:
                 return self._live(rest)
             case _:
-                record = run(with_variables(words, variables), self._session, prog_name="%simpleflow")
+                words = with_variables(words, variables)
+                if is_awaited:
+                    return self._awaited(words, name, no_raise=no_raise)
+                record = run(words, self._session, prog_name="%simpleflow")
                 if record.message is not None:
                     print(record.message)  # noqa: T201  it belongs below the cell
                 found = self._shown(record)
+                self._keep(name, found)
+                if not no_raise:
+                    _raise_of(record)
+                return found
+        self._keep(name, found)
+        return found
+
+    def _keep(self, name: str | None, found: Any) -> None:
         if name is not None:
             self.shell.push({name: found})
-        return found
+
+    async def _awaited(self, words: list[str], name: str | None, *, no_raise: bool) -> Any:
+        """Do what a command that waits does, and leave the cell free while it waits."""
+        try:
+            record = run([*words, "--detach"], self._session, prog_name="%simpleflow")
+        except SimpleflowLabError as error:
+            raise MagicUsageError(" ".join(str(error).split())) from None
+        outcomes = _outcomes_in(record)
+        self._keep(name, self._shown(record))
+        for outcome in outcomes:
+            try:
+                await outcome.execution
+            except WorkflowExecutionError:
+                if not no_raise:
+                    display(outcome.execution)  # type: ignore[no-untyped-call]
+                    raise
+            except DecisionTaskError as error:
+                raise MagicUsageError(blocked(outcome.execution, error)) from None
+        return self._shown(record)
 
     def _shown(self, record: Record) -> Any:
         output = self._session.output
@@ -228,6 +263,23 @@ class SimpleflowMagics(Magics):
         line = waits_for_stopped_workers(execution, self._session.lab())
         if line is not None:
             _tell(line)
+
+
+def _outcomes_in(record: Record) -> tuple[Outcome, ...]:
+    match record:
+        case Outcome():
+            return (record,)
+        case Resumed():
+            return record.outcomes
+    return ()
+
+
+def _raise_of(record: Record) -> None:
+    """Show the first execution that closed otherwise than completed, and raise its error, so that Run All stops."""
+    for outcome in _outcomes_in(record):
+        if outcome.finished and outcome.error is not None:
+            display(outcome.execution)  # type: ignore[no-untyped-call]
+            raise outcome.error
 
 
 def _tell(text: str) -> None:

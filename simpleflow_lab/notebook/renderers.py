@@ -11,6 +11,7 @@ import functools
 from typing import Any, Final
 
 from simpleflow_lab.commands.command_table import Version
+from simpleflow_lab.commands.compare import ExecutionsCompared
 from simpleflow_lab.commands.engine import EngineStarted
 from simpleflow_lab.commands.executions import Executions
 from simpleflow_lab.commands.explain import ExecutionExplanation
@@ -30,6 +31,7 @@ from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRec
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.data.codec import canonical, parse
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.cell_values import Table, Text, table_of_frame, table_of_listing
 from simpleflow_lab.views.formatting import described
 from simpleflow_lab.views.listings import Kind
@@ -87,8 +89,13 @@ def _started(record: Started) -> Any:
 def _outcome(record: Outcome) -> Any:
     """Gives the execution. Raises `UsageError` if its decision is blocked."""
     if record.error is not None and not record.finished:
-        raise UsageError(f"{record.execution.workflow_id} stays open and can't go on for now: {record.error}")
+        raise UsageError(blocked(record.execution, record.error))
     return record.execution
+
+
+def blocked(execution: Execution, error: Exception) -> str:
+    """What is said of an execution for which no decision can be made."""
+    return " ".join(f"{execution.workflow_id} stays open and can't go on for now: {error}".split())
 
 
 @cell_value.register
@@ -169,6 +176,11 @@ def _info(record: ExecutionInfo) -> Any:
 @cell_value.register
 def _explanation(record: ExecutionExplanation) -> Any:
     return record.execution.explain()
+
+
+@cell_value.register
+def _comparison(record: ExecutionsCompared) -> Any:
+    return record.comparison()
 
 
 @cell_value.register

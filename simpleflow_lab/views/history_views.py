@@ -153,7 +153,8 @@ class HistoryViews(ABC):
         return _in_zone(steps_table(self.history()), timezone)
 
     def unhandled_failures(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
-        """The tasks that failed at their last attempt, and whose failure the closed workflow never handled."""
+        """The tasks that failed at their last attempt, and whose failure the closed workflow never handled; of an open
+        execution those that have failed so far: its code may handle them yet."""
         from simpleflow_lab.views.tables import unhandled_failures
 
         return _in_zone(unhandled_failures(self._folded()), timezone)

@@ -1,4 +1,7 @@
-"""Lines that display themselves: as text, as HTML in a notebook, and as a pandas frame on request."""
+"""Lines that display themselves: as text, as HTML in a notebook, and as a pandas frame on request.
+
+*Rule:* what is printed holds no control character; `lines()` gives the texts as they are.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from simpleflow_lab.views.explanation_lines import Line
 from simpleflow_lab.views.html import explanation_html, piece
 from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.text_tables import visible
 
 
 class LineView(ListingView[Line]):
@@ -24,7 +28,7 @@ class LineView(ListingView[Line]):
         return [str(line) for line in self]
 
     def __repr__(self) -> str:
-        return "\n".join(self.lines()) or self._nothing
+        return "\n".join(visible(line) for line in self.lines()) or self._nothing
 
     def _repr_html_(self) -> str:
         return str(piece(explanation_html(self))) if len(self) else super()._repr_html_()

@@ -23,6 +23,8 @@ class ListLoad:
 
     most_at_once: int
     """How many ran at the same time, at most."""
+    most_open: int
+    """How many were open at the same time, at most: they ran, or were queued."""
     busy: list[Span]
     """The times in which at least one ran, in order, apart from each other."""
     taken: list[Attempt]
@@ -81,9 +83,7 @@ def loads_of(attempts: Iterable[Attempt], until: datetime.datetime) -> dict[str,
     lists: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         if attempt.kind == ACTIVITY and attempt.task_list is not None:
-            found = lists.setdefault(attempt.task_list, [])
-            if attempt.started is not None:
-                found.append(attempt)
+            lists.setdefault(attempt.task_list, []).append(attempt)
     return {name: _load(found, until) for name, found in lists.items()}
 
 
@@ -93,6 +93,7 @@ def _load(attempts: list[Attempt], until: datetime.datetime) -> ListLoad:
     spans = [(started, max(each.closed or until, started)) for started, _, each in taken]
     return ListLoad(
         most_at_once=_most_at_once(spans),
+        most_open=_most_at_once([(each.scheduled, max(each.closed or until, each.scheduled)) for each in attempts]),
         busy=_union(spans),
         taken=[each for _, _, each in taken],
         starts=[started for started, _ in spans],

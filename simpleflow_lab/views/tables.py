@@ -18,7 +18,7 @@ import pandas as pd
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.history_entities import Entities
-from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
 from simpleflow_lab.views.listings import Kind, Listing
@@ -182,8 +182,14 @@ def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | 
 
 def unhandled_failures(history: History | FoldedHistory) -> pd.DataFrame:
     """The rows of `tasks_table` that failed at their last attempt, although the execution completed, and whose failure
-    the workflow never handled."""
-    return frame(_ATTEMPT, [attempt for attempt in attempts_of(history) if attempt.unhandled])
+    the workflow never handled; of an open execution those that have failed so far: its code may handle them yet."""
+    folded = fold_history(history)
+    is_open = bool(folded.history) and folded.history.close_status is None
+    return frame(_ATTEMPT, [each for each in folded.attempts if (_has_failed(each) if is_open else each.unhandled)])
+
+
+def _has_failed(attempt: Attempt) -> bool:
+    return attempt.failed and attempt.kind in TASKS and not (attempt.retried or attempt.open)
 
 
 def point_events_table(history: History | FoldedHistory) -> pd.DataFrame:

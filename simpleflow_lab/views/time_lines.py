@@ -52,6 +52,8 @@ def time_lines(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
         what, to_do = WORDS[group[0].kind](group)
         if group[0].kind == QUEUED:
             what += _behind(group, path)
+        if group[0].kind == OPEN_LIMIT:
+            what, to_do = _for_want_of_workers(group, path, what, to_do)
         of = "of the time" if number else f"of {duration(whole)}"
         yield Line.of(TIME, f"{100 * seconds / whole:.0f} % {of}: {what}", to_do=to_do, seconds=seconds)
     yield from _off_the_path(folded, path)
@@ -159,6 +161,21 @@ def _held_back(group: Sequence[Segment]) -> tuple[str, str]:
 def _open_limit(group: Sequence[Segment]) -> tuple[str, str]:
     what = f"{duration(_seconds(group))} held back, as many activity tasks as allowed were open: "
     return what + _tasks_with_times(group), "max_open_activity_count of the workflow, and the settings, limit them"
+
+
+def _for_want_of_workers(group: Sequence[Segment], path: CriticalPath, what: str, to_do: str) -> tuple[str, str]:
+    """The same; or if fewer tasks ran than were open, that workers were too few: then no limit helps."""
+    short = {
+        name: load
+        for name in dict.fromkeys(segment.task_list for segment in group)
+        if (load := path.lists.get(name or "")) is not None and load.most_at_once < load.most_open
+    }
+    if not short:
+        return what, to_do
+    name, load = max(short.items(), key=lambda item: item[1].most_open)
+    task_list = shortened(name, 60)
+    of_them = f"of {load.most_open:,} that were open on task list {task_list} at most {load.most_at_once:,} ran at once"
+    return f"{what}; {of_them}", f"lab.start_workers({max(2 * load.most_at_once, 1)}, task_list={task_list!r})"
 
 
 def _timer(group: Sequence[Segment]) -> tuple[str, str]:

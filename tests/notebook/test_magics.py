@@ -97,12 +97,29 @@ def test_start_detached_does_not_wait(defined: InteractiveShell) -> None:
     assert execution.wait(10)
 
 
-def test_a_failed_execution_is_given_like_any_other(defined: InteractiveShell) -> None:
-    execution = magic(defined, "workflow.start Failing")
+def test_a_failed_execution_ends_the_cell(defined: InteractiveShell) -> None:
+    with pytest.raises(WorkflowExecutionFailed, match="on purpose"):
+        magic(defined, "workflow.start Failing -o failed")
+    assert defined.user_ns["failed"].status == "FAILED"
+
+
+def test_a_failed_execution_is_given_like_any_other_if_that_is_asked_for(defined: InteractiveShell) -> None:
+    execution = magic(defined, "workflow.start Failing --no-raise")
 
     assert execution.status == "FAILED"
     with pytest.raises(WorkflowExecutionFailed, match="on purpose"):
         execution.result()
+    assert "no-raise" in refused(defined, "workflow.list --no-raise")
+
+
+def test_two_executions_are_compared(defined: InteractiveShell) -> None:
+    for number in (1, 2):
+        magic(defined, f"workflow.start Doubling --input '[{number}]' --workflow-id run-{number}")
+
+    comparison = magic(defined, "workflow.compare run-2")
+    assert repr(comparison) == repr(magic(defined, "workflow.compare run-2 run-1"))
+    assert "their inputs differ" in repr(comparison)
+    assert "no execution of doubling completed before run-1" in refused(defined, "workflow.compare run-1")
 
 
 def test_tables_and_figures_are_those_of_the_last_execution(defined: InteractiveShell) -> None:
@@ -400,7 +417,7 @@ def test_an_execution_without_its_definition_is_reported_and_stays_open(shell: I
 def test_values_are_escaped_wherever_they_are_shown(defined: InteractiveShell) -> None:
     evil = "<img src=x onerror=alert(1)>"
     defined.user_ns["evil"] = [evil]
-    execution = magic(defined, f"workflow.start Doubling -i evil --workflow-id '{evil}' --tags '{evil}'")
+    execution = magic(defined, f"workflow.start Doubling -i evil --workflow-id '{evil}' --tags '{evil}' --no-raise")
     defined.user_ns["wrong"] = {"kwargs": {"x": "", evil: 1}}
     shown = [
         *(magic(defined, f"workflow.{name}")._repr_html_() for name in ("tasks", "profile", "info", "list")),
