@@ -187,7 +187,7 @@ class Execution(HistoryViews):
     """
 
     while_awaited: ClassVar[Callable[[Execution], contextlib.AbstractContextManager[Any]]] = staticmethod(
-        contextlib.nullcontext
+        lambda execution: contextlib.nullcontext()
     )
     """The context in which an execution is awaited: a notebook shows it meanwhile."""
 
@@ -692,7 +692,7 @@ class Execution(HistoryViews):
         return self._awaited().__await__()
 
     async def _awaited(self) -> Any:
-        with self.while_awaited(self):
+        with type(self).while_awaited(self):
             return await awaited(self._result_unless, name=f"simpleflow-lab waits for {self.workflow_id}")
 
     def _result_unless(self, stopped: Stopped) -> Any:
