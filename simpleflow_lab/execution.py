@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from simpleflow_lab import workflow
 from simpleflow_lab.activity_context import ActivityProgress
@@ -185,11 +185,6 @@ class Execution(HistoryViews):
     `await execution` gives its result as `result` does, and leaves the loop free: other cells of a notebook run
     meanwhile where they can, and clicks arrive. An interrupt or a cancellation ends the waiting, not the execution.
     """
-
-    while_awaited: ClassVar[Callable[[Execution], contextlib.AbstractContextManager[Any]]] = staticmethod(
-        lambda execution: contextlib.nullcontext()
-    )
-    """The context in which an execution is awaited: a notebook shows it meanwhile."""
 
     def __init__(
         self, pool: WorkerPool, workflow_id: str, run_id: str, *, domain: str | None = None, attached: bool = False
@@ -686,6 +681,11 @@ class Execution(HistoryViews):
         last = self._patiently(self._last_event, None)
         following = self._next_run(last)
         return self._result_in(last) if following is None else following.result(timeout)
+
+    @staticmethod
+    def while_awaited(execution: Execution) -> contextlib.AbstractContextManager[Any]:
+        """The context in which an execution is awaited. The notebook puts another one here, which shows it meanwhile."""
+        return contextlib.nullcontext()
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Its result, as `result()` gives it."""

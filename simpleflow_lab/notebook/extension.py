@@ -58,11 +58,12 @@ def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
     shell.events.register("pre_run_cell", magics.live_views.begin)
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type(Execution, magics.live_views.formatter)
-    before, Execution.while_awaited = Execution.while_awaited, staticmethod(magics.live_views.while_awaited)
+    before = Execution.while_awaited
+    Execution.while_awaited = staticmethod(magics.live_views.while_awaited)  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Execution.while_awaited = staticmethod(before)
+        Execution.while_awaited = staticmethod(before)  # type: ignore[method-assign]
         formatter.pop(Execution, None)
         shell.events.unregister("pre_run_cell", magics.live_views.begin)
 
