@@ -684,7 +684,7 @@ class Execution(HistoryViews):
 
     @staticmethod
     def while_awaited(execution: Execution) -> contextlib.AbstractContextManager[Any]:
-        """The context in which an execution is awaited. The notebook puts another one here, which shows it meanwhile."""
+        """The context in which an execution is awaited. A notebook puts another one here, to show it meanwhile."""
         return contextlib.nullcontext()
 
     def __await__(self) -> Generator[Any, None, Any]:
