@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.activity import Activity
     from simpleflow_lab.canvas import Chain, FuncGroup, Group
     from simpleflow_lab.execution import Execution, RecordedExecution, open_history
+    from simpleflow_lab.execution_sets import Executions, open_histories
     from simpleflow_lab.futures import Future
     from simpleflow_lab.lab import Lab
     from simpleflow_lab.log import logger
@@ -51,6 +52,7 @@ __all__ = [
     "Activity",
     "Chain",
     "Execution",
+    "Executions",
     "FuncGroup",
     "Future",
     "Group",
@@ -69,6 +71,7 @@ __all__ = [
     "log",
     "logger",
     "marker",
+    "open_histories",
     "open_history",
     "swf",
     "task",
@@ -79,6 +82,7 @@ _DEFINED_IN: Final[Mapping[str, str]] = {
     "Activity": "activity.Activity",
     "Chain": "canvas.Chain",
     "Execution": "execution.Execution",
+    "Executions": "execution_sets.Executions",
     "FuncGroup": "canvas.FuncGroup",
     "Future": "futures.Future",
     "Group": "canvas.Group",
@@ -89,6 +93,7 @@ _DEFINED_IN: Final[Mapping[str, str]] = {
     "WaitForSignal": "signal.WaitForSignal",
     "Workflow": "workflow.Workflow",
     "logger": "log.logger",
+    "open_histories": "execution_sets.open_histories",
     "open_history": "execution.open_history",
 }
 """The module and name of what the package gives beside its modules. Type checkers read the imports above."""

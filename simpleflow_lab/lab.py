@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import contextvars
 import datetime
+import functools
 import inspect
 import os
 import re
@@ -23,7 +24,7 @@ import sys
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -39,6 +40,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.execution import Execution, RecordedExecution, open_history
+from simpleflow_lab.execution_sets import Executions, Member, period, selected
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
@@ -369,6 +371,43 @@ class Lab:
         from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
 
         return in_time_zone(executions_table(self.execution_infos(), until=self.now()), timezone)
+
+    def select_executions(
+        self,
+        *,
+        last: str | datetime.timedelta | None = None,
+        since: datetime.datetime | None = None,
+        until: datetime.datetime | None = None,
+        workflow: type[Workflow] | str | None = None,
+        status: str | Sequence[str] | None = None,
+        tags: Iterable[str] = (),
+    ) -> Executions:
+        """Executions of this store and domain to be viewed together, latest first: `select_executions(last="7d")`.
+
+        They were started in the `last` time ("90s", "30m", "12h", "7d", "2w", or a `timedelta`), or from `since` on and
+        up to `until` (a time without a zone is in that of this computer); they are of this workflow, a class or the
+        name of a type; they have this status, or one of these (`OPEN`, or SWF's close statuses), and all of these tags.
+        What says nothing leaves none out. Raises `UsageError`.
+        """
+        since, until = period(last, since, until, self.now())
+        name = workflow if workflow is None or isinstance(workflow, str) else workflow.type_name()
+        infos = selected(self.execution_infos(), since=since, until=until, workflow=name, status=status, tags=tags)
+        ids = [(info["execution"]["workflowId"], info["execution"]["runId"]) for info in infos]
+        return Executions(Member(*each, functools.partial(self._execution, *each)) for each in ids)
+
+    def tasks(self, *, timezone: str | datetime.tzinfo | None = "UTC", **criteria: Any) -> pd.DataFrame:
+        """The tasks of several executions as one table: `lab.tasks(last="7d", workflow="nightly")`.
+
+        `criteria` are those of `select_executions`; see `Executions.tasks`. Raises `UsageError`.
+        """
+        return self.select_executions(**criteria).tasks(timezone=timezone)
+
+    def profile(self, **criteria: Any) -> pd.DataFrame:
+        """The profile of the tasks of several executions together: `lab.profile(last="7d")`.
+
+        `criteria` are those of `select_executions`; see `Executions.profile`. Raises `UsageError`.
+        """
+        return self.select_executions(**criteria).profile()
 
     def execution_infos(
         self, *, open_only: bool = False, workflow_id: str | None = None, domain: str | None = None

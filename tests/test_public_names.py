@@ -13,7 +13,7 @@ import simpleflow_lab
 from tools.reference import PACKAGE, public_modules
 
 PUBLIC = {
-    *("Lab", "Execution", "RecordedExecution", "open_history", "History"),
+    *("Lab", "Execution", "RecordedExecution", "open_history", "Executions", "open_histories", "History"),
     *("Workflow", "Activity", "Future", "Group", "Chain", "FuncGroup", "Retry", "WaitForSignal"),
     *("activity", "canvas", "constants", "exceptions", "futures", "log", "marker", "swf", "task", "workflow"),
     *("logger", "__version__"),

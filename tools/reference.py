@@ -41,7 +41,7 @@ PAGES: Final = (
     Page("execute", "Programs", ("execute",)),
     Page("metrology", "Metrology", ("metrology",)),
     Page("exceptions", "Errors", ("exceptions", "data.failure_details")),
-    Page("lab", "Lab and executions", ("lab", "execution", "workers")),
+    Page("lab", "Lab and executions", ("lab", "execution", "execution_sets", "workers")),
     Page(
         "debugger",
         "The replay debugger",
@@ -88,6 +88,7 @@ PAGES: Final = (
             "views.execution_log",
             "views.history_fold",
             "views.step_tables",
+            "views.combined_tables",
             "views.profile",
             "views.gantt",
             "views.chart",

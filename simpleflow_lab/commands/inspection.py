@@ -21,6 +21,7 @@ from simpleflow_lab.views.listings import Listing, json_text
 
 if TYPE_CHECKING:
     from simpleflow_lab.execution import Execution, RecordedExecution
+    from simpleflow_lab.execution_sets import Executions
 
 AnyExecution: TypeAlias = "Execution | RecordedExecution"
 
@@ -315,14 +316,34 @@ class OpenedHistory(ExecutionInfo):
     """The file."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenedHistories(ListingRecord):
+    """`open` of a folder."""
+
+    executions: Executions
+    """The executions, by the names of their files."""
+
+    def listing(self) -> Listing:
+        """One row for each."""
+        return self.executions.listing()
+
+
 @click.command("open")
 @click.argument("file", type=click.Path())
 @click.pass_obj
-def open_file(session: Session, file: str) -> OpenedHistory:
-    """Open a history in a FILE.
+def open_file(session: Session, file: str) -> OpenedHistory | OpenedHistories:
+    """Open a history in a FILE, or all histories of a folder.
 
     It is what `aws swf get-workflow-execution-history` prints, or `workflow.history -o raw`.
     """
+    if Path(file).is_dir():
+        from simpleflow_lab.execution_sets import histories_of
+
+        try:
+            executions, left_out = histories_of(file)
+        except HistoryError as error:
+            raise UsageError(str(error)) from None
+        return OpenedHistories(executions=executions, message=left_out)
     session.last = opened = _opened(file)
     return OpenedHistory(execution=opened, waits=opened.waiting_for().listing(), file=Path(file))
 

@@ -23,6 +23,7 @@ from simpleflow_lab.commands.inspection import (
     ExecutionLogs,
     ExecutionProfile,
     ExecutionTasks,
+    OpenedHistories,
     OpenedHistory,
 )
 from simpleflow_lab.commands.one_task import Rerun
@@ -108,6 +109,11 @@ def _resumed(record: Resumed) -> Any:
 @cell_value.register
 def _opened(record: OpenedHistory) -> Any:
     return record.execution
+
+
+@cell_value.register
+def _opened_folder(record: OpenedHistories) -> Any:
+    return record.executions
 
 
 @cell_value.register
