@@ -93,6 +93,8 @@ PAGES: Final = (
             "views.gantt",
             "views.chart",
             "views.graph",
+            "views.export_files",
+            "views.chrome_trace",
             "views.lineage",
             "views.time_spent",
         ),

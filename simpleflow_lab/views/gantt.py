@@ -10,21 +10,27 @@ pattern and a symbol, what is still open is hatched, up to `until`, and the crit
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import Any, Final
 
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, duration, shortened
 from simpleflow_lab.views.gantt_drawing import Drawing
-from simpleflow_lab.views.gantt_lanes import SPANS, Lanes
+from simpleflow_lab.views.gantt_lanes import GROUPS, SPANS, Lanes
 from simpleflow_lab.views.gantt_numbers import draw_numbers
 from simpleflow_lab.views.gantt_path import PathMarks
 from simpleflow_lab.views.gantt_rows import draw_rows
+from simpleflow_lab.views.gantt_time import folds_of, retime
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
+from simpleflow_lab.views.lineage import dependencies_of
 from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.style import STATUSES, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
+from simpleflow_lab.views.task_labels import task_label
 from simpleflow_lab.views.uncollected import uncollected
 from simpleflow_lab.views.waiting import phrase
 
@@ -45,38 +51,73 @@ def gantt(
     title: str | None = None,
     max_bars: int = 2000,
     waits: str = "",
+    by: str | None = None,
+    lineage: str | None = None,
+    elapsed: bool = False,
+    fold: bool | None = None,
 ) -> Chart:
     """The Gantt chart of an execution.
 
     Open bars run up to `until`, by default the time of the last event. With more than `max_bars` attempts the figure
     shows how many waited and ran over time; its subtitle says so. `title` stands in for the name of the workflow type.
     `waits` says in a few words what an open execution waits for, for the subtitle; by default what the history shows.
-    Raises `HistoryError` if an event refers to nothing known.
+
+    `by` draws lanes: by `name`, `worker` or `task_list`. `lineage` is the id of a task: what it did not depend on and
+    what did not depend on it is drawn pale, or in a chart of many tasks left out. With `elapsed` the axis counts
+    seconds from the start. Hours without an event are folded if nothing ran in them; with `fold=True` also those in
+    which something ran, and minutes; with `fold=False` none.
+
+    Raises `UsageError` for another `by` and for a task that is not there, `HistoryError` if an event refers to nothing
+    known.
     """
     with uncollected():
         folded = fold_history(history, until=until)
         summary = execution_summary(folded)
         marks = PathMarks(folded)
-        drawing = _draw(folded, marks, max(max_bars, 1))
+        shown = folded
+        if lineage is not None:
+            marks.related = _lineage(folded, lineage)
+            if len(folded.attempts) > MAX_ROWS:
+                shown = replace(folded, attempts=tuple(each for each in folded.attempts if marks.is_related(each)))
+        drawing = _draw(shown, marks, max(max_bars, 1), by)
         marks.link(drawing)
         start = summary.started or folded.until
         end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
         waits = waits or phrase(waits_of(folded))
-        return Chart(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
+        chart = Chart(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
+        folds = [] if fold is False else folds_of(folded, asked=fold is True)
+        if folds or elapsed:
+            retime(chart, folded, folds=folds, elapsed=elapsed)
+        return chart
 
 
 _WAITS_LIMIT: Final = 110
 """Characters of a subtitle that say what an open execution waits for."""
 
 
-def _draw(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Drawing:
+def _lineage(folded: FoldedHistory, task: str) -> set[int]:
+    """The attempts of a task, what they depended on, and what depended on them, by their `scheduled_event_id`."""
+    own = [
+        each.scheduled_event_id
+        for each in folded.attempts
+        if task in (each.id, task_label(each.id, None if each.kind == TIMER else each.name))
+    ]
+    if not own:
+        some = ", ".join(dict.fromkeys(shortened(each.id, 40) for each in folded.attempts[:3]))
+        raise UsageError(f"no task {task!r:.80} in this execution: there are {some or 'none'}{', …' if some else ''}")
+    return dependencies_of(folded).lineage(own)
+
+
+def _draw(folded: FoldedHistory, marks: PathMarks, max_bars: int, by: str | None) -> Drawing:
     """The first drawing that fits."""
     attempts = folded.attempts
+    if by is not None and by not in GROUPS:
+        raise UsageError(f"lanes are drawn by {', '.join(GROUPS)}, not by {by!r:.80}")
     if len(attempts) <= max_bars:
-        if len({(attempt.kind, attempt.id) for attempt in attempts}) <= MAX_ROWS:
+        if by is None and len({(attempt.kind, attempt.id) for attempt in attempts}) <= MAX_ROWS:
             return draw_rows(folded, marks)
         for span in SPANS:
-            lanes = Lanes(folded, span)
+            lanes = Lanes(folded, span, by or "name")
             if lanes.number <= MAX_LANES:
                 return lanes.draw(marks)
     return draw_numbers(folded, marks, max_bars)

@@ -32,21 +32,32 @@ def _running(attempt: Attempt, until: datetime.datetime) -> tuple[datetime.datet
     return attempt.started or end, end
 
 
+GROUPS: Final = ("name", "worker", "task_list")
+"""By what there are lanes."""
 SPANS: Final[tuple[Span, ...]] = (_whole, _running)
 
 
 class Lanes:
-    """Attempts packed into lanes, by name: one that starts takes the first lane that is free."""
+    """Attempts packed into lanes, by name, worker or task list: one that starts takes the first lane that is free."""
 
-    def __init__(self, folded: FoldedHistory, span: Span):
+    def __init__(self, folded: FoldedHistory, span: Span, by: str = "name"):
         self._folded = folded
         self._span = span
+        self._by = by
         self._groups: dict[tuple[str, str], list[Attempt]] = {}
         for attempt in folded.attempts:
-            name = "timers" if attempt.kind == TIMER else attempt.name
-            self._groups.setdefault((attempt.kind, name), []).append(attempt)
+            self._groups.setdefault(self._group(attempt), []).append(attempt)
         self._lanes = {key: self._pack(attempts) for key, attempts in self._groups.items()}
         self.number = sum(max(lanes, default=-1) + 1 for lanes in self._lanes.values())
+
+    def _group(self, attempt: Attempt) -> tuple[str, str]:
+        """The kind that is told, and the name."""
+        if attempt.kind == TIMER:
+            return TIMER, "timers"
+        if self._by == "name":
+            return attempt.kind, attempt.name
+        found = attempt.worker if self._by == "worker" else attempt.task_list
+        return "", found or f"no {self._by.replace('_', ' ')}"
 
     def _pack(self, attempts: list[Attempt]) -> list[int]:
         """The lane of each attempt."""
@@ -68,7 +79,7 @@ class Lanes:
     def draw(self, marks: PathMarks) -> Drawing:
         """The drawing: the lanes of a name together, and its name beside them."""
         folded, with_waiting = self._folded, self._span is _whole
-        note = f"{counted(folded.attempts)}, in lanes by name"
+        note = f"{counted(folded.attempts)}, in lanes by {self._by.replace('_', ' ')}"
         drawing = Drawing(note if with_waiting else f"{note}, waiting not drawn", row_height=15)
         marks.draw_row(drawing)
         draw_point_events(drawing, folded.point_events)
@@ -94,5 +105,6 @@ class Lanes:
                     marks.notes.get(attempt.scheduled_event_id, ""),
                     labelled=False,
                     with_waiting=with_waiting,
+                    is_pale=not marks.is_related(attempt),
                 )
         return drawing

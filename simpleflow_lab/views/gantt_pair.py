@@ -22,7 +22,7 @@ _GAP: Final = 64
 def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_bars: int = 2000) -> Chart:
     """The charts of two executions, `a` above `b`, as `views.gantt.gantt` draws each. Raises `HistoryError`."""
     folded, other = fold_history(a), fold_history(b)
-    above, below = gantt(folded, max_bars=max_bars), gantt(other, max_bars=max_bars)
+    above, below = (gantt(each, max_bars=max_bars, fold=False) for each in (folded, other))
     shift = _start(folded) - _start(other)
     heights = [_plot_height(figure) for figure in (above, below)]
     whole = sum(heights) + _GAP

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.critical_path import Segment, critical_path
 from simpleflow_lab.views.formatting import count, duration, shortened, utc_time
 from simpleflow_lab.views.gantt_drawing import THICK, Bar, Drawing
@@ -29,6 +30,12 @@ class PathMarks:
         self._folded = folded
         self.path = critical_path(folded)
         """The path."""
+        self.related: Collection[int] | None = None
+        """The attempts of the lineage that is asked for; `None` if none is."""
+
+    def is_related(self, attempt: Attempt) -> bool:
+        """Whether an attempt is of the lineage that is asked for."""
+        return self.related is None or attempt.scheduled_event_id in self.related
 
     @functools.cached_property
     def notes(self) -> Mapping[int, str]:

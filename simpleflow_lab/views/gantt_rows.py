@@ -15,7 +15,7 @@ from simpleflow_lab.views.gantt_path import PathMarks
 from simpleflow_lab.views.gantt_words import bold, counted, decision_hover, hover_of, in_lines, row_label, why, wrapped
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.markup import Html, escape
-from simpleflow_lab.views.style import DECIDING, POINT_EVENT_STYLES, WAITING, style_of
+from simpleflow_lab.views.style import DECIDING, POINT_EVENT_STYLES, UNRELATED, WAITING, style_of
 
 
 def draw_rows(folded: FoldedHistory, marks: PathMarks) -> Drawing:
@@ -33,7 +33,17 @@ def draw_rows(folded: FoldedHistory, marks: PathMarks) -> Drawing:
             row = _row_of_the_retried(attempt, rows)
             rows[key] = drawing.add_row(row_label(attempt)) if row is None else row
         note = marks.notes.get(attempt.scheduled_event_id, "")
-        draw_attempt(drawing, attempt, rows[key], folded.until, tries[key], HOVER_LIMIT, note, labelled=True)
+        draw_attempt(
+            drawing,
+            attempt,
+            rows[key],
+            folded.until,
+            tries[key],
+            HOVER_LIMIT,
+            note,
+            labelled=True,
+            is_pale=not marks.is_related(attempt),
+        )
     return drawing
 
 
@@ -56,12 +66,19 @@ def draw_attempt(
     *,
     labelled: bool,
     with_waiting: bool = True,
+    is_pale: bool = False,
 ) -> None:
-    """Add the bars of an attempt to row `y`, and a symbol at their end; `note` is told with them."""
+    """Add the bars of an attempt to row `y`, and a symbol at their end; `note` is told with them.
+
+    One `is_pale` if it does not belong to the lineage that is asked for.
+    """
     drawing.places[attempt.scheduled_event_id] = y
     hover = hover_of(attempt, tries, limit, note)
     of = style_of(attempt.state)
     end = attempt.closed or max(until, attempt.started or attempt.scheduled)
+    if is_pale:
+        drawing.bar("pale", UNRELATED, Bar(y, attempt.started or attempt.scheduled, end, hover, THICK / 2))
+        return
     if attempt.started is None:
         waits = of if attempt.open else WAITING
         drawing.bar("waiting", waits, Bar(y, attempt.scheduled, end, hover, THICK if attempt.open else THIN))

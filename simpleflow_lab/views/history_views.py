@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.exceptions import UsageError
@@ -188,6 +189,13 @@ class HistoryViews(ABC):
         folded = self._folded()
         title = " ".join(part for part in (folded.history.workflow_type, self.workflow_id) if part)
         return gantt_html(folded, title=title, waits=Waits(self._waits_of(folded), now=folded.until))
+
+    def export(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write it to a file, in the form that its name ends with: `.html`, `.svg`, `.json`, `.csv`, `.xlsx`, or
+        `.trace.json` for Chrome and Perfetto; gives the path. See `views.export_files.export`. Raises `UsageError`."""
+        from simpleflow_lab.views.export_files import export
+
+        return export(self, path, force=force)
 
     def _repr_html_(self) -> str:
         """The summary that a notebook shows, with the extension loaded or without."""

@@ -35,6 +35,8 @@ DECIDING: Final = Style("deciding", _SLATE, glyph="▶")
 """A decision task that a decider has taken, or had."""
 WAITING: Final = Style("waiting", _GREY, glyph="…")
 """The part of an attempt before a worker took it."""
+UNRELATED: Final = Style("not of its lineage", "rgba(139,149,165,.4)")
+"""An attempt that the task whose lineage is shown has nothing to do with."""
 STATES: Final[dict[str, Style]] = {
     "completed": Style("completed", _BLUE, glyph="✓"),
     "fired": Style("timer fired", _GREY, glyph="✓"),

@@ -471,7 +471,7 @@ def _number_ticks(first: float, last: float) -> list[tuple[float, str]]:
     power = 10.0 ** np.floor(np.log10(span / _TICKS)) if span > 0 else 1.0
     step = next((power * each for each in (1, 2, 5, 10) if span / (power * each) <= _TICKS), power * 10)
     start = np.ceil(first / step) * step
-    return [(float(v), f"{round(float(v), 10):,g}") for v in np.arange(start, last + step / 2, step)[:50]]
+    return [(float(v), f"{round(float(v), 10) + 0.0:,g}") for v in np.arange(start, last + step / 2, step)[:50]]
 
 
 def _fitting(label: str, room: float, size: float = 12) -> str:

@@ -1,0 +1,140 @@
+"""An execution as files that other programs open: pages, pictures, tables, traces.
+
+*Rule:* a text of a history is a text in every program that opens the file. What a spreadsheet would take for a formula
+or a link is written so that it takes it for neither.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import pandas as pd
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.chart import Chart
+from simpleflow_lab.views.chrome_trace import chrome_trace
+from simpleflow_lab.views.listings import json_text
+
+
+class Viewed(Protocol):
+    """What is exported: anything with the views of a history."""
+
+    def history(self) -> History:
+        """The events."""
+
+    def tasks(self, *, timezone: Any = ...) -> pd.DataFrame:
+        """One row per attempt."""
+
+    def decisions(self, *, timezone: Any = ...) -> pd.DataFrame:
+        """One row per decision task."""
+
+    def events(self, *, timezone: Any = ...) -> pd.DataFrame:
+        """One row per event."""
+
+    def critical_path(self, *, timezone: Any = ...) -> pd.DataFrame:
+        """One row per segment."""
+
+    def profile(self) -> pd.DataFrame:
+        """One row per activity."""
+
+    def gantt(self, **options: Any) -> Chart:
+        """The chart."""
+
+    def gantt_html(self) -> str:
+        """The page."""
+
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that a spreadsheet takes for a formula."""
+_MAX_CELL: Final = 32_767
+"""Characters of a cell of Excel's."""
+
+
+def export(view: Viewed, path: str | Path, *, force: bool = False) -> Path:
+    """Write an execution to a file, in the form that its name ends with; gives the path.
+
+    `.html` is the Gantt chart and the task table as a page that needs nothing else, `.svg` the chart as a picture,
+    `.json` the history as `aws swf get-workflow-execution-history` prints it, `.csv` its tasks, `.xlsx` its tasks,
+    profile, decisions, critical path and events as sheets, `.trace.json` a trace for Chrome and Perfetto.
+
+    Raises `UsageError` for another ending, for a file that is there (unless `force` is given), for one that can't be
+    written, and for `.xlsx` without the package xlsxwriter.
+    """
+    path = Path(path)
+    write = next((write for ending, write in _WRITERS.items() if path.name.lower().endswith(ending)), None)
+    if write is None:
+        raise UsageError(f"{path.name!r:.80} ends with none of {', '.join(_WRITERS)}: that says what is written")
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already: give another name, or force=True to replace it")
+    try:
+        write(view, path)
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror or error}") from None
+    return path
+
+
+def _text(make: Callable[[Viewed], str]) -> Callable[[Viewed, Path], None]:
+    def write(view: Viewed, path: Path) -> None:
+        path.write_text(make(view), encoding="utf-8", newline="\n")
+
+    return write
+
+
+def _csv(view: Viewed) -> str:
+    return str(plain_table(view.tasks(timezone=None)).map(_no_formula).to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _excel(view: Viewed, path: Path) -> None:
+    if importlib.util.find_spec("xlsxwriter") is None:
+        raise UsageError("to write .xlsx needs a package that is not here: pip install xlsxwriter")
+    options = {"options": {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True}}
+    with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs=options) as writer:
+        for name, table in _sheets(view).items():
+            shown = plain_table(table).map(_bounded)
+            shown.to_excel(writer, sheet_name=name, index=False, freeze_panes=(1, 0))
+            writer.sheets[name].autofit(max_width=400)
+
+
+def _sheets(view: Viewed) -> Mapping[str, pd.DataFrame]:
+    return {
+        "tasks": view.tasks(timezone=None),
+        "profile": view.profile(),
+        "decisions": view.decisions(timezone=None),
+        "critical path": view.critical_path(timezone=None),
+        "events": view.events(timezone=None),
+    }
+
+
+def _bounded(value: Any) -> Any:
+    return value[: _MAX_CELL - 1] + "…" if isinstance(value, str) and len(value) > _MAX_CELL else value
+
+
+def plain_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with attributes and tuples of ids as JSON text: what a file of cells can hold."""
+    objects = [name for name, column in table.items() if column.dtype == object]
+    return table.assign(**{str(name): table[name].map(_as_text) for name in objects})
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, tuple | list | Mapping):
+        return json_text(value) if value else None
+    return value
+
+
+_WRITERS: Final[Mapping[str, Callable[[Viewed, Path], None]]] = {
+    ".html": _text(lambda view: view.gantt_html()),
+    ".svg": _text(lambda view: view.gantt().to_svg() + "\n"),
+    ".trace.json": _text(lambda view: chrome_trace(view.history())),
+    ".json": _text(lambda view: view.history().to_json() + "\n"),
+    ".csv": _text(_csv),
+    ".xlsx": _excel,
+}
+"""By the end of a file's name, the longer one first."""
