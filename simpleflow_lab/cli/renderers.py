@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.commands.engine import EngineStarted
     from simpleflow_lab.commands.explain import ExecutionExplanation
     from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
-    from simpleflow_lab.commands.offline_replay import Replayed
+    from simpleflow_lab.commands.offline_replay import Replayed, ReplayedAll
     from simpleflow_lab.commands.one_task import Rerun
     from simpleflow_lab.commands.processes import Started
     from simpleflow_lab.commands.requests import RequestSent
@@ -287,6 +287,12 @@ def _show_rerun(record: Rerun, session: Session) -> ExitCode:
 def _show_replayed(record: Replayed, session: Session) -> ExitCode:
     _show_listing(record, session)
     return ExitCode.DONE if record.error is None else ExitCode.FAILED
+
+
+@show.of("ReplayedAll")
+def _show_replayed_all(record: ReplayedAll, session: Session) -> ExitCode:
+    _show_listing(record, session)
+    return ExitCode.DONE if record.checks.is_safe else ExitCode.FAILED
 
 
 @show.of("Diagnosis")

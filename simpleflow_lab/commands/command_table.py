@@ -123,6 +123,7 @@ MODULES: Final[Mapping[str, str]] = {
     "workflow.statistics": "executions",
     "workflow.tasks": "inspection",
     "workflow.terminate": "requests",
+    "workflow.to_test": "recorded_tests",
 }
 """The module of each command."""
 COMPLETE_VARIABLE: Final = "_SIMPLEFLOW_COMPLETE"

@@ -27,6 +27,7 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("restart", "retry"), "workflow.restart"),
     "rerun": "workflow.restart or activity.rerun",
     "replay": "workflow.replay",
+    "to_test": "workflow.to_test",
     "why": "workflow.explain",
     "explain": "workflow.explain",
     "continue": "resume",

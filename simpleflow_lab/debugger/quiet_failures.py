@@ -158,20 +158,30 @@ def _name(use: FutureUse) -> str:
 
 
 def _names_in(workflow: type[Workflow]) -> frozenset[str]:
-    """The names of attributes that the workflow's code, and the functions of the module in which it is, use."""
-    found: set[str] = set()
-    left: list[Any] = []
+    """The names of attributes that the workflow's code uses, and the functions beside it that it calls."""
+    names: set[str] = set()
+    seen: set[CodeType] = set()
+    left: list[FunctionType] = []
     for each in workflow.__mro__:
         if each.__module__.partition(".")[0] != __name__.partition(".")[0]:
-            left.extend(vars(each).values())
-    run: Any = workflow.run
-    left.extend(value for value in getattr(run, "__globals__", {}).values() if type(value) is FunctionType)
-    codes = [function.__code__ for function in map(_function_of, left) if function is not None]
-    while codes:
-        code = codes.pop()
-        found.update(code.co_names)
-        codes.extend(each for each in code.co_consts if type(each) is CodeType)
-    return frozenset(found)
+            left.extend(found for found in map(_function_of, vars(each).values()) if found is not None)
+    while left:
+        function = left.pop()
+        for code in _codes_in(function.__code__):
+            if code in seen:
+                continue
+            seen.add(code)
+            names.update(code.co_names)
+            called = (function.__globals__.get(name) for name in code.co_names)
+            left.extend(each for each in called if type(each) is FunctionType)
+    return frozenset(names)
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for each in code.co_consts:
+        if type(each) is CodeType:
+            yield from _codes_in(each)
 
 
 def _function_of(value: Any) -> FunctionType | None:

@@ -56,6 +56,8 @@ class Recorded:
     run_id: str = ""
     is_open: bool = False
     """It goes on, with the code of today."""
+    label: str | None = None
+    """What it is called, if not by its workflow id: the name of its file."""
     history: Callable[[], History]
     """Gets the history."""
 
@@ -425,7 +427,7 @@ def _result(each: Recorded, history: History, error: Exception | None) -> Record
     differs = error if isinstance(error, NondeterminismError) else None
     event_id = None if differs is None else differs.event_id
     return RecordedCheck(
-        workflow_id=each.workflow_id,
+        workflow_id=each.label or each.workflow_id,
         run_id=each.run_id,
         is_open=each.is_open,
         events=len(history),

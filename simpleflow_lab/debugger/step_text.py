@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from simpleflow_lab.debugger.triggers import named
 from simpleflow_lab.replay.lines import line_text
 from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, SuspendedFiber
+from simpleflow_lab.swf.decisions import Decision, attributes
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
 from simpleflow_lab.views.html import piece
 from simpleflow_lab.views.markup import Html
@@ -19,6 +22,10 @@ from simpleflow_lab.views.text_tables import visible
 MAX_SHOWN: Final = 8
 """Most commands, futures and fibers of one step that are named."""
 _MAX_OUTPUT_LINES: Final = 5
+_MAX_VALUE: Final = 200
+"""Characters of one value of a decision; of a longer one a checksum says whether it is the same."""
+_IDS: Final = ("activityId", "timerId", "workflowId", "markerName", "signalName", "id", "name")
+_VALUES: Final = ("startToFireTimeout", "input", "details", "result", "reason")
 
 
 def heading_of(record: DecisionRecord, title: str) -> str:
@@ -66,6 +73,30 @@ def command_text(command: CommandRecord) -> str:
     """`activity fetch-3 at flows.py:12, self.submit(fetch, 3)`."""
     where = f" at {line_text(command.line)}" if command.line is not None else ""
     return f"{named(command.kind, command.id)}{where}"
+
+
+def decision_text(decision: Decision) -> str:
+    """A decision in one line: its type, id, SWF type, and input; JSON in one spelling, and long texts cut."""
+    its = attributes(decision)
+    parts = [str(decision["decisionType"])]
+    for name in _IDS:
+        if name in its:
+            parts.append(str(its[name]))
+    kind = its.get("activityType") or its.get("workflowType")
+    if kind:
+        parts.append(f"{kind.get('name')} {kind.get('version')}")
+    for name in _VALUES:
+        if its.get(name) is not None:
+            parts.append(_one_spelling(str(its[name])))
+    return " ".join(parts)
+
+
+def _one_spelling(text: str) -> str:
+    try:
+        value = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        value = " ".join(text.split())
+    return value if len(value) <= _MAX_VALUE else f"{value[:_MAX_VALUE]}… {zlib.crc32(value.encode()):08x}"
 
 
 def future_text(future: FutureRecord) -> str:

@@ -271,6 +271,14 @@ class Step:
         return self.record.decisions
 
     @property
+    def decided(self) -> list[str]:
+        """The decisions in one line each, without what no replay compares: `ScheduleActivityTask fetch-3 {"args":…}`.
+
+        For tests: equal code decides equal lines.
+        """
+        return [step_text.decision_text(decision) for decision in self.record.decisions]
+
+    @property
     def execution_context(self) -> str | None:
         """The execution context that the decision set; `None` if it left it as it was."""
         return self.record.execution_context

@@ -7,6 +7,7 @@ error by what was typed is shown in one line.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from collections.abc import Mapping
@@ -20,14 +21,17 @@ from traitlets import Float, Unicode, observe
 
 from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec, describe
 from simpleflow_lab.commands.command_table import run
+from simpleflow_lab.commands.inspection import execution_of
+from simpleflow_lab.commands.parameters import Target
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.lab import Lab
+from simpleflow_lab.lab import Lab, find_workflow
 from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, take_out
 from simpleflow_lab.notebook.cell_checks import CellChecks
+from simpleflow_lab.notebook.cell_definitions import is_from_a_cell
 from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
@@ -147,6 +151,8 @@ class SimpleflowMagics(Magics):
                 found = self._connect(rest, variables)
             case ["live", *rest]:
                 return self._live(rest)
+            case ["to-test", *rest]:
+                return self._run(["workflow.to_test", *rest, *self._imported_from(rest)], variables)
             case _:
                 words = with_variables(words, variables)
                 if is_awaited:
@@ -184,6 +190,21 @@ class SimpleflowMagics(Magics):
             except DecisionTaskError as error:
                 raise MagicUsageError(blocked(outcome.execution, error)) from None
         return self._shown(record)
+
+    def _imported_from(self, words: list[str]) -> list[str]:
+        """From where a test imports the workflow of an execution, as an option: if a cell defines it, from a module
+        that is written for it into the folder of the test."""
+        out = next((value for name, value in itertools.pairwise(words) if name == "--output"), ".")
+        ids = tuple(itertools.takewhile(lambda word: not word.startswith("-"), words))
+        if "--file" in words or "--import-from" in words or not os.path.isdir(out):
+            return []
+        execution = execution_of(self._session, Target(words=ids))
+        definition = find_workflow(execution.history().workflow_type)
+        if not is_from_a_cell(definition):
+            return []
+        name = f"{definition.__name__.lower()}_cells"
+        _tell(repr(export(os.path.join(out, f"{name}.py"), self._cells_that_were_run(), self.shell.user_ns)))
+        return ["--import-from", name]
 
     def _shown(self, record: Record) -> Any:
         output = self._session.output

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +141,36 @@ def test_a_kernel_shows_it_below_the_cell_as_html(tmp_path: Path) -> None:
             (html,) = [each for each in map(str, reply.messages) if "differs in nightly-1" in each]
             assert "text/html" in html
             assert "self.patched(" in html
+
+
+def test_to_test_writes_the_cells_as_a_module_for_it(
+    shell: InteractiveShell, lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(shell, lab)
+    run(shell, "%simpleflow connect lab")
+    run(shell, f"%simpleflow to-test nightly-done --output {tmp_path}")
+    assert "checks the 3 decisions of nightly-done" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.glob("*night*")} == {
+        "nightly_cells.py",
+        "nightly_nightly_done_history.json",
+        "test_nightly_nightly_done.py",
+    }
+
+    def outcome() -> tuple[int, str]:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_nightly_nightly_done.py"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        return ended.returncode, ended.stdout
+
+    assert outcome()[0] == 0, outcome()
+    module = tmp_path / "nightly_cells.py"
+    module.write_text(module.read_text().replace("plus, x)", "plus, x, 2)"))
+    code, text = outcome()
+    assert code == 1
+    assert "y = self.submit(plus, x, 2).result" in text

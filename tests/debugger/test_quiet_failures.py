@@ -1,0 +1,157 @@
+"""Quiet failures: each kind is told with its line, and nothing is told that is no failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from examples.basic import BasicWorkflow
+from examples.canvas import WordCount
+from examples.failing import Failing
+from simpleflow_lab import Lab, Workflow, activity, futures
+from simpleflow_lab.canvas import Chain, Group
+from simpleflow_lab.debugger.quiet_failures import QuietFailure
+
+QUIET = {"version": "quiet", "task_list": "quiet"}
+
+
+@activity.with_attributes(**QUIET)
+def quiet_value(x: Any) -> Any:
+    return x
+
+
+@activity.with_attributes(**QUIET)
+def quiet_break() -> None:
+    raise ValueError("disk full")
+
+
+class Quiet(Workflow):
+    version, task_list = "quiet", "quiet"
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab(":memory:", clock="virtual") as lab:
+        yield lab
+
+
+def line_with(text: str) -> int:
+    with open(__file__) as file:
+        return next(number for number, line in enumerate(file, 1) if text in line)
+
+
+def test_each_kind_is_told_with_its_line(lab: Lab) -> None:
+    class Careless(Quiet):
+        name = "quiet.careless"
+
+        def run(self) -> Any:
+            self.submit(self.start_timer("nap", 5))  # never mattered
+            self.submit(quiet_break)  # nobody handles it
+            unused = self.submit(quiet_value, 7)  # nobody uses it
+            nothing = self.submit(quiet_value, None)
+            self.submit(self.wait_signal("go")).wait()
+            unused.wait(), nothing.wait()
+            self.submit(self.start_timer("last", 1)).wait()
+            self.submit(quiet_value, 8)  # open at the end
+            return None
+
+    execution = lab.start(Careless)
+    execution.signal("unheard", "1")
+    execution.signal("unheard", "2")
+    execution.signal("go")
+    execution.result(30)
+    quiet = execution.quiet_failures()
+    assert [(each.kind, each.line.lineno if each.line else None) for each in quiet] == [
+        ("failure", line_with("# nobody handles it")),
+        ("unused", line_with("# nobody uses it")),
+        ("unawaited", line_with("# open at the end")),
+        ("timer", line_with("# never mattered")),
+        ("signal", None),
+    ]
+    failure, unused, unawaited, timer, signal = quiet
+    assert "disk full" in failure.text
+    assert "gave 7" in unused.text
+    assert "never" in unawaited.text
+    assert timer.task == "nap"
+    assert signal.text == "signal unheard came 2 times, and no code ever waited for it"
+    assert execution.history()[failure.event_id - 1].type == "ActivityTaskFailed"  # type: ignore[operator]
+    assert f"{line_with('# nobody handles it')}, self.submit(quiet_break)" in repr(quiet)
+    frame = quiet.to_pandas()
+    assert list(frame["kind"]) == ["failure", "unused", "unawaited", "timer", "signal"]
+
+
+def test_code_that_uses_what_it_asks_for_has_none(lab: Lab) -> None:
+    class Careful(Quiet):
+        name = "quiet.careful"
+
+        def run(self) -> Any:
+            passed_on = self.submit(quiet_value, 1)
+            nested = self.submit(quiet_value, [passed_on])
+            grouped = self.submit(Group((quiet_value, 2), (quiet_value, 3)))
+            chained = self.submit(Chain((quiet_value, 4), (quiet_value,), send_result=True))
+            first = futures.wait(
+                self.submit(quiet_value, 5), self.submit(quiet_value, 6), return_when=futures.FIRST_COMPLETED, timeout=9
+            )
+            total = sum(future.result for future in futures.as_completed([self.submit(quiet_value, n) for n in (1, 2)]))
+            [each.result for each in (*first.done, *first.not_done)]
+            failed = self.submit(quiet_break)
+            assert failed.exception is not None
+            pause = self.submit(self.start_timer("pause", 5))
+            pause.wait()
+            return [nested.result, grouped.result, chained.result, total, self.submit(self.wait_signal("go")).result]
+
+    execution = lab.start(Careful)
+    execution.signal("go", "1")
+    execution.result(30)
+    assert list(execution.quiet_failures()) == []
+    assert repr(execution.quiet_failures()) == "nothing failed or came to nothing unnoticed"
+
+
+def test_code_that_asks_for_states_and_signals_by_itself_is_not_accused(lab: Lab) -> None:
+    class Polls(Quiet):
+        name = "quiet.polls"
+
+        def run(self) -> Any:
+            timer = self.submit(self.start_timer("limit", 1))
+            self.submit(self.start_timer("pause", 5)).wait()
+            came = self.get_event_details("signal", "stop")
+            return [timer.done, came is not None]
+
+    execution = lab.start(Polls)
+    execution.signal("stop")
+    assert execution.result(30)[0] is True
+    assert list(execution.quiet_failures()) == []
+
+
+def test_of_an_open_execution_only_failures_are_told() -> None:
+    class Goes(Quiet):
+        name = "quiet.goes"
+
+        def run(self) -> Any:
+            self.submit(quiet_break)
+            self.submit(quiet_value, 1)
+            self.submit(self.wait_signal("first")).wait()
+            self.submit(self.wait_signal("never")).wait()
+
+    with Lab(":memory:") as lab:
+        execution = lab.start(Goes)
+        while "ActivityTaskFailed" not in [event.type for event in execution.history()]:
+            next(iter(execution.watch(timeout=30)))
+        execution.signal("first")
+        while "never" not in str(execution.describe().get("latestExecutionContext")):
+            next(iter(execution.watch(timeout=30)))
+        assert [each.kind for each in execution.quiet_failures()] == ["failure"]
+
+
+def test_the_examples_have_those_that_they_show(lab: Lab) -> None:
+    quiet: dict[str, list[QuietFailure]] = {}
+    for workflow, arguments in ((BasicWorkflow, (1, 0)), (WordCount, (["to be", "or not"],)), (Failing, ())):
+        execution = lab.start(workflow, *arguments)
+        execution.result(30)
+        quiet[workflow.__name__] = list(execution.quiet_failures())
+    assert quiet["BasicWorkflow"] == []
+    assert quiet["WordCount"] == []
+    (only,) = quiet["Failing"]
+    assert (only.kind, only.task.rpartition(".")[2]) == ("failure", "forgotten-1")
