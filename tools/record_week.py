@@ -3,8 +3,8 @@
     python tools/record_week.py
 
 The real decider decides, on an engine whose time is set by hand. In place of activity workers stands a simulation: each
-task takes as long as `seconds` says of its name and night, and at most `WORKERS` run at once. Run ids differ from one
-recording to the next, so the files are committed, and recorded anew only to change the story.
+task takes as long as `Night.seconds` says, and at most `WORKERS` run at once; the activities themselves never run. Run
+ids differ from one recording to the next, so the files are committed, and recorded anew only to change the story.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NIGHTS = 7
 SLOW_NIGHT = 5
 WORKERS = 3
 MARKETS = ("frankfurt", "london", "madrid", "milan", "oslo", "paris", "vienna", "zurich")
-TASKS = {
+TASKS: dict[str, Any] = {
     "task_list": "nightly",
     "version": "3",
     "schedule_to_start_timeout": 14400,
@@ -40,23 +40,28 @@ TASKS = {
 @activity.with_attributes(
     name="markets.fetch_prices", retry=Retry(maximum_attempts=4, initial_interval=300, backoff_coefficient=2), **TASKS
 )
-def fetch_prices(market: str) -> int: ...
+def fetch_prices(market: str) -> int:
+    raise NotImplementedError
 
 
 @activity.with_attributes(name="markets.exchange_rates", **TASKS)
-def exchange_rates() -> dict[str, float]: ...
+def exchange_rates() -> dict[str, float]:
+    raise NotImplementedError
 
 
 @activity.with_attributes(name="warehouse.convert", raises_on_failure=True, **TASKS)
-def convert(market: str, prices: int, rates: dict[str, float] | None) -> int: ...
+def convert(market: str, prices: int, rates: dict[str, float] | None) -> int:
+    raise NotImplementedError
 
 
 @activity.with_attributes(name="warehouse.load", raises_on_failure=True, **TASKS)
-def load(rows: list[int]) -> int: ...
+def load(rows: list[int]) -> int:
+    raise NotImplementedError
 
 
 @activity.with_attributes(name="reports.publish", raises_on_failure=True, **TASKS)
-def publish(rows: int) -> str: ...
+def publish(rows: int) -> str:
+    raise NotImplementedError
 
 
 class Nightly(Workflow):
