@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from simpleflow_lab.debugger.quiet_failures import QuietFailures
     from simpleflow_lab.debugger.steps import ReplaySteps
+    from simpleflow_lab.debugger.time_travel import Debugger
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.earlier_runs import EarlierRuns
     from simpleflow_lab.views.execution_log import ExecutionLog
@@ -118,6 +119,17 @@ class RecordedExecution(HistoryViews):
         `UsageError`."""
         with self.replay(workflow) as steps:
             return steps.quiet_failures()
+
+    def debug(
+        self, workflow: type[workflow.Workflow] | None = None, *, workflow_id: str = "", run_id: str = ""
+    ) -> Debugger:
+        """The debugger's view of its replay: it moves through the steps, forward and back; see `debugger.time_travel`.
+
+        The parameters are those of `replay`. Raises `UsageError`.
+        """
+        from simpleflow_lab.debugger.time_travel import Debugger
+
+        return Debugger(lambda: self.replay(workflow, workflow_id=workflow_id, run_id=run_id))
 
     def _folded(self) -> FoldedHistory:
         return self._folded_once
@@ -405,6 +417,16 @@ class Execution(HistoryViews):
         `UsageError`."""
         with self.replay(workflow) as steps:
             return steps.quiet_failures()
+
+    def debug(self, workflow: type[workflow.Workflow] | None = None) -> Debugger:
+        """The debugger's view of its replay: it moves through the steps, forward and back; see `debugger.time_travel`.
+
+        Without a class the workflow is the one that this process defines for its type. Nothing is sent and no activity
+        runs. Raises `UsageError`.
+        """
+        from simpleflow_lab.debugger.time_travel import Debugger
+
+        return Debugger(lambda: self.replay(workflow))
 
     def waiting_for(self) -> Waits:
         """What it waits for, and what each of its children waits for; empty if it has closed.

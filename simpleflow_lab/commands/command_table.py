@@ -89,6 +89,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 MODULES: Final[Mapping[str, str]] = {
     "activity.rerun": "one_task",
     "completion": "shell_scripts",
+    "debug": "debug",
     "decider.start": "processes",
     "doctor": "doctor",
     "domain.deprecate": "domains",

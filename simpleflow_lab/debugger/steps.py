@@ -299,6 +299,11 @@ class Step:
         return self.record.error
 
     @property
+    def is_detailed(self) -> bool:
+        """Whether its details are there without a further replay."""
+        return self._steps._walk.has_details(self.number)
+
+    @property
     def detailed(self) -> DecisionRecord:
         """Its record with what is not kept of every step: the values of local variables, and the lines that ran.
 

@@ -61,6 +61,10 @@ class Walk:
         found = self._replays.known(number)
         return found if found is not None else self._call(self._replays.detailed, number)
 
+    def has_details(self, number: int) -> bool:
+        """Whether the record of this decision with the values of local variables is there."""
+        return self._replays.known(number) is not None
+
     def lines_of(self, number: int) -> Sequence[Line]:
         """The lines that ran in this decision, for who asks of many in a row: each costs its own part of a replay."""
         return self._call(self._replays.lines_of, number)
@@ -106,6 +110,10 @@ class _Replays:
         self._uses: Sequence[FutureUse] | None = None
         self._lines: list[Sequence[Line]] = []
         self._windows: OrderedDict[int, list[DecisionRecord]] = OrderedDict()
+        self._next_window: Iterator[DecisionRecord] | None = None
+        """The replay of the latest window, which can go on with the one behind it."""
+        self._next_first = 0
+        """The number of the first decision of that one."""
 
     def _watch(self, **options: Any) -> Iterator[DecisionRecord]:
         ensure_streams()
@@ -138,17 +146,19 @@ class _Replays:
 
     def _new_window(self, first: int) -> list[DecisionRecord]:
         self.reach(first)
-        started = self.records[first - 1].started_event_id
-        watching = self._watch(stacks_from=started, keep=kept, lines_from=started)
+        watching = self._next_window
+        if watching is None or self._next_first != first:
+            if watching is not None:
+                watching.close()  # type: ignore[attr-defined]
+            started = self.records[first - 1].started_event_id
+            watching = self._watch(stacks_from=started, keep=kept, lines_from=started)
+        self._next_window, self._next_first = watching, first + WINDOW
         window: list[DecisionRecord] = []
-        try:
-            for record in watching:
-                if record.number >= first:
-                    window.append(record)
-                if len(window) == WINDOW:
-                    break
-        finally:
-            watching.close()  # type: ignore[attr-defined]
+        for record in watching:
+            if record.number >= first:
+                window.append(record)
+            if len(window) == WINDOW:
+                break
         return window
 
     def lines_of(self, number: int) -> Sequence[Line]:
@@ -171,7 +181,7 @@ class _Replays:
         return self._uses
 
     def close(self) -> None:
-        for watching in (self._watching, self._tracing):
+        for watching in (self._watching, self._tracing, self._next_window):
             if watching is not None:
                 watching.close()  # type: ignore[attr-defined]
-        self._watching = self._tracing = None
+        self._watching = self._tracing = self._next_window = None

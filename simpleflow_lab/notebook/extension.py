@@ -19,6 +19,8 @@ from simpleflow_lab.notebook.formatters import add_formatters, remove_formatters
 from simpleflow_lab.notebook.magics import SimpleflowMagics
 from simpleflow_lab.notebook.short_tracebacks import short_tracebacks
 
+_DEBUGGER: Final = ("simpleflow_lab.debugger.time_travel", "Debugger")
+"""What shows itself as the debugger's view; it is imported by who debugs."""
 _loaded: Final[WeakKeyDictionary[InteractiveShell, ExitStack]] = WeakKeyDictionary()
 """The callbacks that remove everything again, for each shell."""
 
@@ -54,17 +56,19 @@ def unload(shell: InteractiveShell) -> None:
 
 @contextmanager
 def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
-    """Within this context open executions are shown live."""
+    """Within this context open executions are shown live, and debuggers as views."""
     shell.events.register("pre_run_cell", magics.live_views.begin)
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type(Execution, magics.live_views.formatter)
     before = Execution.while_awaited
     Execution.while_awaited = staticmethod(magics.live_views.while_awaited)  # type: ignore[method-assign]
+    formatter.for_type_by_name(*_DEBUGGER, magics.live_views.debugger_formatter)
     try:
         yield
     finally:
         Execution.while_awaited = staticmethod(before)  # type: ignore[method-assign]
         formatter.pop(Execution, None)
+        formatter.pop(".".join(_DEBUGGER), None)
         shell.events.unregister("pre_run_cell", magics.live_views.begin)
 
 

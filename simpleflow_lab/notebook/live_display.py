@@ -24,6 +24,8 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.views.live_rows import FASTEST
 
 if TYPE_CHECKING:
+    from simpleflow_lab.debugger.time_travel import Debugger
+    from simpleflow_lab.notebook.debugger_view import DebuggerView
     from simpleflow_lab.notebook.live_view import LiveView
 
 logger = logging.getLogger(__name__)
@@ -40,10 +42,12 @@ _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 class LiveViews:
     """The live views of a shell."""
 
-    def __init__(self, shell: InteractiveShell):
+    def __init__(self, shell: InteractiveShell, *, find_execution: Callable[[str], Any]):
+        """`find_execution` finds one by what a reader of a view types."""
         self._shell: Any = shell  # IPython is typed in part
+        self._find_execution = find_execution
         self._cell_id: str | None = None
-        self._by_cell: dict[str | None, weakref.WeakSet[LiveView]] = {}
+        self._by_cell: dict[str | None, weakref.WeakSet[LiveView | DebuggerView]] = {}
         self.refresh = FASTEST
         """Seconds between two updates of what is shown by itself."""
 
@@ -143,17 +147,29 @@ class LiveViews:
                 handle.update({}, raw=True)
                 view.close()
 
+    def debugger_formatter(self, debugger: Debugger) -> None:
+        """Display a debugger as the value of a cell. Raises `NotImplementedError` where there is no kernel."""
+        from simpleflow_lab.notebook.debugger_view import DebuggerView  # noqa: PLC0415  anywidget, for those who look
+
+        if not self.are_possible:
+            raise NotImplementedError
+        self._put(DebuggerView(debugger, find_other=self._find_execution))
+
     def _display(self, execution: Execution, *, refresh: float, only: str | None = None) -> tuple[LiveView, Any]:
         """A live view that was displayed below the current cell, and the handle of its place."""
         from simpleflow_lab.notebook.live_view import LiveView  # noqa: PLC0415  anywidget, for those who look
 
         view = LiveView(execution, refresh=refresh)
+        return view, self._put(view, only=only)
+
+    def _put(self, view: LiveView | DebuggerView, *, only: str | None = None) -> Any:
+        """Display a view below the current cell; the handle of its place."""
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         bundle: Any = view._repr_mimebundle_()
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         handle.display(data if only is None else {only: data[only]}, raw=True)
         self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
-        return view, handle
+        return handle
 
 
 class _Ticking:

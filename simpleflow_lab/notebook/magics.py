@@ -27,7 +27,7 @@ from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
-from simpleflow_lab.execution import Execution
+from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.lab import Lab, find_workflow
 from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, take_out
 from simpleflow_lab.notebook.cell_checks import CellChecks
@@ -93,7 +93,7 @@ class SimpleflowMagics(Magics):
         self._session = Session(self._open, watch=self._wait, tell=_tell, serves_here=True)
         self.cells = Cells(shell)
         self.checks = CellChecks()
-        self.live_views = LiveViews(shell)
+        self.live_views = LiveViews(shell, find_execution=self._find_execution)
 
     def close(self) -> None:
         """Close the Labs that commands opened, not those that the user made."""
@@ -273,6 +273,15 @@ class SimpleflowMagics(Magics):
             raise UsageError("there is no execution to show: workflow.start starts one")
         workflow_id = words[0] if words else infos[0]["execution"]["workflowId"]
         self.live_views.show(lab.execution(workflow_id), refresh=self.refresh)
+
+    def _find_execution(self, text: str) -> Any:
+        """An execution or a history by the name of a variable, a file, or a workflow id. Raises `UsageError`."""
+        named = self.shell.user_ns.get(text)
+        if isinstance(named, (Execution, RecordedExecution)):
+            return named
+        if os.path.exists(text):
+            return open_history(text)
+        return self._session.lab().execution(text)
 
     def _wait(self, execution: Execution) -> None:
         try:

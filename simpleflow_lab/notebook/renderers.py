@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from simpleflow_lab.commands.command_table import Version
 from simpleflow_lab.commands.compare import ExecutionsCompared
+from simpleflow_lab.commands.debug import Debugged
 from simpleflow_lab.commands.engine import EngineStarted
 from simpleflow_lab.commands.executions import Executions
 from simpleflow_lab.commands.explain import ExecutionExplanation
@@ -114,6 +115,11 @@ def _opened(record: OpenedHistory) -> Any:
 @cell_value.register
 def _opened_folder(record: OpenedHistories) -> Any:
     return record.executions
+
+
+@cell_value.register
+def _debugged(record: Debugged) -> Any:
+    return record.debugger
 
 
 @cell_value.register

@@ -1,0 +1,206 @@
+"""Time travel: one place in the steps of a replay, and the moves to others.
+
+    debugger = execution.debug()
+    debugger.forward()
+    debugger.to_condition("total > 5")
+    debugger.step.locals["total"] + 1
+    debugger.step = 7
+
+It is what the debugger's view in a notebook shows and moves; without widgets it displays its step as text, and so does
+each move. The replay, with its thread, begins anew when it is asked after `rest`.
+
+*Rule:* any thread may move it. Who shows it is told of every move, and holds it; it holds nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from simpleflow_lab.debugger.conditions import Condition
+from simpleflow_lab.debugger.steps import ReplaySteps, Step
+from simpleflow_lab.exceptions import NoSuchStepError, UsageError
+from simpleflow_lab.swf.history import History
+
+_MOVES: Final = (
+    "debugger.forward(), .back(), .first(), .last(), .to_event(42), .to_line(12), .to_condition('total > 5'), "
+    ".to_failure(), .to_divergence(), .to_parting(other)"
+)
+
+
+class Debugger:
+    """Stands at one step of a replay. At first it is the last one."""
+
+    def __init__(self, replay: Callable[[], ReplaySteps], *, at: int | None = None):
+        """`replay` makes the steps, now and after each `rest` and `reload`; `at` is the number of the first step shown.
+
+        Raises what `replay` does, and `UsageError` for a history without a decision and a step that is not there.
+        """
+        self._replay = replay
+        self._lock = threading.RLock()
+        self._steps: ReplaySteps | None = replay()
+        self._viewers: weakref.WeakSet[Any] = weakref.WeakSet()
+        if not len(self._steps):
+            raise UsageError("this history has no decision yet: there is no step to show")
+        self._number = self._steps[-1 if at is None else at].number
+
+    def __repr__(self) -> str:
+        return f"{self.step!r}\n  {_MOVES}"
+
+    def _repr_html_(self) -> str:
+        return self.step._repr_html_()
+
+    # -- where it is --
+
+    @property
+    def steps(self) -> ReplaySteps:
+        """The steps through which it moves."""
+        with self._lock:
+            if self._steps is None:
+                self._steps = self._replay()
+            return self._steps
+
+    @property
+    def step(self) -> Step:
+        """The step at which it stands. Set it, to a step or its number, to move there."""
+        with self._lock:
+            return self.steps[min(self._number, len(self.steps))]
+
+    @step.setter
+    def step(self, to: Step | int) -> None:
+        self.go_to(to)
+
+    @property
+    def number(self) -> int:
+        """The number of its step."""
+        return self._number
+
+    def __len__(self) -> int:
+        """How many steps there are."""
+        return len(self.steps)
+
+    # -- moves --
+
+    def go_to(self, to: Step | int) -> Step:
+        """Move to a step, or to that of this number; -1 is the last. Raises `UsageError` if there is none."""
+        with self._lock:
+            step = self.steps[to.number if isinstance(to, Step) else to]
+            self._number = step.number
+        for viewer in tuple(self._viewers):
+            viewer.moved()
+        return step
+
+    def forward(self, count: int = 1) -> Step:
+        """Move on by so many steps, at most to the last."""
+        return self.go_to(max(min(self._number + count, len(self)), 1))
+
+    def back(self, count: int = 1) -> Step:
+        """Move back by so many steps, at most to the first."""
+        return self.forward(-count)
+
+    def first(self) -> Step:
+        """Move to the first step."""
+        return self.go_to(1)
+
+    def last(self) -> Step:
+        """Move to the last step."""
+        return self.go_to(-1)
+
+    def to_event(self, event: int) -> Step:
+        """Move to the step that first saw this event, or whose decisions it records. Raises `UsageError`."""
+        return self.go_to(self.steps.at(event=event))
+
+    def to_line(self, line: int | str, *, backwards: bool = False) -> Step:
+        """Move on to the next step, or back to the one before, in which this line ran, made a command, or waits.
+
+        `line` is a number or `flows.py:12`. Raises `UsageError` if there is none.
+        """
+        found = self.steps.at_line(line, after=self._number, backwards=backwards)
+        return self._found(found, f"comes to line {line}", backwards)
+
+    def to_condition(
+        self,
+        condition: str | Callable[[Step], object],
+        *,
+        backwards: bool = False,
+        stopped: Callable[[], bool] | None = None,
+    ) -> Step:
+        """Move on to the next step, or back to the one before, at whose end this holds: a function of a step, or a
+        Python expression over the local variables of `run` and `step`.
+
+        `stopped` is asked before each step whether to give up. Raises `UsageError` if it holds nowhere.
+        """
+        holds = Condition(condition) if isinstance(condition, str) else condition
+
+        def check(step: Step) -> object:
+            if stopped is not None and stopped():
+                raise UsageError(f"stopped at step {step.number}, where it did not hold yet")
+            return holds(step)
+
+        found = self.steps.find(check, after=self._number, backwards=backwards)
+        error = holds.error if isinstance(holds, Condition) else None
+        text = holds.text[:80] if isinstance(holds, Condition) else "the condition holds"
+        return self._found(found, f"has {text}" if isinstance(holds, Condition) else text, backwards, error)
+
+    def to_failure(self, *, after: int = 0) -> Step:
+        """Move to the first step after number `after` in which something failed. Raises `UsageError` if none did."""
+        found = self.steps.find(lambda step: step.has_failure, after=after)
+        if found is None:
+            raise UsageError(f"nothing failed{f' after step {after}' if after else ''} in these {len(self)} steps")
+        return self.go_to(found)
+
+    def to_divergence(self) -> Step:
+        """Move to the step in which the code decides otherwise than recorded. Raises `UsageError` if none does."""
+        found = self.steps.first_divergence()
+        if found is None:
+            raise UsageError(f"the code makes all {len(self)} decisions as they were recorded")
+        return self.go_to(found)
+
+    def to_parting(self, other: Any) -> Step:
+        """Move to the first step from which another execution went another way: an execution, a history, or steps.
+
+        Raises `UsageError` if they part nowhere.
+        """
+        theirs = other.history() if hasattr(other, "history") and callable(other.history) else other
+        if isinstance(theirs, Debugger):
+            theirs = theirs.steps
+        if not isinstance(theirs, History | ReplaySteps):
+            raise UsageError(f"an execution or a history is compared with, not {other!r:.80}")
+        parted = self.steps.parting(theirs)
+        if parted is None:
+            raise UsageError("they part nowhere: both saw and asked the same in every step")
+        return self.go_to(parted[0])
+
+    def _found(self, step: Step | None, what: str, backwards: bool, error: str | None = None) -> Step:
+        if step is None:
+            where = "before" if backwards else "after"
+            raise UsageError(f"no step {where} {self._number} {what}" + (f": {error}" if error else ""))
+        return self.go_to(step)
+
+    # -- its replay --
+
+    def reload(self) -> Step:
+        """Replay the history as it is now, with the code as it is now, and stand at the same step, if it is there."""
+        with self._lock:
+            steps = self._replay()
+            if not len(steps):
+                raise NoSuchStepError(self._number, 0)
+            self._steps = steps
+            return self.go_to(min(self._number, len(steps)))
+
+    def rest(self) -> None:
+        """Let the replay and its thread go; steps that somebody holds keep theirs. It begins anew when it is needed."""
+        with self._lock:
+            self._steps = None
+
+    def add_viewer(self, viewer: Any) -> None:
+        """Call `viewer.moved()` after each move, as long as somebody else holds it."""
+        self._viewers.add(viewer)
+
+    def remove_viewer(self, viewer: Any) -> None:
+        """Call it no more; without any viewer the debugger rests."""
+        self._viewers.discard(viewer)
+        if not self._viewers:
+            self.rest()

@@ -1,0 +1,272 @@
+"""The debugger's view: a widget that shows the step at which a `Debugger` stands, and moves it.
+
+    debugger = execution.debug()
+    debugger
+
+What a reader does is put into a queue, for callbacks may run in any thread. One thread of each view takes it from
+there, moves the debugger, and sends what changed: the step at once, its local variables and the lines that ran as soon
+as the replay has them. The thread ends when nobody has asked for anything for a while, and begins anew.
+
+*Rule:* a view holds its debugger, and a debugger none of its views. What is sent is bounded; see `debugger.view_data`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import pathlib
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import anywidget
+import traitlets
+
+from simpleflow_lab.debugger import view_data
+from simpleflow_lab.debugger.time_travel import Debugger
+from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
+
+_FILES: Final = pathlib.Path(__file__).parent
+_IDLE: Final = 20.0
+"""Seconds without anything to do after which the thread ends."""
+_NEAR: Final = 12
+"""So many steps before and behind the one that is shown get their details when there is nothing else to do."""
+_MOVES: Final = frozenset({"go", "event", "line", "condition", "failure", "divergence", "parting", "reload"})
+
+
+class DebuggerView(anywidget.AnyWidget):
+    """The view of one debugger."""
+
+    _esm = _FILES / "debugger_view.js"
+    _css = _FILES / "debugger_view.css"
+
+    overview = traitlets.Dict().tag(sync=True)
+    """What does not change from step to step."""
+    shown = traitlets.Dict().tag(sync=True)
+    """The step, as `view_data.shown` gives it."""
+    details = traitlets.Dict().tag(sync=True)
+    """Its local variables and lines, or those of the step before until they are there."""
+    futures = traitlets.Dict().tag(sync=True)
+    """The futures of it that the reader looks at."""
+    sources = traitlets.Dict().tag(sync=True)
+    """Source files by their names, those that were needed so far."""
+    notice = traitlets.Unicode().tag(sync=True)
+    """What became of the last move, if it came to nothing."""
+    busy = traitlets.Unicode().tag(sync=True)
+    """What the kernel is looking for, if that takes a while."""
+
+    def __init__(self, debugger: Debugger, *, find_other: Callable[[str], Any] | None = None):
+        """`find_other` finds the execution that a reader names to compare with.
+
+        Raises what the replay does if it can't be had.
+        """
+        self._debugger = debugger
+        self._find_other = find_other
+        self._requests: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._lock = threading.RLock()
+        self._is_closed = False
+        self._is_stopped = False
+        """The reader gave up what is being looked for."""
+        self._thread: threading.Thread | None = None
+        self._query: dict[str, Any] = {"which": "changed", "words": "", "first": 0}
+        overview, first = view_data.overview(debugger.steps), self._collect()
+        super().__init__(overview=overview, **first)
+        self.on_msg(self._received)
+        _answer_while_a_cell_runs(self)
+        debugger.add_viewer(self)
+        self._ask({"kind": "details"})
+
+    @property
+    def debugger(self) -> Debugger:
+        """What it shows."""
+        return self._debugger
+
+    def moved(self) -> None:
+        """The debugger has moved: show where it is, from any thread."""
+        self._show()
+        self._ask({"kind": "details"})
+
+    def close(self) -> None:
+        """End the thread and take the widget away."""
+        self._is_closed = self._is_stopped = True
+        self._requests.put({"kind": "close"})
+        self._debugger.remove_viewer(self)
+        layout = self.layout  # a widget of its own, which would stay
+        super().close()
+        if layout is not None:
+            layout.close()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget; for front ends without widgets, the step."""
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            data.update(static_bundle(self._debugger))
+        return bundle
+
+    # -- what is sent --
+
+    def _collect(self) -> dict[str, Any]:
+        """The values of the traits for the step at which the debugger stands."""
+        step = self._debugger.step
+        shown = view_data.shown(step)
+        found: dict[str, Any] = {
+            "shown": shown,
+            "futures": view_data.futures_page(step, **self._query),
+            "sources": self._with_sources(view_data.files_of(shown)),
+        }
+        if step.is_detailed:
+            found.update(self._details_of(step))
+        return found
+
+    def _show(self) -> None:
+        with self._lock:
+            if self._is_closed:
+                return
+            found = self._collect()
+            if self.overview["total"] != len(self._debugger):
+                found["overview"] = view_data.overview(self._debugger.steps)
+            with self.hold_sync():
+                for name, value in found.items():
+                    self._set(name, value)
+
+    def _show_details(self) -> None:
+        step = self._debugger.step
+        if self.details.get("number") == step.number and step.is_detailed:
+            return
+        try:
+            found = self._details_of(step)
+        except UsageError as error:
+            found = {"details": {"number": step.number, "fibers": [], "lines": [], "all_lines": 0, "error": str(error)}}
+        with self._lock:
+            if not self._is_closed and self._debugger.number == step.number:
+                with self.hold_sync():
+                    for name, value in found.items():
+                        self._set(name, value)
+
+    def _details_of(self, step: Any) -> dict[str, Any]:
+        details = view_data.details(step)
+        return {"details": details, "sources": self._with_sources(view_data.files_of(self.shown, details["lines"]))}
+
+    def _with_sources(self, files: list[str]) -> dict[str, Any]:
+        known = dict(self.sources)
+        for file in files:
+            if file not in known and len(known) < 20:
+                known[file] = view_data.source_of(file)
+        return known
+
+    def _set(self, name: str, value: Any) -> None:
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+
+    # -- the reader's part --
+
+    def _received(self, _: Any, message: Any, buffers: Any) -> None:
+        """Put what the page says into the queue, from any thread."""
+        if isinstance(message, dict):
+            if message.get("kind") == "stop":
+                self._is_stopped = True
+            else:
+                self._ask(message)
+
+    def _ask(self, request: Mapping[str, Any]) -> None:
+        with self._lock:
+            if self._is_closed:
+                return
+            self._requests.put(request)
+            if self._thread is None:
+                context = contextvars.copy_context()
+                self._thread = threading.Thread(
+                    target=context.run, args=(self._serve,), name="simpleflow-lab debugger view", daemon=True
+                )
+                self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._is_closed:
+            try:
+                request = self._requests.get(timeout=_IDLE)
+            except queue.Empty:
+                with self._lock:
+                    if self._requests.empty():
+                        self._thread = None
+                        return
+                continue
+            while (
+                request.get("kind") == "go" and not self._requests.empty()
+            ):  # a slider that is drawn: only where it is
+                following = self._requests.get()
+                if following.get("kind") == "go":
+                    request = following
+                else:
+                    self._do(request)
+                    request = following
+            self._do(request)
+            if self._requests.empty():
+                self._prepare()
+
+    def _prepare(self) -> None:
+        """Have the details of the steps nearby, while there is nothing else to do."""
+        number, last = self._debugger.number, self.overview["total"]
+        for near in (number - _NEAR, number + _NEAR):
+            if 1 <= near <= last and self._requests.empty() and not self._is_closed:
+                with contextlib.suppress(SimpleflowLabError):  # told where it is asked for
+                    self._debugger.steps[near].detailed  # noqa: B018
+
+    def _do(self, request: Mapping[str, Any]) -> None:
+        notice = ""
+        try:
+            self._act(request)
+        except SimpleflowLabError as error:
+            notice = bounded(" ".join(str(error).split()), HOVER_LIMIT)
+        with self._lock:
+            if self._is_closed:
+                return
+            self._set("busy", "")
+            if request.get("kind") in _MOVES:
+                self._set("notice", notice)
+                # The page asks once more only when it has an answer, also to a move that led nowhere.
+                self.send({"kind": "answered", "id": request.get("id")})
+
+    def _act(self, request: Mapping[str, Any]) -> None:
+        """Raises `SimpleflowLabError`."""
+        debugger = self._debugger
+        self._is_stopped = self._is_closed
+        match request:
+            case {"kind": "details"}:
+                self._show_details()
+            case {"kind": "futures", "which": "all" | "changed" as which, "words": str(words), "first": int(first)}:
+                self._query = {"which": which, "words": words, "first": first}
+                self._set("futures", view_data.futures_page(debugger.step, **self._query))
+            case {"kind": "go", "to": int(number)}:
+                debugger.go_to(max(min(number, len(debugger)), 1))
+            case {"kind": "event", "event": int(event)}:
+                debugger.to_event(event)
+            case {"kind": "line", "line": str(line), "backwards": bool(backwards)}:
+                self._set("busy", f"looks for line {line[:80]}")
+                debugger.to_line(line, backwards=backwards)
+            case {"kind": "condition", "text": str(text), "backwards": bool(backwards)}:
+                self._set("busy", f"looks for {text[:80]}")
+                debugger.to_condition(text, backwards=backwards, stopped=lambda: self._is_stopped)
+            case {"kind": "failure", "after": int(after)}:
+                debugger.to_failure(after=after)
+            case {"kind": "divergence"}:
+                debugger.to_divergence()
+            case {"kind": "parting", "other": str(other)}:
+                if self._find_other is None:
+                    raise UsageError("compare with another execution in a cell: debugger.to_parting(other)")
+                debugger.to_parting(self._find_other(other))
+            case {"kind": "reload"}:
+                debugger.reload()
+
+
+def static_bundle(debugger: Debugger) -> dict[str, str]:
+    """The step at which it stands, as text and as HTML that need no kernel."""
+    return {"text/plain": repr(debugger), "text/html": debugger._repr_html_()}
+
+
+def _answer_while_a_cell_runs(view: Any) -> None:
+    """Let clicks arrive while a cell keeps the kernel; see `notebook.live_view`."""
+    if hasattr(view.comm, "_reply_subshell_for"):
+        view.comm._reply_subshell_for = lambda data, default: default

@@ -1,0 +1,214 @@
+"""A place in a replay, and the moves to others; as text, without widgets."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.debugger import view_data
+from simpleflow_lab.debugger.time_travel import Debugger
+from simpleflow_lab.exceptions import UsageError
+
+EVIL = "<b>\x1b[31m\u2028</b>"
+
+
+def sums() -> type[Workflow]:
+    """A chain of sums, of which the third fails; defined anew, for tests forget definitions."""
+
+    @activity.with_attributes(name="travel.add", task_list="travel", version="1", raises_on_failure=False)
+    def add(number):
+        if number == 2:
+            raise ValueError(EVIL)
+        return number + 1
+
+    class Sums(Workflow):
+        name, version, task_list = "travel.sums", "1", "travel"
+
+        def run(self, count):
+            total, text = 0, EVIL
+            for number in range(count):
+                total += self.submit(add, number).result or 0
+                print(text, total)
+            return total
+
+    return Sums
+
+
+@pytest.fixture
+def workflow() -> type[Workflow]:
+    return sums()
+
+
+@pytest.fixture
+def execution(lab: Lab, workflow: type[Workflow]) -> Any:
+    started = lab.start(workflow, 6, workflow_id="nightly")
+    started.wait()
+    return started
+
+
+@pytest.fixture
+def debugger(execution: Any) -> Debugger:
+    found: Debugger = execution.debug()
+    return found
+
+
+def test_it_stands_at_the_last_step_and_moves_to_and_fro(debugger: Debugger) -> None:
+    assert (debugger.number, len(debugger)) == (7, 7)
+    assert debugger.back().number == 6
+    assert debugger.back(2).locals["total"] == 3
+    assert debugger.forward().number == 5
+    assert debugger.first().number == 1
+    assert debugger.back().number == 1
+    assert debugger.last().number == 7
+    assert debugger.forward(3).number == 7
+    debugger.step = 3
+    assert debugger.step.locals["number"] + 1 == 3
+    debugger.step = -1
+    assert debugger.number == 7
+    with pytest.raises(UsageError, match="no step 9: they are numbered from 1 to 7"):
+        debugger.step = 9
+
+
+def test_it_finds_events_lines_failures_and_conditions(debugger: Debugger) -> None:
+    assert debugger.to_event(5).number == 1
+    line = sums().run.__code__.co_firstlineno + 4  # the one that prints
+    assert debugger.to_line(f"test_time_travel.py:{line}").number == 2
+    assert debugger.to_failure().number == 4
+    with pytest.raises(UsageError, match="nothing failed after step 4 in these 7 steps"):
+        debugger.to_failure(after=4)
+    assert debugger.to_condition("total > 7").number == 6
+    assert debugger.to_condition("total < 5 and step.number > 2", backwards=True).number == 4
+    assert debugger.to_condition(lambda step: step.close is not None).number == 7
+    assert debugger.to_condition("any(each > total for each in [2])", backwards=True).number == 2
+    assert debugger.first().number == 1
+    with pytest.raises(UsageError, match="the code makes all 7 decisions as they were recorded"):
+        debugger.to_divergence()
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("total >", "'total >' is no Python expression"),
+        ("total > 100", "no step after 1 has total > 100"),
+        ("missing > 1", "no step after 1 has missing > 1: in step 7 it raises NameError"),
+        ("import os", "is no Python expression"),
+    ],
+)
+def test_a_condition_that_leads_nowhere_says_why_and_moves_nothing(
+    debugger: Debugger, condition: str, message: str
+) -> None:
+    debugger.first()
+    with pytest.raises(UsageError, match=message):
+        debugger.to_condition(condition)
+    assert debugger.number == 1
+
+
+def test_code_that_differs_stops_the_steps(debugger: Debugger, execution: Any) -> None:
+    class Other(Workflow):
+        name, version, task_list = "travel.sums", "1", "travel"
+
+        def run(self, count):
+            self.submit(activity.registry[("travel.add", "1")], 0).wait()
+            self.start_timer("pause", 3)
+
+    edited = execution.debug(Other)
+    assert edited.number == edited.to_divergence().number == 2
+    assert edited.step.error is not None
+
+
+def test_it_finds_where_two_executions_part(debugger: Debugger, lab: Lab, workflow: type[Workflow]) -> None:
+    shorter = lab.start(workflow, 4, workflow_id="short")
+    shorter.wait()
+    same = lab.start(workflow, 6, workflow_id="same")
+    same.wait()
+    assert debugger.to_parting(shorter).number == debugger.to_parting(shorter.debug()).number
+    with pytest.raises(UsageError, match="they part nowhere"):
+        debugger.to_parting(same)
+    with pytest.raises(UsageError, match="an execution or a history is compared with, not 7"):
+        debugger.to_parting(7)
+
+
+def test_without_widgets_it_is_its_step_as_text(debugger: Debugger) -> None:
+    debugger.step = 3
+    assert repr(debugger).startswith("step 3 of nightly: decided after event")
+    assert "debugger.forward()" in repr(debugger)
+    assert EVIL not in repr(debugger)
+    assert "&lt;b&gt;" in debugger._repr_html_()
+    assert "<b>" not in debugger._repr_html_()
+
+
+def test_an_open_history_is_replayed_again_when_it_has_grown(lab: Lab) -> None:
+    class Waits(Workflow):
+        name, version, task_list = "travel.waits", "1", "travel"
+
+        def run(self):
+            self.submit(self.wait_signal("go")).wait()
+            self.submit(self.wait_signal("end")).wait()
+
+    execution = lab.start(Waits)
+    while execution.history()[-1].type != "DecisionTaskCompleted":
+        execution.wait(0.01)
+    debugger = execution.debug()
+    assert (debugger.number, len(debugger)) == (1, 1)
+    execution.signal("go")
+    while sum(event.type == "DecisionTaskCompleted" for event in execution.history()) < 2:
+        execution.wait(0.01)
+    assert debugger.reload().number == 1
+    assert debugger.forward().number == 2
+    execution.terminate()
+
+
+def test_a_debugger_that_rests_has_no_thread_and_goes_on(debugger: Debugger) -> None:
+    debugger.to_condition("total > 3", backwards=True)
+    at = debugger.number
+    debugger.rest()
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "replay steps":
+            thread.join(30)
+    assert not [thread for thread in threading.enumerate() if thread.name == "replay steps"]
+    assert (debugger.number, debugger.step.locals["total"]) == (at, debugger.step.locals["total"])
+
+
+def test_what_the_view_is_sent_is_bounded(lab: Lab) -> None:
+    @activity.with_attributes(name="travel.one", task_list="travel", version="1")
+    def one(number):
+        return "x" * 10_000
+
+    class Wide(Workflow):
+        name, version, task_list = "travel.wide", "1", "travel"
+
+        def run(self):
+            every = [self.submit(one, number) for number in range(450)]
+            return len([each.result for each in every])
+
+    execution = lab.start(Wide)
+    execution.wait()
+    debugger = execution.debug()
+    shown = view_data.shown(debugger.first())
+    assert (len(shown["commands"]), shown["all_commands"]) == (view_data.MAX_LISTED, 450)
+    page = view_data.futures_page(debugger.last(), which="all", first=400)
+    assert (page["first"], page["found"], len(page["rows"])) == (400, 450, 50)
+    assert [row["number"] for row in page["rows"]] == list(range(401, 451))
+    assert max(len(row["value"]) for row in page["rows"]) < 400
+    found = view_data.futures_page(debugger.step, which="all", words="FINISHED one-44")
+    assert {row["id"] for row in found["rows"]} >= {"activity-travel.one-44", "activity-travel.one-449"}
+    assert view_data.futures_page(debugger.step, which="all", words="nothing")["rows"] == []
+
+
+def test_the_source_of_a_step_is_there(debugger: Debugger) -> None:
+    debugger.step = 3
+    shown = view_data.shown(debugger.step)
+    (file,) = view_data.files_of(shown)
+    source = view_data.source_of(file)
+    assert (source["name"], Path(file).name) == ("test_time_travel.py", "test_time_travel.py")
+    waits = shown["waits"][0]["lines"][0]
+    assert "self.submit(add, number).result" in source["lines"][waits[1] - 1]
+    details = view_data.details(debugger.step)
+    assert ["total", "3"] in details["fibers"][0]["frames"][0]["locals"]
+    assert waits[1] in [line[1] for line in details["lines"]]
