@@ -544,6 +544,11 @@ class Execution(HistoryViews):
             run_id = last.attributes.get("newExecutionRunId")
         return None
 
+    @property
+    def lab_is_closed(self) -> bool:
+        """Whether its Lab was closed: nothing more is learned of it here."""
+        return self._pool.is_stopped
+
     def describe(self) -> Mapping[str, Any]:
         """What SWF says of it: boto3's `describe_workflow_execution`."""
         return self._service.describe_workflow_execution(domain=self.domain, execution=self._execution)
@@ -775,6 +780,25 @@ class Execution(HistoryViews):
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id
         )
 
+    def restart(self, *, terminate: bool = False, serves: bool = True) -> Execution:
+        """Start it again: the same workflow, id, input, tags, task list and timeouts; gives the new run.
+
+        One that is open is ended first with `terminate`. With `serves` its Lab decides and works for the new run as for
+        one that it started. Raises `UsageError` for one that is open, without `terminate`.
+        """
+        attributes = self.history()[0].attributes
+        request = {name: attributes[name] for name in _KEPT_BY_RESTART if attributes.get(name) is not None}
+        if self.status == "OPEN":
+            if not terminate:
+                raise UsageError(f"execution {self.workflow_id} is open: restart(terminate=True) ends it first")
+            self.terminate("restart")
+        if serves:
+            self._pool.serve_execution(request["taskList"]["name"])
+        run_id = self._service.start_workflow_execution(domain=self.domain, workflowId=self.workflow_id, **request)[
+            "runId"
+        ]
+        return Execution(self._pool, self.workflow_id, run_id, domain=self.domain)
+
     def terminate(self, reason: str | None = None, details: str | None = None) -> None:
         """End it now; its child policy is applied. Raises `UsageError` if it is closed, or if SWF does not take these
         texts."""
@@ -788,6 +812,20 @@ class Execution(HistoryViews):
             )
         except UnknownResourceFault:
             raise UsageError(f"execution {self.workflow_id} is closed already: {self.status}") from None
+
+
+_KEPT_BY_RESTART: Final = (
+    "workflowType",
+    "taskList",
+    "taskPriority",
+    "input",
+    "tagList",
+    "executionStartToCloseTimeout",
+    "taskStartToCloseTimeout",
+    "childPolicy",
+    "lambdaRole",
+)
+"""What a new run takes over from the first event; SWF's StartWorkflowExecution has the same names."""
 
 
 def _is_undefined(task: Mapping[str, Any]) -> bool:

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -80,19 +79,6 @@ def terminate(session: Session, target: Target, reason: str | None, details: str
 
 # -- restart -----------------------------------------------------------------------------------------------------------
 
-_KEPT: Final = (
-    "workflowType",
-    "taskList",
-    "taskPriority",
-    "input",
-    "tagList",
-    "executionStartToCloseTimeout",
-    "taskStartToCloseTimeout",
-    "childPolicy",
-    "lambdaRole",
-)
-"""What the new run takes over from the first event; SWF's StartWorkflowExecution has the same names."""
-
 
 @click.command("workflow.restart")
 @target_parameters
@@ -104,17 +90,11 @@ def restart(session: Session, target: Target) -> Outcome:
     that run, or to `resume`.
     """
     old = session.execution(target)
-    attributes: Mapping[str, Any] = old.history()[0].attributes
-    request = {name: attributes[name] for name in _KEPT if attributes.get(name) is not None}
     was = old.status
-    if was == "OPEN":
-        old.terminate("workflow.restart")
-    service = session.lab().service
-    run_id = service.start_workflow_execution(domain=old.domain, workflowId=old.workflow_id, **request)["runId"]
-    execution = session.lab().execution(old.workflow_id, run_id, domain=old.domain)
+    execution = old.restart(terminate=True, serves=False)
     session.last = execution
     ended = f"run {old.run_id} is terminated, " if was == "OPEN" else f"run {old.run_id} was {was}, "
-    message = f"{ended}and {old.workflow_id} starts again as run {run_id}"
+    message = f"{ended}and {old.workflow_id} starts again as run {execution.run_id}"
     return Outcome(execution=execution, finished=False, message=message)
 
 

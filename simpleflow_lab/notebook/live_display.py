@@ -1,7 +1,9 @@
 """Live views in the outputs of cells: which execution is shown so, and what becomes of its place.
 
-An open execution that is the value of a cell is shown live where there is a kernel. When it closes, its output becomes
-its summary, which needs no kernel: that is what a saved notebook has. When the cell runs again, its views are closed.
+An open execution that is the value of a cell is shown live where there is a kernel. Before the view stands a still
+picture of it, which needs no kernel and is hidden by the view: that is what a saved notebook shows. When the execution
+has completed, only that is left; of one that did not, the view stays, to look into. When the cell runs again, its views
+are closed.
 
 While a cell waits for an execution, it shows it live, too, and takes that away at the end. An interrupt of the kernel
 ends the waiting, and the execution goes on.
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +23,7 @@ from IPython.display import DisplayHandle
 
 from simpleflow_lab.exceptions import SimpleflowLabError, WaitInterrupted
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.notebook.stills import still_html
 from simpleflow_lab.views.live_rows import FASTEST
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ DELAY: Final = 0.4
 """Seconds of waiting before it is shown: what takes less would only flicker."""
 SAID_AFTER: Final = 1.0
 """Further seconds of waiting before something is said of it where it can't be shown."""
+STILL_EVERY: Final = 10.0
+"""Seconds between two still pictures of an execution that is open, at least."""
 _TICK: Final = 0.2
 """Seconds after which an interrupt is noticed at the latest, while a cell awaits an execution."""
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
@@ -87,10 +92,26 @@ class LiveViews:
         self.show(execution)
 
     def show(self, execution: Execution, *, refresh: float = FASTEST) -> LiveView:
-        """Show an execution below the current cell. Raises `SimpleflowLabError` if it can't be read."""
-        view, handle = self._display(execution, refresh=refresh)
-        if view.is_open:
-            view.when_closed(lambda: handle.update(_static(execution), raw=True))
+        """Show an execution below the current cell. Raises `SimpleflowLabError` if it can't be read.
+
+        Its still picture stands before the view: hidden as long as the view is there, renewed every `STILL_EVERY`
+        seconds, and what a saved notebook shows.
+        """
+        still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        still.display(still_of(execution), raw=True)
+        view, handle = self._display(execution, refresh=refresh, **{"text/plain": ""})
+        if not view.is_open:
+            return view
+
+        def close() -> None:
+            closed = view.execution
+            has_view = closed.status != "COMPLETED"
+            still.update(still_of(closed, has_view=has_view), raw=True)
+            if not has_view:
+                handle.update({}, raw=True)
+
+        view.now_and_then(lambda: still.update(still_of(view.execution), raw=True), every=STILL_EVERY)
+        view.when_closed(close)
         return view
 
     def wait(self, execution: Execution, *, refresh: float = FASTEST, not_shown: Callable[[], None]) -> None:
@@ -108,9 +129,12 @@ class LiveViews:
                 execution.wait()
             return
         # It has no other form: where no widgets are drawn, as in a saved notebook, there is nothing to see.
-        view, handle = self._display(execution, refresh=refresh, only=_WIDGET_VIEW)
+        view, handle = self._display(execution, refresh=refresh)
+        run: Execution | None = execution
         try:
-            execution.wait()
+            while run is not None:
+                run.wait()
+                run = run.next_run
         finally:
             handle.update({}, raw=True)
             view.close()
@@ -128,7 +152,7 @@ class LiveViews:
 
         def show() -> None:
             try:
-                shown.append(self._display(execution, refresh=self.refresh, only=_WIDGET_VIEW))
+                shown.append(self._display(execution, refresh=self.refresh))
             except SimpleflowLabError as error:  # whoever awaits it is told
                 logger.warning("%s can't be shown: %s", execution.workflow_id, error)
 
@@ -155,19 +179,20 @@ class LiveViews:
             raise NotImplementedError
         self._put(DebuggerView(debugger, find_other=self._find_execution))
 
-    def _display(self, execution: Execution, *, refresh: float, only: str | None = None) -> tuple[LiveView, Any]:
-        """A live view that was displayed below the current cell, and the handle of its place."""
+    def _display(self, execution: Execution, *, refresh: float, **forms: str) -> tuple[LiveView, Any]:
+        """A live view that was displayed below the current cell, and the handle of its place; with other forms for
+        front ends without widgets, if there are any."""
         from simpleflow_lab.notebook.live_view import LiveView  # noqa: PLC0415  anywidget, for those who look
 
         view = LiveView(execution, refresh=refresh)
-        return view, self._put(view, only=only)
+        return view, self._put(view, forms)
 
-    def _put(self, view: LiveView | DebuggerView, *, only: str | None = None) -> Any:
-        """Display a view below the current cell; the handle of its place."""
+    def _put(self, view: LiveView | DebuggerView, forms: Mapping[str, str] | None = None) -> Any:
+        """Display a view below the current cell, with its own other forms or with these; the handle of its place."""
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         bundle: Any = view._repr_mimebundle_()
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        handle.display(data if only is None else {only: data[only]}, raw=True)
+        handle.display(data if forms is None else {_WIDGET_VIEW: data[_WIDGET_VIEW], **forms}, raw=True)
         self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
         return handle
 
@@ -186,5 +211,6 @@ class _Ticking:
         self._timer.cancel()
 
 
-def _static(execution: Execution) -> dict[str, str]:
-    return {"text/plain": repr(execution), "text/html": execution._repr_html_()}
+def still_of(execution: Execution, *, has_view: bool = True) -> dict[str, str]:
+    """What is known of an execution, as outputs that need no kernel: its summary, and the picture of its chart."""
+    return {"text/plain": repr(execution), "text/html": still_html(execution, has_view=has_view)}

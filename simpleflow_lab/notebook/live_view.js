@@ -129,19 +129,22 @@ function render({ model, el }) {
     const { lines } = summary.waits;
     fill(head,
       h("header", {}, h("h3", {}, summary.title.type), badge(summary.status), h("span", {}, summary.title.workflow_id),
-        h("span", { class: "sfl-quiet" }, `${duration(summary.seconds)}, ${numbered(summary.events, "event")}`)),
+        h("span", { class: "sfl-quiet" }, `${duration(summary.seconds)}, ${numbered(summary.events, "event")}`
+          + (summary.run > 1 ? `, run ${summary.run} that is shown here` : ""))),
       bar, h("div", {}, `${numbered(total, "task")}${words ? `: ${words}` : " yet"}`,
         summary.running.length ? h("span", { class: "sfl-quiet" }, `: ${summary.running.join(", ")}`) : ""),
       ...summary.reports.map(line => h("div", {}, line)),
       lines.length ? h("div", { class: "sfl-banner" }, h("strong", {}, "waits for"),
         h("ul", {}, ...lines.map(line => h("li", {}, line)))) : null,
+      summary.explained.length ? h("ul", { class: "sfl-explained" },
+        ...summary.explained.map(line => h("li", {}, line))) : null,
       summary.warnings.length ? h("div", { class: "sfl-banner", style: { borderColor: "#dd8a1c" } },
         h("strong", {}, `⚠ ${numbered(summary.warnings.length, "warning")}`),
         h("ul", {}, ...summary.warnings.map(line => h("li", {}, line)))) : null);
     actions.update(summary);
     notice.textContent = model.get("notice");
-    tabs.label("tasks", `Tasks (${store.rows.length.toLocaleString("en")})`);
-    tabs.label("failures", `Failures (${summary.failed.toLocaleString("en")})`);
+    tabs.label("tasks", `Tasks: ${numbered(store.rows.length, "attempt")}`);
+    tabs.label("failures", `Failures: ${numbered(summary.failed, "attempt")}`);
   }
   function drawDetail() {
     const at = store.index.get(chosen.selected), row = at === undefined ? null : store.rows[at];
@@ -226,6 +229,7 @@ function actionRow(model) {
   const act = (action, more = {}) => say(model, { kind: "act", action, ...more });
   const cancel = askingButton("Cancel…", "Request cancellation?", () => act("cancel"));
   const terminate = askingButton("Terminate…", "End it now?", () => act("terminate"));
+  const restart = askingButton("Restart…", "Start it again?", () => act("restart"));
   const names = h("datalist", { id: panelId() });
   const name = h("input", { list: names.id, placeholder: "signal", "aria-label": "name of the signal", size: 14 });
   const input = h("input", { placeholder: "its input, as JSON", "aria-label": "input of the signal", size: 18 });
@@ -243,11 +247,13 @@ function actionRow(model) {
   };
   send.addEventListener("click", signal);
   input.addEventListener("keydown", event => { if (event.key === "Enter") signal(); });
-  const element = h("div", { class: "sfl-row" }, cancel, terminate, name, names, input, send);
+  const whileOpen = h("span", { class: "sfl-row" }, cancel, terminate, name, names, input, send);
+  const element = h("div", { class: "sfl-row" }, whileOpen, restart);
   let offered = "";
-  const disable = off => { for (const one of [cancel, terminate, send]) one.disabled = off; };
+  const disable = off => { for (const one of [cancel, terminate, send, restart]) one.disabled = off; };
   return { element, disable, update: summary => {
-    element.hidden = !summary.open;
+    whileOpen.hidden = !summary.open;
+    restart.ask = summary.open ? "End it, and start it again?" : "Start it again?";
     const { signals } = summary.waits;
     if (offered === signals.join("\n")) return;
     offered = signals.join("\n");
@@ -262,7 +268,7 @@ function askingButton(text, question, act) {
   let timer = null;
   const ask = on => {
     clearTimeout(timer); timer = on ? setTimeout(() => ask(false), 5000) : null;
-    button.textContent = on ? question : text; button.classList.toggle("sfl-sure", on);
+    button.textContent = on ? button.ask || question : text; button.classList.toggle("sfl-sure", on);
   };
   const button = h("button", { type: "button", onclick: () => { if (timer) { ask(false); act(); } else ask(true); },
     onkeydown: event => { if (event.key === "Escape") ask(false); }, onblur: () => ask(false) }, text);
@@ -481,7 +487,7 @@ function taskTable(store, model, select) {
     } else order.sort((a, b) => rank(rows[a][field.state]) - rank(rows[b][field.state]) || a - b);
     const options = [["", "all states"], ...[...seen].map(([state, n]) => [state, `${styleOf(model, state).word} (${n.toLocaleString("en")})`])];
     states.replaceChildren(...options.map(([value, title]) => h("option", { value, selected: value === chosen.state }, title)));
-    info.textContent = `${order.length.toLocaleString("en")} of ${numbered(rows.length, "task")}`;
+    info.textContent = `${order.length.toLocaleString("en")} of ${numbered(rows.length, "attempt")}`;
   }
   function draw() { if (!asked) asked = requestAnimationFrame(() => { asked = 0; paint(); }); }
   function paint() {
@@ -526,7 +532,7 @@ function failureList(model) {
         failure.attempt > 1 ? `, attempt ${failure.attempt}` : "", failure.flag ? `, ${failure.flag}` : "",
         failure.reason ? `: ${failure.reason}` : ""),
       h("pre", {}, failure.details || "no details were recorded"))),
-      failed > failures.length ? h("div", { class: "sfl-quiet" }, `and ${numbered(failed - failures.length, "earlier failure")}`) : null,
+      failed > failures.length ? h("div", { class: "sfl-quiet" }, `and ${numbered(failed - failures.length, "earlier failed attempt")}`) : null,
       failures.length ? null : h("div", { class: "sfl-quiet" }, "no task has failed"));
   } };
 }

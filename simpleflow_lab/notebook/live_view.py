@@ -2,10 +2,11 @@
 
     %simpleflow live first-run
 
-An open execution that is the value of a cell shows itself so. One thread of each view follows the execution: it alone
-reads the service and writes to the widget, at most every `FASTEST` seconds, and sends the tasks that have changed. What
-a reader clicks is put into a queue for it, for callbacks may run in any thread. The thread ends when the execution has
-closed, when nobody shows the view any more, and when the cell of the view runs again.
+An open execution that is the value of a cell shows itself so, and the runs that continue it as new. One thread of each
+view follows the execution: it alone reads the service and writes to the widget, at most every `FASTEST` seconds, and
+sends the tasks that have changed. What a reader clicks is put into a queue for it, for callbacks may run in any thread.
+The thread ends when the execution has closed, when its Lab is closed, when nobody shows the view any more, and when the
+cell of the view runs again.
 
 `notebook.live_display` puts views into the outputs of cells.
 """
@@ -28,6 +29,7 @@ from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.views import live_rows
 from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.explanation_lines import STATUS, WAITS
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 from simpleflow_lab.views.live_rows import FASTEST
 
@@ -37,6 +39,12 @@ _UNSEEN: Final = 10.0
 """Seconds after which a view that nobody shows is not updated any more."""
 _MAX_ERRORS: Final = 5
 """After so many failed updates in a row the view gives up."""
+_EXPLAIN_EVERY: Final = 2.0
+"""Seconds between two explanations, at least: they take the whole history."""
+_EXPLAIN_SHARE: Final = 20
+"""Explanations, and what `now_and_then` is told to do, may take one part in so many of the time."""
+_EXPLAINED: Final = 3
+"""The most lines of the explanation of one that is open."""
 _FILES: Final = pathlib.Path(__file__).parent
 _LOG_TAIL: Final = 200
 """Records of the log that are shown: the latest."""
@@ -86,19 +94,20 @@ class LiveView(anywidget.AnyWidget):
         self._unseen_since = time.monotonic()
         self._thread: threading.Thread | None = None
         self._on_closed: Callable[[], None] = _nothing
-        history = execution.history()
-        self._start = history[0].timestamp
-        self._title = live_rows.title_record(
-            workflow_type=history.workflow_type or "?",
-            version=str(history[0].attributes.get("workflowType", {}).get("version", "")),
-            workflow_id=execution.workflow_id,
-            run_id=execution.run_id,
-        )
-        self._collect()
+        self._sometimes = _Sometimes(_nothing, every=0.0)
+        self._explained: list[str] = []
+        self._explaining = _Sometimes(self._explain, every=_EXPLAIN_EVERY)
+        self._runs = 0
+        self._begin_with(execution)
         super().__init__(styles=live_rows.state_styles(), fields=list(live_rows.ROW), summary=self._summary())
         self.on_msg(self._received)
         _answer_while_a_cell_runs(self)
         self._follow()
+
+    @property
+    def execution(self) -> Execution:
+        """The run that is shown: the first one, or the one that continues it."""
+        return self._execution
 
     @property
     def is_open(self) -> bool:
@@ -110,6 +119,11 @@ class LiveView(anywidget.AnyWidget):
         self._on_closed = act
         if not self.is_open:
             act()
+
+    def now_and_then(self, act: Callable[[], None], *, every: float) -> None:
+        """Call `act`, in the view's thread, every so many seconds while something happens: less often if it takes long,
+        and a last time when the view gives up."""
+        self._sometimes = _Sometimes(act, every=every)
 
     def close(self) -> None:
         """Stop to follow the execution, and take the widget away."""
@@ -124,15 +138,6 @@ class LiveView(anywidget.AnyWidget):
         """The number of events that were read, and the rows of all tasks up to it."""
         with self._lock:
             return {"mark": self._mark, "rows": list(self._rows.values())}
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget; for front ends without widgets, the execution's own summary."""
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            data["text/plain"] = repr(self._execution)
-            data["text/html"] = self._execution._repr_html_()
-        return bundle
 
     # -- following --
 
@@ -151,6 +156,9 @@ class LiveView(anywidget.AnyWidget):
         errors = 0
         while not self._stopping.is_set():
             began = time.monotonic()
+            if self._execution.lab_is_closed:
+                self._set("notice", "its Lab was closed: open one and show the execution again to see more")
+                break
             try:
                 goes_on = self._update()
                 errors = 0
@@ -168,16 +176,61 @@ class LiveView(anywidget.AnyWidget):
         with contextlib.suppress(queue.Empty):
             while True:
                 self._act(self._requests.get_nowait())
+        self._explaining.act()
         before, rows = self._collect()
         summary = self._summary()
+        if not summary["open"]:
+            following = self._execution.next_run
+            if following is not None:
+                self._go_on_with(following)
+                return True
+            rows += self._collect()[1]  # it may have closed just now
+            self._explain()
+            summary = self._summary()
         if rows:
+            self._explaining.ask()
             self._set("changes", {"since": before, "mark": self._mark, "rows": rows})
         self._set("summary", summary)
         self._send_log()
+        if rows:
+            self._sometimes.ask()
         if summary["open"]:
+            self._sometimes.act()
             return True
         self._on_closed()
         return not self._requests.empty()
+
+    def _begin_with(self, execution: Execution) -> None:
+        """Show this run, from its beginning."""
+        history = execution.history()
+        with self._lock:
+            self._execution = execution
+            self._runs += 1
+            self._rows, self._failures, self._mark, self._explained = {}, {}, 0, []
+            self._start = history[0].timestamp
+            self._title = live_rows.title_record(
+                workflow_type=history.workflow_type or "?",
+                version=str(history[0].attributes.get("workflowType", {}).get("version", "")),
+                workflow_id=execution.workflow_id,
+                run_id=execution.run_id,
+            )
+            self._collect()
+
+    def _go_on_with(self, execution: Execution) -> None:
+        """Show another run in the place of the one before."""
+        self._begin_with(execution)
+        self._explaining.ask()
+        self._sometimes.ask()
+        self._set("summary", self._summary())
+        self.send({"kind": "rows", **self.all_rows()})
+
+    def _explain(self) -> None:
+        lines = self._execution.explain()
+        if self._execution.status == "OPEN":  # the status and what it waits for are told anyway
+            lines_shown = [line for line in lines if line.kind not in (STATUS, WAITS)][:_EXPLAINED]
+        else:
+            lines_shown = list(lines)
+        self._explained = [bounded(str(line), HOVER_LIMIT) for line in lines_shown]
 
     def _collect(self) -> tuple[int, list[list[Any]]]:
         """Read what has changed: the number of events before, and the rows."""
@@ -200,6 +253,8 @@ class LiveView(anywidget.AnyWidget):
         waits = execution.waiting_for()
         return {
             "title": self._title,
+            "run": self._runs,
+            "explained": self._explained,
             "open": progress.status == "OPEN",
             "status": live_rows.status_record(progress.status),
             "counts": live_rows.count_records(
@@ -276,10 +331,37 @@ class LiveView(anywidget.AnyWidget):
             case {"action": "terminate"}:
                 execution.terminate("terminated in the live view")
                 return "it was terminated"
+            case {"action": "restart"}:
+                was = execution.run_id
+                self._go_on_with(execution.restart(terminate=True))
+                return f"it was started again; the run before is {was}"
             case {"action": "signal", "name": str(name), "input": str(text)} if name:
                 execution.signal(name, text or None)
                 return f"signal {name} was sent"
         raise UsageError("a signal needs its name")
+
+
+class _Sometimes:
+    """Something that is done now and then, when it was asked for."""
+
+    def __init__(self, act: Callable[[], None], *, every: float):
+        self._act, self._every = act, every
+        self._due = time.monotonic()
+        self._asked = True
+
+    def ask(self) -> None:
+        """It should be done again."""
+        self._asked = True
+
+    def act(self) -> None:
+        """Do it, if it was asked for and it is time."""
+        began = time.monotonic()
+        if not self._asked or began < self._due:
+            return
+        self._asked = False
+        self._act()
+        ended = time.monotonic()
+        self._due = ended + max(self._every, _EXPLAIN_SHARE * (ended - began))
 
 
 def _answer_while_a_cell_runs(view: Any) -> None:

@@ -115,6 +115,11 @@ class WorkerPool:
         OutputOfOthers.follow(context.service, context.output_contexts, context.log, context.session)
         context.session.on_new_owner.append(self._report_again)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether all have been stopped, for good: their Lab was closed."""
+        return self._stopped
+
     # -- starting --
 
     @property

@@ -75,10 +75,10 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     view.get_by_role("tab", name="Tasks").click()
     has_text(view.locator("tbody tr").first, "failed")  # failures first
     view.get_by_label("filter the tasks").fill("fetch-12")
-    has_text(view, "1 of 40 tasks")
+    has_text(view, "1 of 40 attempts")
     view.locator("tbody tr").first.click()
     has_text(view.locator(".sfl-banner"), "activity-live.fetch-12 ✓ completed on live, worker")
-    view.get_by_role("tab", name="Failures (1)").press("Enter")
+    view.get_by_role("tab", name="Failures: 1 attempt").press("Enter")
     view.locator("summary", has_text="ValueError").click()
     has_text(view.locator("pre"), EVIL)
     view.get_by_role("tab", name="Output").click()
@@ -99,11 +99,22 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
 
     view.get_by_role("button", name="Cancel…").click()
     view.get_by_role("button", name="Request cancellation?").click()
-    has_text(page.cell(2), "CANCELED")
-    assert view.count() == 0  # the summary stays, which a saved notebook has
-    assert [output.mime_types for output in page.outputs()[2] if output.kind == "display_data"] == [
+    has_text(view.locator("header"), "CANCELED")
+    has_text(view.locator(".sfl-explained"), "CANCELED")
+    still = page.cell(2).locator(".sfl-still")
+    assert not still.is_visible()  # the view stays, to look into; behind it is what a saved notebook shows
+    page.page.screenshot(path=tmp_path / "closed.png")
+    view.get_by_role("button", name="Restart…").click()
+    view.get_by_role("button", name="Start it again?").click()
+    has_text(view.locator("header"), "OPEN")
+    has_text(view, "39 completed, ✗ 1 failed")
+    view.get_by_role("button", name="Send signal").click()
+    still.locator(".sfl-badge", has_text="COMPLETED").first.wait_for()  # and the view has gone
+    assert view.count() == 0
+    assert [output.mime_types for output in page.outputs()[2] if output.mime_types] == [
         frozenset({"text/plain", "text/html"})
     ]
+    assert still.locator("img").count() == 1
     assert page.errors() == []
     assert page.console_errors == []
     assert page.external_requests == []

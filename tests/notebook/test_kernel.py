@@ -124,15 +124,21 @@ def test_an_open_execution_is_live_until_it_closes_and_then_its_summary(kernel: 
     kernel.run(start(tmp_path, "lives", "--detach"))
     shown = kernel.send("%simpleflow live lives")
     first = kernel.wait(shown)
-    (bundle,) = first.bundles
-    assert set(bundle) == {WIDGET, "text/plain", "text/html"}
+    still, view = first.bundles
+    assert (set(still), set(view)) == ({"text/plain", "text/html"}, {"text/plain", WIDGET})
+    assert "while it was open" in still["text/html"]
     (tmp_path / "gate").touch()
     last = kernel.wait(
-        shown, until=lambda reply: any(m["msg_type"] == "update_display_data" for m in reply.messages), ended=True
+        shown,
+        until=lambda reply: any(
+            m["msg_type"] == "update_display_data" and not m["content"]["data"] for m in reply.messages
+        ),
+        ended=True,
     )
-    (update,) = (message["content"] for message in last.messages if message["msg_type"] == "update_display_data")
-    assert set(update["data"]) == {"text/plain", "text/html"}
-    assert "COMPLETED" in update["data"]["text/plain"]
+    updates = [message["content"]["data"] for message in last.messages if message["msg_type"] == "update_display_data"]
+    assert set(updates[-2]) == {"text/plain", "text/html"}
+    assert "COMPLETED" in updates[-2]["text/plain"]
+    assert "image/svg+xml;base64" in updates[-2]["text/html"]
     refused = kernel.run("%simpleflow live one two")
     assert refused.error is not None
     assert "one workflow id" in refused.error
@@ -207,7 +213,9 @@ def test_figures_are_data_for_the_front_end(kernel: Kernel, tmp_path: Path) -> N
     reply = kernel.run("%simpleflow gantt")
 
     assert reply.error is None
-    assert [set(bundle) for bundle in reply.bundles] == [{"application/vnd.plotly.v1+json"}]
+    assert [set(bundle) for bundle in reply.bundles] == [
+        {"application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"}
+    ]
 
 
 @pytest.mark.parametrize(

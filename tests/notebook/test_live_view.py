@@ -120,6 +120,65 @@ def test_a_message_that_means_nothing_does_nothing(execution: Any, view: LiveVie
     assert execution.result(LIMIT) == 2
 
 
+def test_runs_that_continue_it_as_new_are_followed(lab: Lab) -> None:
+    class Rounds(Workflow):
+        name, version, task_list = "live.rounds", "1", "live"
+
+        def run(self, left):
+            self.submit(self.wait_signal("next")).wait()
+            if left:
+                self.submit(self.continue_as_new(left - 1)).wait()
+            return "done"
+
+    first = lab.start(Rounds, 1)
+    shown = LiveView(first)
+    closed: list[str] = []
+    shown.when_closed(lambda: closed.append(shown.execution.run_id))
+    first.signal("next")
+    until(lambda: shown.execution.run_id != first.run_id and shown.summary["run"] == 2)
+    assert shown.is_open
+    assert closed == []
+    receive(shown, {"kind": "act", "action": "signal", "name": "next", "input": ""})
+    assert first.result(LIMIT) == "done"
+    until(lambda: closed)
+    assert closed == [shown.execution.run_id]
+    assert shown.execution.run_id != first.run_id
+    shown.close()
+
+
+def test_it_explains_itself_while_it_is_open_and_when_it_has_closed(execution: Any, view: LiveView) -> None:
+    assert until(lambda: view.summary["explained"])
+    execution.terminate("enough")
+    until(lambda: not view.is_open)
+    assert "TERMINATED" in view.summary["explained"][0]
+    assert view.summary["explained"] == [str(line)[:300] for line in execution.explain()]
+
+
+def test_it_is_started_again(execution: Any, view: LiveView) -> None:
+    receive(view, {"kind": "act", "action": "restart"})
+    until(lambda: view.execution.run_id != execution.run_id)
+    assert execution.status == "TERMINATED"
+    again = view.execution
+    assert again.workflow_id == execution.workflow_id
+    until(lambda: view.summary["counts"] and view.summary["counts"][0]["word"] == "completed")
+    again.signal("more")
+    assert again.result(LIMIT) == 2
+    until(lambda: not view.is_open)
+    receive(view, {"kind": "act", "action": "restart"})  # one that has closed
+    until(lambda: view.execution.run_id != again.run_id)
+    view.execution.terminate()
+
+
+def test_its_thread_ends_with_its_lab(tmp_path: Any) -> None:
+    with Lab(tmp_path / "store.sqlite") as lab:
+        shown = LiveView(lab.start(batches()))
+        thread = shown._thread
+        assert thread is not None
+    until(lambda: not thread.is_alive())
+    assert "Lab was closed" in shown.notice
+    shown.close()
+
+
 def test_its_thread_ends_with_the_execution_and_when_it_is_closed(execution: Any) -> None:
     def threads() -> int:
         return sum(thread.name == "simpleflow-lab live view" for thread in threading.enumerate())

@@ -1,0 +1,55 @@
+"""Still pictures of what is shown live: what a saved notebook, a page made of it, or a front end without widgets shows.
+
+A front end keeps the outputs of a cell, not the state of widgets: of a saved view it says that there is no model. So
+each live view has a still picture in an output before it.
+
+*Rule:* a style sheet alone decides which of the two is seen, by what is there: a view hides the picture, and without a
+kernel the place of the view is hidden.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+from simpleflow_lab.execution import Execution
+from simpleflow_lab.views.formatting import utc_time
+from simpleflow_lab.views.markup import Html
+
+MAX_PICTURED: Final = 2_000
+"""A chart of more attempts is not drawn into a notebook: it would be a large part of its file."""
+MAX_PICTURE: Final = 400_000
+"""The most characters of a picture."""
+
+SWITCH: Final = Html("""<style>
+.jp-OutputArea-child:has(.sfl-still):has(+ .jp-OutputArea-child .sfl-live) { display: none; }
+.jp-OutputArea-child:has(.sfl-still)
+  + .jp-OutputArea-child:not(:has(.sfl-live)):not(:has([class*="jp-Rendered"])) { display: none; }
+.sfl-still img { max-width: 100%; }
+</style>""")
+"""In JupyterLab, and in pages made by nbconvert: the picture, or the view in the output behind it."""
+
+
+def still_html(execution: Execution, *, has_view: bool = True) -> str:
+    """The summary of an execution, with the picture of its Gantt chart if that is small enough. `has_view`: the output
+    behind it is that of a live view."""
+    switch = SWITCH if has_view else ""
+    seen = ""
+    if execution.status == "OPEN":
+        seen = Html('<div class="sfl sfl-quiet">as it was at {}, while it was open</div>').format(
+            utc_time(execution.now())
+        )
+    # Each part is HTML that is escaped already.
+    return f'<div class="sfl-still">{switch}{execution._repr_html_()}{_picture(execution)}{seen}</div>'
+
+
+def _picture(execution: Execution) -> str:
+    attempts = execution.changed_attempts(0)[1]
+    if not 0 < len(attempts) <= MAX_PICTURED:
+        return ""
+    svg = execution.gantt().to_svg()
+    if len(svg) > MAX_PICTURE:
+        return ""
+    # As an image of its own: it takes nothing from the page, and gives it nothing.
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img alt="Gantt chart" src="data:image/svg+xml;base64,{data}">'

@@ -1,0 +1,98 @@
+"""What is left of a live view where there is no kernel: in a saved notebook, and on a page made of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+
+from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
+from tests.browser.test_harness import save_notebook
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
+]
+
+ROOT = Path(__file__).parents[2]
+EVIL = "<img src=x onerror=alert(1)>"
+CELLS = [
+    "%load_ext simpleflow_lab\nfrom simpleflow_lab import Lab\nlab = Lab(':memory:')\n%simpleflow connect lab",
+    f"""%%simpleflow
+from simpleflow_lab import Workflow, activity
+
+@activity.with_attributes(name="still.{EVIL}", task_list="still", version="1")
+def fetch(page):
+    return {EVIL!r}
+
+class Pipeline(Workflow):
+    name, version, task_list = "still.pipeline", "1", "still"
+
+    def run(self):
+        self.submit(fetch, 1).wait()
+        self.submit(self.wait_signal("go")).wait()
+""",
+    "open_one = lab.start(Pipeline, workflow_id='open')\n"
+    "for _ in open_one.watch(timeout=30):\n"
+    "    if open_one.progress().completed:\n"
+    "        break\n"
+    "open_one",
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[JupyterLab]:
+    save_notebook(tmp_path / "still.ipynb", CELLS)
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    with JupyterLab(tmp_path, environment=environment, theme="JupyterLab Dark") as lab:
+        yield lab
+
+
+def saved(page: NotebookPage) -> None:
+    page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+
+
+def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: JupyterLab, tmp_path: Path) -> None:
+    with Chromium(width=1100, height=1400) as chromium:
+        page = chromium.open(lab, "still.ipynb")
+        page.run_all()
+        cell = page.cell(2)
+        cell.locator(".sfl-live header").wait_for()
+        assert not cell.locator(".sfl-still").is_visible()
+        saved(page)
+        page.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)"
+        )
+
+        again = chromium.open(lab, "still.ipynb")
+        still = again.cell(2).locator(".sfl-still")
+        still.get_by_text("while it was open").wait_for()
+        assert still.is_visible()
+        assert "signal go" in still.inner_text()
+        assert again.cell(2).locator(".sfl-live").count() == 0
+        for text in ("model not found", "Loading widget"):
+            assert not again.cell(2).get_by_text(text).is_visible()
+        picture = still.locator("img")
+        assert picture.evaluate("one => one.complete && one.naturalWidth") > 300
+        again.page.screenshot(path=tmp_path / "again.png")
+        for each in (page, again):
+            assert each.page.locator("img[src='x']").count() == 0
+            assert each.external_requests == []
+
+        exporter: Any = HTMLExporter()  # type: ignore[no-untyped-call]
+        html, _ = exporter.from_notebook_node(nbformat.read(tmp_path / "still.ipynb", as_version=4))
+        exported = page.page.context.new_page()
+        exported.route("**/*", lambda route: route.abort())  # what nbconvert wants from the network
+        exported.set_content(html)
+        still = exported.locator(".sfl-still")
+        still.wait_for()
+        assert "signal go" in still.inner_text()
+        assert still.locator("img").evaluate("one => one.naturalWidth") > 300
+        exported.screenshot(path=tmp_path / "page.png")
+        assert exported.locator("img[src='x']").count() == 0
