@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import reading, starting, stores
+from benchmarks import debugging, reading, starting, stores
 from benchmarks.stopwatch import Seconds, Stopwatch
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.replay.replay import Replay
@@ -200,7 +200,7 @@ def measured(labs: Labs, name: str, n: int) -> Seconds:
             return decider(labs.memory, n)
         case "replay":
             return reading.replay(labs.memory, FanOut, n)
-    for module in (reading.MEASURED, stores.MEASURED, starting.MEASURED):
+    for module in (debugging.MEASURED, reading.MEASURED, stores.MEASURED, starting.MEASURED):
         if name in module:
             return module[name](n)
     raise SystemExit(f"nothing is measured under the name {name}")

@@ -62,11 +62,14 @@ def debug(
     if of_file is not None and isinstance(execution, RecordedExecution):
         options = {"workflow_id": of_file[1], "run_id": of_file[2] or ""}
     debugger = Debugger(lambda: execution.replay(definition, **options), at=at)
-    if not pdb:
-        return Debugged(debugger=debugger)
+    return stand(debugger, at) if pdb else Debugged(debugger=debugger)
+
+
+def stand(debugger: Debugger, at: int | None) -> Done:
+    """Let the user debug at its step; if `at` names none and `run` has ended well, where it waited last."""
     step = debugger.step
-    if at is None and not step.suspended and len(debugger) > 1 and step.close is not None and not step.has_failure:
-        step = debugger.back()  # where it waited last
+    if at is None and len(debugger) > 1 and step.close is not None and not step.has_failure:
+        step = debugger.back()
     step.pdb()
     return Done(message=f"left step {step.number} of {len(debugger)}: nothing of the execution has changed")
 

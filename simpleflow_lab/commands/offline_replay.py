@@ -12,7 +12,7 @@ import click
 from simpleflow_lab.commands.imports import import_module, workflow_named
 from simpleflow_lab.commands.inspection import AnyExecution, execution_of
 from simpleflow_lab.commands.parameters import Target, Word, target_or_file_parameters
-from simpleflow_lab.commands.records import ListingRecord
+from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import DecisionTaskError, HistoryError, UsageError
 from simpleflow_lab.views.listings import Kind, Listing
@@ -95,8 +95,9 @@ _COLUMNS_OF_ALL: Final = {
 @target_or_file_parameters
 @click.option("--workflow", "name", type=Word("workflow"), help="Replay this workflow: module.Class, or a name.")
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it: it defines the workflow.")
+@click.option("--pdb", is_flag=True, help="Stand in Python's debugger where it differs, or where the code waits last.")
 @click.pass_obj
-def replay(session: Session, target: Target, name: str | None, modules: tuple[str, ...]) -> Replayed | ReplayedAll:
+def replay(session: Session, target: Target, name: str | None, modules: tuple[str, ...], pdb: bool) -> Record:
     """Replay the history of an execution with the code that is here: does it make the recorded decisions?
 
     No activity runs and nothing is written. The exit code is 1 if the code decides otherwise: at which event, with
@@ -113,7 +114,7 @@ def replay(session: Session, target: Target, name: str | None, modules: tuple[st
     for module in modules:
         import_module(module)
         session.remember_module(module)
-    if name is None and target.file is None and len(target.words) > 1:
+    if name is None and target.file is None and len(target.words) > 1 and not pdb:
         named = _workflow_among(target.words)
         if named is not None:
             return _replayed_all(session, named, target)
@@ -124,6 +125,12 @@ def replay(session: Session, target: Target, name: str | None, modules: tuple[st
         raise UsageError("this history has no events: there is nothing to replay")
     definition = workflow_named(name) if name is not None else defined_here(str(history.workflow_type))
     _, workflow_id, run_id = of_file or (None, execution.workflow_id, execution.run_id)
+    if pdb:
+        from simpleflow_lab.commands.debug import stand
+        from simpleflow_lab.debugger.time_travel import Debugger
+
+        options = {} if of_file is None else {"workflow_id": workflow_id, "run_id": run_id or ""}
+        return stand(Debugger(lambda: execution.replay(definition, **options)), None)
     error = replay_history(
         definition,
         history,
