@@ -117,7 +117,9 @@ class Executions(Sequence[HistoryViews]):
 
     def tasks(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per attempt of every task of every execution; see `views.tables.tasks_table`."""
-        return self._combined(lambda execution: execution.tasks(timezone=timezone))
+        from simpleflow_lab.views.time_zones import in_time_zone
+
+        return in_time_zone(self._tasks(), timezone)
 
     def events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per event of every execution; see `views.tables.events_table`."""
@@ -141,13 +143,21 @@ class Executions(Sequence[HistoryViews]):
         from simpleflow_lab.views.combined_tables import profile_of_many
 
         seconds: list[float] = []
+        return profile_of_many(self._tasks(seconds.append), sum(seconds))
 
-        def tasks_of(execution: HistoryViews) -> pd.DataFrame:
-            seconds.append(execution_summary(execution.history()).duration)
-            return execution.tasks()
+    def _tasks(self, took: Callable[[float], object] | None = None) -> pd.DataFrame:
+        """The tasks of all; `took` is told how long each execution took, in seconds."""
+        from simpleflow_lab.views.combined_tables import Attempts, combined_tasks
 
-        tasks = self._combined(tasks_of)
-        return profile_of_many(tasks, sum(seconds))
+        def attempts() -> Iterator[Attempts]:
+            for member in self._members:
+                execution = member.open()
+                folded = execution._folded()
+                if took is not None:
+                    took(execution_summary(folded).duration)
+                yield Attempts(member.workflow_id, member.run_id, folded.attempts)
+
+        return combined_tasks(attempts())
 
     def _combined(self, table: Callable[[HistoryViews], pd.DataFrame]) -> pd.DataFrame:
         from simpleflow_lab.views.combined_tables import Part, combined

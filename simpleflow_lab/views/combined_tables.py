@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from simpleflow_lab.views.attempts import FAILURES, TASKS
+from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
 from simpleflow_lab.views.formatting import well_formed
-from simpleflow_lab.views.tables import texts
+from simpleflow_lab.views.tables import attempts_table, texts
 
 IDS: Final = ("workflow_id", "workflow_run_id")
 """The columns that stand before those of the table of one execution. Of a child, `run_id` is its own."""
+
+
+class Attempts(NamedTuple):
+    """The attempts of the tasks of one of the executions, with its ids."""
+
+    workflow_id: str
+    run_id: str
+    attempts: Sequence[Attempt]
+
+
+def combined_tasks(parts: Iterable[Attempts]) -> pd.DataFrame:
+    """The table of tasks of all parts, in order, behind the columns `IDS` (text): one frame, made once."""
+    attempts: list[Attempt] = []
+    ids: list[tuple[str | None, str | None]] = []
+    for part in parts:
+        attempts += part.attempts
+        ids += [(well_formed(part.workflow_id), well_formed(part.run_id))] * len(part.attempts)
+    table = attempts_table(attempts)
+    for place, column in enumerate(IDS):
+        table.insert(place, column, texts([each[place] for each in ids]))
+    return table
 
 
 class Part(NamedTuple):

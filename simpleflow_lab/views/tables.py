@@ -176,8 +176,13 @@ def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | 
 
     Markers and signals take no time and are no tasks: `point_events_table` has them.
     """
+    return attempts_table(attempts_of(history, until=until))
+
+
+def attempts_table(attempts: Sequence[Attempt]) -> pd.DataFrame:
+    """The table of tasks with a row for each of these attempts, which may be those of several histories."""
     with uncollected():
-        return frame(_ATTEMPT, attempts_of(history, until=until))
+        return frame(_ATTEMPT, attempts)
 
 
 def unhandled_failures(history: History | FoldedHistory) -> pd.DataFrame:
