@@ -42,6 +42,7 @@ from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import CHILD
+from simpleflow_lab.swf.forks import forked_from
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.swf.names import check_name, check_text
 from simpleflow_lab.views.formatting import shortened
@@ -230,7 +231,10 @@ class Execution(HistoryViews):
         else:
             reason = history[-1].attributes.get("reason")
             why = f", {shortened(reason, MAX_REASON_LENGTH)}" if isinstance(reason, str) else ""
-        return f"<Execution {self.workflow_id} of {history.workflow_type}: {history.close_status or 'OPEN'}{why}>"
+        origin = forked_from(history[0].attributes)
+        forked = "" if origin is None else f", {shortened(str(origin), MAX_REASON_LENGTH)}"
+        status = history.close_status or "OPEN"
+        return f"<Execution {self.workflow_id} of {history.workflow_type}: {status}{why}{forked}>"
 
     # -- viewing --
 
@@ -773,6 +777,40 @@ class Execution(HistoryViews):
         self._service.signal_workflow_execution(
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
         )
+
+    def fork(
+        self,
+        at: Any = None,
+        *,
+        replace: Mapping[str, Any] | None = None,
+        anew: str | Sequence[str] = (),
+        workflow_id: str | None = None,
+    ) -> Execution:
+        """Start a new execution that goes on from where this one was, with the results recorded by then; give it.
+
+        `at` is where: the number of a decision or a step of `replay()`, before which it forks; the id of a task, or of
+        several, from which on it runs again, while what does not depend on them is reused; or "first failure", also the
+        default of one that failed. `replace` gives results of its own to tasks, by id. `anew` names further tasks that
+        run again: ids, or a regular expression for the ids and names of their types. Nothing that is reused runs a
+        second time: no activity, no child execution, no signal to another execution. The workflow's code is that of
+        today. This execution stays as it is.
+
+        Raises `UsageError` for what it does not have, and for results that JSON can't hold.
+        """
+        from simpleflow_lab.debugger.fork import fork_execution
+
+        ids = fork_execution(
+            self._pool,
+            self.history(),
+            domain=self.domain,
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+            at=at,
+            replace=replace,
+            anew=anew,
+            new_workflow_id=workflow_id,
+        )
+        return Execution(self._pool, *ids, domain=self.domain)
 
     def request_cancel(self) -> None:
         """Ask it to cancel; the workflow decides."""

@@ -281,7 +281,9 @@ class Workflow:
         """A random generator that gives the same numbers in every replay."""
         found: random.Random | None = self.__dict__.get("_random")
         if found is None:
-            found = random.Random(str(self.executor.run_context().get("run_id")))
+            # Another executor than ours may know no more than the run.
+            seed = getattr(self.executor, "random_seed", None) or self.executor.run_context().get("run_id")
+            found = random.Random(str(seed))
             self.__dict__["_random"] = found
         return found
 

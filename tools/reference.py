@@ -52,6 +52,8 @@ PAGES: Final = (
             "debugger.recorded_checks",
             "debugger.kept_values",
             "debugger.pdb_session",
+            "debugger.fork",
+            "debugger.fork_plan",
         ),
     ),
     Page(

@@ -99,12 +99,13 @@ class Fields:
         """
         return self._by_reference or (of_activity and self._bucket is None)
 
-    def fit(self, text: str, label: str) -> Fitted:
+    def fit(self, text: str, label: str, *, inline: int = MAX_FIELD) -> Fitted:
         """A text as it goes into a field; nothing is written.
 
-        `label` names it in the error. Raises `JumboTooLargeError`.
+        `label` names it in the error. One of more characters than `inline` goes as a reference, if there is a place for
+        its object. Raises `JumboTooLargeError`.
         """
-        if len(text) <= MAX_FIELD:
+        if len(text) <= (inline if self.has_place else MAX_FIELD):
             return Fitted(text, None)
         if len(text) > MAX_JUMBO:
             raise JumboTooLargeError(
@@ -127,9 +128,10 @@ class Fields:
         objects, key = self._place(reference)
         objects.put(key, text.encode("utf-8"))
 
-    def store(self, text: str, label: str) -> str:
-        """A text as a field; a large one is written as an object. Raises `JumboTooLargeError` or `StoreError`."""
-        field, large = self.fit(text, label)
+    def store(self, text: str, label: str, *, inline: int = MAX_FIELD) -> str:
+        """A text as a field; a large one, see `fit`, is written as an object. Raises `JumboTooLargeError` or
+        `StoreError`."""
+        field, large = self.fit(text, label, inline=inline)
         if large is not None:
             self.write(*large)
         return field

@@ -188,11 +188,15 @@ class PendingCommands:
         self._named: dict[tuple[CommandKind, str], list[Command]] = {}
         self.on_added: Callable[[Command], None] | None = None
         """Called with each command that is added; set for an observer."""
+        self.fresh: list[Command] | None = None
+        """The commands that were added since somebody took them from here; `None` if nobody does."""
 
     def add(self, command: Command) -> None:
         """Append a command."""
         self._commands[command] = None
         self._named.setdefault((command.kind, command.id), []).append(command)
+        if self.fresh is not None:
+            self.fresh.append(command)
         if self.on_added is not None:
             self.on_added(command)
 
@@ -203,6 +207,18 @@ class PendingCommands:
         named.remove(command)
         if not named:
             del self._named[command.kind, command.id]
+
+    def rename(self, command: Command, id: str) -> None:
+        """Give a command another id; it keeps its place, if it is here."""
+        if command not in self._commands:
+            command.id = id
+            return
+        named = self._named[command.kind, command.id]
+        named.remove(command)
+        if not named:
+            del self._named[command.kind, command.id]
+        command.id = id
+        self._named.setdefault((command.kind, id), []).append(command)
 
     def named(self, kind: CommandKind, id: str) -> list[Command]:
         """The commands of this kind and id."""

@@ -23,6 +23,7 @@ from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_records import HistoryWithRecords
+from simpleflow_lab.swf.forks import tags_of_run
 from simpleflow_lab.task import Task, TaskFailureContext
 from simpleflow_lab.workflow import Workflow
 
@@ -54,6 +55,11 @@ class ReplayExecutor:
         """When the current decision task was started."""
         return self._run.decided_at
 
+    @property
+    def random_seed(self) -> str:
+        """What `Workflow.random` starts from: the run id, of a fork that of the run it was forked from."""
+        return self._run.random_seed
+
     def run_context(self) -> Mapping[str, Any]:
         """See `Workflow.get_run_context`."""
         run = self._run
@@ -66,7 +72,7 @@ class ReplayExecutor:
             "domain_name": run.domain,
             "workflow_id": run.workflow_id,
             "run_id": run.run_id,
-            "tag_list": list(attributes.get("tagList") or []),
+            "tag_list": tags_of_run(attributes.get("tagList")),
             "continued_execution_run_id": attributes.get("continuedExecutionRunId"),
             "parent_workflow_id": parent.get("workflowId"),
             "parent_run_id": parent.get("runId"),

@@ -22,6 +22,7 @@ from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.commands.timer import TIMER
 from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.history_reader import DecisionBatch
+from simpleflow_lab.replay.inherited import Unclaimed
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf.control import read_control
@@ -87,6 +88,36 @@ class Matching:
         if not expects_all or is_limited or not len(pending):
             return Matched(pairs, None)
         return Matched(pairs, _unrecorded(batch.completed, self._expected(max_open_activities)))
+
+    def inherit(self, recorded: Sequence[HistoryEvent], unclaimed: Unclaimed) -> list[tuple[HistoryEvent, Command]]:
+        """Match inherited events with the pending commands as far as they go; the others are unclaimed."""
+        pairs: list[tuple[HistoryEvent, Command]] = []
+        for event in recorded:
+            kind = KINDS.get(event.row.decision or "")
+            if kind is None or kind is CLOSE or event.attributes.get("timerId") == WAKE_UP_TIMER:
+                continue
+            command = _find(event, kind, self._run.pending)
+            if command is None:
+                unclaimed.add(event, kind)
+            else:
+                pairs.append((event, command))
+                self.record(event, command)
+        return pairs
+
+    def claim(self, command: Command, unclaimed: Unclaimed) -> HistoryEvent | None:
+        """The unclaimed event that records this command, which is pending; `None` if there is none."""
+        for event in unclaimed.of(command):
+            if _is_same(event, command):
+                self.record(event, command)
+                return event
+        return None
+
+    def forget_open(self) -> list[Command]:
+        """Forget the recorded commands that are not closed, and give them in the order in which they were recorded."""
+        found = [command for command in self._by_first_event.values() if not command.closed]
+        self._by_first_event.clear()
+        self.open = dict.fromkeys(self.open, 0)
+        return found
 
     def find(self, event: HistoryEvent) -> Command | None:
         """The pending command that this event records, or `None`."""

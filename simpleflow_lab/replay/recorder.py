@@ -148,6 +148,8 @@ class Recorder:
         record = self._take_record(event, command)
         if self._decision is not None and record in self._decision.commands:
             self._decision.commands.remove(record)  # it is the command of an earlier decision
+        elif self._decision is None:
+            self._made_again.remove(record)  # the code made it before the first decision that is reported
 
     def fiber_resumed(self, fiber: Fiber) -> None:
         """See `Observer`."""

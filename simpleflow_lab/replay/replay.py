@@ -31,6 +31,7 @@ from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import LIMIT_KEY, SECOND_RULES, DecisionBatch, HistoryReader
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
+from simpleflow_lab.replay.inherited import Crossing, Splice, Unclaimed, from_text
 from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
@@ -43,9 +44,11 @@ from simpleflow_lab.replay.refused_closes import (
     not_permitted,
 )
 from simpleflow_lab.replay.run import ReplayedRun
+from simpleflow_lab.replay.spliced_observer import SplicedObserver
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.event_types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType
+from simpleflow_lab.swf.forks import ForkedFrom, forked_from
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES, MAX_OPEN_CHILDREN
 from simpleflow_lab.workflow import Workflow
@@ -99,11 +102,18 @@ class Replay:
                 run_id=run_id,
                 context=context,
                 defaults=defaults or {},
-                fields=fields if fields is not None else Fields(),
-                observer=observer,
+                fields=self._fields,
+                observer=self._observer,
             )
 
         self._new_run = new_run
+        self._fields = fields if fields is not None else Fields()
+        self._identity = (workflow_id, run_id)
+        self._splice: Splice | None = None
+        """Of a fork: where what it inherits stands in its history."""
+        self._runs_until: int | None = None
+        """Of a fork: id of the inherited `DecisionTaskStarted` in whose decision the code would end. It runs up to the
+        decision before, and ends in the fork's own."""
         self._begin()
 
     def _begin(self) -> None:
@@ -118,6 +128,14 @@ class Replay:
         self._continuing_refused: str | None = None
         """Why SWF refused for good to continue as new, in the decision before."""
         self._kept: KeptEvents | None = None
+        self._unclaimed: Unclaimed | None = None
+        """Of a fork, along what it inherits: the recorded commands that the code has not made."""
+        if self._splice is not None:
+            run.identify(*self._splice.first_identity)
+            run.random_seed = self._splice.first_identity[1]
+            run.ids.children = {}
+            run.pending.fresh = []
+            self._unclaimed = Unclaimed()
 
     # -- what a decider does --
 
@@ -127,7 +145,7 @@ class Replay:
         Raises `NondeterminismError` at the first decision that the code would make otherwise, `HistoryError` if events
         are missing.
         """
-        for batch in self._reader.read(events):
+        for batch in self._reader.read(self._inside(events)):
             self._replay(batch)
 
     def decide(self, started_event_id: int, *, dry: bool = False) -> Answer:
@@ -138,12 +156,14 @@ class Replay:
 
         Raises `DecisionTaskError` for what must not close the execution.
         """
+        if self._splice is not None:
+            started_event_id = self._splice.id_inside(started_event_id)
         if self._run.is_dry and not dry:
             raise RuntimeError("this replay made a dry decision: make a new replay to decide")
         if self.workflow.determinism == "raise" and self.impurities:
             impure = ImpureWorkflowError("; ".join(str(impurity) for impurity in self.impurities))
             if self._observer is not None:
-                seen = self._run.events[self.decided_for : started_event_id]
+                seen = self._run.events[self._run.started_event_id : started_event_id]
                 self._observer.decision_begins(started_event_id, seen, None)
                 self._observer.decision_failed(impure, pending=len(self._run.pending))
             raise impure
@@ -178,7 +198,7 @@ class Replay:
         `rest` are the further events that record it, if only a prefix of the history is replayed. From them the code
         learns which patches it took then, and nothing else; commands that the prefix doesn't record are no difference.
         """
-        batch = self._reader.take_last_batch(rest)
+        batch = self._reader.take_last_batch(rest if self._splice is None else list(map(self._splice.inside, rest)))
         if batch is not None:
             self._replay(batch)
 
@@ -203,7 +223,8 @@ class Replay:
     @property
     def decided_for(self) -> int:
         """Id of the `DecisionTaskStarted` event up to which the code has run; 0 before the first."""
-        return self._run.started_event_id
+        started = self._run.started_event_id
+        return started if self._splice is None else self._splice.id_outside(started)
 
     @property
     def started(self) -> HistoryEvent | None:
@@ -213,7 +234,8 @@ class Replay:
     @property
     def last_event_id(self) -> int:
         """Id of the last event that was fed; 0 before the first."""
-        return len(self._reader.events)
+        last = len(self._reader.events)
+        return last if self._splice is None else self._splice.id_outside(last)
 
     @property
     def not_permitted(self) -> CloseNotPermittedError | None:
@@ -259,6 +281,9 @@ class Replay:
     def _replay(self, batch: DecisionBatch) -> None:
         """Run the code up to a decision that was made, and match its commands with those that the history records."""
         started = batch.started_event_id
+        if self._splice is not None and self._splice.is_inherited(started):
+            self._inherit(batch)
+            return
         if started in self._not_made:
             self._keep(batch)
             return
@@ -271,12 +296,12 @@ class Replay:
         if is_repeated or refused:
             self._is_refused = True
             self._not_made.add(started)
-            if self._observer is None and self.decided_for < started and self._run.closing is None:
+            if self._observer is None and self._run.started_event_id < started and self._run.closing is None:
                 self._keep(batch)  # nobody sees it: the code need not run
                 self._refused = batch
                 return
             self._refused = None
-        if self.decided_for < started:
+        if self._run.started_event_id < started:
             self._run_replayed(batch)
         decider = self._reader.decider_of(started)
         recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
@@ -291,6 +316,8 @@ class Replay:
         divergence = matched.divergence
         if divergence is not None and self._run.author_error is not None:
             divergence = dataclasses.replace(divergence, author_error=self._run.author_error)
+        if divergence is not None and self._splice is not None and divergence.event_id is not None:
+            divergence = dataclasses.replace(divergence, event_id=self._splice.id_outside(divergence.event_id))
         if self._observer is not None:
             self._observer.decision_replayed(matched.pairs, divergence, pending=len(self._run.pending))
         if divergence is not None:
@@ -309,6 +336,10 @@ class Replay:
         self._is_refused = False
         if self._run.closing is None:
             return  # it did not run for them
+        self._start_over(started_event_id)
+
+    def _start_over(self, started_event_id: int) -> None:
+        """Run the code anew, up to the decision before this one."""
         if self._observer is not None:
             self._observer.starts_over()
         self._code.abandon()
@@ -331,8 +362,84 @@ class Replay:
         self._patches.recorded((*kept, *batch.recorded, *batch.rest))
         self._run_to(batch.started_event_id, batch)
 
+    # -- a fork --
+
+    def _inside(self, events: Iterable[HistoryEvent]) -> Iterable[HistoryEvent]:
+        """The events as they are replayed: those of a fork with what it inherits behind the first."""
+        if not self._reader.events:
+            iterator = iter(events)
+            first = next(iterator, None)
+            if first is None:
+                return ()
+            events = itertools.chain((first,), iterator)
+            origin = forked_from(first.attributes)
+            if origin is not None and self._splice is None:
+                self._begin_fork(first, origin)
+        splice = self._splice
+        if splice is None:
+            return events
+        known = len(self._reader.events)
+        return itertools.chain.from_iterable(
+            (splice.inside(event),) if event.id > 1 else splice.events[known:] for event in events
+        )
+
+    def _begin_fork(self, first: HistoryEvent, origin: ForkedFrom) -> None:
+        """This is a fork. Raises `StoreError` if what it inherits can't be read, `HistoryError` if it is none."""
+        runs = from_text(self._fields.text(origin.inherited) or "")
+        if not runs:
+            raise HistoryError("this fork inherits nothing: its input is damaged")
+        self._splice = Splice(first, runs)
+        if self._observer is not None:
+            self._observer = SplicedObserver(self._observer, self._splice)
+        self._begin()
+
+    def _inherit(self, batch: DecisionBatch) -> None:
+        """Run the code up to an inherited decision, and let its commands have what is recorded of them."""
+        assert self._unclaimed is not None
+        started, until = batch.started_event_id, self._runs_until
+        if is_refused(batch) or (until is not None and started >= until):
+            self._matching.inherit(batch.recorded, self._unclaimed)  # the code has not run: nothing more is pending
+            return
+        self._run_replayed(batch)
+        if self._run.closing is not None:
+            # It would end here, otherwise than recorded: that is the fork's own decision, with its hooks and output.
+            self._runs_until = started
+            self._start_over(started)
+            self._inherit(batch)
+            return
+        pairs = self._matching.inherit(batch.recorded, self._unclaimed)
+        if self._observer is not None:
+            self._observer.decision_replayed(pairs, None, pending=len(self._run.pending))
+
+    def _cross(self, crossing: Crossing) -> None:
+        """What was inherited from one run ends here, and the events of the next one begin."""
+        run, is_own = self._run, crossing.identity is None
+        run.identify(*(crossing.identity or self._identity))
+        self._unclaimed = None if is_own else Unclaimed()
+        if is_own:
+            run.pending.fresh = None
+        self._execution_context = ""
+        self._continuing_refused = None
+        self._kinds.begin_own(crossing.given, self._matching.forget_open())
+
+    def _claim(self, unclaimed: Unclaimed) -> bool:
+        """Let the commands that the code has made have what is recorded of them; gives whether there is something."""
+        found, pending = False, self._run.pending
+        fresh, pending.fresh = pending.fresh or [], []
+        for command in fresh:
+            event = self._matching.claim(command, unclaimed) if command in pending else None
+            if event is not None:
+                found = True
+                if self._observer is not None:
+                    self._observer.recorded_before(event, command)
+                for each in unclaimed.claim(event, command.kind):
+                    self._resolve(each, each.row)
+        return found
+
     def _settle(self) -> bool:
         """Let the commands that the code has made stand for the kept events; gives whether some do."""
+        if self._unclaimed is not None:
+            return self._claim(self._unclaimed)
         kept, found = self._kept, False
         if kept is None:
             return False
@@ -367,7 +474,10 @@ class Replay:
             if self._continuing_refused is not None and run.rules >= SECOND_RULES:
                 continuing_refused(run, self._continuing_refused)
             self._code.prepare()
+            crossings: Mapping[int, Crossing] = {} if self._splice is None else self._splice.crossings
             for event in seen:
+                if event.id in crossings:
+                    self._cross(crossings[event.id])
                 row = EVENT_TYPES.get(event.type, UNKNOWN_EVENT_TYPE)
                 if row.entity != event_types.DECISION_TASK:
                     self._apply(event, row)
@@ -391,7 +501,8 @@ class Replay:
         else:
             if entity == event_types.CHILD:
                 self._kinds.signals.child_event(event)
-            if self._kept is None or not self._kept.holds(event, row):
+            is_kept = self._kept is not None and self._kept.holds(event, row)
+            if not is_kept and not (self._unclaimed is not None and self._unclaimed.holds(event)):
                 self._resolve(event, row)
 
     def _resolve(self, event: HistoryEvent, row: EventType) -> None:

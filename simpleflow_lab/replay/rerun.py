@@ -62,6 +62,11 @@ class CommandIndex:
         first.dependencies = command.dependencies
         return first
 
+    def renamed(self, command: Command, before: str) -> None:
+        """This command, whose ids are unique, has got another one than it had before."""
+        if self._commands is not None and (found := self._commands.pop((command.kind, before), None)) is not None:
+            self._commands[command.kind, command.id] = found
+
     def of_kind(self, kind: CommandKind) -> Iterator[Command]:
         """All commands of a kind, oldest first."""
         commands = self._first_run if self._commands is None else self._commands.values()

@@ -106,12 +106,21 @@ class ReplayedRun:
         """The hooks of a close that were called before, for a close that SWF refused: they are called once."""
         self.decision_error: DecisionTaskError | None = None
         """Why no decision can be made, whatever the code does about it."""
+        self.given: Mapping[str, str | None] = {}
+        """Of a fork: by task id, the results that were given with it, as fields."""
+        self.random_seed = run_id
+        """What random numbers and new ids follow from."""
         self.author_error: str | None = None
         """What the author's code raised in the decision at hand, with its line: the first such error."""
         self.author_exception: BaseException | None = None
         """The latest of them itself, with its frames, if the run is watched."""
         self.author_failed: Callable[[BaseException, str], None] = _raise
         """Called with an error of the author's code outside of `run`, and the name of what raised it."""
+
+    def identify(self, workflow_id: str, run_id: str) -> None:
+        """From now on the code is that of this execution: along what a fork inherits, of the one it was forked from."""
+        self.workflow_id, self.run_id = workflow_id, run_id
+        self.ids.identify(workflow_id, run_id)
 
     @property
     def started(self) -> HistoryEvent:
@@ -163,6 +172,13 @@ class ReplayedRun:
             self.pending.add(command.reset())
         elif not command.future.done:
             command.future.set_cancelled(TaskCanceled())
+
+    def give(self, command: Command) -> bool:
+        """Close a task whose result was given with the fork; `False` if it was not."""
+        if command.id not in self.given:
+            return False
+        command.future.set_finished(self.fields.decode_later(self.given[command.id]))
+        return True
 
     # -- the author's code --
 

@@ -33,9 +33,11 @@ class TaskIds:
 
     def __init__(self, workflow_id: str, run_id: str, fiber_path: Callable[[], Path] = tuple):
         """`fiber_path` gives the path of the fiber that runs now."""
-        self._workflow_id = workflow_id
-        # A child's workflow id must be unique in the domain, so it carries its parent's id and run.
-        self._run = f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
+        self.identify(workflow_id, run_id)
+        self.children: dict[str, tuple[str, str]] | None = None
+        """Of a fork: by the id that a child has, what that was made of."""
+        self._of_child: dict[tuple[str, str], str] = {}
+        """Of a fork: the id that was made of a name and a suffix, and stays in a rerun."""
         self._fiber_path = fiber_path
         self._counts: Counter[str] = Counter()
         self._numbers: dict[tuple[str, Path], list[int]] = {}
@@ -44,6 +46,12 @@ class TaskIds:
         """How many of them the rerun has got so far; `None` in the first run, in which all are new."""
         self._of_arguments: dict[tuple[str, str], str] = {}
         """By name and upstream's hash of the arguments: the exact hash of the arguments that got it first."""
+
+    def identify(self, workflow_id: str, run_id: str) -> None:
+        """From now on the ids of children are made of these; the numbers go on."""
+        self._workflow_id = workflow_id
+        # A child's workflow id must be unique in the domain, so it carries its parent's id and run.
+        self._run = f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
 
     def next_number(self, name: str) -> str:
         """The number of the next call of this name."""
@@ -79,6 +87,21 @@ class TaskIds:
 
     def child_id(self, name: str, suffix: str) -> str:
         """The workflow id of a child execution."""
+        if self.children is None:
+            return self._child_id(name, suffix)
+        found = self._of_child.setdefault((name, suffix), self._child_id(name, suffix))
+        self.children[found] = name, suffix
+        return found
+
+    def new_child_id(self, child_id: str) -> str:
+        """The id by which a child that has none of its own is started anew; another one is kept."""
+        made_of = None if self.children is None else self.children.pop(child_id, None)
+        if made_of is None:
+            return child_id
+        del self._of_child[made_of]
+        return self.child_id(*made_of)
+
+    def _child_id(self, name: str, suffix: str) -> str:
         return within_limit(f"{name}-{self._workflow_id}--{self._run}--{suffix}")
 
 

@@ -16,10 +16,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from simpleflow_lab.swf.event_types import CHILD
+from simpleflow_lab.swf.forks import forked_from
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns, compared
-from simpleflow_lab.views.explanation_lines import WAITS, Line
+from simpleflow_lab.views.explanation_lines import FORKED, WAITS, Line
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.line_views import LineView
@@ -58,7 +59,9 @@ def explain(
     path = critical_path(folded)
     status, *more = outcome_lines(folded, workflow_id)
     slower = () if earlier is None else compared(folded, path, earlier)
-    lines = [status, *_wait_lines(found), *more, *slower, *time_lines(folded, path)]
+    origin = forked_from(folded.history[0].attributes)
+    forked = () if origin is None else (Line.of(FORKED, str(origin)),)
+    lines = [status, *forked, *_wait_lines(found), *more, *slower, *time_lines(folded, path)]
     return Explanation(lines[:MAX_LINES])
 
 

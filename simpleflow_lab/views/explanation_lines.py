@@ -10,6 +10,7 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 
 STATUS: Final = "status"
 WAITS: Final = "waits"
+FORKED: Final = "forked"
 RESULT: Final = "result"
 UNHANDLED: Final = "unhandled"
 HANDLED: Final = "handled"
@@ -30,7 +31,7 @@ class Line:
     """One line of an explanation."""
 
     kind: str
-    """What it is about: `status`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`, `unfinished`,
+    """What it is about: `status`, `forked`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`, `unfinished`,
     `compared`, `time` or `slack`; of a comparison also `divergence`."""
     text: str
     """What there is to say."""

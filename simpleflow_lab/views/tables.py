@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from simpleflow_lab.swf.forks import tag_of_origin
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.history_entities import Entities
 from simpleflow_lab.views.attempts import TASKS, Attempt
@@ -290,7 +291,7 @@ def executions_table(
 
     Columns: `workflow_id run_id workflow_type version status` (text; `OPEN` or SWF's close status), `started closed`
     (`datetime64[ms, UTC]`), `duration` (`float64`, seconds; of an open one up to `until`, else `NaN`), `tags` (a
-    tuple), `parent` (text: workflow id), `cancel_requested` (`bool`).
+    tuple), `parent` (text: workflow id), `cancel_requested` (`bool`), `forked_from` (text: run id).
     """
     columns: dict[str, Column] = {
         "workflow_id": texts,
@@ -304,6 +305,7 @@ def executions_table(
         "tags": objects,
         "parent": texts,
         "cancel_requested": flags,
+        "forked_from": texts,
     }
     return frame(columns, [_execution(info, until) for info in execution_infos])
 
@@ -323,4 +325,5 @@ def _execution(info: Mapping[str, Any], until: datetime.datetime | None) -> tupl
         tuple(well_formed(tag) for tag in info.get("tagList") or ()),
         well_formed((info.get("parent") or {}).get("workflowId")),
         bool(info.get("cancelRequested")),
+        well_formed(tag_of_origin(info.get("tagList"))),
     )

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from simpleflow_lab.swf.forks import tag_of_origin
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt, last_attempts
 from simpleflow_lab.views.formatting import traceback_text, well_formed
@@ -69,7 +70,8 @@ _WORKFLOW_HISTORY: Final = {"Event": Kind.COUNT, "Time": Kind.TIME, "Type": Kind
 def workflow_list(execution_infos: Iterable[Mapping[str, Any]], waits: Mapping[str, str] | None = None) -> Listing:
     """`workflow.list`: one row per execution, from the `executionInfos` of boto3's `list_*_workflow_executions`.
 
-    `waits` says in a few words what open ones wait for, by run id; with it there is one more column.
+    `waits` says in a few words what open ones wait for, by run id; with it there is one more column. With forks among
+    them another one says of which run each is a fork.
     """
     infos = list(execution_infos)
     rows = [
@@ -80,13 +82,16 @@ def workflow_list(execution_infos: Iterable[Mapping[str, Any]], waits: Mapping[s
         )
         for info in infos
     ]
-    if not waits:
-        return Listing(columns=_WORKFLOW_LIST, rows=rows)
-    reasons = [waits.get(info["execution"]["runId"]) for info in infos]
-    return Listing(
-        columns={**_WORKFLOW_LIST, "Waits For": Kind.TEXT},
-        rows=[(*row, reason) for row, reason in zip(rows, reasons, strict=True)],
-    )
+    columns = dict(_WORKFLOW_LIST)
+    more: list[list[str | None]] = []
+    if waits:
+        columns["Waits For"] = Kind.TEXT
+        more.append([waits.get(info["execution"]["runId"]) for info in infos])
+    origins = [tag_of_origin(info.get("tagList")) for info in infos]
+    if any(origins):
+        columns["Forked From"] = Kind.TEXT
+        more.append([None if origin is None else well_formed(origin) for origin in origins])
+    return Listing(columns=columns, rows=[(*row, *rest) for row, *rest in zip(rows, *more, strict=True)])
 
 
 def workflow_filter(infos: Iterable[Mapping[str, Any]], described: Iterable[Mapping[str, Any]]) -> Listing:

@@ -73,6 +73,21 @@ def rows(simpleflow: Command, store: Path) -> Callable[..., list[dict[str, Any]]
     return run
 
 
+# -- forks -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command) -> None:
+    ended = simpleflow("workflow.fork", "night-2", "--replace", "load=7", "--new-id", "again")
+    assert (ended.code, ended.out.strip()) == (0, '"saved 7"'), ended.err
+    listed = {row["Workflow ID"]: row for row in rows("workflow.list")}
+    assert listed["again"]["Forked From"] == rows("workflow.filter", "--workflow-id", "night-2")[0]["Run ID"]
+    assert listed["night-1"]["Forked From"] is None
+    assert "forked from night-2" in simpleflow("workflow.explain", "again").out
+    anew = simpleflow("workflow.fork", "night-1", "--force-activities", "save", "--new-id", "saved-again")
+    assert (anew.code, anew.out.strip()) == (0, '"saved 1"'), anew.err
+    assert len(rows("workflow.tasks", "saved-again")) == 1
+
+
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 

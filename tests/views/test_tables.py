@@ -119,7 +119,7 @@ def test_executions_from_what_boto3_lists() -> None:
         "startTimestamp": when(0).astimezone(datetime.timezone(datetime.timedelta(hours=2))),
         "executionStatus": "OPEN",
         "cancelRequested": True,
-        "tagList": ["a", "b"],
+        "tagList": ["a", "b", "forked-from:r-9"],
         "parent": {"workflowId": "w-0", "runId": "r-0"},
     }
     closed = {**opened, "closeTimestamp": when(90), "executionStatus": "CLOSED", "closeStatus": "FAILED"}
@@ -130,7 +130,8 @@ def test_executions_from_what_boto3_lists() -> None:
     assert table["duration"].tolist() == [5.0, 90.0]
     assert table["started"].tolist() == [pd.Timestamp(when(0))] * 2
     assert table.dtypes.astype(str)["closed"] == UTC_MS
-    assert table.loc[0, ["parent", "cancel_requested", "tags"]].tolist() == ["w-0", True, ("a", "b")]
+    tags = ("a", "b", "forked-from:r-9")
+    assert table.loc[0, ["parent", "cancel_requested", "tags", "forked_from"]].tolist() == ["w-0", True, tags, "r-9"]
     assert np.isnan(executions_table([opened])["duration"][0])
     assert executions_table([]).dtypes.equals(table.dtypes)
 

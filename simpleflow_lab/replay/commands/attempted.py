@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from simpleflow_lab.exceptions import ReplacedDefinitionError, TaskCanceled, TaskFailed, TimeoutError, WorkerLostError
 from simpleflow_lab.futures import PENDING, Future, copy_outcome
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
-from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.command import AttemptCounts, Command, CommandKind
 from simpleflow_lab.replay.commands.failed_attempts import FailureHandling
 from simpleflow_lab.replay.commands.failure_context import timeout_value
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
@@ -53,7 +53,7 @@ class AttemptedTasks(ABC):
         same = self._by_id.get(task_id)
         if same is None:
             command = Command(self.kind, task_id, future=future, line=line, dependencies=captured.futures, **members())
-            self._by_id[task_id] = self._run.enqueue(command)
+            self._by_id[task_id] = command if self._run.give(command) else self._run.enqueue(command)
         else:
             copy_outcome(same.future, future)
 
@@ -105,6 +105,23 @@ class AttemptedTasks(ABC):
         args, kwargs = CapturedArguments((task.args, task.kwargs)).value
         for member, value in self.members_of(task, args, kwargs).items():
             setattr(command, member, value)
+
+    def ask_anew(self, command: Command) -> None:
+        """Ask for a task again, which was at work where a fork was made: its first attempt begins."""
+        command.attempts = AttemptCounts()
+        self._run.retry(command)
+
+    def rename(self, command: Command, task_id: str) -> None:
+        """Let a command that SWF does not know of have another id."""
+        run, before = self._run, command.id
+        if task_id == before:
+            return
+        run.pending.rename(command, task_id)
+        command.future.task_id = task_id
+        if self._by_id.get(before) is command:
+            del self._by_id[before]
+        self._by_id[task_id] = command
+        run.index.renamed(command, before)
 
     def begin_rerun(self) -> None:
         """The code is about to run from its start, and submits its tasks again."""

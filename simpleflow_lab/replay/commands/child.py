@@ -15,6 +15,7 @@ from simpleflow_lab.replay.commands.refusals import retry_refused
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
+from simpleflow_lab.swf.forks import tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.names import check_choice, check_duration, check_name, check_priority, check_tags, check_text
 from simpleflow_lab.task import WorkflowTask
@@ -155,7 +156,7 @@ def _options_of(
     workflow = task.workflow
     tags = task.tag_list(args, kwargs)
     if tags == Workflow.INHERIT_TAG_LIST:
-        tags = parent.get("tagList")
+        tags = tags_of_run(parent.get("tagList"))
     timeout, decision_timeout = workflow.execution_timeout, workflow.decision_tasks_timeout
     if tags:
         check_tags(tags, f"the tags of a child {task.name}")

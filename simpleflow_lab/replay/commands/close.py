@@ -14,6 +14,7 @@ from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
+from simpleflow_lab.swf.forks import tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_REASON
 from simpleflow_lab.task import ContinueAsNewWorkflowTask
@@ -92,7 +93,7 @@ class Closing:
                 execution_start_to_close_timeout=started.get("executionStartToCloseTimeout"),
                 task_start_to_close_timeout=started.get("taskStartToCloseTimeout"),
                 child_policy=started.get("childPolicy"),
-                tag_list=started.get("tagList"),
+                tag_list=tags_of_run(started.get("tagList")) or None,
                 workflow_type_version=task.workflow.type_version(),
                 lambda_role=started.get("lambdaRole"),
             )

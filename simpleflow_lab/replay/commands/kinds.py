@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.futures import Future
@@ -115,6 +115,29 @@ class Kinds:
         resolve = self._resolve.get((row.entity, row.state))
         if resolve is not None and not command.closed:
             resolve(command, event)
+
+    def begin_own(self, given: Mapping[str, str | None], open: Iterable[Command]) -> None:
+        """What a fork inherits ends here. These results are given to the tasks that have none; what else is open is
+        asked for anew."""
+        run = self._run
+        run.given = {**run.given, **given}
+        for kind in (ACTIVITY, CHILD) if given else ():
+            for command in run.index.of_kind(kind):
+                if not command.closed and run.give(command) and command in run.pending:
+                    run.pending.remove(command)
+        ask_anew: dict[CommandKind, Callable[[Command], None]] = {
+            ACTIVITY: self.activities.ask_anew,
+            CHILD: self.children.ask_anew,
+            TIMER: self.timers.ask_anew,
+            SIGNAL: self.signals.ask_anew,
+        }
+        open = [command for command in open if not command.closed]
+        for command in [each for each in (*run.pending, *open) if each.kind is CHILD]:
+            self.children.rename(command, run.ids.new_child_id(command.id))
+        for command in open:
+            ask = ask_anew.get(command.kind)
+            if ask is not None and not command.closed:  # a cancel request goes with what it would have canceled
+                ask(command)
 
     def begin_rerun(self) -> None:
         """The code is about to run from its start."""

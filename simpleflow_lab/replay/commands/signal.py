@@ -146,6 +146,10 @@ class Signals:
         is_told = command.task is not None and self._run.rules >= SECOND_RULES
         command.future.set_finished(self._run.fields.decode_later(command.input) if is_told else None)
 
+    def ask_anew(self, command: Command) -> None:
+        """A signal that was on its way where a fork was made counts as delivered: it is not sent a second time."""
+        command.future.set_finished(None if command.task is None else self._run.fields.decode_later(command.input))
+
     def not_delivered(self, command: Command, event: HistoryEvent) -> None:
         """SWF could not deliver the signal, or refused to send it."""
         cause = str(event.attributes.get("cause"))

@@ -124,6 +124,13 @@ class Timers:
         """The code is about to run from its start, and submits its timers again."""
         self._by_id.clear()
 
+    def ask_anew(self, command: Command) -> None:
+        """Start a timer again, which ran where a fork was made; a wait before an attempt ends there."""
+        if command.task is None:
+            command.future.set_finished(None)
+        else:
+            self._run.retry(command)
+
     # -- what the history says --
 
     def started(self, command: Command, event: HistoryEvent) -> None:

@@ -1,0 +1,189 @@
+"""Forks: a new execution that goes on from where another one was, with the results that had been recorded by then.
+
+    execution.fork(at="first failure")
+    execution.fork(at=7)
+    execution.fork(at="fetch-3", replace={"increment-1": 5})
+
+What is inherited stands in the fork's own start (`swf.forks`), and `replay.inherited` says how it is replayed. So a
+fork needs no event of another execution, no worker of its own, and nothing but SWF's StartWorkflowExecution.
+
+*Rule:* the execution that is forked is only read.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from simpleflow_lab.data.codec import arguments_of, encode
+from simpleflow_lab.data.fields import PATHS_KEY, Fields
+from simpleflow_lab.data.references import MAX_FIELD
+from simpleflow_lab.debugger.fork_plan import Plan, Planner
+from simpleflow_lab.exceptions import (
+    EncodingError,
+    HistoryError,
+    JumboTooLargeError,
+    UsageError,
+    WorkflowExecutionAlreadyStartedFault,
+)
+from simpleflow_lab.replay.inherited import InheritedRun, from_text, to_text
+from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.swf.forks import EXTRA, KEY, TAG, ForkedFrom, forked_from, tags_of_run
+from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.limits import MAX_ID, MAX_TAGS
+
+_COPIED: Final = (
+    "taskList",
+    "taskPriority",
+    "executionStartToCloseTimeout",
+    "taskStartToCloseTimeout",
+    "childPolicy",
+    "lambdaRole",
+)
+"""With which options a fork starts: those of the execution that it is forked from."""
+
+
+def fork_execution(
+    pool: WorkerPool,
+    history: Sequence[HistoryEvent],
+    *,
+    domain: str,
+    workflow_id: str,
+    run_id: str,
+    at: Any = None,
+    replace: Mapping[str, Any] | None = None,
+    anew: Any = (),
+    new_workflow_id: str | None = None,
+) -> tuple[str, str]:
+    """Start a fork of this execution; gives its workflow id and run id. See `Execution.fork`.
+
+    `anew` says for the ids and type names of the tasks which of them run again, too: a pattern or a sequence of ids.
+    Raises `UsageError`, `StoreError`.
+    """
+    fields = pool.context.fields
+    planner = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited_runs(history[0], fields))
+    number = getattr(at, "number", None)  # of a step of its replay
+    point = number if isinstance(number, int) else at
+    plan = planner.plan(point, _fields_of(planner, replace or {}, fields), _matching(planner, anew))
+    started = history[0].attributes
+    new_id = new_workflow_id or _new_id(workflow_id)
+    request: dict[str, Any] = {name: started[name] for name in _COPIED if started.get(name) is not None}
+    tags = tags_of_run(started.get("tagList"))
+    if len(tags) < MAX_TAGS:
+        tags.append(f"{TAG}{run_id}")
+    if tags:
+        request["tagList"] = tags
+    origin = ForkedFrom(
+        workflow_id=workflow_id,
+        run_id=run_id,
+        at=plan.at,
+        results=plan.results,
+        replaced=tuple(planner.task_id(id) for id in replace or {}),
+        inherited="",
+    )
+    request["input"] = _input_of(started, plan, origin, fields)
+    kind = started["workflowType"]
+    pool.registration.register_workflow_type(kind["name"], kind["version"])
+    pool.serve_execution(request["taskList"]["name"])
+    before = pool.set_output_context(new_id, contextvars.copy_context())
+    try:
+        new_run = pool.context.service.start_workflow_execution(
+            domain=domain,
+            workflowId=new_id,
+            workflowType={"name": kind["name"], "version": kind["version"]},
+            **request,
+        )["runId"]
+    except WorkflowExecutionAlreadyStartedFault:
+        pool.set_output_context(new_id, before)
+        raise UsageError(f"an open execution has the id {new_id!r}: choose another workflow_id for the fork") from None
+    return new_id, new_run
+
+
+def inherited_runs(started: HistoryEvent, fields: Fields) -> list[InheritedRun]:
+    """What the execution with this first event inherits itself; nothing if it is no fork. Raises `StoreError`."""
+    origin = forked_from(started.attributes)
+    return [] if origin is None else from_text(fields.text(origin.inherited) or "")
+
+
+def _fields_of(planner: Planner, replace: Mapping[str, Any], fields: Fields) -> dict[str, str]:
+    """The results that are given, as fields. Raises `UsageError` before anything is written."""
+    texts: dict[str, str] = {}
+    for id, value in replace.items():
+        task_id = planner.task_id(str(id))
+        try:
+            texts[task_id] = encode(value)
+        except EncodingError as error:
+            raise UsageError(f"the result given for {task_id}: {error}") from None
+    return {task_id: _stored(fields, text, f"result given for {task_id}") for task_id, text in texts.items()}
+
+
+def _matching(planner: Planner, anew: Any) -> list[str]:
+    if not isinstance(anew, str):
+        return list(anew)
+    try:
+        pattern = re.compile(anew)
+    except re.error as error:
+        raise UsageError(f"{anew!r:.80} is no regular expression: {error}") from None
+    found = [id for id, name in planner.names().items() if pattern.search(name) or pattern.search(id)]
+    if not found:
+        raise UsageError(f"no task of this execution matches {anew!r:.80}")
+    return found
+
+
+def _input_of(started: Mapping[str, Any], plan: Plan, origin: ForkedFrom, fields: Fields) -> str:
+    """The input of the fork: the arguments, and beside them what it inherits. Large ones are stored by themselves, so
+    that who looks at the start sees that it is a fork."""
+    text = started.get("input")
+    value = fields.decode_input(text) if text else None
+    extra = value.pop(EXTRA, {}) if isinstance(value, dict) else {}
+    args, kwargs = arguments_of(value, where="the input of the execution") if value else ([], {})
+    label = f"input of a fork of {origin.workflow_id}"
+    inherited = _stored(fields, _text_of(plan), f"history that a fork of {origin.workflow_id} inherits", inline=20_000)
+    member = ForkedFrom(
+        workflow_id=origin.workflow_id,
+        run_id=origin.run_id,
+        at=origin.at,
+        results=origin.results,
+        replaced=origin.replaced[:100],
+        inherited=inherited,
+    ).member()
+    given = {"args": args, "kwargs": kwargs, EXTRA: {**(extra if isinstance(extra, dict) else {}), KEY: member}}
+    whole = encode(given)
+    if len(whole) <= MAX_FIELD:
+        return whole
+    given |= {
+        "args": _stored(fields, encode(args), label, inline=0),
+        "kwargs": _stored(fields, encode(kwargs), label, inline=0),
+        PATHS_KEY: [["args"], ["kwargs"]],
+    }
+    whole = encode(given)
+    if not fields.has_place or len(whole) > MAX_FIELD:
+        raise UsageError(
+            f"the {label} has {len(whole):,} characters with what it inherits, SWF takes {MAX_FIELD:,}: name a bucket "
+            "for large fields in SIMPLEFLOW_JUMBO_FIELDS_BUCKET, or fork before an earlier decision"
+        )
+    return whole
+
+
+def _text_of(plan: Plan) -> str:
+    try:
+        return to_text(plan.runs)
+    except HistoryError as error:
+        raise UsageError(str(error)) from None
+
+
+def _stored(fields: Fields, text: str, label: str, *, inline: int = MAX_FIELD) -> str:
+    """A text as a field; one of more characters than `inline` as an object, if there is a place for objects."""
+    try:
+        return fields.store(text, label, inline=inline)
+    except JumboTooLargeError as error:
+        raise UsageError(str(error)) from None
+
+
+def _new_id(workflow_id: str) -> str:
+    """`nightly-3-fork-3f6c0d1e`: of a fork of a fork no longer."""
+    base = re.sub(r"-fork-[0-9a-f]{8}$", "", workflow_id)
+    return f"{base[: MAX_ID - 14]}-fork-{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,212 @@
+"""What a fork inherits: events of the execution that it was forked from, up to a point.
+
+A fork is replayed as if its history went on where the inherited events end: `Splice` puts them between its first event
+and the others. So everything before the point goes as it went: the same order, the same times of `now()`, the same
+failures, retries, patches and signals. At the end of the inherited events, where the fork's own begin, is a *crossing*:
+what is open there is asked for anew.
+
+Along inherited events nobody minds a difference. A recorded task that the code does not ask for, because it was edited
+or got another result, is unclaimed: it waits until the code asks for the same one. What the code asks for and no event
+records is sent at the crossing.
+
+Rule: pure. The text comes from a history, and so from anybody: it is checked and bounded before it is used.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.swf.event_types import EVENT_TYPES
+from simpleflow_lab.swf.history import HistoryEvent
+
+LEFT_OUT: Final = "simpleflow_lab.left_out"
+"""The type of an event that stands for one that is not inherited: ids have no gaps."""
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Most bytes that the text of one fork expands to."""
+
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MICROSECOND: Final = datetime.timedelta(microseconds=1)
+_REFERENCES: Final = frozenset(
+    {"scheduledEventId", "startedEventId", "decisionTaskCompletedEventId", "initiatedEventId"}
+    | {"latestCancelRequestedEventId"}
+)
+"""Attributes that name an event of the same history."""
+_KEPT: Final[Mapping[str, frozenset[str]]] = {
+    "DecisionTaskScheduled": frozenset(),
+    "DecisionTaskStarted": frozenset({"scheduledEventId", "identity"}),
+    "DecisionTaskCompleted": frozenset({"scheduledEventId", "startedEventId"}),
+    "ActivityTaskStarted": frozenset({"scheduledEventId"}),
+}
+"""The attributes of these types that a replay reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InheritedRun:
+    """The inherited events of one run."""
+
+    workflow_id: str
+    run_id: str
+    """Whose they are: ids of children and random numbers are made of it."""
+    events: Sequence[HistoryEvent]
+    """From the second event on, without gaps."""
+    given: Mapping[str, str | None] = field(default_factory=dict)
+    """By task id, the results of tasks that have none at the end of these events, as fields."""
+
+
+def to_text(runs: Iterable[InheritedRun]) -> str:
+    """The text that `from_text` reads: compressed, of characters that JSON does not escape."""
+    value = [
+        {
+            "workflow_id": run.workflow_id,
+            "run_id": run.run_id,
+            "events": [_to_json(event) for event in run.events],
+            "given": dict(run.given),
+        }
+        for run in runs
+    ]
+    plain = json.dumps(value, separators=(",", ":")).encode()
+    if len(plain) > MAX_BYTES:
+        raise HistoryError(f"what a fork inherits has {len(plain):,} bytes, at most {MAX_BYTES:,} can be kept")
+    return base64.b85encode(zlib.compress(plain, 9)).decode("ascii")
+
+
+def from_text(text: str) -> list[InheritedRun]:
+    """The runs of a text, oldest first. Raises `HistoryError` for anything that `to_text` does not write."""
+    try:
+        decompressor = zlib.decompressobj()
+        plain = decompressor.decompress(base64.b85decode(text), MAX_BYTES)
+        if not decompressor.eof:
+            raise HistoryError(f"what this fork inherits is cut, or larger than {MAX_BYTES >> 20} MiB")
+        return [_run_of(each) for each in json.loads(plain)]
+    except (ValueError, TypeError, LookupError, AttributeError, zlib.error, RecursionError, OverflowError) as error:
+        raise HistoryError(f"what this fork inherits can't be read: {type(error).__name__}: {error}"[:300]) from None
+
+
+def _to_json(event: HistoryEvent) -> list[Any]:
+    kept = _KEPT.get(event.type)
+    attributes = event.attributes
+    return [
+        event.type,
+        (event.timestamp - _EPOCH) // _MICROSECOND,
+        dict(attributes) if kept is None else {name: attributes[name] for name in kept & attributes.keys()},
+    ]
+
+
+def _run_of(value: Mapping[str, Any]) -> InheritedRun:
+    events = []
+    for id, (kind, microseconds, attributes) in enumerate(value["events"], start=2):
+        if not isinstance(kind, str) or not isinstance(attributes, dict):
+            raise ValueError(f"event {id} is none")
+        for name in _REFERENCES & attributes.keys():
+            if not isinstance(attributes[name], int) or attributes[name] >= id:
+                raise ValueError(f"event {id} does not point back")
+        events.append(HistoryEvent(id, kind, _EPOCH + int(microseconds) * _MICROSECOND, attributes))
+    given = {str(id): None if field is None else str(field) for id, field in value["given"].items()}
+    return InheritedRun(workflow_id=str(value["workflow_id"]), run_id=str(value["run_id"]), events=events, given=given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """Where the events of one run end and those of another begin."""
+
+    given: Mapping[str, str | None]
+    """The results that are given there."""
+    identity: tuple[str, str] | None
+    """Workflow id and run id of the run that begins; `None` for the fork itself."""
+
+
+class Splice:
+    """The history of a fork as its replay reads it: its first event, the inherited events, its further events."""
+
+    def __init__(self, started: HistoryEvent, runs: Sequence[InheritedRun]):
+        """`started` is the fork's first event; `runs` are what it inherits, oldest first, at least one."""
+        self.events: list[HistoryEvent] = [started]
+        """The first event and the inherited ones."""
+        self.first_identity = (runs[0].workflow_id, runs[0].run_id)
+        """Whose the first of these events are."""
+        self.crossings: dict[int, Crossing] = {}
+        """By the id of the first event after each."""
+        for run, following in zip(runs, [*runs[1:], None], strict=True):
+            offset = len(self.events) - 1
+            self.events.extend(_shifted(event, offset) for event in run.events)
+            identity = None if following is None else (following.workflow_id, following.run_id)
+            self.crossings[len(self.events) + 1] = Crossing(given=run.given, identity=identity)
+        self._offset = len(self.events) - 1
+
+    def inside(self, event: HistoryEvent) -> HistoryEvent:
+        """An event of the fork's history, as the replay reads it."""
+        return _shifted(event, self._offset) if event.id > 1 else event
+
+    def id_inside(self, event_id: int) -> int:
+        """The id by which the replay knows an event of the fork's history."""
+        return event_id + self._offset if event_id > 1 else event_id
+
+    def outside(self, event: HistoryEvent) -> HistoryEvent:
+        """The event of the fork's history that the replay reads so; of an inherited one, the fork's first event."""
+        if self.is_inherited(event.id):
+            return self.events[0]
+        return _shifted(event, -self._offset) if event.id > 1 else event
+
+    def id_outside(self, event_id: int) -> int:
+        """Its id there; of an inherited one 1: it came with the first event."""
+        return max(1, event_id - self._offset) if event_id else 0
+
+    def is_inherited(self, event_id: int) -> bool:
+        """Whether the replay knows an inherited event by this id."""
+        return 1 < event_id <= len(self.events)
+
+
+def _shifted(event: HistoryEvent, offset: int) -> HistoryEvent:
+    if not offset:
+        return event
+    attributes = event.attributes
+    changed = {name: attributes[name] + offset for name in _REFERENCES & attributes.keys() if attributes[name]}
+    return HistoryEvent(
+        event.id + offset, event.type, event.timestamp, {**attributes, **changed} if changed else attributes
+    )
+
+
+class Unclaimed:
+    """The inherited events that record a command which the code has not made, so far."""
+
+    def __init__(self) -> None:
+        self._recorded: dict[tuple[str, str], list[HistoryEvent]] = {}
+        """By the decision type and the id that the events have in common."""
+        self._about: dict[int, list[HistoryEvent]] = {}
+        """By the event that records a command: the later ones about it, as far as they were seen."""
+
+    def add(self, event: HistoryEvent, kind: CommandKind) -> None:
+        """No command of the code stands for this event."""
+        self._recorded.setdefault(_place(kind, event.attributes), []).append(event)
+        self._about[event.id] = []
+
+    def of(self, command: Command) -> Sequence[HistoryEvent]:
+        """The events that may record this command, oldest first."""
+        return self._recorded.get((command.kind.name, command.id), ())
+
+    def holds(self, event: HistoryEvent) -> bool:
+        """Whether this event, which is seen now, is about one of them: then it is kept with it."""
+        row = EVENT_TYPES.get(event.type)
+        follows = None if row is None else row.find.follows
+        about = self._about.get((event.attributes.get(follows) if follows else None) or event.id)
+        if about is None:
+            return False
+        about.append(event)
+        return True
+
+    def claim(self, event: HistoryEvent, kind: CommandKind) -> Sequence[HistoryEvent]:
+        """A command stands for this event from now on: gives what was seen about it."""
+        self._recorded[_place(kind, event.attributes)].remove(event)
+        return self._about.pop(event.id)
+
+
+def _place(kind: CommandKind, attributes: Mapping[str, Any]) -> tuple[str, str]:
+    return kind.name, str(attributes.get(kind.id_attribute or ""))

@@ -1,0 +1,95 @@
+"""What the start of a fork says: from which execution it was forked, where, and what it inherits.
+
+A fork is an execution whose input holds, beside the arguments of `run`, what the execution that it was forked from had
+recorded before a point. It stands under upstream's key `__extra`, which no workflow's code sees. So the first event of
+a fork's history is all that a replay needs, in any process, on the embedded engine and on Amazon SWF.
+
+Rule: what is inherited is compressed text, inline or in an object; who only looks at a fork need not read it. An input
+may come from anybody: what is read here is bounded and of the declared types, and anything else is no fork.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+EXTRA: Final = "__extra"
+"""Upstream's key for what an input holds beside arguments."""
+KEY: Final = "simpleflow_lab.fork"
+"""Our key in it."""
+TAG: Final = "forked-from:"
+"""Start of the tag of a fork, by which lists show it; the run id that it was forked from follows."""
+MAX_WORDS: Final = 300
+"""Most characters of `ForkedFrom.at` that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForkedFrom:
+    """Where a fork comes from."""
+
+    workflow_id: str
+    run_id: str
+    at: str
+    """Where it was forked, in words, as `before decision 7`."""
+    results: int
+    """How many results of activities and child executions it inherits."""
+    replaced: tuple[str, ...]
+    """Ids of the tasks whose results were given with the fork."""
+    inherited: str
+    """What it inherits: a field with the text of `replay.inherited`."""
+
+    def __str__(self) -> str:
+        results = "1 result" if self.results == 1 else f"{self.results:,} results"
+        more = f", {len(self.replaced):,} of them replaced" if self.replaced else ""
+        return f"forked from {self.workflow_id} {self.at}: {results} reused{more}"
+
+    def member(self) -> dict[str, Any]:
+        """The value under `KEY`."""
+        return {
+            "workflow_id": self.workflow_id,
+            "run_id": self.run_id,
+            "at": self.at,
+            "results": self.results,
+            "replaced": list(self.replaced),
+            "inherited": self.inherited,
+        }
+
+
+def forked_from(started: Mapping[str, Any]) -> ForkedFrom | None:
+    """What the attributes of a `WorkflowExecutionStarted` say of a fork; `None` if it is none."""
+    text = started.get("input")
+    if not isinstance(text, str) or KEY not in text or not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    extra = value.get(EXTRA) if isinstance(value, dict) else None
+    member = extra.get(KEY) if isinstance(extra, dict) else None
+    if not isinstance(member, dict):
+        return None
+    texts = [member.get(name) for name in ("workflow_id", "run_id", "at", "inherited")]
+    results, replaced = member.get("results"), member.get("replaced")
+    if not all(isinstance(each, str) for each in texts) or type(results) is not int or not isinstance(replaced, list):
+        return None
+    workflow_id, run_id, at, inherited = (str(each) for each in texts)
+    return ForkedFrom(
+        workflow_id=workflow_id,
+        run_id=run_id,
+        at=at[:MAX_WORDS],
+        results=results,
+        replaced=tuple(str(each) for each in replaced),
+        inherited=inherited,
+    )
+
+
+def tags_of_run(tags: Sequence[str] | None) -> list[str]:
+    """The tags that a run was given, without the one that says that it is a fork: what it starts is none."""
+    return [tag for tag in tags or () if not tag.startswith(TAG)]
+
+
+def tag_of_origin(tags: Sequence[str] | None) -> str | None:
+    """The run id that a run with these tags was forked from, or `None`."""
+    return next((tag[len(TAG) :] for tag in tags or () if tag.startswith(TAG)), None)
