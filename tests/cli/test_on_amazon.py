@@ -31,7 +31,7 @@ WORDS: dict[str, list[str]] = {
     "workflow.cancel": ["b1"],
     "workflow.explain": ["b1"],
     "workflow.filter": ["--workflow-id", "b1", "-c", "COMPLETED"],
-    "workflow.fork": ["b1", "--at", "2"],
+    "workflow.fork": ["b1", "--at", "2", "--detach"],
     "workflow.history": ["b1"],
     "workflow.info": ["b1"],
     "workflow.list": [],
