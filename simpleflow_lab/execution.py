@@ -42,7 +42,7 @@ from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import CHILD
-from simpleflow_lab.swf.forks import forked_from
+from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.swf.names import check_name, check_text
 from simpleflow_lab.views.formatting import shortened
@@ -797,7 +797,7 @@ class Execution(HistoryViews):
 
         Raises `UsageError` for what it does not have, and for results that JSON can't hold.
         """
-        from simpleflow_lab.debugger.fork import fork_execution
+        from simpleflow_lab.debugger.fork_execution import fork_execution
 
         ids = fork_execution(
             self._pool,

@@ -52,7 +52,7 @@ PAGES: Final = (
             "debugger.recorded_checks",
             "debugger.kept_values",
             "debugger.pdb_session",
-            "debugger.fork",
+            "debugger.fork_execution",
             "debugger.fork_plan",
         ),
     ),

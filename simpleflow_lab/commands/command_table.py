@@ -112,7 +112,7 @@ MODULES: Final[Mapping[str, str]] = {
     "workflow.compare": "compare",
     "workflow.explain": "explain",
     "workflow.filter": "executions",
-    "workflow.fork": "fork",
+    "workflow.fork": "forking",
     "workflow.history": "inspection",
     "workflow.info": "inspection",
     "workflow.list": "executions",

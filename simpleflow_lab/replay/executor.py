@@ -23,7 +23,7 @@ from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_records import HistoryWithRecords
-from simpleflow_lab.swf.forks import tags_of_run
+from simpleflow_lab.swf.fork_start import tags_of_run
 from simpleflow_lab.task import Task, TaskFailureContext
 from simpleflow_lab.workflow import Workflow
 

@@ -48,7 +48,7 @@ from simpleflow_lab.replay.spliced_observer import SplicedObserver
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.event_types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType
-from simpleflow_lab.swf.forks import ForkedFrom, forked_from
+from simpleflow_lab.swf.fork_start import ForkedFrom, forked_from
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_OPEN_ACTIVITIES, MAX_OPEN_CHILDREN
 from simpleflow_lab.workflow import Workflow

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from simpleflow_lab.swf.event_types import CHILD
-from simpleflow_lab.swf.forks import forked_from
+from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns, compared

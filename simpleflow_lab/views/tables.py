@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from simpleflow_lab.swf.forks import tag_of_origin
+from simpleflow_lab.swf.fork_start import tag_of_origin
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.history_entities import Entities
 from simpleflow_lab.views.attempts import TASKS, Attempt

@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from simpleflow_lab.swf.forks import tag_of_origin
+from simpleflow_lab.swf.fork_start import tag_of_origin
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt, last_attempts
 from simpleflow_lab.views.formatting import traceback_text, well_formed

@@ -15,7 +15,7 @@ from simpleflow_lab.replay.commands.refusals import retry_refused
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
-from simpleflow_lab.swf.forks import tags_of_run
+from simpleflow_lab.swf.fork_start import tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.names import check_choice, check_duration, check_name, check_priority, check_tags, check_text
 from simpleflow_lab.task import WorkflowTask

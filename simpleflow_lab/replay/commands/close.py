@@ -14,7 +14,7 @@ from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision
-from simpleflow_lab.swf.forks import tags_of_run
+from simpleflow_lab.swf.fork_start import tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_REASON
 from simpleflow_lab.task import ContinueAsNewWorkflowTask

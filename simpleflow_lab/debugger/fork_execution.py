@@ -4,7 +4,7 @@
     execution.fork(at=7)
     execution.fork(at="fetch-3", replace={"increment-1": 5})
 
-What is inherited stands in the fork's own start (`swf.forks`), and `replay.inherited` says how it is replayed. So a
+What is inherited stands in the fork's own start (`swf.fork_start`), and `replay.inherited` says how it is replayed. So a
 fork needs no event of another execution, no worker of its own, and nothing but SWF's StartWorkflowExecution.
 
 *Rule:* the execution that is forked is only read.
@@ -31,7 +31,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.replay.inherited import InheritedRun, from_text, to_text
 from simpleflow_lab.runtime.pool import WorkerPool
-from simpleflow_lab.swf.forks import EXTRA, KEY, TAG, ForkedFrom, forked_from, tags_of_run
+from simpleflow_lab.swf.fork_start import EXTRA, KEY, TAG, ForkedFrom, forked_from, tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_ID, MAX_TAGS
 
