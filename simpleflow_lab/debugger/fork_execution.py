@@ -4,7 +4,7 @@
     execution.fork(at=7)
     execution.fork(at="fetch-3", replace={"increment-1": 5})
 
-What is inherited stands in the fork's own start (`swf.fork_start`), and `replay.inherited` says how it is replayed. So a
+What is inherited stands in the start of the fork (`swf.fork_start`); `replay.inherited` says how it is replayed. So a
 fork needs no event of another execution, no worker of its own, and nothing but SWF's StartWorkflowExecution.
 
 *Rule:* the execution that is forked is only read.
