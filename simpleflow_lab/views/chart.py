@@ -18,6 +18,10 @@ from simpleflow_lab.views.svg_text import plain_text
 class Chart(go.Figure):  # type: ignore[misc]
     """A plotly figure with a picture of itself."""
 
+    def __init__(self, *arguments: Any, **options: Any):
+        """Made as a `plotly.graph_objects.Figure` is."""
+        super().__init__(*arguments, **options)
+
     def to_svg(self, *, width: int = WIDTH) -> str:
         """The figure as an SVG picture, `width` pixels wide: one element, with nothing that is loaded or run.
 

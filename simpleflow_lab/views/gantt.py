@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
@@ -105,7 +106,10 @@ def _lineage(folded: FoldedHistory, task: str) -> set[int]:
     if not own:
         some = ", ".join(dict.fromkeys(shortened(each.id, 40) for each in folded.attempts[:3]))
         raise UsageError(f"no task {task!r:.80} in this execution: there are {some or 'none'}{', …' if some else ''}")
-    return dependencies_of(folded).lineage(own)
+    found = dependencies_of(folded).lineage(own)
+    ids = {each.id for each in folded.attempts if each.scheduled_event_id in found}
+    pauses = (each for each in folded.attempts if each.kind == TIMER and each.id.startswith(RETRY_TIMER))
+    return found | {each.scheduled_event_id for each in pauses if each.id.removeprefix(RETRY_TIMER) in ids}
 
 
 def _draw(folded: FoldedHistory, marks: PathMarks, max_bars: int, by: str | None) -> Drawing:

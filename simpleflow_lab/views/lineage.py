@@ -59,6 +59,8 @@ def dependencies_of(folded: FoldedHistory) -> Dependencies:
     places: dict[str, list[int]] = {}
     """The attempts of each id, in the order of scheduling."""
     by_closing: dict[int, int] = {}
+    free: dict[tuple[str, str], list[int]] = {}
+    """What the latest task of each name that was not held back depended on: so do those that were, with it."""
     before: dict[int, tuple[int, ...]] = {}
     likely: set[int] = set()
     for attempt in folded.attempts:
@@ -71,7 +73,10 @@ def dependencies_of(folded: FoldedHistory) -> Dependencies:
         ids = [attempt.id] if attempt.attempt > 1 else list(attempt.depends_on)
         needed = [places[id][bisect_left(places[id], own) - 1] for id in ids if id in places]
         if not needed:
-            needed = _ended_before(attempt, turns, by_closing)
+            if attempt.max_parallel is None:
+                needed = free[attempt.kind, attempt.name] = _ended_before(attempt, turns, by_closing)
+            else:
+                needed = free.get((attempt.kind, attempt.name), [])
             if needed:
                 likely.add(own)
         before[own] = tuple(dict.fromkeys(needed))

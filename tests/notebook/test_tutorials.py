@@ -30,6 +30,19 @@ IGNORED = {
         f"%simpleflow gantt {name}": 1 for name in ("company-monday", "west-monday", "company-tuesday", "exchange")
     },
     "06-large-values.ipynb": {"first.gantt()": 1, "second.gantt()": 1},
+    "08-where-the-time-goes.ipynb": dict.fromkeys(
+        (
+            'monday.tasks().sort_values("running", ascending=False)[["id", "attempt", "state", "running"]].head(4)',
+            "print(monday.explain())",
+            "monday.gantt(elapsed=True)",
+            "monday.graph()",
+            'monday.gantt(lineage="fetch-2", elapsed=True)',
+            'monday.concurrency(by="name")',
+            "tuesday.compare(monday)",
+            "tuesday.compare(monday).gantt()",
+        ),
+        1,
+    ),
 }
 LEAST_SHARE_WITH_OUTPUTS = 0.9
 MAX_BYTES = 400_000

@@ -121,11 +121,13 @@ def test_a_lineage_is_what_a_task_came_from_and_what_came_of_it() -> None:
     assert "activity-graph.fetch-2" not in shown
 
 
-def test_members_of_a_group_share_a_row() -> None:
-    nodes = nodes_of(fold_history(ran(Grouped, 8).history()))
+def test_members_of_a_group_share_a_row_though_some_were_held_back() -> None:
+    folded = fold_history(ran(Grouped, 8).history())
 
-    assert sum(node.tasks() for node in nodes) == 8
-    assert {node.name for node in nodes} == {"graph.fetch"}
+    (node,) = nodes_of(folded)
+
+    assert node.tasks() == 8
+    assert sum(attempt.max_parallel is not None for attempt in folded.attempts) == 6
 
 
 def test_the_tasks_that_are_opened_are_named_as_people_name_them() -> None:
