@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simpleflow_lab.debugger.quiet_failures import QuietFailures
+    from simpleflow_lab.debugger.rerun_attempts import Task
     from simpleflow_lab.debugger.steps import ReplaySteps
     from simpleflow_lab.debugger.time_travel import Debugger
     from simpleflow_lab.views.attempts import Attempt
@@ -777,6 +778,17 @@ class Execution(HistoryViews):
         self._service.signal_workflow_execution(
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
         )
+
+    def task(self, task_id: str) -> Task:
+        """A task, by its id or by a name that only one task has: its attempts, with inputs and outcomes.
+
+        `execution.task("fetch-3").attempt(2).rerun()` runs that attempt again in this process, with its recorded input;
+        see `debugger.rerun_attempts`. Raises `UsageError` if there is no such task.
+        """
+        from simpleflow_lab.debugger.rerun_attempts import Task
+
+        names = {"domain": self.domain, "workflow_id": self.workflow_id, "run_id": self.run_id}
+        return Task(self._pool, self.history(), task_id, **names)
 
     def fork(
         self,

@@ -54,6 +54,7 @@ PAGES: Final = (
             "debugger.pdb_session",
             "debugger.fork_execution",
             "debugger.fork_plan",
+            "debugger.rerun_attempts",
         ),
     ),
     Page(

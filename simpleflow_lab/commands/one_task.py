@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -20,27 +21,12 @@ from simpleflow_lab.views.listings import Listing
 if TYPE_CHECKING:
     from simpleflow_lab.views.attempts import Attempt
 
-MAX_NAMED: Final = 8
-"""Ids of tasks that a message names."""
-
 
 def attempts_of_task(execution: AnyExecution, task_id: str) -> Sequence[Attempt]:
     """The attempts of a task, by its id; of a name that only one task has, too. Raises `UsageError`."""
-    from simpleflow_lab.views.attempts import TASKS
-    from simpleflow_lab.views.history_fold import attempts_of
+    from simpleflow_lab.debugger.rerun_attempts import attempts_of_task as found
 
-    attempts = [attempt for attempt in attempts_of(execution.history()) if attempt.kind in TASKS]
-    found = [attempt for attempt in attempts if attempt.id == task_id]
-    if not found:
-        of_name = [attempt for attempt in attempts if task_id in (attempt.name, attempt.name.rpartition(".")[2])]
-        if len({attempt.id for attempt in of_name}) == 1:
-            found = of_name
-    if found:
-        return found
-    ids = list(dict.fromkeys(attempt.id for attempt in attempts))
-    more = f" and {len(ids) - MAX_NAMED:,} more" if len(ids) > MAX_NAMED else ""
-    known = f"it has {', '.join(ids[:MAX_NAMED])}{more}" if ids else "it has none"
-    raise UsageError(f"no task {task_id!r} in this execution: {known}")
+    return found(execution.history(), task_id)
 
 
 # -- task.info ---------------------------------------------------------------------------------------------------------
@@ -101,6 +87,7 @@ class Rerun(Record):
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="The N-th attempt.  [default: the latest]")
 @click.option("-i", "--input", "given", metavar="JSON", help="Run it with this input instead of the recorded one.")
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it: it defines the activity.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask in a terminal whether it is to run.")
 @domain_option
 @click.pass_obj
 def rerun(
@@ -111,6 +98,7 @@ def rerun(
     activity_id: str | None,
     given: str | None,
     modules: tuple[str, ...],
+    yes: bool,
     **options: Any,
 ) -> Rerun:
     """Run an activity task again in this process, with its recorded input. The execution is not touched.
@@ -127,6 +115,10 @@ def rerun(
     execution = execution_of(session, target, other=word)
     attempt = _attempt(execution, word, options["scheduled_id"], options["attempt"])
     source = input_text(given, None)
+    if not yes and sys.stdin is not None and sys.stdin.isatty():
+        asked = f"{attempt.name} runs again here, with all that it does to the world outside. Run it?"
+        if not click.confirm(asked, err=True):
+            raise UsageError(f"{attempt.id} did not run")
     result, error = rerun_activity(
         attempt,
         domain=execution.domain,

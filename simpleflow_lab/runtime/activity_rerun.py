@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from simpleflow_lab import activity
@@ -13,6 +14,7 @@ from simpleflow_lab.data.codec import arguments_of, decode_input, encode
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import Storage, using_storage
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.middleware import Around
 from simpleflow_lab.runtime.coroutines import run_to_end
 
 
@@ -25,8 +27,10 @@ def rerun_activity(
     fields: Fields,
     storage: Storage,
     given: tuple[str, str] | None = None,
+    middleware: Sequence[Around] = (),
 ) -> tuple[Any, BaseException | None]:
-    """Run the activity of an attempt (`views.attempts.Attempt`); gives its result, and the error that it raised.
+    """Run the activity of an attempt (`views.attempts.Attempt`), through these middleware; gives its result, and the
+    error that it raised.
 
     `given` is the JSON of another input, and where it comes from. Raises `UsageError` for an activity that this process
     does not define, and for an input that can't be read. An interrupt goes through.
@@ -58,7 +62,7 @@ def rerun_activity(
     task = RunningTask(context, report=lambda text: None, finish=run_to_end)
     try:
         with using_storage(storage):
-            result = registered.execute(args, kwargs, task)
+            result = registered.execute(args, kwargs, task, middleware)
             encode(result)  # as a worker does: what can't be recorded is a failure
             return result, None
     except KeyboardInterrupt:

@@ -1,0 +1,150 @@
+"""A task of an execution, attempt by attempt, and an attempt that is run again in this process.
+
+    execution.task("fetch-3")                       # its attempts: states, times, inputs, outcomes
+    execution.task("fetch-3").attempt(2).rerun()    # the activity, here, with the input that was recorded
+
+*Rule:* the execution does not change: nothing is answered and nothing recorded. What the activity does by itself, it
+does again; so it is asked first.
+"""
+
+from __future__ import annotations
+
+import pdb as python_pdb
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.runtime.activity_rerun import rerun_activity
+from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.history_fold import attempts_of
+from simpleflow_lab.views.listing_views import ListingView
+from simpleflow_lab.views.listings import Listing
+from simpleflow_lab.views.workflow_listings import task_info
+
+MAX_NAMED: Final = 8
+"""Ids of tasks that a message names."""
+
+
+def attempts_of_task(history: History, task_id: str) -> Sequence[Attempt]:
+    """The attempts of a task, by its id; of a name that only one task has, too. Raises `UsageError`."""
+    attempts = [attempt for attempt in attempts_of(history) if attempt.kind in TASKS]
+    found = [attempt for attempt in attempts if attempt.id == task_id]
+    if not found:
+        of_name = [attempt for attempt in attempts if task_id in (attempt.name, attempt.name.rpartition(".")[2])]
+        if len({attempt.id for attempt in of_name}) == 1:
+            found = of_name
+    if found:
+        return found
+    ids = list(dict.fromkeys(attempt.id for attempt in attempts))
+    more = f" and {len(ids) - MAX_NAMED:,} more" if len(ids) > MAX_NAMED else ""
+    known = f"it has {', '.join(ids[:MAX_NAMED])}{more}" if ids else "it has none"
+    raise UsageError(f"no task {task_id!r} in this execution: {known}")
+
+
+class TaskAttempt:
+    """One attempt of a task."""
+
+    def __init__(self, pool: WorkerPool, record: Attempt, *, domain: str, workflow_id: str, run_id: str):
+        self._pool = pool
+        self._domain, self._workflow_id, self._run_id = domain, workflow_id, run_id
+        self.record = record
+        """All that the history says of it."""
+
+    def __repr__(self) -> str:
+        return f"<TaskAttempt {self.record.attempt} of {self.record.id}: {self.record.state}>"
+
+    @property
+    def state(self) -> str:
+        """SWF's word: `completed`, `failed`, `timed_out`, …"""
+        return self.record.state
+
+    @property
+    def input(self) -> Any:
+        """What it was given, `{"args": […], "kwargs": {…}}` as a rule. Raises `StoreError` if it can't be read."""
+        return self._pool.context.fields.decode(self.record.input)
+
+    @property
+    def result(self) -> Any:
+        """What it gave; `None` if it did not complete. Raises `StoreError` if it can't be read."""
+        return self._pool.context.fields.decode(self.record.result)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed, as it was recorded."""
+        return self._pool.context.fields.text_or_reference(self.record.reason)
+
+    def rerun(self, *, pdb: bool = False, confirm: bool = True) -> Any:
+        """Run its activity again in this process, with the recorded input, and give what it returns.
+
+        It runs as a worker runs it: with its context, through the middleware of the Lab. What it raises is raised here;
+        with `pdb` the debugger stands where it was raised before that. Whoever calls is asked first, for the activity
+        does again what it does, unless `confirm` is false. Raises `UsageError` if that is denied, for what is no
+        activity, and for one that this process does not define.
+        """
+        attempt = self.record
+        if attempt.kind != "activity":
+            raise UsageError(f"{attempt.id} is no activity but a {attempt.kind}: only activities are run again")
+        if confirm:
+            _confirm(attempt)
+        result, error = rerun_activity(
+            attempt,
+            domain=self._domain,
+            workflow_id=self._workflow_id,
+            run_id=self._run_id,
+            fields=self._pool.context.fields,
+            storage=self._pool.context.storage,
+            middleware=self._pool.middleware,
+        )
+        if error is None:
+            return result
+        if pdb:
+            python_pdb.post_mortem(error.__traceback__)
+        raise error
+
+
+class Task(ListingView[TaskAttempt]):
+    """A task of an execution: its attempts, the first one first. It displays itself, one row per attempt."""
+
+    def __init__(self, pool: WorkerPool, history: History, task_id: str, **names: str):
+        """`names` are the domain, workflow id and run id of the execution. Raises `UsageError` for an unknown task."""
+        super().__init__(TaskAttempt(pool, record, **names) for record in attempts_of_task(history, task_id))
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self[0].record.id
+
+    @property
+    def state(self) -> str:
+        """The state of its latest attempt."""
+        return self[-1].state
+
+    def attempt(self, number: int) -> TaskAttempt:
+        """The attempt of this number, from 1; -1 is the latest. Raises `UsageError`."""
+        place = number - 1 if number > 0 else number
+        if not number or not -len(self) <= place < len(self):
+            raise UsageError(f"{self.id} has no attempt {number}: it has {len(self)}, from 1")
+        return self[place]
+
+    @property
+    def _nothing(self) -> str:
+        return "no attempt"
+
+    def listing(self) -> Listing:
+        """One row per attempt: state, times, worker, input and result."""
+        return task_info(attempt.record for attempt in self)
+
+
+def _confirm(attempt: Attempt) -> None:
+    """Ask whether an activity is to run. Raises `UsageError` if not, or if nobody answers."""
+    asked = f"{attempt.name} runs again here, with all that it does to the world outside. Run it? [y/N] "
+    try:
+        sys.stdout.flush()
+        answer = input(asked)
+    except (EOFError, RuntimeError, OSError):
+        raise UsageError(f"{attempt.id} did not run: nobody can be asked here; pass confirm=False") from None
+    if answer.strip().lower() not in ("y", "yes"):
+        raise UsageError(f"{attempt.id} did not run")
