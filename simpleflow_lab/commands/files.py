@@ -69,9 +69,14 @@ def write_file(path: str, text: str, *, force: bool) -> Path:
     Raises `UsageError`.
     """
     try:
-        if not force and Path(path).is_file():
-            raise UsageError(f"{path} is there already: --force replaces it")
-        Path(path).write_text(text, encoding="utf-8")
+        unused_path(path, force=force).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror or error}") from None
+    return Path(path)
+
+
+def unused_path(path: str, *, force: bool) -> Path:
+    """The path of a file that a command is to write. Raises `UsageError` if it is there and `force` is not given."""
+    if not force and Path(path).is_file():
+        raise UsageError(f"{path} is there already: --force replaces it")
     return Path(path)

@@ -6,22 +6,27 @@ import datetime
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
-from simpleflow_lab.commands.files import write_file
+from simpleflow_lab.commands.files import unused_path, write_file
 from simpleflow_lab.commands.parameters import Function, Target, target_or_file_parameters, target_parameters
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import HistoryError, UsageError
+from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.listings import Listing, json_text
 
 if TYPE_CHECKING:
     from simpleflow_lab.execution import Execution, RecordedExecution
     from simpleflow_lab.execution_sets import Executions
+    from simpleflow_lab.views.workflow_listings import TaskChoice
+
+_STATES: Final = ("scheduled", "started", "completed", "failed", "timed_out", "canceled", "terminated")
+"""States in which tasks are looked for; of a child that has not started it is `open`."""
 
 AnyExecution: TypeAlias = "Execution | RecordedExecution"
 
@@ -75,12 +80,20 @@ class ExecutionTasks(Inspection, ListingRecord):
 
     nb_tasks: int | None = None
     """The most tasks to be shown."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """Which tasks are shown: the fields of `views.workflow_listings.TaskChoice`."""
+
+    def choice(self) -> TaskChoice:
+        """Which tasks are shown."""
+        from simpleflow_lab.views.workflow_listings import TaskChoice
+
+        return TaskChoice(**self.chosen)
 
     def listing(self) -> Listing:
         """One row per task."""
         from simpleflow_lab.views.workflow_listings import workflow_tasks
 
-        return workflow_tasks(self.execution.history(), self.nb_tasks)
+        return workflow_tasks(self.execution.history(), self.nb_tasks, choice=self.choice(), until=self._until())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,10 +148,35 @@ def info(session: Session, target: Target) -> ExecutionInfo:
 @click.command("workflow.tasks")
 @target_or_file_parameters
 @_nb_tasks
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["open", *_STATES]),
+    multiple=True,
+    metavar="STATE",
+    help=f"Only tasks in this state: open, {', '.join(_STATES)}. May be given several times.",
+)
+@click.option("--name", metavar="NAME", help="Only tasks of this activity or workflow type, or of this id.")
+@click.option("--slowest", type=click.IntRange(min=1), metavar="N", help="Only the N that ran longest, these first.")
+@click.option("--all", "every_attempt", is_flag=True, help="Every attempt, not the latest of each task; timers, too.")
 @click.pass_obj
-def tasks(session: Session, target: Target, nb_tasks: int | None) -> ExecutionTasks:
+def tasks(session: Session, /, target: Target, nb_tasks: int | None, **chosen: Any) -> ExecutionTasks:
     """The tasks of an execution and their last state, latest first."""
-    return ExecutionTasks(execution=execution_of(session, target), nb_tasks=nb_tasks)
+    execution = execution_of(session, target)
+    found = ExecutionTasks(execution=execution, nb_tasks=nb_tasks, chosen=chosen)
+    if chosen["name"] is not None and not found.choice().of(execution.attempts()):
+        _check_name(execution, chosen["name"])
+    return found
+
+
+def _check_name(execution: AnyExecution, name: str) -> None:
+    """Raise `UsageError` if an execution has no task of this name or id."""
+    from simpleflow_lab.views.attempts import TASKS
+
+    known = {word for each in execution.attempts() for word in (each.id, each.name, each.name.rsplit(".", 1)[-1])}
+    if name not in known:
+        names = sorted({shortened(each.name, 40) for each in execution.attempts() if each.kind in TASKS})[:5]
+        raise UsageError(f"no task {name!r:.80} in this execution: there are {', '.join(names) or 'none'}")
 
 
 @click.command("workflow.profile")
@@ -293,18 +331,32 @@ class ExecutionGantt(Inspection, Record):
     """`gantt`."""
 
     file: Path | None = None
-    """The HTML page that it was written to."""
+    """The file that it was written to."""
 
 
 @click.command("gantt")
 @target_or_file_parameters
-@click.option("-o", "--output", "output", type=click.Path(), metavar="FILE.html", help="Write it as one HTML page.")
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write it to FILE, as its name ends: .html, a page that needs nothing else; .svg, a picture; or the execution "
+    "as .csv, .xlsx, .json or .trace.json, for Chrome and Perfetto.",
+)
 @_force_option
 @click.pass_obj
 def gantt(session: Session, target: Target, output: str | None, force: bool) -> ExecutionGantt:
     """The Gantt chart of an execution, with its task table; a page that needs nothing else."""
     execution = execution_of(session, target)
-    file = None if output is None else write_file(output, execution.gantt_html(), force=force)
+    file = None
+    if output is not None:
+        has_form = output.lower().endswith((".svg", ".csv", ".xlsx", ".json"))
+        if has_form:
+            file = execution.export(unused_path(output, force=force), force=force)
+        else:
+            file = write_file(output, execution.gantt_html(), force=force)
     return ExecutionGantt(execution=execution, file=file, message=_written(file))
 
 

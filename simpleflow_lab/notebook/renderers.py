@@ -197,7 +197,7 @@ def _comparison(record: ExecutionsCompared) -> Any:
 
 @cell_value.register
 def _tasks(record: ExecutionTasks) -> Any:
-    return _tasks_table(record.execution, record.nb_tasks)
+    return _tasks_table(record.execution, record.nb_tasks, record)
 
 
 @cell_value.register
@@ -206,8 +206,14 @@ def _profile(record: ExecutionProfile) -> Any:
     return table_of_frame(frame if record.nb_tasks is None else frame.head(record.nb_tasks), _PROFILE)
 
 
-def _tasks_table(execution: AnyExecution, nb_tasks: int | None = None) -> Table:
-    frame = execution.tasks() if nb_tasks is None else execution.tasks().tail(nb_tasks)
+def _tasks_table(execution: AnyExecution, nb_tasks: int | None = None, asked: ExecutionTasks | None = None) -> Table:
+    """The table of tasks: of those asked for, or of all attempts if nothing is said of them."""
+    frame = execution.tasks()
+    if asked is not None and any(asked.chosen.values()):
+        chosen = [each.scheduled_event_id for each in asked.choice().of(execution.attempts())]
+        frame = frame.set_index("scheduled_event_id", drop=False).loc[chosen].reset_index(drop=True)
+    if nb_tasks is not None:
+        frame = frame.head(nb_tasks) if asked is not None and asked.choice().slowest else frame.tail(nb_tasks)
     shown = {**_TASKS, "reason": Kind.TEXT} if frame["reason"].notna().any() else _TASKS
     return table_of_frame(frame, shown, {"input": _arguments})
 

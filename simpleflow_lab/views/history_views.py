@@ -19,6 +19,7 @@ from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.chart import Chart
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
@@ -128,6 +129,10 @@ class HistoryViews(ABC):
         from simpleflow_lab.views.tables import tasks_table
 
         return _in_zone(tasks_table(self._folded()), timezone)
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt as a record, in the order of scheduling: the rows of `tasks()`, without pandas."""
+        return self._folded().attempts
 
     def point_events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per marker, signal, cancel request and refused decision: what takes no time."""

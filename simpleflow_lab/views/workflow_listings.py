@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.swf.fork_start import tag_of_origin
@@ -153,12 +154,52 @@ def workflow_info(
     return Listing(columns={**_WORKFLOW_INFO, "waiting_for": Kind.JSON}, rows=[(*row, found)])
 
 
-def workflow_tasks(history: History, nb_tasks: int | None = None) -> Listing:
-    """`workflow.tasks`: a row per task with its last state, the task scheduled last first; `nb_tasks` rows at most."""
-    tasks = [task for task in last_attempts(attempts_of(history)) if task.kind in TASKS]
-    tasks.sort(key=lambda task: task.scheduled_event_id, reverse=True)
-    rows = [(task.name, task.state, task.last_state_at, task.scheduled) for task in tasks[:nb_tasks]]
-    return Listing(columns=_WORKFLOW_TASKS, rows=rows)
+@dataclass(frozen=True, kw_only=True)
+class TaskChoice:
+    """Which tasks of an execution are shown. What is not given leaves none out."""
+
+    states: tuple[str, ...] = ()
+    """In one of these states; `open` is any that has not closed."""
+    name: str | None = None
+    """Of this type, by its name or the last part of it, or of this id."""
+    slowest: int | None = None
+    """The so many that ran longest, these first."""
+    every_attempt: bool = False
+    """All attempts, and timers; else each task as its latest attempt left it."""
+
+    def of(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Those of these attempts that are shown, in their order, or the slowest first."""
+        chosen = list(attempts) if self.every_attempt else [a for a in last_attempts(attempts) if a.kind in TASKS]
+        if self.states:
+            chosen = [each for each in chosen if each.state in self.states or (each.open and "open" in self.states)]
+        if self.name is not None:
+            chosen = [each for each in chosen if self.name in (each.id, each.name, each.name.rsplit(".", 1)[-1])]
+        if self.slowest is not None:
+            ran = [each for each in chosen if each.running is not None]
+            chosen = sorted(ran, key=lambda each: each.running or 0.0, reverse=True)[: self.slowest]
+        return chosen
+
+
+def workflow_tasks(
+    history: History,
+    nb_tasks: int | None = None,
+    *,
+    choice: TaskChoice | None = None,
+    until: datetime.datetime | None = None,
+) -> Listing:
+    """`workflow.tasks`: a row per task with its last state, the task scheduled last first; `nb_tasks` rows at most.
+
+    A `choice` leaves tasks out; of the slowest it is told how long they ran, what is open up to `until`.
+    """
+    choice = choice or TaskChoice()
+    tasks = choice.of(attempts_of(history, until=until))
+    if choice.slowest is None:
+        tasks.sort(key=lambda task: task.scheduled_event_id, reverse=True)
+    rows: list[tuple[Any, ...]] = [(task.name, task.state, task.last_state_at, task.scheduled) for task in tasks]
+    if choice.slowest is None:
+        return Listing(columns=_WORKFLOW_TASKS, rows=rows[:nb_tasks])
+    rows = [(*row, task.running) for row, task in zip(rows, tasks, strict=True)]
+    return Listing(columns={**_WORKFLOW_TASKS, "Time Running": Kind.SECONDS}, rows=rows[:nb_tasks])
 
 
 def workflow_profile(
