@@ -43,7 +43,7 @@ from simpleflow_lab.execution import Execution, RecordedExecution, open_history
 from simpleflow_lab.execution_sets import Executions, Member, period, selected
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.replay.json_texts import same_json
-from simpleflow_lab.runtime.connection import Endpoint, connect, serve, virtual_clock
+from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, SERVE, WorkerPool
@@ -342,6 +342,11 @@ class Lab:
         except UnknownResourceFault:
             raise UsageError(f"no execution {workflow_id!r} with run id {run_id!r} in domain {domain!r}") from None
         return execution
+
+    @property
+    def owner(self) -> str:
+        """Who owns the store: `this process`, or as `process 12 on host`; empty in memory and for Amazon SWF."""
+        return owner_of(self.service)
 
     def has_domain(self) -> bool:
         """Whether its domain is there, registered or deprecated; `True` if that can't be told."""

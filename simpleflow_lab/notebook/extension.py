@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.awaited_magics import awaiting_magics
 from simpleflow_lab.notebook.class_sources import class_sources
 from simpleflow_lab.notebook.completion import completing
@@ -60,6 +61,9 @@ def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
     shell.events.register("pre_run_cell", magics.live_views.begin)
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type(Execution, magics.live_views.formatter)
+    formatter.for_type(Lab, magics.live_views.lab_formatter)
+    texts = shell.display_formatter.formatters["text/plain"]
+    texts.for_type(Lab, magics.live_views.lab_text)
     before = Execution.while_awaited
     Execution.while_awaited = staticmethod(magics.live_views.while_awaited)  # type: ignore[method-assign]
     formatter.for_type_by_name(*_DEBUGGER, magics.live_views.debugger_formatter)
@@ -68,6 +72,8 @@ def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
     finally:
         Execution.while_awaited = staticmethod(before)  # type: ignore[method-assign]
         formatter.pop(Execution, None)
+        formatter.pop(Lab, None)
+        texts.pop(Lab, None)
         formatter.pop(".".join(_DEBUGGER), None)
         shell.events.unregister("pre_run_cell", magics.live_views.begin)
 

@@ -12,6 +12,7 @@ ends the waiting, and the execution goes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +24,15 @@ from IPython.display import DisplayHandle
 
 from simpleflow_lab.exceptions import SimpleflowLabError, WaitInterrupted
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.notebook.stills import still_html
+from simpleflow_lab.lab import Lab
+from simpleflow_lab.notebook.lab_overview import overview_of
+from simpleflow_lab.notebook.stills import still_html, with_view
 from simpleflow_lab.views.live_rows import FASTEST
 
 if TYPE_CHECKING:
     from simpleflow_lab.debugger.time_travel import Debugger
     from simpleflow_lab.notebook.debugger_view import DebuggerView
+    from simpleflow_lab.notebook.lab_view import LabView
     from simpleflow_lab.notebook.live_view import LiveView
 
 logger = logging.getLogger(__name__)
@@ -52,12 +56,15 @@ class LiveViews:
         self._shell: Any = shell  # IPython is typed in part
         self._find_execution = find_execution
         self._cell_id: str | None = None
-        self._by_cell: dict[str | None, weakref.WeakSet[LiveView | DebuggerView]] = {}
+        self._by_cell: dict[str | None, weakref.WeakSet[LiveView | DebuggerView | LabView]] = {}
+        self.in_short: Lab | None = None
+        """A Lab that the current cell only names: it was connected."""
         self.refresh = FASTEST
         """Seconds between two updates of what is shown by itself."""
 
     def begin(self, info: Any) -> None:
         """Handle IPython's event `pre_run_cell`: what this cell showed before is closed."""
+        self.in_short = None
         self._cell_id = getattr(info, "cell_id", None)
         if self._cell_id is not None:
             self._close(self._cell_id)
@@ -90,6 +97,30 @@ class LiveViews:
         if not is_open:
             raise NotImplementedError
         self.show(execution)
+
+    def lab_formatter(self, lab: Lab) -> None:
+        """Display a Lab as the value of a cell. Raises `NotImplementedError` if it is not shown live."""
+        if not self.are_possible or lab.closed or lab is self.in_short:
+            raise NotImplementedError
+        from simpleflow_lab.notebook.lab_view import LabView  # noqa: PLC0415  anywidget, for those who look
+
+        try:
+            overview = overview_of(lab)
+            view = LabView(lab)
+        except SimpleflowLabError:
+            raise NotImplementedError from None
+        still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        html = with_view(overview._repr_html_(), seen_at=overview.at)
+        still.display({"text/plain": repr(overview), "text/html": html}, raw=True)
+        self._put(view, {"text/plain": ""})
+
+    def lab_text(self, lab: Lab, printer: Any, cycle: bool) -> None:
+        """A Lab as text: in a terminal all that there is to see, else a line."""
+        text = repr(lab)
+        if not (self.are_possible or lab.closed or lab is self.in_short):
+            with contextlib.suppress(SimpleflowLabError):  # what can't be asked is named
+                text = repr(overview_of(lab))
+        printer.text(text)
 
     def show(self, execution: Execution, *, refresh: float = FASTEST) -> LiveView:
         """Show an execution below the current cell. Raises `SimpleflowLabError` if it can't be read.
@@ -187,7 +218,7 @@ class LiveViews:
         view = LiveView(execution, refresh=refresh)
         return view, self._put(view, forms)
 
-    def _put(self, view: LiveView | DebuggerView, forms: Mapping[str, str] | None = None) -> Any:
+    def _put(self, view: LiveView | DebuggerView | LabView, forms: Mapping[str, str] | None = None) -> Any:
         """Display a view below the current cell, with its own other forms or with these; the handle of its place."""
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         bundle: Any = view._repr_mimebundle_()

@@ -233,6 +233,7 @@ class SimpleflowMagics(Magics):
             given = variables[given]
         self._lab = given if isinstance(given, Lab) else self._open(given and os.fspath(given), None, True, anew=True)
         self._session.last = None
+        self.live_views.in_short = self._lab
         return self._lab
 
     def _open(self, store: str | None, domain: str | None, new: bool, *, anew: bool = False) -> Lab:

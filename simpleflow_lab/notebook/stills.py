@@ -10,6 +10,7 @@ kernel the place of the view is hidden.
 from __future__ import annotations
 
 import base64
+import datetime
 from typing import Final
 
 from simpleflow_lab.execution import Execution
@@ -41,6 +42,12 @@ def still_html(execution: Execution, *, has_view: bool = True) -> str:
         )
     # Each part is HTML that is escaped already.
     return f'<div class="sfl-still">{switch}{execution._repr_html_()}{_picture(execution)}{seen}</div>'
+
+
+def with_view(html: str, *, seen_at: datetime.datetime) -> str:
+    """Some HTML, escaped already, as the still picture of a view in the output behind it."""
+    seen = Html('<div class="sfl sfl-quiet">as it was at {}</div>').format(utc_time(seen_at))
+    return f'<div class="sfl-still">{SWITCH}{html}{seen}</div>'
 
 
 def _picture(execution: Execution) -> str:

@@ -34,6 +34,7 @@ from simpleflow_lab.data.references import bucket_location
 from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.clock import Clock, ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.ownership import owner_text
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime import process_session
@@ -219,3 +220,10 @@ def serve(
     if not isinstance(service, EmbeddedSWF):
         raise UsageError("Amazon SWF is served by Amazon: name a store")
     return Endpoint(service, port=port or 0, poll_seconds=seconds), None
+
+
+def owner_of(service: WatchableService) -> str:
+    """Who owns the store of a service, as `this process` or `process 12 on host`; empty for one that nobody can own."""
+    if not isinstance(service, SharedStore):
+        return ""
+    return "this process" if service.engine is not None else owner_text(service.path)
