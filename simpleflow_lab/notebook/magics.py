@@ -140,6 +140,8 @@ class SimpleflowMagics(Magics):
         words, name = take_out_name(words)
         words, is_awaited = take_out(words, AWAIT)
         words, no_raise = take_out(words, NO_RAISE)
+        if words[:1] == ["to-test"]:
+            words = ["workflow.to_test", *words[1:], *self._imported_from(words[1:])]
         match words:
             case [] | ["help"] | ["help", "connect" | "export" | "live"]:
                 found: Any = Commands(commands())
@@ -151,8 +153,6 @@ class SimpleflowMagics(Magics):
                 found = self._connect(rest, variables)
             case ["live", *rest]:
                 return self._live(rest)
-            case ["to-test", *rest]:
-                return self._run(["workflow.to_test", *rest, *self._imported_from(rest)], variables)
             case _:
                 words = with_variables(words, variables)
                 if is_awaited:
