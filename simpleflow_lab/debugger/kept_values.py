@@ -23,11 +23,11 @@ from simpleflow_lab.futures import FINISHED, Future
 from simpleflow_lab.replay.value_text import value_text
 
 MAX_NODES: Final = 10_000
-"""Most values that are copied of one frame's variables, those inside containers counted."""
+"""Most values that are copied of the variables of one step, those inside containers counted."""
 MAX_CHARACTERS: Final = 1_000_000
-"""Most characters of strings and bytes that are kept of one frame's variables."""
+"""Most characters of strings and bytes that are kept of the variables of one step."""
 MAX_SHOWN: Final = 200
-"""Most values of one frame, beside the variables themselves, that are kept as texts."""
+"""Most values of one step, beside the variables themselves, that are kept as texts."""
 _MAX_DEPTH: Final = 50
 
 
@@ -81,14 +81,23 @@ class _Full(Exception):
     """No more is kept of this variable."""
 
 
-def kept(found: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of these variables of one frame, by name."""
-    keeper = _Keeper()
-    return {name: keeper.variable(value) for name, value in found.items()}
+class Keeping:
+    """Keeps the variables of one step after the other. The frames of a step share its bounds, the first come first."""
+
+    def __init__(self) -> None:
+        self._keeper = _Keeper()
+
+    def begin(self) -> None:
+        """The next step begins."""
+        self._keeper = _Keeper()
+
+    def kept(self, found: dict[str, Any]) -> dict[str, Any]:
+        """What is kept of these variables of one frame, by name."""
+        return {name: self._keeper.variable(value) for name, value in found.items()}
 
 
 class _Keeper:
-    """Copies the values of one frame; what is left of its bounds is shared by them."""
+    """Copies the values of one step; what is left of its bounds is shared by them."""
 
     __slots__ = ("_characters", "_copies", "_nodes", "_shown")
 

@@ -196,7 +196,7 @@ class Step:
 
         Raises `UsageError` if the code does not come to this decision a second time.
         """
-        return self.detailed.lines or ()
+        return self._steps._detailed(self.number, lines=True).lines or ()
 
     @property
     def futures(self) -> Sequence[FutureRecord]:
@@ -305,7 +305,7 @@ class Step:
 
     @property
     def detailed(self) -> DecisionRecord:
-        """Its record with what is not kept of every step: the values of local variables, and the lines that ran.
+        """Its record with what is not kept of every step: the values of local variables.
 
         Raises `UsageError` if the code, which is not deterministic, does not come to this decision a second time.
         """
@@ -503,8 +503,8 @@ class ReplaySteps:
     def _step(self, number: int) -> Step:
         return Step(self, self._walk.records[number - 1])
 
-    def _detailed(self, number: int) -> DecisionRecord:
-        found = self._walk.detailed(number)
+    def _detailed(self, number: int, *, lines: bool = False) -> DecisionRecord:
+        found = self._walk.detailed(number, lines=lines)
         if found is None:
             raise UsageError(
                 f"replayed once more, the code does not come to decision {number}: it does something else each time; "

@@ -13,10 +13,11 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from simpleflow_lab.debugger.kept_values import kept
+from simpleflow_lab.debugger.kept_values import Keeping
 from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.replay.trace import DecisionRecord, FutureUse, watch
 from simpleflow_lab.runtime.captured_output import ensure_streams
@@ -25,7 +26,11 @@ from simpleflow_lab.workflow import Workflow
 
 WINDOW: Final = 64
 """Of how many decisions beside each other the values of local variables are kept at once."""
-MAX_WINDOWS: Final = 4
+AHEAD: Final = 16
+"""From how many decisions before the end of a window on the next one is made meanwhile."""
+MAX_TRACED: Final = 2_000
+"""Up to how many events and commands of a window its lines are noted with its values."""
+MAX_WINDOWS: Final = 6
 """How many windows are kept: those that were asked for last."""
 
 _P = ParamSpec("_P")
@@ -41,6 +46,7 @@ class Walk:
         self._thread: ReplayThread | None = None
         self._starting = threading.Lock()
         self._closed = False
+        self._prepared: set[tuple[int, bool]] = set()
 
     @property
     def records(self) -> list[DecisionRecord]:
@@ -55,15 +61,32 @@ class Walk:
             self._call(self._replays.reach, number)
         return number is None or number <= len(self.records)
 
-    def detailed(self, number: int) -> DecisionRecord | None:
-        """The record of this decision with the values of local variables; `None` if the code, which is not
-        deterministic, does not come to it once more."""
-        found = self._replays.known(number)
-        return found if found is not None else self._call(self._replays.detailed, number)
+    def detailed(self, number: int, *, lines: bool = False) -> DecisionRecord | None:
+        """The record of this decision with the values of local variables, or with the `lines` that ran; `None` if the
+        code, which is not deterministic, does not come to it once more."""
+        found = self._replays.known(number, lines=lines)
+        if found is None:
+            found = self._call(self._replays.detailed, number, lines=lines)
+        place = (number - 1) % WINDOW
+        if place < AHEAD and number > WINDOW:
+            self._prepare(number - place - 1, lines=lines)
+        elif place >= WINDOW - AHEAD:
+            self._prepare(number - place + WINDOW, lines=lines)
+        return found
+
+    def _prepare(self, number: int, *, lines: bool) -> None:
+        """Have the window of this decision made meanwhile, if it is there and was not asked for before."""
+        key = (number - 1) // WINDOW, lines
+        thread = self._thread
+        if key in self._prepared or number > len(self.records) or thread is None or self._closed:
+            return
+        self._prepared.add(key)
+        replays = self._replays
+        thread.soon(lambda: replays.detailed(number, lines=lines))
 
     def has_details(self, number: int) -> bool:
         """Whether the record of this decision with the values of local variables is there."""
-        return self._replays.known(number) is not None
+        return self._replays.known(number, lines=False) is not None
 
     def lines_of(self, number: int) -> Sequence[Line]:
         """The lines that ran in this decision, for who asks of many in a row: each costs its own part of a replay."""
@@ -96,6 +119,21 @@ class Walk:
         return thread.call(function, *args, **kwargs)
 
 
+def _drop(text: str) -> None:
+    """Nobody gets it: what a decision prints, its record has."""
+
+
+class _Going(NamedTuple):
+    """A replay that makes windows, one behind the other."""
+
+    first: int
+    """The first decision of the window that it makes next."""
+    values: bool
+    lines: bool
+    keeping: Keeping
+    watching: Iterator[DecisionRecord]
+
+
 class _Replays:
     """What lives in the thread of a walk."""
 
@@ -109,11 +147,10 @@ class _Replays:
         self._tracing: Iterator[DecisionRecord] | None = None
         self._uses: Sequence[FutureUse] | None = None
         self._lines: list[Sequence[Line]] = []
-        self._windows: OrderedDict[int, list[DecisionRecord]] = OrderedDict()
-        self._next_window: Iterator[DecisionRecord] | None = None
+        self._windows: OrderedDict[tuple[int, bool], list[DecisionRecord]] = OrderedDict()
+        """By its number, and whether it has lines alone."""
+        self._next_window: _Going | None = None
         """The replay of the latest window, which can go on with the one behind it."""
-        self._next_first = 0
-        """The number of the first decision of that one."""
 
     def _watch(self, **options: Any) -> Iterator[DecisionRecord]:
         ensure_streams()
@@ -122,44 +159,68 @@ class _Replays:
     def reach(self, number: int | None) -> None:
         if self._watching is None and not self.is_at_end:
             self._watching = self._watch(stacks_from=len(self._history) + 1)
-        while self._watching is not None and (number is None or len(self.records) < number):
-            record = next(self._watching, None)
-            if record is None:
-                self.is_at_end, self._watching = True, None
-            else:
-                self.records.append(record)
+        # Muted here, what each decision mutes again costs little.
+        with watched_output(_drop):
+            while self._watching is not None and (number is None or len(self.records) < number):
+                record = next(self._watching, None)
+                if record is None:
+                    self.is_at_end, self._watching = True, None
+                else:
+                    self.records.append(record)
 
-    def known(self, number: int) -> DecisionRecord | None:
-        window = self._windows.get((number - 1) // WINDOW)
-        place = (number - 1) % WINDOW
-        return window[place] if window is not None and place < len(window) else None
+    def known(self, number: int, *, lines: bool) -> DecisionRecord | None:
+        which, place = divmod(number - 1, WINDOW)
+        for key in ((which, True), (which, False)):
+            window = self._windows.get(key)
+            if window is not None and place < len(window):
+                found = window[place]
+                if (lines and found.lines is not None) or (not lines and key == (which, False)):
+                    return found
+        return None
 
-    def detailed(self, number: int) -> DecisionRecord | None:
+    def detailed(self, number: int, *, lines: bool) -> DecisionRecord | None:
+        """The record of a decision with the values of variables, or with `lines` with its lines."""
+        found = self.known(number, lines=lines)
+        if found is not None:
+            return found
         which = (number - 1) // WINDOW
-        window = self._windows.pop(which, None)
-        if window is None:
-            window = self._new_window(which * WINDOW + 1)
-        self._windows[which] = window
+        first = which * WINDOW + 1
+        self.reach(first + WINDOW - 1)
+        size = sum(len(each.events) + len(each.commands) for each in self.records[first - 1 : first - 1 + WINDOW])
+        # Of decisions that are soon made both are had at once; tracing long ones takes several times as long.
+        both = size <= MAX_TRACED
+        window = self._new_window(first, values=both or not lines, lines=both or lines)
+        self._windows[which, lines and not both] = window
         while len(self._windows) > MAX_WINDOWS:
             self._windows.popitem(last=False)
-        return self.known(number)
+        return self.known(number, lines=lines)
 
-    def _new_window(self, first: int) -> list[DecisionRecord]:
-        self.reach(first)
-        watching = self._next_window
-        if watching is None or self._next_first != first:
-            if watching is not None:
-                watching.close()  # type: ignore[attr-defined]
-            started = self.records[first - 1].started_event_id
-            watching = self._watch(stacks_from=started, keep=kept, lines_from=started)
-        self._next_window, self._next_first = watching, first + WINDOW
+    def _new_window(self, first: int, *, values: bool, lines: bool) -> list[DecisionRecord]:
+        going, self._next_window = self._next_window, None
+        if going is None or (going.first, going.values, going.lines) != (first, values, lines):
+            if going is not None:
+                going.watching.close()  # type: ignore[attr-defined]
+            going = self._begin_window(first, values=values, lines=lines)
         window: list[DecisionRecord] = []
-        for record in watching:
-            if record.number >= first:
-                window.append(record)
-            if len(window) == WINDOW:
-                break
+        with watched_output(_drop):
+            for record in going.watching:
+                going.keeping.begin()
+                if record.number >= first:
+                    window.append(record)
+                if len(window) == WINDOW:
+                    break
+        self._next_window = going._replace(first=first + WINDOW)
         return window
+
+    def _begin_window(self, first: int, *, values: bool, lines: bool) -> _Going:
+        started = self.records[first - 1].started_event_id
+        keeping = Keeping()
+        watching = self._watch(
+            stacks_from=started if values else len(self._history) + 1,
+            keep=keeping.kept if values else None,
+            lines_from=started if lines else None,
+        )
+        return _Going(first, values, lines, keeping, watching)
 
     def lines_of(self, number: int) -> Sequence[Line]:
         """The lines of this decision, replayed as far as they are asked for; none if it is not reached."""
@@ -181,7 +242,8 @@ class _Replays:
         return self._uses
 
     def close(self) -> None:
-        for watching in (self._watching, self._tracing, self._next_window):
+        going = self._next_window
+        for watching in (self._watching, self._tracing, None if going is None else going.watching):
             if watching is not None:
                 watching.close()  # type: ignore[attr-defined]
         self._watching = self._tracing = self._next_window = None

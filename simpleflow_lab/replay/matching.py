@@ -27,7 +27,7 @@ from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
-from simpleflow_lab.swf.event_types import EventType
+from simpleflow_lab.swf.event_types import EXECUTION, EventType
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_OPEN_CHILDREN
 
@@ -84,7 +84,8 @@ class Matching:
                 return Matched(pairs, _divergence(event, kind, pending))
             pairs.append((event, command))
             self.record(event, command)
-            is_limited = is_limited or command.kind is CLOSE
+            # A close that SWF carried out was sent with everything that survives it.
+            is_limited = is_limited or (command.kind is CLOSE and event.row.entity != EXECUTION)
         if not expects_all or is_limited or not len(pending):
             return Matched(pairs, None)
         return Matched(pairs, _unrecorded(batch.completed, self._expected(max_open_activities)))

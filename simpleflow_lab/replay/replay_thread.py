@@ -64,6 +64,13 @@ class ReplayThread:
             reply.cancel()  # of no effect once it runs
             raise
 
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have a function run in the owning thread, and don't wait for it; of what it raises nobody hears. After
+        `close` it does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._calls.put((Reply(), function))
+
     def listed(self, records: Iterable[_T]) -> list[_T]:
         """All that this iterator gives, run in the owning thread: `thread.listed(watch(workflow, history))`."""
         return self.call(list, records)

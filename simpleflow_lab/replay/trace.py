@@ -101,9 +101,10 @@ def watch(
     replay = Replay(workflow, observer=recorder, **options)
     last = len(history) if until is None else max(0, min(until, len(history)))
     try:
-        for position in range(last):
-            replay.feed((history[position],))
-            yield from _taken(records)
+        for events in _in_pieces(history, last):
+            replay.feed(events)
+            if records:
+                yield from _taken(records)
         replay.replay_last_batch(_rest_of_batch(history, last))
         yield from _taken(records)
         started = open_decision(history[:last]) if dry else None
@@ -135,6 +136,18 @@ def open_decision(history: Sequence[HistoryEvent]) -> int | None:
         if event.row.entity == DECISION_TASK:
             return event.id if event.row.state == "started" else None
     return None
+
+
+def _in_pieces(history: Sequence[HistoryEvent], last: int) -> Iterator[list[HistoryEvent]]:
+    """The events up to this one, in pieces that each end with a completed decision task: fed one, a replay comes no
+    further than to the end of the decision before it."""
+    piece: list[HistoryEvent] = []
+    for event in islice(history, last):
+        piece.append(event)
+        if event.type == "DecisionTaskCompleted":
+            yield piece
+            piece = []
+    yield piece
 
 
 def _taken(records: list[DecisionRecord]) -> Iterator[DecisionRecord]:
