@@ -200,6 +200,8 @@ def measured(labs: Labs, name: str, n: int) -> Seconds:
             return decider(labs.memory, n)
         case "replay":
             return reading.replay(labs.memory, FanOut, n)
+        case "steps":
+            return reading.steps(FanOut, n)
     for module in (debugging.MEASURED, reading.MEASURED, stores.MEASURED, starting.MEASURED):
         if name in module:
             return module[name](n)

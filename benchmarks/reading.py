@@ -11,6 +11,7 @@ from typing import Final
 
 from benchmarks.stopwatch import Seconds, Stopwatch
 from simpleflow_lab import Lab, Workflow
+from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.execution import RecordedExecution
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.task_records import HistoryWithRecords
@@ -28,6 +29,19 @@ def replay(lab: Lab, workflow: type[Workflow], n: int) -> Seconds:
         replayed.feed(events)
         answer = replayed.decide(len(events))
     assert answer.decisions[-1]["decisionType"] == "CompleteWorkflowExecution"
+    replayed.close()
+    return stopwatch.seconds
+
+
+def steps(workflow: type[Workflow], n: int) -> Seconds:
+    """Seconds of a whole replay of the same fan-out to steps of the debugger: the records of its decisions."""
+    execution = history(n)
+    with Stopwatch() as stopwatch:
+        replayed = ReplaySteps(execution[: len(execution) - 1], workflow, workflow_id="benchmark", run_id="benchmark")
+        last = replayed[-1]
+    assert last.close is not None
+    assert last.close.decision_type == "CompleteWorkflowExecution"
+    assert sum(future.kind == "activity" for future in last.futures) == n
     replayed.close()
     return stopwatch.seconds
 

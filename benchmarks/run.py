@@ -55,6 +55,7 @@ BENCHMARKS = {
     "decider": Benchmark("decisions of a chain: ours / upstream", UPSTREAM, 800, 200, "cpu", 1, 0.0012),
     "replay": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 4000, 2000, "cpu", 5, 0.25),
     "replay-8000": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 8000, 4000, "cpu", 3, 0.25),
+    "steps-8000": Benchmark("replay to steps / upstream's replay", UPSTREAM, 8000, 4000, "cpu", 3, 0.25, "replay"),
     "history": Benchmark("history from JSON / json.loads", "", 8000, 4000, "cpu", 5, 2.0, "json-loads"),
     "tables": Benchmark("tasks() and profile(): ours / upstream's rows", UPSTREAM, 8000, 4000, "cpu", 5, 0.15),
     "gantt": Benchmark("gantt() to JSON / px.timeline", "", 8000, 4000, "cpu", 5, 0.7, "timeline"),

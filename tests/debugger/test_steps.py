@@ -400,7 +400,7 @@ def test_a_file_a_history_and_an_execution_are_replayed_by_a_lab(lab: Lab, sums:
 
 def test_a_workflow_that_is_not_defined_here_is_told_in_one_line() -> None:
     history = History.from_json((HISTORIES / "chain_send_result.json").read_text().replace("chaintest", "nowhere"))
-    with pytest.raises(UsageError, match="nowhere in version .*, which is not defined here") as raised:
+    with pytest.raises(UsageError, match=r"nowhere in version .*, which is not defined here") as raised:
         RecordedExecution(history).replay()
     assert "\n" not in str(raised.value)
 
