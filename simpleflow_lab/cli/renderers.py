@@ -11,9 +11,10 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from simpleflow_lab.cli.advice import in_shell, named_in_shell
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
@@ -29,13 +30,20 @@ if TYPE_CHECKING:
     from simpleflow_lab.commands.doctor import Diagnosis
     from simpleflow_lab.commands.engine import EngineStarted
     from simpleflow_lab.commands.explain import ExecutionExplanation
-    from simpleflow_lab.commands.inspection import ExecutionGantt, ExecutionHistory, ExecutionInfo, ExecutionLogs
+    from simpleflow_lab.commands.inspection import (
+        AnyExecution,
+        ExecutionGantt,
+        ExecutionHistory,
+        ExecutionInfo,
+        ExecutionLogs,
+    )
     from simpleflow_lab.commands.offline_replay import Replayed, ReplayedAll
     from simpleflow_lab.commands.one_task import Rerun
     from simpleflow_lab.commands.processes import Started
     from simpleflow_lab.commands.requests import RequestSent
     from simpleflow_lab.commands.workflow import Outcome, Resumed
     from simpleflow_lab.execution import Execution
+    from simpleflow_lab.views.explanation_lines import Line
 
 _MAX_UNHANDLED: Final = 5
 """Unhandled failures that a warning names."""
@@ -103,8 +111,7 @@ def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
 def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCode:
     if session.output.format != "tabular" or session.output.shape:
         return _show_listing(record, session)
-    for line in record.execution.explain().lines():
-        print(line if session.output.raw else visible(line))
+    _print_lines(record.execution.explain(), record.execution, session)
     return _show_message(record, session)
 
 
@@ -112,9 +119,14 @@ def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCod
 def _show_comparison(record: ExecutionsCompared, session: Session) -> ExitCode:
     if session.output.format != "tabular" or session.output.shape:
         return _show_listing(record, session)
-    for line in record.comparison().lines():
-        print(line if session.output.raw else visible(line))
+    _print_lines(record.comparison(), record.execution, session)
     return _show_message(record, session)
+
+
+def _print_lines(lines: Iterable[Line], execution: AnyExecution, session: Session) -> None:
+    for line in lines:
+        text = in_shell(line, named_in_shell(execution))
+        print(text if session.output.raw else visible(text))
 
 
 @show.of("TextRecord")
@@ -220,7 +232,7 @@ def _explain(execution: Execution) -> None:
 
     for line in execution.explain():
         if line.kind not in (STATUS, RESULT, UNHANDLED):
-            report(visible(str(line)))
+            report(visible(in_shell(line, named_in_shell(execution))))
 
 
 def _print_result(outcome: Outcome) -> None:

@@ -442,7 +442,7 @@ def test_it_may_use_multiprocessing_and_leave_programs_behind(lab, tmp_path):
     os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("tasks", [24, *trials([100])])
+@pytest.mark.parametrize("tasks", [8, *trials([24, 100])])
 def test_many_run_at_once_and_leave_nothing_open(tmp_path, tasks):
     def small(x):
         return x + 1
