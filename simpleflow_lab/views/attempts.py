@@ -206,6 +206,8 @@ class Plan(NamedTuple):
     closes: bool
     starts: bool
     """A timer runs from its first event on."""
+    decision: str | None
+    """The type of the decision that the event records, if it is not about the outcome of a request."""
 
 
 _NAMED_BY: Final[dict[str, tuple[str | None, str]]] = {
@@ -228,6 +230,7 @@ PLANS: Final[Mapping[str, Plan]] = {
         name_attribute=_NAMED_BY[row.entity][1],
         closes=row.closes,
         starts=row.state == "started",
+        decision=row.decision,
     )
     for name, row in EVENT_TYPES.items()
     if row.entity in ATTEMPTS
@@ -274,7 +277,7 @@ class AttemptRows:
 
     def apply(self, event: HistoryEvent, plan: Plan) -> None:
         """Follow the next event. Raises `HistoryError` if it refers to nothing known; then nothing has changed."""
-        attributes = event.attributes
+        event_id, _, at, attributes = event
         if plan.follows is not None:
             reference = attributes.get(plan.follows)
             place = self._by_event.get(reference) if reference else None
@@ -285,26 +288,27 @@ class AttemptRows:
                     raise unknown_reference(event, plan.follows, plan.kind)
                 self._begin(event, plan)
                 return
+            row = self._rows[place]
+            if plan.closes:
+                self._end(place, row, event, plan)
+            else:
+                if row[_OPEN]:
+                    row[_STATE] = plan.state
+                row[_STARTED] = at
+                row[_WAITING] = seconds_between(row[_SCHEDULED], at)
+                row[_WORKER] = _worker(attributes.get("identity"), self._workers)
+                if plan.kind == CHILD:
+                    row[_RUN_ID] = _text(_object(attributes, "workflowExecution").get("runId"))
         elif plan.follows_open is not None:
-            name = attributes.get(plan.follows_open)
-            place = self._by_id.get((plan.kind, str(name)))
+            place = self._by_id.get((plan.kind, str(attributes.get(plan.follows_open))))
             if place is None:
                 raise nothing_open(event, plan.follows_open)
             self._rows[place][_CANCEL_REQUESTED] = True
-            self._touch(place, event)
-            return
         else:
             self._begin(event, plan)
             return
-        self._touch(place, event)
-        if plan.closes:
-            self._end(place, event, plan)
-        else:
-            self._start(self._rows[place], event, plan)
-
-    def _touch(self, place: int, event: HistoryEvent) -> None:
         self.touched.append(place)
-        self.touched_by.append(event.id)
+        self.touched_by.append(event_id)
 
     def _begin(self, event: HistoryEvent, plan: Plan) -> None:
         event_id, _, at, attributes = event
@@ -321,7 +325,7 @@ class AttemptRows:
             of_type = attributes.get(plan.type_attribute)
             if type(of_type) is dict:
                 name, version = _text(of_type.get("name")), _text(of_type.get("version"))
-        shown_id = _text(str(id)) or ""
+        shown_id = id if type(id) is str and id.isascii() else well_formed(str(id)) or ""
         if not name:
             name = _text(attributes.get(plan.name_attribute)) or str(id)
         list_ = attributes.get("taskList")
@@ -338,25 +342,16 @@ class AttemptRows:
         self._rows.append(row)
         if before is not None:  # which is not the latest any more
             self.followed.add(before)
-            self._touch(before, event)
-        self._touch(place, event)
+            self.touched.append(before)
+            self.touched_by.append(event_id)
+        self.touched.append(place)
+        self.touched_by.append(event_id)
         self.open[place] = key
         self._by_id[key] = place
         if plan.closes:
-            self._end(place, event, plan)
+            self._end(place, row, event, plan)
 
-    def _start(self, row: list[Any], event: HistoryEvent, plan: Plan) -> None:
-        _, _, at, attributes = event
-        if row[_OPEN]:
-            row[_STATE] = plan.state
-        row[_STARTED] = at
-        row[_WAITING] = seconds_between(row[_SCHEDULED], at)
-        row[_WORKER] = _worker(attributes.get("identity"), self._workers)
-        if plan.kind == CHILD:
-            row[_RUN_ID] = _text(_object(attributes, "workflowExecution").get("runId"))
-
-    def _end(self, place: int, event: HistoryEvent, plan: Plan) -> None:
-        row = self._rows[place]
+    def _end(self, place: int, row: list[Any], event: HistoryEvent, plan: Plan) -> None:
         event_id, _, at, attributes = event
         key = self.open.pop(place, None)
         if key is not None:

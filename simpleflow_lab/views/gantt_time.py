@@ -49,6 +49,8 @@ def folds_of(folded: FoldedHistory, *, asked: bool) -> list[Fold]:
     if not folded.history:
         return []
     origin = folded.history[0].timestamp
+    if not asked and _seconds(folded.until, origin) < LONG:
+        return []
     at = np.array([_seconds(event.timestamp, origin) for event in folded.history] + [_seconds(folded.until, origin)])
     at = np.unique(at)
     whole = float(at[-1] - at[0])

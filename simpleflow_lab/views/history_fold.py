@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
+from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities, Entity
 from simpleflow_lab.views.attempts import (
@@ -91,17 +91,24 @@ class HistoryFold:
                 plan = PLANS.get(event.type)
                 if plan is not None:
                     attempts(event, plan)
+                    if plan.decision is not None:
+                        decided(event, plan.decision)
                 else:
-                    entity = self._entities.apply(event)
-                    if entity.kind == DECISION_TASK:
-                        self._decision_tasks.follow(event, entity)
-                        if event.type == "DecisionTaskCompleted":
-                            self._attempts.read_context(event)
-                    elif entity.kind in POINT_EVENTS:
-                        self._point_events.touch(entity)
-                if event.type in _DECIDED:
-                    decided(event)
+                    self._follow(event)
                 fed(event)
+
+    def _follow(self, event: HistoryEvent) -> None:
+        """Follow an event that is about no attempt."""
+        entity = self._entities.apply(event)
+        if entity.kind == DECISION_TASK:
+            self._decision_tasks.follow(event, entity)
+            if event.type == "DecisionTaskCompleted":
+                self._attempts.read_context(event)
+        elif entity.kind in POINT_EVENTS:
+            self._point_events.touch(entity)
+        decision = event.row.decision
+        if decision is not None:
+            self._decision_tasks.count(event, decision)
 
     def attempts(self, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
         """All attempts, in the order in which they were scheduled.
@@ -192,7 +199,8 @@ class _Attempts:
         self._contexts: list[str] = []
         """The execution contexts that may name unhandled failures."""
         self._unhandled: frozenset[str] | None = frozenset()
-        self._counted: dict[int, tuple[str, str]] = {}
+        self._counted: list[tuple[str, str] | None] = []
+        """What each attempt is counted as; `None` for one that is followed by another."""
         self._counts: Counter[tuple[str, str]] = Counter()
         self._counted_up_to = 0
         """Number of changes that are in `_counts`."""
@@ -244,19 +252,20 @@ class _Attempts:
     def task_counts(self) -> TaskCounts:
         """How many tasks are in each state of their latest attempts."""
         counts, counted, followed = self._counts, self._counted, self.rows.followed
-        if not self._counted_up_to and not followed:
-            # The first time there is nothing to take back.
-            keys = [(each.kind, each.state) for each in self._records]
-            counts.update(keys)
-            counted.update(enumerate(keys))
-            self._counted_up_to = len(self.rows.touched)
-        for place in dict.fromkeys(self.rows.touched[self._counted_up_to :]):
-            if place in counted:
-                counts[counted.pop(place)] -= 1
-            if place not in followed:
-                attempt = self._records[place]
-                key = counted[place] = attempt.kind, attempt.state
-                counts[key] += 1
+        records = self._records
+        touched = dict.fromkeys(self.rows.touched[self._counted_up_to :]) if counted else ()
+        new = [None if place in followed else (records[place].kind, records[place].state)
+               for place in range(len(counted), len(records))]  # fmt: skip
+        for place in touched:
+            if place < len(counted):
+                before = counted[place]
+                if before is not None:
+                    counts[before] -= 1
+                key = counted[place] = None if place in followed else (records[place].kind, records[place].state)
+                if key is not None:
+                    counts[key] += 1
+        counted += new
+        counts.update(key for key in new if key is not None)
         self._counted_up_to = len(self.rows.touched)
         running = (self._records[place] for place in self.rows.open if place not in followed)
         return TaskCounts(
@@ -308,10 +317,6 @@ class _PointEvents:
         return [record for record in self._records.values() if record is not None]
 
 
-_DECIDED: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.decision is not None)
-"""Types of events that record decisions."""
-
-
 class _DecisionTasks:
     """The decision tasks so far, with the decisions that each made."""
 
@@ -347,11 +352,12 @@ class _DecisionTasks:
             self._last_seen = started.id if started is not None else self._last_seen
         self._stale[place] = None
 
-    def count(self, event: HistoryEvent) -> None:
-        """Follow an event that may record a decision."""
-        place = self._by_completed.get(event.attributes.get("decisionTaskCompletedEventId", 0))
-        if place is not None and (decision_type := event.decision) is not None:
-            self._kinds[place][decision_type] += 1
+    def count(self, event: HistoryEvent, decision: str) -> None:
+        """Follow an event of a type that records this decision, unless it is about the outcome of a request."""
+        attributes = event.attributes
+        place = self._by_completed.get(attributes.get("decisionTaskCompletedEventId", 0))
+        if place is not None and not attributes.get("initiatedEventId"):
+            self._kinds[place][decision] += 1
             self._stale[place] = None
 
     def all(self, until: datetime.datetime) -> list[DecisionTask]:
