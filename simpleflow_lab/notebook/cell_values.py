@@ -110,7 +110,8 @@ class Commands:
 
 _MORE_HELP: Final = (
     "%simpleflow help COMMAND shows its options. -o NAME keeps the result in a variable; --input takes JSON or the "
-    "name of a variable. %%simpleflow runs the definitions of a cell and lists them."
+    "name of a variable. workflow.start and resume also take --await, which leaves the cell free while it waits, and "
+    "--no-raise, which gives an execution that failed. %%simpleflow runs the definitions of a cell and lists them."
 )
 
 

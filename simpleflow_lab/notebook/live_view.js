@@ -230,6 +230,8 @@ function actionRow(model) {
   const cancel = askingButton("Cancel…", "Request cancellation?", () => act("cancel"));
   const terminate = askingButton("Terminate…", "End it now?", () => act("terminate"));
   const restart = askingButton("Restart…", "Start it again?", () => act("restart"));
+  const fork = askingButton("Go on from the first failure…", "Start a fork of it?", () => act("fork"));
+  fork.title = "a new execution reuses the results that were there before the first failure, and runs the rest again";
   const names = h("datalist", { id: panelId() });
   const name = h("input", { list: names.id, placeholder: "signal", "aria-label": "name of the signal", size: 14 });
   const input = h("input", { placeholder: "its input, as JSON", "aria-label": "input of the signal", size: 18 });
@@ -248,11 +250,12 @@ function actionRow(model) {
   send.addEventListener("click", signal);
   input.addEventListener("keydown", event => { if (event.key === "Enter") signal(); });
   const whileOpen = h("span", { class: "sfl-row" }, cancel, terminate, name, names, input, send);
-  const element = h("div", { class: "sfl-row" }, whileOpen, restart);
+  const element = h("div", { class: "sfl-row" }, whileOpen, fork, restart);
   let offered = "";
-  const disable = off => { for (const one of [cancel, terminate, send, restart]) one.disabled = off; };
+  const disable = off => { for (const one of [cancel, terminate, send, fork, restart]) one.disabled = off; };
   return { element, disable, update: summary => {
     whileOpen.hidden = !summary.open;
+    fork.hidden = summary.open || !summary.failed || summary.status.word === "COMPLETED";
     restart.ask = summary.open ? "End it, and start it again?" : "Start it again?";
     const { signals } = summary.waits;
     if (offered === signals.join("\n")) return;

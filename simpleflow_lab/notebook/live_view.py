@@ -335,6 +335,9 @@ class LiveView(anywidget.AnyWidget):
                 was = execution.run_id
                 self._go_on_with(execution.restart(terminate=True))
                 return f"it was started again; the run before is {was}"
+            case {"action": "fork"}:
+                self._go_on_with(execution.fork(at="first failure"))
+                return f"{execution.workflow_id} goes on from its first failure, as {self._execution.workflow_id}"
             case {"action": "signal", "name": str(name), "input": str(text)} if name:
                 execution.signal(name, text or None)
                 return f"signal {name} was sent"

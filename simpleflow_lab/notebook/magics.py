@@ -58,7 +58,7 @@ LIVE: Final = CommandSpec(
     name="live",
     summary="Show an execution live, by default the latest: what it does, what it waits for, what failed.",
     parameters=(
-        ParameterSpec(names=("WORKFLOW_ID",), kind="text", choices=(), is_option=False, multiple=False, help=""),
+        ParameterSpec(names=("WORKFLOW_ID",), kind="execution", choices=(), is_option=False, multiple=False, help=""),
     ),
 )
 """Another one."""

@@ -238,11 +238,18 @@ def test_figures_are_data_for_the_front_end(kernel: Kernel, tmp_path: Path) -> N
         ("%simpleflow workflow.tasks offe", ["%simpleflow workflow.tasks offered"]),
         ("%simpleflow help gan", ["%simpleflow help gantt"]),
         ("%simpleflow --form", ["%simpleflow --format"]),
+        ("%simpleflow live offe", ["%simpleflow live offered"]),
+        ("%simpleflow open offe", ["%simpleflow open offered.json"]),
+        ("%simpleflow workflow.tasks --file ./offe", ["%simpleflow workflow.tasks --file ./offered.json"]),
+        ("%simpleflow workflow.start Steps --aw", ["%simpleflow workflow.start Steps --await"]),
+        ("%simpleflow resume --no-ra", ["%simpleflow resume --no-raw", "%simpleflow resume --no-raise"]),
+        ("%simpleflow workflow.list --domain la", ["%simpleflow workflow.list --domain lab"]),
     ],
 )
 def test_tab_offers_what_may_stand_there(kernel: Kernel, tmp_path: Path, typed: str, offered: list[str]) -> None:
     (tmp_path / "gate").touch()
     kernel.run(start(tmp_path, "offered"))
+    kernel.run("open('offered.json', 'w').close(); open('.offered', 'w').close()")
 
     assert kernel.complete(typed) == offered
 

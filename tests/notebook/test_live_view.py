@@ -169,6 +169,39 @@ def test_it_is_started_again(execution: Any, view: LiveView) -> None:
     view.execution.terminate()
 
 
+def test_a_failed_one_goes_on_from_its_first_failure(lab: Lab) -> None:
+    ran: list[str] = []
+
+    @activity.with_attributes(name="live.first", task_list="live", version="1", raises_on_failure=True)
+    def first():
+        ran.append("first")
+        return 1
+
+    @activity.with_attributes(name="live.second", task_list="live", version="1", raises_on_failure=True)
+    def second(number):
+        ran.append("second")
+        if ran.count("second") == 1:
+            raise OSError("away")
+        return number + 1
+
+    class Two(Workflow):
+        name, version, task_list = "live.two", "1", "live"
+
+        def run(self):
+            return self.submit(second, self.submit(first).result).result
+
+    failed = lab.start(Two, workflow_id="fails")
+    failed.wait(LIMIT)
+    shown = LiveView(failed)
+    until(lambda: not shown.is_open)
+    receive(shown, {"kind": "act", "action": "fork"})
+    until(lambda: shown.execution.workflow_id != "fails")
+    assert shown.execution.result(LIMIT) == 2
+    until(lambda: "goes on from its first failure" in shown.notice)
+    assert ran == ["first", "second", "second"]
+    shown.close()
+
+
 def test_its_thread_ends_with_its_lab(tmp_path: Any) -> None:
     with Lab(tmp_path / "store.sqlite") as lab:
         shown = LiveView(lab.start(batches()))
