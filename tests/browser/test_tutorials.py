@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-CHARTS = {"09-somebody-elses-history": 2}
+CHARTS = {"07-live-work": 1, "09-somebody-elses-history": 2}
 """By notebook: how many charts it draws."""
 
 
