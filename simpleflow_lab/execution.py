@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.earlier_runs import EarlierRuns
     from simpleflow_lab.views.execution_log import ExecutionLog
     from simpleflow_lab.views.explanation import Explanation
+    from simpleflow_lab.views.gantt_rows import OpenedChild
     from simpleflow_lab.views.waiting import Wait, Waits
 
 logger = logging.getLogger(__name__)
@@ -535,6 +536,21 @@ class Execution(HistoryViews):
         )
         paused = known.get("storePaused")
         return waits if paused is None else [disk_wait(paused, workflow_id=self.workflow_id, depth=depth), *waits]
+
+    def _opened_children(self, folded: FoldedHistory) -> Mapping[int, OpenedChild]:
+        return self._children_down(folded, _Budget(MAX_CHILDREN), 0)
+
+    def _children_down(self, folded: FoldedHistory, budget: _Budget, depth: int) -> dict[int, OpenedChild]:
+        """The histories of its children and of those below them, as far as they may be looked at."""
+        from simpleflow_lab.views.gantt_rows import OpenedChild
+
+        found: dict[int, OpenedChild] = {}
+        for attempt in folded.attempts:
+            if attempt.kind == CHILD and attempt.run_id is not None and depth < MAX_DEPTH and budget.take():
+                child = Execution(self._pool, attempt.id, attempt.run_id, domain=self.domain)
+                own = child._folded()
+                found[attempt.scheduled_event_id] = OpenedChild(own, child._children_down(own, budget, depth + 1))
+        return found
 
     def _open_child(self, wait: Wait) -> Execution | None:
         """The child of this row, in the run that is open now; `None` if that is not known."""

@@ -10,6 +10,7 @@ pattern and a symbol, what is still open is hatched, up to `until`, and the crit
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from simpleflow_lab.views.gantt_drawing import Drawing
 from simpleflow_lab.views.gantt_lanes import GROUPS, SPANS, Lanes
 from simpleflow_lab.views.gantt_numbers import draw_numbers
 from simpleflow_lab.views.gantt_path import PathMarks
-from simpleflow_lab.views.gantt_rows import draw_rows
+from simpleflow_lab.views.gantt_rows import OpenedChild, draw_rows
 from simpleflow_lab.views.gantt_time import folds_of, retime
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
@@ -56,6 +57,7 @@ def gantt(
     lineage: str | None = None,
     elapsed: bool = False,
     fold: bool | None = None,
+    children: Mapping[int, OpenedChild] | None = None,
 ) -> Chart:
     """The Gantt chart of an execution.
 
@@ -67,6 +69,9 @@ def gantt(
     what did not depend on it is drawn pale, or in a chart of many tasks left out. With `elapsed` the axis counts
     seconds from the start. Hours without an event are folded if nothing ran in them; with `fold=True` also those in
     which something ran, and minutes; with `fold=False` none.
+
+    `children` are the histories of children, by their `scheduled_event_id`: their tasks stand below them. Then there is
+    a row per task, unless there are more of the execution's own than `max_bars`.
 
     Raises `UsageError` for another `by` and for a task that is not there, `HistoryError` if an event refers to nothing
     known.
@@ -80,7 +85,7 @@ def gantt(
             marks.related = _lineage(folded, lineage)
             if len(folded.attempts) > MAX_ROWS:
                 shown = replace(folded, attempts=tuple(each for each in folded.attempts if marks.is_related(each)))
-        drawing = _draw(shown, marks, max(max_bars, 1), by)
+        drawing = _draw(shown, marks, max(max_bars, 1), by, children)
         marks.link(drawing)
         start = summary.started or folded.until
         end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
@@ -112,14 +117,20 @@ def _lineage(folded: FoldedHistory, task: str) -> set[int]:
     return found | {each.scheduled_event_id for each in pauses if each.id.removeprefix(RETRY_TIMER) in ids}
 
 
-def _draw(folded: FoldedHistory, marks: PathMarks, max_bars: int, by: str | None) -> Drawing:
+def _draw(
+    folded: FoldedHistory,
+    marks: PathMarks,
+    max_bars: int,
+    by: str | None,
+    children: Mapping[int, OpenedChild] | None,
+) -> Drawing:
     """The first drawing that fits."""
     attempts = folded.attempts
     if by is not None and by not in GROUPS:
         raise UsageError(f"lanes are drawn by {', '.join(GROUPS)}, not by {by!r:.80}")
     if len(attempts) <= max_bars:
-        if by is None and len({(attempt.kind, attempt.id) for attempt in attempts}) <= MAX_ROWS:
-            return draw_rows(folded, marks)
+        if by is None and (children or len({(attempt.kind, attempt.id) for attempt in attempts}) <= MAX_ROWS):
+            return draw_rows(folded, marks, children)
         for span in SPANS:
             lanes = Lanes(folded, span, by or "name")
             if lanes.number <= MAX_LANES:

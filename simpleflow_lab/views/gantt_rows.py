@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
@@ -17,9 +18,21 @@ from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import DECIDING, POINT_EVENT_STYLES, UNRELATED, WAITING, style_of
 
+MAX_CHILD_ROWS: Final = 200
+"""Rows of children that are opened, at most."""
 
-def draw_rows(folded: FoldedHistory, marks: PathMarks) -> Drawing:
-    """The drawing: signals, decisions, then the tasks in the order of scheduling."""
+
+class OpenedChild(NamedTuple):
+    """The history of a child that is drawn below its bar."""
+
+    folded: FoldedHistory
+    """Its own history."""
+    children: Mapping[int, OpenedChild]
+    """Those of its children that are opened, by their `scheduled_event_id` in its history."""
+
+
+def draw_rows(folded: FoldedHistory, marks: PathMarks, children: Mapping[int, OpenedChild] | None = None) -> Drawing:
+    """The drawing: signals, decisions, then the tasks in the order of scheduling, those of `children` below them."""
     attempts = folded.attempts
     drawing = Drawing(note=counted(attempts), row_height=26)
     marks.draw_row(drawing)
@@ -44,7 +57,31 @@ def draw_rows(folded: FoldedHistory, marks: PathMarks) -> Drawing:
             labelled=True,
             is_pale=not marks.is_related(attempt),
         )
+        opened = (children or {}).get(attempt.scheduled_event_id)
+        if opened is not None:
+            _draw_child(drawing, opened, 1, drawing.rows + MAX_CHILD_ROWS)
     return drawing
+
+
+def _draw_child(drawing: Drawing, child: OpenedChild, depth: int, limit: int) -> None:
+    """Add the rows of a child's tasks; the line of the critical path, which is the parent's, does not come there."""
+    places = dict(drawing.places)
+    rows: dict[tuple[str, str], int] = {}
+    attempts = child.folded.attempts
+    tries = Counter((attempt.kind, attempt.id) for attempt in attempts)
+    for attempt in attempts:
+        key = attempt.kind, attempt.id
+        if key not in rows:
+            row = _row_of_the_retried(attempt, rows)
+            if row is None and drawing.rows >= limit:
+                break
+            label = Html("{}↳ {}").format("\u2003" * (depth - 1), row_label(attempt))
+            rows[key] = drawing.add_row(label) if row is None else row
+        draw_attempt(drawing, attempt, rows[key], child.folded.until, tries[key], HOVER_LIMIT, "", labelled=True)
+        below = child.children.get(attempt.scheduled_event_id)
+        if below is not None:
+            _draw_child(drawing, below, depth + 1, limit)
+    drawing.places = places
 
 
 def _row_of_the_retried(attempt: Attempt, rows: Mapping[tuple[str, str], int]) -> int | None:

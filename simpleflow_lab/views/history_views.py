@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.chart import Chart
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
+    from simpleflow_lab.views.gantt_rows import OpenedChild
     from simpleflow_lab.views.waiting import Wait, Waits
 
 TimeZone = str | datetime.tzinfo | None
@@ -178,13 +179,19 @@ class HistoryViews(ABC):
         table = metrology_table(self._folded(), records)
         return table if by == "step" else metrology_by_activity(table)
 
-    def gantt(self, **options: Any) -> Chart:
-        """A Gantt chart; see `views.gantt.gantt`."""
+    def gantt(self, *, children: bool = False, **options: Any) -> Chart:
+        """A Gantt chart. With `children` the tasks of its children stand below these; the other options are those of
+        `views.gantt.gantt`: `by`, `elapsed`, `fold`, `lineage`, `title`, `max_bars`. Raises `UsageError`."""
         from simpleflow_lab.views.gantt import gantt
         from simpleflow_lab.views.waiting import phrase
 
         folded = self._folded()
-        return gantt(folded, **{"waits": phrase(self._waits_of(folded)), **options})
+        opened = self._opened_children(folded) if children else {}
+        return gantt(folded, **{"waits": phrase(self._waits_of(folded)), **options}, children=opened)
+
+    def _opened_children(self, folded: FoldedHistory) -> Mapping[int, OpenedChild]:
+        """The histories of its children, by the events that initiated them."""
+        raise UsageError("a recorded history has no tasks of its children: open their own histories")
 
     def gantt_html(self) -> str:
         """The Gantt chart and the task table as one HTML page that needs nothing else."""
