@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.debugger.rerun_attempts import Task
     from simpleflow_lab.debugger.steps import ReplaySteps
     from simpleflow_lab.debugger.time_travel import Debugger
+    from simpleflow_lab.debugger.what_if import WhatIf
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.earlier_runs import EarlierRuns
     from simpleflow_lab.views.execution_log import ExecutionLog
@@ -793,6 +794,38 @@ class Execution(HistoryViews):
         members = {} if input is None else {"input": self._fields.store(input, f"input of signal {name}")}
         self._service.signal_workflow_execution(
             domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
+        )
+
+    def what_if(
+        self,
+        *,
+        workers: int | Mapping[str, int] | None = None,
+        scale: float | Mapping[str, float] | None = None,
+        without_retries: bool = False,
+        workflow: type[workflow.Workflow] | None = None,
+    ) -> WhatIf:
+        """How long it would have taken with `workers` activities at once on each task list, or as many as are given for
+        each; with the durations of tasks multiplied by `scale`, one number or some by id or name; without the attempts
+        that failed and were tried again. It displays itself: the new total and the old one, what was waited for before
+        and after; `gantt()` has both charts.
+
+        The workflow's code decides, with the recorded durations and outcomes, at a time that passes by itself: no
+        activity runs. With nothing changed it takes as long as it took. See `debugger.what_if`. Raises `UsageError`.
+        """
+        from simpleflow_lab.debugger.what_if import what_if
+
+        return what_if(
+            self.history(),
+            domain=self.domain,
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+            fields=self._fields,
+            settings=self._pool.context.settings,
+            defaults=self._pool.context.activity_defaults,
+            workflow=workflow,
+            workers=workers,
+            scale=scale,
+            without_retries=without_retries,
         )
 
     def task(self, task_id: str) -> Task:

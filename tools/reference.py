@@ -55,6 +55,7 @@ PAGES: Final = (
             "debugger.fork_execution",
             "debugger.fork_plan",
             "debugger.rerun_attempts",
+            "debugger.what_if",
         ),
     ),
     Page(

@@ -1,0 +1,412 @@
+"""A workflow decided for in a private engine: what happened once happens again, or what might have.
+
+The decider is the real replay. What the world outside did is a `Script`: how long each attempt of a task took and how
+it ended, when a signal came, how long each decision took. A clock that is moved from one thing that happens to the
+next makes hours of it pass in a moment.
+
+*Rule:* one thread, and no code of the author's but the workflow's own: no activity runs, no hook of a close, and what
+it prints is dropped. Nothing leaves the engine, which is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from simpleflow_lab.engine.clock import ManualClock
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.exceptions import OperationNotPermittedFault, UnknownResourceFault
+from simpleflow_lab.replay.history_reader import IDENTITY_KEY, RULES
+from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.replay.trace import close_replay
+from simpleflow_lab.runtime.type_registration import TypeRegistration
+from simpleflow_lab.settings import Settings
+from simpleflow_lab.swf import decisions as swf_decisions
+from simpleflow_lab.swf.conventions import GIVEN_BACK, is_given_back, is_worker_lost
+from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
+from simpleflow_lab.workflow import Workflow
+
+DOMAIN: Final = "simulation"
+SINK: Final = "simpleflow_lab.listener"
+"""The execution that gets the signals which others got."""
+_STARTED_WITH: Final = (
+    "input",
+    "taskList",
+    "taskPriority",
+    "executionStartToCloseTimeout",
+    "taskStartToCloseTimeout",
+    "childPolicy",
+    "tagList",
+    "lambdaRole",
+)
+_DETAILS: Final = {
+    "completed": ("CompleteWorkflowExecution", "result"),
+    "failed": ("FailWorkflowExecution", "reason", "details"),
+    "canceled": ("CancelWorkflowExecution", "details"),
+}
+"""How a child closes, with the attributes that it closes with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempted:
+    """What becomes of one attempt of an activity task or child execution."""
+
+    state: str
+    """`completed`, `failed`, `timed_out`, `canceled`, `terminated`; any other is never answered."""
+    running: int | None
+    """Milliseconds from its start to its close; `None` if nobody starts it, or it does not end."""
+    delay: int = 0
+    """Milliseconds from when it could start to its start."""
+    result: str | None = None
+    reason: str | None = None
+    details: str | None = None
+    timeout_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """What the world outside does."""
+
+    attempts: Mapping[str, list[Attempted]]
+    """By task id, the attempts in order; the last one stands for further ones."""
+    by_name: Mapping[str, Attempted] = field(default_factory=dict)
+    """By the name of the type, for tasks of other ids."""
+    slots: Mapping[str, int] = field(default_factory=dict)
+    """By task list, how many activities run at once."""
+    default_slots: int = 1
+    decisions: list[tuple[int, int]] = field(default_factory=list)
+    """For each decision, milliseconds until a decider takes it, and then until it is made."""
+    later_decisions: tuple[int, int] = (0, 0)
+    """The same for further ones."""
+    incoming: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
+    """Milliseconds after the start, a method of the service, and its arguments: signals and cancel requests."""
+    signaled: frozenset[str] = frozenset()
+    """Names of signals to other executions that these got."""
+
+
+class _Task:
+    """One activity task that is scheduled."""
+
+    def __init__(self, attempted: Attempted | None, attributes: Mapping[str, Any], task_list: str):
+        self.attempted = attempted
+        self.attributes = attributes
+        self.list = task_list
+        """Its own list in the engine: so it is taken when its turn comes here."""
+        self.slots_of = ""
+        self.token = ""
+        self.is_done = False
+
+
+class Simulation:
+    """One execution, simulated."""
+
+    def __init__(
+        self,
+        workflow: type[Workflow],
+        started: HistoryEvent,
+        script: Script,
+        *,
+        settings: Settings,
+        workflow_id: str,
+        **options: Any,
+    ):
+        """`started` is the first event of the execution that is simulated. `options` are further ones of `Replay`."""
+        self._script = script
+        self._started = started
+        self._workflow_id = workflow_id
+        self._at = self._begin = round(started.timestamp.timestamp() * 1000)
+        self._clock = ManualClock(self._begin)
+        self._service = EmbeddedSWF(":memory:", clock=self._clock, poll_seconds=0.0)
+        self._types = TypeRegistration(self._service, DOMAIN, settings)
+        self._replay = Replay(workflow, workflow_id=workflow_id, **options)
+        self._todo: list[tuple[int, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._attempts: Counter[str] = Counter()
+        self._queues: dict[str, list[tuple[int, int, _Task]]] = defaultdict(list)
+        self._busy: Counter[str] = Counter()
+        self._open: dict[str, _Task] = {}
+        self._originals: dict[str, Mapping[str, Any]] = {}
+        """By the list that a task has in the engine: its attributes as they were commanded."""
+        self._deciding = False
+        self._decided = 0
+        self._run_id = ""
+
+    def run(self) -> list[HistoryEvent]:
+        """Let it happen; gives the history. Raises what a decider raises for a decision that can't be made."""
+        try:
+            with self._service:
+                self._start()
+                while not self._look() and self._todo:
+                    at, _, action = heapq.heappop(self._todo)
+                    if at > self._at:
+                        self._clock.advance((at - self._at) / 1000)
+                        self._at = at
+                    action()
+                return self._history()
+        finally:
+            close_replay(self._replay)
+
+    # -- time --
+
+    def _later(self, milliseconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._todo, (self._at + max(0, round(milliseconds)), next(self._numbers), action))
+
+    def _look(self) -> bool:
+        """Plan the decision that is due; gives whether the execution has closed."""
+        found = self._service.describe_workflow_execution(domain=DOMAIN, execution=self._execution)
+        if found["executionInfo"]["executionStatus"] == "CLOSED":
+            return True
+        if found["openCounts"]["openDecisionTasks"] and not self._deciding:
+            self._deciding = True
+            self._later(self._decision_times[0], self._decide)
+        return False
+
+    @property
+    def _decision_times(self) -> tuple[int, int]:
+        times = self._script.decisions
+        return times[self._decided] if self._decided < len(times) else self._script.later_decisions
+
+    # -- decisions --
+
+    @property
+    def _execution(self) -> dict[str, str]:
+        return {"workflowId": self._workflow_id, "runId": self._run_id}
+
+    def _start(self) -> None:
+        attributes = self._started.attributes
+        kind = attributes["workflowType"]
+        self._types.register_workflow_type(kind["name"], kind["version"])
+        self._service.start_workflow_execution(
+            domain=DOMAIN, workflowId=SINK, workflowType=dict(kind), taskList={"name": SINK}
+        )
+        request = {name: attributes[name] for name in _STARTED_WITH if attributes.get(name) is not None}
+        request["taskList"] = {"name": f"{SINK}.decisions"}
+        self._run_id = self._service.start_workflow_execution(
+            domain=DOMAIN, workflowId=self._workflow_id, workflowType=dict(kind), **request
+        )["runId"]
+        for after, method, arguments in self._script.incoming:
+            self._later(after, lambda method=method, arguments=arguments: self._call(method, arguments))  # type: ignore[misc]
+
+    def _call(self, method: str, arguments: Mapping[str, Any]) -> None:
+        with contextlib.suppress(UnknownResourceFault):  # it has closed by now
+            getattr(self._service, method)(domain=DOMAIN, workflowId=self._workflow_id, **arguments)
+
+    def _decide(self) -> None:
+        request: dict[str, Any] = {
+            "domain": DOMAIN,
+            "taskList": {"name": f"{SINK}.decisions"},
+            "identity": json.dumps({IDENTITY_KEY: RULES}),
+            "startAtPreviousStartedEvent": True,
+        }
+        task = page = self._service.poll_for_decision_task(**request)
+        events = list(page["events"])
+        while page.get("nextPageToken"):
+            page = self._service.poll_for_decision_task(**request, nextPageToken=page["nextPageToken"])
+            events.extend(page["events"])
+        self._replay.feed([event_from_wire(event) for event in events])
+        answer = self._replay.decide(task["startedEventId"], dry=True)
+        self._later(self._decision_times[1], lambda: self._respond(task["taskToken"], answer))
+
+    def _respond(self, token: str, answer: Any) -> None:
+        self._decided += 1
+        self._deciding = False
+        self._types.register_types_of(answer.decisions)
+        tasks: list[_Task] = []
+        decisions = [self._changed(decision, tasks) for decision in answer.decisions]
+        context = {} if answer.execution_context is None else {"executionContext": answer.execution_context}
+        self._service.respond_decision_task_completed(taskToken=token, decisions=decisions, **context)
+        for task in tasks:
+            self._queue(task)
+        for decision in answer.decisions:
+            if decision["decisionType"] == "RequestCancelActivityTask":
+                self._cancel(swf_decisions.attributes(decision)["activityId"])
+
+    def _changed(self, decision: Mapping[str, Any], tasks: list[_Task]) -> Mapping[str, Any]:
+        """A decision as the engine gets it."""
+        kind = decision["decisionType"]
+        attributes = swf_decisions.attributes(decision)
+        if kind == "StartTimer":
+            self._later(int(attributes["startToFireTimeout"]) * 1000, _nothing)
+            return decision
+        if kind == "ScheduleActivityTask":
+            attempted = self._next(attributes["activityId"], attributes["activityType"]["name"])
+            task = _Task(attempted, attributes, self._own_list(attributes))
+            tasks.append(task)
+            given = {**attributes, "taskList": {"name": task.list}}
+            if attempted is None or attempted.timeout_type != "HEARTBEAT":
+                given["heartbeatTimeout"] = "NONE"
+        elif kind == "StartChildWorkflowExecution":
+            attempted = self._next(attributes["workflowId"], attributes["workflowType"]["name"])
+            own = self._own_list(attributes)
+            given = {**attributes, "taskList": {"name": own}}
+            if attempted is not None and attempted.running is not None:
+                child = attributes["workflowId"]
+                self._later(attempted.running, lambda: self._close_child(own, child, attempted))
+        elif kind == "SignalExternalWorkflowExecution" and attributes["signalName"] in self._script.signaled:
+            given = {name: value for name, value in attributes.items() if name != "runId"} | {"workflowId": SINK}
+        else:
+            return decision
+        return {**decision, _attributes_key(decision): given}
+
+    def _own_list(self, attributes: Mapping[str, Any]) -> str:
+        name = f"{SINK}.{next(self._numbers)}"
+        self._originals[name] = attributes
+        return name
+
+    def _next(self, id: str, name: str) -> Attempted | None:
+        """What becomes of the next attempt of this task."""
+        attempts = self._script.attempts.get(id)
+        number = self._attempts[id]
+        self._attempts[id] += 1
+        if not attempts:
+            return self._script.by_name.get(name)
+        return attempts[min(number, len(attempts) - 1)]
+
+    # -- activities --
+
+    def _queue(self, task: _Task) -> None:
+        attempted, attributes = task.attempted, task.attributes
+        self._open[attributes["activityId"]] = task
+        for name in ("scheduleToStartTimeout", "scheduleToCloseTimeout"):
+            self._later_for(attributes.get(name))
+        if attempted is None or attempted.running is None:
+            return  # nobody takes it
+        task.slots_of = str((attributes.get("taskList") or {}).get("name"))
+        priority = int(attributes.get("taskPriority") or 0)
+        heapq.heappush(self._queues[task.slots_of], (-priority, next(self._numbers), task))
+        self._later(0, lambda: self._dispatch(task.slots_of))
+
+    def _later_for(self, seconds: str | None) -> None:
+        if seconds and seconds != "NONE":
+            self._later(int(seconds) * 1000, _nothing)
+
+    def _dispatch(self, slots_of: str) -> None:
+        slots = self._script.slots.get(slots_of, self._script.default_slots)
+        queue = self._queues[slots_of]
+        while queue and self._busy[slots_of] < slots:
+            _, _, task = heapq.heappop(queue)
+            self._busy[slots_of] += 1
+            assert task.attempted is not None
+            self._later(task.attempted.delay, lambda task=task: self._take(task))  # type: ignore[misc]
+
+    def _take(self, task: _Task) -> None:
+        attempted = task.attempted
+        assert attempted is not None
+        assert attempted.running is not None
+        taken = self._service.poll_for_activity_task(domain=DOMAIN, taskList={"name": task.list}, identity="simulated")
+        if not taken.get("taskToken"):
+            self._free(task)  # it was canceled, or has timed out
+            return
+        task.token = taken["taskToken"]
+        self._later_for(task.attributes.get("startToCloseTimeout"))
+        heartbeat = task.attributes.get("heartbeatTimeout")
+        if attempted.timeout_type == "HEARTBEAT" and heartbeat not in (None, "NONE"):
+            self._later(attempted.running - int(heartbeat) * 1000, lambda: self._answer_with(task, "heartbeat"))
+        self._later(attempted.running, lambda: self._end(task))
+
+    def _end(self, task: _Task) -> None:
+        if task.is_done:
+            return
+        attempted = task.attempted
+        assert attempted is not None
+        lost = is_worker_lost(attempted.details) or is_given_back(attempted.details)
+        if attempted.state == "completed":
+            self._answer_with(task, "completed", result=attempted.result)
+        elif attempted.state == "failed":
+            self._answer_with(task, "failed", reason=attempted.reason, details=attempted.details)
+        elif attempted.state == "timed_out" and lost:
+            self._answer_with(task, "failed", reason="its worker was lost", details=GIVEN_BACK)
+        elif attempted.state == "canceled":
+            self._answer_with(task, "canceled", details=attempted.details)
+            if not task.is_done:
+                return  # it goes on until it is asked to cancel
+        self._free(task)
+
+    def _cancel(self, activity_id: str) -> None:
+        task = self._open.get(activity_id)
+        if task is not None and task.token and task.attempted is not None and task.attempted.state == "canceled":
+            self._later(0, lambda: self._end(task))
+
+    def _answer_with(self, task: _Task, how: str, **members: str | None) -> None:
+        given = {name: value for name, value in members.items() if value is not None}
+        try:
+            if how == "heartbeat":
+                self._service.record_activity_task_heartbeat(taskToken=task.token)
+            elif how == "completed":
+                self._service.respond_activity_task_completed(taskToken=task.token, **given)
+            elif how == "failed":
+                self._service.respond_activity_task_failed(taskToken=task.token, **given)
+            else:
+                self._service.respond_activity_task_canceled(taskToken=task.token, **given)
+                task.is_done = True
+        except OperationNotPermittedFault:
+            return  # it was not asked to cancel
+        except UnknownResourceFault:
+            task.is_done = True  # it has timed out
+
+    def _free(self, task: _Task) -> None:
+        task.is_done = True
+        self._busy[task.slots_of] -= 1
+        self._dispatch(task.slots_of)
+
+    # -- children --
+
+    def _close_child(self, task_list: str, workflow_id: str, attempted: Attempted) -> None:
+        try:
+            if attempted.state in _DETAILS:
+                task = self._service.poll_for_decision_task(domain=DOMAIN, taskList={"name": task_list})
+                if not task.get("taskToken"):
+                    return
+                kind, *names = _DETAILS[attempted.state]
+                values = {name: getattr(attempted, name) for name in names}
+                given = {name: value for name, value in values.items() if value is not None}
+                decision = {"decisionType": kind}
+                decision[_attributes_key(decision)] = given  # type: ignore[assignment]
+                self._service.respond_decision_task_completed(taskToken=task["taskToken"], decisions=[decision])
+            else:
+                self._service.terminate_workflow_execution(domain=DOMAIN, workflowId=workflow_id)
+        except UnknownResourceFault:
+            pass  # it was terminated with its parent
+
+    # -- what came of it --
+
+    def _history(self) -> list[HistoryEvent]:
+        events: list[HistoryEvent] = []
+        page: dict[str, Any] = {}
+        while True:
+            found = self._service.get_workflow_execution_history(domain=DOMAIN, execution=self._execution, **page)
+            events.extend(self._as_commanded(event_from_wire(event)) for event in found["events"])
+            if not found.get("nextPageToken"):
+                return events
+            page = {"nextPageToken": found["nextPageToken"]}
+
+    def _as_commanded(self, event: HistoryEvent) -> HistoryEvent:
+        """An event with the task list and the timeout that were asked for."""
+        own = event.attributes.get("taskList")
+        if not own:
+            return event
+        attributes = dict(event.attributes)
+        if own["name"] == f"{SINK}.decisions":
+            attributes["taskList"] = self._started.attributes["taskList"]
+        elif own["name"] in self._originals:
+            original = self._originals[own["name"]]
+            for name in ("taskList", "heartbeatTimeout"):
+                if original.get(name) is not None:
+                    attributes[name] = original[name]
+        return event._replace(attributes=attributes)
+
+
+def _nothing() -> None:
+    """Time has passed, and the engine does what is due."""
+
+
+def _attributes_key(decision: Mapping[str, Any]) -> str:
+    """The member of a decision that holds its attributes."""
+    kind = str(decision["decisionType"])
+    return f"{kind[0].lower()}{kind[1:]}DecisionAttributes"

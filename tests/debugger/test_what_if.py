@@ -1,0 +1,142 @@
+"""What if: simulated, the same takes as long; and what is changed makes the difference that it makes."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity, futures
+from simpleflow_lab.exceptions import UsageError
+
+TASKS = {"task_list": "what-if", "version": "1"}
+calls: Counter[str] = Counter()
+
+
+@activity.with_attributes(name="what_if.nap", **TASKS)
+def nap(name, seconds):
+    calls[name] += 1
+    time.sleep(seconds)
+    return name
+
+
+@activity.with_attributes(name="what_if.flaky", retry=2, **TASKS)
+def flaky(seconds):
+    calls["flaky"] += 1
+    time.sleep(seconds)
+    if calls["flaky"] < 3:
+        raise OSError("not yet")
+    return "there"
+
+
+class Naps(Workflow):
+    name, version, task_list = "what_if.naps", "1", "what-if-decisions"
+
+    def run(self, many, seconds):
+        naps = [self.submit(nap, f"nap {number}", seconds) for number in range(many)]
+        futures.wait(naps)
+        last = self.submit(nap, "last", seconds).result
+        print("all slept")
+        return [len(naps), last]
+
+    def on_completed(self, history):
+        calls["completed"] += 1
+
+
+class Child(Workflow):
+    name, version, task_list = "what_if.child", "1", "what-if-decisions"
+
+    def run(self, seconds):
+        return self.submit(nap, "child", seconds).result
+
+
+class Mixed(Workflow):
+    name, version, task_list = "what_if.mixed", "1", "what-if-decisions"
+
+    def run(self):
+        child = self.submit(Child, 0.3)
+        tried = self.submit(flaky, 0.1)
+        pause = self.submit(self.start_timer("pause", 1))
+        self.record_marker("begun")
+        told = self.submit(self.wait_signal("go")).result
+        futures.wait([child, tried, pause])
+        return [child.result, tried.result, told, str(self.uuid4())]
+
+
+@pytest.fixture(autouse=True)
+def nothing_called():
+    calls.clear()
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab(":memory:", activity_threads=2) as opened:
+        yield opened
+
+
+def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd):
+    execution = lab.start(Naps, 5, 0.1)
+    execution.result(timeout=30)
+    before, printed = Counter(calls), capfd.readouterr()
+    assert "all slept" in printed.out
+    found = execution.what_if()
+    assert found.status == "COMPLETED"
+    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.05)
+    assert calls == before
+    assert capfd.readouterr().out == ""
+    assert found.history[-1].attributes["result"] == execution.history()[-1].attributes["result"]
+
+
+def test_more_workers_and_other_durations(lab):
+    execution = lab.start(Naps, 6, 0.2)
+    execution.result(timeout=30)
+    recorded = execution.what_if().recorded_seconds
+    assert recorded > 0.8  # three times two, and the last one
+    wide, narrow = execution.what_if(workers=8), execution.what_if(workers={"what-if": 1})
+    assert wide.seconds == pytest.approx(0.4, abs=0.3)
+    assert wide.seconds < recorded - 0.2
+    assert narrow.seconds == pytest.approx(1.4, abs=0.4)
+    half = execution.what_if(scale={"nap": 0.5})
+    assert half.seconds == pytest.approx(recorded - 0.4, abs=0.15)
+    last = [attempt.id for attempt in execution.replay()[-1].futures if attempt.id][-1]
+    assert execution.what_if(scale={last: 10}).seconds == pytest.approx(recorded + 1.8, abs=0.1)
+    assert "instead of" in wide.lines()[0]
+    assert wide.recorded_critical_path.seconds() > wide.critical_path.seconds()
+    assert len(wide.gantt().data) >= 2
+    assert len(wide.compare().differences) == 7
+
+
+def test_children_retries_timers_and_signals(lab):
+    execution = lab.start(Mixed)
+    time.sleep(0.2)
+    execution.signal("go", '"now"')
+    result = execution.result(timeout=30)
+    before = Counter(calls)
+    found = execution.what_if()
+    assert found.status == "COMPLETED", found
+    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.05)
+    assert found.history[-1].attributes["result"] == execution.history()[-1].attributes["result"]
+    assert result[2] == "now"
+    types = Counter(event.type for event in execution.history())
+    simulated = Counter(event.type for event in found.history)
+    assert {name: simulated[name] for name in types if "Decision" not in name} == {
+        name: types[name] for name in types if "Decision" not in name
+    }
+    tried = execution.what_if(without_retries=True)
+    scheduled = [event for event in tried.history if event.type == "ActivityTaskScheduled"]
+    assert len(scheduled) == 1
+    assert calls == before
+
+
+def test_what_it_does_not_have_is_one_line(lab):
+    execution = lab.start(Naps, 1, 0)
+    execution.result(timeout=30)
+    for bad, words in (
+        ({"workers": 0}, "workers is a number from 1"),
+        ({"workers": {"nowhere": 2}}, "no activity ran on a task list 'nowhere'"),
+        ({"scale": {"nothing": 2}}, "no task is named 'nothing'"),
+        ({"scale": -1}, "scale is a number from 0"),
+        ({"workflow": int}, "is no workflow"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            execution.what_if(**bad)
+        assert "\n" not in str(caught.value)
