@@ -158,7 +158,7 @@ def details(step: Step) -> dict[str, Any]:
         }
         for fiber in record.suspended[:MAX_FIBERS]
     ]
-    lines = record.lines or ()
+    lines = step.new_lines
     return {
         "number": step.number,
         "fibers": fibers,

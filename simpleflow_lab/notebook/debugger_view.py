@@ -12,7 +12,6 @@ as the replay has them. The thread ends when nobody has asked for anything for a
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import pathlib
 import queue
@@ -31,8 +30,6 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 _FILES: Final = pathlib.Path(__file__).parent
 _IDLE: Final = 20.0
 """Seconds without anything to do after which the thread ends."""
-_NEAR: Final = 12
-"""So many steps before and behind the one that is shown get their details when there is nothing else to do."""
 _MOVES: Final = frozenset({"go", "event", "line", "condition", "failure", "divergence", "parting", "reload"})
 
 
@@ -70,6 +67,8 @@ class DebuggerView(anywidget.AnyWidget):
         self._is_stopped = False
         """The reader gave up what is being looked for."""
         self._thread: threading.Thread | None = None
+        self._settled: Callable[[], None] = _nothing
+        self._settled_at = debugger.number
         self._query: dict[str, Any] = {"which": "changed", "words": "", "first": 0}
         overview, first = view_data.overview(debugger.steps), self._collect()
         super().__init__(overview=overview, **first)
@@ -87,6 +86,10 @@ class DebuggerView(anywidget.AnyWidget):
         """The debugger has moved: show where it is, from any thread."""
         self._show()
         self._ask({"kind": "details"})
+
+    def when_settled(self, act: Callable[[], None]) -> None:
+        """Call `act`, in the view's thread, when the reader has moved and nothing is asked for any more."""
+        self._settled = act
 
     def close(self) -> None:
         """End the thread and take the widget away."""
@@ -203,16 +206,10 @@ class DebuggerView(anywidget.AnyWidget):
                     self._do(request)
                     request = following
             self._do(request)
-            if self._requests.empty():
-                self._prepare()
-
-    def _prepare(self) -> None:
-        """Have the details of the steps nearby, while there is nothing else to do."""
-        number, last = self._debugger.number, self.overview["total"]
-        for near in (number - _NEAR, number + _NEAR):
-            if 1 <= near <= last and self._requests.empty() and not self._is_closed:
-                with contextlib.suppress(SimpleflowLabError):  # told where it is asked for
-                    self._debugger.steps[near].detailed  # noqa: B018
+            number = self._debugger.number
+            if self._requests.empty() and number != self._settled_at:
+                self._settled_at = number
+                self._settled()
 
     def _do(self, request: Mapping[str, Any]) -> None:
         notice = ""
@@ -259,6 +256,10 @@ class DebuggerView(anywidget.AnyWidget):
                 debugger.to_parting(self._find_other(other))
             case {"kind": "reload"}:
                 debugger.reload()
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def static_bundle(debugger: Debugger) -> dict[str, str]:

@@ -26,7 +26,7 @@ from simpleflow_lab.exceptions import SimpleflowLabError, WaitInterrupted
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.lab_overview import overview_of
-from simpleflow_lab.notebook.stills import still_html, with_view
+from simpleflow_lab.notebook.stills import still_html, still_of_step, with_view
 from simpleflow_lab.views.live_rows import FASTEST
 
 if TYPE_CHECKING:
@@ -203,12 +203,17 @@ class LiveViews:
                 view.close()
 
     def debugger_formatter(self, debugger: Debugger) -> None:
-        """Display a debugger as the value of a cell. Raises `NotImplementedError` where there is no kernel."""
+        """Display a debugger as the value of a cell, behind a still of its step, as of an execution. Raises
+        `NotImplementedError` where there is no kernel."""
         from simpleflow_lab.notebook.debugger_view import DebuggerView  # noqa: PLC0415  anywidget, for those who look
 
         if not self.are_possible:
             raise NotImplementedError
-        self._put(DebuggerView(debugger, find_other=self._find_execution))
+        still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        still.display(still_of_step(debugger), raw=True)
+        view = DebuggerView(debugger, find_other=self._find_execution)
+        view.when_settled(lambda: still.update(still_of_step(debugger), raw=True))
+        self._put(view, {"text/plain": ""})
 
     def _display(self, execution: Execution, *, refresh: float, **forms: str) -> tuple[LiveView, Any]:
         """A live view that was displayed below the current cell, and the handle of its place; with other forms for

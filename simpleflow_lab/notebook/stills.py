@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import base64
 import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.views.formatting import utc_time
 from simpleflow_lab.views.markup import Html
+
+if TYPE_CHECKING:
+    from simpleflow_lab.debugger.time_travel import Debugger
 
 MAX_PICTURED: Final = 2_000
 """A chart of more attempts is not drawn into a notebook: it would be a large part of its file."""
@@ -23,9 +26,9 @@ MAX_PICTURE: Final = 400_000
 """The most characters of a picture."""
 
 SWITCH: Final = Html("""<style>
-.jp-OutputArea-child:has(.sfl-still):has(+ .jp-OutputArea-child .sfl-live) { display: none; }
+.jp-OutputArea-child:has(.sfl-still):has(+ .jp-OutputArea-child :is(.sfl-live, .sfl-debugger)) { display: none; }
 .jp-OutputArea-child:has(.sfl-still)
-  + .jp-OutputArea-child:not(:has(.sfl-live)):not(:has([class*="jp-Rendered"])) { display: none; }
+  + .jp-OutputArea-child:not(:has(.sfl-live, .sfl-debugger)):not(:has([class*="jp-Rendered"])) { display: none; }
 .sfl-still img { max-width: 100%; }
 </style>""")
 """In JupyterLab, and in pages made by nbconvert: the picture, or the view in the output behind it."""
@@ -48,6 +51,12 @@ def with_view(html: str, *, seen_at: datetime.datetime) -> str:
     """Some HTML, escaped already, as the still picture of a view in the output behind it."""
     seen = Html('<div class="sfl sfl-quiet">as it was at {}</div>').format(utc_time(seen_at))
     return f'<div class="sfl-still">{SWITCH}{html}{seen}</div>'
+
+
+def still_of_step(debugger: Debugger) -> dict[str, str]:
+    """The step at which a debugger stands, as outputs that need no kernel, before the output of its view."""
+    html = f'<div class="sfl-still">{SWITCH}{debugger._repr_html_()}</div>'  # both are HTML that is escaped already
+    return {"text/plain": repr(debugger), "text/html": html}
 
 
 def _picture(execution: Execution) -> str:

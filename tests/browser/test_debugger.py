@@ -72,6 +72,9 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     page.run_all()
     assert page.errors() == []
     view = page.cell(3).locator(".sfl-debugger")
+    view.wait_for()
+    still = page.cell(3).locator(".sfl-still")
+    assert not still.is_visible()
     heading, keys = view.locator("h3"), page.page.keyboard
     has_text(heading, "step 8 of 8")
 
@@ -154,3 +157,13 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     assert page.page.locator("img[src='x']").count() == 0
     assert page.console_errors == []
     assert page.external_requests == []
+
+    # Where there is no kernel any more, a saved notebook shows the step.
+    page.page.wait_for_function("still => still.textContent.includes('step 4 of shop')", arg=still.element_handle())
+    page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+    page.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)"
+    )
+    page.load(page.page.url + "?reset")
+    page.cell(3).locator(".sfl-still").get_by_text("step 4 of shop").wait_for()
+    assert page.page.locator("img[src='x']").count() == 0

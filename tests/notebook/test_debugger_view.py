@@ -166,11 +166,12 @@ def test_in_a_kernel_it_is_the_value_of_a_cell_and_cells_see_its_step(tmp_path: 
     with Kernel(tmp_path / "store.sqlite") as kernel:
         assert kernel.run(f"%%simpleflow\n{CELL}").error is None
         shown = kernel.run("debugger = execution.debug()\ndebugger", cell_id="view")
-        (bundle,) = shown.bundles
-        assert "application/vnd.jupyter.widget-view+json" in bundle
-        assert bundle["text/plain"].startswith("step 6 of nightly")
-        assert "text/html" in bundle
-        kernel.run("debugger.step = 3")
+        still, widget = shown.bundles
+        assert "application/vnd.jupyter.widget-view+json" in widget
+        assert still["text/plain"].startswith("step 6 of nightly")
+        assert 'class="sfl-still"' in still["text/html"]
+        moved = kernel.send("debugger.step = 3")
+        assert kernel.wait(moved).error is None
         assert kernel.run("print(debugger.step.locals['total'] + 1)").stdout == "4\n"
         assert "step 4 of nightly" in kernel.run("debugger.forward()").shown
         assert "no step 40" in str(kernel.run("debugger.step = 40").error)
