@@ -15,7 +15,7 @@ lab = Lab(":memory:")
 # %simpleflow connect lab
 
 # %% [markdown]
-# A night of this story takes a second: what a shop's sales take to come is twenty minutes, and here a fifth of a second.
+# A night of this story takes a second: sales that come after twenty minutes take a fifth of a second here.
 
 # %%
 # %%simpleflow
@@ -54,8 +54,8 @@ class Report(Workflow):
 
 
 # %% [markdown]
-# Metz had a clearance of 50. The shops sold 1,000 together, so the report should say 950. A person approves it, when all
-# sales are in.
+# Metz had a clearance of 50. The shops sold 1,000 together, so the report should say 950. When all sales are in, a
+# person approves it.
 
 
 # %%
@@ -120,8 +120,8 @@ debugger.forward()
 # %% [markdown]
 # Nice sold 300 and was counted with 250: `discount` is still 50. It is set in the loop and never set back.
 #
-# In the debugger proper, `debugger.step.pdb()` would stand on that line now, with `p`, `up`, `n`, and the next lines would
-# run as they did that night.
+# In the debugger proper, `debugger.step.pdb()` would stand on that line now, with `p`, `up` and `n`, and the next lines
+# would run as they did that night.
 #
 # ## The edit
 #
@@ -161,8 +161,8 @@ tuesday.result()
 # %% [markdown]
 # ## And the staircase?
 #
-# The sales of the shops don't depend on each other, so they can be asked for side by side. Wednesday's report is under way
-# meanwhile, with one shop after the other:
+# The sales of the shops don't depend on each other, so they can be asked for side by side. Wednesday's report is under
+# way meanwhile, with one shop after the other:
 
 # %%
 wednesday = lab.start(Report, list(SALES), [], workflow_id="wednesday")
@@ -179,7 +179,7 @@ class Report(Workflow):
 
     def run(self, shops, clearance):
         every = [future.result for future in self.map(sales, shops)]
-        total = sum(sold - (50 if shop in clearance else 0) for shop, sold in zip(shops, every))
+        total = sum(sold - 50 * (shop in clearance) for shop, sold in zip(shops, every, strict=True))
         self.submit(self.wait_signal("approved")).wait()
         return self.submit(publish, total).result
 
@@ -199,7 +199,7 @@ class Report(Workflow):
             every = [future.result for future in self.map(sales, shops)]
         else:
             every = [self.submit(sales, shop).result for shop in shops]
-        total = sum(sold - (50 if shop in clearance else 0) for shop, sold in zip(shops, every))
+        total = sum(sold - 50 * (shop in clearance) for shop, sold in zip(shops, every, strict=True))
         self.submit(self.wait_signal("approved")).wait()
         return self.submit(publish, total).result
 
@@ -217,7 +217,8 @@ thursday.result()
 thursday.gantt()
 
 # %% [markdown]
-# No staircase any more. And where do the two nights part? In the first decision: one asked for a shop, the other for all.
+# No staircase any more. And where do the two nights part? In the first decision: one asked for a shop, the other for
+# all.
 
 # %%
 debugger.to_parting(thursday).number
