@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from simpleflow_lab import History, Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Group
 from simpleflow_lab.debugger.kept_values import Shown, ShownFuture
-from simpleflow_lab.debugger.steps import ReplaySteps, Step
+from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
 from simpleflow_lab.execution import Execution, RecordedExecution
+from tests.debugger.step_facts import facts
 from tests.replay.recorded_by_upstream import (
     HISTORIES,
     RECORDED,
@@ -428,17 +429,6 @@ def test_recorded_histories_have_the_recorded_decisions_at_every_prefix(
         for cut in [event.id for event in history if event.type == "DecisionTaskCompleted"]:
             with ReplaySteps(History(history[:cut]), workflow, **options) as part:
                 assert [(step.commands, step.suspended) for step in part[:-1]] == whole[: len(part) - 1]
-
-
-def facts(step: Step) -> Any:
-    """All that a step says."""
-    return (
-        step.record,
-        [repr(future) for future in step.futures],
-        [{name: repr(value) for name, value in frame.locals.items()} for frame in step.stack()],
-        step.new_lines,
-        repr(step),
-    )
 
 
 class Wide(Workflow):
