@@ -10,7 +10,7 @@ import click
 from simpleflow_lab.commands.imports import import_module, workflow_named
 from simpleflow_lab.commands.inspection import execution_of
 from simpleflow_lab.commands.parameters import Target, Word, target_or_file_parameters
-from simpleflow_lab.commands.records import Done, Record, TextRecord
+from simpleflow_lab.commands.records import Done, TextRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
 
@@ -40,7 +40,7 @@ class Debugged(TextRecord):
 @click.pass_obj
 def debug(
     session: Session, target: Target, name: str | None, modules: tuple[str, ...], at: int | None, pdb: bool
-) -> Record:
+) -> Debugged | Done:
     """Step through what a decider did: the history of an execution, replayed with the code that is here.
 
     One step a decision: what woke it, what the code did, where it waits then. No activity runs and nothing is sent.

@@ -12,7 +12,7 @@ import click
 from simpleflow_lab.commands.imports import import_module, workflow_named
 from simpleflow_lab.commands.inspection import AnyExecution, execution_of
 from simpleflow_lab.commands.parameters import Target, Word, target_or_file_parameters
-from simpleflow_lab.commands.records import ListingRecord, Record
+from simpleflow_lab.commands.records import Done, ListingRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import DecisionTaskError, HistoryError, UsageError
 from simpleflow_lab.views.listings import Kind, Listing
@@ -97,7 +97,9 @@ _COLUMNS_OF_ALL: Final = {
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it: it defines the workflow.")
 @click.option("--pdb", is_flag=True, help="Stand in Python's debugger where it differs, or where the code waits last.")
 @click.pass_obj
-def replay(session: Session, target: Target, name: str | None, modules: tuple[str, ...], pdb: bool) -> Record:
+def replay(
+    session: Session, target: Target, name: str | None, modules: tuple[str, ...], pdb: bool
+) -> Replayed | ReplayedAll | Done:
     """Replay the history of an execution with the code that is here: does it make the recorded decisions?
 
     No activity runs and nothing is written. The exit code is 1 if the code decides otherwise: at which event, with

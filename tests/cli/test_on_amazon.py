@@ -29,6 +29,7 @@ WORDS: dict[str, list[str]] = {
     "task.info": ["b1", "double"],
     "task_list.list": [],
     "workflow.cancel": ["b1"],
+    "workflow.compare": ["b1", "b1"],
     "workflow.explain": ["b1"],
     "workflow.filter": ["--workflow-id", "b1", "-c", "COMPLETED"],
     "workflow.fork": ["b1", "--at", "2", "--detach"],
@@ -49,6 +50,8 @@ OTHERS = {
     *("decider.start", "engine.start", "standalone", "worker.list", "worker.start", "worker.stop"),  # processes
     "workflow.logs",  # which Amazon does not keep
     "workflow.start",  # every test makes one
+    "debug",  # its answer is a text
+    "workflow.to_test",  # it writes files: tests/cli/test_recorded_tests.py
 }
 
 
