@@ -106,5 +106,6 @@ class Lanes:
                     labelled=False,
                     with_waiting=with_waiting,
                     is_pale=not marks.is_related(attempt),
+                    neighbours=marks.neighbours.get(attempt.scheduled_event_id, ""),
                 )
         return drawing

@@ -7,12 +7,14 @@ import functools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.critical_path import Segment, critical_path
 from simpleflow_lab.views.formatting import count, duration, shortened, utc_time
 from simpleflow_lab.views.gantt_drawing import THICK, Bar, Drawing
 from simpleflow_lab.views.gantt_words import bold, in_lines
 from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.lineage import dependencies_of
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.slack import slack
 from simpleflow_lab.views.style import SEGMENT_STYLES
@@ -46,6 +48,30 @@ class PathMarks:
             for event_id, seconds in slack(self._folded, self.path).items()
         }
 
+    @functools.cached_property
+    def neighbours(self) -> Mapping[int, str]:
+        """Of each attempt, by its `scheduled_event_id`: what it came from, and what came of it, in a few words."""
+        known = dependencies_of(self._folded)
+        labels = {
+            each.scheduled_event_id: task_label(each.id, None if each.kind == TIMER else each.name)
+            for each in self._folded.attempts
+        }
+        after: dict[int, list[str]] = {}
+        for each, needed in known.before.items():
+            for one in needed:
+                after.setdefault(one, []).append(labels[each])
+        words: dict[int, str] = {}
+        for each, needed in known.before.items():
+            parts = []
+            if needed:
+                likely = "likely " if each in known.likely else ""
+                parts.append(f"{likely}after {_listed([labels[one] for one in needed])}")
+            if each in after:
+                parts.append(f"before {_listed(after[each])}")
+            if parts:
+                words[each] = "; ".join(parts)
+        return words
+
     def draw_row(self, drawing: Drawing) -> None:
         """The next row: each segment of the path as a bar."""
         segments = [segment for segment in self.path.segments if segment.seconds > 0]
@@ -77,6 +103,17 @@ _HEIGHT: Final = 26
 """Pixels of the row of the path, whose bars have words in them."""
 _BELOW: Final = THICK / 2 + 0.07
 """How far below the middle of a bar the line is."""
+
+
+def _listed(labels: list[str]) -> str:
+    """Some labels, and how many more there are."""
+    different = list(dict.fromkeys(labels))
+    rest = len(different) - _NEIGHBOURS
+    return ", ".join(different[:_NEIGHBOURS]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+_NEIGHBOURS: Final = 3
+"""Tasks before and after a task that its hover box names."""
 
 
 def _seconds(segment: Segment) -> float:

@@ -56,6 +56,7 @@ def draw_rows(folded: FoldedHistory, marks: PathMarks, children: Mapping[int, Op
             note,
             labelled=True,
             is_pale=not marks.is_related(attempt),
+            neighbours=marks.neighbours.get(attempt.scheduled_event_id, ""),
         )
         opened = (children or {}).get(attempt.scheduled_event_id)
         if opened is not None:
@@ -104,13 +105,15 @@ def draw_attempt(
     labelled: bool,
     with_waiting: bool = True,
     is_pale: bool = False,
+    neighbours: str = "",
 ) -> None:
     """Add the bars of an attempt to row `y`, and a symbol at their end; `note` is told with them.
 
-    One `is_pale` if it does not belong to the lineage that is asked for.
+    One `is_pale` if it does not belong to the lineage that is asked for; `neighbours` are what it came from, and what
+    came of it.
     """
     drawing.places[attempt.scheduled_event_id] = y
-    hover = hover_of(attempt, tries, limit, note)
+    hover = hover_of(attempt, tries, limit, note, neighbours)
     of = style_of(attempt.state)
     end = attempt.closed or max(until, attempt.started or attempt.scheduled)
     if is_pale:

@@ -7,7 +7,7 @@ from typing import Final
 
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.views.attempts import Attempt, DecisionTask
-from simpleflow_lab.views.formatting import LABEL_LIMIT, bounded, count, duration, shortened, utc_time
+from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, bounded, count, duration, shortened, utc_time
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import style_of
 from simpleflow_lab.views.task_labels import task_label
@@ -16,7 +16,7 @@ _WRAP: Final = 90
 """Characters in a line of a hover box."""
 
 
-def hover_of(attempt: Attempt, tries: int, limit: int, note: str = "") -> Html:
+def hover_of(attempt: Attempt, tries: int, limit: int, note: str = "", neighbours: str = "") -> Html:
     """The hover box of an attempt; its texts take at most `limit` characters each."""
     of = style_of(attempt.state)
     lines: list[str] = [bold(attempt.name)]
@@ -27,6 +27,8 @@ def hover_of(attempt: Attempt, tries: int, limit: int, note: str = "") -> Html:
     lines.append(f"{attempt.kind}: {of.glyph} {of.word}{tried}{requested}")
     running = "" if attempt.running is None else f", running {duration(attempt.running)}"
     lines.append(f"waiting {duration(attempt.waiting)}{running}{', ' if note else ''}{note}")
+    if neighbours:
+        lines.append(bounded(neighbours, HOVER_LIMIT))
     lines.append(f"scheduled {utc_time(attempt.scheduled)}")
     if attempt.started is not None and attempt.kind != TIMER:
         lines.append(f"started {utc_time(attempt.started)}")

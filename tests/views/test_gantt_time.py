@@ -129,6 +129,25 @@ def test_a_lineage_is_drawn_and_the_rest_is_pale() -> None:
         gantt(story.history(), lineage="z")
 
 
+def test_a_hover_box_says_what_a_task_came_from_and_what_came_of_it() -> None:
+    story = Story("shop.Import")
+    story.decide()
+    first = story.schedule("a", "pkg.a<b>")
+    story.start(first)
+    story.complete(first)
+    story.decide()
+    for number in range(5):
+        last = story.schedule(f"c{number}", "pkg.c", control='{"after": ["a"]}')
+        story.start(last)
+        story.complete(last)
+    story.end("Completed")
+
+    hovers = [hover for trace in gantt(story.history()).data if trace.name == "completed" for hover in trace.hovertext]
+
+    assert any("before c0, c1, c2 and 2 more" in hover for hover in hovers)
+    assert sum("after a<br>" in hover for hover in hovers) == 5
+
+
 def test_in_a_chart_of_many_tasks_only_the_lineage_is_left() -> None:
     folded = fold_history(large(2_500))
     one = folded.attempts[7]
