@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab, Workflow
-from simpleflow_lab.exceptions import WorkflowExecutionFailed
+from simpleflow_lab.exceptions import UsageError, WorkflowExecutionFailed
 
 
 class Answering(Workflow):
@@ -79,3 +79,34 @@ def test_what_nobody_awaits_any_more_goes_on_and_its_thread_ends(lab: Lab) -> No
         assert time.monotonic() < deadline
         time.sleep(0.01)
     execution.terminate()
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda execution: execution.terminate("x" * 257), "the reason of a termination has 257 characters"),
+        (lambda execution: execution.terminate("why", "x" * 32_769), "the details of a termination has 32769"),
+        (lambda execution: execution.signal("a:b"), "the name of a signal 'a:b' is none that SWF takes"),
+        (lambda execution: execution.signal(""), "the name of a signal is empty"),
+        (lambda execution: execution.restart(), "is open: restart(terminate=True) ends it first"),
+    ],
+)
+def test_what_swf_does_not_take_is_told_before_it_is_asked(lab: Lab, ask: Any, told: str) -> None:
+    execution = lab.start(Answering, 1)
+    with pytest.raises(UsageError) as caught:
+        ask(execution)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert execution.status == "OPEN"
+
+
+def test_it_is_started_again_with_all_that_it_had(lab: Lab) -> None:
+    execution = lab.start(Answering, 7, workflow_id="again", tag_list=["a", "b"])
+    again = execution.restart(terminate=True)
+
+    assert execution.status == "TERMINATED"
+    first, second = (each.history()[0].attributes for each in (execution, again))
+    assert {name: second[name] for name in first} == dict(first)
+    again.signal("go")
+    assert again.result(30) == 7
+    assert lab.execution("again").run_id == again.run_id

@@ -70,7 +70,7 @@ class StillRunning(KeyboardInterrupt):
     def __init__(self, execution: Execution):
         super().__init__(
             f"{execution.workflow_id} goes on in this kernel: %simpleflow resume {shlex.quote(execution.workflow_id)} "
-            f"waits for it again, lab.execution({execution.workflow_id!r}) shows it"
+            f"waits for it again, %simpleflow live {shlex.quote(execution.workflow_id)} shows it"
         )
 
     def _render_traceback_(self) -> list[str]:

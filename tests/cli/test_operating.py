@@ -138,6 +138,11 @@ def test_any_list_is_sorted_filtered_and_cut(rows: Command, words: tuple[str, ..
     assert [row["Workflow ID"] for row in rows(*words, "workflow", "list")] == found
 
 
+def test_an_explanation_is_a_list_when_its_columns_are_named(rows: Command, simpleflow: Command) -> None:
+    assert simpleflow("--columns", "about", "workflow.explain", "night-1").out.splitlines()[0] == "status"
+    assert "no column 'nope'" in simpleflow("--columns", "nope", "workflow.explain", "night-1").err
+
+
 def test_columns_come_in_the_order_asked_for(rows: Command, simpleflow: Command) -> None:
     (row,) = rows("workflow.list", "--columns", "status,WORKFLOW_ID", "--filter", "workflowid=night-1")
     assert list(row.items()) == [("Status", "COMPLETED"), ("Workflow ID", "night-1")]

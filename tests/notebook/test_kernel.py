@@ -159,7 +159,7 @@ def test_an_interrupt_leaves_it_running_and_says_how_to_come_back(kernel: Kernel
 
     line = (
         "interrupted goes on in this kernel: %simpleflow resume interrupted waits for it again, "
-        "lab.execution('interrupted') shows it"
+        "%simpleflow live interrupted shows it"
     )
     assert reply.traceback == line
     assert reply.error == f"StillRunning: {line}"

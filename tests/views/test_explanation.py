@@ -50,6 +50,16 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
         "→ max_open_activity_count of the workflow, and the settings, limit them",
         "49 % of the time: 4.9 s running price-2 → execution.critical_path()",
     ],
+    troubles.held_back_for_want_of_workers: [
+        "✓ COMPLETED after 7.1 s",
+        "result: [] → execution.result()",
+        "69 % of 7.1 s: 4.9 s held back, as many activity tasks as allowed were open: price-3; of 2 that were open on "
+        "task list pricing at most 1 ran at once → lab.start_workers(2, task_list='pricing')",
+        "14 % of the time: 1.0 s queued on task list pricing, where at most 1 ran at once: price-3, behind price-2 "
+        "→ lab.start_workers(2, task_list='pricing')",
+        "13 % of the time: 900 ms running price-3 → execution.critical_path()",
+        "not on the critical path: price-2 ran 900 ms, and could have run 100 ms longer → execution.slack()",
+    ],
     troubles.forgotten_signal: [
         "▶ OPEN for 1 min",
         "waits for signal approved → execution.signal('approved'), or simpleflow workflow.signal shop-1 approved",
@@ -218,3 +228,17 @@ def test_what_a_history_says_is_escaped_and_bounded() -> None:
     assert "<img" not in page
     assert "<i>" not in page
     assert len(page) < 8_000
+
+
+def test_what_is_printed_holds_no_control_character() -> None:
+    story = Story()
+    story.decide(0.1)
+    task = story.schedule("work\x1b[31m-1")
+    story.start(task)
+    story.at(2).fail(task, reason="OSError: \x1b]0;owned\x07 gone")
+    story.decide(0.1)
+    story.end("Failed", reason="OSError: \x9b31m gone")
+
+    printed = repr(explain(story.history(), workflow_id="shop-1"))
+    assert "owned" in printed
+    assert all(character.isprintable() or character == "\n" for character in printed)

@@ -62,6 +62,20 @@ def test_a_recorded_failure_that_nobody_looked_at() -> None:
     assert row["reason"] == "JumboTooLargeError: Message too long (10485762 chars)"
 
 
+def test_failures_of_an_open_execution_are_those_so_far() -> None:
+    story = Story()
+    story.decide(0.1)
+    for name, reason in (("away-1", "OSError: away"), ("wrong-1", "ValueError: no")):
+        task = story.schedule(name)
+        story.start(task)
+        story.at(2).fail(task, reason=reason)
+    story.decide(0.1)
+
+    assert unhandled_failures(story.history())["id"].tolist() == ["away-1", "wrong-1"]
+    story.end("Failed", reason="ValueError: no")
+    assert unhandled_failures(story.history()).empty
+
+
 def test_tasks_are_typed() -> None:
     tasks = tasks_table(eventful())
 

@@ -117,6 +117,26 @@ def held_back_by_the_limit_of_open_tasks() -> History:
     return story.history()
 
 
+def held_back_for_want_of_workers() -> History:
+    """Two activity tasks may be open, and the one worker of `pricing` takes one at a time: the third task waits."""
+    story = Story()
+    story.decide(0.1, context=waiting(held_back=1))
+    pricing = {"taskList": {"name": "pricing"}, **control()}
+    first, second = (story.schedule(f"activity-shop.price-{n}", "shop.price", **pricing) for n in (1, 2))
+    story.start(first)
+    story.at(5.0).complete(first)
+    story.decide(0.1, context="")
+    third = story.schedule("activity-shop.price-3", "shop.price", **pricing)
+    story.start(second)
+    story.at(6.0).complete(second)
+    story.decide(0.1, context="")
+    story.start(third)
+    story.at(7.0).complete(third)
+    story.decide(0.1, context="")
+    story.end(result="[]")
+    return story.history()
+
+
 def forgotten_signal() -> History:
     """It is open: `check-1` was done after 1 s, and since then it waits for the signal `approved`."""
     story = Story()
