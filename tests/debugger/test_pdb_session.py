@@ -200,6 +200,9 @@ def test_in_a_kernel_it_is_ipythons_debugger(tmp_path: Path) -> None:
         assert "ipdb>" in shown
         assert "(1, 1)" in shown
         assert "total is 3" in shown
+        shown = kernel.debug("%simpleflow connect lab\n%simpleflow debug --at 2 --pdb", ["p number", "q"])
+        assert "ipdb>" in shown
+        assert "left step 2 of 4: nothing of the execution has changed" in shown
         # A front end without input, as nbval's, is told so in one line.
         refused = kernel.run("steps[2].pdb()")
         assert refused.error is not None
