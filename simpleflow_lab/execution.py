@@ -829,7 +829,7 @@ class Execution(HistoryViews):
         )
 
     def task(self, task_id: str) -> Task:
-        """A task, by its id or by a name that only one task has: its attempts, with inputs and outcomes.
+        """A task, by its id, its short label or its name if only one has that: its attempts, with inputs and outcomes.
 
         `execution.task("fetch-3").attempt(2).rerun()` runs that attempt again in this process, with its recorded input;
         see `debugger.rerun_attempts`. Raises `UsageError` if there is no such task.

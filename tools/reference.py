@@ -56,6 +56,7 @@ PAGES: Final = (
             "debugger.fork_plan",
             "debugger.rerun_attempts",
             "debugger.what_if",
+            "debugger.task_named",
         ),
     ),
     Page(

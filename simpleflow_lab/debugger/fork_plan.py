@@ -10,12 +10,12 @@ failures of other tasks, signals, timers that fired, cancel requests.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from simpleflow_lab.data.codec import parse_or_text
+from simpleflow_lab.debugger.task_named import task_named
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY
 from simpleflow_lab.replay.inherited import LEFT_OUT, InheritedRun
@@ -159,19 +159,10 @@ class Planner:
         return self._made(at=at_words, until=self._last_id(), replace=replace, again=again)
 
     def _task(self, id: str) -> _Task:
-        found = self._tasks.get(id)
-        if found is None:
-            of_name = [task for task in self._tasks.values() if id in (task.name, task.name.rpartition(".")[2])]
-            if len(of_name) == 1:
-                return of_name[0]
-            near = difflib.get_close_matches(str(id), self._tasks, n=MAX_NAMED, cutoff=0.4)
-            listed = near or list(self._tasks)[:MAX_NAMED]
-            known = f"{'close to it' if near else 'it has'}: {', '.join(listed)}" if listed else "it has none"
-            raise UsageError(f"no task {str(id)!r:.120} in this execution: {known}")
-        return found
+        return self._tasks.get(id) or self._tasks[task_named(id, self.names())]
 
     def task_id(self, id: str) -> str:
-        """The id of a task, by its id or by a name that only one task has. Raises `UsageError`."""
+        """The id of the task that this word names; see `debugger.task_named`. Raises `UsageError`."""
         return self._task(id).id
 
     def names(self) -> Mapping[str, str]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import pdb as python_pdb
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
+from simpleflow_lab.debugger.task_named import task_named
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.activity_rerun import rerun_activity
 from simpleflow_lab.runtime.pool import WorkerPool
@@ -24,24 +25,15 @@ from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Listing
 from simpleflow_lab.views.workflow_listings import task_info
 
-MAX_NAMED: Final = 8
-"""Ids of tasks that a message names."""
-
 
 def attempts_of_task(history: History, task_id: str) -> Sequence[Attempt]:
-    """The attempts of a task, by its id; of a name that only one task has, too. Raises `UsageError`."""
+    """The attempts of a task, by its id, its short label, or a name that only one task has; see `debugger.task_named`.
+
+    Raises `UsageError`.
+    """
     attempts = [attempt for attempt in attempts_of(history) if attempt.kind in TASKS]
-    found = [attempt for attempt in attempts if attempt.id == task_id]
-    if not found:
-        of_name = [attempt for attempt in attempts if task_id in (attempt.name, attempt.name.rpartition(".")[2])]
-        if len({attempt.id for attempt in of_name}) == 1:
-            found = of_name
-    if found:
-        return found
-    ids = list(dict.fromkeys(attempt.id for attempt in attempts))
-    more = f" and {len(ids) - MAX_NAMED:,} more" if len(ids) > MAX_NAMED else ""
-    known = f"it has {', '.join(ids[:MAX_NAMED])}{more}" if ids else "it has none"
-    raise UsageError(f"no task {task_id!r} in this execution: {known}")
+    found = task_named(task_id, {attempt.id: attempt.name for attempt in attempts})
+    return [attempt for attempt in attempts if attempt.id == found]
 
 
 class TaskAttempt:

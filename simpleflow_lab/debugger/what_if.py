@@ -33,6 +33,7 @@ from simpleflow_lab.views.formatting import duration
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
 from simpleflow_lab.views.list_loads import loads_of
+from simpleflow_lab.views.task_labels import task_label
 from simpleflow_lab.views.time_lines import time_lines
 
 MAX_SCALE: Final = 1_000_000.0
@@ -148,8 +149,8 @@ class _Factors:
         return next((self._by_name[name] for name in _names_of(attempt) if name in self._by_name), self._all)
 
 
-def _names_of(attempt: Attempt) -> tuple[str, str, str]:
-    return attempt.id, attempt.name, attempt.name.rpartition(".")[2]
+def _names_of(attempt: Attempt) -> tuple[str, ...]:
+    return attempt.id, task_label(attempt.id, attempt.name), attempt.name, attempt.name.rpartition(".")[2]
 
 
 def _factor(value: Any, what: str) -> float:

@@ -183,7 +183,8 @@ def test_a_result_is_replaced_and_what_depends_on_it_runs(lab):
     origin = lab.start(Sum, 1)
     origin.result(timeout=30)
     first = ids(origin)[0]
-    fork = origin.fork(replace={first: 5})
+    assert first == "activity-forks.increment-1"
+    fork = origin.fork(replace={"increment-1": 5})
     assert fork.result(timeout=30) == [5, 6, 7]
     assert calls == {"increment 1": 1, "increment 2": 1, "increment 3": 1, "increment 5": 1, "increment 6": 1}
 

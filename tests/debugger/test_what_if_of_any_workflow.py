@@ -93,7 +93,9 @@ def test_nothing_changed_is_as_long_and_any_fork_ends_the_same(lab, plan):
     before = Counter(calls)
     found = execution.what_if()
     assert found.status == "COMPLETED"
-    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.05, abs=0.01)
+    # A busy machine fires a timer some milliseconds late, which no history says of its own.
+    late = 0.05 * (1 + sum(event.type == "TimerFired" for event in execution.history()))
+    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.05, abs=late)
     assert found.history[-1].attributes["result"] == execution.history()[-1].attributes["result"]
     assert calls == before
     last = len(execution.replay())
