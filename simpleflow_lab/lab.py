@@ -464,17 +464,23 @@ class Lab:
         this process defines for the type of the history. Large values are read from this Lab's store. Nothing is sent
         and no activity runs. Raises `UsageError`, `HistoryError` for a file that is none.
         """
-        from simpleflow_lab.debugger.steps import ReplaySteps  # noqa: PLC0415  who starts executions looks at none
+        from simpleflow_lab.debugger.recorded_test import execution_in  # noqa: PLC0415  who starts executions
+        from simpleflow_lab.debugger.steps import ReplaySteps  # noqa: PLC0415  looks at none
 
         definition = self._workflow(workflow) if isinstance(workflow, str) else workflow
         if isinstance(history, Execution):
             return history.replay(definition)
+        workflow_id = run_id = ""
         if isinstance(history, str | os.PathLike):
-            history = open_history(os.fspath(history))
+            path = os.fspath(history)
+            history = open_history(path)
+            workflow_id, run_id = execution_in(path)
         found = history.history() if isinstance(history, RecordedExecution) else history
         if not isinstance(found, History):
             raise UsageError(f"a history or an execution is replayed, not {found!r:.80}")
-        return ReplaySteps(found, definition, domain=self.domain, fields=self.fields)
+        return ReplaySteps(
+            found, definition, domain=self.domain, workflow_id=workflow_id, run_id=run_id, fields=self.fields
+        )
 
     def check(self, workflow: type[Workflow] | str, *, seconds: float | None = None) -> RecordedChecks:
         """Whether the code of a workflow, as it is now, decides what its recorded executions did.

@@ -319,6 +319,8 @@ class _Checking:
         self._at: Recorded | None = None
         self._error: BaseException | None = None
         self._stopping = threading.Event()
+        self._ended = threading.Event()
+        """The thread is at its end. An interrupted `Thread.join` of Python 3.11 takes a thread for ended that runs."""
 
     @property
     def total(self) -> int:
@@ -327,33 +329,44 @@ class _Checking:
 
     def run(self, seconds: float | None) -> str | None:
         """Check until all is done or the time is over; gives why it stopped before."""
-        thread = threading.Thread(target=self._check_all, name="check of recorded executions", daemon=True)
+        thread = threading.Thread(target=self._run, name="check of recorded executions", daemon=True)
         thread.start()
         try:
-            self._wait(thread, seconds)
+            self._wait(seconds)
+            if self._ended.is_set():
+                if self._error is not None:
+                    raise self._error
+                return None
+            at = self._at
         finally:
-            self._stopping.set()
-        if not thread.is_alive():
-            if self._error is not None:
-                raise self._error
-            return None
-        at = self._at
-        ended = time.monotonic() + _GRACE
-        while thread.is_alive() and time.monotonic() < ended:
-            _raise_in(thread, DecisionInterrupted)
-            thread.join(_GRACE / 10)
+            self._interrupt(thread)
         left = self.total - len(self.checks)
         where = f" ({shortened(at.workflow_id)} was being replayed)" if at is not None else ""
         return f"{count(left, 'other')} not checked within {seconds:g} s{where}"
 
-    @staticmethod
-    def _wait(thread: threading.Thread, seconds: float | None) -> None:
+    def _interrupt(self, thread: threading.Thread) -> None:
+        """End the thread, if it has not ended: also code that never waits."""
+        self._stopping.set()
+        ends = time.monotonic() + _GRACE
+        while not self._ended.is_set() and time.monotonic() < ends:
+            _raise_in(thread, DecisionInterrupted)
+            self._ended.wait(_GRACE / 4)
+
+    def _wait(self, seconds: float | None) -> None:
         ends = None if seconds is None else time.monotonic() + seconds
-        while thread.is_alive():
+        while not self._ended.is_set():
             left = _STEP if ends is None else min(_STEP, ends - time.monotonic())
             if left <= 0:
                 return
-            thread.join(left)  # in steps, so that an interrupt is seen
+            self._ended.wait(left)  # in steps, so that an interrupt is seen
+
+    def _run(self) -> None:
+        try:
+            self._check_all()
+        except DecisionInterrupted:
+            return  # the time was over just as it ended
+        finally:
+            self._ended.set()
 
     def _check_all(self) -> None:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -226,6 +228,28 @@ def test_code_that_never_waits_is_left_and_prints_nothing(capfd: pytest.CaptureF
         )
         assert lab.check(define(["print('here')", *lines], "checks.endless")).is_safe
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_interrupt_ends_a_check_and_its_code() -> None:
+    lines = ["x = self.submit(one, 1).result"]
+    began = threading.Event()
+    with Lab(":memory:") as lab:
+        lab.start(define(lines, "checks.interrupted"), workflow_id="endless").result(30)
+        endless = define([*lines, "began.set()", "while True: x += 1"], "checks.interrupted")
+        endless.run.__globals__["began"] = began  # type: ignore[attr-defined]
+
+        def interrupt() -> None:
+            began.wait(30)
+            signal.raise_signal(signal.SIGINT)
+
+        sender = threading.Thread(target=interrupt)
+        sender.start()
+        with pytest.raises(KeyboardInterrupt):
+            lab.check(endless)
+        sender.join(30)
+        for thread in [each for each in threading.enumerate() if each.name == "check of recorded executions"]:
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 def test_nothing_recorded_and_what_is_no_workflow(lab: Lab) -> None:
