@@ -167,12 +167,13 @@ def invite(name):
 
 
 # %%
-# %simpleflow workflow.start Invitations --input guests --workflow-id careful -o careful
+# %simpleflow workflow.start Invitations --input guests --workflow-id careful --no-raise -o careful
 
 # %% [markdown]
-# Now the run has failed, and Edsger was not invited. In Python, asking for its result raises; the message names the
-# task and ends with the traceback from where the task ran, which was in another thread, and may have been on another
-# machine.
+# Now the run has failed, and Edsger was not invited. A failure ends *Run all* as any error does, but for `--no-raise`,
+# with which the cell shows the failed execution and the notebook goes on. In Python, asking for its result raises; the
+# message names the task and ends with the traceback from where the task ran, which was in another thread, and may have
+# been on another machine.
 
 # %%
 from simpleflow_lab.exceptions import WorkflowExecutionFailed

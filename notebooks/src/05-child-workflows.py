@@ -141,7 +141,7 @@ class Region(Workflow):
 
 
 # %%
-# %simpleflow workflow.start Company --input '["tuesday"]' --workflow-id company-tuesday -o company
+# %simpleflow workflow.start Company --input '["tuesday"]' --workflow-id company-tuesday --no-raise -o company
 company.status
 
 # %% [markdown]
