@@ -147,7 +147,7 @@ function render({ model, el }) {
   root.addEventListener("sfl-go", event => { event.stopPropagation(); actions[event.detail](); });
 
   const followed = ["overview", "shown", "details", "futures", "sources", "notice", "busy"];
-  let asked = 0;
+  let asked = 0, charted = 0;
   const changed = () => { if (!asked) asked = requestAnimationFrame(paint); };
   let painted = null;
   function paint() {
@@ -157,9 +157,10 @@ function render({ model, el }) {
       painted = number;
       if (!store.future) { store.line = null; store.file = null; }
     }
-    for (const part of all) part.draw();
+    for (const part of all) if (part !== gantt) part.draw();
     if (!store.line) source.reveal();
     root.dataset.step = number;
+    if (!charted) charted = requestAnimationFrame(() => { charted = 0; gantt.draw(); });  // many bars: behind the texts
     root.dataset.paintMs = (performance.now() - began).toFixed(1);
   }
   for (const name of followed) model.on(`change:${name}`, changed);
@@ -173,7 +174,7 @@ function render({ model, el }) {
       + "if it has ended or was restarted, run the cell again";
   }, 1000);
   return () => {
-    clearInterval(watch); observer.disconnect(); cancelAnimationFrame(asked);
+    clearInterval(watch); observer.disconnect(); cancelAnimationFrame(asked); cancelAnimationFrame(charted);
     for (const name of followed) model.off(`change:${name}`, changed);
   };
 }
