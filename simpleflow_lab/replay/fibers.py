@@ -18,13 +18,16 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import greenlet
 
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.lines import Line, author_frame, line_of
+
+_TRACES_WHAT_EXECUTES: Final = sys.version_info >= (3, 12)
+"""`sys.settrace` reaches frames that execute when it is called, and not those of a fiber that is suspended."""
 
 Path = tuple[int | str, ...]
 """Which fiber it is, the same in every run of the code."""
@@ -251,3 +254,6 @@ class Fibers:
     def _suspend(self) -> None:
         current: Any = greenlet.getcurrent()
         current.parent.switch()
+        if _TRACES_WHAT_EXECUTES and (trace := sys.gettrace()) is not None:
+            sys.settrace(None)
+            sys.settrace(trace)
