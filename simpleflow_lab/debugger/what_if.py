@@ -13,6 +13,7 @@ were recorded, is taken from tasks of the same type, and told.
 from __future__ import annotations
 
 import datetime
+import heapq
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from typing import Any, Final
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.runtime.simulation import Attempted, Script, Simulation
+from simpleflow_lab.runtime.simulation import Attempted, Script, simulated
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt
@@ -112,7 +113,7 @@ def what_if(
     folded = fold_history(history)
     factors = _Factors(scale, folded)
     script = _script(folded, workers, factors, without_retries=without_retries)
-    simulation = Simulation(
+    events = simulated(
         definition,
         history[0],
         script,
@@ -124,8 +125,8 @@ def what_if(
         defaults=defaults,
         max_open_activities=settings.swf_max_open_activity_count,
     )
-    simulated = fold_history(History(simulation.run()))
-    return WhatIf(_lines(folded, simulated, script), folded, simulated)
+    outcome = fold_history(History(events))
+    return WhatIf(_lines(folded, outcome, script), folded, outcome)
 
 
 # -- what was recorded -------------------------------------------------------------------------------------------------
@@ -219,24 +220,19 @@ def _delays(folded: FoldedHistory, most: Mapping[str, int]) -> dict[int, int]:
         if attempt.kind == "activity" and attempt.started is not None and attempt.task_list is not None:
             by_list[attempt.task_list].append(attempt)
     found: dict[int, int] = {}
+    begin = folded.history[0].timestamp
     for name, attempts in by_list.items():
-        # A worker that is free by its last task's end can take the next one: at one time ends come before starts.
-        marks = sorted(
-            [
-                *((each.closed, 0, number) for number, each in enumerate(attempts) if each.closed is not None),
-                *((each.started, 1, number) for number, each in enumerate(attempts) if each.started is not None),
-            ]
-        )
-        running, free_since = 0, folded.history[0].timestamp
-        for at, is_start, number in marks:
-            if is_start:
-                attempt = attempts[number]
-                found[attempt.scheduled_event_id] = _milliseconds(at - max(attempt.scheduled, min(free_since, at)))
-                running += 1
-            else:
-                if running >= most.get(name, 1):
-                    free_since = at
-                running -= 1
+        # The worker that has been free longest takes the next task: so the simulation gives them out.
+        free = [begin] * most.get(name, 1)
+        busy: list[datetime.datetime] = []
+        for attempt in sorted(attempts, key=lambda each: (each.started or begin, each.scheduled_event_id)):
+            started = attempt.started or begin
+            while busy and (busy[0] <= started or not free):
+                heapq.heappush(free, heapq.heappop(busy))
+            since = heapq.heappop(free) if free else begin
+            found[attempt.scheduled_event_id] = _milliseconds(started - max(attempt.scheduled, min(since, started)))
+            if attempt.closed is not None:
+                heapq.heappush(busy, attempt.closed)
     return found
 
 
@@ -256,16 +252,18 @@ def _attempted(attempt: Attempt, factors: _Factors, delays: Mapping[int, int]) -
 def _decisions(history: History) -> tuple[list[tuple[int, int]], tuple[int, int]]:
     """How long each decision waited for a decider and took, and the medians of that, in milliseconds."""
     found: list[tuple[int, int]] = []
+    free_since = history[0].timestamp  # the next decision may be due while one is made
     for event in history:
         if event.type == "DecisionTaskCompleted":
             scheduled = history.event(event.attributes["scheduledEventId"])
             started = history.event(event.attributes["startedEventId"])
             found.append(
                 (
-                    _milliseconds(started.timestamp - scheduled.timestamp),
+                    _milliseconds(started.timestamp - max(scheduled.timestamp, free_since)),
                     _milliseconds(event.timestamp - started.timestamp),
                 )
             )
+            free_since = event.timestamp
     if not found:
         return [], (0, 0)
     waits, takes = zip(*found, strict=True)

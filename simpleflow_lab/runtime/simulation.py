@@ -10,6 +10,7 @@ it prints is dropped. Nothing leaves the engine, which is gone afterwards.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import heapq
 import itertools
@@ -25,6 +26,7 @@ from simpleflow_lab.exceptions import OperationNotPermittedFault, UnknownResourc
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY, RULES
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.trace import close_replay
+from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf import decisions as swf_decisions
@@ -136,13 +138,15 @@ class Simulation:
         self._deciding = False
         self._decided = 0
         self._run_id = ""
+        self.is_stopped = False
+        """Set by whoever does not wait for it any more."""
 
     def run(self) -> list[HistoryEvent]:
         """Let it happen; gives the history. Raises what a decider raises for a decision that can't be made."""
         try:
             with self._service:
                 self._start()
-                while not self._look() and self._todo:
+                while not self._look() and self._todo and not self.is_stopped:
                     at, _, action = heapq.heappop(self._todo)
                     if at > self._at:
                         self._clock.advance((at - self._at) / 1000)
@@ -410,3 +414,25 @@ def _attributes_key(decision: Mapping[str, Any]) -> str:
     """The member of a decision that holds its attributes."""
     kind = str(decision["decisionType"])
     return f"{kind[0].lower()}{kind[1:]}DecisionAttributes"
+
+
+def simulated(workflow: type[Workflow], started: HistoryEvent, script: Script, **options: Any) -> list[HistoryEvent]:
+    """The history of a `Simulation`, which runs in a thread of its own: an interrupt ends it, and goes through.
+
+    Raises what `Simulation.run` raises.
+    """
+    ensure_streams()
+    begun: list[Simulation] = []
+
+    def simulate() -> list[HistoryEvent]:
+        begun.append(Simulation(workflow, started, script, **options))
+        return begun[0].run()
+
+    with concurrent.futures.ThreadPoolExecutor(1, "simulation") as thread:
+        found = thread.submit(simulate)
+        try:
+            return found.result()
+        except BaseException:
+            for simulation in begun:
+                simulation.is_stopped = True
+            raise

@@ -105,6 +105,14 @@ def test_more_workers_and_other_durations(lab):
     assert len(wide.compare().differences) == 7
 
 
+def test_many_short_tasks_take_as_long(lab):
+    execution = lab.start(Naps, 300, 0)
+    execution.result(timeout=60)
+    found = execution.what_if()
+    # Tasks of no time at all: what a decision happens to see at once is half of it.
+    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.15, abs=0.05)
+
+
 def test_children_retries_timers_and_signals(lab):
     execution = lab.start(Mixed)
     time.sleep(0.2)

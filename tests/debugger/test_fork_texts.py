@@ -1,0 +1,103 @@
+"""What a fork inherits comes from a history, and so from anybody: damaged or hostile, it is refused in one line."""
+
+import base64
+import json
+import zlib
+from datetime import UTC, datetime
+
+import pytest
+
+from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab.replay import inherited
+from simpleflow_lab.replay.inherited import InheritedRun, Splice, from_text, to_text
+from simpleflow_lab.swf.fork_start import EXTRA, KEY, ForkedFrom, forked_from, tag_of_origin, tags_of_run
+from simpleflow_lab.swf.history import HistoryEvent
+
+NOW = datetime(2026, 11, 29, 4, 0, 0, 123_000, tzinfo=UTC)
+RUN = InheritedRun(
+    workflow_id="w",
+    run_id="r",
+    events=[
+        HistoryEvent(2, "DecisionTaskScheduled", NOW, {}),
+        HistoryEvent(3, "DecisionTaskStarted", NOW, {"scheduledEventId": 2, "identity": "me"}),
+    ],
+    given={"a-1": '"é"', "a-2": None},
+)
+
+
+def packed(value: object) -> str:
+    plain = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.b85encode(zlib.compress(plain)).decode()
+
+
+def test_what_is_written_is_read() -> None:
+    text = to_text([RUN, RUN])
+    assert from_text(text) == [RUN, RUN]
+    assert json.dumps(text) == f'"{text}"'
+
+
+EVENTS = [["DecisionTaskScheduled", 0, {}]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "é",
+        "~~~",
+        packed(b"\xff"),
+        packed(b"[" * 100_000),
+        packed({}) + "0",
+        packed([1]),
+        packed([{}]),
+        packed([{"workflow_id": "w", "run_id": "r", "events": [1], "given": {}}]),
+        packed([{"workflow_id": "w", "run_id": "r", "events": [[1, 2, {}]], "given": {}}]),
+        packed([{"workflow_id": "w", "run_id": "r", "events": [["A", "x", {}]], "given": {}}]),
+        packed([{"workflow_id": "w", "run_id": "r", "events": [["A", 10**30, {}]], "given": {}}]),
+        packed([{"workflow_id": "w", "run_id": "r", "events": [["A", 0, {"scheduledEventId": 9}]], "given": {}}]),
+        packed([{"workflow_id": "w", "run_id": "r", "events": [["A", 0, {"scheduledEventId": "1"}]], "given": {}}]),
+        packed([{"workflow_id": "w", "run_id": "r", "events": EVENTS, "given": []}]),
+        to_text([RUN])[:-5],
+    ],
+)
+def test_any_other_text_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(HistoryError, match="this fork inherits") as caught:
+        from_text(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_that_expands_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inherited, "MAX_BYTES", 1_000)
+    with pytest.raises(HistoryError, match="larger than"):
+        from_text(packed(b" " * 1_000_000))
+    with pytest.raises(HistoryError, match="at most 1,000"):
+        to_text([RUN] * 100)
+
+
+def test_a_spliced_history_has_no_gaps_and_points_back() -> None:
+    started = HistoryEvent(1, "WorkflowExecutionStarted", NOW, {})
+    own = HistoryEvent(4, "DecisionTaskCompleted", NOW, {"scheduledEventId": 2, "startedEventId": 3})
+    splice = Splice(started, [RUN, RUN])
+    assert [event.id for event in splice.events] == [1, 2, 3, 4, 5]
+    assert splice.events[4].attributes["scheduledEventId"] == 4
+    inside = splice.inside(own)
+    assert (inside.id, dict(inside.attributes)) == (8, {"scheduledEventId": 6, "startedEventId": 7})
+    assert splice.outside(inside) == own
+    assert [splice.id_outside(splice.id_inside(number)) for number in (0, 1, 2, 9)] == [0, 1, 2, 9]
+    assert sorted(splice.crossings) == [4, 6]
+
+
+def test_only_a_whole_record_says_that_a_run_is_a_fork() -> None:
+    origin = ForkedFrom(workflow_id="w", run_id="r", at="at a-1", results=2, replaced=("a-1",), inherited="x")
+    given = {"args": [], "kwargs": {}, EXTRA: {KEY: origin.member()}}
+    assert forked_from({"input": json.dumps(given)}) == origin
+    assert str(origin) == "forked from w at a-1: 2 results reused, 1 of them replaced"
+    for name in ("workflow_id", "run_id", "at", "inherited", "results", "replaced"):
+        for wrong in (None, {}, True):
+            broken = {**given, EXTRA: {KEY: {**origin.member(), name: wrong}}}
+            assert forked_from({"input": json.dumps(broken)}) is None
+    for text in (None, 1, "", KEY, f'{{"{KEY}": 1}}', f"{{{KEY}", json.dumps({EXTRA: [KEY]})):
+        assert forked_from({"input": text}) is None
+    assert tags_of_run(["a", "forked-from:r"]) == ["a"]
+    assert tag_of_origin(["a", "forked-from:r"]) == "r"
+    assert tag_of_origin(None) is None
