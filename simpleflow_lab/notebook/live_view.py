@@ -251,11 +251,12 @@ class LiveView(anywidget.AnyWidget):
         execution = self._execution
         progress = execution.progress()
         waits = execution.waiting_for()
+        is_open = progress.status == "OPEN"
         return {
             "title": self._title,
             "run": self._runs,
             "explained": self._explained,
-            "open": progress.status == "OPEN",
+            "open": is_open,
             "status": live_rows.status_record(progress.status),
             "counts": live_rows.count_records(
                 (
@@ -266,7 +267,8 @@ class LiveView(anywidget.AnyWidget):
                 )
             ),
             "running": live_rows.running_names(progress.running_names),
-            "seconds": round(progress.seconds, 1 if progress.seconds < 600 else None),
+            # Of an open one coarse, so that little changes between two looks.
+            "seconds": round(progress.seconds, 3 if not is_open else 1 if progress.seconds < 600 else None),
             "events": progress.events,
             "waits": live_rows.waits_record(list(waits), waits.lines()),
             "reports": live_rows.report_lines(
