@@ -27,6 +27,7 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.lab_overview import overview_of
 from simpleflow_lab.notebook.stills import still_html, still_of_step, with_view
+from simpleflow_lab.views.html import quiet
 from simpleflow_lab.views.live_rows import FASTEST
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ DELAY: Final = 0.4
 """Seconds of waiting before it is shown: what takes less would only flicker."""
 SAID_AFTER: Final = 1.0
 """Further seconds of waiting before something is said of it where it can't be shown."""
+LONG: Final = 3_000
+"""Events of a history whose picture takes longer than a reader waits for the view."""
 STILL_EVERY: Final = 10.0
 """Seconds between two still pictures of an execution that is open, at least."""
 _TICK: Final = 0.2
@@ -129,9 +132,14 @@ class LiveViews:
         seconds, and what a saved notebook shows.
         """
         still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        still.display(still_of(execution), raw=True)
+        if len(execution.history()) <= LONG:
+            still.display(still_of(execution), raw=True)
+        else:  # its picture takes a while: the view comes first, and its thread makes the picture
+            html = with_view(quiet(repr(execution)), seen_at=execution.now())
+            still.display({"text/plain": repr(execution), "text/html": html}, raw=True)
         view, handle = self._display(execution, refresh=refresh, **{"text/plain": ""})
         if not view.is_open:
+            still.update(still_of(execution), raw=True)
             return view
 
         def close() -> None:
