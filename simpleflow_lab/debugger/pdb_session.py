@@ -150,6 +150,12 @@ class PdbSession:
         """Stand at the end of this decision; whether the user wants the replay to go on from there."""
         self._stops = True
         frame, error = self._frame(), self._replay.author_error
+        waiting = [fiber.number for fiber in self._replay.suspended]
+        if self._fiber != 1 and self._fiber not in waiting:
+            raise UsageError(
+                f"no fiber {self._fiber!r:.20} waits at the end of step {record.number}: "
+                f"{', '.join(map(str, waiting[:8])) or 'none does'}"
+            )
         if record.close is None and frame is not None:
             self._interact(frame)
         elif error is not None and error.__traceback__ is not None:

@@ -183,12 +183,12 @@ class Debugger:
 
     def reload(self) -> Step:
         """Replay the history as it is now, with the code as it is now, and stand at the same step, if it is there."""
+        steps = self._replay()
+        if not len(steps):
+            raise NoSuchStepError(self._number, 0)
         with self._lock:
-            steps = self._replay()
-            if not len(steps):
-                raise NoSuchStepError(self._number, 0)
             self._steps = steps
-            return self.go_to(min(self._number, len(steps)))
+        return self.go_to(min(self._number, len(steps)))  # who shows it may not be told within the lock
 
     def rest(self) -> None:
         """Let the replay and its thread go; steps that somebody holds keep theirs. It begins anew when it is needed."""

@@ -13,6 +13,8 @@ as the replay has them. The thread ends when nobody has asked for anything for a
 from __future__ import annotations
 
 import contextvars
+import linecache
+import logging
 import pathlib
 import queue
 import threading
@@ -26,6 +28,8 @@ from simpleflow_lab.debugger import view_data
 from simpleflow_lab.debugger.time_travel import Debugger
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
+
+logger = logging.getLogger(__name__)
 
 _FILES: Final = pathlib.Path(__file__).parent
 _IDLE: Final = 20.0
@@ -135,6 +139,15 @@ class DebuggerView(anywidget.AnyWidget):
                 for name, value in found.items():
                     self._set(name, value)
 
+    def _show_anew(self) -> None:
+        """The history or the code may be others: show what was sent of them once, too."""
+        overview = view_data.overview(self._debugger.steps)
+        with self._lock:
+            for file in self.sources:
+                linecache.checkcache(file)
+            self._set("sources", {file: view_data.source_of(file) for file in self.sources})
+            self._set("overview", overview)
+
     def _show_details(self) -> None:
         step = self._debugger.step
         if self.details.get("number") == step.number and step.is_detailed:
@@ -196,15 +209,6 @@ class DebuggerView(anywidget.AnyWidget):
                         self._thread = None
                         return
                 continue
-            while (
-                request.get("kind") == "go" and not self._requests.empty()
-            ):  # a slider that is drawn: only where it is
-                following = self._requests.get()
-                if following.get("kind") == "go":
-                    request = following
-                else:
-                    self._do(request)
-                    request = following
             self._do(request)
             number = self._debugger.number
             if self._requests.empty() and number != self._settled_at:
@@ -217,6 +221,9 @@ class DebuggerView(anywidget.AnyWidget):
             self._act(request)
         except SimpleflowLabError as error:
             notice = bounded(" ".join(str(error).split()), HOVER_LIMIT)
+        except Exception as error:  # the view goes on, and the reader is told
+            logger.exception("the debugger's view failed")
+            notice = bounded(f"this failed with {type(error).__name__}: {error}", HOVER_LIMIT)
         with self._lock:
             if self._is_closed:
                 return
@@ -256,6 +263,7 @@ class DebuggerView(anywidget.AnyWidget):
                 debugger.to_parting(self._find_other(other))
             case {"kind": "reload"}:
                 debugger.reload()
+                self._show_anew()
 
 
 def _nothing() -> None:

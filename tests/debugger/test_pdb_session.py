@@ -158,6 +158,8 @@ def test_where_nothing_waits_a_line_says_so(program: Path) -> None:
     call = "exec('try: steps[-1].pdb()\\nexcept Exception as error: print(type(error).__name__, error)')"
     shown = typed(program, call, "q")
     assert "UsageError run has ended in step 4, by CompleteWorkflowExecution: steps[3].pdb() stands before it" in shown
+    shown = typed(program, call.replace("steps[-1].pdb()", "steps[1].pdb(fiber=7)"), "q")
+    assert "UsageError no fiber 7 waits at the end of step 1: 1" in shown
 
 
 class TypedInto(Kernel):

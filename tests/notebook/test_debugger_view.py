@@ -110,6 +110,11 @@ def test_a_move_that_leads_nowhere_is_told_in_one_line(view: DebuggerView) -> No
     say(view, kind="go", to=2, id=4)
     until(lambda: view.shown["number"] == 2)
     assert until(lambda: view.notice == "")
+    view._find_other = {}.__getitem__  # raises KeyError: the view goes on
+    say(view, kind="parting", other="other", id=4)
+    until(lambda: "this failed with KeyError" in view.notice)
+    say(view, kind="reload", id=5)
+    until(lambda: view.notice == "")
     say(view, kind="unknown")
     say(view, kind="go", to="2; import os", id=5)  # no number: nothing happens
     say(view, kind="go", to=4, id=6)
