@@ -330,8 +330,8 @@ class _Checking:
     def run(self, seconds: float | None) -> str | None:
         """Check until all is done or the time is over; gives why it stopped before."""
         thread = threading.Thread(target=self._run, name="check of recorded executions", daemon=True)
-        thread.start()
         try:
+            thread.start()  # it may run before this comes back, and an interrupt come here
             self._wait(seconds)
             if self._ended.is_set():
                 if self._error is not None:
