@@ -58,6 +58,7 @@ class Fetches(Workflow):
     def run(self, names):
         fetched = [self.submit(fetch, name) for name in names]
         stored = [self.submit(store, future) for future in fetched]
+        assert [future.exception for future in fetched]  # none is open when it fails
         return [future.result for future in stored]
 
 
