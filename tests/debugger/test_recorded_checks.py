@@ -130,7 +130,9 @@ def normal(decision: Any) -> Any:
     return decision["decisionType"], {name: its[name] for name in compared if name in its}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(program=programs())
 def test_an_edit_is_told_at_the_first_decision_that_it_changes_or_changes_none(
     program: tuple[list[str], list[str]], lab: Lab
