@@ -90,9 +90,11 @@ _LOG_STEP = 0.5
 class RecordedExecution(HistoryViews):
     """A recorded execution: it can be viewed, and runs nothing."""
 
-    def __init__(self, history: History, name: str = ""):
+    def __init__(self, history: History, name: str = "", *, path: str | None = None):
         self._history = history if isinstance(history, HistoryWithRecords) else HistoryWithRecords(history)
         self._name = name
+        self.path = path
+        """The file that it was read from, as it was named; `None` if that is not known."""
 
     def __repr__(self) -> str:
         return f"<RecordedExecution {self._name}: {self._history!r}>"
@@ -938,7 +940,7 @@ def open_history(path: str | Path) -> RecordedExecution:
     It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError` for a file that
     is not the whole history of one run.
     """
-    opened = RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name)
+    opened = RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name, path=str(path))
     try:
         opened._folded()
     except HistoryError as error:

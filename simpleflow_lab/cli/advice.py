@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab.settings import default_domain
 from simpleflow_lab.views.explanation_lines import Line
+from simpleflow_lab.views.listings import Listing
 
 if TYPE_CHECKING:
     from simpleflow_lab.commands.inspection import AnyExecution
@@ -23,18 +24,38 @@ _CALL: Final = re.compile(
     r"""\((?P<arguments>(?:[^()'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*)\)"""
 )
 """A call in a line of advice; its arguments are literals."""
+_ADVISING: Final = ("what helps", "what to do")
+"""The columns of listings that say what helps."""
 _ANY_CALL: Final = re.compile(r"\b(?:execution|lab|comparison)\.\w+\(")
 _EXPLAIN: Final = re.compile(r"^(lab\.execution\(.*\))\.explain\(\)$")
 
 
 def named_in_shell(execution: AnyExecution) -> str:
     """How a command names an execution, of a store or from a file."""
+    path = getattr(execution, "path", None)
+    if path is not None:
+        return shlex.join(["--file", path])
     if not execution.workflow_id:
         return "--file FILE"
     words = (
         [execution.workflow_id] if execution.domain == default_domain() else [execution.domain, execution.workflow_id]
     )
     return shlex.join(words)
+
+
+def listing_in_shell(listing: Listing, execution: str) -> Listing:
+    """A listing with its columns of what helps as commands."""
+    columns = [place for place, title in enumerate(listing.columns) if title in _ADVISING]
+    if not columns:
+        return listing
+    rows = [
+        tuple(
+            _advice(value, execution) if place in columns and isinstance(value, str) else value
+            for place, value in enumerate(row)
+        )
+        for row in listing.rows
+    ]
+    return Listing(columns=listing.columns, rows=rows)
 
 
 def in_shell(line: Line, execution: str) -> str:
@@ -44,8 +65,9 @@ def in_shell(line: Line, execution: str) -> str:
 
 
 def _advice(to_do: str, execution: str) -> str:
-    if "simpleflow " in to_do and "execution.tasks(), or " in to_do:
-        return to_do.partition(", or ")[2]
+    _, either, rest = to_do.partition(", or simpleflow ")
+    if either:
+        return f"simpleflow {rest}"
     explains = _EXPLAIN.match(to_do)
     if explains is not None:
         to_do = explains[1]
@@ -98,6 +120,7 @@ _COMMANDS: Final[Mapping[tuple[str, str], Callable[[str, list[object], dict[str,
     ("execution", "decisions"): _of_execution("workflow.history {}"),
     ("execution", "waiting_for"): _of_execution("workflow.info {}"),
     ("lab", "start_workers"): _start_workers,
+    ("lab", "resume"): lambda execution, positional, named: "simpleflow resume --module MODULE",
     ("lab", "start_deciders"): lambda execution, positional, named: "simpleflow decider.start --module MODULE",
     ("lab", "pollers"): lambda execution, positional, named: "simpleflow worker.list",
     ("lab", "execution"): _explain,

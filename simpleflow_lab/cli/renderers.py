@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from simpleflow_lab.cli.advice import in_shell, named_in_shell
+from simpleflow_lab.cli.advice import in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
@@ -103,14 +103,15 @@ def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
     for number, listing in enumerate(record.listings()):
         if number:
             print()
-        _print(listing, session.output)
+        _print(listing_in_shell(listing, named_in_shell(record.execution)), session.output)
     return _show_message(record, session)
 
 
 @show.of("ExecutionExplanation")
 def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCode:
     if session.output.format != "tabular" or session.output.shape:
-        return _show_listing(record, session)
+        _print(listing_in_shell(record.listing(), named_in_shell(record.execution)), session.output)
+        return _show_message(record, session)
     _print_lines(record.execution.explain(), record.execution, session)
     return _show_message(record, session)
 
@@ -118,7 +119,8 @@ def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCod
 @show.of("ExecutionsCompared")
 def _show_comparison(record: ExecutionsCompared, session: Session) -> ExitCode:
     if session.output.format != "tabular" or session.output.shape:
-        return _show_listing(record, session)
+        _print(listing_in_shell(record.listing(), named_in_shell(record.execution)), session.output)
+        return _show_message(record, session)
     _print_lines(record.comparison(), record.execution, session)
     return _show_message(record, session)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
-from simpleflow_lab.cli.advice import in_shell
+from simpleflow_lab import open_history
+from simpleflow_lab.cli.advice import in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.commands.command_table import table
 from simpleflow_lab.views.explanation_lines import Line
+from simpleflow_lab.views.listings import Kind, Listing
 
 ID = "nightly-1"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -19,6 +23,8 @@ ID = "nightly-1"
     [
         ("execution.tasks()", "simpleflow workflow.tasks nightly-1"),
         ("execution.tasks(), or simpleflow workflow.tasks nightly-1", "simpleflow workflow.tasks nightly-1"),
+        ("execution.signal('go'), or simpleflow workflow.signal a go", "simpleflow workflow.signal a go"),
+        ("lab.execution('c').signal('go'), or simpleflow workflow.signal c go", "simpleflow workflow.signal c go"),
         ("execution.unhandled_failures()", "simpleflow --filter 'Last State=failed' workflow.tasks nightly-1"),
         ("execution.critical_path()", "simpleflow gantt nightly-1 -o run.html"),
         ("lab.start_workers(6, task_list='etl')", "simpleflow worker.start --module MODULE --task-list etl -N 6"),
@@ -43,3 +49,18 @@ def test_a_call_is_the_command_that_does_it_or_is_left_out(to_do: str, expected:
     for command in re.findall(r"simpleflow (.*?)(?:; | shows|$)", expected):
         words = [word for word in shlex.split(command) if "." in word or word == "gantt"]
         assert set(words) & set(table.all_commands())
+
+
+def test_a_table_that_advises_names_commands_too() -> None:
+    columns = {"what": Kind.TEXT, "what helps": Kind.TEXT}
+    listing = Listing(columns=columns, rows=[("execution.tasks()", "execution.tasks()"), ("x", None)])
+    assert listing_in_shell(listing, ID).rows == [
+        ("execution.tasks()", "simpleflow workflow.tasks nightly-1"),
+        ("x", None),
+    ]
+
+
+def test_a_file_is_named_as_it_was_opened(tmp_path: Path) -> None:
+    path = tmp_path / "my run.json"
+    path.write_text((ROOT / "tests/histories/with_replays.json").read_text())
+    assert named_in_shell(open_history(path)) == f"--file '{path}'"
