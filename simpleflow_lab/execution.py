@@ -743,6 +743,7 @@ class Execution(HistoryViews):
         return self._awaited().__await__()
 
     async def _awaited(self) -> Any:
+        __tracebackhide__ = True  # see `awaited`
         with type(self).while_awaited(self):
             return await awaited(self._result_unless, name=f"simpleflow-lab waits for {self.workflow_id}")
 

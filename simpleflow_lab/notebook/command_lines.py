@@ -6,6 +6,7 @@ Nothing in a line is evaluated: a variable is looked up by its name, and its val
 from __future__ import annotations
 
 import json
+import keyword
 import shlex
 from collections.abc import Mapping
 from typing import Any, Final
@@ -37,7 +38,7 @@ def take_out_name(words: list[str]) -> tuple[list[str], str | None]:
             rest.append(word)
             continue
         name = value if equals else next(found, None)
-        if name is None or not name.isidentifier():
+        if name is None or not name.isidentifier() or keyword.iskeyword(name):
             raise UsageError(
                 f"{option} takes the name of a variable, not {name!r}: a command's own options have long names here, "
                 "as in --output FILE"

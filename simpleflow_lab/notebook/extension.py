@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
@@ -22,15 +23,20 @@ from simpleflow_lab.notebook.short_tracebacks import short_tracebacks
 
 _DEBUGGER: Final = ("simpleflow_lab.debugger.time_travel", "Debugger")
 """What shows itself as the debugger's view; it is imported by who debugs."""
-_loaded: Final[WeakKeyDictionary[InteractiveShell, ExitStack]] = WeakKeyDictionary()
-"""The callbacks that remove everything again, for each shell."""
+_loaded: Final[WeakKeyDictionary[InteractiveShell, tuple[ExitStack, SimpleflowMagics]]] = WeakKeyDictionary()
+"""For each shell, the callbacks that remove everything again, and the magics."""
+_connected: Final[WeakKeyDictionary[InteractiveShell, weakref.ref[Lab]]] = WeakKeyDictionary()
+"""For each shell that unloaded its magics, the user's Lab that they acted on: `%reload_ext` goes on with it."""
 
 
 def load(shell: InteractiveShell) -> None:
     """Add the magics, their completion and the HTML of our objects. Loading again replaces them."""
     unload(shell)
+    connected = _connected.pop(shell, None)
     with ExitStack() as undo:
         magics = _configured(shell)
+        if connected is not None:
+            magics.connect_again(connected())
         undo.callback(_forget, shell, magics)
         shell.register_magics(magics)
         undo.callback(shell.events.unregister, "pre_run_cell", magics.cells.begin)
@@ -45,14 +51,18 @@ def load(shell: InteractiveShell) -> None:
         undo.enter_context(awaiting_magics(shell))
         undo.enter_context(short_tracebacks(shell))
         undo.enter_context(class_sources())
-        _loaded[shell] = undo.pop_all()
+        _loaded[shell] = undo.pop_all(), magics
 
 
 def unload(shell: InteractiveShell) -> None:
     """Remove everything again, and close the Labs that magics opened. Their executions stay open, to be resumed."""
-    undo = _loaded.pop(shell, None)
-    if undo is not None:
-        undo.close()
+    loaded = _loaded.pop(shell, None)
+    if loaded is None:
+        return
+    undo, magics = loaded
+    if magics.connected is not None:
+        _connected[shell] = weakref.ref(magics.connected)
+    undo.close()
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class SimpleflowMagics(Magics):
     """Workflows in notebook cells."""
 
     store = Unicode(help="Store of the embedded engine; empty for your own.").tag(config=True)
-    refresh = Float(FASTEST, help="Seconds between two updates of a live view.").tag(config=True)
+    refresh = Float(FASTEST, min=FASTEST, help="Seconds between two updates of a live view.").tag(config=True)
 
     shell: Any
 
@@ -94,6 +94,16 @@ class SimpleflowMagics(Magics):
         self.cells = Cells(shell)
         self.checks = CellChecks()
         self.live_views = LiveViews(shell, find_execution=self._find_execution)
+
+    @property
+    def connected(self) -> Lab | None:
+        """The Lab of the user's that `connect` named; `None` without one."""
+        return None if self._lab is None or self._lab.closed or self._lab in self._opened else self._lab
+
+    def connect_again(self, lab: Lab | None) -> None:
+        """Act on this Lab, if it is still open."""
+        if lab is not None and not lab.closed:
+            self._lab = lab
 
     def close(self) -> None:
         """Close the Labs that commands opened, not those that the user made."""

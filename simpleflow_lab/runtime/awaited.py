@@ -23,6 +23,7 @@ async def awaited(call: Callable[[Stopped], T], *, name: str) -> T:
 
     `call` gets a function that says whether nobody awaits it any more: then it should return soon, whatever it gives.
     """
+    __tracebackhide__ = True  # IPython leaves out such a frame
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
     stopped = threading.Event()

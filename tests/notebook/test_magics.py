@@ -472,3 +472,16 @@ def test_our_objects_have_html(defined: InteractiveShell) -> None:
         data, _ = defined.display_formatter.format(thing)  # type: ignore[union-attr]
         assert data["text/html"].startswith("<style>"), thing
         assert "0x" not in data["text/plain"], thing
+
+
+def test_a_reload_goes_on_with_the_lab_that_was_connected(shell: InteractiveShell, store: Path) -> None:
+    with Lab(":memory:") as mine:
+        shell.push({"mine": mine})
+        magic(shell, "connect mine")
+        shell.extension_manager.reload_extension("simpleflow_lab")
+        magics = shell.magics_manager.registry["SimpleflowMagics"]
+        assert magics.lab is mine
+        shell.extension_manager.unload_extension("simpleflow_lab")
+        assert not mine.closed
+    shell.extension_manager.load_extension("simpleflow_lab")  # it is closed by now
+    assert shell.magics_manager.registry["SimpleflowMagics"].connected is None
