@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -77,6 +78,8 @@ class ReplayedAll(ListingRecord):
         return Listing(columns=_COLUMNS_OF_ALL, rows=rows)
 
 
+_MAX_NAMED: Final = 5
+"""Files that a message names."""
 _HEAD: Final = 1_000_000
 """Bytes of a file that are looked through for the events of a history."""
 _COLUMNS_OF_ALL: Final = {
@@ -176,7 +179,11 @@ def _is_module(name: str) -> bool:
 def _replayed_all(session: Session, definition: Any, target: Target) -> ReplayedAll:
     from simpleflow_lab.debugger.recorded_checks import check_recorded
 
-    recorded = [each for word in target.words[1:] for each in _recorded(session, definition, word, target.domain)]
+    recorded: list[Recorded] = []
+    left_out: list[str] = []
+    for word in target.words[1:]:
+        recorded += _recorded(session, definition, word, target.domain)
+        left_out += _told_left_out(word)
     lab = session.lab() if any(each.label is None for each in recorded) else None
     checks = check_recorded(
         definition,
@@ -185,7 +192,25 @@ def _replayed_all(session: Session, definition: Any, target: Target) -> Replayed
         fields=None if lab is None else lab.fields,
         any_class=True,
     )
-    return ReplayedAll(workflow=f"{definition.__module__}.{definition.__qualname__}", checks=checks)
+    return ReplayedAll(
+        workflow=f"{definition.__module__}.{definition.__qualname__}",
+        checks=checks,
+        message="; ".join(left_out) or None,
+    )
+
+
+def _told_left_out(word: str) -> list[str]:
+    """A line about the files of a folder that are JSON and no histories; none if there are none, or for a file."""
+    if not os.path.isdir(word):
+        return []
+    names = [name for name in sorted(os.listdir(word)) if name.endswith(".json")]
+    files = {name: os.path.join(word, name) for name in names}
+    others = [name for name, file in files.items() if _is_another_json(file) and not _is_history(file)]
+    if not others:
+        return []
+    named = ", ".join(others[:_MAX_NAMED]) + (", …" if len(others) > _MAX_NAMED else "")
+    what = "1 file that is no history" if len(others) == 1 else f"{len(others)} files that are no histories"
+    return [f"{word}: left out {what}: {named}"]
 
 
 def _recorded(session: Session, definition: Any, word: str, domain: str | None) -> list[Recorded]:
@@ -225,8 +250,30 @@ def _is_of_type(file: str, definition: Any) -> bool:
     try:
         return open_history(file).history().workflow_type in (definition.type_name(), definition.__name__)
     except HistoryError:
-        with open(file, "rb") as opened:
-            return b'"events"' in opened.read(_HEAD)  # else it is another JSON file
+        return not _is_another_json(file)
+
+
+def _is_history(file: str) -> bool:
+    from simpleflow_lab.execution import open_history
+
+    try:
+        open_history(file).history()
+    except HistoryError:
+        return False
+    return True
+
+
+def _is_another_json(file: str) -> bool:
+    """Whether a file that is no history is JSON of something else."""
+    with open(file, "rb") as opened:
+        if b'"events"' in opened.read(_HEAD):
+            return False
+        opened.seek(0)
+        try:
+            json.load(opened)
+        except (ValueError, RecursionError):
+            return False
+    return True
 
 
 def defined_here(type_name: str) -> Any:

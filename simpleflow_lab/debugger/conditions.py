@@ -30,18 +30,46 @@ class Condition:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise UsageError(f"{self.text[:_MAX_SHOWN]!r} is no Python expression: {error}") from None
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        self._needs_locals = any(name != "step" and not hasattr(builtins, name) for name in names)
-        self.error: str | None = None
-        """The last error that it raised, with its step; `None` if it raised none."""
+        self._asked_for = sorted(names - {"step"})
+        self._needs_locals = any(not hasattr(builtins, name) for name in self._asked_for)
+        self._raised: str | None = None
+        """The last error but those for a name that is not there in its step."""
+        self._unknown: set[str] = set()
+        self._known: set[str] = set()
+
+    @property
+    def error(self) -> str | None:
+        """Why it may have held nowhere: a name that no step has, or the last error that it raised, with its step.
+
+        `None` if it could be told of some step, and raised nothing: it just did not hold. A name that is in some steps
+        and not in others, as before its first line and after the end of `run`, is no error.
+        """
+        if self._raised is not None:
+            return self._raised
+        nowhere = sorted(self._unknown - self._known)
+        if not nowhere:
+            return None
+        what = ", ".join(f"{name[:_MAX_SHOWN]!r}" for name in nowhere)
+        return f"no variable of run in any of these steps, and no name of its module, is called {what}"
 
     def __call__(self, step: Step) -> bool:
         """Whether it holds at the end of this step."""
         names: dict[str, Any] = dict(getattr(step.steps.workflow.run, "__globals__", {}))
         if self._needs_locals:
-            names.update(step.locals)
+            stack = step.stack()
+            names.update(stack[-1].some_locals(self._asked_for) if stack else {})
         names["step"] = step
+        self._known.update(name for name in self._asked_for if name in names)
         try:
             return bool(eval(self._code, names))
+        except NameError as error:
+            if error.name in self._asked_for:
+                self._unknown.add(error.name)
+            else:
+                self._note(step, error)
         except Exception as error:
-            self.error = f"in step {step.number} it raises {type(error).__name__}: {str(error)[:200]}"
-            return False
+            self._note(step, error)
+        return False
+
+    def _note(self, step: Step, error: Exception) -> None:
+        self._raised = f"in step {step.number} it raises {type(error).__name__}: {str(error)[:200]}"

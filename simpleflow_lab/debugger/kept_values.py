@@ -8,6 +8,7 @@ is no plain data is kept as a `Shown`, a bounded text that displays as itself; o
 
 from __future__ import annotations
 
+import copy
 import datetime
 import decimal
 import fractions
@@ -42,6 +43,9 @@ class Shown:
     def __repr__(self) -> str:
         return self._text
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Shown:
+        return self
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shown) and type(other) is type(self) and self._text == other._text
 
@@ -63,6 +67,13 @@ class ShownFuture(Shown):
         self.error = error
         """What it failed with, or `None`."""
         self._result = result
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ShownFuture:
+        made = memo[id(self)] = ShownFuture(
+            self._text, task_id=self.task_id, state=self.state, result=None, error=self.error
+        )
+        made._result = copy.deepcopy(self._result, memo)
+        return made
 
     @property
     def done(self) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -26,6 +27,10 @@ _MAX_VALUE: Final = 200
 """Characters of one value of a decision; of a longer one a checksum says whether it is the same."""
 _IDS: Final = ("activityId", "timerId", "workflowId", "markerName", "signalName", "id", "name")
 _VALUES: Final = ("startToFireTimeout", "input", "details", "result", "reason")
+_NOT_COMPARED: Final = {"FailWorkflowExecution": ("details",)}
+"""What is not the same in equal code: details of a failure hold a traceback, with paths and numbers of lines."""
+_ADDRESS: Final = re.compile(r"\bat 0x[0-9a-fA-F]+")
+"""Where an object lies, in the text of one without a text of its own: each process has it elsewhere."""
 
 
 def heading_of(record: DecisionRecord, title: str) -> str:
@@ -76,9 +81,13 @@ def command_text(command: CommandRecord) -> str:
 
 
 def decision_text(decision: Decision) -> str:
-    """A decision in one line: its type, id, SWF type, and input; JSON in one spelling, and long texts cut."""
+    """A decision in one line: its type, id, SWF type, and input; JSON in one spelling, and long texts cut.
+
+    Of one that fails the execution there is the reason, and no traceback: that changes with each line above it.
+    """
     its = attributes(decision)
-    parts = [str(decision["decisionType"])]
+    type = str(decision["decisionType"])
+    parts = [type]
     for name in _IDS:
         if name in its:
             parts.append(str(its[name]))
@@ -86,8 +95,9 @@ def decision_text(decision: Decision) -> str:
     if kind:
         parts.append(f"{kind.get('name')} {kind.get('version')}")
     for name in _VALUES:
-        if its.get(name) is not None:
-            parts.append(_one_spelling(str(its[name])))
+        if its.get(name) is not None and name not in _NOT_COMPARED.get(type, ()):
+            text = str(its[name])
+            parts.append(_one_spelling(_ADDRESS.sub("at …", text) if name == "reason" else text))
     return " ".join(parts)
 
 

@@ -14,8 +14,9 @@ no hook of a close; what the code prints is kept in the step.
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, overload
@@ -73,16 +74,49 @@ class Budgets(NamedTuple):
     max_events: int
 
 
+class _Locals(dict[str, Any]):
+    """Local variables by name, of which one may be asked for that there is not."""
+
+    __slots__ = ("left_out",)
+    left_out: int
+
+    def __missing__(self, name: object) -> Any:
+        """Raises `KeyError`."""
+        if self.left_out:
+            raise KeyError(f"{name!r:.80}: the first {len(self):,} local variables are kept, {self.left_out:,} are not")
+        raise KeyError(name)
+
+
 class Frame:
     """One frame of the author's code, where a fiber is suspended at the end of a step."""
 
-    __slots__ = ("line", "locals")
+    __slots__ = ("_copied", "_left_out", "_memo", "_values", "line")
 
-    def __init__(self, line: Line, locals: Mapping[str, Any]):
+    def __init__(self, line: Line, values: Mapping[str, Any], left_out: int, memo: dict[int, Any]):
         self.line = line
         """Where it is."""
-        self.locals = locals
-        """Its local variables as they were then: plain data as it was, other values as bounded texts."""
+        self._values = values
+        self._left_out = left_out
+        self._memo = memo
+        """Of the frames of a stack: what they share, their copies share."""
+        self._copied: _Locals | None = None
+
+    @property
+    def locals(self) -> Mapping[str, Any]:
+        """Its local variables as they were then: plain data as it was, other values as bounded texts.
+
+        They are a copy: who changes them changes no step. A frame has at most 1,000 of them; what is asked for beyond
+        raises a `KeyError` that says so.
+        """
+        if self._copied is None:
+            self._copied = self.some_locals(self._values)
+        return self._copied
+
+    def some_locals(self, names: Iterable[str]) -> _Locals:
+        """Those of its local variables that have these names."""
+        found = _Locals((name, copy.deepcopy(self._values[name], self._memo)) for name in names if name in self._values)
+        found.left_out = self._left_out
+        return found
 
     @property
     def text(self) -> str:
@@ -233,14 +267,16 @@ class Step:
                 return ()
             waiting = ", ".join(f"{each.name.number} ({each.name.label})" for each in found.suspended[:8])
             raise UsageError(f"no fiber {fiber!r:.60} waits at the end of step {self.number}: {waiting or 'none does'}")
+        memo: dict[int, Any] = {}
         return tuple(
-            Frame(frame.line, frame.values if frame.values is not None else dict(frame.locals or {}))
+            Frame(frame.line, frame.values if frame.values is not None else frame.locals or {}, frame.left_out, memo)
             for frame in known.stack
         )
 
     def frame(self, fiber: FiberName | int | str = _OF_RUN, depth: int = 0) -> Frame:
         """One of these frames: `depth` 0 is the innermost, 1 the one that called it, … Raises `UsageError`."""
         stack = self.stack(fiber)
+        check_whole(depth, "depth")
         if not 0 <= depth < len(stack):
             there = f"it has {len(stack)} of them" if stack else "the code has ended, or waits in none"
             raise UsageError(f"no frame {depth!r:.20} of fiber {fiber!r:.60} at the end of step {self.number}: {there}")
@@ -516,7 +552,8 @@ class ReplaySteps:
 
     def at(self, *, event: int) -> Step:
         """The step that first saw this event, or whose decisions it records. Raises `UsageError` if none did."""
-        if isinstance(event, bool) or not 1 <= event <= len(self.history):
+        check_whole(event, "event")
+        if not 1 <= event <= len(self.history):
             raise UsageError(f"no event {event!r:.40}: the history has events 1 to {len(self.history)}")
         number = 0
         while self._walk.reach(number + 1):
@@ -539,7 +576,13 @@ class ReplaySteps:
 
     def find(self, condition: Callable[[Step], object], *, after: int = 0, backwards: bool = False) -> Step | None:
         """The first step after number `after` of which the condition holds, or with `backwards` the last one before
-        it; `None` if there is none. `after=0` is before the first, or behind the last."""
+        it; `None` if there is none. `after=0` is before the first, or behind the last. Raises `UsageError` for what is
+        no condition, and whatever the condition raises."""
+        if not callable(condition):
+            raise UsageError(
+                f"a condition is a function of a step, not {condition!r:.60}: debug().to_condition takes an expression"
+            )
+        check_whole(after, "after")
         if backwards:
             first = after - 1 if after else len(self)
             numbers: Iterator[int] = iter(range(min(first, len(self)), 0, -1))
@@ -576,7 +619,7 @@ class ReplaySteps:
 
         It displays itself; `to_pandas()` gives a frame. Raises `UsageError` for a step that is not there.
         """
-        one, other = (self[each] if isinstance(each, int) else each for each in (first, second))
+        one, other = (each if isinstance(each, Step) else self[each] for each in (first, second))
         return difference(one.detailed, other.detailed)
 
     def parting(self, other: ReplaySteps | History) -> tuple[Step, Step | None] | None:
@@ -584,8 +627,10 @@ class ReplaySteps:
         nowhere.
 
         Of a `History` it is its replay with the same workflow. The second is `None` if the other one has no more steps;
-        if this one ends first, the first is its last step.
+        if this one ends first, the first is its last step. Raises `UsageError` for what is neither.
         """
+        if not isinstance(other, ReplaySteps | History):
+            raise UsageError(f"steps part from steps, or from a history, not from {other!r:.60}")
         if not isinstance(other, ReplaySteps):
             other = ReplaySteps(other, self.workflow, fields=self.fields)
         number = 1
@@ -642,6 +687,12 @@ class _LineWanted(NamedTuple):
         return self.lineno == line.lineno and (
             self.file is None or self.file == line.filename or line.filename.endswith(f"/{self.file}")
         )
+
+
+def check_whole(value: object, what: str) -> None:
+    """Raises `UsageError` for what is no whole number."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise UsageError(f"{what} is a whole number, not {value!r:.40}")
 
 
 def _is_named(name: FiberName, wanted: FiberName | int | str) -> bool:

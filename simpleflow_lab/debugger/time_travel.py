@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from simpleflow_lab.debugger.conditions import Condition
-from simpleflow_lab.debugger.steps import ReplaySteps, Step
+from simpleflow_lab.debugger.steps import ReplaySteps, Step, check_whole
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
 from simpleflow_lab.swf.history import History
 
@@ -85,19 +85,23 @@ class Debugger:
 
     def go_to(self, to: Step | int) -> Step:
         """Move to a step, or to that of this number; -1 is the last. Raises `UsageError` if there is none."""
+        number = to.number if isinstance(to, Step) else to
+        check_whole(number, "the number of a step")
         with self._lock:
-            step = self.steps[to.number if isinstance(to, Step) else to]
+            step = self.steps[number]
             self._number = step.number
         for viewer in tuple(self._viewers):
             viewer.moved()
         return step
 
     def forward(self, count: int = 1) -> Step:
-        """Move on by so many steps, at most to the last."""
+        """Move on by so many steps, at most to the last. Raises `UsageError` for what is no whole number."""
+        check_whole(count, "how many steps it moves")
         return self.go_to(max(min(self._number + count, len(self)), 1))
 
     def back(self, count: int = 1) -> Step:
-        """Move back by so many steps, at most to the first."""
+        """Move back by so many steps, at most to the first. Raises `UsageError` for what is no whole number."""
+        check_whole(count, "how many steps it moves")
         return self.forward(-count)
 
     def first(self) -> Step:
@@ -132,6 +136,8 @@ class Debugger:
 
         `stopped` is asked before each step whether to give up. Raises `UsageError` if it holds nowhere.
         """
+        if not isinstance(condition, str) and not callable(condition):
+            raise UsageError(f"a condition is an expression or a function of a step, not {condition!r:.60}")
         holds = Condition(condition) if isinstance(condition, str) else condition
 
         def check(step: Step) -> object:
@@ -146,6 +152,7 @@ class Debugger:
 
     def to_failure(self, *, after: int = 0) -> Step:
         """Move to the first step after number `after` in which something failed. Raises `UsageError` if none did."""
+        check_whole(after, "after")
         found = self.steps.find(lambda step: step.has_failure, after=after)
         if found is None:
             raise UsageError(f"nothing failed{f' after step {after}' if after else ''} in these {len(self)} steps")

@@ -21,8 +21,8 @@ from simpleflow_lab.replay.value_text import value_text
 
 MAX_FRAMES: Final = 50
 """Most frames of one stack: the innermost ones."""
-MAX_LOCALS: Final = 40
-"""Most local variables of one frame."""
+MAX_LOCALS: Final = 1_000
+"""Most local variables of one frame; how many there are beside them, `StackFrame.left_out` says."""
 MAX_NAME: Final = 100
 """Most characters of a local variable's name."""
 MAX_IDS: Final = 20
@@ -44,12 +44,14 @@ def stack_of(fiber: Fiber, *, with_locals: bool, keep: Keep | None = None) -> tu
 
 
 def _stack_frame(frame: FrameType, keep: Keep | None) -> StackFrame:
-    found = _locals_of(frame)
+    found, left_out = _locals_of(frame)
     texts = {name: value_text(value) for name, value in found.items()}
-    return StackFrame(line=line_of(frame), locals=texts, values=None if keep is None else keep(found))
+    kept = None if keep is None else keep(found)
+    return StackFrame(line=line_of(frame), locals=texts, values=kept, left_out=left_out)
 
 
-def _locals_of(frame: FrameType) -> dict[str, Any]:
+def _locals_of(frame: FrameType) -> tuple[dict[str, Any], int]:
+    """Local variables of a frame by name, and how many there are beside them."""
     found: Any = frame.f_locals
     kind = type(found)
     if issubclass(kind, dict):
@@ -57,9 +59,9 @@ def _locals_of(frame: FrameType) -> dict[str, Any]:
     elif kind is _FUNCTION_LOCALS:
         items = found.items()
     else:
-        return {}
+        return {}, 0
     named = ((name, value) for name, value in islice(items, MAX_LOCALS) if type(name) is str)
-    return {_shortened(name): value for name, value in named}
+    return {_shortened(name): value for name, value in named}, max(len(items) - MAX_LOCALS, 0)
 
 
 def _shortened(name: str) -> str:

@@ -36,6 +36,8 @@ class StackFrame:
     """Its local variables at that moment, each as a bounded text; `None` if they were not recorded."""
     values: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     """What the `keep` of `watch` kept of them at that moment; `None` without one."""
+    left_out: int = 0
+    """How many local variables it has beside these, which are the first 1,000."""
 
     @property
     def text(self) -> str:

@@ -44,6 +44,7 @@ class TracedFuture:
         "number",
         "scheduled",
         "started",
+        "value",
     )
 
     def __init__(
@@ -76,6 +77,17 @@ class TracedFuture:
         self.fiber = fiber
         self.depends_on = depends_on
         self.members: list[int] = []
+        self.value: str | None = None
+        """Its result or error as a text, as it was when it was done: the code may change a result afterwards."""
+
+    def is_done(self) -> None:
+        """Its future is done: note what it gave before any code gets it."""
+        self.value = self._value_of(self.future)
+
+    @staticmethod
+    def _value_of(future: Future) -> str:
+        _, result, error = future.peek()
+        return value_text(result if error is None else error)
 
     def forget_events(self) -> None:
         """No event is known to be about it."""
@@ -92,10 +104,11 @@ class TracedFuture:
         """As it is now, in this run of the code."""
         # A task that this run has not submitted again is resolved in its command alone.
         future = self.future if self._run == run or self.command is None else self.command.future
-        state, result, error = future.peek()
+        state, _, error = future.peek()
         value = None
         if future.done:
-            value = value_text(result if error is None else error)
+            value = self.value if future is self.future else None
+            value = self._value_of(future) if value is None else value
         return FutureRecord(
             number=self.number,
             kind=self.kind,
@@ -168,8 +181,16 @@ class TracedFutures:
             traced.submit(self._run, future, line, fiber_name, depends_on)
         known[future] = traced
         self._change(traced)
-        if not future.done:
-            future.add_done_callback(lambda _: self._change(traced))
+
+        def done(of: Future) -> None:
+            if of is traced.future:  # and not of a run of the code before
+                traced.is_done()
+            self._change(traced)
+
+        if future.done:
+            traced.is_done()
+        else:
+            future.add_done_callback(done)
         return traced
 
     def submit_group(

@@ -34,6 +34,14 @@ class Nightly(Workflow):
             x = self.submit(ci_plus, x).result
         return self.submit(Child, x).result
 """
+FAILS = """
+class Fails(Workflow):
+    name, version, task_list = "ci.fails", "1", "ci"
+
+    def run(self, n=3):
+        self.submit(ci_plus, n).result
+        raise ValueError(f"no {n}")
+"""
 EDITED = FLOWS.replace("x = self.submit(ci_plus, x)", "x = self.submit(ci_plus, x + 1)")
 RENAMED = FLOWS.replace("for _ in range(n):", "for number in range(n):")
 
@@ -116,6 +124,37 @@ def test_a_written_test_passes_and_fails_when_the_workflow_is_edited_so_that_it_
     refused = command(project, "workflow.to_test", "night's <1>", "--module", "flows", "--out", "tests", "--force")
     assert refused.code == 2
     assert "is not decided so by the code that is here: NondeterminismError: event 5" in refused.err
+
+
+@pytest.mark.slow
+def test_the_test_of_a_failed_execution_passes_until_it_fails_otherwise(project: Path) -> None:
+    flows = FLOWS + FAILS
+    (project / "flows.py").write_text(flows)
+    assert command(project, "workflow.start", "flows.Fails", "--workflow-id", "fails-1").code == 1
+    assert command(project, "workflow.to_test", "fails-1", "--module", "flows", "--out", "tests").code == 0
+    written = (project / "tests" / "test_fails_fails_1.py").read_text()
+    assert "ValueError: no 3" in written
+    assert "Traceback" not in written
+    assert pytest_of(project).code == 0
+    (project / "flows.py").write_text(f"# a comment\n{flows}")
+    assert pytest_of(project).code == 0
+    (project / "flows.py").write_text(flows.replace('f"no {n}"', 'f"not {n}"'))
+    assert pytest_of(project).code == 1
+
+
+@pytest.mark.slow
+def test_a_file_of_a_folder_that_can_not_be_read_is_a_row(project: Path) -> None:
+    assert command(project, "workflow.start", "flows.Nightly", "--workflow-id", "night").code == 0
+    assert command(project, "workflow.to_test", "night", "--module", "flows", "--out", "tests").code == 0
+    (project / "tests" / "x.json").write_text("{ this is no JSON")
+    (project / "tests" / "other.json").write_text('{"other": 1}')
+    replayed = command(project, "--format", "json", "workflow.replay", "flows.Nightly", "tests")
+    assert replayed.code == 1, replayed.err
+    good, bad = json.loads(replayed.out)
+    assert (good["same"], bad["same"]) == ("yes", "no")
+    assert bad["history"] == "tests/x.json"
+    assert "x.json" in bad["error"]
+    assert "tests: left out 1 file that is no history: other.json" in replayed.err
 
 
 def test_what_is_wrong_with_the_words_is_one_line(project: Path, simpleflow: Command) -> None:

@@ -94,8 +94,9 @@ def test_it_finds_events_lines_failures_and_conditions(debugger: Debugger) -> No
     ("condition", "message"),
     [
         ("total >", "'total >' is no Python expression"),
-        ("total > 100", "no step after 1 has total > 100"),
-        ("missing > 1", "no step after 1 has missing > 1: in step 7 it raises NameError"),
+        ("total > 100", "no step after 1 has total > 100$"),
+        ("1 / (total - total)", "it raises ZeroDivisionError"),
+        ("missing > 1", "no step after 1 has missing > 1: no variable of run in any .* is called 'missing'"),
         ("import os", "is no Python expression"),
     ],
 )

@@ -1,0 +1,153 @@
+"""What steps keep is what was there then: all of it, whoever changes something later, and told where a bound is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.debugger.steps import ReplaySteps
+from simpleflow_lab.debugger.time_travel import Debugger
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.replay.suspended_code import MAX_LOCALS
+from tests.replay.recorded_by_upstream import forget_others
+
+TASKS = {"version": "values", "task_list": "values"}
+
+
+@activity.with_attributes(**TASKS)
+def values_list(number: int) -> list[int]:
+    return [number]
+
+
+class Changing(Workflow):
+    name = "values.changing"
+    version, task_list = "values", "values"
+
+    def run(self) -> int:
+        found = self.submit(values_list, 1).result
+        shared = found
+        found.append(2)
+        self.submit(values_list, 3).wait()
+        found.append(3)
+        self.submit(values_list, len(shared)).wait()
+        return len(found)
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_others(monkeypatch)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab(":memory:") as lab:
+        yield lab
+
+
+@pytest.fixture
+def steps(lab: Lab) -> Iterator[ReplaySteps]:
+    execution = lab.start(Changing, workflow_id="changing-1")
+    assert execution.result(30) == 3
+    with execution.replay() as steps:
+        yield steps
+
+
+def many_locals(count: int) -> type[Workflow]:
+    """A workflow whose `run` has so many local variables, the last one called `total`."""
+    lines = [
+        *(f"v{number} = {number}" for number in range(count - 3)),
+        "total = 5",
+        "self.submit(values_list, 1).wait()",
+    ]
+    body = "".join(f"        {line}\n" for line in lines)
+    source = (
+        "class Many(Workflow):\n    name, version, task_list = 'values.many', 'values', 'values'\n"
+        f"    def run(self, a=0):\n{body}"
+    )
+    namespace: dict[str, Any] = {"Workflow": Workflow, "values_list": values_list, "__name__": "values_many"}
+    exec(source, namespace)
+    found: type[Workflow] = namespace["Many"]
+    return found
+
+
+def test_every_local_variable_is_there(lab: Lab) -> None:
+    execution = lab.start(many_locals(200))
+    execution.wait(30)
+    with execution.replay() as steps:
+        assert steps[1].locals["total"] == 5
+        assert len(steps[1].locals) == 200
+        assert steps.find(lambda step: step.locals.get("total") == 5) == steps[1]
+    debugger = execution.debug()
+    assert debugger.to_condition("total == 5", backwards=True).number == 1
+
+
+def test_local_variables_beyond_the_bound_are_told_of(lab: Lab) -> None:
+    execution = lab.start(many_locals(MAX_LOCALS + 20))
+    execution.wait(30)
+    with execution.replay() as steps:
+        found = steps[1].locals
+        assert len(found) == MAX_LOCALS
+        with pytest.raises(KeyError, match="the first 1,000 local variables are kept, 20 are not"):
+            found["total"]
+
+
+def test_a_future_has_the_value_that_was_recorded_whatever_the_code_does_with_its_result(steps: ReplaySteps) -> None:
+    for step in steps[2:]:
+        assert step.futures[0].value == "[1]"
+    assert [each.value for each in steps[2].changed_futures if each.state == "FINISHED"] == ["[1]"]
+
+
+def test_who_changes_local_variables_changes_no_step(steps: ReplaySteps) -> None:
+    there = steps[2].locals
+    there["found"].append("mine")
+    assert there["shared"] is there["found"]  # as in the code
+    assert steps[2].locals["found"] == [1, 2]
+    steps[2].frame().locals["new"] = 1  # type: ignore[index]
+    assert "new" not in steps[2].locals
+    debugger = Debugger(lambda: steps, at=1)
+    with pytest.raises(UsageError, match="no step after 1"):
+        debugger.to_condition("found.append('condition')")
+    assert steps[2].locals["found"] == [1, 2]
+    assert steps[3].locals["found"] == [1, 2, 3]
+
+
+def test_a_name_that_some_steps_have_is_no_error_of_a_condition(steps: ReplaySteps) -> None:
+    debugger = Debugger(lambda: steps, at=1)
+    with pytest.raises(UsageError, match=r"no step after 1 has len\(found\) > 99$"):
+        debugger.to_condition("len(found) > 99")
+    with pytest.raises(UsageError, match=r"is called 'lost'$"):
+        debugger.to_condition("len(found) > 99 or lost")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda steps: steps.at(event="4"),
+        lambda steps: steps.at(event=None),
+        lambda steps: steps.at(event=4.0),
+        lambda steps: steps.at(event=True),
+        lambda steps: steps.at_line(None),
+        lambda steps: steps.parting("x"),
+        lambda steps: steps.parting(None),
+        lambda steps: steps.find("total > 5"),
+        lambda steps: steps.find(bool, after="1"),
+        lambda steps: steps.diff("a", 1),
+        lambda steps: steps.diff(1, 2.0),
+        lambda steps: steps[1].frame(depth="x"),
+        lambda steps: Debugger(lambda: steps).to_condition(5),
+        lambda steps: Debugger(lambda: steps).go_to(slice(1, 2)),
+        lambda steps: Debugger(lambda: steps).go_to(None),
+        lambda steps: Debugger(lambda: steps).forward("1"),
+        lambda steps: Debugger(lambda: steps).back("1"),
+        lambda steps: Debugger(lambda: steps).to_event("4"),
+        lambda steps: Debugger(lambda: steps).to_failure(after="x"),
+        lambda steps: Debugger(lambda: steps).to_parting("x"),
+    ],
+)
+def test_what_can_not_be_meant_is_one_line(steps: ReplaySteps, ask: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        ask(steps)
+    assert "\n" not in str(caught.value)
