@@ -379,3 +379,26 @@ def test_a_wait_that_swf_does_not_read_is_refused_where_the_hook_asks_for_it():
     story.add("ActivityTaskFailed", scheduledEventId=scheduled.id, startedEventId=started.id, reason="down")
     [close] = story.decide()
     assert "is 99999999 seconds at most, not 100000000" in attributes(close)["reason"]
+
+
+# -- arguments that an activity does not take --------------------------------------------------------------------------
+
+
+class Miscalls(Child):
+    name = "refused_by_swf.miscalls"
+
+    def run(self):
+        self.submit(self.start_timer("moment", 0)).wait()
+        wrong = [self.submit(one, 1, 2), self.submit(one, colour="red")]
+        right = self.submit(one)
+        return [right.result, *(future.result for future in wrong)]
+
+
+def test_arguments_that_an_activity_does_not_take_are_told_once_at_their_line():
+    with Lab(":memory:", replay_cache_size=0) as lab:
+        execution = lab.start(Miscalls)
+        assert execution.result(60) == [1, None, None]
+        first, second = execution.warnings
+    assert first.startswith("test_refused_by_swf.py:")
+    assert first.endswith("each attempt of refused_by_swf.one will fail: too many positional arguments")
+    assert second.endswith("each attempt of refused_by_swf.one will fail: got an unexpected keyword argument 'colour'")
