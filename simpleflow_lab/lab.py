@@ -495,7 +495,7 @@ class Lab:
         definition = self._workflow(workflow)
         if seconds is not None and not seconds > 0:
             raise UsageError(f"seconds limits the time of a check, and is more than 0, not {seconds!r:.40}")
-        return check_recorded(
+        checks = check_recorded(
             definition,
             lambda: recorded_executions(
                 self.service,
@@ -507,6 +507,7 @@ class Lab:
             fields=self.fields,
             seconds=seconds,
         )
+        return checks.with_sources(definition)
 
     def use(self, *middleware: Any) -> None:
         """Use further middleware around each activity that this process takes from now on, inside that used already.

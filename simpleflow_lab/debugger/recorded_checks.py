@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import json
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS, lines_around, source_of
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
@@ -31,7 +35,7 @@ from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decider import registered_workflow
 from simpleflow_lab.service.protocol import SWFService
-from simpleflow_lab.swf.history import History
+from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import count, shortened
 from simpleflow_lab.views.html import piece, quiet
 from simpleflow_lab.views.listing_views import ListingView
@@ -89,6 +93,8 @@ class RecordedCheck:
     """The line that commands it."""
     error: str | None = None
     """Why it could not be checked, or the whole of what differs, in one line."""
+    decided_at: float | None = None
+    """When that was decided, in seconds since 1970, if a decider of this process did; `None` if another one did."""
 
     @property
     def is_same(self) -> bool:
@@ -202,6 +208,17 @@ class RecordedChecks(ListingView[RecordedCheck]):
         """The same with these lines around both lines of the first that differs."""
         return RecordedChecks(self.workflow, self, total=self.total, stopped=self.stopped, sources=(recorded, now))
 
+    def with_sources(self, workflow: type[Workflow]) -> RecordedChecks:
+        """The same with the sources of the first that differs: that of the workflow now, and that which was recorded if
+        a cell of this process defined it then."""
+        first = next(iter(self.different), None)
+        if first is None:
+            return self
+        key, source = (workflow.type_name(), workflow.type_version()), source_of(workflow)
+        then = OF_THIS_PROCESS.around(key, first.recorded_line, at=first.decided_at)
+        now = None if source is None else lines_around(source, first.now_line)
+        return self.beside(then or (_NOT_KNOWN if now is not None and first.recorded_line else None), now)
+
     def __repr__(self) -> str:
         if not len(self) and self.stopped is None:
             return self._nothing
@@ -238,6 +255,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         )
 
 
+_NOT_KNOWN: Final = "(what was around this line is not known: no cell of this process defined it then)"
 _COLUMNS: Final = {
     "workflow id": Kind.TEXT,
     "open": Kind.TEXT,
@@ -439,6 +457,9 @@ def _result(each: Recorded, history: History, error: Exception | None) -> Record
     completed = [event.id for event in history if event.type == "DecisionTaskCompleted"]
     differs = error if isinstance(error, NondeterminismError) else None
     event_id = None if differs is None else differs.event_id
+    last = (
+        None if event_id is None else next((event.id for event in reversed(history) if _began(event, event_id)), None)
+    )
     return RecordedCheck(
         workflow_id=each.label or each.workflow_id,
         run_id=each.run_id,
@@ -451,8 +472,25 @@ def _result(each: Recorded, history: History, error: Exception | None) -> Record
         recorded_line=_bounded(None if differs is None else differs.recorded_line),
         now=_bounded(None if differs is None else differs.requested),
         now_line=_bounded(None if differs is None else differs.requested_line),
+        decided_at=None if last is None else _decided_here_at(history[last - 1]),
         error=None if error is None else _bounded(" ".join(str(error).split()) or type(error).__name__),
     )
+
+
+def _began(event: HistoryEvent, event_id: int) -> bool:
+    """It began the decision that is recorded by this event, or one before."""
+    return event.type == "DecisionTaskStarted" and event.id <= event_id
+
+
+def _decided_here_at(started: HistoryEvent) -> float | None:
+    """When this decision began, if a decider of this process made it."""
+    try:
+        identity = json.loads(started.attributes.get("identity") or "")
+    except (ValueError, RecursionError):
+        return None
+    ours = {"pid": os.getpid(), "hostname": socket.gethostname()}
+    is_ours = isinstance(identity, dict) and all(identity.get(name) == value for name, value in ours.items())
+    return started.timestamp.timestamp() if is_ours else None
 
 
 def _bounded(text: str | None) -> str | None:

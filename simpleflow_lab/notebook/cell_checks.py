@@ -8,11 +8,12 @@ were. Nothing is told of a workflow of which nothing is recorded.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.debugger.kept_sources import KeptSources
+from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
@@ -32,12 +33,13 @@ class CellChecks:
     """Checks what cells define."""
 
     def __init__(self) -> None:
-        self._sources = KeptSources()
         self._before: dict[Key, _Seen] = {}
         """What was registered before the current cell, or when it was checked last."""
+        self._began = time.time()
 
     def begin(self, info: object = None) -> None:
         """A cell is about to run: IPython's event `pre_run_cell`."""
+        self._began = time.time()
         self._before = {key: _Seen(weakref.ref(thing), attributes_of(thing)) for key, thing in registered().items()}
 
     def check(self, labs: Iterable[Lab]) -> list[RecordedChecks]:
@@ -49,11 +51,11 @@ class CellChecks:
         found: list[RecordedChecks] = []
         open_labs = [lab for lab in labs if not lab.closed and lab.settings.lab_check_seconds > 0]
         for key, definition in to_check:
-            self._sources.keep(key, definition)
+            OF_THIS_PROCESS.keep(key[1:], definition, since=self._began, now=time.time())
             for lab in open_labs:
                 checks = _checked(lab, definition)
                 if checks is not None:
-                    found.append(self._with_sources(key, checks))
+                    found.append(checks)
         self.begin()
         return found
 
@@ -75,13 +77,6 @@ class CellChecks:
     def _is_new(self, key: Key, thing: Any) -> bool:
         seen = self._before.get(key)
         return seen is None or seen.definition() is not thing
-
-    def _with_sources(self, key: Key, checks: RecordedChecks) -> RecordedChecks:
-        first = next(iter(checks.different), None)
-        if first is None:
-            return checks
-        then, now = (self._sources.around(key, line) for line in (first.recorded_line, first.now_line))
-        return checks.beside(then, now)
 
 
 def _checked(lab: Lab, definition: Any) -> RecordedChecks | None:

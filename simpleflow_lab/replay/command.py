@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.dependencies import task_ids
@@ -162,7 +162,8 @@ class Command:
 
     def describe(self) -> str:
         """The command in one line of a message."""
-        return describe(self.kind.name, self.id, self.type, self.input)
+        text = self.input if self.kind.name != CLOSE_KIND else closed_with(self.options)
+        return describe(self.kind.name, self.id, self.type, text)
 
     @property
     def line_text(self) -> str | None:
@@ -232,6 +233,15 @@ class PendingCommands:
 
     def __len__(self) -> int:
         return len(self._commands)
+
+
+CLOSE_KIND: Final = "close"
+"""The name of the kind of commands that close the execution."""
+
+
+def closed_with(attributes: Mapping[str, Any]) -> str | None:
+    """What a close gives, by the attributes of its decision or its event: the result, the reason, the next input."""
+    return next((str(attributes[name]) for name in ("result", "reason", "input") if attributes.get(name)), None)
 
 
 def describe(kind: str, id: str, type: tuple[str, str] | None, input: str | None) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from simpleflow_lab.replay import patches
-from simpleflow_lab.replay.command import Command, CommandKind, PendingCommands, describe
+from simpleflow_lab.replay.command import Command, CommandKind, PendingCommands, closed_with, describe
 from simpleflow_lab.replay.commands.activity import ACTIVITY
 from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.close import CLOSE
@@ -193,7 +193,7 @@ def _divergence(event: HistoryEvent, kind: CommandKind, pending: PendingCommands
         kind.name,
         str(event.row.decision if kind.id_attribute is None else attributes.get(kind.id_attribute)),
         (str(type.get("name")), str(type.get("version"))) if type else None,
-        attributes.get(kind.input_attribute or "input"),
+        closed_with(attributes) if kind is CLOSE else attributes.get(kind.input_attribute or "input"),
     )
     return Divergence(
         event_id=event.id,

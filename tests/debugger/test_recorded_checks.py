@@ -292,17 +292,56 @@ def test_hostile_texts_are_escaped_and_made_visible() -> None:
 
 def test_a_recorded_line_is_shown_from_the_version_that_had_it() -> None:
     kept = KeptSources()
+    lines = [f"flows.py:6, x = self.submit(one, {number}).result" for number in range(3)]
     for number in (1, 2):
-        kept.keep("flow", define([f"x = self.submit(one, {number}).result"]))
-    then = kept.around("flow", "flows.py:5, x = self.submit(one, 1).result")
-    now = kept.around("flow", "flows.py:5, x = self.submit(one, 2).result")
+        code = [f"y = {number}", f"x = self.submit(one, {number}).result   # two  spaces"]
+        kept.keep("flow", define(code), since=10.0 * number, now=10.0 * number + 1)
+    then, now = kept.around("flow", lines[1], at=15.0), kept.around("flow", lines[2], at=25.0)
     assert then is not None
     assert now is not None
-    assert "→    5         x = self.submit(one, 1).result" in then
-    assert "→    5         x = self.submit(one, 2).result" in now
-    assert kept.around("flow", "flows.py:5, something else") is None
-    assert kept.around("other", "flows.py:5, x") is None
-    assert kept.around("flow", None) is None
+    assert "→    6         x = self.submit(one, 1).result" in then
+    assert "→    6         x = self.submit(one, 2).result" in now
+    assert kept.around("flow", lines[1], at=5.0) is None  # before the first
+    assert kept.around("flow", lines[1], at=25.0) is None  # a line of another version
+    assert kept.around("flow", lines[1], at=20.5) is None  # of which version is not known
+    assert kept.around("flow", lines[1], at=None) is None
+    assert kept.around("flow", "flows.py:6, something else", at=15.0) is None
+    assert kept.around("other", lines[1], at=15.0) is None
+    assert kept.around("flow", None, at=15.0) is None
+    # The same line around which something else stood: what was recorded is shown, and not what is defined now.
+    kept.keep("flow", define(["y = 3", "x = self.submit(one, 2).result"]), since=30.0, now=31.0)
+    earlier, later = kept.around("flow", lines[2], at=25.0), kept.around("flow", lines[2], at=35.0)
+    assert earlier is not None
+    assert later is not None
+    assert "y = 2" in earlier
+    assert "y = 3" in later
     for number in range(20):
-        kept.keep("flow", define([f"x = {number}"]))
-    assert kept.around("flow", "flows.py:5, x = self.submit(one, 1).result") is None
+        kept.keep("flow", define([f"x = {number}"]), since=40.0 + number, now=40.5 + number)
+    assert kept.around("flow", lines[1], at=15.0) is None
+
+
+def test_a_close_that_differs_shows_both_values_and_the_line_that_raises(lab: Lab) -> None:
+    execution = lab.start(define(["x = self.submit(one, 1).result"]))
+    execution.result(30)
+    history = History(execution.history())
+    (other,) = check_recorded(define(["x = self.submit(one, 1).result + 5"]), recorded(history), any_class=True)
+    assert (other.recorded, other.now) == (
+        "close CompleteWorkflowExecution with 2",
+        "close CompleteWorkflowExecution with 7",
+    )
+    code = ["x = self.submit(one, 1).result", "raise KeyError('lost')"]
+    (raises,) = check_recorded(define(code), recorded(history), any_class=True)
+    assert raises.now is not None
+    assert raises.now.startswith("close FailWorkflowExecution with KeyError: 'lost'")
+    assert raises.now_line is not None
+    assert raises.now_line.endswith(":6, raise KeyError('lost')")
+
+
+def test_a_check_that_is_asked_for_shows_the_source_now_and_says_that_the_other_is_not_known(lab: Lab) -> None:
+    execution = lab.start(define(["x = self.submit(one, 1).result   # two  spaces"], "checks.asked"))
+    execution.result(30)
+    edited = define(["x = self.submit(one, 2).result   # two  spaces"], "checks.asked")
+    for _ in range(2):
+        text = repr(lab.check(edited))
+        assert "→    5         x = self.submit(one, 2).result   # two  spaces" in text
+        assert "what was around this line is not known" in text

@@ -88,6 +88,22 @@ def test_an_edit_is_safe_or_differs_with_both_sources_and_the_way_out(
     assert shown(shell, CELL, capsys) == ["Nightly: safe with 2 of 2 recorded executions"]
 
 
+def test_what_was_recorded_is_shown_and_no_edit_that_never_ran(
+    shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(shell, lab)
+    waits = '        self.submit(self.wait_signal("go")).wait()\n'
+    early = CELL.replace(waits, "        return 1\n")
+    assert "differs in nightly-" in shown(shell, early, capsys)[0]
+    edited = CELL.replace("plus, x)", "plus, x, 3)").replace(waits, "        x = 3\n")
+    text = "\n".join(shown(shell, edited, capsys))
+    recorded, _, now = text.partition("now:\n")
+    assert 'self.submit(self.wait_signal("go")).wait()' in recorded
+    assert "return 1" not in recorded
+    assert "x = 3" in now
+    assert "\n".join(shown(shell, "print(repr(lab.check(Nightly)))", capsys)) == text
+
+
 def test_a_plain_cell_that_defines_it_again_is_checked_too(
     shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
-from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.command import CLOSE_KIND, Command, CommandKind
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.run import ReplayedRun
@@ -35,7 +35,7 @@ def _is_same(event: HistoryEvent, command: Command) -> bool:
 
 
 CLOSE: Final = CommandKind(
-    name="close",
+    name=CLOSE_KIND,
     build=lambda command: _BUILDERS[command.id](**command.options),
     id_attribute=None,
     input_attribute="result",
@@ -44,13 +44,15 @@ CLOSE: Final = CommandKind(
 """The id of such a command is its decision type."""
 
 
-def close_with(run: ReplayedRun, decision_type: str, *, future: Future | None = None, **options: Any) -> None:
+def close_with(
+    run: ReplayedRun, decision_type: str, *, future: Future | None = None, line: Line | None = None, **options: Any
+) -> None:
     """Close the execution with this decision, unless it has ended before; nothing is commanded afterwards.
 
-    `future` is that of the author's task which closes it, if there is one.
+    `future` is that of the author's task which closes it, and `line` the author's line, if there is one.
     """
     if run.closing is None:
-        run.closing = Command(CLOSE, decision_type, future=future, options=options)
+        run.closing = Command(CLOSE, decision_type, future=future, line=line, options=options)
         run.pending.add(run.closing)
 
 
