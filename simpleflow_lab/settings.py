@@ -171,6 +171,12 @@ class Settings:
         2.0,
         "seconds in which a cell that defines a workflow again is checked against recorded executions; 0 checks none",
     )
+    lab_step_seconds: float = _of(
+        "SIMPLEFLOW_LAB_STEP_SECONDS",
+        _seconds,
+        10.0,
+        "seconds that the code of one decision, or a condition, may run when the debugger looks; 0 sets no limit",
+    )
     aws_default_region: str | None = _of(
         "AWS_DEFAULT_REGION", _text, None, "region of S3, unless AWS's settings name one"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import time
 from typing import Any, Final
 
 from simpleflow_lab.debugger.steps import Step
@@ -36,6 +37,7 @@ class Condition:
         """The last error but those for a name that is not there in its step."""
         self._unknown: set[str] = set()
         self._known: set[str] = set()
+        self._began: tuple[int, float] | None = None
 
     @property
     def error(self) -> str | None:
@@ -52,6 +54,12 @@ class Condition:
         what = ", ".join(f"{name[:_MAX_SHOWN]!r}" for name in nowhere)
         return f"no variable of run in any of these steps, and no name of its module, is called {what}"
 
+    @property
+    def running(self) -> tuple[int, float]:
+        """The number of the step for which it runs just now and for how many seconds it does; zeros if it does not."""
+        began = self._began
+        return (0, 0.0) if began is None else (began[0], time.monotonic() - began[1])
+
     def __call__(self, step: Step) -> bool:
         """Whether it holds at the end of this step."""
         names: dict[str, Any] = dict(getattr(step.steps.workflow.run, "__globals__", {}))
@@ -60,6 +68,7 @@ class Condition:
             names.update(stack[-1].some_locals(self._asked_for) if stack else {})
         names["step"] = step
         self._known.update(name for name in self._asked_for if name in names)
+        self._began = step.number, time.monotonic()
         try:
             return bool(eval(self._code, names))
         except NameError as error:
@@ -69,6 +78,8 @@ class Condition:
                 self._note(step, error)
         except Exception as error:
             self._note(step, error)
+        finally:
+            self._began = None
         return False
 
     def _note(self, step: Step, error: Exception) -> None:

@@ -457,6 +457,11 @@ class ReplaySteps:
         """End the replay, its fibers and its thread. Steps that were made stay as they are. May be called again."""
         self._walk.close()
 
+    def stop(self) -> None:
+        """Let those give up who wait for a step, from any thread: they get a `UsageError`, and the code is interrupted.
+        Who asks again begins anew."""
+        self._walk.stop()
+
     @property
     def title(self) -> str:
         """What is replayed, for people: the workflow id, or the type."""

@@ -19,9 +19,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from simpleflow_lab import settings
 from simpleflow_lab.debugger.conditions import Condition
 from simpleflow_lab.debugger.steps import ReplaySteps, Step, check_whole
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
+from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.swf.history import History
 
 _MOVES: Final = (
@@ -40,6 +42,10 @@ class Debugger:
         """
         self._replay = replay
         self._lock = threading.RLock()
+        self._searching: ReplayThread | None = None
+        """Runs the condition of the reader's that is looked for."""
+        self._replaying: ReplaySteps | None = None
+        """What is being replayed again."""
         self._steps: ReplaySteps | None = replay()
         self._viewers: weakref.WeakSet[Any] = weakref.WeakSet()
         if not len(self._steps):
@@ -134,7 +140,8 @@ class Debugger:
         """Move on to the next step, or back to the one before, at whose end this holds: a function of a step, or a
         Python expression over the local variables of `run` and `step`.
 
-        `stopped` is asked before each step whether to give up. Raises `UsageError` if it holds nowhere.
+        `stopped` is asked before each step whether to give up; `stop` interrupts an expression, too, and so does
+        `SIMPLEFLOW_LAB_STEP_SECONDS`. Raises `UsageError` if it holds nowhere.
         """
         if not isinstance(condition, str) and not callable(condition):
             raise UsageError(f"a condition is an expression or a function of a step, not {condition!r:.60}")
@@ -145,10 +152,46 @@ class Debugger:
                 raise UsageError(f"stopped at step {step.number}, where it did not hold yet")
             return holds(step)
 
-        found = self.steps.find(check, after=self._number, backwards=backwards)
+        if isinstance(holds, Condition):
+            found = self._found_by(holds, check, backwards=backwards, stopped=stopped)
+        else:
+            found = self.steps.find(check, after=self._number, backwards=backwards)
         error = holds.error if isinstance(holds, Condition) else None
         text = holds.text[:80] if isinstance(holds, Condition) else "the condition holds"
         return self._found(found, f"has {text}" if isinstance(holds, Condition) else text, backwards, error)
+
+    def _found_by(
+        self,
+        condition: Condition,
+        check: Callable[[Step], object],
+        *,
+        backwards: bool,
+        stopped: Callable[[], bool] | None,
+    ) -> Step | None:
+        """Look in a thread that can be left: an expression may be an endless one."""
+        limit = settings.current().lab_step_seconds
+
+        def look() -> None:
+            at, lasted = condition.running
+            if stopped is not None and stopped():
+                raise UsageError(f"stopped at step {at or self._number}, where it did not hold yet")
+            if limit and lasted > limit:
+                raise UsageError(
+                    f"the condition ran for {limit:g} s in step {at}, and was interrupted: it may be an endless one"
+                )
+
+        self._searching = thread = ReplayThread("search for a condition")
+        try:
+            return thread.call_watched(look, self.steps.find, check, after=self._number, backwards=backwards)
+        finally:
+            self._searching = None
+            thread.close(1)  # code of C may run in it for longer
+
+    def stop(self) -> None:
+        """Give up, from any thread, what is being looked for or replayed: who waits for it gets a `UsageError`."""
+        for running in (self._searching, self._replaying, self._steps):
+            if running is not None:
+                running.stop()
 
     def to_failure(self, *, after: int = 0) -> Step:
         """Move to the first step after number `after` in which something failed. Raises `UsageError` if none did."""
@@ -190,9 +233,12 @@ class Debugger:
 
     def reload(self) -> Step:
         """Replay the history as it is now, with the code as it is now, and stand at the same step, if it is there."""
-        steps = self._replay()
-        if not len(steps):
-            raise NoSuchStepError(self._number, 0)
+        self._replaying = steps = self._replay()
+        try:
+            if not len(steps):
+                raise NoSuchStepError(self._number, 0)
+        finally:
+            self._replaying = None
         with self._lock:
             self._steps = steps
         return self.go_to(min(self._number, len(steps)))  # who shows it may not be told within the lock

@@ -4,18 +4,24 @@ The records come from one replay, which stops where nobody asks further. Values 
 of each decision: they come from a further replay up to the decision that is asked for, and are kept for the decisions
 of a window around it, so that the next step, forward or back, has them.
 
-*Rule:* every replay of a walk lives in its one thread. Any thread may ask; what is given is plain.
+*Rule:* every replay of a walk lives in its one thread. Any thread may ask; what is given is plain. Code that runs in a
+decision for longer than `SIMPLEFLOW_LAB_STEP_SECONDS` is interrupted, and so is what nobody waits for any more: who
+asks next begins a replay anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
+from simpleflow_lab import settings
 from simpleflow_lab.debugger.kept_values import Keeping
+from simpleflow_lab.exceptions import DecisionTooLongError
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay_thread import ReplayThread
@@ -32,6 +38,8 @@ MAX_TRACED: Final = 2_000
 """Up to how many events and commands of a window its lines are noted with its values."""
 MAX_WINDOWS: Final = 6
 """How many windows are kept: those that were asked for last."""
+_MOST_COUNTED: Final = 1.0
+"""Seconds between two looks at the code that count: of more, as when the process was suspended, no code was running."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -43,6 +51,9 @@ class Walk:
     def __init__(self, workflow: type[Workflow], history: History, options: Mapping[str, Any]):
         """`options` are those of `replay.trace.watch`."""
         self._replays = _Replays(workflow, history, options)
+        self._module = workflow.__module__
+        self._too_long: DecisionTooLongError | None = None
+        """The code did not come to the end of the next decision in time."""
         self._thread: ReplayThread | None = None
         self._starting = threading.Lock()
         self._closed = False
@@ -54,11 +65,18 @@ class Walk:
         return self._replays.records
 
     def reach(self, number: int | None) -> bool:
-        """Replay up to this decision, or to the end; whether it is there. Raises `HistoryError` as `watch` does."""
+        """Replay up to this decision, or to the end; whether it is there. Raises `HistoryError` as `watch` does, and
+        `DecisionTooLongError` where the code had to be interrupted."""
         if number is not None and number <= len(self.records):
             return True
+        if self._too_long is not None:
+            raise DecisionTooLongError(self._too_long.seconds, self._too_long.line)
         if not self._replays.is_at_end:
-            self._call(self._replays.reach, number)
+            try:
+                self._call(self._replays.reach, number)
+            except DecisionTooLongError as error:
+                self._let_be(error)
+                raise
         return number is None or number <= len(self.records)
 
     def detailed(self, number: int, *, lines: bool = False) -> DecisionRecord | None:
@@ -66,7 +84,13 @@ class Walk:
         code, which is not deterministic, does not come to it once more."""
         found = self._replays.known(number, lines=lines)
         if found is None:
-            found = self._call(self._replays.detailed, number, lines=lines)
+            try:
+                found = self._call(self._replays.detailed, number, lines=lines)
+            except DecisionTooLongError as error:
+                if self._too_long is not None:
+                    raise
+                self._let_be(error)  # a window reaches further than what was asked for
+                found = self._call(self._replays.detailed, number, lines=lines)
         place = (number - 1) % WINDOW
         if place < AHEAD and number > WINDOW:
             self._prepare(number - place - 1, lines=lines)
@@ -74,12 +98,24 @@ class Walk:
             self._prepare(number - place + WINDOW, lines=lines)
         return found
 
+    def stop(self) -> None:
+        """Let those who wait for it give up: they get a `UsageError`."""
+        thread = self._thread
+        if thread is not None:
+            thread.stop()
+
+    def _let_be(self, error: DecisionTooLongError) -> None:
+        """No replay goes beyond the decisions that are there."""
+        self._too_long, self._replays.most = error, len(self.records)
+
     def _prepare(self, number: int, *, lines: bool) -> None:
         """Have the window of this decision made meanwhile, if it is there and was not asked for before."""
         key = (number - 1) // WINDOW, lines
         thread = self._thread
         if key in self._prepared or number > len(self.records) or thread is None or self._closed:
             return
+        if number + WINDOW - 1 > len(self.records) and not self._replays.is_at_end:
+            return  # nobody would wait for code that never comes to the end of it
         self._prepared.add(key)
         replays = self._replays
         thread.soon(lambda: replays.detailed(number, lines=lines))
@@ -116,7 +152,24 @@ class Walk:
                     self._finalizer.atexit = False  # its thread is a daemon
                 self._thread = thread
             thread = self._thread
-        return thread.call(function, *args, **kwargs)
+        return thread.call_watched(self._limit(thread), function, *args, **kwargs)
+
+    def _limit(self, thread: ReplayThread) -> Callable[[], None]:
+        """Called now and then by who waits; raises `DecisionTooLongError`."""
+        limit = settings.current().lab_step_seconds
+        looked, lasted, progress = time.monotonic(), 0.0, self._replays.progress
+
+        def look() -> None:
+            nonlocal looked, lasted, progress
+            now = time.monotonic()
+            lasted += min(now - looked, _MOST_COUNTED)
+            looked = now
+            if progress != self._replays.progress:
+                lasted, progress = 0.0, self._replays.progress
+            elif limit and lasted >= limit:
+                raise DecisionTooLongError(limit, thread.line(self._module))
+
+        return look
 
 
 def _drop(text: str) -> None:
@@ -143,6 +196,10 @@ class _Replays:
         self._options = options
         self.records: list[DecisionRecord] = []
         self.is_at_end = False
+        self.progress = 0
+        """Grows with each decision of each replay."""
+        self.most: int | None = None
+        """How many decisions can be had, if the one behind them takes too long."""
         self._watching: Iterator[DecisionRecord] | None = None
         self._tracing: Iterator[DecisionRecord] | None = None
         self._uses: Sequence[FutureUse] | None = None
@@ -154,19 +211,31 @@ class _Replays:
 
     def _watch(self, **options: Any) -> Iterator[DecisionRecord]:
         ensure_streams()
-        return watch(self._workflow, self._history, dry=True, on_divergence="collect", **{**self._options, **options})
+        records = watch(
+            self._workflow, self._history, dry=True, on_divergence="collect", **{**self._options, **options}
+        )
+        with contextlib.closing(records):  # type: ignore[type-var]
+            for record in records:
+                self.progress += 1
+                yield record
 
     def reach(self, number: int | None) -> None:
+        if self.most is not None:
+            number = self.most if number is None else min(number, self.most)
         if self._watching is None and not self.is_at_end:
             self._watching = self._watch(stacks_from=len(self._history) + 1)
         # Muted here, what each decision mutes again costs little.
         with watched_output(_drop):
-            while self._watching is not None and (number is None or len(self.records) < number):
-                record = next(self._watching, None)
-                if record is None:
-                    self.is_at_end, self._watching = True, None
-                else:
-                    self.records.append(record)
+            try:
+                while self._watching is not None and (number is None or len(self.records) < number):
+                    record = next(self._watching, None)
+                    if record is None:
+                        self.is_at_end, self._watching = True, None
+                    elif record.number > len(self.records):
+                        self.records.append(record)
+            except BaseException:
+                self._watching = None  # interrupted, it has ended: who asks again begins one anew
+                raise
 
     def known(self, number: int, *, lines: bool) -> DecisionRecord | None:
         which, place = divmod(number - 1, WINDOW)
@@ -207,9 +276,12 @@ class _Replays:
                 going.keeping.begin()
                 if record.number >= first:
                     window.append(record)
-                if len(window) == WINDOW:
+                if len(window) == WINDOW or record.number == self.most:
                     break
-        self._next_window = going._replace(first=first + WINDOW)
+        if self.most is None:
+            self._next_window = going._replace(first=first + WINDOW)
+        else:
+            going.watching.close()  # type: ignore[attr-defined]
         return window
 
     def _begin_window(self, first: int, *, values: bool, lines: bool) -> _Going:
@@ -226,11 +298,16 @@ class _Replays:
         """The lines of this decision, replayed as far as they are asked for; none if it is not reached."""
         if self._tracing is None:
             self._tracing = self._watch(stacks_from=len(self._history) + 1, lines_from=1)
-        while len(self._lines) < number:
-            record = next(self._tracing, None)
-            if record is None:
-                return ()
-            self._lines.append(record.lines or ())
+        try:
+            while len(self._lines) < number:
+                record = next(self._tracing, None)
+                if record is None:
+                    return ()
+                if record.number > len(self._lines):
+                    self._lines.append(record.lines or ())
+        except BaseException:
+            self._tracing = None  # as above
+            raise
         return self._lines[number - 1]
 
     def uses(self) -> Sequence[FutureUse]:

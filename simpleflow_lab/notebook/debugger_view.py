@@ -184,6 +184,7 @@ class DebuggerView(anywidget.AnyWidget):
         if isinstance(message, dict):
             if message.get("kind") == "stop":
                 self._is_stopped = True
+                self._debugger.stop()
             else:
                 self._ask(message)
 
@@ -262,6 +263,7 @@ class DebuggerView(anywidget.AnyWidget):
                     raise UsageError("compare with another execution in a cell: debugger.to_parting(other)")
                 debugger.to_parting(self._find_other(other))
             case {"kind": "reload"}:
+                self._set("busy", "replays the history again")
                 debugger.reload()
                 self._show_anew()
 

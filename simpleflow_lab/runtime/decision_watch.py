@@ -11,7 +11,6 @@ can't be interrupted before it returns; then the decider is notified once more.
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import threading
 import time
@@ -20,7 +19,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final, Protocol
 
-from simpleflow_lab.exceptions import DecisionInterrupted, DecisionTooLongError
+from simpleflow_lab.exceptions import DecisionTooLongError
+from simpleflow_lab.replay.async_interrupts import interrupt, take_back
 from simpleflow_lab.replay.lines import Line, author_frame, line_text
 
 SLOW_AFTER: Final = 5.0
@@ -180,7 +180,7 @@ class DecisionWatch:
         with self._lock:
             self._running.pop(watched.thread, None)
             if watched.interrupted:
-                _raise_in(watched.thread, None)  # takes back an interrupt that was not delivered
+                take_back()
 
     def _watch(self) -> None:
         while True:
@@ -221,7 +221,7 @@ class DecisionWatch:
             if self._running.get(watched.thread) is not watched:
                 return
             watched.interrupted = True
-            _raise_in(watched.thread, DecisionInterrupted)
+            interrupt(watched.thread)
         if lasted > watched.limit + _GRACE and not watched.uninterruptible:
             watched.uninterruptible = True
             watched.decider.replace_thread(watched)
@@ -244,9 +244,3 @@ def _line_in(watched: WatchedDecision) -> str:
     if frame is None:
         return ""
     return line_text(Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
-    )

@@ -17,8 +17,9 @@ from simpleflow_lab import History, Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Group
 from simpleflow_lab.debugger.kept_values import Shown, ShownFuture
 from simpleflow_lab.debugger.steps import ReplaySteps
-from simpleflow_lab.exceptions import NoSuchStepError, UsageError
+from simpleflow_lab.exceptions import DecisionTooLongError, NoSuchStepError, UsageError
 from simpleflow_lab.execution import Execution, RecordedExecution
+from simpleflow_lab.settings import override
 from tests.debugger.step_facts import facts
 from tests.replay.recorded_by_upstream import (
     HISTORIES,
@@ -383,6 +384,38 @@ def test_closed_or_forgotten_steps_leave_no_thread(sums: Execution) -> None:
     forgotten[1].locals
     (thread,) = threads_of_steps()
     del forgotten
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_code_that_does_not_end_is_interrupted_and_the_steps_before_are_there(lab: Lab) -> None:
+    spins: list[bool] = []
+
+    class Spins(Workflow):
+        name, version, task_list = "steps.spins", "1", "steps"
+
+        def run(self) -> int:
+            total = 0
+            for _ in range(4):
+                total += self.submit(steps_fetch, 1).result
+                while spins and total > 10:
+                    pass
+            return total
+
+    execution = lab.start(Spins)
+    execution.result(30)
+    spins.append(True)
+    before = set(threads_of_steps())
+    with override(SIMPLEFLOW_LAB_STEP_SECONDS=0.3):
+        steps = execution.replay()
+        assert steps[1].locals["total"] == 0  # a window of variables reaches further
+        assert steps[2].locals["total"] == 10
+        for _ in range(2):
+            with pytest.raises(DecisionTooLongError, match=r"ran for 0\.3 s .* test_steps\.py:"):
+                len(steps)
+    (thread,) = set(threads_of_steps()) - before
+    del steps
     gc.collect()
     thread.join(30)
     assert not thread.is_alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +13,12 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.notebook.debugger_view import DebuggerView
+from simpleflow_lab.settings import override
 from tests.notebook.kernel import Kernel
 
 LIMIT = 30
+SPINS = False
+"""The workflow below does not wait any more from its fourth decision on."""
 CELL = """
 from simpleflow_lab import Lab, Workflow, activity
 
@@ -58,6 +62,8 @@ def execution(lab: Lab) -> Any:
             total = 0
             for number in range(count):
                 total += self.submit(add, number).result
+                while SPINS and number == 2:
+                    pass
             return total
 
     started = lab.start(Sums, 5, workflow_id="nightly")
@@ -146,10 +152,49 @@ def test_a_search_is_given_up_when_the_reader_says_so(view: DebuggerView) -> Non
         assert view.busy == "looks for slow(step)"
         say(view, kind="stop")
         goes_on.set()
-        until(lambda: "stopped at step 3" in view.notice)
+        until(lambda: "stopped at step" in view.notice)
     finally:
         del view.debugger.steps.workflow.run.__globals__["slow"]
     assert (view.shown["number"], view.busy) == (1, "")
+
+
+def test_an_endless_condition_is_interrupted_by_the_reader_and_after_a_while(view: DebuggerView) -> None:
+    view.debugger.first()
+    say(view, kind="condition", text="[each for each in iter(int, 1)]", backwards=False, id=1)
+    until(lambda: view.busy and view.debugger._searching is not None)
+    say(view, kind="stop")
+    until(lambda: "stopped" in view.notice)
+    with override(SIMPLEFLOW_LAB_STEP_SECONDS=0.3):
+        say(view, kind="condition", text="[each for each in iter(int, 1)]", backwards=False, id=2)
+        until(lambda: "ran for 0.3 s in step 2" in view.notice)
+    say(view, kind="go", to=4, id=3)
+    until(lambda: view.shown["number"] == 4)
+    until(lambda: not any("search" in thread.name for thread in threading.enumerate()))
+
+
+def test_an_endless_run_is_interrupted_by_the_reader_and_after_a_while(view: DebuggerView) -> None:
+    names = view.debugger.steps.workflow.run.__globals__
+    until(lambda: view.details.get("number") == 6)
+    threads = {thread.ident for thread in threading.enumerate()}
+    names["SPINS"] = True
+    try:
+        say(view, kind="reload", id=1)
+        until(lambda: view.busy and view.debugger._replaying is not None)
+        say(view, kind="stop")
+        until(lambda: "stopped" in view.notice)
+        with override(SIMPLEFLOW_LAB_STEP_SECONDS=0.3):
+            say(view, kind="reload", id=2)
+            until(lambda: "the code ran for 0.3 s without waiting, at test_debugger_view.py:" in view.notice)
+    finally:
+        names["SPINS"] = False
+    say(view, kind="go", to=4, id=3)
+    until(lambda: view.shown["number"] == 4)
+
+    def left() -> set[int | None]:
+        gc.collect()
+        return {thread.ident for thread in threading.enumerate() if thread.name == "replay steps"} - threads
+
+    until(lambda: not left())
 
 
 def test_closing_ends_its_thread_and_its_replay(execution: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
@@ -97,14 +98,17 @@ def test_the_owning_thread_asks_itself_at_once() -> None:
         assert thread.call(lambda: thread.call(lambda: 5)) == 5
 
 
-def test_an_interrupt_of_the_asker_leaves_the_call_alone() -> None:
-    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+def spin(begun: threading.Event) -> None:
+    while True:
+        try:
+            while True:
+                begun.set()
+        except Exception:
+            pass
 
-    def long() -> None:
-        begun.set()
-        assert go_on.wait(60)
-        ended.set()
 
+def test_an_interrupt_of_the_asker_ends_its_call_and_no_other() -> None:
+    begun = threading.Event()
     main = threading.main_thread().ident
     assert main is not None
     with ReplayThread() as thread:
@@ -116,12 +120,70 @@ def test_an_interrupt_of_the_asker_leaves_the_call_alone() -> None:
         interrupter = threading.Thread(target=interrupt)
         interrupter.start()
         with pytest.raises(KeyboardInterrupt):
-            thread.call(long)
+            thread.call(spin, begun)
         interrupter.join()
-        assert not ended.is_set()
-        go_on.set()
+        assert thread.call(lambda: sum(range(100_000))) == 4999950000
+
+
+def test_code_is_traced_after_an_interrupt_as_before() -> None:
+    lines: list[str] = []
+
+    def traced() -> None:
+        sys.settrace(lambda frame, event, argument: lines.append(event))
+        try:
+            threading.get_ident()
+            len(ascii(text_of()))
+        finally:
+            sys.settrace(None)
+
+    with ReplayThread() as thread, ThreadPoolExecutor(1) as other:
+        begun = threading.Event()
+        asked = other.submit(thread.call, spin, begun)
+        assert begun.wait(60)
+        thread.stop()
+        with pytest.raises(UsageError, match="stopped"):
+            asked.result(60)
+        thread.call(traced)
+    assert lines == ["call"]
+
+
+def text_of() -> str:
+    return "text"
+
+
+def test_a_call_ends_when_its_asker_is_told_to_stop() -> None:
+    begun = threading.Event()
+    with ReplayThread() as thread, ThreadPoolExecutor(1) as other:
+        asked = other.submit(thread.call, spin, begun)
+        assert begun.wait(60)
+        thread.stop()
+        with pytest.raises(UsageError, match="stopped"):
+            asked.result(60)
         assert thread.call(lambda: 1) == 1
-        assert ended.is_set()
+
+
+def test_what_the_asker_raises_while_it_waits_ends_its_call() -> None:
+    begun = threading.Event()
+    lines: list[str] = []
+
+    def too_long() -> None:
+        if begun.is_set():
+            lines.append(thread.line(__name__))
+            raise UsageError("too long")
+
+    with ReplayThread() as thread:
+        with pytest.raises(UsageError, match="too long"):
+            thread.call_watched(too_long, spin, begun)
+        assert thread.call(lambda: 1) == 1
+    assert "test_replay_thread.py:" in lines[0]
+
+
+def test_closing_ends_what_nobody_waits_for() -> None:
+    begun = threading.Event()
+    thread = ReplayThread()
+    thread.soon(lambda: spin(begun))
+    assert begun.wait(60)
+    assert thread.close(60)
 
 
 def test_closing_leaves_no_thread_and_takes_no_more_calls() -> None:
