@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 SECOND: Final = 1
@@ -15,6 +16,9 @@ DEFAULT_VERSION: Final = "default"
 """Version of activity types that name none."""
 DEFAULT_ACTIVITY_TIMEOUT: Final = 300
 """Each of an activity's four timeouts, unless given."""
+DEFAULT_ACTIVITY_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
+"""How many activities of a task list a Lab runs at once, unless given. Most wait for something, so they are more than
+there are processors."""
 DEFAULT_EXECUTION_TIMEOUT: Final = 7 * DAY
 """How long an execution may stay open, unless its workflow or its start says otherwise."""
 DEFAULT_DECISION_TASK_TIMEOUT: Final = 300

@@ -41,7 +41,7 @@ from simpleflow_lab.runtime.awaited import Stopped, awaited
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
-from simpleflow_lab.swf.event_types import CHILD
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.swf.names import check_name, check_text
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.gantt_rows import OpenedChild
     from simpleflow_lab.views.waiting import Wait, Waits
+    from simpleflow_lab.views.worker_advice import Polling
 
 logger = logging.getLogger(__name__)
 
@@ -454,7 +455,26 @@ class Execution(HistoryViews):
 
         folded = self._folded()
         waits = () if folded.history.close_status is not None else self.waiting_for()
-        return explain(folded, workflow_id=self.workflow_id, waits=waits, earlier=self._earlier_runs(folded))
+        return explain(
+            folded,
+            workflow_id=self.workflow_id,
+            waits=waits,
+            earlier=self._earlier_runs(folded),
+            polling=self._polling(),
+        )
+
+    def _polling(self) -> Polling:
+        """How many activities run at once on each task list, in all processes that its service knows."""
+        from simpleflow_lab.views.worker_advice import Polling
+
+        instance = self._pool.context.session.instance
+        here = {worker.task_list: worker.at_once for worker in self._pool.activity_workers_that_poll()}
+        at_once: dict[str, int] = dict(here) if self.domain == self._pool.context.domain else {}
+        for each in self._service.pollers(domain=self.domain)["pollers"]:
+            if each["kind"] == ACTIVITY and (instance is None or each.get("instance") != instance):
+                number = each["waitingPolls"] + len(each["tasks"])
+                at_once[each["taskList"]] = at_once.get(each["taskList"], 0) + number
+        return Polling(at_once=at_once, is_all=instance is not None, default=self._pool.activity_threads)
 
     def _earlier_runs(self, folded: FoldedHistory) -> EarlierRuns:
         """The last runs of its workflow that completed before it started."""
@@ -527,6 +547,7 @@ class Execution(HistoryViews):
         self, folded: FoldedHistory, known: Mapping[str, Any], errors: Sequence[Mapping[str, Any]], depth: int = 0
     ) -> list[Wait]:
         from simpleflow_lab.views.history_waits import disk_wait, waits_of
+        from simpleflow_lab.views.worker_advice import UNKNOWN
 
         own = [error for error in errors if error["execution"] == self._execution]
         waits = waits_of(
@@ -536,6 +557,7 @@ class Execution(HistoryViews):
             tasks=known["tasks"],
             errors=own,
             running_line=self._pool.slow_line(self.run_id),
+            polling=self._polling() if folded.task_counts.waiting else UNKNOWN,
         )
         paused = known.get("storePaused")
         return waits if paused is None else [disk_wait(paused, workflow_id=self.workflow_id, depth=depth), *waits]

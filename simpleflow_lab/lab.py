@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from simpleflow_lab import activity, settings, workflow
 from simpleflow_lab.activity import EXECUTORS
+from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
 from simpleflow_lab.data.codec import Changes, arguments_of, encode
 from simpleflow_lab.exceptions import (
     EncodingError,
@@ -46,7 +47,7 @@ from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
-from simpleflow_lab.runtime.pool import DEFAULT_ACTIVITY_THREADS, SERVE, WorkerPool
+from simpleflow_lab.runtime.pool import SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.runtime.sigterm import close_at_sigterm
 from simpleflow_lab.runtime.supervised.statuses import supervisors_of

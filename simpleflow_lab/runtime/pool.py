@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from simpleflow_lab import activity, workflow
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.activity_context import ActivityProgress
+from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.runtime.activity_worker import ActivityWorker
 from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT
@@ -44,8 +45,6 @@ from simpleflow_lab.swf.history import HistoryEvent
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_ACTIVITY_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
-"""Activities that run at once for each task list; most wait for something, so more than there are processors."""
 SERVE: Final[Mapping[str, frozenset[str]]] = {
     "everything": frozenset((DECIDER, ACTIVITY_WORKER)),
     "decisions": frozenset((DECIDER,)),
@@ -91,7 +90,8 @@ class WorkerPool:
         `replay_cache_size` open executions. `serve` is the automatic policy, one of `SERVE`. `task_list_of_all` is that
         of every activity and child that is scheduled; by default it is what their definitions say."""
         self.context = context
-        self._activity_threads = activity_threads
+        self.activity_threads = activity_threads
+        """How many activities of a task list run at once, unless its worker was given another number."""
         self._activity_executor = activity_executor
         self._replay_cache_size = replay_cache_size
         self._task_list_of_all = task_list_of_all
@@ -251,7 +251,7 @@ class WorkerPool:
         return ActivityWorker(
             self.context,
             task_list,
-            limit=self._activity_threads if count is None else count,
+            limit=self.activity_threads if count is None else count,
             heartbeats=self._heartbeats,
             executor=self._activity_executor,
             forked_activities=self._forked_activities,
@@ -315,6 +315,11 @@ class WorkerPool:
         with self._lock:
             found: list[Worker] = [self._deciders[task_list] for task_list in sorted(self._deciders)]
             return found + [self._workers[task_list] for task_list in sorted(self._workers)]
+
+    def activity_workers_that_poll(self) -> list[Worker]:
+        """Those that were not stopped."""
+        with self._lock:
+            return [worker for worker in self._workers.values() if not worker.poller.is_stopping]
 
     # -- stopping --
 

@@ -30,7 +30,7 @@ RUNNING: Final = "running"
 CHILD_RUNNING: Final = "child"
 RETRY: Final = "retry"
 QUEUED: Final = "queued"
-NO_WORKER: Final = "no worker"
+NOT_TAKEN: Final = "not taken"
 HELD_BACK: Final = "max_parallel"
 OPEN_LIMIT: Final = "open limit"
 TIMER_WAIT: Final = "timer"
@@ -41,7 +41,7 @@ NO_DECIDER: Final = "no decider"
 CODE: Final = "code"
 
 KINDS: Final = (
-    *(RUNNING, CHILD_RUNNING, RETRY, QUEUED, NO_WORKER, HELD_BACK, OPEN_LIMIT),
+    *(RUNNING, CHILD_RUNNING, RETRY, QUEUED, NOT_TAKEN, HELD_BACK, OPEN_LIMIT),
     *(TIMER_WAIT, SIGNAL_WAIT, REQUEST, DECIDING, NO_DECIDER, CODE),
 )
 """The kinds of segments."""
@@ -52,10 +52,11 @@ class Segment(NamedTuple):
 
     kind: str
     """`running` (an activity or a lambda), `child`, `retry` (the pause before the next attempt), `queued` (for a
-    worker), `no worker` (queued, while no task of the execution ran on that task list), `max_parallel` and `open limit`
-    (not scheduled yet, because as many as allowed were open), `timer`, `signal`, `request` (a signal or cancel request
-    on its way to another execution), `deciding`, `no decider` (a decision task that nobody had taken) or `code`
-    (nothing that could end by itself was open)."""
+    worker), `not taken` (queued, while no task of the execution ran on that task list: nobody polled it, or others kept
+    its workers busy, which a history doesn't tell), `max_parallel` and `open limit` (not scheduled yet, because as many
+    as allowed were open), `timer`, `signal`, `request` (a signal or cancel request on its way to another execution),
+    `deciding`, `no decider` (a decision task that nobody had taken) or `code` (nothing that could end by itself was
+    open)."""
     start: datetime.datetime
     """When it begins."""
     end: datetime.datetime
@@ -73,7 +74,7 @@ class Segment(NamedTuple):
     task_list: str | None = None
     """The task list of an activity."""
     at_once: int | None = None
-    """Of `queued` and `no worker`: how many tasks of the execution ran at once on that list, at most."""
+    """Of `queued` and `not taken`: how many tasks of the execution ran at once on that list, at most."""
     limit: int | None = None
     """Of `max_parallel`: the limit."""
     scheduled_event_id: int | None = None
@@ -314,7 +315,7 @@ class _Walk:
             return
         members = {**members, "at_once": load.most_at_once}
         for start, is_busy in load.spans(attempt.scheduled, self._at):
-            self._to(QUEUED if is_busy else NO_WORKER, start, **members)
+            self._to(QUEUED if is_busy else NOT_TAKEN, start, **members)
         self._to(QUEUED, attempt.scheduled, **members)
 
     def _failed_before(self, timer: Attempt) -> Attempt | None:

@@ -10,7 +10,7 @@ from typing import Final
 from simpleflow_lab.views.critical_path import (
     CHILD_RUNNING,
     HELD_BACK,
-    NO_WORKER,
+    NOT_TAKEN,
     QUEUED,
     RETRY,
     RUNNING,
@@ -96,7 +96,7 @@ def words_of(kind: str, about: str) -> str:
 
 def _about(segment: Segment) -> str:
     match segment.kind:
-        case "queued" | "no worker":
+        case "queued" | "not taken":
             return segment.task_list or ""
         case "max_parallel":
             return str(segment.limit)
@@ -110,7 +110,7 @@ _WORDS: Final = {
     CHILD_RUNNING: "child workflow {}",
     RETRY: "waits between attempts of {}",
     QUEUED: "queueing on task list {}",
-    NO_WORKER: "no worker took tasks from task list {}",
+    NOT_TAKEN: "queueing on task list {} while nothing of it ran there",
     HELD_BACK: "held back by max_parallel={}",
     TIMER_WAIT: "timer {}",
     SIGNAL_WAIT: "the wait for signal {}",

@@ -27,6 +27,7 @@ from simpleflow_lab.views.line_views import LineView
 from simpleflow_lab.views.outcome_lines import outcome_lines
 from simpleflow_lab.views.time_lines import time_lines
 from simpleflow_lab.views.waiting import BLOCKED, KINDS, Wait
+from simpleflow_lab.views.worker_advice import UNKNOWN, Polling
 
 MAX_LINES: Final = 10
 """The most lines of an explanation."""
@@ -44,13 +45,14 @@ def explain(
     workflow_id: str = "",
     waits: Sequence[Wait] | None = None,
     earlier: EarlierRuns | None = None,
+    polling: Polling = UNKNOWN,
     until: datetime.datetime | None = None,
 ) -> Explanation:
     """The explanation of an execution, in at most `MAX_LINES` lines.
 
     `workflow_id` is named in the commands that help; `waits` say what an open execution waits for, by default what its
-    history shows; `earlier` are runs of the same workflow to compare it with. Raises `HistoryError` if an event refers
-    to nothing known.
+    history shows; `earlier` are runs of the same workflow to compare it with; `polling` says who polls now. Raises
+    `HistoryError` if an event refers to nothing known.
     """
     folded = fold_history(history, until=until)
     if not folded.history:
@@ -61,7 +63,7 @@ def explain(
     slower = () if earlier is None else compared(folded, path, earlier)
     origin = forked_from(folded.history[0].attributes)
     forked = () if origin is None else (Line.of(FORKED, str(origin)),)
-    lines = [status, *forked, *_wait_lines(found), *more, *slower, *time_lines(folded, path)]
+    lines = [status, *forked, *_wait_lines(found), *more, *slower, *time_lines(folded, path, polling)]
     return Explanation(lines[:MAX_LINES])
 
 

@@ -9,6 +9,7 @@ execution context of its latest decision (`swf.execution_context`).
 from __future__ import annotations
 
 import datetime
+import functools
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -20,7 +21,9 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.list_loads import ListLoad, loads_of
 from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, DISK, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
+from simpleflow_lab.views.worker_advice import UNKNOWN, Polling, start_more
 
 MAX_OF_A_KIND: Final = 10
 """The most rows of one kind in one execution; one more row says how many there are beside them."""
@@ -36,19 +39,23 @@ def waits_of(
     tasks: Iterable[Mapping[str, Any]] = (),
     errors: Iterable[Mapping[str, Any]] = (),
     running_line: str = "",
+    polling: Polling = UNKNOWN,
     until: datetime.datetime | None = None,
 ) -> list[Wait]:
     """What this history shows that its execution waits for; nothing if it has closed.
 
     `depth` is how far it is below the execution that was asked for. An engine knows more: `tasks` are those of
     `WatchableService.describe_waiting`, `errors` the `decisionErrors` of `describe_reports` that are about it.
-    `running_line` is the author's line that runs in the decision being made, if it is known and takes long.
+    `running_line` is the author's line that runs in the decision being made, if it is known and takes long; `polling`
+    says who polls now.
     """
     folded = fold_history(history, until=until)
     events = folded.history
     if not events or events.close_status is not None:
         return []
-    rows = _Rows(folded, workflow_id, depth, {task.get("scheduledEventId"): task for task in tasks}, running_line)
+    rows = _Rows(
+        folded, workflow_id, depth, {task.get("scheduledEventId"): task for task in tasks}, running_line, polling
+    )
     waits = [
         *rows.blocked(errors),
         *rows.decision(),
@@ -85,9 +92,10 @@ class _Rows:
         depth: int,
         tasks: Mapping[Any, Mapping[str, Any]],
         running_line: str,
+        polling: Polling,
     ):
         self._folded = folded
-        self._running_line = running_line
+        self._running_line, self._polling = running_line, polling
         self._id, self._depth = workflow_id, depth
         self._tasks = tasks
         """What the engine says of open tasks, by the ids of the events that scheduled them."""
@@ -193,10 +201,29 @@ class _Rows:
             run_id=attempt.run_id,
             since=since,
             until=until,
-            to_do=_remedy_of(attempt, known) if kind in (ACTIVITY, CHILD) else "",
+            to_do=self._remedy_of(attempt, known) if kind in (ACTIVITY, CHILD) else "",
             has_reason=bool(known.get("reason") or known.get("isSilent")),
             goes_on=attempt.started is not None and attempt.kind in (ACTIVITY, LAMBDA) and not known.get("isSilent"),
         )
+
+    def _remedy_of(self, attempt: Attempt, known: Mapping[str, Any]) -> str:
+        """What people can do about an open activity task or child; `known` is what the engine says of it."""
+        if known.get("isSilent"):
+            return _SILENT
+        if attempt.kind != ACTIVITY or attempt.started is not None:
+            return ""
+        if known.get("isDefined") is False:
+            return _DEFINE
+        if not attempt.task_list or not _can_be_typed(attempt.task_list):
+            return "start a worker of its task list"
+        load = self._loads.get(attempt.task_list)
+        ran = 0 if load is None else max(load.most_at_once, bool(load.taken))
+        call = start_more(attempt.task_list, ran_at_once=ran, polling=self._polling)
+        return f"start {'more' if ran or self._polling.of(attempt.task_list) else 'its'} workers: {call}"
+
+    @functools.cached_property
+    def _loads(self) -> dict[str, ListLoad]:
+        return loads_of(self._folded.attempts, self._folded.until)
 
     def _failure_of(self, task_id: str) -> str:
         """Why the latest attempt of a task failed, if the history says."""
@@ -318,19 +345,6 @@ def _can_be_typed(name: str) -> bool:
 
 _LONGEST_TYPED: Final = 160
 """The most characters of a name that people are told to type."""
-
-
-def _remedy_of(attempt: Attempt, known: Mapping[str, Any]) -> str:
-    """What people can do about an open activity task or child; `known` is what the engine says of it."""
-    if known.get("isSilent"):
-        return _SILENT
-    if attempt.kind != ACTIVITY or attempt.started is not None:
-        return ""
-    if known.get("isDefined") is False:
-        return _DEFINE
-    if not attempt.task_list or not _can_be_typed(attempt.task_list):
-        return "start a worker of its task list"
-    return f"start more workers: lab.start_workers(1, task_list={attempt.task_list!r})"
 
 
 def _silent(task: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from simpleflow_lab.views.attempts import Attempt, seconds_between
 Span = tuple[datetime.datetime, datetime.datetime]
 
 SHORTEST_ABSENCE: Final = 1.0
-"""Seconds in which nothing ran on a list before it is said that no worker was there: a poll takes a moment."""
+"""Seconds in which nothing ran on a list before it counts as a time of its own: a poll takes a moment."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from simpleflow_lab.views.critical_path import (
     DECIDING,
     HELD_BACK,
     NO_DECIDER,
-    NO_WORKER,
+    NOT_TAKEN,
     OPEN_LIMIT,
     QUEUED,
     REQUEST,
@@ -29,6 +29,7 @@ from simpleflow_lab.views.formatting import duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.slack import slack
 from simpleflow_lab.views.task_labels import task_label
+from simpleflow_lab.views.worker_advice import UNKNOWN, Polling, start_more
 
 MAX_CAUSES: Final = 3
 """The most lines on what the time went into."""
@@ -38,8 +39,11 @@ LEAST_SLACK: Final = 0.01
 """The least slack of a task that is told, as a share of the time."""
 
 
-def time_lines(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
-    """Where the time went, the largest share first; then the longest task that was not on the path."""
+def time_lines(folded: FoldedHistory, path: CriticalPath, polling: Polling = UNKNOWN) -> Iterator[Line]:
+    """Where the time went, the largest share first; then the longest task that was not on the path.
+
+    `polling` says who polls now.
+    """
     whole = path.seconds()
     if whole <= 0:
         return
@@ -51,9 +55,13 @@ def time_lines(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
             break
         what, to_do = WORDS[group[0].kind](group)
         if group[0].kind == QUEUED:
-            what += _behind(group, path)
+            to_do = _more_workers(group, polling)
+            what += _behind(group, path) + _beside(group, polling)
+        if group[0].kind == NOT_TAKEN:
+            what += _held_by(group, polling)
+            to_do = f"{_more_workers(group, polling)}; lab.pollers() shows who polls"
         if group[0].kind == OPEN_LIMIT:
-            what, to_do = _for_want_of_workers(group, path, what, to_do)
+            what, to_do = _for_want_of_workers(group, path, what, to_do, polling)
         of = "of the time" if number else f"of {duration(whole)}"
         yield Line.of(TIME, f"{100 * seconds / whole:.0f} % {of}: {what}", to_do=to_do, seconds=seconds)
     yield from _off_the_path(folded, path)
@@ -68,7 +76,7 @@ def _groups(segments: Sequence[Segment]) -> list[list[Segment]]:
 
 
 def _split_by(segment: Segment) -> object:
-    if segment.kind in (QUEUED, NO_WORKER):
+    if segment.kind in (QUEUED, NOT_TAKEN):
         return segment.task_list
     return segment.limit if segment.kind == HELD_BACK else None
 
@@ -132,8 +140,19 @@ def _queued(group: Sequence[Segment]) -> tuple[str, str]:
     first = group[0]
     queue = f"{duration(_seconds(group))} queued on task list {shortened(first.task_list, 60)}"
     most = first.at_once or 0
-    what = f"{queue}, where at most {most:,} ran at once: {_tasks_with_times(group)}"
-    return what, f"lab.start_workers({max(2 * most, 1)}, task_list={shortened(first.task_list, 60)!r})"
+    return f"{queue}, where of this execution at most {most:,} ran at once: {_tasks_with_times(group)}", ""
+
+
+def _more_workers(group: Sequence[Segment], polling: Polling) -> str:
+    return start_more(group[0].task_list, ran_at_once=group[0].at_once or 0, polling=polling)
+
+
+def _beside(group: Sequence[Segment], polling: Polling) -> str:
+    """That others may have had the workers that there are beside those that this execution had."""
+    number = polling.of(group[0].task_list)
+    if number <= (group[0].at_once or 0):
+        return ""
+    return f"; {number:,} poll it now, which other executions may have kept busy"
 
 
 def _behind(group: Sequence[Segment], path: CriticalPath) -> str:
@@ -144,13 +163,20 @@ def _behind(group: Sequence[Segment], path: CriticalPath) -> str:
     return "" if found is None else f", behind {_label_of(found)}"
 
 
-def _no_worker(group: Sequence[Segment]) -> tuple[str, str]:
-    name = shortened(group[0].task_list, 60)
-    what = f"{duration(_seconds(group))} until a worker took {_tasks_with_times(group)} from task list {name}"
-    return (
-        f"{what}, while nothing of it ran there",
-        f"lab.start_workers(task_list={name!r}); lab.pollers() shows who polls",
-    )
+def _not_taken(group: Sequence[Segment]) -> tuple[str, str]:
+    queue = f"{duration(_seconds(group))} queued on task list {shortened(group[0].task_list, 60)}"
+    return f"{queue}, while nothing of this execution ran there: {_tasks_with_times(group)}", ""
+
+
+def _held_by(group: Sequence[Segment], polling: Polling) -> str:
+    """Why nobody may have taken these: a history doesn't tell what workers did for others."""
+    name = group[0].task_list
+    if polling.is_known_to_be_left(name):
+        return "; nobody polls it now"
+    number = polling.of(name)
+    if number:
+        return f"; {number:,} poll it now, which other executions may have kept busy"
+    return "; nobody polled it, or other executions kept its workers busy"
 
 
 def _held_back(group: Sequence[Segment]) -> tuple[str, str]:
@@ -163,7 +189,9 @@ def _open_limit(group: Sequence[Segment]) -> tuple[str, str]:
     return what + _tasks_with_times(group), "max_open_activity_count of the workflow, and the settings, limit them"
 
 
-def _for_want_of_workers(group: Sequence[Segment], path: CriticalPath, what: str, to_do: str) -> tuple[str, str]:
+def _for_want_of_workers(
+    group: Sequence[Segment], path: CriticalPath, what: str, to_do: str, polling: Polling
+) -> tuple[str, str]:
     """The same; or if fewer tasks ran than were open, that workers were too few: then no limit helps."""
     short = {
         name: load
@@ -175,7 +203,7 @@ def _for_want_of_workers(group: Sequence[Segment], path: CriticalPath, what: str
     name, load = max(short.items(), key=lambda item: item[1].most_open)
     task_list = shortened(name, 60)
     of_them = f"of {load.most_open:,} that were open on task list {task_list} at most {load.most_at_once:,} ran at once"
-    return f"{what}; {of_them}", f"lab.start_workers({max(2 * load.most_at_once, 1)}, task_list={task_list!r})"
+    return f"{what}; {of_them}", start_more(name, ran_at_once=load.most_at_once, polling=polling)
 
 
 def _timer(group: Sequence[Segment]) -> tuple[str, str]:
@@ -228,7 +256,7 @@ WORDS: Final[dict[str, Callable[[Sequence[Segment]], tuple[str, str]]]] = {
     CHILD_RUNNING: _child,
     RETRY: _retry,
     QUEUED: _queued,
-    NO_WORKER: _no_worker,
+    NOT_TAKEN: _not_taken,
     HELD_BACK: _held_back,
     OPEN_LIMIT: _open_limit,
     TIMER_WAIT: _timer,

@@ -370,3 +370,21 @@ def test_the_live_status_says_why_nothing_goes_on() -> None:
         execution.signal(evil)
         execution.result(LIMIT)
         assert execution.progress().waits == ""
+
+
+class Holds(Base):
+    name = "waits.holds"
+
+    def run(self, number: int) -> Any:
+        futures.wait([self.submit(hold, n) for n in range(number)])
+
+
+def test_what_is_advised_for_queued_tasks_raises_what_runs_at_once(lab: Lab) -> None:
+    first = lab.start(Holds, 4)
+    until(first, lambda waits: [wait.goes_on for wait in of(waits, "activity")] == [True] * 4)
+    second = lab.start(Holds, 1)
+    (queued,) = of(until(second, lambda waits: of(waits, "activity")), "activity")
+
+    assert queued.to_do == "start more workers: lab.start_workers(8, task_list='waits')"
+    _release.set()
+    second.wait(LIMIT)

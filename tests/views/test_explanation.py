@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns
@@ -33,8 +34,8 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
     troubles.queueing_behind_few_workers: [
         "✓ COMPLETED after 6.2 s",
         "result: [] → execution.result()",
-        "65 % of 6.2 s: 4.0 s queued on task list pricing, where at most 2 ran at once: price-6, behind price-1 "
-        "→ lab.start_workers(4, task_list='pricing')",
+        "65 % of 6.2 s: 4.0 s queued on task list pricing, where of this execution at most 2 ran at once: "
+        f"price-6, behind price-1 → lab.start_workers({max(4, DEFAULT_ACTIVITY_THREADS)}, task_list='pricing')",
         "32 % of the time: 2.0 s running price-6 → execution.critical_path()",
     ],
     troubles.held_back_by_max_parallel: [
@@ -54,9 +55,9 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
         "✓ COMPLETED after 7.1 s",
         "result: [] → execution.result()",
         "69 % of 7.1 s: 4.9 s held back, as many activity tasks as allowed were open: price-3; of 2 that were open on "
-        "task list pricing at most 1 ran at once → lab.start_workers(2, task_list='pricing')",
-        "14 % of the time: 1.0 s queued on task list pricing, where at most 1 ran at once: price-3, behind price-2 "
-        "→ lab.start_workers(2, task_list='pricing')",
+        f"task list pricing at most 1 ran at once → lab.start_workers({DEFAULT_ACTIVITY_THREADS}, task_list='pricing')",
+        "14 % of the time: 1.0 s queued on task list pricing, where of this execution at most 1 ran at once: "
+        f"price-3, behind price-2 → lab.start_workers({DEFAULT_ACTIVITY_THREADS}, task_list='pricing')",
         "13 % of the time: 900 ms running price-3 → execution.critical_path()",
         "not on the critical path: price-2 ran 900 ms, and could have run 100 ms longer → execution.slack()",
     ],
@@ -92,8 +93,9 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
     troubles.nobody_takes_it: [
         "✓ COMPLETED after 31.1 s",
         "result: 1 → execution.result()",
-        "96 % of 31.1 s: 29.9 s until a worker took price-1 from task list workers, while nothing of it ran there "
-        "→ lab.start_workers(task_list='workers'); lab.pollers() shows who polls",
+        "96 % of 31.1 s: 29.9 s queued on task list workers, while nothing of this execution ran there: price-1; "
+        "nobody polled it, or other executions kept its workers busy "
+        f"→ lab.start_workers({DEFAULT_ACTIVITY_THREADS}, task_list='workers'); lab.pollers() shows who polls",
     ],
     troubles.nobody_decides: [
         "▶ OPEN for 1 min",

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.export import gantt_html
@@ -16,6 +17,7 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, description_in_words, waits_of
 from simpleflow_lab.views.waiting import KINDS, Wait, Waits
+from simpleflow_lab.views.worker_advice import Polling
 from tests.views.story import Story, eventful, when
 from tests.views.test_hostile import PAYLOADS, Shape, hostile
 
@@ -105,7 +107,28 @@ def test_an_activity_is_queued_or_runs() -> None:
 
     assert (queued.what, queued.until) == ("activity pkg.load [load-1] is queued in task list workers", when(61.1))
     assert (running.what, running.until) == ("activity pkg.load [load-2] runs in lab@node-1:17", when(201.1))
-    assert (queued.to_do, running.to_do) == ("start more workers: lab.start_workers(1, task_list='workers')", "")
+    assert (queued.to_do, running.to_do) == (
+        f"start more workers: lab.start_workers({DEFAULT_ACTIVITY_THREADS}, task_list='workers')",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("polling", "advice"),
+    [
+        (Polling(at_once={"workers": 7}, is_all=True, default=6), "more workers: lab.start_workers(14, "),
+        (Polling(at_once={"workers": 1}, is_all=True, default=6), "more workers: lab.start_workers(6, "),
+        (Polling(at_once={"workers": 1}, is_all=True, default=1), "more workers: lab.start_workers(2, "),
+        (Polling(is_all=True), "its workers: lab.start_workers("),
+        (Polling(), "its workers: lab.start_workers("),
+    ],
+)
+def test_what_is_advised_for_a_queued_task_is_more_than_polls_now(polling: Polling, advice: str) -> None:
+    story = decided()
+    story.schedule("load-1", "pkg.load")
+    (queued,) = waits_of(story.history(), polling=polling)
+
+    assert queued.to_do == f"start {advice}task_list='workers')"
 
 
 def test_what_to_do_about_a_task_is_what_the_engine_says_of_it() -> None:
