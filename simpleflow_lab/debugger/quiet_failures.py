@@ -5,14 +5,15 @@ kind                what it is
 ==================  ==================================================================================================
 `failure`           a task failed for good, and no code read or raised its error
 `unawaited`         the execution closed while the task was open, and no code had ever waited for it
-`unused`            a task completed with a result that is not `None`, and no code read it or passed it on
+`unused`            a task completed with a result that is not `None`, and no code read it, passed it on or awaited it
 `timer`             no code ever waited for the timer: it changed nothing
 `signal`            a signal came that no code ever waited for
 ==================  ==================================================================================================
 
-*Rule:* no false alarm. Of an execution that is open, only failures are told: the rest may still be used. Code that asks
-for the state of futures by itself (`future.done`), or for events by name, may know more than can be seen: then timers,
-or signals, are not told.
+*Rule:* no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
+`futures.wait` or `as_completed`, or for the group it is in. Of an execution that is open, only failures are told: the
+rest may still be used. Code that asks for the state of futures by itself (`future.done`), or for events by name, may
+know more than can be seen: then timers, or signals, are not told.
 """
 
 from __future__ import annotations
@@ -117,9 +118,9 @@ def _of_tasks(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
             if not use.is_awaited:
                 how = "was never scheduled" if not record.attempts else "was still open when the execution closed"
                 yield _quiet(UNAWAITED, use, f"{_name(use)} {how}, and no code ever waited for it")
-        elif record.state == "FINISHED" and use.has_value:
+        elif record.state == "FINISHED" and use.has_value and not use.is_awaited:
             value = shortened(record.value, HOVER_LIMIT)
-            yield _quiet(UNUSED, use, f"{_name(use)} gave {value}, and no code used it")
+            yield _quiet(UNUSED, use, f"{_name(use)} gave {value}, and no code waited for it or used it")
 
 
 def _of_timers(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:

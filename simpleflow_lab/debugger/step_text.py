@@ -13,7 +13,7 @@ from typing import Final
 
 from simpleflow_lab.debugger.triggers import named
 from simpleflow_lab.replay.lines import line_text
-from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, SuspendedFiber
+from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, Raised, SuspendedFiber
 from simpleflow_lab.swf.decisions import Decision, attributes
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
 from simpleflow_lab.views.html import piece
@@ -54,6 +54,8 @@ def facts_of(record: DecisionRecord, trigger: str) -> Iterator[tuple[str, str]]:
         yield "printed", shortened(line, HOVER_LIMIT)
     if len(lines) > _MAX_OUTPUT_LINES:
         yield "printed", f"… {count(len(lines) - _MAX_OUTPUT_LINES, 'line')} more"
+    if record.raised is not None:
+        yield "raised", shortened(raised_text(record.raised), 2 * HOVER_LIMIT)
     close = record.close
     if close is not None:
         refused = f", which SWF refused: {close.refused}" if close.refused else ""
@@ -72,6 +74,11 @@ def html_of(record: DecisionRecord, trigger: str, title: str) -> Html:
     """The step as a piece of HTML."""
     pairs = (Html("<dt>{}</dt><dd>{}</dd>").format(word, text) for word, text in facts_of(record, trigger))
     return piece(Html("<strong>{}</strong><dl>{}</dl>").format(heading_of(record, title), Html("").join(pairs)))
+
+
+def raised_text(raised: Raised) -> str:
+    """`ValueError: no 3, at flows.py:12, raise ValueError(f"no {n}")`."""
+    return raised.text if raised.line is None else f"{raised.text}, at {line_text(raised.line)}"
 
 
 def command_text(command: CommandRecord) -> str:

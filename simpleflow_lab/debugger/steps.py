@@ -43,6 +43,7 @@ from simpleflow_lab.replay.trace import (
     FutureRecord,
     Match,
     SignalRecord,
+    StackFrame,
     SuspendedFiber,
     open_decision,
 )
@@ -255,22 +256,27 @@ class Step:
         return self.record.suspended
 
     def stack(self, fiber: FiberName | int | str = _OF_RUN) -> Sequence[Frame]:
-        """The author's frames of a fiber at the end of this step, innermost last; empty if it does not wait then.
+        """The author's frames of a fiber at the end of this step, innermost last; empty if it does not wait then. Of
+        `run`, if it ended with an error in this step, those at the raise.
 
         `fiber` is its name, number or label; 1 is the fiber of `run`. Raises `UsageError` for a fiber that does not
         wait then, but for that of `run`, and if the code does not come to this decision a second time.
         """
         found = self.detailed
         known = next((each for each in found.suspended if _is_named(each.name, fiber)), None)
+        frames: Sequence[StackFrame] = () if known is None else known.stack
         if known is None:
             if fiber in (_OF_RUN, "run"):
-                return ()
-            waiting = ", ".join(f"{each.name.number} ({each.name.label})" for each in found.suspended[:8])
-            raise UsageError(f"no fiber {fiber!r:.60} waits at the end of step {self.number}: {waiting or 'none does'}")
+                frames = () if found.raised is None else found.raised.stack
+            else:
+                waiting = ", ".join(f"{each.name.number} ({each.name.label})" for each in found.suspended[:8])
+                raise UsageError(
+                    f"no fiber {fiber!r:.60} waits at the end of step {self.number}: {waiting or 'none does'}"
+                )
         memo: dict[int, Any] = {}
         return tuple(
             Frame(frame.line, frame.values if frame.values is not None else frame.locals or {}, frame.left_out, memo)
-            for frame in known.stack
+            for frame in frames
         )
 
     def frame(self, fiber: FiberName | int | str = _OF_RUN, depth: int = 0) -> Frame:
@@ -286,7 +292,8 @@ class Step:
     def locals(self) -> Mapping[str, Any]:
         """The local variables of the innermost frame of `run` at the end of this step, as they were then.
 
-        Empty if `run` has ended. `frame` has those of other frames and fibers.
+        Where it raised, if it ended with an error in this step; empty if it has ended otherwise. `frame` has those of
+        other frames and fibers.
         """
         stack = self.stack()
         return stack[-1].locals if stack else {}
@@ -323,6 +330,11 @@ class Step:
     def close(self) -> Close | None:
         """How the decision closed the execution, if it did."""
         return self.record.close
+
+    @property
+    def raised(self) -> str | None:
+        """The error that ended `run` in this step, with its line: `ValueError: no 3, at flows.py:12, raise …`."""
+        return None if self.record.raised is None else step_text.raised_text(self.record.raised)
 
     @property
     def divergence(self) -> Divergence | None:

@@ -68,6 +68,9 @@ class Observer(Protocol):
     def output_written(self, text: str) -> None:
         """The code wrote this to standard output. It goes nowhere else."""
 
+    def execution_failed(self, error: BaseException, reason: str) -> None:
+        """The code raised this, and so the execution is about to be closed as failed, for this reason."""
+
     def decision_replayed(
         self, pairs: Sequence[tuple[HistoryEvent, Command]], divergence: Divergence | None, *, pending: int
     ) -> None:

@@ -30,6 +30,7 @@ from simpleflow_lab.replay.trace_records import (
     DecisionRecord,
     FutureUse,
     Match,
+    Raised,
     SignalRecord,
 )
 from simpleflow_lab.replay.traced_fibers import TracedFibers
@@ -85,6 +86,7 @@ class _Decision:
         self.decisions: list[Decision] = []
         self.output: list[str] = []
         self.output_left = MAX_OUTPUT
+        self.raised: Raised | None = None
 
 
 class Recorder:
@@ -132,6 +134,8 @@ class Recorder:
 
     def rerun_begins(self) -> None:
         """See `Observer`."""
+        if self._decision is not None:
+            self._decision.raised = None
         self._futures.begin_rerun(self._commands, self._fibers.resumed)
         self._fibers.begin_rerun()
 
@@ -201,6 +205,12 @@ class Recorder:
         if decision is not None and decision.output_left > 0:
             decision.output.append(text[: decision.output_left])
             decision.output_left -= len(text)
+
+    def execution_failed(self, error: BaseException, reason: str) -> None:
+        """See `Observer`."""
+        decision = self._decision
+        if decision is not None:
+            decision.raised = self._fibers.raised(error, reason, decision.started_event_id)
 
     def decision_replayed(
         self, pairs: Sequence[tuple[HistoryEvent, Command]], divergence: Divergence | None, *, pending: int
@@ -297,6 +307,7 @@ class Recorder:
                 divergence=divergence,
                 error=None if error is None else _error_text(error),
                 lines=lines,
+                raised=decision.raised,
                 _futures=self._futures.log,
                 _first_change=decision.first_change,
                 _last_change=len(self._futures.log),

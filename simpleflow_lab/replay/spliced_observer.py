@@ -61,6 +61,10 @@ class SplicedObserver:
         """See `Observer`."""
         self._observer.output_written(text)
 
+    def execution_failed(self, error: BaseException, reason: str) -> None:
+        """See `Observer`."""
+        self._observer.execution_failed(error, reason)
+
     def recorded_before(self, event: HistoryEvent, command: Command) -> None:
         """See `Observer`."""
         self._observer.recorded_before(self._splice.outside(event), command)

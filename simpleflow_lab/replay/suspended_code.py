@@ -6,7 +6,9 @@ nothing that happens later changes them.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FrameType
@@ -41,6 +43,23 @@ def stack_of(fiber: Fiber, *, with_locals: bool, keep: Keep | None = None) -> tu
         frames.append(_stack_frame(frame, keep) if with_locals else StackFrame(line=line_of(frame), locals=None))
         frame = author_frame(frame.f_back)
     return tuple(reversed(frames)), frame is not None
+
+
+def stack_of_error(error: BaseException, *, with_locals: bool, keep: Keep | None = None) -> tuple[StackFrame, ...]:
+    """The author's frames from which an error came, innermost last, as `line_of_error` finds the line.
+
+    Their local variables are those at the raise, as long as the code has not gone on.
+    """
+    found = [
+        (frame, lineno) for frame, lineno in traceback.walk_tb(error.__traceback__) if author_frame(frame) is frame
+    ]
+    while found and found[-1][0].f_code.co_filename != found[0][0].f_code.co_filename:
+        found.pop()  # of a library that the author's code called
+    frames: list[StackFrame] = []
+    for frame, lineno in reversed(found[-MAX_FRAMES:]):
+        made = _stack_frame(frame, keep) if with_locals else StackFrame(line=line_of(frame), locals=None)
+        frames.append(dataclasses.replace(made, line=made.line._replace(lineno=lineno)))
+    return tuple(reversed(frames))
 
 
 def _stack_frame(frame: FrameType, keep: Keep | None) -> StackFrame:

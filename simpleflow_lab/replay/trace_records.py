@@ -65,6 +65,18 @@ class SuspendedFiber:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Raised:
+    """An error of the code that ended the execution."""
+
+    text: str
+    """The reason with which the execution fails: `ValueError: no 3`."""
+    line: Line | None
+    """The author's line that raised it."""
+    stack: Sequence[StackFrame]
+    """The author's frames at the raise, innermost last."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CommandRecord:
     """One command: something that the workflow's code, or the replay by itself, asked of SWF."""
 
@@ -241,6 +253,8 @@ class DecisionRecord:
     lines: Sequence[Line] | None = field(default=None, compare=False)
     """The lines of the author's code that ran in it, each once, in the order in which they ran first, at most 1,000;
     `None` if they were not traced. The first of a fiber that went on is the one in which it waited."""
+    raised: Raised | None = None
+    """The error of the code that ended the execution in this decision, if one did."""
     _futures: FutureLog = field(repr=False, compare=False)
     _first_change: int = field(repr=False, compare=False)
     _last_change: int = field(repr=False, compare=False)

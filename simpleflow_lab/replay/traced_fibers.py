@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Final
 
 from simpleflow_lab.replay.fibers import Fiber, Path
-from simpleflow_lab.replay.lines import place_text
-from simpleflow_lab.replay.suspended_code import Keep, open_ids, stack_of
-from simpleflow_lab.replay.trace_records import FiberName, SuspendedFiber
+from simpleflow_lab.replay.lines import line_of_error, place_text, shortened
+from simpleflow_lab.replay.suspended_code import Keep, open_ids, stack_of, stack_of_error
+from simpleflow_lab.replay.trace_records import FiberName, Raised, SuspendedFiber
 from simpleflow_lab.replay.value_text import value_text
 
 MAX_FRESH_STACKS: Final = 100
@@ -21,6 +21,10 @@ MAX_FRESH_STACKS: Final = 100
 MAX_RENEWED_STACKS: Final = 10
 """Most fibers that did not run in a decision and whose local variables are recorded again all the same: what they hold
 may have changed."""
+
+
+MAX_REASON: Final = 1_000
+"""Most characters of what is said of an error that ended the execution."""
 
 
 class TracedFibers:
@@ -100,6 +104,12 @@ class TracedFibers:
                     self._with_stack[fiber] = None
         resumed.clear()
         return tuple(suspended.values())
+
+    def raised(self, error: BaseException, reason: str, started_event_id: int) -> Raised:
+        """What ended the execution in this decision, and where."""
+        with_locals = started_event_id >= self._stacks_from
+        stack = stack_of_error(error, with_locals=with_locals, keep=self._keep)
+        return Raised(text=shortened(reason, MAX_REASON), line=line_of_error(error), stack=stack)
 
     def _suspended_fiber(self, fiber: Fiber, started_event_id: int, *, with_locals: bool) -> SuspendedFiber:
         future, name = fiber.waits_for, self.name(fiber)

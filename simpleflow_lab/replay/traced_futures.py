@@ -298,17 +298,20 @@ class TracedFutures:
     def uses(self) -> tuple[FutureUse, ...]:
         """What the code has done with each future so far, in the order of their numbers."""
         passed_on: set[int] = set()
+        awaited: set[int] = set()
         found = []
         for traced in self._by_future.values():
             record = traced.record(self._run)
             passed_on.update(record.depends_on)
             if traced.future.is_read:
                 passed_on.update(record.members)
+            if traced.future.is_awaited:
+                awaited.update(record.members)
             found.append((record, traced.future))
         return tuple(
             FutureUse(
                 record=record,
-                is_awaited=future.is_awaited,
+                is_awaited=future.is_awaited or record.number in awaited,
                 is_read=future.is_read or record.number in passed_on,
                 is_unhandled=future.unhandled_failure,
                 has_value=future.peek()[1] is not None,

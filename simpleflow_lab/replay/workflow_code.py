@@ -33,7 +33,7 @@ from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.commands.close import close_with
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
-from simpleflow_lab.replay.lines import Line, line_of_error
+from simpleflow_lab.replay.lines import line_of_error
 from simpleflow_lab.replay.muted_output import muted_output, watched_output
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_hooks import Hooks, InfrastructureError
@@ -198,7 +198,7 @@ class WorkflowCode:
             # Details of the author's own stay as they are: a program may read them.
             after, listed = self._unhandled_before(error)
             details = listed.rstrip() or None if error.details is None else error.details
-            self._fail(_with(error.reason, after), details, line_of_error(error))
+            self._fail(_with(error.reason, after), details, error)
         except (greenlet.GreenletExit, DecisionInterrupted):
             raise
         except BaseException as error:
@@ -248,7 +248,7 @@ class WorkflowCode:
         after, listed = self._unhandled_before(error)
         if listed:
             reason, details = _with(reason, after), f"{listed}\n{details}"
-        self._fail(f"{what}: {reason}" if what else reason, details, line_of_error(error))
+        self._fail(f"{what}: {reason}" if what else reason, details, error)
 
     def _unhandled_before(self, error: BaseException) -> tuple[str, str]:
         """What failed before this error and was not handled: in a few words for the reason, and a list for the details.
@@ -266,14 +266,16 @@ class WorkflowCode:
             f"Before this error, and not handled by the workflow, failed:\n{listed}",
         )
 
-    def _fail(self, reason: str, details: str | None, line: Line | None) -> None:
+    def _fail(self, reason: str, details: str | None, error: BaseException) -> None:
         run = self._run
         if run.closing is not None:
             return  # it ended otherwise before
+        if run.observer is not None:
+            run.observer.execution_failed(error, reason)
         self._hooks.call_at_close(run, "on_failure", reason, details)
         if details is not None:
             details = run.fields.store_or_truncate(details, "details of the failure", _both_ends)
-        close_with(run, "FailWorkflowExecution", line=line, reason=reason[:MAX_REASON], details=details)
+        close_with(run, "FailWorkflowExecution", line=line_of_error(error), reason=reason[:MAX_REASON], details=details)
 
 
 def _holds_future(result: Any) -> bool:

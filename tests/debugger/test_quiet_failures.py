@@ -49,10 +49,10 @@ def test_each_kind_is_told_with_its_line(lab: Lab) -> None:
         def run(self) -> Any:
             self.submit(self.start_timer("nap", 5))  # never mattered
             self.submit(quiet_break)  # nobody handles it
-            unused = self.submit(quiet_value, 7)  # nobody uses it
+            self.submit(quiet_value, 7)  # nobody uses it
             nothing = self.submit(quiet_value, None)
             self.submit(self.wait_signal("go")).wait()
-            unused.wait(), nothing.wait()
+            nothing.wait()
             self.submit(self.start_timer("last", 1)).wait()
             self.submit(quiet_value, 8)  # open at the end
             return None
@@ -80,6 +80,24 @@ def test_each_kind_is_told_with_its_line(lab: Lab) -> None:
     assert f"{line_with('# nobody handles it')}, self.submit(quiet_break)" in repr(quiet)
     frame = quiet.to_pandas()
     assert list(frame["kind"]) == ["failure", "unused", "unawaited", "timer", "signal"]
+
+
+def test_to_wait_for_a_task_is_to_use_it_however_the_code_waits(lab: Lab) -> None:
+    class Waits(Quiet):
+        name = "quiet.waits"
+
+        def run(self) -> Any:
+            self.submit(quiet_value, 1).wait()
+            futures.wait(self.submit(quiet_value, 2), self.submit(quiet_value, 3))
+            self.submit(Group((quiet_value, 4), (quiet_value, 5))).wait()
+            futures.wait(self.submit(Group((quiet_value, 6), (quiet_value, 7))))
+            for _ in futures.as_completed([self.submit(quiet_value, 8)]):
+                pass
+            return None
+
+    execution = lab.start(Waits)
+    execution.result(30)
+    assert list(execution.quiet_failures()) == []
 
 
 def test_code_that_uses_what_it_asks_for_has_none(lab: Lab) -> None:

@@ -14,6 +14,8 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay.suspended_code import MAX_LOCALS
 from tests.replay.recorded_by_upstream import forget_others
 
+looked: list[bool] = []
+"""What `is_replaying` was in the hook of each replay."""
 TASKS = {"version": "values", "task_list": "values"}
 
 
@@ -151,3 +153,48 @@ def test_what_can_not_be_meant_is_one_line(steps: ReplaySteps, ask: Any) -> None
     with pytest.raises(UsageError) as caught:
         ask(steps)
     assert "\n" not in str(caught.value)
+
+
+class Raising(Workflow):
+    name = "values.raising"
+    version, task_list = "values", "values"
+
+    def before_replay(self, history: Any) -> None:
+        looked.append(self.is_replaying)
+
+    def run(self, orders: dict[str, int]) -> float:
+        found = self.submit(values_list, 1).result
+        return self.share(found, orders)
+
+    def share(self, found: list[int], orders: dict[str, int]) -> float:
+        whole = found[0]
+        return whole / orders["a"]  # here
+
+
+def test_the_step_in_which_run_raises_has_the_error_its_line_and_the_variables_of_then(lab: Lab) -> None:
+    execution = lab.start(Raising, {"a": 0}, workflow_id="raising-1")
+    execution.wait(30)
+    with execution.replay() as steps:
+        assert steps[1].raised is None
+        last = steps[-1]
+        assert last.raised is not None
+        assert last.raised.startswith("ZeroDivisionError: division by zero, at test_step_values.py:")
+        assert last.raised.endswith('return whole / orders["a"]  # here')
+        assert "raised: ZeroDivisionError: division by zero, at test_step_values.py:" in repr(last)
+        assert "ZeroDivisionError" in last._repr_html_()
+        assert [frame.line.function for frame in last.stack()] == ["Raising.run", "Raising.share"]
+        assert last.locals["whole"] == 1
+        assert last.frame(depth=1).locals["orders"] == {"a": 0}
+        assert steps.find(lambda step: step.locals.get("whole") == 1) == last
+        assert last.commands[-1].line == last.stack()[-1].line
+
+
+def test_a_hook_can_tell_that_somebody_looks(lab: Lab) -> None:
+    execution = lab.start(Raising, {"a": 1}, workflow_id="raising-2")
+    execution.wait(30)
+    looked.clear()
+    with execution.replay() as steps:
+        assert len(steps[-1].locals) == 0
+    lab.check(Raising)
+    assert len(looked) >= 6
+    assert all(looked)
