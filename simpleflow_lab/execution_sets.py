@@ -155,7 +155,7 @@ class Executions(Sequence[HistoryViews]):
                 folded = execution._folded()
                 if took is not None:
                     took(execution_summary(folded).duration)
-                yield Attempts(member.workflow_id, member.run_id, folded.attempts)
+                yield Attempts(member.workflow_id, member.run_id, folded.tasks)
 
         return combined_tasks(attempts())
 

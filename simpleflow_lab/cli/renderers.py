@@ -92,7 +92,7 @@ show: Final = _Renderings()
 
 @show.of("ListingRecord")
 def _show_listing(record: ListingRecord, session: Session) -> ExitCode:
-    _print(record.listing(), session.output)
+    _print_shaped(record.shaped(session.output.shape), session.output)
     return _show_message(record, session)
 
 
@@ -145,8 +145,11 @@ def _show_message(record: Record, session: Session) -> ExitCode:
 
 
 def _print(listing: Listing, output: Output) -> None:
+    _print_shaped(output.shape.of(listing), output)
+
+
+def _print_shaped(shaped: Listing, output: Output) -> None:
     width = _columns() if sys.stdout.isatty() else None
-    shaped = output.shape.of(listing)
     text = render(shaped, output.format, header=output.header, color=_colored(output), raw=output.raw, width=width)
     if text or output.format in _JSON:
         print(text)

@@ -6,7 +6,7 @@ import datetime
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -17,12 +17,13 @@ from simpleflow_lab.commands.parameters import Function, Target, target_or_file_
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import HistoryError, UsageError
-from simpleflow_lab.views.formatting import shortened
+from simpleflow_lab.views.formatting import count, shortened
 from simpleflow_lab.views.listings import Listing, json_text
 
 if TYPE_CHECKING:
     from simpleflow_lab.execution import Execution, RecordedExecution
     from simpleflow_lab.execution_sets import Executions
+    from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.workflow_listings import TaskChoice
 
 _STATES: Final = ("scheduled", "started", "completed", "failed", "timed_out", "canceled", "terminated")
@@ -95,6 +96,14 @@ class ExecutionTasks(Inspection, ListingRecord):
 
         return workflow_tasks(self.execution.history(), self.nb_tasks, choice=self.choice(), until=self._until())
 
+    def in_full(self) -> Listing:
+        """The same with the columns that a notebook shows."""
+        from simpleflow_lab.views.workflow_listings import workflow_tasks
+
+        return workflow_tasks(
+            self.execution.history(), self.nb_tasks, choice=self.choice(), until=self._until(), in_full=True
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionProfile(Inspection, ListingRecord):
@@ -164,9 +173,20 @@ def tasks(session: Session, /, target: Target, nb_tasks: int | None, **chosen: A
     """The tasks of an execution and their last state, latest first."""
     execution = execution_of(session, target)
     found = ExecutionTasks(execution=execution, nb_tasks=nb_tasks, chosen=chosen)
-    if chosen["name"] is not None and not found.choice().of(execution.attempts()):
+    tasks = found.choice().of(execution.attempts())
+    if chosen["name"] is not None and not tasks:
         _check_name(execution, chosen["name"])
-    return found
+    return replace(found, message=_left_out(tasks, nb_tasks, is_sorted=chosen["slowest"] is not None))
+
+
+def _left_out(tasks: Sequence[Attempt], nb_tasks: int | None, *, is_sorted: bool) -> str | None:
+    """How many tasks are not shown, and that those that failed come first; `None` if all are shown."""
+    left = 0 if nb_tasks is None else len(tasks) - nb_tasks
+    if left <= 0:
+        return None
+    failed = sum(task.failed and not task.retried for task in tasks)
+    more = f"{count(left, 'more task')} not shown"
+    return more if is_sorted or not failed else f"what failed comes first ({failed:,} in all); {more}"
 
 
 def _check_name(execution: AnyExecution, name: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from simpleflow_lab.views.listing_shape import Shape
 from simpleflow_lab.views.listings import Listing
 
 
@@ -31,6 +32,15 @@ class ListingRecord(Record, ABC):
     @abstractmethod
     def listing(self) -> Listing:
         """The table."""
+
+    def in_full(self) -> Listing:
+        """The table with the columns that are shown only when they are named; by default there are none."""
+        return self.listing()
+
+    def shaped(self, shape: Shape) -> Listing:
+        """The table in this shape. Raises `UsageError`."""
+        listing = self.listing()
+        return shape.of(self.in_full(), shown=listing.headers) if shape else listing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from simpleflow_lab.views.listing_views import listing_html
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.markup import Html
 from simpleflow_lab.views.style import Style
-from simpleflow_lab.views.tables import listing_table
+from simpleflow_lab.views.tables import failures_first, listing_table
 
 
 class Table(pd.DataFrame):
@@ -30,6 +30,7 @@ class Table(pd.DataFrame):
 
     def __init__(self, frame: pd.DataFrame, shown: Sequence[str], html_text: str):
         super().__init__(frame)  # type: ignore[call-arg]
+        self.attrs = dict(frame.attrs)
         self._shown = list(shown)
         self._html = html_text
 
@@ -38,7 +39,9 @@ class Table(pd.DataFrame):
         return pd.DataFrame
 
     def __repr__(self) -> str:
-        return repr(pd.DataFrame(self)[self._shown])
+        frame = pd.DataFrame(self)
+        frame.attrs = self.attrs
+        return repr(failures_first(frame, limit=pd.get_option("display.max_rows"))[self._shown])
 
     def _repr_html_(self) -> str:
         return self._html
@@ -52,7 +55,9 @@ def table_of_listing(listing: Listing) -> Table:
 def table_of_frame(
     frame: pd.DataFrame, shown: Mapping[str, Kind], shorten: Mapping[str, Callable[[str], str]] | None = None
 ) -> Table:
-    """A frame as a table that shows these columns, by their kinds. `shorten` makes the texts of a column shorter."""
+    """A frame as a table that shows these columns, by their kinds. `shorten` makes the texts of a column shorter. Of
+    tasks that are too many to be shown those that failed come first."""
+    whole, frame = frame, failures_first(frame, limit=html.MAX_ROWS)
     columns = {name: frame[name].tolist() for name in shown}
     for name, function in (shorten or {}).items():
         columns[name] = [function(text) if isinstance(text, str) else text for text in columns[name]]
@@ -61,7 +66,7 @@ def table_of_frame(
         columns={name.replace("_", " "): kind for name, kind in shown.items()},
         rows=list(zip(*columns.values(), strict=True)),
     )
-    return Table(frame, list(shown), listing_html(listing))
+    return Table(whole, list(shown), listing_html(listing))
 
 
 def _is_missing(value: Any) -> bool:

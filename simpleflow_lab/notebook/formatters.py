@@ -25,12 +25,18 @@ def add_formatters(shell: InteractiveShell) -> None:
     for name, function in _FORMATTERS.items():
         module, _, short = name.rpartition(".")
         _html(shell).for_type_by_name(module, short, function)
+    for name in _FRAMES:
+        if name not in _html(shell):  # else the user shows frames in another way
+            _html(shell).for_type_by_name(*name.rsplit(".", 1), _frame_html)
 
 
 def remove_formatters(shell: InteractiveShell) -> None:
     """Show our classes by their `repr` again."""
     for name in _FORMATTERS:
         _html(shell).pop(name, None)
+    for name in _FRAMES:
+        if name in _html(shell) and _html(shell).lookup_by_type(name) is _frame_html:
+            _html(shell).pop(name)
 
 
 def _html(shell: Any) -> Any:
@@ -92,6 +98,24 @@ def _lab_html(lab: Lab) -> str:
         ("works for", ", ".join(activities)),
     )
     return piece(Html("<h3>Lab</h3>"), _property_list(properties))
+
+
+def _frame_html(frame: Any) -> str | None:
+    """The HTML of a frame: of our tables of tasks with more rows than pandas shows it is the columns that are read
+    most, with what failed first; of any other what pandas writes."""
+    import pandas as pd  # noqa: PLC0415  there is a frame
+
+    from simpleflow_lab.notebook.renderers import tasks_html  # noqa: PLC0415  imports pandas
+
+    own: str | None = frame._repr_html_()
+    limit = pd.get_option("display.max_rows")
+    if own is None or type(frame) is not pd.DataFrame or limit is None or len(frame) <= limit:
+        return own
+    return tasks_html(frame) or own
+
+
+_FRAMES: Final = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
+"""How formatters know the class of frames, of pandas 3 and of those before."""
 
 
 def _property_list(properties: Sequence[tuple[str, Any]]) -> Html:

@@ -221,7 +221,7 @@ class SimpleflowMagics(Magics):
         if output.watch is not None:
             raise UsageError("a cell shows what there is: leave out --watch, and run it again to see more")
         if isinstance(record, ListingRecord) and output.shape:
-            return table_of_listing(output.shape.of(record.listing()))
+            return table_of_listing(record.shaped(output.shape))
         return cell_value(record)
 
     def _cells_that_were_run(self) -> list[str]:

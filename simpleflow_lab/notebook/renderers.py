@@ -8,7 +8,10 @@ shows otherwise has a function of its own here.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any, Final
+
+import pandas as pd
 
 from simpleflow_lab.commands.command_table import Version
 from simpleflow_lab.commands.compare import ExecutionsCompared
@@ -35,9 +38,11 @@ from simpleflow_lab.data.codec import canonical, parse
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.cell_values import Table, Text, table_of_frame, table_of_listing
+from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import described
 from simpleflow_lab.views.listings import Kind
-from simpleflow_lab.views.tables import executions_table
+from simpleflow_lab.views.tables import OURS, TASKS_TABLE, executions_table
+from simpleflow_lab.views.workflow_listings import shown_tasks
 
 
 @functools.singledispatch
@@ -210,12 +215,30 @@ def _tasks_table(execution: AnyExecution, nb_tasks: int | None = None, asked: Ex
     """The table of tasks: of those asked for, or of all attempts if nothing is said of them."""
     frame = execution.tasks()
     if asked is not None and any(asked.chosen.values()):
-        chosen = [each.scheduled_event_id for each in asked.choice().of(execution.attempts())]
-        frame = frame.set_index("scheduled_event_id", drop=False).loc[chosen].reset_index(drop=True)
-    if nb_tasks is not None:
-        frame = frame.head(nb_tasks) if asked is not None and asked.choice().slowest else frame.tail(nb_tasks)
+        frame = _rows_of(frame, asked.choice().of(execution.attempts()))
+    if nb_tasks is not None and asked is not None and len(frame) > nb_tasks:
+        choice = asked.choice()
+        tasks = shown_tasks(choice.of(execution.attempts()), nb_tasks, choice=choice)
+        if choice.slowest is None:
+            tasks.sort(key=lambda task: task.scheduled_event_id)
+        frame = _rows_of(frame, tasks)
     shown = {**_TASKS, "reason": Kind.TEXT} if frame["reason"].notna().any() else _TASKS
     return table_of_frame(frame, shown, {"input": _arguments})
+
+
+def tasks_html(frame: pd.DataFrame) -> str | None:
+    """The HTML of a table of tasks, or of what was made of one, with the columns that are read most and what failed
+    first; `None` for any other frame."""
+    if frame.attrs.get(OURS) != TASKS_TABLE or not {*_TASKS, "reason"} <= set(frame.columns):
+        return None
+    ids = {"workflow_id": Kind.TEXT} if "workflow_id" in frame.columns else {}
+    return table_of_frame(frame, {**ids, **_TASKS, "reason": Kind.TEXT}, {"input": _arguments})._repr_html_()
+
+
+def _rows_of(frame: pd.DataFrame, tasks: Iterable[Attempt]) -> pd.DataFrame:
+    """The rows of these attempts, in their order."""
+    chosen = [each.scheduled_event_id for each in tasks]
+    return frame.set_index("scheduled_event_id", drop=False).loc[chosen].reset_index(drop=True)
 
 
 def _arguments(text: str) -> str:

@@ -17,7 +17,13 @@ from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.control import read_control
-from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, loss_text
+from simpleflow_lab.swf.conventions import (
+    DEADLINE_TIMER,
+    DEFINITION_DIFFERS_KEY,
+    RETRY_TIMER,
+    WAKE_UP_TIMER,
+    loss_text,
+)
 from simpleflow_lab.swf.event_types import (
     ACTIVITY,
     CHILD,
@@ -175,6 +181,25 @@ class DecisionTask(NamedTuple):
 def is_failure(kind: str, state: str) -> bool:
     """Whether an attempt of this kind in this state closed without a result. Canceling a timer is no failure."""
     return state in FAILURES and not (kind == TIMER and state == "canceled")
+
+
+def is_own_timer(attempt: Attempt) -> bool:
+    """Whether this is a timer that a decider of ours started for itself, and the author's code did not."""
+    return attempt.kind == TIMER and attempt.id.startswith(_OWN_TIMERS)
+
+
+def is_own_pause(attempt: Attempt) -> bool:
+    """Whether this is a timer by which a decider waits for a retry or has itself called again: no task of the author's.
+    The timer of a deadline is: the author's code asked for it with a `timeout`."""
+    return attempt.kind == TIMER and attempt.id.startswith((RETRY_TIMER, WAKE_UP_TIMER))
+
+
+_OWN_TIMERS: Final = (RETRY_TIMER, DEADLINE_TIMER, WAKE_UP_TIMER)
+
+
+def failures_first(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """These attempts in their order, but those that failed and were not tried again before all others."""
+    return sorted(attempts, key=lambda attempt: not attempt.failed or attempt.retried)
 
 
 def last_attempts(attempts: Iterable[Attempt]) -> list[Attempt]:

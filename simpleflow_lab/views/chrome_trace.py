@@ -71,7 +71,7 @@ class _Trace:
                 *(_DECISIONS, "deciding" if task.started else "queued", "decision"),
                 *(self._us(at), self._us(task.closed or end), arguments),
             )
-        for attempt in self._folded.attempts:
+        for attempt in self._folded.tasks:
             name, told = shortened(attempt.name), self._arguments(attempt)
             closed = self._us(attempt.closed or end)
             if attempt.kind in (TIMER, CHILD):

@@ -17,7 +17,7 @@ from simpleflow_lab.views.formatting import count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
 from simpleflow_lab.views.style import STATUSES
-from simpleflow_lab.views.summary import execution_summary
+from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 from simpleflow_lab.views.task_differences import TaskDifference, task_differences
 from simpleflow_lab.views.task_labels import task_label
 
@@ -72,7 +72,21 @@ def _status(a: FoldedHistory, b: FoldedHistory) -> Line:
     longer = one.duration - two.duration
     how = f"{duration(abs(longer))} {'slower' if longer > 0 else 'faster'}" if longer else "as long"
     statuses = [f"{STATUSES[each.status].glyph} {each.status} after {duration(each.duration)}" for each in (one, two)]
-    return Line.of(STATUS, f"{how}: {statuses[0]}, the other {statuses[1]}", seconds=longer)
+    text = f"{_caution(a, b, one, two)}{how}: {statuses[0]}, the other {statuses[1]}"
+    return Line.of(STATUS, text, seconds=longer)
+
+
+def _caution(a: FoldedHistory, b: FoldedHistory, one: ExecutionSummary, two: ExecutionSummary) -> str:
+    """What makes two executions hard to compare: other workflows, or that one of them goes on."""
+    words = []
+    if one.workflow_type != two.workflow_type:
+        names = [shortened(each.workflow_type, 40) for each in (one, two)]
+        words.append(f"they are of different workflows, {names[0]} and {names[1]}")
+    still = [bool(each.history) and each.history.close_status is None for each in (a, b)]
+    if any(still):
+        it_is = "both are" if all(still) else "this one is" if still[0] else "the other one is"
+        words.append(f"{it_is} still open, and compared up to now")
+    return "".join(f"{each}; " for each in words)
 
 
 def _divergence(a: FoldedHistory, b: FoldedHistory, differences: Sequence[TaskDifference]) -> Iterator[Line]:

@@ -73,9 +73,12 @@ def gantt(
     `children` are the histories of children, by their `scheduled_event_id`: their tasks stand below them. Then there is
     a row per task, unless there are more of the execution's own than `max_bars`.
 
-    Raises `UsageError` for another `by` and for a task that is not there, `HistoryError` if an event refers to nothing
-    known.
+    Raises `UsageError` for another `by`, for an `until` that is no time with a zone, and for a task that is not there,
+    `HistoryError` if an event refers to nothing known.
     """
+    given: object = until
+    if given is not None and (not isinstance(given, datetime.datetime) or given.tzinfo is None):
+        raise UsageError(f"until is a time, a datetime with its zone, not {until!r:.80}")
     with uncollected():
         folded = fold_history(history, until=until)
         summary = execution_summary(folded)
@@ -83,7 +86,7 @@ def gantt(
         shown = folded
         if lineage is not None:
             marks.related = _lineage(folded, lineage)
-            if len(folded.attempts) > MAX_ROWS:
+            if len(folded.tasks) > MAX_ROWS:
                 shown = replace(folded, attempts=tuple(each for each in folded.attempts if marks.is_related(each)))
         drawing = _draw(shown, marks, max(max_bars, 1), by, children)
         marks.link(drawing)
@@ -97,6 +100,8 @@ def gantt(
         return chart
 
 
+OPTIONS: Final = ("by", "elapsed", "fold", "lineage", "max_bars", "title", "until", "waits")
+"""What else may be said of a chart whose history is known."""
 _WAITS_LIMIT: Final = 110
 """Characters of a subtitle that say what an open execution waits for."""
 
@@ -109,7 +114,7 @@ def _lineage(folded: FoldedHistory, task: str) -> set[int]:
         if task in (each.id, task_label(each.id, None if each.kind == TIMER else each.name))
     ]
     if not own:
-        some = ", ".join(dict.fromkeys(shortened(each.id, 40) for each in folded.attempts[:3]))
+        some = ", ".join(dict.fromkeys(shortened(each.id, 40) for each in folded.tasks[:3]))
         raise UsageError(f"no task {task!r:.80} in this execution: there are {some or 'none'}{', …' if some else ''}")
     found = dependencies_of(folded).lineage(own)
     ids = {each.id for each in folded.attempts if each.scheduled_event_id in found}
@@ -125,7 +130,7 @@ def _draw(
     children: Mapping[int, OpenedChild] | None,
 ) -> Drawing:
     """The first drawing that fits."""
-    attempts = folded.attempts
+    attempts = folded.tasks
     if by is not None and by not in GROUPS:
         raise UsageError(f"lanes are drawn by {', '.join(GROUPS)}, not by {by!r:.80}")
     if len(attempts) <= max_bars:
@@ -247,7 +252,7 @@ def _annotations(folded: FoldedHistory, top: int) -> list[dict[str, Any]]:
         # On the line of the title, left of where plotly's buttons appear.
         shift = {"xanchor": "right", "xshift": -205, "yshift": top - 36}
         return [_annotation(f"⚠ unhandled failures: {unhandled:,}", x=1, y=1, **shift)]
-    if not folded.attempts:
+    if not folded.tasks:
         return [_annotation("nothing was scheduled", x=0.5, y=0.5, xanchor="center")]
     return []
 

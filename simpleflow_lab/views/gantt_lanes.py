@@ -45,7 +45,7 @@ class Lanes:
         self._span = span
         self._by = by
         self._groups: dict[tuple[str, str], list[Attempt]] = {}
-        for attempt in folded.attempts:
+        for attempt in folded.tasks:
             self._groups.setdefault(self._group(attempt), []).append(attempt)
         self._lanes = {key: self._pack(attempts) for key, attempts in self._groups.items()}
         self.number = sum(max(lanes, default=-1) + 1 for lanes in self._lanes.values())
@@ -79,13 +79,13 @@ class Lanes:
     def draw(self, marks: PathMarks) -> Drawing:
         """The drawing: the lanes of a name together, and its name beside them."""
         folded, with_waiting = self._folded, self._span is _whole
-        note = f"{counted(folded.attempts)}, in lanes by {self._by.replace('_', ' ')}"
+        note = f"{counted(folded.tasks)}, in lanes by {self._by.replace('_', ' ')}"
         drawing = Drawing(note if with_waiting else f"{note}, waiting not drawn", row_height=15)
         marks.draw_row(drawing)
         draw_point_events(drawing, folded.point_events)
         draw_decisions(drawing, folded)
-        tries = Counter((attempt.kind, attempt.id) for attempt in folded.attempts)
-        limit = HOVER_LIMIT if len(folded.attempts) <= 500 else HOVER_LIMIT // 3
+        tries = Counter((attempt.kind, attempt.id) for attempt in folded.tasks)
+        limit = HOVER_LIMIT if len(folded.tasks) <= 500 else HOVER_LIMIT // 3
         for (kind, name), attempts in self._groups.items():
             lanes = self._lanes[kind, name]
             top = drawing.rows

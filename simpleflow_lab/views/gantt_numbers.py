@@ -26,20 +26,21 @@ MAX_NAMES: Final = 16
 
 def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Drawing:
     """How many attempts of each name wait (upper half of a row) and run (lower half), step by step."""
-    groups = _most_used(folded.attempts)
-    start = folded.attempts[0].scheduled
-    end = max(folded.until, *(attempt.last_state_at for attempt in folded.attempts))
+    attempts = folded.tasks
+    groups = _most_used(attempts)
+    start = attempts[0].scheduled
+    end = max(folded.until, *(attempt.last_state_at for attempt in attempts))
     steps = max(min(MAX_STEPS, max_bars // (2 * len(groups))), 60)
     edges = np.linspace(_ms(start), max(_ms(end), _ms(start) + 1), steps + 1)
     step = duration((edges[1] - edges[0]) / 1000)
-    note = f"{counted(folded.attempts)}; above, how many wait, below, how many run, in steps of {step}"
+    note = f"{counted(attempts)}; above, how many wait, below, how many run, in steps of {step}"
     drawing = Drawing(note, row_height=64)
     marks.draw_row(drawing)
-    for name, attempts in groups.items():
+    for name, group in groups.items():
         row, title = drawing.add_row(), bold(name)
         drawing.bands.append((row, row))
-        waiting = _Spans([(a.scheduled, a.started or a.closed or end) for a in attempts])
-        running = _Spans([(a.started, a.closed or end) for a in attempts if a.started is not None])
+        waiting = _Spans([(a.scheduled, a.started or a.closed or end) for a in group])
+        running = _Spans([(a.started, a.closed or end) for a in group if a.started is not None])
         waits, runs = waiting.average(edges), running.average(edges)
         for part, of, numbers, floor in (("waiting", WAITING, waits, row - 0.02), ("running", _RAN, runs, row + 0.46)):
             peak = max(float(numbers.max()), 1e-9)
@@ -49,10 +50,10 @@ def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Draw
                 bar = Bar(floor - thickness / 2, _at(edges[i]), _at(edges[i + 1]), hover, thickness)
                 drawing.bar("number", of, bar)
         drawing.labels[row] = in_lines(
-            f"{shortened(name, 36)} × {len(attempts):,}",
+            f"{shortened(name, 36)} × {len(group):,}",
             f"at most {waiting.peak():,} waiting, {running.peak():,} running",
         )
-        _draw_failures(drawing, attempts, row, edges)
+        _draw_failures(drawing, group, row, edges)
     return drawing
 
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
-from simpleflow_lab.views.attempts import Attempt, PointEvent
+from simpleflow_lab.views.attempts import Attempt, PointEvent, is_own_pause
 from simpleflow_lab.views.formatting import HOVER_LIMIT, duration, utc_time
 from simpleflow_lab.views.gantt_drawing import OPEN_END, THICK, THIN, Bar, Drawing, Point
 from simpleflow_lab.views.gantt_path import PathMarks
@@ -34,7 +34,7 @@ class OpenedChild(NamedTuple):
 def draw_rows(folded: FoldedHistory, marks: PathMarks, children: Mapping[int, OpenedChild] | None = None) -> Drawing:
     """The drawing: signals, decisions, then the tasks in the order of scheduling, those of `children` below them."""
     attempts = folded.attempts
-    drawing = Drawing(note=counted(attempts), row_height=26)
+    drawing = Drawing(note=counted(folded.tasks), row_height=26)
     marks.draw_row(drawing)
     draw_point_events(drawing, folded.point_events)
     draw_decisions(drawing, folded)
@@ -44,6 +44,8 @@ def draw_rows(folded: FoldedHistory, marks: PathMarks, children: Mapping[int, Op
         key = attempt.kind, attempt.id
         if key not in rows:
             row = _row_of_the_retried(attempt, rows)
+            if row is None and is_own_pause(attempt):
+                continue
             rows[key] = drawing.add_row(row_label(attempt)) if row is None else row
         note = marks.notes.get(attempt.scheduled_event_id, "")
         draw_attempt(
@@ -74,6 +76,8 @@ def _draw_child(drawing: Drawing, child: OpenedChild, depth: int, limit: int) ->
         key = attempt.kind, attempt.id
         if key not in rows:
             row = _row_of_the_retried(attempt, rows)
+            if row is None and is_own_pause(attempt):
+                continue
             if row is None and drawing.rows >= limit:
                 break
             label = Html("{}↳ {}").format("\u2003" * (depth - 1), row_label(attempt))

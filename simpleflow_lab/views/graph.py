@@ -17,13 +17,13 @@ import plotly.graph_objects as go
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import Attempt, is_failure
+from simpleflow_lab.views.attempts import Attempt, is_failure, is_own_timer
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.formatting import LABEL_LIMIT, count, duration, shortened
 from simpleflow_lab.views.gantt_words import bold, in_lines, kind_sign
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.lineage import Dependencies, dependencies_of, is_own_timer
+from simpleflow_lab.views.lineage import Dependencies, dependencies_of
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import STATUSES, Style, style_of
 from simpleflow_lab.views.summary import execution_summary
@@ -160,12 +160,12 @@ def graph(
 
 
 def _opened(folded: FoldedHistory, wanted: list[str]) -> set[str]:
-    names = {attempt.name for attempt in folded.attempts} | {attempt.id for attempt in folded.attempts}
+    names = {name for attempt in folded.tasks for name in (attempt.name, attempt.id)}
     found: set[str] = set()
     for each in wanted:
         matching = {name for name in names if name == each or name.rsplit(".", 1)[-1] == each}
         if not matching:
-            some = ", ".join(shortened(name, 40) for name in sorted({attempt.name for attempt in folded.attempts})[:5])
+            some = ", ".join(shortened(name, 40) for name in sorted({attempt.name for attempt in folded.tasks})[:5])
             raise UsageError(f"no task {each!r:.80} in this execution: there are {some or 'none'}")
         found |= matching
     return found

@@ -30,6 +30,7 @@ from simpleflow_lab.views.attempts import (
     DecisionTask,
     PointEvent,
     decision_task_of,
+    is_own_pause,
     json_object,
     lasting_until,
     point_event_of,
@@ -56,6 +57,11 @@ class FoldedHistory:
     """How many tasks are in each state of their latest attempts."""
     until: datetime.datetime
     """The time up to which open attempts and decision tasks are counted."""
+
+    @property
+    def tasks(self) -> tuple[Attempt, ...]:
+        """The attempts of what the author's code asked for: without the pauses of deciders."""
+        return without_own_pauses(self.attempts)
 
 
 class HistoryFold:
@@ -177,6 +183,17 @@ def fold_history(history: History | FoldedHistory, *, until: datetime.datetime |
         return HistoryFold(history).folded(until)
 
 
+def tasks_of(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
+    """The attempts of what the author's code asked for: `attempts_of` without the timers by which
+    deciders wait for a retry or have themselves called again. Raises `HistoryError`."""
+    return without_own_pauses(attempts_of(history, until=until))
+
+
+def without_own_pauses(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """These attempts without the timers by which deciders wait for a retry or have themselves called again."""
+    return tuple(attempt for attempt in attempts if not is_own_pause(attempt))
+
+
 def attempts_of(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
     """The attempts of a history, with `until` as in `HistoryFold.attempts`. Raises `HistoryError`."""
     if isinstance(history, FoldedHistory):
@@ -200,7 +217,7 @@ class _Attempts:
         """The execution contexts that may name unhandled failures."""
         self._unhandled: frozenset[str] | None = frozenset()
         self._counted: list[tuple[str, str] | None] = []
-        """What each attempt is counted as; `None` for one that is followed by another."""
+        """What each attempt is counted as; `None` for one that is not."""
         self._counts: Counter[tuple[str, str]] = Counter()
         self._counted_up_to = 0
         """Number of changes that are in `_counts`."""
@@ -251,27 +268,31 @@ class _Attempts:
 
     def task_counts(self) -> TaskCounts:
         """How many tasks are in each state of their latest attempts."""
-        counts, counted, followed = self._counts, self._counted, self.rows.followed
+        counts, counted = self._counts, self._counted
         records = self._records
         touched = dict.fromkeys(self.rows.touched[self._counted_up_to :]) if counted else ()
-        new = [None if place in followed else (records[place].kind, records[place].state)
-               for place in range(len(counted), len(records))]  # fmt: skip
+        new = [self._counted_as(place) for place in range(len(counted), len(records))]
         for place in touched:
             if place < len(counted):
                 before = counted[place]
                 if before is not None:
                     counts[before] -= 1
-                key = counted[place] = None if place in followed else (records[place].kind, records[place].state)
+                key = counted[place] = self._counted_as(place)
                 if key is not None:
                     counts[key] += 1
         counted += new
         counts.update(key for key in new if key is not None)
         self._counted_up_to = len(self.rows.touched)
-        running = (self._records[place] for place in self.rows.open if place not in followed)
+        running = (records[place] for place in self.rows.open if self._counted_as(place) is not None)
         return TaskCounts(
             by_kind_and_state={key: number for key, number in counts.items() if number},
             running_names=tuple(dict.fromkeys(one.name for one in running if one.started is not None)),
         )
+
+    def _counted_as(self, place: int) -> tuple[str, str] | None:
+        """The kind and state that an attempt counts as; `None` for one that is followed, or a decider's own pause."""
+        record = self._records[place]
+        return None if place in self.rows.followed or is_own_pause(record) else (record.kind, record.state)
 
     def read_context(self, event: HistoryEvent) -> None:
         """Follow a completed decision task."""

@@ -133,7 +133,7 @@ class HistoryViews(ABC):
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Every attempt as a record, in the order of scheduling: the rows of `tasks()`, without pandas."""
-        return self._folded().attempts
+        return self._folded().tasks
 
     def point_events(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """One row per marker, signal, cancel request and refused decision: what takes no time."""
@@ -182,9 +182,13 @@ class HistoryViews(ABC):
     def gantt(self, *, children: bool = False, **options: Any) -> Chart:
         """A Gantt chart. With `children` the tasks of its children stand below these; the other options are those of
         `views.gantt.gantt`: `by`, `elapsed`, `fold`, `lineage`, `title`, `max_bars`. Raises `UsageError`."""
-        from simpleflow_lab.views.gantt import gantt
+        from simpleflow_lab.views.gantt import OPTIONS, gantt
         from simpleflow_lab.views.waiting import phrase
 
+        for name in options:
+            if name not in OPTIONS:
+                known = ", ".join(sorted((*OPTIONS, "children")))
+                raise UsageError(f"a Gantt chart has no option {name!r:.80}: there are {known}")
         folded = self._folded()
         opened = self._opened_children(folded) if children else {}
         return gantt(folded, **{"waits": phrase(self._waits_of(folded)), **options}, children=opened)

@@ -26,7 +26,7 @@ from simpleflow_lab.views.formatting import (
     traceback_text,
     utc_time,
 )
-from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history, tasks_of
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import STATUSES, Style, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
@@ -109,7 +109,7 @@ def task_rows(
     history: History | FoldedHistory, *, limit: int = MAX_ROWS, until: datetime.datetime | None = None
 ) -> Html:
     """The attempts of an execution as an HTML table: the first `limit`, and how many more there are."""
-    attempts = attempts_of(history, until=until)
+    attempts = tasks_of(history, until=until)
     return piece(_task_table(attempts[:limit]), _more(len(attempts) - limit, "attempt"))
 
 
@@ -165,8 +165,9 @@ def _badge(of: Style) -> Html:
 def _progress(folded: FoldedHistory) -> Html:
     """Tasks by the state of their last attempt: a bar, and the same in words."""
     states = folded.task_counts.by_state(TASKS)
-    work = sum(attempt.kind in TASKS for attempt in folded.attempts)
-    whole, timers = states.total(), len(folded.attempts) - work
+    attempts = folded.tasks
+    work = sum(attempt.kind in TASKS for attempt in attempts)
+    whole, timers = states.total(), len(attempts) - work
     timed = f", {count(timers, 'timer')}" if timers else ""
     if not whole:
         return Html('<div class="sfl-quiet">no tasks{}</div>').format(timed)

@@ -12,9 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
-from simpleflow_lab.swf.event_types import TIMER
-from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.attempts import Attempt, is_own_timer
 from simpleflow_lab.views.decision_triggers import Turns
 from simpleflow_lab.views.history_fold import FoldedHistory
 
@@ -46,11 +44,6 @@ def _reached(ids: Iterable[int], ways: Mapping[int, Iterable[int]]) -> set[int]:
                 found.add(each)
                 left.append(each)
     return found
-
-
-def is_own_timer(attempt: Attempt) -> bool:
-    """Whether this is a timer that a decider of ours started for itself, and the author's code did not."""
-    return attempt.kind == TIMER and attempt.id.startswith((RETRY_TIMER, DEADLINE_TIMER, WAKE_UP_TIMER))
 
 
 def dependencies_of(folded: FoldedHistory) -> Dependencies:

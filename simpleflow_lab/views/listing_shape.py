@@ -42,8 +42,11 @@ class Shape:
     def __bool__(self) -> bool:
         return bool(self.filters or self.sort or self.columns) or self.limit is not None
 
-    def of(self, listing: Listing) -> Listing:
-        """The listing in this shape. Raises `UsageError`, in one line, for a column that it does not have."""
+    def of(self, listing: Listing, *, shown: Sequence[str] | None = None) -> Listing:
+        """The listing in this shape. Raises `UsageError`, in one line, for a column that it does not have.
+
+        Only the columns that are `shown` are there unless others are asked for; `None` is all.
+        """
         titles = list(listing.columns)
         rows = list(listing.rows)
         for text in self.filters:
@@ -54,9 +57,9 @@ class Shape:
             rows = _sorted(rows, index, descending=name.startswith("-"))
         if self.limit is not None:
             rows = rows[: self.limit]
-        if not self.columns:
+        if not self.columns and shown is None:
             return Listing(columns=listing.columns, rows=rows)
-        chosen = [titles.index(column_named(name, titles)) for name in self.columns]
+        chosen = [titles.index(column_named(name, titles)) for name in self.columns or shown or ()]
         kinds = list(listing.columns.values())
         return Listing(
             columns={titles[index]: kinds[index] for index in chosen},

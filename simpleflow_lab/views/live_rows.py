@@ -11,8 +11,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
-from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.attempts import TASKS, Attempt, is_own_pause
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
@@ -41,8 +40,8 @@ ROW: Final = (
 
 
 def is_shown(attempt: Attempt) -> bool:
-    """Whether it has a row: the timers with which a decider wakes itself have none."""
-    return attempt.id != WAKE_UP_TIMER
+    """Whether it has a row: the pauses of deciders have none."""
+    return not is_own_pause(attempt)
 
 
 def task_row(attempt: Attempt, start: datetime.datetime) -> list[Any]:

@@ -128,9 +128,9 @@ class _Picture:
     def _title(self) -> Iterator[str]:
         title = self._layout.title
         if title.text:
-            yield text_element(_fitting(title.text, self._width - 28, 17), 14, 26, size=17)
+            yield _text_in(title.text, self._width - 28, 14, 26, size=17)
         if title.subtitle.text:
-            yield text_element(_fitting(title.subtitle.text, self._width - 28, 13), 14, 47, size=13)
+            yield _text_in(title.subtitle.text, self._width - 28, 14, 47, size=13)
 
     # -- axes --
 
@@ -170,7 +170,7 @@ class _Picture:
                         f'<path d="M{self._left:.1f} {y:.1f}H{self._right:.1f}" stroke="{_GRID}" '
                         'stroke-opacity=".22" fill="none"/>'
                     )
-                yield text_element(_fitting(label, self._left - 16), self._left - 8, y, anchor="end", middle=True)
+                yield _text_in(label, self._left - 16, self._left - 8, y, anchor="end", middle=True)
 
     # -- what is drawn --
 
@@ -472,6 +472,18 @@ def _number_ticks(first: float, last: float) -> list[tuple[float, str]]:
     step = next((power * each for each in (1, 2, 5, 10) if span / (power * each) <= _TICKS), power * 10)
     start = np.ceil(first / step) * step
     return [(float(v), f"{round(float(v), 10) + 0.0:,g}") for v in np.arange(start, last + step / 2, step)[:50]]
+
+
+_WIDER: Final = 1.3
+"""By how much wider than `width_of` says a text may be in the font that a reader has."""
+
+
+def _text_in(text: str, room: float, x: float, y: float, *, size: float = 12, **how: Any) -> str:
+    """A text that takes no more than this room: cut by what it should take, and pressed together where the reader's
+    font is wider than that."""
+    fitting = _fitting(text, room, size)
+    width = width_of(fitting, size)
+    return text_element(fitting, x, y, size=size, length=width if width * _WIDER > room else None, **how)
 
 
 def _fitting(label: str, room: float, size: float = 12) -> str:

@@ -83,14 +83,17 @@ def text_element(
     anchor: str = "start",
     colour: str | None = None,
     middle: bool = False,
+    length: float | None = None,
 ) -> str:
-    """An element with this text: `y` is the base line of its first line, or the middle of all of them."""
+    """An element with this text: `y` is the base line of its first line, or the middle of all of them; `length` is how
+    many pixels a text of one line takes, in whatever font."""
     lines = runs_of(text)
     height = size * 1.25
     first = y + size * 0.36 - height * (len(lines) - 1) / 2 if middle else y
     fill = "" if colour is None else f' fill="{escaped(colour)}"'
+    fixed = "" if length is None or len(lines) > 1 else f' textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs"'
     parts = [
-        f'<text x="{x:.1f}" y="{first + height * number:.1f}" font-size="{size:g}" text-anchor="{anchor}"{fill}>'
+        f'<text x="{x:.1f}" y="{first + height * number:.1f}" font-size="{size:g}" text-anchor="{anchor}"{fill}{fixed}>'
         f"{''.join(_tspan(run) for run in line)}</text>"
         for number, line in enumerate(lines)
         if line

@@ -16,12 +16,13 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.fork_start import tag_of_origin
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.history_entities import Entities
-from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
 from simpleflow_lab.views.formatting import well_formed
-from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of, fold_history
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history, tasks_of
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.summary import OPEN
 from simpleflow_lab.views.uncollected import uncollected
@@ -175,15 +176,39 @@ def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | 
     `depends_on` (a tuple of ids). What is open counts up to `until`, by default the time of the last event. `line` and
     `max_parallel` are missing and `depends_on` is empty where a decider other than ours decided.
 
-    Markers and signals take no time and are no tasks: `point_events_table` has them.
+    The timers by which deciders wait for a retry or have themselves called again are no tasks of the author's:
+    `events_table` has them. That of a deadline is there: code asked for it with a `timeout`. Markers and signals take
+    no time and are no tasks: `point_events_table` has them.
     """
-    return attempts_table(attempts_of(history, until=until))
+    return attempts_table(tasks_of(history, until=until))
 
 
 def attempts_table(attempts: Sequence[Attempt]) -> pd.DataFrame:
     """The table of tasks with a row for each of these attempts, which may be those of several histories."""
     with uncollected():
-        return frame(_ATTEMPT, attempts)
+        table = frame(_ATTEMPT, attempts)
+    table.attrs[OURS] = TASKS_TABLE
+    return table
+
+
+OURS: Final = "simpleflow_lab"
+"""The name in a frame's `attrs` of what it is a table of."""
+TASKS_TABLE: Final = "tasks"
+"""What is said there of a table of tasks."""
+
+
+def failures_first(table: pd.DataFrame, *, limit: int | None) -> pd.DataFrame:
+    """A table of tasks with those that failed and were not tried again first, if it has more rows than are shown.
+
+    Any other table is given back, as is a table in another order than that of scheduling: somebody asked for it.
+    """
+    if table.attrs.get(OURS) != TASKS_TABLE or not {"kind", "state", "retried"} <= set(table.columns):
+        return table
+    if limit is None or len(table) <= limit or not table.index.is_monotonic_increasing:
+        return table
+    failed = table["state"].isin(sorted(FAILURES)) & ~table["retried"].astype(bool)
+    failed &= ~((table["kind"] == TIMER) & (table["state"] == "canceled"))
+    return pd.concat([table[failed], table[~failed]])
 
 
 def unhandled_failures(history: History | FoldedHistory) -> pd.DataFrame:

@@ -7,7 +7,7 @@ same from run to run. Ids of children differ: these are compared by their type a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from simpleflow_lab.swf.event_types import CHILD
@@ -49,9 +49,25 @@ class TaskDifference(NamedTuple):
 
 
 def task_differences(a: FoldedHistory, b: FoldedHistory) -> list[TaskDifference]:
-    """One for each task of either execution, in the order of their first scheduling."""
+    """One for each task of either execution, in the order of their first scheduling, whichever is `a`."""
     ours, theirs = _tasks(a), _tasks(b)
-    return [_difference(ours.get(key, []), theirs.get(key, [])) for key in {**ours, **theirs}]
+    places = [_places(tasks) for tasks in (ours, theirs)]
+    keys = sorted({**ours, **theirs}, key=lambda key: (min(each[key] for each in places if key in each), key))
+    return [_difference(ours.get(key, []), theirs.get(key, [])) for key in keys]
+
+
+def _places(tasks: Mapping[tuple[str, str], Sequence[Attempt]]) -> dict[tuple[str, str], tuple[int, int]]:
+    """When each task was first scheduled: by which of the decisions that scheduled one, and as which of all tasks.
+
+    Unlike times and event ids, these are the same in two runs that do the same.
+    """
+    decisions: dict[int, int] = {}
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for place, (key, attempts) in enumerate(tasks.items()):
+        first = attempts[0]
+        decided = decisions.setdefault(first.decision_event_id or first.scheduled_event_id, len(decisions))
+        found[key] = decided, place
+    return found
 
 
 def _tasks(folded: FoldedHistory) -> dict[tuple[str, str], list[Attempt]]:
@@ -59,7 +75,7 @@ def _tasks(folded: FoldedHistory) -> dict[tuple[str, str], list[Attempt]]:
     found: dict[tuple[str, str], list[Attempt]] = {}
     children: dict[str, str] = {}
     numbers: Counter[str] = Counter()
-    for attempt in folded.attempts:
+    for attempt in folded.tasks:
         name = attempt.id
         if attempt.kind == CHILD:
             if attempt.id not in children:

@@ -18,11 +18,10 @@ import plotly.graph_objects as go
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.attempts import Attempt, is_own_timer
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.formatting import LABEL_LIMIT, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.lineage import is_own_timer
 from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.style import STATUSES, style_of
 from simpleflow_lab.views.summary import execution_summary
@@ -174,7 +173,8 @@ def concurrency(
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _INK, "size": 12},
         hovermode="x unified",
-        hoverlabel={"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}},
+        # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short
+        hoverlabel={"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "namelength": -1},
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         showlegend=True,
         xaxis={"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from simpleflow_lab.swf.fork_start import tag_of_origin
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import TASKS, Attempt, last_attempts
+from simpleflow_lab.views.attempts import TASKS, Attempt, failures_first, last_attempts
 from simpleflow_lab.views.formatting import traceback_text, well_formed
-from simpleflow_lab.views.history_fold import attempts_of
+from simpleflow_lab.views.history_fold import attempts_of, tasks_of
 from simpleflow_lab.views.listings import Kind, Listing, json_text
 from simpleflow_lab.views.summary import OPEN, execution_summary
 
@@ -55,6 +55,15 @@ _WORKFLOW_TASKS: Final = {
     "Last State Time": Kind.TIME,
     "Scheduled Time": Kind.TIME,
 }
+_TASKS_IN_FULL: Final = {
+    **dict.fromkeys(("id", "name", "kind"), Kind.TEXT),
+    "attempt": Kind.COUNT,
+    "state": Kind.STATE,
+    **dict.fromkeys(("scheduled", "started", "closed"), Kind.TIME),
+    **dict.fromkeys(("waiting", "running"), Kind.SECONDS),
+    **dict.fromkeys(("task_list", "worker", "input", "result", "reason", "line"), Kind.TEXT),
+}
+"""More columns of `workflow.tasks`, by the names that they have in `views.tables.tasks_table`."""
 _WORKFLOW_PROFILE: Final = {
     "Task": Kind.TEXT,
     "Last State": Kind.STATE,
@@ -186,20 +195,35 @@ def workflow_tasks(
     *,
     choice: TaskChoice | None = None,
     until: datetime.datetime | None = None,
+    in_full: bool = False,
 ) -> Listing:
     """`workflow.tasks`: a row per task with its last state, the task scheduled last first; `nb_tasks` rows at most.
 
-    A `choice` leaves tasks out; of the slowest it is told how long they ran, what is open up to `until`.
+    Where that leaves tasks out, those that failed come first. A `choice` leaves tasks out; of the slowest it is told
+    which they are and how long they ran, what is open up to `until`. With `in_full` the columns that a notebook shows
+    are there, too.
     """
     choice = choice or TaskChoice()
-    tasks = choice.of(attempts_of(history, until=until))
-    if choice.slowest is None:
-        tasks.sort(key=lambda task: task.scheduled_event_id, reverse=True)
+    tasks = shown_tasks(choice.of(tasks_of(history, until=until)), nb_tasks, choice=choice)
+    columns = dict(_WORKFLOW_TASKS)
     rows: list[tuple[Any, ...]] = [(task.name, task.state, task.last_state_at, task.scheduled) for task in tasks]
-    if choice.slowest is None:
-        return Listing(columns=_WORKFLOW_TASKS, rows=rows[:nb_tasks])
-    rows = [(*row, task.running) for row, task in zip(rows, tasks, strict=True)]
-    return Listing(columns={**_WORKFLOW_TASKS, "Time Running": Kind.SECONDS}, rows=rows[:nb_tasks])
+    if choice.slowest is not None:
+        columns |= {"ID": Kind.TEXT, "Time Running": Kind.SECONDS}
+        rows = [(*row, task.id, task.running) for row, task in zip(rows, tasks, strict=True)]
+    if in_full:
+        more = {name: kind for name, kind in _TASKS_IN_FULL.items() if name.upper() not in columns}
+        columns |= more
+        rows = [(*row, *(getattr(task, name) for name in more)) for row, task in zip(rows, tasks, strict=True)]
+    return Listing(columns=columns, rows=rows)
+
+
+def shown_tasks(tasks: Sequence[Attempt], nb_tasks: int | None, *, choice: TaskChoice) -> list[Attempt]:
+    """At most so many of the tasks that were chosen: the slowest first, else the latest, and before them what failed
+    if not all are shown."""
+    if choice.slowest is not None:
+        return list(tasks[:nb_tasks])
+    latest = sorted(tasks, key=lambda task: task.scheduled_event_id, reverse=True)
+    return latest if nb_tasks is None or nb_tasks >= len(latest) else failures_first(latest)[:nb_tasks]
 
 
 def workflow_profile(

@@ -40,7 +40,7 @@ def test_tasks_are_those_of_a_name_or_of_an_id(simpleflow: Command, file: str) -
 def test_all_are_all_attempts_and_timers(simpleflow: Command, file: str) -> None:
     rows = shown(simpleflow, file, "--all")
 
-    assert len(rows) == 16
+    assert len(rows) == 15  # not the timer of the retry: the decider started it for itself
     assert [row[1] for row in rows if row[0] == "prices.fetch"].count("failed") == 1
 
 
@@ -76,3 +76,27 @@ def test_the_chart_is_written_as_the_name_of_the_file_says(
     again = simpleflow("gantt", "--file", file, "-o", str(path))
     assert (again.code, again.err) == (2, f"simpleflow: {path} is there already: --force replaces it\n")
     assert simpleflow("gantt", "--file", file, "-o", str(path), "--force").code == 0
+
+
+def test_what_failed_comes_first_where_not_all_tasks_are_shown_and_that_is_said(simpleflow: Command, file: str) -> None:
+    ended = simpleflow("--format", "tsv", "--no-header", "workflow.tasks", "--file", file, "-n", "2")
+
+    assert [line.split("\t")[:2] for line in ended.out.splitlines()] == [
+        ["prices.mail", "failed"],
+        ["prices.total", "completed"],
+    ]
+    assert ended.err == "simpleflow: what failed comes first (1 in all); 12 more tasks not shown\n"
+
+
+def test_the_columns_of_a_notebook_are_known_in_a_shell(simpleflow: Command, file: str) -> None:
+    rows = shown(simpleflow, file, "--columns", "id,state,Last State,running", "--filter", "id=*mail*")
+
+    assert [row[:3] for row in rows] == [["activity-prices.mail-1", "failed", "failed"]]
+    assert len(shown(simpleflow, file)[0]) == 4
+
+
+def test_the_slowest_are_told_apart_by_their_ids(simpleflow: Command, file: str) -> None:
+    ids = [row[-2] for row in shown(simpleflow, file, "--slowest", "3")]
+
+    assert len({*ids}) == 3
+    assert all(each.startswith("activity-prices.") for each in ids)

@@ -15,6 +15,7 @@ from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
 
 from simpleflow_lab import Execution, History, Lab, RecordedExecution
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
+from tests.views.test_tables import many
 
 pytestmark = pytest.mark.slow
 
@@ -485,3 +486,32 @@ def test_a_reload_goes_on_with_the_lab_that_was_connected(shell: InteractiveShel
         assert not mine.closed
     shell.extension_manager.load_extension("simpleflow_lab")  # it is closed by now
     assert shell.magics_manager.registry["SimpleflowMagics"].connected is None
+
+
+def test_a_long_table_of_tasks_shows_what_failed_first_and_stays_a_plain_frame(
+    shell: InteractiveShell, tmp_path: Path
+) -> None:
+    file = tmp_path / "many.json"
+    file.write_text(many().to_json())
+    frame = RecordedExecution(many()).tasks()
+    shown = shell.display_formatter.formatters["text/html"]
+
+    assert type(frame) is pd.DataFrame
+    assert shown(frame).index("✗ failed") < shown(frame).index("✓ completed")
+    assert "and 150 more rows" in shown(frame)
+    assert "✗ failed" not in shown(frame.head(60))
+    assert "<td>a-199</td>" in shown(frame.tail(3))
+    assert shown(pd.DataFrame({"a": range(99)})) == pd.DataFrame({"a": range(99)})._repr_html_()
+    table = magic(shell, f"workflow.tasks --file {file}")
+    assert table["id"].tolist() == frame["id"].tolist()
+    assert table._repr_html_().index("✗ failed") < table._repr_html_().index("✓ completed")
+    assert "failed" in repr(table)
+
+
+def test_the_columns_that_a_table_of_tasks_shows_can_be_asked_for(shell: InteractiveShell, tmp_path: Path) -> None:
+    file = tmp_path / "many.json"
+    file.write_text(many(3, failed=1).to_json())
+
+    table = magic(shell, f"workflow.tasks --file {file} --columns id,state,running")
+    assert list(table.columns) == ["id", "state", "running"]
+    assert table["id"].tolist() == ["a-2", "a-1", "a-0"]

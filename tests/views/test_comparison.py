@@ -62,14 +62,53 @@ def test_the_first_task_that_differs_is_named_with_how() -> None:
         "the first task that differs is fetch-1: its result is another one" in compare(run(result="7"), run())[1].text
     )
     found = compare(troubles.waits_between_retries(), troubles.swallowed_failure())
-    assert found[1].text == "the first task that differs is fetch-8: it is only in this one; 3 more tasks differ"
+    assert found[1].text == "the first task that differs is fetch-8: it is only in this one; 2 more tasks differ"
+
+
+def sleeps(number: int, *, last: bool, name: str = "shop.Sleeps", is_open: bool = False) -> History:
+    """So many tasks of one decision, and perhaps another one when they are done."""
+    story = Story(name)
+    story.decide(0.1)
+    tasks = [story.schedule(f"slp-{each}", "slp") for each in range(1, number + 1)]
+    for task in tasks:
+        story.start(task)
+    story.at(1)
+    for task in tasks:
+        story.complete(task, "1")
+    story.decide(0.1)
+    if last:
+        task = story.schedule("last-1", "last")
+        story.start(task)
+        story.at(2).complete(task, "1")
+        story.decide(0.1)
+    if not is_open:
+        story.end()
+    return story.history()
+
+
+def test_which_task_differs_first_does_not_depend_on_who_is_asked() -> None:
+    few, many = sleeps(3, last=True), sleeps(6, last=False)
+    there, back = compare(few, many), compare(many, few)
+    assert there[1].text == "the first task that differs is slp-4: it is only in the other one; 3 more tasks differ"
+    assert back[1].text == "the first task that differs is slp-4: it is only in this one; 3 more tasks differ"
+    assert [each.id for each in there.differences] == [each.id for each in back.differences]
+
+
+def test_a_comparison_of_other_workflows_or_open_executions_says_so_first() -> None:
+    closed, other = sleeps(1, last=False), sleeps(1, last=False, name="shop.Other")
+    still_open = sleeps(1, last=False, is_open=True)
+    assert compare(closed, other)[0].text.startswith("they are of different workflows, shop.Sleeps and shop.Other; ")
+    assert compare(still_open, closed)[0].text.startswith("this one is still open, and compared up to now; ")
+    assert compare(closed, still_open)[0].text.startswith("the other one is still open, and compared up to now; ")
+    assert "both are still open" in compare(still_open, still_open)[0].text
+    assert "open" not in compare(closed, closed)[0].text
 
 
 def test_the_table_has_a_row_for_each_task_of_either_and_the_same_columns_when_empty() -> None:
     found = compare(troubles.waits_between_retries(), troubles.swallowed_failure()).tasks()
     assert found["id"].tolist()[0] == "activity-shop.fetch-8"
-    assert len(found) == 4
-    assert found["attempts_a"].tolist() == [3, 2, 0, 0]
+    assert len(found) == 3  # the timer of the retry is the decider's own
+    assert found["attempts_a"].tolist() == [3, 0, 0]
     assert found["same_input"].isna().all()
     empty = compare(History(), History())
     assert str(empty.tasks().dtypes) == str(found.dtypes)

@@ -11,6 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from simpleflow_lab import RecordedExecution
+from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import KINDS, critical_path
 from simpleflow_lab.views.export import gantt_html
@@ -317,3 +319,24 @@ def test_a_long_path_stays_small() -> None:
 def test_kinds_of_segments_differ_by_more_than_colour() -> None:
     assert len({(of.word) for of in SEGMENT_STYLES.values()}) == len(SEGMENT_STYLES)
     assert set(SEGMENT_STYLES) == set(KINDS)
+
+
+def test_what_is_no_option_of_the_chart_is_told_in_one_line() -> None:
+    execution = RecordedExecution(eventful())
+
+    with pytest.raises(UsageError, match=r"^a Gantt chart has no option 'nosuch': there are by, children, "):
+        execution.gantt(nosuch=1)
+    with pytest.raises(UsageError, match=r"^until is a time, a datetime with its zone, not 'x'$"):
+        execution.gantt(until="x")
+
+
+def test_the_pauses_of_deciders_have_no_lane_and_no_row() -> None:
+    story = Story()
+    timers = ("_simpleflow_wake_up_timer", "__simpleflow_task_other", "patience")
+    for timer in timers:
+        story.add("TimerStarted", timerId=timer, startToFireTimeout="60", decisionTaskCompletedEventId=story.decided)
+    few = gantt(story.history())
+
+    assert list(rows(few)) == ["timer patience"]
+    assert "1 timer" in str(few.layout.title.subtitle.text)
+    assert "_simpleflow" not in gantt(story.history(), by="name").to_json()

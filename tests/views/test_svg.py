@@ -132,3 +132,16 @@ def test_a_saved_notebook_shows_the_chart_without_plotly(tmp_path: Path) -> None
     page, _ = HTMLExporter().from_notebook_node(notebook)
     picture = re.findall(r"<img[^>]* src=.data:image/svg\+xml;base64,([^\"' ]+)", page)[-1]
     assert "critical path" in words(base64.b64decode(picture).decode())
+
+
+def test_a_long_label_and_subtitle_keep_their_beginning_in_a_wide_font_too() -> None:
+    name = "MEASURE_WWWWWWWWWWWW_WWWWMMMM"
+    story = Story("shop.Measure")
+    story.start(story.schedule(f"activity-{name}-1", name))
+    drawn = gantt(story.history(), waits="what takes long to be told " * 9).to_svg()
+
+    pressed = re.findall(r'<text x="([\d.]+)"[^>]* text-anchor="(\w+)"[^>]*textLength="([\d.]+)"', drawn)
+    assert {anchor for _, anchor, _ in pressed} == {"start", "end"}
+    width = float(re.search(r'<svg [^>]*width="(\d+)"', drawn)[1])
+    for x, anchor, length in pressed:
+        assert float(x) - float(length) >= 0 if anchor == "end" else float(x) + float(length) <= width

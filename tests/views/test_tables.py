@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.history_fold import fold_history
 from simpleflow_lab.views.profile import profile_table
 from simpleflow_lab.views.tables import (
     decisions_table,
     events_table,
     executions_table,
+    failures_first,
     point_events_table,
     tasks_table,
     unhandled_failures,
@@ -186,3 +188,44 @@ def test_twenty_five_thousand_events_tabulate() -> None:
     assert tasks["id"].is_unique
     assert (tasks["attempt"] == 1).all()
     assert profile_table(history)["attempts"].sum() == 8_300
+
+
+def many(number: int = 200, failed: int = 100) -> History:
+    story = Story()
+    for each in range(number):
+        task = story.schedule(f"a-{each}")
+        story.start(task)
+        if each == failed:
+            story.fail(task)
+        else:
+            story.complete(task)
+    return story.history()
+
+
+@pytest.mark.parametrize("timer", ["_simpleflow_wake_up_timer", "__simpleflow_task_a-1"])
+def test_a_timer_by_which_a_decider_pauses_is_no_task(timer: str) -> None:
+    story = Story()
+    story.complete(story.schedule("a-1"))
+    for name in (timer, "patience"):
+        story.add("TimerStarted", timerId=name, startToFireTimeout="0", decisionTaskCompletedEventId=story.decided)
+    history = story.history()
+
+    assert tasks_table(history)["id"].tolist() == ["a-1", "patience"]
+    counts = fold_history(history).task_counts
+    assert (counts.completed, counts.running, counts.waiting, counts.failed) == (1, 1, 0, 0)
+    assert counts.running_names == ("patience",)
+    assert timer in str(events_table(history)["attributes"].tolist())
+
+
+def test_what_failed_comes_first_where_a_table_of_tasks_is_cut() -> None:
+    table = tasks_table(many())
+
+    shown = failures_first(table, limit=60)
+    assert shown["id"].tolist()[:3] == ["a-100", "a-0", "a-1"]
+    assert sorted(shown.index) == list(table.index)
+    assert failures_first(table, limit=200) is table
+    by_state = table.sort_values("running")
+    assert failures_first(by_state.iloc[::-1], limit=60)["id"].tolist() == by_state.iloc[::-1]["id"].tolist()
+    counts = table.groupby("state").size().to_frame()
+    assert failures_first(counts, limit=0) is counts
+    assert type(table) is pd.DataFrame
