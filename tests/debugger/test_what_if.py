@@ -92,11 +92,11 @@ def test_more_workers_and_other_durations(lab):
     recorded = execution.what_if().recorded_seconds
     *naps, last = execution.tasks()["running"]
     wide, narrow = execution.what_if(workers=8), execution.what_if(workers={"what-if": 1})
-    assert max(naps) + last <= wide.seconds < recorded  # two at a time before, and all at once now
-    assert sum(naps) + last <= narrow.seconds
+    assert max(naps) + last - 0.01 <= wide.seconds < recorded  # two at a time before, and all at once now
+    assert sum(naps) + last - 0.01 <= narrow.seconds
     assert recorded < narrow.seconds
     half = execution.what_if(scale={"nap": 0.5})
-    assert recorded / 2 <= half.seconds < recorded
+    assert recorded / 2 - 0.01 <= half.seconds < recorded
     the_last = [attempt.id for attempt in execution.replay()[-1].futures if attempt.id][-1]
     longer = execution.what_if(scale={the_last: 10})
     assert longer.seconds == pytest.approx(recorded + 9 * last, rel=0.05)
