@@ -1,7 +1,8 @@
 """Values of local variables, kept as they were at one moment.
 
-Plain data (numbers, texts, dates, and containers of these) is copied, and so stays live: one calculates with it. What
-is no plain data is kept as a `Shown`, a bounded text that displays as itself; of a future its state and value, too.
+Plain data (numbers, texts, dates, containers of these, and small arrays and frames) is copied, and so stays live: one
+calculates with it. What is no plain data is kept as a `Shown`, a bounded text that displays as itself; of a future its
+state and value, too.
 
 *Rule:* keeping runs no code of the author's, and takes bounded time and memory, whatever the values are.
 """
@@ -14,13 +15,14 @@ import decimal
 import fractions
 import pathlib
 import zoneinfo
-from collections import deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import FINISHED, Future
+from simpleflow_lab.replay.array_text import has_plain_values, is_array, is_frame, is_scalar, is_series
 from simpleflow_lab.replay.value_text import value_text
 
 MAX_NODES: Final = 10_000
@@ -30,6 +32,11 @@ MAX_CHARACTERS: Final = 1_000_000
 MAX_SHOWN: Final = 200
 """Most values of one step, beside the variables themselves, that are kept as texts."""
 _MAX_DEPTH: Final = 50
+_MAX_COLUMNS: Final = 50
+"""Columns of the widest frame that is copied."""
+
+
+_DictT = TypeVar("_DictT", bound=dict[Any, Any])
 
 
 class Shown:
@@ -152,12 +159,42 @@ class _Keeper:
         if copy is not None:
             known = self._copies.get(id(value))
             return known[1] if known is not None else copy(self, value, depth)
+        array = self._of_array(value, kind)
+        if array is not None:
+            return array
         self._shown -= bool(depth)
         if self._shown < 0:
             raise _Full
         if issubclass(kind, Future):
             return self._of_future(value, depth)
         return Shown(value_text(value))
+
+    def _of_array(self, value: Any, kind: type) -> Any:
+        """The copy of an array, a frame or a column of plain values; `None` of anything else, or if it is large."""
+        if is_scalar(kind):
+            parts, copied = [], value
+        elif is_array(kind):
+            parts, copied = [value], None
+        elif is_series(kind):
+            parts, copied = [value, value.index], None
+        elif is_frame(kind) and len(value.columns) <= _MAX_COLUMNS:
+            parts = [value.index, *(value.iloc[:, place] for place in range(len(value.columns)))]
+            copied = None
+        else:
+            return None
+        size = value.nbytes if is_scalar(kind) else sum(each.nbytes for each in parts)
+        if size > self._characters:
+            return None
+        if copied is None:
+            known = self._copies.get(id(value))
+            if known is not None:
+                return known[1]
+            if not all(map(has_plain_values, parts)) or not _has_plain_names(value, kind):
+                return None
+            copied = value.copy()
+            self.copied(value, copied)
+        self._characters -= size
+        return copied
 
     def _of_future(self, value: Future, depth: int) -> ShownFuture:
         known = self._copies.get(id(value))
@@ -198,7 +235,21 @@ class _Keeper:
         return made
 
     def of_dict(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
-        made: dict[Any, Any] = {}
+        return self._filled({}, value, depth)
+
+    def of_ordered_dict(self, value: OrderedDict[Any, Any], depth: int) -> OrderedDict[Any, Any]:
+        return self._filled(OrderedDict[Any, Any](), value, depth)
+
+    def of_counter(self, value: Counter[Any], depth: int) -> Counter[Any]:
+        return self._filled(Counter[Any](), value, depth)
+
+    def of_defaultdict(self, value: defaultdict[Any, Any], depth: int) -> defaultdict[Any, Any]:
+        factory = value.default_factory
+        return self._filled(
+            defaultdict(factory if type(factory) is type and factory in _FACTORIES else None), value, depth
+        )
+
+    def _filled(self, made: _DictT, value: dict[Any, Any], depth: int) -> _DictT:
         self._copies[id(value)] = value, made
         for key, each in value.items():
             made[self._kept(key, depth + 1)] = self._kept(each, depth + 1)
@@ -216,6 +267,14 @@ class _Keeper:
 
     def each(self, values: Iterable[Any], depth: int) -> list[Any]:
         return [self._kept(each, depth + 1) for each in values]
+
+
+def _has_plain_names(value: Any, kind: type) -> bool:
+    """What pandas keeps beside the values, and copies with them, is plain."""
+    if is_array(kind):
+        return True
+    names = [*value.columns, value.columns.name] if is_frame(kind) else [value.name]
+    return not value.attrs and {*map(type, names), type(value.index.name)} <= {str, int, type(None)}
 
 
 def _of_deque(keeper: _Keeper, value: deque[Any], depth: int) -> deque[Any]:
@@ -242,12 +301,17 @@ _UNCHANGING: Final = frozenset(
     }
 )
 """Types whose values never change, and hold nothing that does."""
+_FACTORIES: Final = frozenset({list, dict, set, int, float, str, bool, tuple, deque, Counter, OrderedDict})
+"""What makes the missing values of a copied `defaultdict`; another factory may be the author's, and is left out."""
 _PLAIN_ZONES: Final = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})
 
 _COPIES: Final[dict[type, Callable[[_Keeper, Any, int], Any]]] = {
     list: _Keeper.of_sequence,
     tuple: _Keeper.of_sequence,
     dict: _Keeper.of_dict,
+    OrderedDict: _Keeper.of_ordered_dict,
+    Counter: _Keeper.of_counter,
+    defaultdict: _Keeper.of_defaultdict,
     bytearray: _Keeper.of_bytearray,
     set: _made_of_items(set),
     frozenset: _made_of_items(frozenset),

@@ -26,6 +26,7 @@ from uuid import UUID
 
 from simpleflow_lab.data.references import JumboValue
 from simpleflow_lab.futures import FINISHED, Future
+from simpleflow_lab.replay.array_text import array_text
 from simpleflow_lab.workflow import Workflow
 
 MAX_LENGTH: Final = 400
@@ -69,6 +70,9 @@ class _Writer:
         return found
 
     def _of_other(self, value: Any, kind: type, depth: int) -> str:
+        text = array_text(value, kind)
+        if text is not None:
+            return _cut(text, MAX_LENGTH)
         for base, write in _BASES:
             if issubclass(kind, base):
                 return write(self, value, depth)

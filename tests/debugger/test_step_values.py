@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
@@ -198,3 +201,48 @@ def test_a_hook_can_tell_that_somebody_looks(lab: Lab) -> None:
     lab.check(Raising)
     assert len(looked) >= 6
     assert all(looked)
+
+
+class Arrays(Workflow):
+    name = "values.arrays"
+    version, task_list = "values", "values"
+
+    def run(self) -> int:
+        array, large = np.arange(10), np.zeros(2_000_000)
+        frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+        scalar = np.float64(0.5)
+        objects = np.array([self, None], dtype=object)
+        counted, ordered = collections.Counter("aab"), collections.OrderedDict(a=[1])
+        filled = collections.defaultdict(list, {"a": [1]})
+        for number in range(2):
+            self.submit(values_list, number).wait()
+            array[0] += 100
+            frame.loc[0, "a"] += 100
+            scalar += 1
+            counted["a"] += 1
+            ordered["a"].append(number)
+            filled["b"].append(number)
+        return int(large[0]) + len(objects)
+
+
+def test_arrays_frames_and_other_containers_are_copies_of_then(lab: Lab) -> None:
+    execution = lab.start(Arrays, workflow_id="arrays-1")
+    assert execution.result(30) == 2
+    with execution.replay() as steps:
+        first, second = steps[1].locals, steps[2].locals
+        assert (first["array"][0], second["array"][0]) == (0, 100)
+        assert (first["frame"].a[0], second["frame"].a[0]) == (1, 101)
+        assert (first["counted"], second["counted"]) == ({"a": 2, "b": 1}, {"a": 3, "b": 1})
+        assert (first["scalar"], second["scalar"]) == (0.5, 1.5)
+        assert type(first["ordered"]) is collections.OrderedDict
+        assert (first["ordered"], second["ordered"]) == ({"a": [1]}, {"a": [1, 0]})
+        assert second["filled"]["b"] == [0]
+        assert second["filled"]["missing"] == []
+        assert repr(first["large"]) == "array of shape (2000000,), float64: [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, …]"
+        assert repr(first["objects"]) == "array of shape (2,), object: […, None]"
+        texts = steps[2].detailed.suspended[0].stack[-1].locals
+        assert texts is not None
+        assert texts["array"] == "array of shape (10,), int64: [100, 1, 2, 3, 4, 5, …]"
+        frame = second["frame"]
+        assert texts["frame"] == f"DataFrame of 2 rows and 2 columns: a int64: [101, 2]; b {frame.b.dtype}: [x, y]"
+        assert steps.find(lambda step: step.locals["array"][0] > 5) == steps[2]
