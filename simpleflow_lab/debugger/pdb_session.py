@@ -156,6 +156,13 @@ class PdbSession:
                 f"no fiber {self._fiber!r:.20} waits at the end of step {record.number}: "
                 f"{', '.join(map(str, waiting[:8])) or 'none does'}"
             )
+        if self._fiber != 1 and all(
+            fiber.frame is not frame for fiber in self._replay.suspended if fiber.number == self._fiber
+        ):
+            raise UsageError(
+                f"fiber {self._fiber!r:.20} waits in no line of yours at the end of step {record.number}: "
+                "what a canvas runs has none; pdb() stands where run waits"
+            )
         if record.close is None and frame is not None:
             self._interact(frame)
         elif error is not None and error.__traceback__ is not None:

@@ -23,6 +23,7 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, VALUE_LIMIT, bounded, s
 from simpleflow_lab.views.history_fold import attempts_of
 from simpleflow_lab.views.live_rows import is_shown
 from simpleflow_lab.views.style import STATES
+from simpleflow_lab.views.task_labels import task_label
 
 MAX_LISTED: Final = 200
 """Most commands, events and lines of one step that are sent."""
@@ -206,7 +207,10 @@ def futures_page(step: Step, *, which: str = "changed", words: str = "", first: 
         "found": len(found),
         "all": len(every),
         "counts": counts,
-        "rows": [_future(future, future.number in changed) for future in found[first : first + MAX_LISTED]],
+        "rows": [
+            _future(future, future.number in changed, step.steps.history)
+            for future in found[first : first + MAX_LISTED]
+        ],
     }
 
 
@@ -218,12 +222,22 @@ def _text(future: FutureRecord, state: str) -> str:
     return f"{future.kind} {future.id} {state} {FUTURE_STATES[state][1]} {future.value or ''}".lower()
 
 
-def _future(future: FutureRecord, is_changed: bool) -> dict[str, Any]:
+def _label(future: FutureRecord, history: Sequence[HistoryEvent]) -> str:
+    """What people call its task, as `fetch-2`; empty if it has none."""
+    if not future.id:
+        return ""
+    event = None if future.scheduled_event_id is None else history[future.scheduled_event_id - 1]
+    kind: Any = {} if event is None else event.attributes.get("activityType")
+    return task_label(future.id, str(kind.get("name") or "") if isinstance(kind, Mapping) else None)
+
+
+def _future(future: FutureRecord, is_changed: bool, history: Sequence[HistoryEvent]) -> dict[str, Any]:
     events = (future.scheduled_event_id, future.started_event_id, future.closed_event_id)
     return {
         "number": future.number,
         "kind": future.kind,
         "id": shortened(future.id) if future.id else "",
+        "label": _label(future, history),
         "state": _state(future),
         "value": bounded(future.value, HOVER_LIMIT) if future.value is not None else "",
         "attempts": future.attempts,

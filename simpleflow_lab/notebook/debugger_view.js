@@ -165,7 +165,7 @@ function render({ model, el }) {
   }
   for (const name of followed) model.on(`change:${name}`, changed);
   paint();
-  const observer = new ResizeObserver(() => gantt.draw());
+  const observer = new ResizeObserver(() => { parts[1].draw(); gantt.draw(); });
   observer.observe(root);
   const watch = setInterval(() => {
     const silent = store.waits === null ? 0 : (performance.now() - store.since) / 1000;
@@ -378,11 +378,11 @@ function variables(model) {
     }));
     before = values; number = details.number;
     fill(box, details.error ? h("div", { class: "sfl-banner" }, details.error) : null, ...list,
-      list.length || details.error ? null : h("div", { class: "sfl-quiet" }, "the code waits in no line of yours: it has ended"));
+      list.length || details.error ? null : h("div", { class: "sfl-quiet" }, "the code waits in no line of yours: it has ended; ← shows the step before, with its variables"));
   } };
 }
 
-const nameOf = future => future.id ? future.id.replace(`${future.kind}-`, "") : `${future.kind} ${future.number}`;
+const nameOf = future => future.label ? future.label.replace(`${future.kind}-`, "") : `${future.kind} ${future.number}`;
 
 // The futures: the kernel sends a page of them; of these only the rows in sight are elements.
 function futures(model, store, pick) {

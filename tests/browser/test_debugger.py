@@ -78,6 +78,10 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     heading, keys = view.locator("h3"), page.page.keyboard
     has_text(heading, "step 8 of 8")
 
+    # The marks are as wide as the slider below them.
+    wide = "() => ['.sfl-marks', '.sfl-track'].map(name => Math.round(document.querySelector(name).clientWidth))"
+    page.page.wait_for_function(f"() => {{ const [marks, track] = ({wide})(); return marks === track; }}")
+
     # By keys, of which the notebook sees none: "d d" would delete the cell, "c" copy it.
     cells = page.page.locator(".jp-Notebook .jp-Cell").count()
     view.focus()
@@ -112,8 +116,9 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     # A click on a future goes to its line, its events and its bar.
     futures = view.get_by_role("grid", name="futures")
     view.get_by_label("which futures").select_option("all")
-    has_text(futures.locator(".sfl-future"), "debug.price-2")
-    futures.locator(".sfl-future", has_text="debug.price-5").click()
+    has_text(futures.locator(".sfl-future"), "price-2")
+    assert futures.locator(".sfl-id", has_text="debug.price").count() == 0  # short names, as in charts
+    futures.locator(".sfl-future", has_text="price-5").click()
     has_text(view.locator(".sfl-line.sfl-chosen"), "future = self.submit(price, item)")
     has_text(view.locator(".sfl-event.sfl-chosen"), "activity debug.price-5 scheduled")
     futures.focus()

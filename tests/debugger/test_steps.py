@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simpleflow_lab import History, Lab, Workflow, activity, futures
-from simpleflow_lab.canvas import Group
+from simpleflow_lab.canvas import Chain, Group
 from simpleflow_lab.debugger.kept_values import Shown, ShownFuture
 from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.exceptions import DecisionTooLongError, NoSuchStepError, UsageError
@@ -387,6 +387,19 @@ def test_closed_or_forgotten_steps_leave_no_thread(sums: Execution) -> None:
     gc.collect()
     thread.join(30)
     assert not thread.is_alive()
+
+
+def test_pdb_stands_in_no_other_fiber_than_the_one_that_was_asked_for(lab: Lab) -> None:
+    class Chained(Workflow):
+        name, version, task_list = "steps.chained", "1", "steps"
+
+        def run(self) -> Any:
+            return self.submit(Group(Chain((steps_fetch, 1), (steps_fetch, 2)), Chain((steps_fetch, 3)))).result
+
+    execution = lab.start(Chained)
+    execution.result(30)
+    with pytest.raises(UsageError, match="fiber 2 waits in no line of yours at the end of step 1"):
+        execution.replay()[1].pdb(fiber=2)
 
 
 def test_code_that_does_not_end_is_interrupted_and_the_steps_before_are_there(lab: Lab) -> None:

@@ -203,6 +203,7 @@ def test_what_the_view_is_sent_is_bounded(lab: Lab) -> None:
     assert max(len(row["value"]) for row in page["rows"]) < 400
     found = view_data.futures_page(debugger.step, which="all", words="FINISHED one-44")
     assert {row["id"] for row in found["rows"]} >= {"activity-travel.one-44", "activity-travel.one-449"}
+    assert {row["label"] for row in found["rows"]} >= {"one-44", "one-449"}
     assert view_data.futures_page(debugger.step, which="all", words="nothing")["rows"] == []
 
 
