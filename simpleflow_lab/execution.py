@@ -810,6 +810,15 @@ class Execution(HistoryViews):
 
     # -- acting --
 
+    def open_execution(self, workflow_id: str) -> Execution:
+        """The open execution of its domain with this id, as one of its children. Raises `UsageError` if none is."""
+        infos = self._service.list_open_workflow_executions(
+            domain=self.domain, startTimeFilter={"oldestDate": 0}, executionFilter={"workflowId": workflow_id}
+        )["executionInfos"]
+        if not infos:
+            raise UsageError(f"no execution {workflow_id!r:.80} is open")
+        return Execution(self._pool, workflow_id, infos[0]["execution"]["runId"], domain=self.domain)
+
     def signal(self, name: str, input: str | None = None) -> None:
         """Send it a signal; `input` is SWF's string, or longer. Raises `UsageError` for another one, and for a name
         that SWF does not take."""

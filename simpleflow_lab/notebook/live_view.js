@@ -50,8 +50,11 @@ function newStore(model) {
   });
   const tick = () => { store.now = model.get("summary").seconds || 0; store.seenAt = performance.now(); };
   tick();
-  model.on("change:summary", () => { tick(); store.changed("summary"); });
+  model.on("change:summary", () => { store.gone = false; tick(); store.changed("summary"); });
   model.on("change:notice", () => store.changed("summary"));
+  // The page closes the connection to a kernel that has ended or was restarted; what comes later comes from a new one.
+  store.gone = false;
+  model.on("comm_live_update", () => { store.gone = true; store.changed("gone"); });
   return store;
 }
 
@@ -128,7 +131,7 @@ function render({ model, el }) {
       ...summary.counts.map(of => h("div", { style: { width: `${100 * of.number / total}%`, background: of.colour } })));
     const { lines } = summary.waits;
     fill(head,
-      h("header", {}, h("h3", {}, summary.title.type), badge(summary.status), h("span", {}, summary.title.workflow_id),
+      h("header", {}, h("h3", {}, summary.title.type), badge(store.gone && summary.open ? { ...summary.status, glyph: "?", word: `was ${summary.status.word}` } : summary.status), h("span", {}, summary.title.workflow_id),
         h("span", { class: "sfl-quiet" }, `${duration(summary.seconds)}, ${numbered(summary.events, "event")}`
           + (summary.run > 1 ? `, run ${summary.run} that is shown here` : ""))),
       bar, h("div", {}, `${numbered(total, "task")}${words ? `: ${words}` : " yet"}`,
@@ -137,7 +140,7 @@ function render({ model, el }) {
       lines.length ? h("div", { class: "sfl-banner" }, h("strong", {}, "waits for"),
         h("ul", {}, ...lines.map(line => h("li", {}, line)))) : null,
       summary.explained.length ? h("ul", { class: "sfl-explained" },
-        ...summary.explained.map(line => h("li", {}, line))) : null,
+        ...summary.explained.map(line => h("li", {}, line)), age(summary)) : null,
       summary.warnings.length ? h("div", { class: "sfl-banner", style: { borderColor: "#dd8a1c" } },
         h("strong", {}, `⚠ ${numbered(summary.warnings.length, "warning")}`),
         h("ul", {}, ...summary.warnings.map(line => h("li", {}, line)))) : null);
@@ -157,6 +160,7 @@ function render({ model, el }) {
       row[field.outcome] ? h("pre", {}, row[field.outcome]) : null));
   }
   const listener = what => {
+    if (what === "gone") { drawHead(); look(); return; }
     if (what === "log") { if (chosen.tab === "output") views.output.draw(); return; }
     drawHead(); views[chosen.tab].draw();
     if (what === "rows") drawDetail();
@@ -167,13 +171,16 @@ function render({ model, el }) {
   // An open execution is told of several times a second; without news there is no kernel, or it has no time.
   const stale = h("div", { class: "sfl-banner", role: "status", hidden: true });
   head.after(stale);
-  const watch = setInterval(() => {
+  function look() {
     const silent = (performance.now() - store.seenAt) / 1000;
-    stale.hidden = !model.get("summary").open || silent < SILENT;
+    stale.hidden = !store.gone && (!model.get("summary").open || silent < SILENT);
     actions.disable(!stale.hidden);
-    if (!stale.hidden) stale.textContent = `⚠ no news from the kernel for ${duration(silent)}: if it has ended or was `
-      + "restarted, run the cell again; the execution may go on elsewhere";
-  }, 1000);
+    if (!stale.hidden) stale.textContent = (store.gone ? "⚠ its kernel has gone: it ended or was restarted; "
+      : `⚠ no news from the kernel for ${duration(silent)}: if it has ended or was restarted, `)
+      + "run the cell again; the execution may go on elsewhere";
+  }
+  look();
+  const watch = setInterval(look, 1000);
   return () => {
     clearInterval(watch);
     store.listeners.delete(listener);
@@ -182,6 +189,9 @@ function render({ model, el }) {
   };
 }
 
+// An explanation takes the whole history, so that of a long one is made less often.
+const age = summary => summary.open && summary.seconds - summary.explained_at > 5
+  ? h("li", { class: "sfl-quiet" }, `told ${duration(summary.explained_at)} after its start`) : null;
 const styleOf = (model, state) => model.get("styles")[state] || { word: state, glyph: "?", colour: "#8b95a5" };
 const clock = (store, open) => open ? store.now + Math.min((performance.now() - store.seenAt) / 1000, 2) : store.now;
 const waiting = (store, row) => {
@@ -235,6 +245,7 @@ function actionRow(model) {
   const names = h("datalist", { id: panelId() });
   const name = h("input", { list: names.id, placeholder: "signal", "aria-label": "name of the signal", size: 14 });
   const input = h("input", { placeholder: "its input, as JSON", "aria-label": "input of the signal", size: 18 });
+  const to = h("select", { "aria-label": "who gets the signal", hidden: true });
   const send = h("button", { type: "button" }, "Send signal");
   const signal = () => {
     const text = input.value.trim();
@@ -244,12 +255,12 @@ function actionRow(model) {
       catch { input.setCustomValidity("this is no JSON: a text needs its quotes"); input.reportValidity(); return; }
     }
     if (!name.value) { name.focus(); return; }
-    act("signal", { name: name.value, input: text });
+    act("signal", { name: name.value, input: text, to: to.value });
     input.value = "";
   };
   send.addEventListener("click", signal);
   input.addEventListener("keydown", event => { if (event.key === "Enter") signal(); });
-  const whileOpen = h("span", { class: "sfl-row" }, cancel, terminate, name, names, input, send);
+  const whileOpen = h("span", { class: "sfl-row" }, cancel, terminate, name, names, input, to, send);
   const element = h("div", { class: "sfl-row" }, whileOpen, fork, restart);
   let offered = "";
   const disable = off => { for (const one of [cancel, terminate, send, fork, restart]) one.disabled = off; };
@@ -257,12 +268,16 @@ function actionRow(model) {
     whileOpen.hidden = !summary.open;
     fork.hidden = summary.open || !summary.failed || summary.status.word === "COMPLETED";
     restart.ask = summary.open ? "End it, and start it again?" : "Start it again?";
-    const { signals } = summary.waits;
-    if (offered === signals.join("\n")) return;
-    offered = signals.join("\n");
-    names.replaceChildren(...signals.map(value => h("option", { value })));
-    if (signals.length && (!name.value || name.dataset.offered === name.value)) {
-      name.value = signals[0]; name.dataset.offered = signals[0];
+    const offers = [...summary.waits.signals.map(value => ["", value]), ...summary.waits.below];
+    if (offered === JSON.stringify(offers)) return;
+    offered = JSON.stringify(offers);
+    names.replaceChildren(...[...new Set(offers.map(([, value]) => value))].map(value => h("option", { value })));
+    const chosen = to.value, below = [...new Set(summary.waits.below.map(([child]) => child))];
+    to.replaceChildren(...["", ...below].map(value => h("option", { value }, value ? `to ${value}` : "to this execution")));
+    to.hidden = !below.length;
+    to.value = below.includes(chosen) ? chosen : "";
+    if (offers.length && (!name.value || name.dataset.offered === name.value)) {
+      [to.value, name.value] = offers[0]; name.dataset.offered = name.value;
     }
   } };
 }

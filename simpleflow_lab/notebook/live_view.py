@@ -96,6 +96,7 @@ class LiveView(anywidget.AnyWidget):
         self._on_closed: Callable[[], None] = _nothing
         self._sometimes = _Sometimes(_nothing, every=0.0)
         self._explained: list[str] = []
+        self._explained_at = 0.0
         self._explaining = _Sometimes(self._explain, every=_EXPLAIN_EVERY)
         self._runs = 0
         self._begin_with(execution)
@@ -176,6 +177,7 @@ class LiveView(anywidget.AnyWidget):
         with contextlib.suppress(queue.Empty):
             while True:
                 self._act(self._requests.get_nowait())
+        self._explaining.ask()  # its numbers grow with the time, also while no task changes
         self._explaining.act()
         before, rows = self._collect()
         summary = self._summary()
@@ -188,7 +190,6 @@ class LiveView(anywidget.AnyWidget):
             self._explain()
             summary = self._summary()
         if rows:
-            self._explaining.ask()
             self._set("changes", {"since": before, "mark": self._mark, "rows": rows})
         self._set("summary", summary)
         self._send_log()
@@ -225,12 +226,14 @@ class LiveView(anywidget.AnyWidget):
         self.send({"kind": "rows", **self.all_rows()})
 
     def _explain(self) -> None:
+        at = (self._execution.now() - self._start).total_seconds()
         lines = self._execution.explain()
         if self._execution.status == "OPEN":  # the status and what it waits for are told anyway
             lines_shown = [line for line in lines if line.kind not in (STATUS, WAITS)][:_EXPLAINED]
         else:
             lines_shown = list(lines)
         self._explained = [bounded(str(line), HOVER_LIMIT) for line in lines_shown]
+        self._explained_at = round(at, 1)
 
     def _collect(self) -> tuple[int, list[list[Any]]]:
         """Read what has changed: the number of events before, and the rows."""
@@ -256,6 +259,7 @@ class LiveView(anywidget.AnyWidget):
             "title": self._title,
             "run": self._runs,
             "explained": self._explained,
+            "explained_at": self._explained_at,
             "open": is_open,
             "status": live_rows.status_record(progress.status),
             "counts": live_rows.count_records(
@@ -340,6 +344,9 @@ class LiveView(anywidget.AnyWidget):
             case {"action": "fork"}:
                 self._go_on_with(execution.fork(at="first failure"))
                 return f"{execution.workflow_id} goes on from its first failure, as {self._execution.workflow_id}"
+            case {"action": "signal", "name": str(name), "input": str(text), "to": str(child)} if name and child:
+                execution.open_execution(child).signal(name, text or None)
+                return f"signal {name} was sent to {child}"
             case {"action": "signal", "name": str(name), "input": str(text)} if name:
                 execution.signal(name, text or None)
                 return f"signal {name} was sent"

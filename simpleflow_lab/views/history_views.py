@@ -99,8 +99,8 @@ class HistoryViews(ABC):
         return slack_table(self._folded())
 
     def time_spent(self) -> pd.DataFrame:
-        """What its time was spent on: running, waiting for a worker, deciding, waiting for a decider or a timer, idle.
-        One row for each; see `views.time_spent.time_spent_table`."""
+        """What its time was spent on: running, waiting for a worker, deciding, waiting for a decider, a signal or
+        a timer, idle. One row for each; see `views.time_spent.time_spent_table`."""
         from simpleflow_lab.views.time_spent import time_spent_table
 
         return time_spent_table(self._folded())

@@ -112,9 +112,11 @@ def count_records(counts: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
 
 
 def waits_record(waits: Sequence[Wait], lines: Sequence[str]) -> dict[str, Any]:
-    """What it waits for: lines, and the names of the signals that it waits for itself."""
+    """What it waits for: lines, the names of the signals that it waits for itself, and those of its children, each with
+    the id of the child."""
     signals = [wait.id for wait in waits if wait.kind == SIGNAL and wait.depth == 0 and wait.id]
-    return {"lines": first_lines(lines), "signals": signals}
+    below = [[wait.workflow_id, wait.id] for wait in waits if wait.kind == SIGNAL and wait.depth and wait.id]
+    return {"lines": first_lines(lines), "signals": signals, "below": below[:MAX_LINES]}
 
 
 def first_lines(lines: Sequence[str]) -> list[str]:

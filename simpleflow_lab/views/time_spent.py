@@ -1,14 +1,14 @@
 """What an execution's time was spent on, and how much of it went on at once.
 
 *Rule:* each moment from the start to the close (or to `until`) counts once, for the first of these that holds: a task
-runs; a task is queued for a worker; a decider decides; a decision is queued for a decider; a timer of its code runs, or
-a pause before a retry; nothing of its own goes on.
+runs; a task is queued for a worker; a decider decides; a decision is queued for a decider; a pause before a retry
+passes; its code waits for a signal; a timer of its code runs; nothing of its own goes on.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,10 +16,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, is_own_timer
 from simpleflow_lab.views.chart import Chart
+from simpleflow_lab.views.decision_triggers import Turns
 from simpleflow_lab.views.formatting import LABEL_LIMIT, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.markup import escape
@@ -32,9 +34,10 @@ RUNNING: Final = "running"
 QUEUED: Final = "waiting for a worker"
 DECIDING: Final = "deciding"
 NO_DECIDER: Final = "waiting for a decider"
+SIGNALS: Final = "waiting for a signal"
 TIMERS: Final = "waiting for a timer"
 IDLE: Final = "idle"
-PARTS: Final = (RUNNING, QUEUED, DECIDING, NO_DECIDER, TIMERS, IDLE)
+PARTS: Final = (RUNNING, QUEUED, DECIDING, NO_DECIDER, SIGNALS, TIMERS, IDLE)
 """What a moment is counted for, the first that holds."""
 GROUPS: Final = ("name", "task_list", "worker")
 """By what `concurrency` can tell tasks apart."""
@@ -52,7 +55,8 @@ class Spent(NamedTuple):
     """The time that an execution spent on one thing."""
 
     part: str
-    """`running`, `waiting for a worker`, `deciding`, `waiting for a decider`, `waiting for a timer` or `idle`."""
+    """`running`, `waiting for a worker`, `deciding`, `waiting for a decider`, `waiting for a signal`,
+    `waiting for a timer` (also the pause before a retry) or `idle`."""
     seconds: float
     """How long."""
     percentage: float
@@ -69,13 +73,14 @@ def time_spent(history: History | FoldedHistory, *, until: datetime.datetime | N
         return tuple(Spent(part, 0.0, 0.0) for part in PARTS)
     start, end = folded.history[0].timestamp.timestamp(), folded.until.timestamp()
     whole = max(end - start, 0.0)
-    found: dict[str, float] = {}
+    found = dict.fromkeys(PARTS, 0.0)
     covered: list[Span] = []
     before = 0.0
     for part, spans in _spans(folded, end):
         covered = _union([*covered, *spans], start, end)
         after = sum(last - first for first, last in covered)
-        found[part], before = after - before, after
+        found[part] += after - before
+        before = after
     found[IDLE] = max(whole - before, 0.0)
     return tuple(Spent(part, found[part], percentage(found[part], whole) or 0.0) for part in PARTS)
 
@@ -99,7 +104,20 @@ def _spans(folded: FoldedHistory, end: float) -> Iterable[tuple[str, list[Span]]
     yield QUEUED, [(_at(each.scheduled), _at(each.started or each.closed, end)) for each in tasks]
     yield DECIDING, [(_at(each.started), _at(each.closed, end)) for each in decisions if each.started is not None]
     yield NO_DECIDER, [(_at(each.scheduled), _at(each.started or each.closed, end)) for each in decisions]
-    yield TIMERS, [(_at(each.scheduled), _at(each.closed, end)) for each in folded.attempts if each.kind == TIMER]
+    timers = [attempt for attempt in folded.attempts if attempt.kind == TIMER]
+    pauses = [attempt for attempt in timers if attempt.id.startswith(RETRY_TIMER)]
+    yield TIMERS, [(_at(each.scheduled), _at(each.closed, end)) for each in pauses]
+    yield SIGNALS, list(_signal_waits(folded.history, end))
+    yield TIMERS, [(_at(each.scheduled), _at(each.closed, end)) for each in timers]
+
+
+def _signal_waits(history: History, end: float) -> Iterator[Span]:
+    """From each decision after which the code waited for a signal, up to the next one that was made."""
+    turns = Turns(history)
+    closed = [_at(turn.closed, end) for turn in turns.completed]
+    for waits, first, last in zip(turns.waits_after, closed, [*closed[1:], end], strict=True):
+        if waits.signals:
+            yield first, last
 
 
 def _at(when: datetime.datetime | None, otherwise: float = 0.0) -> float:

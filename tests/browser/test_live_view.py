@@ -118,3 +118,20 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     assert page.errors() == []
     assert page.console_errors == []
     assert page.external_requests == []
+
+
+def test_a_view_whose_kernel_was_restarted_says_so_and_takes_no_clicks(page: NotebookPage) -> None:
+    page.start_all()
+    page.cell(3).get_by_role("button", name="Send signal").click()
+    page.wait_until_run()
+    view = page.cell(2).locator(".sfl-live")
+    has_text(view.locator("header"), "▶ OPEN")
+    assert view.get_by_role("button", name="Terminate…").is_enabled()
+
+    page.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)"
+    )
+
+    has_text(view, "its kernel has gone")
+    has_text(view.locator("header"), "was OPEN")
+    assert view.get_by_role("button", name="Terminate…").is_disabled()

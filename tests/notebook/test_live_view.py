@@ -225,3 +225,37 @@ def test_its_thread_ends_with_the_execution_and_when_it_is_closed(execution: Any
     until(lambda: threads() == 0)
     assert views[4].summary["status"]["word"] == "TERMINATED"
     views[4].close()
+
+
+def test_the_explanation_of_one_in_which_no_task_changes_goes_on_with_the_time(execution: Any, view: LiveView) -> None:
+    until(lambda: view.summary["waits"]["signals"] == ["more"])
+    first = until(lambda: view.summary["explained_at"])
+    receive(view, {"kind": "shown"})
+
+    until(lambda: view.summary["explained_at"] > first)
+    until(lambda: any("waiting for signal more" in line for line in view.summary["explained"]))
+
+
+def test_the_signal_that_a_child_waits_for_is_sent_to_the_child(lab: Lab) -> None:
+    class Below(Workflow):
+        name, version, task_list = "live.below", "1", "live"
+
+        def run(self):
+            return self.submit(self.wait_signal("go")).result
+
+    class Above(Workflow):
+        name, version, task_list = "live.above", "1", "live"
+
+        def run(self):
+            self.submit(Below).wait()
+            return "done"
+
+    above = lab.start(Above)
+    shown = LiveView(above)
+    ((child, name),) = until(lambda: shown.summary["waits"]["below"])
+    assert shown.summary["waits"]["signals"] == []
+    receive(shown, {"kind": "act", "action": "signal", "name": name, "input": "", "to": child})
+
+    assert above.result(LIMIT) == "done"
+    until(lambda: shown.notice == f"signal go was sent to {child}")
+    shown.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -13,6 +14,7 @@ from simpleflow_lab import Group, Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.execution import RecordedExecution
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.graph import MAX_ROWS, graph, nodes_of
 from simpleflow_lab.views.history_fold import fold_history
 from simpleflow_lab.views.lineage import dependencies_of
@@ -24,12 +26,13 @@ from simpleflow_lab.views.time_spent import (
     PARTS,
     QUEUED,
     RUNNING,
+    SIGNALS,
     TIMERS,
     concurrency,
     time_spent,
     time_spent_table,
 )
-from tests.views.story import Story, eventful, large
+from tests.views.story import Story, eventful, large, when
 from tests.views.test_hostile import PAYLOADS, hostile
 
 RECORDED = sorted((Path(__file__).parent.parent / "histories").glob("*.json"))
@@ -207,7 +210,20 @@ def worked() -> History:
 def test_each_moment_counts_once() -> None:
     spent = {each.part: each.seconds for each in time_spent(worked())}
 
-    assert spent == {RUNNING: 4.0, QUEUED: 3.0, DECIDING: 1.0, NO_DECIDER: 1.0, TIMERS: 0.0, IDLE: 1.0}
+    assert spent == {RUNNING: 4.0, QUEUED: 3.0, DECIDING: 1.0, NO_DECIDER: 1.0, SIGNALS: 0.0, TIMERS: 0.0, IDLE: 1.0}
+
+
+def test_the_wait_for_a_signal_beside_a_timer_is_told_as_the_critical_path_tells_it() -> None:
+    story = Story()
+    story.at(1).decide(context=json.dumps({"waiting_signals": ["go"]}))
+    story.add("TimerStarted", timerId="patience", startToFireTimeout="90", decisionTaskCompletedEventId=story.decided)
+    history = story.history()
+
+    spent = {each.part: each.seconds for each in time_spent(history, until=when(60))}
+    path = critical_path(history, until=when(60))
+    waited = sum(segment.seconds for segment in path.segments if segment.kind == "signal")
+    assert (spent[SIGNALS], spent[TIMERS]) == (pytest.approx(waited), 0.0)
+    assert waited > 58
 
 
 @pytest.mark.parametrize("file", RECORDED, ids=lambda path: path.stem)
