@@ -95,12 +95,50 @@ def _no_formula(value: Any) -> Any:
 def _excel(view: Viewed, path: Path) -> None:
     if importlib.util.find_spec("xlsxwriter") is None:
         raise UsageError("to write .xlsx needs a package that is not here: pip install xlsxwriter")
-    options = {"options": {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True}}
-    with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs=options) as writer:
+    import xlsxwriter  # type: ignore[import-untyped]  # noqa: PLC0415  one may do without it
+
+    # Row by row, which pandas' own `to_excel` does not do: it takes twice as long, and holds every cell.
+    options = {"constant_memory": True, "nan_inf_to_errors": True}
+    with path.open("wb") as file, xlsxwriter.Workbook(file, options) as workbook:
+        title, time = workbook.add_format({"bold": True}), workbook.add_format({"num_format": _EXCEL_TIME})
         for name, table in _sheets(view).items():
-            shown = plain_table(table).map(_bounded)
-            shown.to_excel(writer, sheet_name=name, index=False, freeze_panes=(1, 0))
-            writer.sheets[name].autofit(max_width=400)
+            _write_sheet(workbook.add_worksheet(name), plain_table(table), title, time)
+
+
+_EXCEL_TIME: Final = "yyyy-mm-dd hh:mm:ss.000"
+_WIDEST: Final = 57
+"""Characters of a column."""
+_READ_FOR_WIDTH: Final = 200
+"""The rows that say how wide a column is."""
+
+
+def _write_sheet(sheet: Any, table: pd.DataFrame, title: Any, time: Any) -> None:
+    columns = [_cells(table[name]) for name in table.columns]
+    for place, (name, cells) in enumerate(zip(table.columns, columns, strict=True)):
+        widths = [len(str(cell)) for cell in cells[:_READ_FOR_WIDTH] if cell is not None]
+        sheet.set_column(place, place, min(max([len(str(name)), *widths]) + 2, _WIDEST))
+    sheet.freeze_panes(1, 0)
+    for place, name in enumerate(table.columns):
+        sheet.write_string(0, place, str(name), title)
+    for row, values in enumerate(zip(*columns, strict=True), 1):
+        for place, value in enumerate(values):
+            if value is None:
+                continue
+            if isinstance(value, str):
+                sheet.write_string(row, place, _bounded(value))
+            elif isinstance(value, bool):
+                sheet.write_boolean(row, place, value)
+            elif isinstance(value, int | float):
+                sheet.write_number(row, place, value)
+            else:
+                sheet.write_datetime(row, place, value, time)
+
+
+def _cells(column: pd.Series[Any]) -> list[Any]:
+    """The values of a column as Python's own; `None` for what is missing."""
+    if column.dtype.kind == "M":
+        return [None if value is pd.NaT else value.to_pydatetime() for value in column]
+    return [None if missing else value for missing, value in zip(column.isna(), column.tolist(), strict=True)]
 
 
 def _sheets(view: Viewed) -> Mapping[str, pd.DataFrame]:

@@ -136,3 +136,24 @@ def test_no_two_slices_of_one_thread_lie_across_each_other() -> None:
 
 def test_a_picture_that_is_exported_is_well_formed(tmp_path: Path) -> None:
     ET.parse(recorded(hostile("</svg><script>alert(1)</script>")).export(tmp_path / "run.svg"))
+
+
+def test_a_sheet_holds_the_values_of_its_table_with_their_types(tmp_path: Path) -> None:
+    execution = recorded(large(300))
+    table = execution.tasks(timezone=None)
+
+    book = openpyxl.load_workbook(execution.export(tmp_path / "run.xlsx"))
+
+    assert book.sheetnames == ["tasks", "profile", "decisions", "critical path", "events"]
+    titles, *rows = book["tasks"].iter_rows(values_only=True)
+    assert list(titles) == list(table.columns)
+    assert len(rows) == len(table)
+    first = dict(zip(titles, rows[0], strict=True))
+    assert first["scheduled"] == table["scheduled"].iloc[0].to_pydatetime()
+    assert first["waiting"] == pytest.approx(table["waiting"].iloc[0])
+    assert (first["attempt"], first["open"], first["priority"]) == (1, False, None)
+
+
+def test_a_sheet_that_can_not_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't be written"):
+        recorded(large(3)).export(tmp_path / "nowhere" / "run.xlsx")
