@@ -28,7 +28,7 @@ WORDS: dict[str, list[str]] = {
     "resume": ["b1"],
     "task.info": ["b1", "double"],
     "task_list.list": [],
-    "workflow.cancel": ["b1"],
+    "workflow.cancel": ["b2"],
     "workflow.compare": ["b1", "b1"],
     "workflow.explain": ["b1"],
     "workflow.filter": ["--workflow-id", "b1", "-c", "COMPLETED"],
@@ -38,11 +38,11 @@ WORDS: dict[str, list[str]] = {
     "workflow.list": [],
     "workflow.profile": ["b1"],
     "workflow.replay": ["b1"],
-    "workflow.restart": ["b1"],
-    "workflow.signal": ["b1", "go"],
+    "workflow.restart": ["b2"],
+    "workflow.signal": ["b2", "go"],
     "workflow.statistics": [],
     "workflow.tasks": ["etl", "b1"],
-    "workflow.terminate": ["b1"],
+    "workflow.terminate": ["b2"],
 }
 """The commands of the service, with their words."""
 OTHERS = {
@@ -81,14 +81,15 @@ def amazon() -> Iterator[None]:
 
 @pytest.fixture
 def on_amazon(simpleflow: Command, amazon: None) -> Command:
-    """A command on Amazon SWF, where `b1` has completed."""
+    """A command on Amazon SWF, where `b1` has completed; `b2` has, too, or was terminated."""
 
     def run(*words: str) -> Any:
         return simpleflow("--store", ADDRESS, *words)
 
     if "b1" not in run("workflow.list").out:
-        started = run("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", "b1", "-i", "[1, 0]")
-        assert (started.code, started.out) == (0, "(1 + 1) * 2 = 4\n4\n"), started.err
+        for id in ("b1", "b2"):
+            started = run("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", id, "-i", "[1, 0]")
+            assert (started.code, started.out) == (0, "(1 + 1) * 2 = 4\n4\n"), started.err
     return run
 
 
@@ -99,12 +100,12 @@ def test_no_command_is_forgotten() -> None:
 @pytest.mark.parametrize("command", [name for name in WORDS if not name.startswith("domain.")])
 def test_a_command_does_on_amazon_what_it_does_on_a_store(on_amazon: Command, command: str) -> None:
     if command in ("workflow.cancel", "workflow.terminate", "workflow.signal"):
-        assert on_amazon("workflow.restart", "b1").code == 0
+        assert on_amazon("workflow.restart", "b2").code == 0
     ended = on_amazon("--format", "json", command, *WORDS[command])
     assert ended.code == 0, ended.err
     assert "Traceback" not in ended.err
     if command in ("workflow.cancel", "workflow.signal", "workflow.restart"):
-        assert on_amazon("workflow.terminate", "b1").code == 0
+        assert on_amazon("workflow.terminate", "b2").code == 0
     if command not in ("workflow.cancel", "workflow.signal", "workflow.terminate"):
         assert json.loads(ended.out) is not None
 
