@@ -7,7 +7,8 @@ what is open there is asked for anew.
 
 Along inherited events nobody minds a difference. A recorded task that the code does not ask for, because it was edited
 or got another result, is unclaimed: it waits until the code asks for the same one. What the code asks for and no event
-records is sent at the crossing.
+records is sent at the crossing. A task that completed waits on behind the crossing, for the code to ask for it once a
+limit, as `max_parallel`, holds it back no longer.
 
 Rule: pure. The text comes from a history, and so from anybody: it is checked and bounded before it is used.
 """
@@ -24,7 +25,7 @@ from typing import Any, Final
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.replay.command import Command, CommandKind
-from simpleflow_lab.swf.event_types import EVENT_TYPES
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 
 LEFT_OUT: Final = "simpleflow_lab.left_out"
@@ -201,6 +202,17 @@ class Unclaimed:
             return False
         about.append(event)
         return True
+
+    def completed(self) -> Unclaimed:
+        """Those whose tasks completed, for after a crossing: what else they were is asked for anew there."""
+        left = Unclaimed()
+        for place, recorded in self._recorded.items():
+            for event in recorded:
+                about = self._about[event.id]
+                if any(each.row.state == "completed" and each.row.entity in (ACTIVITY, CHILD) for each in about):
+                    left._recorded.setdefault(place, []).append(event)
+                    left._about[event.id] = about
+        return left
 
     def claim(self, event: HistoryEvent, kind: CommandKind) -> Sequence[HistoryEvent]:
         """A command stands for this event from now on: gives what was seen about it."""

@@ -129,7 +129,7 @@ class Replay:
         """Why SWF refused for good to continue as new, in the decision before."""
         self._kept: KeptEvents | None = None
         self._unclaimed: Unclaimed | None = None
-        """Of a fork, along what it inherits: the recorded commands that the code has not made."""
+        """Of a fork: the inherited commands that the code has not made."""
         if self._splice is not None:
             run.identify(*self._splice.first_identity)
             run.random_seed = self._splice.first_identity[1]
@@ -413,20 +413,27 @@ class Replay:
 
     def _cross(self, crossing: Crossing) -> None:
         """What was inherited from one run ends here, and the events of the next one begin."""
-        run, is_own = self._run, crossing.identity is None
+        run = self._run
         run.identify(*(crossing.identity or self._identity))
-        self._unclaimed = None if is_own else Unclaimed()
-        if is_own:
-            run.pending.fresh = None
+        assert self._unclaimed is not None
+        self._unclaimed = self._unclaimed.completed()
         self._execution_context = ""
         self._continuing_refused = None
         self._kinds.begin_own(crossing.given, self._matching.forget_open())
 
     def _claim(self, unclaimed: Unclaimed) -> bool:
-        """Let the commands that the code has made have what is recorded of them; gives whether there is something."""
+        """Let the commands that the code has made have what is recorded of them; gives whether there is something.
+
+        Behind what is inherited these are the ones that only a limit held back: the others the code makes because of
+        something new.
+        """
+        assert self._splice is not None
+        is_own = not self._splice.is_inherited(self._run.started_event_id)
         found, pending = False, self._run.pending
         fresh, pending.fresh = pending.fresh or [], []
         for command in fresh:
+            if is_own and not command.future.held_back_by:
+                continue
             event = self._matching.claim(command, unclaimed) if command in pending else None
             if event is not None:
                 found = True
@@ -438,11 +445,10 @@ class Replay:
 
     def _settle(self) -> bool:
         """Let the commands that the code has made stand for the kept events; gives whether some do."""
-        if self._unclaimed is not None:
-            return self._claim(self._unclaimed)
-        kept, found = self._kept, False
+        found = self._unclaimed is not None and self._claim(self._unclaimed)
+        kept = self._kept
         if kept is None:
-            return False
+            return found
         for event in kept.recorded:
             command = self._matching.find(event)
             if command is not None:

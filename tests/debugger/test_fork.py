@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from simpleflow_lab import Workflow, activity, futures
+from simpleflow_lab import Group, Workflow, activity, futures
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError, WorkflowExecutionFailed
 from simpleflow_lab.replay.trace import watch
 from tests.authors.conftest import lab, lab_for_large, replay_cache_size, replays_anew  # noqa: F401
@@ -60,6 +60,13 @@ class Fetches(Workflow):
         stored = [self.submit(store, future) for future in fetched]
         assert [future.exception for future in fetched]  # none is open when it fails
         return [future.result for future in stored]
+
+
+class Limited(Workflow):
+    name, version, task_list = "forks.limited", "1", "forks"
+
+    def run(self, names, at_once):
+        return self.submit(Group(*[(fetch, name) for name in names], max_parallel=at_once)).result
 
 
 class Child(Workflow):
@@ -370,3 +377,21 @@ def test_many_results_are_reused(lab_for_large):
     fork.result(timeout=60)
     assert sum((calls - before).values()) == 1
     assert "…" not in fork.history()[0].attributes["input"]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_what_a_limit_held_back_is_reused_too(lab, at_once):
+    broken.update("ab")
+    execution = lab.start(Limited, list("abcdef"), at_once)
+    with pytest.raises(WorkflowExecutionFailed):
+        execution.result(timeout=30)
+    broken.discard("a")
+    calls.clear()
+    fork = execution.fork()
+    with pytest.raises(WorkflowExecutionFailed):
+        fork.result(timeout=30)
+    broken.clear()
+    again = fork.fork()
+    assert again.result(timeout=30) == list("ABCDEF")
+    assert set(calls) <= {"fetch a", "fetch b"}
+    assert again.replay()[-1].divergence is None
