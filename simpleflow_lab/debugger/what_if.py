@@ -191,12 +191,13 @@ def _script(
         decisions=decisions,
         later_decisions=later,
         incoming=_incoming(folded.history),
-        signaled=frozenset(
-            str(folded.history.event(initiated).attributes.get("signalName"))
+        not_signaled=frozenset(
+            (str(initiated.get("signalName")), str(initiated.get("workflowId")))
             for event in folded.history
-            if event.type == "ExternalWorkflowExecutionSignaled"
-            and (initiated := event.attributes.get("initiatedEventId"))
+            if event.type == "SignalExternalWorkflowExecutionFailed" and event.attributes.get("initiatedEventId")
+            for initiated in [folded.history.event(event.attributes["initiatedEventId"]).attributes]
         ),
+        runs_out=folded.history.close_status == "TIMED_OUT",
     )
 
 
@@ -271,7 +272,7 @@ def _decisions(history: History) -> tuple[list[tuple[int, int]], tuple[int, int]
 
 
 def _incoming(history: History) -> list[tuple[int, str, Mapping[str, Any]]]:
-    """The signals and cancel requests that came, with their times after the start."""
+    """The signals and cancel requests that came, and the termination, with their times after the start."""
     found: list[tuple[int, str, Mapping[str, Any]]] = []
     for event in history:
         after = _milliseconds(event.timestamp - history[0].timestamp)
@@ -280,6 +281,9 @@ def _incoming(history: History) -> list[tuple[int, str, Mapping[str, Any]]]:
             found.append((after, "signal_workflow_execution", given))
         elif event.type == "WorkflowExecutionCancelRequested":
             found.append((after, "request_cancel_workflow_execution", {}))
+        elif event.type == "WorkflowExecutionTerminated":
+            given = {name: event.attributes[name] for name in ("reason", "details") if event.attributes.get(name)}
+            found.append((after, "terminate_workflow_execution", given))
     return found
 
 
@@ -313,12 +317,12 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
         for line in list(time_lines(folded, critical_path(folded)))[:MAX_PATH_LINES]:
             lines.append(Line.of(TIME, f"{words}: {line.text}", seconds=line.seconds))
     known = set(script.attempts)
-    others = [attempt.id for attempt in simulated.attempts if attempt.kind in TASKS and attempt.id not in known]
-    if others:
-        lines.append(
-            Line.of(
-                "assumed",
-                f"not recorded, and taken as others of their type: {named(dict.fromkeys(others))}",
-            )
-        )
+    others = [attempt for attempt in simulated.attempts if attempt.kind in TASKS and attempt.id not in known]
+    for words, is_assumed in (
+        ("not recorded, and taken as others of their type", True),
+        ("not recorded, nor another of their type that completed, so that nobody runs them", False),
+    ):
+        ids = [attempt.id for attempt in others if (attempt.name in script.by_name) is is_assumed]
+        if ids:
+            lines.append(Line.of("assumed", f"{words}: {named(dict.fromkeys(ids))}"))
     return lines

@@ -22,7 +22,11 @@ from typing import Any, Final
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.exceptions import OperationNotPermittedFault, UnknownResourceFault
+from simpleflow_lab.exceptions import (
+    OperationNotPermittedFault,
+    UnknownResourceFault,
+    WorkflowExecutionAlreadyStartedFault,
+)
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY, RULES
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.trace import close_replay
@@ -36,7 +40,7 @@ from simpleflow_lab.workflow import Workflow
 
 DOMAIN: Final = "simulation"
 SINK: Final = "simpleflow_lab.listener"
-"""The execution that gets the signals which others got."""
+"""The task list of the executions that get the signals which others got, and the start of the names of others."""
 _STARTED_WITH: Final = (
     "input",
     "taskList",
@@ -87,9 +91,11 @@ class Script:
     later_decisions: tuple[int, int] = (0, 0)
     """The same for further ones."""
     incoming: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
-    """Milliseconds after the start, a method of the service, and its arguments: signals and cancel requests."""
-    signaled: frozenset[str] = frozenset()
-    """Names of signals to other executions that these got."""
+    """Milliseconds after the start, a method of the service, and its arguments: signals, cancel requests and the end."""
+    not_signaled: frozenset[tuple[str, str]] = frozenset()
+    """Of the signals to other executions that SWF could not deliver: their names, and the workflow ids."""
+    runs_out: bool = False
+    """It goes on until its time is over, if it does not close before."""
 
 
 class _Task:
@@ -135,6 +141,8 @@ class Simulation:
         self._open: dict[str, _Task] = {}
         self._originals: dict[str, Mapping[str, Any]] = {}
         """By the list that a task has in the engine: its attributes as they were commanded."""
+        self._listeners: set[str] = set()
+        """The ids of the executions that are there for the signals which they get."""
         self._deciding = False
         self._decided = 0
         self._run_id = ""
@@ -186,14 +194,13 @@ class Simulation:
         attributes = self._started.attributes
         kind = attributes["workflowType"]
         self._types.register_workflow_type(kind["name"], kind["version"])
-        self._service.start_workflow_execution(
-            domain=DOMAIN, workflowId=SINK, workflowType=dict(kind), taskList={"name": SINK}
-        )
         request = {name: attributes[name] for name in _STARTED_WITH if attributes.get(name) is not None}
         request["taskList"] = {"name": f"{SINK}.decisions"}
         self._run_id = self._service.start_workflow_execution(
             domain=DOMAIN, workflowId=self._workflow_id, workflowType=dict(kind), **request
         )["runId"]
+        if self._script.runs_out:
+            self._later_for(attributes.get("executionStartToCloseTimeout"))
         for after, method, arguments in self._script.incoming:
             self._later(after, lambda method=method, arguments=arguments: self._call(method, arguments))  # type: ignore[misc]
 
@@ -246,17 +253,38 @@ class Simulation:
             if attempted is None or attempted.timeout_type != "HEARTBEAT":
                 given["heartbeatTimeout"] = "NONE"
         elif kind == "StartChildWorkflowExecution":
+            self._end_listener(attributes["workflowId"])
             attempted = self._next(attributes["workflowId"], attributes["workflowType"]["name"])
             own = self._own_list(attributes)
             given = {**attributes, "taskList": {"name": own}}
             if attempted is not None and attempted.running is not None:
                 child = attributes["workflowId"]
                 self._later(attempted.running, lambda: self._close_child(own, child, attempted))
-        elif kind == "SignalExternalWorkflowExecution" and attributes["signalName"] in self._script.signaled:
-            given = {name: value for name, value in attributes.items() if name != "runId"} | {"workflowId": SINK}
+        elif kind == "SignalExternalWorkflowExecution":
+            target = attributes["workflowId"]
+            if (attributes["signalName"], target) in self._script.not_signaled:
+                return decision
+            self._listen(target)
+            given = {name: value for name, value in attributes.items() if name != "runId"}
         else:
             return decision
         return {**decision, _attributes_key(decision): given}
+
+    def _listen(self, workflow_id: str) -> None:
+        """Let an execution with this id be open, which gets a signal."""
+        with contextlib.suppress(WorkflowExecutionAlreadyStartedFault):  # this one itself, a child, or a listener
+            self._service.start_workflow_execution(
+                domain=DOMAIN,
+                workflowId=workflow_id,
+                workflowType=dict(self._started.attributes["workflowType"]),
+                taskList={"name": SINK},
+            )
+            self._listeners.add(workflow_id)
+
+    def _end_listener(self, workflow_id: str) -> None:
+        if workflow_id in self._listeners:
+            self._listeners.remove(workflow_id)
+            self._service.terminate_workflow_execution(domain=DOMAIN, workflowId=workflow_id)
 
     def _own_list(self, attributes: Mapping[str, Any]) -> str:
         name = f"{SINK}.{next(self._numbers)}"

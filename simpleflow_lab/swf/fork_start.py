@@ -34,7 +34,7 @@ class ForkedFrom:
     at: str
     """Where it was forked, in words, as `before decision 7`."""
     results: int
-    """How many results of activities and child executions it inherits."""
+    """How many results of activities and child executions it inherits: its code reuses those that it asks for."""
     replaced: tuple[str, ...]
     """Ids of the tasks whose results were given with the fork."""
     inherited: str
@@ -42,8 +42,9 @@ class ForkedFrom:
 
     def __str__(self) -> str:
         results = "1 result" if self.results == 1 else f"{self.results:,} results"
+        most = "up to " if self.results else ""  # the code takes those that it asks for
         more = f", {len(self.replaced):,} of them replaced" if self.replaced else ""
-        return f"forked from {self.workflow_id} {self.at}: {results} reused{more}"
+        return f"forked from {self.workflow_id} {self.at}: {most}{results} reused{more}"
 
     def member(self) -> dict[str, Any]:
         """The value under `KEY`."""

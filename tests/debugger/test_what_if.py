@@ -149,3 +149,65 @@ def test_what_it_does_not_have_is_one_line(lab):
         with pytest.raises(UsageError, match=words) as caught:
             execution.what_if(**bad)
         assert "\n" not in str(caught.value)
+
+
+class Sends(Workflow):
+    name, version, task_list = "what_if.sends", "1", "what-if-decisions"
+
+    def run(self, *targets):
+        sent = [self.submit(self.signal("go", workflow_id=each, propagate=False)) for each in targets]
+        futures.wait(sent)
+        return self.submit(nap, "after", 0).result
+
+
+class Waits(Workflow):
+    name, version, task_list = "what_if.waits", "1", "what-if-decisions"
+    execution_timeout = 2
+
+    def run(self, _number):
+        self.submit(nap, "first", 0).wait()
+        self.submit(self.wait_signal("go")).wait()
+
+
+def test_signals_that_it_sends_are_delivered_as_they_were(lab):
+    lab.start(Waits, 1, workflow_id="listener")
+    execution = lab.start(Sends, "listener", "nobody")
+    execution.wait(timeout=30)
+    simulated = execution.what_if()
+    assert simulated.status == execution.status
+    assert simulated.seconds == pytest.approx(execution.what_if().recorded_seconds, abs=0.05)
+    recorded = [event.type for event in execution.history() if "External" in event.type]
+    assert sorted(event.type for event in simulated.history if "External" in event.type) == sorted(recorded)
+    assert len(recorded) >= 4
+
+
+def test_what_timed_out_or_was_terminated_ends_when_it_ended(lab):
+    timed_out, terminated = lab.start(Waits, 1), lab.start(Waits, 2)
+    time.sleep(0.5)
+    terminated.terminate(reason="enough")
+    timed_out.wait(timeout=30)
+    for execution in (timed_out, terminated):
+        simulated = execution.what_if()
+        assert simulated.status == execution.status
+        assert simulated.seconds == pytest.approx(simulated.recorded_seconds, abs=0.1)
+    assert simulated.history[-1].attributes["reason"] == "enough"
+
+
+@activity.with_attributes(name="what_if.unseen", **TASKS)
+def unseen(number):
+    return number
+
+
+def test_a_task_whose_type_was_never_recorded_is_said_to_be_run_by_nobody(lab):
+    execution = lab.start(Naps, 1, 0)
+    execution.result(timeout=30)
+
+    class Other(Workflow):
+        name, version, task_list = "what_if.naps", "1", "what-if-decisions"
+
+        def run(self, many, seconds):
+            return self.submit(unseen, 1).result
+
+    simulated = execution.what_if(workflow=Other)
+    assert "nobody runs them: activity-what_if.unseen-1" in str(simulated)
+    assert "taken as others" not in str(simulated)
