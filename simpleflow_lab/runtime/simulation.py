@@ -91,7 +91,7 @@ class Script:
     later_decisions: tuple[int, int] = (0, 0)
     """The same for further ones."""
     incoming: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
-    """Milliseconds after the start, a method of the service, and its arguments: signals, cancel requests and the end."""
+    """Milliseconds after the start, a method of the service, and its arguments: signals, cancel requests, an end."""
     not_signaled: frozenset[tuple[str, str]] = frozenset()
     """Of the signals to other executions that SWF could not deliver: their names, and the workflow ids."""
     runs_out: bool = False
