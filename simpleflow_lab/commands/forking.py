@@ -58,7 +58,16 @@ def fork(
     for module in modules:
         import_module(module)
         session.remember_module(module)
+    from simpleflow_lab.debugger.replayed_workflow import defined_here
+
     execution = session.execution(target)
+    if wait:
+        history = execution.history()
+        if not defined_here(history):
+            raise UsageError(
+                f"workflow {history.workflow_type} is not defined in this process, which would decide for the fork: "
+                "give --module, or --detach if other processes decide for it"
+            )
     point: Any = int(at) if at is not None and at.isdecimal() else at
     forked = execution.fork(point, replace=_results(replaced), anew=anew or (), workflow_id=new_id)
     return outcome_of(session, forked, wait=wait)

@@ -87,7 +87,7 @@ class Rerun(Record):
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="The N-th attempt.  [default: the latest]")
 @click.option("-i", "--input", "given", metavar="JSON", help="Run it with this input instead of the recorded one.")
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it: it defines the activity.")
-@click.option("-y", "--yes", is_flag=True, help="Don't ask in a terminal whether it is to run.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask whether it is to run; needed where nobody can be asked.")
 @domain_option
 @click.pass_obj
 def rerun(
@@ -115,10 +115,8 @@ def rerun(
     execution = execution_of(session, target, other=word)
     attempt = _attempt(execution, word, options["scheduled_id"], options["attempt"])
     source = input_text(given, None)
-    if not yes and sys.stdin is not None and sys.stdin.isatty():
-        asked = f"{attempt.name} runs again here, with all that it does to the world outside. Run it?"
-        if not click.confirm(asked, err=True):
-            raise UsageError(f"{attempt.id} did not run")
+    if not yes:
+        _ask(session, attempt)
     result, error = rerun_activity(
         attempt,
         domain=execution.domain,
@@ -129,6 +127,20 @@ def rerun(
         given=source,
     )
     return Rerun(attempt=attempt, result=result, error=error)
+
+
+def _ask(session: Session, attempt: Attempt) -> None:
+    """Ask, in a terminal or a notebook, whether it is to run. Raises `UsageError` if not, or if nobody can be asked."""
+    from simpleflow_lab.debugger.rerun_attempts import confirm_rerun
+
+    if session.serves_here:
+        confirm_rerun(attempt, "give --yes")
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(f"{attempt.id} did not run: nobody can be asked here; give --yes")
+    asked = f"{attempt.name} runs again here, with all that it does to the world outside. Run it?"
+    if not click.confirm(asked, err=True):
+        raise UsageError(f"{attempt.id} did not run")
 
 
 def _task_named(

@@ -11,6 +11,18 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow, registry
 
 
+def defined_here(history: History) -> bool:
+    """Whether this process defines the workflow of a history. Raises `UsageError` for an empty one."""
+    if not history:
+        raise UsageError("this history has no events: there is nothing to replay")
+    of_type: Any = history[0].attributes.get("workflowType") or {}
+    try:
+        registered_workflow(str(of_type.get("name")), str(of_type.get("version")), history[0], Fields())
+    except WorkflowNotRegisteredError:
+        return False
+    return True
+
+
 def definition_for(history: History, workflow: Any = None, fields: Fields | None = None) -> type[Workflow]:
     """The workflow class given, or else the one that this process defines for the type of this history.
 

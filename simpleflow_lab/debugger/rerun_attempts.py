@@ -80,7 +80,7 @@ class TaskAttempt:
         if attempt.kind != "activity":
             raise UsageError(f"{attempt.id} is no activity but a {attempt.kind}: only activities are run again")
         if confirm:
-            _confirm(attempt)
+            confirm_rerun(attempt, "pass confirm=False")
         result, error = rerun_activity(
             attempt,
             domain=self._domain,
@@ -130,13 +130,14 @@ class Task(ListingView[TaskAttempt]):
         return task_info(attempt.record for attempt in self)
 
 
-def _confirm(attempt: Attempt) -> None:
-    """Ask whether an activity is to run. Raises `UsageError` if not, or if nobody answers."""
+def confirm_rerun(attempt: Attempt, unasked: str) -> None:
+    """Ask whether an activity is to run. Raises `UsageError` if not, or if nobody answers; `unasked` says how it runs
+    without the question."""
     asked = f"{attempt.name} runs again here, with all that it does to the world outside. Run it? [y/N] "
     try:
         sys.stdout.flush()
         answer = input(asked)
     except (EOFError, RuntimeError, OSError):
-        raise UsageError(f"{attempt.id} did not run: nobody can be asked here; pass confirm=False") from None
+        raise UsageError(f"{attempt.id} did not run: nobody can be asked here; {unasked}") from None
     if answer.strip().lower() not in ("y", "yes"):
         raise UsageError(f"{attempt.id} did not run")

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.replay.command import Command, CommandKind
-from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EVENT_TYPES
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 
 LEFT_OUT: Final = "simpleflow_lab.left_out"
@@ -47,6 +47,29 @@ _KEPT: Final[Mapping[str, frozenset[str]]] = {
     "ActivityTaskStarted": frozenset({"scheduledEventId"}),
 }
 """The attributes of these types that a replay reads."""
+_TEXTS: Final = frozenset(
+    {"activityId", "workflowId", "timerId", "signalName", "markerName", "input", "result", "reason", "details"}
+    | {"cause", "control", "executionContext", "identity", "timeoutType", "startToFireTimeout", "runId"}
+)
+"""Attributes that are texts."""
+_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "activityType": ("name", "version"),
+    "workflowType": ("name", "version"),
+    "workflowExecution": ("workflowId", "runId"),
+    "taskList": ("name",),
+}
+"""Attributes that have members, which are texts."""
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "DecisionTaskStarted": ("scheduledEventId",),
+    "DecisionTaskCompleted": ("scheduledEventId", "startedEventId"),
+    "ActivityTaskScheduled": ("activityId", "activityType"),
+    "StartChildWorkflowExecutionInitiated": ("workflowId", "workflowType"),
+    "TimerStarted": ("timerId",),
+    "MarkerRecorded": ("markerName",),
+    "WorkflowExecutionSignaled": ("signalName",),
+    "SignalExternalWorkflowExecutionInitiated": ("signalName", "workflowId"),
+}
+"""The attributes that events of these types always have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +130,39 @@ def _run_of(value: Mapping[str, Any]) -> InheritedRun:
         if not isinstance(kind, str) or not isinstance(attributes, dict):
             raise ValueError(f"event {id} is none")
         for name in _REFERENCES & attributes.keys():
-            if not isinstance(attributes[name], int) or attributes[name] >= id:
+            if type(attributes[name]) is not int or not 0 <= attributes[name] < id:
                 raise ValueError(f"event {id} does not point back")
+        _check(id, kind, attributes)
         events.append(HistoryEvent(id, kind, _EPOCH + int(microseconds) * _MICROSECOND, attributes))
     given = {str(id): None if field is None else str(field) for id, field in value["given"].items()}
     return InheritedRun(workflow_id=str(value["workflow_id"]), run_id=str(value["run_id"]), events=events, given=given)
+
+
+def _check(id: int, kind: str, attributes: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for an event that no history holds between its start and its close."""
+    row = EVENT_TYPES.get(kind)
+    if kind == "WorkflowExecutionStarted" or kind in CLOSE_STATUS:
+        raise ValueError(f"event {id} is the start or the close of an execution")
+    for name in _TEXTS & attributes.keys():
+        if attributes[name] is not None and not isinstance(attributes[name], str):
+            raise ValueError(f"{name} of event {id} is no text")
+    for name, members in _MEMBERS.items():
+        value = attributes.get(name)
+        if value is not None and not (
+            isinstance(value, dict) and all(isinstance(value.get(member), str) for member in members)
+        ):
+            raise ValueError(f"{name} of event {id} is none")
+    for name in _NEEDED.get(kind, ()):
+        if attributes.get(name) is None:
+            raise ValueError(f"event {id} has no {name}")
+    if (
+        row is not None
+        and row.find.follows
+        and row.closes
+        and not row.find.opens
+        and row.find.follows not in attributes
+    ):
+        raise ValueError(f"event {id} has no {row.find.follows}")
 
 
 @dataclass(frozen=True, kw_only=True)

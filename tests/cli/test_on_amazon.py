@@ -18,7 +18,7 @@ Command = Callable[..., Any]
 ADDRESS = "aws://eu-west-1/etl"
 
 WORDS: dict[str, list[str]] = {
-    "activity.rerun": ["b1", "double"],
+    "activity.rerun": ["b1", "double", "--yes"],
     "doctor": [],
     "domain.deprecate": ["other"],
     "domain.info": ["etl"],

@@ -88,6 +88,13 @@ def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command)
     assert len(rows("workflow.tasks", "saved-again")) == 1
 
 
+def test_a_fork_that_nobody_would_decide_for_is_not_started(process: Command, rows: Command, store: Path) -> None:
+    ended = process("workflow.fork", "night-2", "--new-id", "undecided")
+    assert (ended.code, ended.out) == (2, "")
+    assert "is not defined in this process, which would decide for the fork: give --module, or --detach" in ended.err
+    assert "undecided" not in {row["Workflow ID"] for row in rows("workflow.list")}
+
+
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
@@ -220,19 +227,25 @@ def test_a_task_is_shown_attempt_by_attempt(rows: Command) -> None:
 
 def test_an_activity_runs_again_here_and_its_execution_stays_as_it_is(simpleflow: Command, store: Path) -> None:
     before = simpleflow("workflow.history", "night-2").out
-    assert simpleflow("activity.rerun", "night-1", "save") == (0, '"saved 1"\n', "")
-    assert simpleflow("activity.rerun", "night-1", "save", "--input", "[7]").out == '"saved 7"\n'
+    assert simpleflow("activity.rerun", "night-1", "save", "--yes") == (0, '"saved 1"\n', "")
+    assert simpleflow("activity.rerun", "night-1", "save", "--input", "[7]", "-y").out == '"saved 7"\n'
     upstream = ("--domain", "lab", "--workflow-id", "night-1", "--activity-id", "activity-operated.load-1")
-    assert simpleflow("activity.rerun", *upstream).out == "1\n"
-    failed = simpleflow("activity.rerun", "night-2", "load", "--attempt", "1")
+    assert simpleflow("activity.rerun", *upstream, "-y").out == "1\n"
+    failed = simpleflow("activity.rerun", "night-2", "load", "--attempt", "1", "-y")
     assert (failed.code, failed.out) == (1, "")
     assert failed.err.endswith("LookupError: no such part\n")
     assert 'raise LookupError("no such part")' in failed.err
     assert simpleflow("workflow.history", "night-2").out == before
 
 
-def test_code_by_the_name_in_a_history_is_never_imported(process: Command, store: Path) -> None:
+def test_an_activity_does_not_run_again_where_nobody_can_be_asked(process: Command, store: Path) -> None:
     ended = process("activity.rerun", "night-1", "save")
+    assert (ended.code, ended.out) == (2, "")
+    assert "did not run: nobody can be asked here; give --yes" in ended.err
+
+
+def test_code_by_the_name_in_a_history_is_never_imported(process: Command, store: Path) -> None:
+    ended = process("activity.rerun", "night-1", "save", "--yes")
     assert (ended.code, ended.out) == (2, "")
     assert "no activity operated.save 1 is defined in this process: give --module" in ended.err
 

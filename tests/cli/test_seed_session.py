@@ -62,7 +62,8 @@ def test_the_domain_of_the_environment_is_enough_everywhere(simpleflow: Command,
     for words in (
         ["workflow.list"], ["workflow.filter"], ["workflow.statistics"], ["task_list.list"], ["domain.info"],
         *([command, "b1"] for command in ("workflow.info", "workflow.tasks", "workflow.profile", "workflow.history")),
-        ["task.info", "b1", "double"], ["activity.rerun", "b1", "double"], ["workflow.replay", "b1"], ["resume", "b1"],
+        ["task.info", "b1", "double"], ["activity.rerun", "b1", "double", "-y"], ["workflow.replay", "b1"],
+        ["resume", "b1"],
     ):  # fmt: skip
         ended = simpleflow(*words)
         assert ended.code == 0, ended.err

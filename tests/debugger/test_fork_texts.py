@@ -36,6 +36,30 @@ def test_what_is_written_is_read() -> None:
     assert json.dumps(text) == f'"{text}"'
 
 
+WRONG_EVENTS = [
+    ["WorkflowExecutionCompleted", 0, {"result": "1"}],
+    ["WorkflowExecutionStarted", 0, {"input": "1"}],
+    ["DecisionTaskCompleted", 0, {}],
+    ["DecisionTaskStarted", 0, {"scheduledEventId": -7}],
+    ["DecisionTaskStarted", 0, {"scheduledEventId": True}],
+    ["ActivityTaskScheduled", 0, {"activityId": [1], "activityType": {"name": "a", "version": "1"}}],
+    ["ActivityTaskScheduled", 0, {"activityId": "a", "activityType": "s"}],
+    ["ActivityTaskCompleted", 0, {"scheduledEventId": 1, "result": 5}],
+    ["ActivityTaskCompleted", 0, {}],
+    ["WorkflowExecutionSignaled", 0, {"signalName": 5}],
+    ["WorkflowExecutionSignaled", 0, {}],
+    ["MarkerRecorded", 0, {"markerName": None}],
+    ["TimerFired", 0, {"timerId": 1, "startedEventId": 1}],
+    ["ChildWorkflowExecutionCompleted", 0, {"workflowExecution": 3, "initiatedEventId": 1}],
+]
+
+
+@pytest.mark.parametrize("event", WRONG_EVENTS)
+def test_an_event_of_a_wrong_shape_is_refused_at_the_door(event: object) -> None:
+    with pytest.raises(HistoryError, match="can't be read: ValueError: "):
+        from_text(packed([{"workflow_id": "w", "run_id": "r", "events": [event], "given": {}}]))
+
+
 EVENTS = [["DecisionTaskScheduled", 0, {}]]
 
 
