@@ -9,7 +9,7 @@ code prints and logs is dropped.
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import functools
 import json
 import os
@@ -30,6 +30,7 @@ from simpleflow_lab.exceptions import (
     SimpleflowLabError,
     StoreError,
 )
+from simpleflow_lab.replay.async_interrupts import interrupt, take_back
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
@@ -337,6 +338,8 @@ class _Checking:
         self._at: Recorded | None = None
         self._error: BaseException | None = None
         self._stopping = threading.Event()
+        self._interrupting = threading.Lock()
+        """Held while the thread is interrupted, and when it ends."""
         self._ended = threading.Event()
         """The thread is at its end. An interrupted `Thread.join` of Python 3.11 takes a thread for ended that runs."""
 
@@ -367,7 +370,9 @@ class _Checking:
         self._stopping.set()
         ends = time.monotonic() + _GRACE
         while not self._ended.is_set() and time.monotonic() < ends:
-            _raise_in(thread, DecisionInterrupted)
+            with self._interrupting:
+                if thread.ident is not None and not self._ended.is_set():
+                    interrupt(thread.ident)
             self._ended.wait(_GRACE / 4)
 
     def _wait(self, seconds: float | None) -> None:
@@ -382,9 +387,16 @@ class _Checking:
         try:
             self._check_all()
         except DecisionInterrupted:
-            return  # the time was over just as it ended
+            pass  # the time was over
         finally:
-            self._ended.set()
+            self._end()
+
+    def _end(self) -> None:
+        """Let nobody interrupt this thread any more, and leave no interrupt behind."""
+        while not self._ended.is_set():
+            with contextlib.suppress(DecisionInterrupted), self._interrupting:
+                self._ended.set()
+        take_back()
 
     def _check_all(self) -> None:
         try:
@@ -446,11 +458,6 @@ class _Checking:
 
 _STEP: Final = 0.1
 """Seconds between two looks whether the thread has ended, at most."""
-
-
-def _raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(error))
 
 
 def _result(each: Recorded, history: History, error: Exception | None) -> RecordedCheck:
