@@ -48,6 +48,7 @@ from simpleflow_lab.swf.names import check_name, check_text
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
 from simpleflow_lab.views.history_views import HistoryViews
+from simpleflow_lab.views.text_tables import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +241,7 @@ class Execution(HistoryViews):
         origin = forked_from(history[0].attributes)
         forked = "" if origin is None else f", {shortened(str(origin), MAX_REASON_LENGTH)}"
         status = history.close_status or "OPEN"
-        return f"<Execution {self.workflow_id} of {history.workflow_type}: {status}{why}{forked}>"
+        return visible(f"<Execution {self.workflow_id} of {history.workflow_type}: {status}{why}{forked}>")
 
     # -- viewing --
 

@@ -22,6 +22,7 @@ from simpleflow_lab.data.codec import arguments_of, encode
 from simpleflow_lab.data.fields import PATHS_KEY, Fields
 from simpleflow_lab.data.references import MAX_FIELD
 from simpleflow_lab.debugger.fork_plan import Plan, Planner
+from simpleflow_lab.debugger.steps import Step
 from simpleflow_lab.exceptions import (
     EncodingError,
     HistoryError,
@@ -65,8 +66,11 @@ def fork_execution(
     """
     fields = pool.context.fields
     planner = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited_runs(history[0], fields))
-    number = getattr(at, "number", None)  # of a step of its replay
-    point = number if isinstance(number, int) else at
+    if isinstance(at, Step) and at.steps.run_id not in ("", run_id):
+        raise UsageError(
+            f"this is a step of {at.steps.workflow_id}, not of {workflow_id}: give one of its own replay()"
+        )
+    point = at.number if isinstance(at, Step) else at
     plan = planner.plan(point, _fields_of(planner, replace or {}, fields), _matching(planner, anew))
     started = history[0].attributes
     new_id = new_workflow_id or _new_id(workflow_id)

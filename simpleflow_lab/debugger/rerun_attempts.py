@@ -14,12 +14,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from simpleflow_lab.debugger.fork_execution import inherited_runs
+from simpleflow_lab.debugger.fork_plan import Planner
 from simpleflow_lab.debugger.task_named import task_named
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.activity_rerun import rerun_activity
 from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import attempts_of
 from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Listing
@@ -102,7 +106,12 @@ class Task(ListingView[TaskAttempt]):
 
     def __init__(self, pool: WorkerPool, history: History, task_id: str, **names: str):
         """`names` are the domain, workflow id and run id of the execution. Raises `UsageError` for an unknown task."""
-        super().__init__(TaskAttempt(pool, record, **names) for record in attempts_of_task(history, task_id))
+        try:
+            records = attempts_of_task(history, task_id)
+        except UsageError:
+            _refuse_inherited(pool, history, task_id, **names)
+            raise
+        super().__init__(TaskAttempt(pool, record, **names) for record in records)
 
     @property
     def id(self) -> str:
@@ -128,6 +137,25 @@ class Task(ListingView[TaskAttempt]):
     def listing(self) -> Listing:
         """One row per attempt: state, times, worker, input and result."""
         return task_info(attempt.record for attempt in self)
+
+
+def _refuse_inherited(
+    pool: WorkerPool, history: History, task_id: str, *, workflow_id: str, run_id: str, **_: str
+) -> None:
+    """Raises `UsageError` if this execution is a fork, and inherited this task."""
+    origin = forked_from(history[0].attributes)
+    if origin is None:
+        return
+    inherited = inherited_runs(history[0], pool.context.fields)
+    names = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited).names()
+    try:
+        found = task_named(task_id, names)
+    except UsageError:
+        return
+    raise UsageError(
+        f"{found} did not run in this execution: it was inherited from {shortened(origin.workflow_id)}, "
+        "whose task() has it"
+    )
 
 
 def confirm_rerun(attempt: Attempt, unasked: str) -> None:

@@ -395,3 +395,24 @@ def test_what_a_limit_held_back_is_reused_too(lab, at_once):
     assert again.result(timeout=30) == list("ABCDEF")
     assert set(calls) <= {"fetch a", "fetch b"}
     assert again.replay()[-1].divergence is None
+
+
+def test_a_step_of_another_execution_and_an_inherited_task_are_told(lab):
+    one, other = lab.start(Sum, 1), lab.start(Sum, 1)
+    one.result(timeout=30), other.result(timeout=30)
+    with pytest.raises(UsageError, match=f"this is a step of {other.workflow_id}, not of {one.workflow_id}"):
+        one.fork(at=other.replay()[2])
+    fork = one.fork(at=one.replay()[2])
+    assert fork.result(timeout=30) == [2, 3, 4]
+    with pytest.raises(
+        UsageError, match=f"increment-1 did not run in this execution: it was inherited from {one.workflow_id}"
+    ):
+        fork.task("increment-1")
+    with pytest.raises(UsageError, match="no task 'nosuch'"):
+        fork.task("nosuch")
+
+
+def test_what_an_execution_says_of_itself_has_no_control_characters(lab):
+    execution = lab.start(Listener)
+    execution.terminate(reason="\x1b[31mred")
+    assert "\\x1b[31mred" in repr(execution)
