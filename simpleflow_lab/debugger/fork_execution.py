@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextvars
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.data.codec import arguments_of, encode
@@ -64,6 +64,8 @@ def fork_execution(
     `anew` says for the ids and type names of the tasks which of them run again, too: a pattern or a sequence of ids.
     Raises `UsageError`, `StoreError`.
     """
+    if replace is not None and not isinstance(replace, Mapping):
+        raise UsageError(f'replace gives results by the ids of tasks, as {{"fetch-1": 5}}, not {replace!r:.80}')
     fields = pool.context.fields
     planner = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited_runs(history[0], fields))
     if isinstance(at, Step) and at.steps.run_id not in ("", run_id):
@@ -126,6 +128,8 @@ def _fields_of(planner: Planner, replace: Mapping[str, Any], fields: Fields) -> 
 
 def _matching(planner: Planner, anew: Any) -> list[str]:
     if not isinstance(anew, str):
+        if not isinstance(anew, Collection) or not all(isinstance(each, str) for each in anew):
+            raise UsageError(f"anew is a regular expression, or ids of tasks, not {anew!r:.80}")
         return list(anew)
     try:
         pattern = re.compile(anew)

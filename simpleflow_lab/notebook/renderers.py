@@ -177,11 +177,13 @@ _PROFILE: Final = {
 
 @cell_value.register
 def _executions(record: Executions) -> Any:
-    frame = executions_table(record.infos)
-    if not record.waits:
-        return table_of_frame(frame, _EXECUTIONS)
-    frame["waits_for"] = [record.waits.get(run_id, "") for run_id in frame["run_id"]]
-    return table_of_frame(frame, {**_EXECUTIONS, "waits_for": Kind.TEXT})
+    frame, kinds = executions_table(record.infos), dict(_EXECUTIONS)
+    if record.waits:
+        frame["waits_for"] = [record.waits.get(run_id, "") for run_id in frame["run_id"]]
+        kinds["waits_for"] = Kind.TEXT
+    if frame["forked_from"].notna().any():
+        kinds["forked_from"] = Kind.TEXT
+    return table_of_frame(frame, kinds)
 
 
 @cell_value.register

@@ -416,3 +416,14 @@ def test_what_an_execution_says_of_itself_has_no_control_characters(lab):
     execution = lab.start(Listener)
     execution.terminate(reason="\x1b[31mred")
     assert "\\x1b[31mred" in repr(execution)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"replace": ["increment-1"]}, "replace gives results"), ({"anew": 5}, "anew is"), ({"anew": [5]}, "anew is")],
+)
+def test_what_can_not_be_meant_is_one_line(lab, given, said):
+    execution = lab.start(Sum, 1)
+    execution.result(timeout=30)
+    with pytest.raises(UsageError, match=said):
+        execution.fork(**given)
