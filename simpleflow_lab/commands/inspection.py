@@ -180,13 +180,12 @@ def tasks(session: Session, /, target: Target, nb_tasks: int | None, **chosen: A
 
 
 def _left_out(tasks: Sequence[Attempt], nb_tasks: int | None, *, is_sorted: bool) -> str | None:
-    """How many tasks are not shown, and that those that failed come first; `None` if all are shown."""
+    """That the tasks that failed come first, for not all are shown; `None` if they are in their usual order."""
     left = 0 if nb_tasks is None else len(tasks) - nb_tasks
-    if left <= 0:
-        return None
     failed = sum(task.failed and not task.retried for task in tasks)
-    more = f"{count(left, 'more task')} not shown"
-    return more if is_sorted or not failed else f"what failed comes first ({failed:,} in all); {more}"
+    if left <= 0 or is_sorted or not failed:
+        return None
+    return f"what failed comes first ({failed:,} in all); {count(left, 'more task')} not shown"
 
 
 def _check_name(execution: AnyExecution, name: str) -> None:
