@@ -11,6 +11,7 @@ from playwright.sync_api import Locator
 
 from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
 from tests.browser.test_harness import save_notebook
+from tests.examples_count import trials
 
 pytestmark = [
     pytest.mark.browser,
@@ -52,7 +53,7 @@ class Shop(Workflow):
 ]
 
 
-@pytest.fixture(params=["JupyterLab Light", "JupyterLab Dark"])
+@pytest.fixture(params=["JupyterLab Light", *trials(["JupyterLab Dark"])])
 def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NotebookPage]:
     save_notebook(tmp_path / "debug.ipynb", CELLS)
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}

@@ -73,6 +73,7 @@ def test_a_request_to_the_network_is_stopped_and_recorded(lab: JupyterLab, chrom
     assert page.external_requests == ["https://example.org/pixel.png"]
 
 
+@pytest.mark.trial
 def test_a_cell_that_raises_is_reported(lab: JupyterLab, chromium: Chromium) -> None:
     page = chromium.open(lab, "raises.ipynb")
     page.run_all()
