@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.stopwatch import Seconds, Stopwatch
 from simpleflow_lab import Lab, Workflow
 from simpleflow_lab.debugger.steps import ReplaySteps
-from simpleflow_lab.execution import RecordedExecution
+from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.swf.history import History, HistoryEvent

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from simpleflow_lab import signal as signal
     from simpleflow_lab.activity import Activity
     from simpleflow_lab.canvas import Chain, FuncGroup, Group
-    from simpleflow_lab.execution import Execution, RecordedExecution, open_history
+    from simpleflow_lab.execution import Execution
     from simpleflow_lab.execution_sets import Executions, open_histories
     from simpleflow_lab.futures import Future
     from simpleflow_lab.lab import Lab
     from simpleflow_lab.log import logger
+    from simpleflow_lab.recorded_execution import RecordedExecution, open_history
     from simpleflow_lab.replay.task_records import HistoryWithRecords as History
     from simpleflow_lab.retry import Retry
     from simpleflow_lab.signal import WaitForSignal
@@ -88,13 +89,13 @@ _DEFINED_IN: Final[Mapping[str, str]] = {
     "Group": "canvas.Group",
     "History": "replay.task_records.HistoryWithRecords",
     "Lab": "lab.Lab",
-    "RecordedExecution": "execution.RecordedExecution",
+    "RecordedExecution": "recorded_execution.RecordedExecution",
     "Retry": "retry.Retry",
     "WaitForSignal": "signal.WaitForSignal",
     "Workflow": "workflow.Workflow",
     "logger": "log.logger",
     "open_histories": "execution_sets.open_histories",
-    "open_history": "execution.open_history",
+    "open_history": "recorded_execution.open_history",
 }
 """The module and name of what the package gives beside its modules. Type checkers read the imports above."""
 

@@ -1,6 +1,6 @@
-"""Executions: `Execution`, which a service holds, and `RecordedExecution`, which is a history from a file.
+"""Executions that a service holds: to wait for, view, signal, cancel, terminate, debug and fork.
 
-Both have the same views, for a view needs nothing but a history.
+Views need nothing but a history, so `recorded_execution` has the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from simpleflow_lab import workflow
@@ -22,7 +21,6 @@ from simpleflow_lab.constants import MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import (
     DecisionBlockedError,
     ExecutionStillOpenError,
-    HistoryError,
     SimpleflowLabError,
     StorePausedError,
     UnknownResourceFault,
@@ -46,7 +44,7 @@ from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.swf.names import check_name, check_text
 from simpleflow_lab.views.formatting import shortened
-from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold, fold_history
+from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
 from simpleflow_lab.views.history_views import HistoryViews
 from simpleflow_lab.views.text_tables import visible
 
@@ -87,64 +85,6 @@ _EARLIER_PAGE = 50
 
 _LOG_STEP = 0.5
 """Seconds between two readings of a log that is followed, at most."""
-
-
-class RecordedExecution(HistoryViews):
-    """A recorded execution: it can be viewed, and runs nothing."""
-
-    def __init__(self, history: History, name: str = "", *, path: str | None = None):
-        self._history = history if isinstance(history, HistoryWithRecords) else HistoryWithRecords(history)
-        self._name = name
-        self.path = path
-        """The file that it was read from, as it was named; `None` if that is not known."""
-
-    def __repr__(self) -> str:
-        return f"<RecordedExecution {self._name}: {self._history!r}>"
-
-    def __reduce__(self) -> tuple[type[RecordedExecution], tuple[History, str]]:
-        """Pickled and copied as its history; the views are made again."""
-        return RecordedExecution, (self._history, self._name)
-
-    def history(self) -> HistoryWithRecords:
-        """The events."""
-        return self._history
-
-    def replay(
-        self, workflow: type[workflow.Workflow] | None = None, *, workflow_id: str = "", run_id: str = ""
-    ) -> ReplaySteps:
-        """The history replayed with this workflow class, as steps, one for each decision; see `debugger.steps`.
-
-        Without a class it is the one that this process defines for the type of the history. `workflow_id` and `run_id`
-        say of which execution it is: the ids of its children are made of them, and a file does not have them. Nothing
-        is sent and no activity runs. Raises `UsageError`.
-        """
-        from simpleflow_lab.debugger.steps import ReplaySteps
-
-        return ReplaySteps(self._history, workflow, workflow_id=workflow_id, run_id=run_id)
-
-    def quiet_failures(self, workflow: type[workflow.Workflow] | None = None) -> QuietFailures:
-        """What went wrong or came to nothing in it without anybody saying so; see `debugger.quiet_failures`. Raises
-        `UsageError`."""
-        with self.replay(workflow) as steps:
-            return steps.quiet_failures()
-
-    def debug(
-        self, workflow: type[workflow.Workflow] | None = None, *, workflow_id: str = "", run_id: str = ""
-    ) -> Debugger:
-        """The debugger's view of its replay: it moves through the steps, forward and back; see `debugger.time_travel`.
-
-        The parameters are those of `replay`. Raises `UsageError`.
-        """
-        from simpleflow_lab.debugger.time_travel import Debugger
-
-        return Debugger(lambda: self.replay(workflow, workflow_id=workflow_id, run_id=run_id))
-
-    def _folded(self) -> FoldedHistory:
-        return self._folded_once
-
-    @functools.cached_property
-    def _folded_once(self) -> FoldedHistory:
-        return fold_history(self._history)
 
 
 class Progress(NamedTuple):
@@ -965,17 +905,3 @@ _KEPT_BY_RESTART: Final = (
 def _is_undefined(task: Mapping[str, Any]) -> bool:
     """A task of `describe_waiting` that nobody has taken, and no process defines."""
     return task["state"] == "scheduled" and not task["isDefined"]
-
-
-def open_history(path: str | Path) -> RecordedExecution:
-    """An execution from a file: the output of `aws swf get-workflow-execution-history`, or of `History.to_json`.
-
-    It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError` for a file that
-    is not the whole history of one run.
-    """
-    opened = RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name, path=str(path))
-    try:
-        opened._folded()
-    except HistoryError as error:
-        raise HistoryError(f"{path}: {error}") from None
-    return opened

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
 from simpleflow_lab.exceptions import HistoryError, UsageError
-from simpleflow_lab.execution import RecordedExecution, open_history
+from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_views import UTC, HistoryViews, TimeZone

@@ -40,9 +40,10 @@ from simpleflow_lab.exceptions import (
     UsageError,
     WorkflowExecutionAlreadyStartedFault,
 )
-from simpleflow_lab.execution import Execution, RecordedExecution, open_history
+from simpleflow_lab.execution import Execution
 from simpleflow_lab.execution_sets import Executions, Member, period, selected
 from simpleflow_lab.middleware import around_of
+from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext

@@ -16,7 +16,7 @@ import json
 import sys
 from pathlib import Path
 
-from simpleflow_lab.execution import RecordedExecution
+from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.chart import Chart

@@ -48,7 +48,7 @@ def debug(
     which execution it is.
     """
     from simpleflow_lab.debugger.time_travel import Debugger
-    from simpleflow_lab.execution import RecordedExecution
+    from simpleflow_lab.recorded_execution import RecordedExecution
 
     for module in modules:
         import_module(module)

@@ -21,8 +21,9 @@ from simpleflow_lab.views.formatting import count, shortened
 from simpleflow_lab.views.listings import Listing, json_text
 
 if TYPE_CHECKING:
-    from simpleflow_lab.execution import Execution, RecordedExecution
+    from simpleflow_lab.execution import Execution
     from simpleflow_lab.execution_sets import Executions
+    from simpleflow_lab.recorded_execution import RecordedExecution
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.workflow_listings import TaskChoice
 
@@ -125,7 +126,7 @@ def _nb_tasks(function: Function) -> Function:
 
 def execution_of(session: Session, target: Target, *, other: str | None = None) -> AnyExecution:
     """The execution of the target: of a file, of the store, or the last one. `other` is as in `Session.execution`."""
-    from simpleflow_lab.execution import RecordedExecution
+    from simpleflow_lab.recorded_execution import RecordedExecution
 
     if target.file is not None:
         if target.words:
@@ -137,7 +138,7 @@ def execution_of(session: Session, target: Target, *, other: str | None = None) 
 
 
 def _opened(file: str) -> RecordedExecution:
-    from simpleflow_lab.execution import open_history
+    from simpleflow_lab.recorded_execution import open_history
 
     try:
         return open_history(file)

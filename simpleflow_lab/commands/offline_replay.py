@@ -217,7 +217,7 @@ def _recorded(session: Session, definition: Any, word: str, domain: str | None) 
     """The histories that a word names: a file, a folder of files, or an execution of the store."""
     from simpleflow_lab.debugger.recorded_checks import Recorded
     from simpleflow_lab.debugger.recorded_test import execution_in
-    from simpleflow_lab.execution import open_history
+    from simpleflow_lab.recorded_execution import open_history
 
     if os.path.isdir(word):
         files = sorted(os.path.join(word, name) for name in os.listdir(word) if name.endswith(".json"))
@@ -245,7 +245,7 @@ def _recorded(session: Session, definition: Any, word: str, domain: str | None) 
 
 def _is_of_type(file: str, definition: Any) -> bool:
     """Whether a file is a history of this workflow, or one that can't be read: then that is told."""
-    from simpleflow_lab.execution import open_history
+    from simpleflow_lab.recorded_execution import open_history
 
     try:
         return open_history(file).history().workflow_type in (definition.type_name(), definition.__name__)
@@ -254,7 +254,7 @@ def _is_of_type(file: str, definition: Any) -> bool:
 
 
 def _is_history(file: str) -> bool:
-    from simpleflow_lab.execution import open_history
+    from simpleflow_lab.recorded_execution import open_history
 
     try:
         open_history(file).history()

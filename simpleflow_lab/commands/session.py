@@ -16,8 +16,9 @@ from simpleflow_lab.settings import default_domain, default_store, own_store
 from simpleflow_lab.views.listing_shape import Shape
 
 if TYPE_CHECKING:
-    from simpleflow_lab.execution import Execution, RecordedExecution
+    from simpleflow_lab.execution import Execution
     from simpleflow_lab.lab import Lab
+    from simpleflow_lab.recorded_execution import RecordedExecution
 
 OpenLab = Callable[[str | None, str | None, bool], "Lab"]
 """From the address of a store and a domain to the Lab there, which may be open already; `None` is the default. The

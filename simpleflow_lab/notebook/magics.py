@@ -27,7 +27,7 @@ from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
-from simpleflow_lab.execution import Execution, RecordedExecution, open_history
+from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab, find_workflow
 from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, take_out
 from simpleflow_lab.notebook.cell_checks import CellChecks
@@ -39,6 +39,7 @@ from simpleflow_lab.notebook.live_display import LiveViews
 from simpleflow_lab.notebook.module_export import export
 from simpleflow_lab.notebook.renderers import blocked, cell_value
 from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
+from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.settings import default_store
 from simpleflow_lab.views.live_rows import FASTEST
 

@@ -26,7 +26,7 @@ from simpleflow_lab.local.executor import Executor
 
 from simpleflow_lab import Chain, Group, Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
-from simpleflow_lab.execution import RecordedExecution
+from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.swf.event_types import EVENT_TYPES
 from tests.views.story import eventful
 

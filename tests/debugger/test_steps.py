@@ -18,7 +18,8 @@ from simpleflow_lab.canvas import Chain, Group
 from simpleflow_lab.debugger.kept_values import Shown, ShownFuture
 from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.exceptions import DecisionTooLongError, NoSuchStepError, UsageError
-from simpleflow_lab.execution import Execution, RecordedExecution
+from simpleflow_lab.execution import Execution
+from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.settings import override
 from tests.debugger.step_facts import facts
 from tests.replay.recorded_by_upstream import (

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.execution import RecordedExecution, open_history
+from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chrome_trace import chrome_trace
 from simpleflow_lab.views.export_files import FORMULA

@@ -8,7 +8,8 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.execution import MAX_CHILDREN, RecordedExecution
+from simpleflow_lab.execution import MAX_CHILDREN
+from simpleflow_lab.recorded_execution import RecordedExecution
 
 
 @activity.with_attributes(name="children.sell", task_list="children", version="1")

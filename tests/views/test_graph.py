@@ -12,7 +12,7 @@ import pytest
 
 from simpleflow_lab import Group, Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.execution import RecordedExecution
+from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.graph import MAX_ROWS, graph, nodes_of
