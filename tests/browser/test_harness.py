@@ -65,6 +65,7 @@ def test_a_figure_and_a_slider_are_drawn_without_a_network(lab: JupyterLab, chro
     assert (tmp_path / "drawn.png").stat().st_size > 10_000
 
 
+@pytest.mark.trial
 def test_a_request_to_the_network_is_stopped_and_recorded(lab: JupyterLab, chromium: Chromium) -> None:
     page = chromium.open(lab, "calls-out.ipynb")
     with page.page.expect_event("requestfailed"):

@@ -15,6 +15,7 @@ from tests.browser.jupyterlab import Chromium, JupyterLab, chromium_path
 from tests.examples_count import trials
 
 pytestmark = [
+    pytest.mark.trial,  # nbval runs these notebooks in every run
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),

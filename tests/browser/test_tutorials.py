@@ -12,6 +12,7 @@ import pytest
 from tests.browser.jupyterlab import Chromium, JupyterLab, chromium_path
 
 pytestmark = [
+    pytest.mark.trial,  # nbval runs these notebooks in every run
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),

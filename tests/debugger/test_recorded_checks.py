@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab import History, Lab, Workflow, activity, workflow
@@ -19,6 +19,7 @@ from simpleflow_lab.debugger.recorded_checks import Recorded, RecordedChecks, ch
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
+from tests.examples_count import examples
 from tests.replay.recorded_by_upstream import HISTORIES, RECORDED, forget_others, use_run_hash
 
 TASKS = {"task_list": "checks", "version": "1"}
@@ -130,9 +131,7 @@ def normal(decision: Any) -> Any:
     return decision["decisionType"], {name: its[name] for name in compared if name in its}
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(60, 600)
 @given(program=programs())
 def test_an_edit_is_told_at_the_first_decision_that_it_changes_or_changes_none(
     program: tuple[list[str], list[str]], lab: Lab

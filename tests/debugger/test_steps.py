@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab import History, Lab, Workflow, activity, futures
@@ -22,6 +22,7 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.settings import override
 from tests.debugger.step_facts import facts
+from tests.examples_count import examples
 from tests.replay.recorded_by_upstream import (
     HISTORIES,
     RECORDED,
@@ -504,7 +505,7 @@ def straight() -> dict[str, tuple[History, type[Workflow], list[Any]]]:
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, 250)
 @given(name=st.sampled_from(["Sums", "Wide"]), data=st.data())
 def test_going_to_and_fro_gives_the_steps_of_going_straight(name: str, data: st.DataObject, straight: Any) -> None:
     history, workflow, expected = straight[name]
