@@ -139,7 +139,7 @@ def test_nothing_named_and_nothing_started_says_how_to_name_one(session: Session
         run(["workflow.tasks"], session)
 
 
-class Waiting(Workflow):
+class WaitingForever(Workflow):
     name = "waiting"
 
     def run(self) -> object:
@@ -148,7 +148,7 @@ class Waiting(Workflow):
 
 def test_list_filters_by_status_and_age(session: Session) -> None:
     run(["workflow.start", "BasicWorkflow", "-i", "[1, 0]", "--workflow-id", "b1"], session)
-    run(["workflow.start", "Waiting", "--detach", "--workflow-id", "s1"], session)
+    run(["workflow.start", "WaitingForever", "--detach", "--workflow-id", "s1"], session)
 
     def listed(*words: str) -> list[str]:
         record = run(["workflow.list", *words], session)
