@@ -27,6 +27,7 @@ import traitlets
 from simpleflow_lab.debugger import view_data
 from simpleflow_lab.debugger.time_travel import Debugger
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class DebuggerView(anywidget.AnyWidget):
         overview, first = view_data.overview(debugger.steps), self._collect()
         super().__init__(overview=overview, **first)
         self.on_msg(self._received)
-        _answer_while_a_cell_runs(self)
+        answer_while_a_cell_runs(self)
         debugger.add_viewer(self)
         self._ask({"kind": "details"})
 
@@ -221,7 +222,7 @@ class DebuggerView(anywidget.AnyWidget):
         try:
             self._act(request)
         except SimpleflowLabError as error:
-            notice = bounded(" ".join(str(error).split()), HOVER_LIMIT)
+            notice = error_line(error)
         except Exception as error:  # the view goes on, and the reader is told
             logger.exception("the debugger's view failed")
             notice = bounded(f"this failed with {type(error).__name__}: {error}", HOVER_LIMIT)
@@ -275,9 +276,3 @@ def _nothing() -> None:
 def static_bundle(debugger: Debugger) -> dict[str, str]:
     """The step at which it stands, as text and as HTML that need no kernel."""
     return {"text/plain": repr(debugger), "text/html": debugger._repr_html_()}
-
-
-def _answer_while_a_cell_runs(view: Any) -> None:
-    """Let clicks arrive while a cell keeps the kernel; see `notebook.live_view`."""
-    if hasattr(view.comm, "_reply_subshell_for"):
-        view.comm._reply_subshell_for = lambda data, default: default

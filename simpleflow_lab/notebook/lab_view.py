@@ -25,6 +25,7 @@ import traitlets
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.lab_overview import LabOverview, overview_of
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded, shortened
 from simpleflow_lab.views.style import STATUSES
 
@@ -60,8 +61,7 @@ class LabView(anywidget.AnyWidget):
         self._thread: threading.Thread | None = None
         super().__init__(overview=overview_record(overview_of(lab)))
         self.on_msg(self._received)
-        if hasattr(self.comm, "_reply_subshell_for"):  # as in `live_view`: clicks arrive while a cell runs
-            self.comm._reply_subshell_for = lambda data, default: default
+        answer_while_a_cell_runs(self)
         self._follow()
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class LabView(anywidget.AnyWidget):
             try:
                 self._update()
             except SimpleflowLabError as error:
-                self._set("notice", _line(error))
+                self._set("notice", error_line(error))
             if not self._shown and began - self._unseen_since > _UNSEEN:
                 return
             self._wake.wait(max(EVERY, _SHARE * (time.monotonic() - began)))
@@ -127,7 +127,7 @@ class LabView(anywidget.AnyWidget):
         try:
             done = self._do(request)
         except SimpleflowLabError as error:
-            done = _line(error)
+            done = error_line(error)
         self._set("notice", done)
 
     def _do(self, request: Mapping[str, Any]) -> str:
@@ -181,7 +181,3 @@ def overview_record(overview: LabOverview) -> dict[str, Any]:
             for worker in overview.workers
         ],
     }
-
-
-def _line(error: Exception) -> str:
-    return bounded(" ".join(str(error).split()), HOVER_LIMIT)

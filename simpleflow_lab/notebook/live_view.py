@@ -27,6 +27,7 @@ import traitlets
 
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line
 from simpleflow_lab.views import live_rows
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.explanation_lines import STATUS, WAITS
@@ -102,7 +103,7 @@ class LiveView(anywidget.AnyWidget):
         self._begin_with(execution)
         super().__init__(styles=live_rows.state_styles(), fields=list(live_rows.ROW), summary=self._summary())
         self.on_msg(self._received)
-        _answer_while_a_cell_runs(self)
+        answer_while_a_cell_runs(self)
         self._follow()
 
     @property
@@ -164,7 +165,7 @@ class LiveView(anywidget.AnyWidget):
                 goes_on = self._update()
                 errors = 0
             except SimpleflowLabError as error:
-                self._set("notice", f"can't be read for now: {_line(error)}")
+                self._set("notice", f"can't be read for now: {error_line(error)}")
                 errors += 1
                 goes_on = errors < _MAX_ERRORS
             if not goes_on or (not self._shown and began - self._unseen_since > _UNSEEN):
@@ -324,7 +325,7 @@ class LiveView(anywidget.AnyWidget):
         try:
             done = self._do(request)
         except SimpleflowLabError as error:
-            done = _line(error)
+            done = error_line(error)
         self._set("notice", done)
 
     def _do(self, request: Mapping[str, Any]) -> str:
@@ -374,21 +375,6 @@ class _Sometimes:
         self._act()
         ended = time.monotonic()
         self._due = ended + max(self._every, _EXPLAIN_SHARE * (ended - began))
-
-
-def _answer_while_a_cell_runs(view: Any) -> None:
-    """Let clicks arrive while a cell keeps the kernel.
-
-    ipykernel 7.4 passes what a page says to the thread from whose cell the widget was last written to, which is the one
-    that the cell keeps. Here it goes where JupyterLab wants it: to a thread of its own. Other versions have no such
-    method, and need nothing.
-    """
-    if hasattr(view.comm, "_reply_subshell_for"):
-        view.comm._reply_subshell_for = lambda data, default: default
-
-
-def _line(error: Exception) -> str:
-    return bounded(" ".join(str(error).split()), HOVER_LIMIT)
 
 
 def _nothing() -> None:

@@ -1,0 +1,23 @@
+"""What the widgets share: messages of the page that arrive while a cell runs, and errors as one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
+
+
+def answer_while_a_cell_runs(view: Any) -> None:
+    """Let clicks arrive while a cell keeps the kernel.
+
+    ipykernel 7.4 passes what a page says to the thread from whose cell the widget was last written to, which is the one
+    that the cell keeps. Here it goes where JupyterLab wants it: to a thread of its own. Other versions have no such
+    method, and need nothing.
+    """
+    if hasattr(view.comm, "_reply_subshell_for"):
+        view.comm._reply_subshell_for = lambda data, default: default
+
+
+def error_line(error: Exception) -> str:
+    """What an error says, in one bounded line."""
+    return bounded(" ".join(str(error).split()), HOVER_LIMIT)
