@@ -27,7 +27,7 @@ import traitlets
 from simpleflow_lab.debugger import view_data
 from simpleflow_lab.debugger.time_travel import Debugger
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
-from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _MOVES: Final = frozenset({"go", "event", "line", "condition", "failure", "diver
 class DebuggerView(anywidget.AnyWidget):
     """The view of one debugger."""
 
-    _esm = _FILES / "debugger_view.js"
+    _esm = module_of("debugger_view.js")
     _css = _FILES / "debugger_view.css"
 
     overview = traitlets.Dict().tag(sync=True)

@@ -3,29 +3,6 @@
 // What the reader typed (filter, tab, numbers) lives in the elements, which stay while the values in them change. Every
 // text goes into a text node, never into markup.
 
-function h(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name === "style") Object.assign(element.style, value);
-    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.replaceChildren(...children.filter(child => child !== null && child !== undefined));
-  return element;
-}
-
-function duration(seconds) {
-  if (seconds < 59.95) return `${seconds} s`;
-  const whole = Math.round(seconds);
-  for (const [unit, size, smaller, part] of [["d", 86400, "h", 3600], ["h", 3600, "min", 60], ["min", 60, "s", 1]]) {
-    if (whole < size) continue;
-    const rest = Math.floor((whole % size) / part);
-    return `${Math.floor(whole / size)} ${unit}${rest ? ` ${rest} ${smaller}` : ""}`;
-  }
-  return `${whole} s`;
-}
-
 let ids = 0;
 
 function render({ model, el }) {

@@ -25,7 +25,7 @@ import traitlets
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.lab_overview import LabOverview, overview_of
-from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded, shortened
 from simpleflow_lab.views.style import STATUSES
 
@@ -43,7 +43,7 @@ _FILES: Final = pathlib.Path(__file__).parent
 class LabView(anywidget.AnyWidget):
     """One Lab, live."""
 
-    _esm = _FILES / "lab_view.js"
+    _esm = module_of("lab_view.js")
     _css = (_FILES / "live_view.css").read_text(encoding="utf-8")
 
     overview = traitlets.Dict().tag(sync=True)

@@ -60,41 +60,6 @@ function newStore(model) {
 
 // -- elements and texts --
 
-function h(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name === "style") Object.assign(element.style, value);
-    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  return fill(element, ...children);
-}
-
-function fill(element, ...children) {
-  element.replaceChildren(...children.filter(child => child !== null && child !== undefined));
-  return element;
-}
-
-function duration(seconds) {
-  if (seconds === null || seconds === undefined) return "–";
-  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  for (const [unit, size, smaller, part] of [["d", 86400, "h", 3600], ["h", 3600, "min", 60], ["min", 60, "s", 1]]) {
-    if (whole < size) continue;
-    const rest = Math.floor((whole % size) / part);
-    return `${Math.floor(whole / size)} ${unit}${rest ? ` ${rest} ${smaller}` : ""}`;
-  }
-  return `${whole} s`;
-}
-
-// What the reader does, told to the kernel; a line instead, if there is none any more.
-function say(model, message) {
-  try { model.send(message); }
-  catch { model.set("notice", "this could not be sent: the kernel is gone; run the cell again"); }
-}
-
 const badge = of => h("span", { class: "sfl-badge", style: { color: of.colour } }, `${of.glyph} ${of.word}`);
 const numbered = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 

@@ -27,7 +27,7 @@ import traitlets
 
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of
 from simpleflow_lab.views import live_rows
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.explanation_lines import STATUS, WAITS
@@ -59,7 +59,7 @@ def _rows_to_json(rows: Any, view: LiveView) -> dict[str, Any]:
 class LiveView(anywidget.AnyWidget):
     """One execution, live."""
 
-    _esm = _FILES / "live_view.js"
+    _esm = module_of("live_view.js")
     _css = _FILES / "live_view.css"
 
     styles = traitlets.Dict().tag(sync=True)

@@ -1,10 +1,17 @@
-"""What the widgets share: messages of the page that arrive while a cell runs, and errors as one line."""
+"""What the widgets share: their modules' first part, messages that arrive while a cell runs, and errors as one line."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
+
+
+def module_of(name: str) -> str:
+    """The text of a view's ES module: `elements.js`, which all of them share, and the file of this name."""
+    folder = Path(__file__).parent
+    return "".join((folder / each).read_text(encoding="utf-8") for each in ("elements.js", name))
 
 
 def answer_while_a_cell_runs(view: Any) -> None:
