@@ -369,15 +369,23 @@ class Execution(HistoryViews):
         with self.replay(workflow) as steps:
             return steps.quiet_failures()
 
-    def debug(self, workflow: type[workflow.Workflow] | None = None) -> Debugger:
+    def debug(self, workflow: type[workflow.Workflow] | None = None, *, at: int | None = None) -> Debugger:
         """The debugger's view of its replay: it moves through the steps, forward and back; see `debugger.time_travel`.
 
-        Without a class the workflow is the one that this process defines for its type. Nothing is sent and no activity
-        runs. Raises `UsageError`.
+        It stands at step `at`, by default where the execution failed, or waits. Without a class the workflow is the one
+        that this process defines for its type. Nothing is sent and no activity runs. Raises `UsageError`.
         """
         from simpleflow_lab.debugger.time_travel import Debugger
 
-        return Debugger(lambda: self.replay(workflow))
+        return Debugger(lambda: self.replay(workflow), at=at, decided=self._decided)
+
+    def _decided(self) -> int:
+        """How many decisions are recorded by now."""
+        from simpleflow_lab.debugger.steps import decisions_in
+
+        with self._fetching:
+            self._fetch()
+            return decisions_in(self._events)
 
     def waiting_for(self) -> Waits:
         """What it waits for, and what each of its children waits for; empty if it has closed.

@@ -59,15 +59,21 @@ class RecordedExecution(HistoryViews):
             return steps.quiet_failures()
 
     def debug(
-        self, workflow: type[workflow.Workflow] | None = None, *, workflow_id: str = "", run_id: str = ""
+        self,
+        workflow: type[workflow.Workflow] | None = None,
+        *,
+        at: int | None = None,
+        workflow_id: str = "",
+        run_id: str = "",
     ) -> Debugger:
         """The debugger's view of its replay: it moves through the steps, forward and back; see `debugger.time_travel`.
 
-        The parameters are those of `replay`. Raises `UsageError`.
+        It stands at step `at`, by default where the execution failed, or waits. The other parameters are those of
+        `replay`. Raises `UsageError`.
         """
         from simpleflow_lab.debugger.time_travel import Debugger
 
-        return Debugger(lambda: self.replay(workflow, workflow_id=workflow_id, run_id=run_id))
+        return Debugger(lambda: self.replay(workflow, workflow_id=workflow_id, run_id=run_id), at=at)
 
     def _folded(self) -> FoldedHistory:
         return self._folded_once

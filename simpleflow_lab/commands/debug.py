@@ -28,14 +28,22 @@ class Debugged(TextRecord):
     def text(self) -> str:
         """The step, and which others there are."""
         step, total = self.debugger.step, len(self.debugger)
-        return f"{step!r}\n  of {total} steps: --at N shows another one, --pdb stands where the code waits in it"
+        opened = f"\n  {self.debugger.opened}" if self.debugger.opened else ""
+        return (
+            f"{step!r}{opened}\n  of {total} steps: --at N shows another one, --pdb stands where the code waits in it"
+        )
 
 
 @click.command("debug")
 @target_or_file_parameters
 @click.option("--workflow", "name", type=Word("workflow"), help="Replay this workflow: module.Class, or a name.")
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it: it defines the workflow.")
-@click.option("--at", type=int, metavar="N", help="The step with this number; -1 is the last.  [default: the last]")
+@click.option(
+    "--at",
+    type=int,
+    metavar="N",
+    help="The step with this number; -1 is the last.  [default: where it failed, or waits]",
+)
 @click.option("--pdb", is_flag=True, help="Stand in Python's debugger where the code waits at the end of that step.")
 @click.pass_obj
 def debug(
@@ -47,7 +55,6 @@ def debug(
     In a notebook it is a view with a slider; elsewhere it shows one step. Of a --file, WORKFLOW_ID and RUN_ID say of
     which execution it is.
     """
-    from simpleflow_lab.debugger.time_travel import Debugger
     from simpleflow_lab.recorded_execution import RecordedExecution
 
     for module in modules:
@@ -61,15 +68,13 @@ def debug(
     options: dict[str, Any] = {}
     if of_file is not None and isinstance(execution, RecordedExecution):
         options = {"workflow_id": of_file[1], "run_id": of_file[2] or ""}
-    debugger = Debugger(lambda: execution.replay(definition, **options), at=at)
-    return stand(debugger, at) if pdb else Debugged(debugger=debugger)
+    debugger = execution.debug(definition, at=at, **options)
+    return stand(debugger) if pdb else Debugged(debugger=debugger)
 
 
-def stand(debugger: Debugger, at: int | None) -> Done:
-    """Let the user debug at its step; if `at` names none and `run` has ended well, where it waited last."""
+def stand(debugger: Debugger) -> Done:
+    """Let the user debug at its step."""
     step = debugger.step
-    if at is None and len(debugger) > 1 and step.close is not None and not step.has_failure:
-        step = debugger.back()
     step.pdb()
     return Done(message=f"left step {step.number} of {len(debugger)}: nothing of the execution has changed")
 

@@ -132,10 +132,9 @@ def replay(
     _, workflow_id, run_id = of_file or (None, execution.workflow_id, execution.run_id)
     if pdb:
         from simpleflow_lab.commands.debug import stand
-        from simpleflow_lab.debugger.time_travel import Debugger
 
         options = {} if of_file is None else {"workflow_id": workflow_id, "run_id": run_id or ""}
-        return stand(Debugger(lambda: execution.replay(definition, **options)), None)
+        return stand(execution.debug(definition, **options))
     error = replay_history(
         definition,
         history,

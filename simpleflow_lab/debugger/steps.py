@@ -488,8 +488,7 @@ class ReplaySteps:
 
         There are fewer steps if the code can't replay all of it.
         """
-        recorded = sum(event.type == "DecisionTaskCompleted" for event in self.history)
-        return recorded + (open_decision(self.history) is not None)
+        return decisions_in(self.history) + (open_decision(self.history) is not None)
 
     # -- as a sequence --
 
@@ -704,6 +703,11 @@ class _LineWanted(NamedTuple):
         return self.lineno == line.lineno and (
             self.file is None or self.file == line.filename or line.filename.endswith(f"/{self.file}")
         )
+
+
+def decisions_in(history: Iterable[HistoryEvent]) -> int:
+    """How many decisions it records."""
+    return sum(event.type == "DecisionTaskCompleted" for event in history)
 
 
 def check_whole(value: object, what: str) -> None:

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 from simpleflow_lab import settings
 from simpleflow_lab.debugger.conditions import Condition
-from simpleflow_lab.debugger.steps import ReplaySteps, Step, check_whole
+from simpleflow_lab.debugger.opening import Opening, opening_of
+from simpleflow_lab.debugger.steps import ReplaySteps, Step, check_whole, decisions_in
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
 from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.swf.history import History
@@ -33,10 +34,14 @@ _MOVES: Final = (
 
 
 class Debugger:
-    """Stands at one step of a replay. At first it is the last one."""
+    """Stands at one step of a replay. At first it is that of `debugger.opening`: where the error was raised, where the
+    code waits."""
 
-    def __init__(self, replay: Callable[[], ReplaySteps], *, at: int | None = None):
+    def __init__(
+        self, replay: Callable[[], ReplaySteps], *, at: int | None = None, decided: Callable[[], int] | None = None
+    ):
         """`replay` makes the steps, now and after each `rest` and `reload`; `at` is the number of the first step shown.
+        `decided` gives how many decisions are recorded by now; without it the history does not grow.
 
         Raises what `replay` does, and `UsageError` for a history without a decision and a step that is not there.
         """
@@ -50,10 +55,13 @@ class Debugger:
         self._viewers: weakref.WeakSet[Any] = weakref.WeakSet()
         if not len(self._steps):
             raise UsageError("this history has no decision yet: there is no step to show")
-        self._number = self._steps[-1 if at is None else at].number
+        self._decided = decided
+        found = opening_of(self._steps) if at is None else Opening(self._steps[at].number, "")
+        self._number, self._why = found
+        self._opened = found.number
 
     def __repr__(self) -> str:
-        return f"{self.step!r}\n  {_MOVES}"
+        return "\n  ".join(filter(None, (repr(self.step), self.opened, _MOVES)))
 
     def _repr_html_(self) -> str:
         return self.step._repr_html_()
@@ -82,6 +90,17 @@ class Debugger:
     def number(self) -> int:
         """The number of its step."""
         return self._number
+
+    @property
+    def opened(self) -> str:
+        """Why it stands where it does, as long as it stands where it did at first: `opened where it waits now`."""
+        return f"opened at {self._why}" if self._why and self._number == self._opened else ""
+
+    def new_decisions(self) -> int:
+        """How many decisions were recorded since its history was read: `reload` reads them."""
+        if self._decided is None:
+            return 0
+        return max(self._decided() - decisions_in(self.steps.history), 0)
 
     def __len__(self) -> int:
         """How many steps there are."""
@@ -240,7 +259,7 @@ class Debugger:
         finally:
             self._replaying = None
         with self._lock:
-            self._steps = steps
+            self._steps, self._why = steps, ""
         return self.go_to(min(self._number, len(steps)))  # who shows it may not be told within the lock
 
     def rest(self) -> None:

@@ -17,7 +17,7 @@ from simpleflow_lab.debugger.step_text import heading_of
 from simpleflow_lab.debugger.steps import ReplaySteps, Step
 from simpleflow_lab.debugger.triggers import event_words
 from simpleflow_lab.replay.lines import Line, line_text, place_text
-from simpleflow_lab.replay.trace import FutureRecord
+from simpleflow_lab.replay.trace import FutureRecord, StackFrame
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.views.formatting import HOVER_LIMIT, VALUE_LIMIT, bounded, shortened
 from simpleflow_lab.views.history_fold import attempts_of
@@ -68,6 +68,7 @@ def overview(steps: ReplaySteps) -> dict[str, Any]:
         "type": shortened(history.workflow_type or "?"),
         "workflow": shortened(steps.workflow.__name__),
         "total": len(steps),
+        "open": history.close_status is None,
         "marks": "".join(_mark(step) for step in steps),
         "seconds": (history[-1].timestamp - start).total_seconds(),
         "bars": bars,
@@ -129,6 +130,12 @@ def shown(step: Step) -> dict[str, Any]:
         "output": bounded(record.output, 5 * VALUE_LIMIT) if record.output else "",
         "close": "" if record.close is None else record.close.decision_type,
         "refused": "" if record.close is None else shortened(record.close.refused),
+        "raised": None
+        if record.raised is None
+        else {
+            "text": shortened(record.raised.text, VALUE_LIMIT),
+            "lines": [_line(frame.line) for frame in record.raised.stack[-MAX_FIBERS:]],
+        },
         "error": bounded(record.error, VALUE_LIMIT) if record.error else "",
         "budgets": [
             ["decisions", budgets.decisions, budgets.max_decisions],
@@ -145,20 +152,11 @@ def details(step: Step) -> dict[str, Any]:
     """
     record = step.detailed
     fibers = [
-        {
-            "label": shortened(fiber.name.label),
-            "frames": [
-                {
-                    "line": _line(frame.line),
-                    "locals": [
-                        [shortened(name), bounded(text, VALUE_LIMIT)] for name, text in (frame.locals or {}).items()
-                    ],
-                }
-                for frame in reversed(fiber.stack[-_MAX_TEXTS:])
-            ],
-        }
+        {"label": shortened(fiber.name.label), "frames": _frames(fiber.stack)}
         for fiber in record.suspended[:MAX_FIBERS]
     ]
+    if record.raised is not None:
+        fibers.insert(0, {"label": "run, where it raised", "frames": _frames(record.raised.stack)})
     lines = step.new_lines
     return {
         "number": step.number,
@@ -166,6 +164,17 @@ def details(step: Step) -> dict[str, Any]:
         "lines": [_line(line) for line in lines[:MAX_LISTED]],
         "all_lines": len(lines),
     }
+
+
+def _frames(stack: Sequence[StackFrame]) -> list[dict[str, Any]]:
+    """The frames of a stack, the innermost first, each with its local variables."""
+    return [
+        {
+            "line": _line(frame.line),
+            "locals": [[shortened(name), bounded(text, VALUE_LIMIT)] for name, text in (frame.locals or {}).items()],
+        }
+        for frame in reversed(stack[-_MAX_TEXTS:])
+    ]
 
 
 def _line(line: Line | None) -> list[Any] | None:
@@ -265,6 +274,7 @@ def files_of(shown: Mapping[str, Any], more: Iterable[Sequence[Any] | None] = ()
 def _lines_of(shown: Mapping[str, Any]) -> Iterator[Sequence[Any] | None]:
     for fiber in shown.get("waits", ()):
         yield from fiber["lines"]
+    yield from reversed((shown.get("raised") or {"lines": ()})["lines"])
     for command in shown.get("commands", ()):
         yield command["line"]
 

@@ -5,6 +5,7 @@
 // the one before, so that a slider that is drawn shows what it can. Every text of a history goes into a text node or
 // onto a canvas, never into markup. What the reader chose (file, selection, filter) stays with the model.
 
+const NEWS = 2000;        // milliseconds between two questions whether the execution went on
 const SILENT = 10;        // seconds without an answer after which the reader is told
 const FUTURE_ROW = 24;    // height of a row of the table of futures, in pixels, as in debugger_view.css
 const PAGE = 200;         // futures that the kernel sends at once
@@ -33,7 +34,7 @@ function storeOf(model) {
 }
 
 function newStore(model) {
-  const store = { file: null, future: null, line: null, scroll: 0, waits: null, wanted: null, ids: 0, since: 0, asks: null };
+  const store = { file: null, future: null, line: null, scroll: 0, waits: null, wanted: null, ids: 0, since: 0, asks: null, asksNews: false };
   // What is asked while an answer is on its way is asked then; of several moves of the slider only the last.
   store.move = message => {
     if (store.waits !== null) { store.asks = message; return; }
@@ -41,6 +42,7 @@ function newStore(model) {
     say(model, { ...message, id: store.waits });
   };
   model.on("msg:custom", message => {
+    if (message.kind === "told") store.asksNews = false;
     if (message.kind !== "answered") return;
     store.waits = null;
     if (store.asks !== null) store.move(store.asks);
@@ -62,7 +64,7 @@ function badge([glyph, word, colour]) {
 
 function render({ model, el }) {
   const store = storeOf(model);
-  const parts = [head(model, store), slider(model, store), moves(model, store)];
+  const parts = [head(model, store, pick), slider(model, store), moves(model, store)];
   const source = sourcePane(model, store, pick), panes = [source, variables(model), futures(model, store, pick),
     commands(model, pick), events(model, store), output(model)];
   const gantt = chart(model, store, pick);
@@ -113,7 +115,7 @@ function render({ model, el }) {
   for (const kind of ["keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
   root.addEventListener("sfl-go", event => { event.stopPropagation(); actions[event.detail](); });
 
-  const followed = ["overview", "shown", "details", "futures", "sources", "notice", "busy"];
+  const followed = ["overview", "shown", "details", "futures", "sources", "notice", "busy", "opened", "news"];
   let asked = 0, charted = 0;
   const changed = () => { if (!asked) asked = requestAnimationFrame(paint); };
   let painted = null;
@@ -140,7 +142,17 @@ function render({ model, el }) {
     if (!stale.hidden) stale.textContent = `⚠ no answer from the kernel for ${duration(silent)}: it may be busy with a cell; `
       + "if it has ended or was restarted, run the cell again";
   }, 1000);
+  // Whoever looks at an open execution is told when it has gone on; nothing moves by itself.
+  let isSeen = false;
+  const sight = new IntersectionObserver(entries => { isSeen = entries.at(-1).isIntersecting; });
+  sight.observe(root);
+  const listen = setInterval(() => {
+    if (!model.get("overview").open || !isSeen || document.hidden || store.asksNews || store.waits !== null) return;
+    store.asksNews = true;
+    say(model, { kind: "news" });
+  }, NEWS);
   return () => {
+    clearInterval(listen); sight.disconnect();
     clearInterval(watch); observer.disconnect(); cancelAnimationFrame(asked); cancelAnimationFrame(charted);
     for (const name of followed) model.off(`change:${name}`, changed);
   };
@@ -148,15 +160,22 @@ function render({ model, el }) {
 
 // -- head, slider, moves --
 
-function head(model, store) {
+function head(model, store, pick) {
   const element = h("header");
+  const raised = ({ text, lines }) => h("div", { class: "sfl-banner sfl-raised", role: "group", "aria-label": "traceback" },
+    h("strong", {}, "✗ run raised "), text, ...lines.map(line => h("button", { type: "button", class: "sfl-item",
+      title: "to this line", onclick: () => pick({ future: null, line }) }, line[2])));
   return { element, draw() {
-    const overview = model.get("overview"), shown = model.get("shown");
+    const news = model.get("news"), overview = model.get("overview"), shown = model.get("shown");
     fill(element, h("h3", {}, `step ${shown.number} of ${overview.total}`),
       h("span", { class: "sfl-trigger" }, "woken by ", h("strong", {}, shown.trigger)),
       shown.open ? badge(["▶", "open: how it would decide now", "#2a9d8f"]) : null,
       shown.close ? badge(["■", shown.refused ? `${shown.close}, refused: ${shown.refused}` : shown.close, "#8b95a5"]) : null,
       h("span", { class: "sfl-quiet" }, `${overview.title}, ${overview.workflow}, ${duration(shown.time)} after its start`),
+      model.get("opened") ? h("span", { class: "sfl-quiet sfl-opened" }, `${model.get("opened")}; Home: the first step, End: the last`) : null,
+      news ? h("button", { type: "button", class: "sfl-news", title: "replay again: the history and the code as they are now (r)",
+        onclick: () => store.move({ kind: "reload" }) }, `▶ ${count(news, "new decision")} · r to read ${news === 1 ? "it" : "them"}`) : null,
+      shown.raised ? raised(shown.raised) : null,
       shown.error ? h("div", { class: "sfl-banner sfl-error", role: "alert" }, h("strong", {}, "⚠ the steps end here: "), shown.error) : null);
   } };
 }
@@ -269,12 +288,14 @@ function sourcePane(model, store, pick) {
     for (const command of shown.commands) mark(command.line, "asked", `asked for ${command.kind} ${command.id}`);
     for (const fiber of shown.waits) fiber.lines.forEach((line, depth) =>
       mark(line, depth ? "caller" : "waits", `${fiber.label} waits ${depth ? "below this call" : "here"} for ${fiber.for.slice(0, 3).join(", ")}`));
+    shown.raised?.lines.forEach((line, i, { length }) => mark(line, i < length - 1 ? "caller" : "raised",
+      i < length - 1 ? "run raised below this call" : `run raised ${shown.raised.text}`));
     if (store.line && store.line[0] === file) mark(store.line, "chosen");
     return found;
   }
   function draw() {
     const sources = model.get("sources"), shown = model.get("shown");
-    const here = shown.waits[0]?.lines[0]?.[0] ?? shown.commands.find(command => command.line)?.line[0]
+    const here = shown.raised?.lines.at(-1)?.[0] ?? shown.waits[0]?.lines[0]?.[0] ?? shown.commands.find(command => command.line)?.line[0]
       ?? model.get("details").lines?.[0]?.[0] ?? Object.keys(sources)[0];
     const file = store.file && sources[store.file] ? store.file : here;
     const names = Object.keys(sources).join("\n");
@@ -302,14 +323,14 @@ function sourcePane(model, store, pick) {
     if (!row) return;
     const kinds = at?.kinds ?? new Set();
     row.className = ["sfl-line", ...[...kinds].map(kind => `sfl-${kind}`)].join(" ");
-    row.firstChild.textContent = `${kinds.has("waits") ? "▶" : kinds.has("caller") ? "▷" : " "}${kinds.has("asked") ? "+" : kinds.has("ran") ? "•" : " "}`;
+    row.firstChild.textContent = `${kinds.has("raised") ? "✗" : kinds.has("waits") ? "▶" : kinds.has("caller") ? "▷" : " "}${kinds.has("asked") ? "+" : kinds.has("ran") ? "•" : " "}`;
     row.title = at ? at.texts.join("\n") : "";
-    const words = [kinds.has("waits") && "waits", kinds.has("caller") && "called from here", kinds.has("ran") && "ran", kinds.has("asked") && "commanded"].filter(Boolean);
+    const words = [kinds.has("raised") && "raised", kinds.has("waits") && "waits", kinds.has("caller") && "called from here", kinds.has("ran") && "ran", kinds.has("asked") && "commanded"].filter(Boolean);
     if (words.length) row.setAttribute("aria-label", `line ${line}, ${words.join(", ")}: ${row.lastChild.textContent}`);
     else row.removeAttribute("aria-label");
   }
   function reveal(line) {
-    const target = line ?? [...marked].find(([, at]) => at.kinds.has("waits"))?.[0] ?? [...marked.keys()][0];
+    const target = line ?? [...marked].find(([, at]) => at.kinds.has("raised"))?.[0] ?? [...marked].find(([, at]) => at.kinds.has("waits"))?.[0] ?? [...marked.keys()][0];
     const row = rows[target - 1];
     if (!row) return;
     const top = row.offsetTop;  // from the top of the code
@@ -319,7 +340,7 @@ function sourcePane(model, store, pick) {
     const row = event.target.closest(".sfl-line");
     if (row) pick({ line: [drawnFile, Number(row.dataset.line), ""] });
   });
-  element.append(h("div", { class: "sfl-quiet sfl-legend" }, "▶ waits here   ▷ called from here   • ran in this step   + asked for something"));
+  element.append(h("div", { class: "sfl-quiet sfl-legend" }, "▶ waits here   ▷ called from here   ✗ raised here   • ran in this step   + asked for something"));
   return { element, draw, reveal };
 }
 

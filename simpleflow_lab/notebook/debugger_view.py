@@ -56,6 +56,10 @@ class DebuggerView(anywidget.AnyWidget):
     """Source files by their names, those that were needed so far."""
     notice = traitlets.Unicode().tag(sync=True)
     """What became of the last move, if it came to nothing."""
+    opened = traitlets.Unicode().tag(sync=True)
+    """Why it stands where it does, until it moves."""
+    news = traitlets.Int().tag(sync=True)
+    """How many decisions were recorded since the history was read."""
     busy = traitlets.Unicode().tag(sync=True)
     """What the kernel is looking for, if that takes a while."""
 
@@ -122,6 +126,7 @@ class DebuggerView(anywidget.AnyWidget):
         shown = view_data.shown(step)
         found: dict[str, Any] = {
             "shown": shown,
+            "opened": self._debugger.opened,
             "futures": view_data.futures_page(step, **self._query),
             "sources": self._with_sources(view_data.files_of(shown)),
         }
@@ -229,6 +234,9 @@ class DebuggerView(anywidget.AnyWidget):
         with self._lock:
             if self._is_closed:
                 return
+            if request.get("kind") == "news":
+                self.send({"kind": "told"})
+                return
             self._set("busy", "")
             if request.get("kind") in _MOVES:
                 self._set("notice", notice)
@@ -242,6 +250,8 @@ class DebuggerView(anywidget.AnyWidget):
         match request:
             case {"kind": "details"}:
                 self._show_details()
+            case {"kind": "news"}:
+                self._set("news", debugger.new_decisions())
             case {"kind": "futures", "which": "all" | "changed" as which, "words": str(words), "first": int(first)}:
                 self._query = {"which": which, "words": words, "first": first}
                 self._set("futures", view_data.futures_page(debugger.step, **self._query))
@@ -267,6 +277,7 @@ class DebuggerView(anywidget.AnyWidget):
                 self._set("busy", "replays the history again")
                 debugger.reload()
                 self._show_anew()
+                self._set("news", debugger.new_decisions())
 
 
 def _nothing() -> None:

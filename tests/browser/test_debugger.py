@@ -50,6 +50,20 @@ class Shop(Workflow):
     "execution = lab.start(Shop, 6, workflow_id='shop')\nexecution.wait()\nexecution.status",
     "debugger = execution.debug()\ndebugger",
     "debugger.number, debugger.step.locals.get('item')",
+    f"""%%simpleflow
+class Sale(Workflow):
+    name, version, task_list = "debug.sale", "1", "debug"
+
+    def run(self):
+        self.submit(self.wait_signal("go")).wait()
+        rate = self.submit(price, 1).result
+        return self.divided(rate)
+
+    def divided(self, rate):
+        raise ZeroDivisionError({EVIL!r})
+""",
+    "sale = lab.start(Sale)\nwhile sale.history()[-1].type != 'DecisionTaskCompleted': sale.wait(0.01)\nsale.debug()",
+    "sale.signal('go')\nsale.wait()",
 ]
 
 
@@ -77,7 +91,8 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     still = page.cell(3).locator(".sfl-still")
     assert not still.is_visible()
     heading, keys = view.locator("h3"), page.page.keyboard
-    has_text(heading, "step 8 of 8")
+    has_text(heading, "step 7 of 8")
+    has_text(view.locator(".sfl-opened"), "opened at the last step in which the code waits")
 
     # The marks are as wide as the slider below them.
     wide = "() => ['.sfl-marks', '.sfl-track'].map(name => Math.round(document.querySelector(name).clientWidth))"
@@ -159,6 +174,24 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     page.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex = 4")
     page.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
     has_text(page.cell(4).locator(".jp-OutputArea-output"), "(4, 3)")
+
+    # A view of an execution that went on says so, and shows it when it is told to; where `run` raised is its traceback.
+    sale = page.cell(6).locator(".sfl-debugger")
+    sale.scroll_into_view_if_needed()
+    has_text(sale.locator(".sfl-news"), "2 new decisions · r to read them")
+    has_text(sale.locator("h3"), "step 1 of 1")
+    sale.focus()
+    keys.press("r")
+    has_text(sale.locator("h3"), "step 1 of 3")
+    sale.locator(".sfl-news").wait_for(state="detached")
+    keys.press("End")
+    has_text(sale.get_by_label("traceback"), EVIL)
+    has_text(sale.locator(".sfl-line.sfl-raised"), "raise ZeroDivisionError")
+    has_text(sale.locator(".sfl-line.sfl-caller"), "return self.divided(rate)")
+    has_text(sale.get_by_label("variables", exact=True).locator("dd"), "10")
+    sale.get_by_label("traceback").get_by_role("button").first.click()
+    has_text(sale.locator(".sfl-line.sfl-chosen"), "return self.divided(rate)")
+    page.screenshot(tmp_path / "raised.png")
 
     assert page.page.locator("img[src='x']").count() == 0
     assert page.console_errors == []

@@ -58,7 +58,7 @@ def test_a_step_is_shown_as_text(project: Path) -> None:
     assert shown.out.startswith("step 2 of nightly-1: decided after event")
     assert "waits: run at flows.py:14, x = self.submit(plus, x).result" in shown.out
     assert "of 4 steps: --at N shows another one" in shown.out
-    assert "step 4 of nightly-1" in command(project, "debug", "--module", "flows").out  # the latest execution
+    assert "step 3 of nightly-1" in command(project, "debug", "--module", "flows").out  # the latest execution
     assert (
         "no step 9: they are numbered from 1 to 4"
         in command(project, "debug", "nightly-1", "--module", "flows", "--at", "9").err

@@ -57,8 +57,12 @@ def debugger(execution: Any) -> Debugger:
     return found
 
 
-def test_it_stands_at_the_last_step_and_moves_to_and_fro(debugger: Debugger) -> None:
-    assert (debugger.number, len(debugger)) == (7, 7)
+def test_it_stands_where_the_code_waited_last_and_moves_to_and_fro(debugger: Debugger) -> None:
+    assert (debugger.number, len(debugger)) == (6, 7)
+    assert debugger.opened == "opened at the last step in which the code waits"
+    assert debugger.opened in repr(debugger)
+    assert debugger.last().number == 7
+    assert debugger.opened == ""
     assert debugger.back().number == 6
     assert debugger.back(2).locals["total"] == 3
     assert debugger.forward().number == 5
@@ -75,6 +79,7 @@ def test_it_stands_at_the_last_step_and_moves_to_and_fro(debugger: Debugger) -> 
 
 
 def test_it_finds_events_lines_failures_and_conditions(debugger: Debugger) -> None:
+    debugger.last()
     assert debugger.to_event(5).number == 1
     line = sums().run.__code__.co_firstlineno + 4  # the one that prints
     assert debugger.to_line(f"test_time_travel.py:{line}").number == 2
@@ -107,6 +112,46 @@ def test_a_condition_that_leads_nowhere_says_why_and_moves_nothing(
     with pytest.raises(UsageError, match=message):
         debugger.to_condition(condition)
     assert debugger.number == 1
+
+
+def test_of_a_run_that_failed_it_stands_where_the_error_was_raised(lab: Lab) -> None:
+    @activity.with_attributes(name="travel.rate", task_list="travel", version="1", raises_on_failure=False)
+    def rate(number):
+        if number == 1:
+            raise ValueError("handled")
+        return number
+
+    class Rates(Workflow):
+        name, version, task_list = "travel.rates", "1", "travel"
+
+        def run(self, count):
+            for number in range(count):
+                self.one(number)
+
+        def one(self, number):
+            rate_of = self.submit(rate, number).result
+            if number == 3:
+                raise KeyError(number)
+            return rate_of
+
+    raised = lab.start(Rates, 5)
+    raised.wait()
+    debugger = raised.debug()
+    assert debugger.steps.first_failure().number == 3
+    assert (debugger.opened, debugger.step.raised is not None) == (
+        "opened at where run raised the error that ended it",
+        True,
+    )
+    assert debugger.step.locals["number"] == 3
+    shown, details = view_data.shown(debugger.step), view_data.details(debugger.step)
+    assert shown["raised"]["text"].startswith("KeyError: 3")
+    assert [line[2].partition(", ")[2] for line in shown["raised"]["lines"]] == [
+        "self.one(number)",
+        "raise KeyError(number)",
+    ]
+    assert details["fibers"][0]["label"] == "run, where it raised"
+    assert ["number", "3"] in details["fibers"][0]["frames"][0]["locals"]
+    assert (raised.debug(at=1).number, raised.debug(at=1).opened) == (1, "")
 
 
 def test_code_that_differs_stops_the_steps(debugger: Debugger, execution: Any) -> None:
@@ -143,7 +188,7 @@ def test_without_widgets_it_is_its_step_as_text(debugger: Debugger) -> None:
     assert "<b>" not in debugger._repr_html_()
 
 
-def test_an_open_history_is_replayed_again_when_it_has_grown(lab: Lab) -> None:
+def test_an_open_history_that_has_grown_says_so_and_is_replayed_again_when_it_is_asked_for(lab: Lab) -> None:
     class Waits(Workflow):
         name, version, task_list = "travel.waits", "1", "travel"
 
@@ -156,10 +201,13 @@ def test_an_open_history_is_replayed_again_when_it_has_grown(lab: Lab) -> None:
         execution.wait(0.01)
     debugger = execution.debug()
     assert (debugger.number, len(debugger)) == (1, 1)
+    assert (debugger.opened, debugger.new_decisions()) == ("opened at where it waits now", 0)
     execution.signal("go")
     while sum(event.type == "DecisionTaskCompleted" for event in execution.history()) < 2:
         execution.wait(0.01)
+    assert (debugger.new_decisions(), len(debugger)) == (1, 1)
     assert debugger.reload().number == 1
+    assert debugger.new_decisions() == 0
     assert debugger.forward().number == 2
     execution.terminate()
 

@@ -89,10 +89,11 @@ def variables(view: DebuggerView) -> dict[str, str]:
 
 
 def test_it_shows_the_step_and_moves_as_it_is_told(view: DebuggerView) -> None:
-    assert (view.overview["total"], view.shown["number"], len(view.overview["bars"])) == (6, 6, 5)
+    assert (view.overview["total"], view.shown["number"], len(view.overview["bars"])) == (6, 5, 5)
+    assert (view.opened, view.overview["open"]) == ("opened at the last step in which the code waits", False)
     say(view, kind="go", to=3, id=1)
     until(lambda: view.shown["number"] == 3)
-    assert view.debugger.step.number == 3
+    assert (view.debugger.step.number, view.opened) == (3, "")
     assert variables(view)["total"] == "3"
     assert [row["number"] for row in view.futures["rows"]] == [2, 3]  # those that changed
     say(view, kind="futures", which="all", words="add", first=0)
@@ -104,6 +105,30 @@ def test_it_shows_the_step_and_moves_as_it_is_told(view: DebuggerView) -> None:
     until(lambda: view.shown["number"] == 5)
     (source,) = view.sources.values()
     assert source["name"] == "test_debugger_view.py"
+
+
+def test_a_view_of_an_open_execution_says_that_it_went_on_and_stays_where_it_is(lab: Lab) -> None:
+    class Asks(Workflow):
+        name, version, task_list = "view.asks", "1", "view"
+
+        def run(self):
+            for number in range(3):
+                self.submit(self.wait_signal(f"go-{number}")).wait()
+
+    execution = lab.start(Asks)
+    until(lambda: execution.history()[-1].type == "DecisionTaskCompleted")
+    view = DebuggerView(execution.debug())
+    assert (view.opened, view.overview["open"]) == ("opened at where it waits now", True)
+    execution.signal("go-0")
+    until(lambda: sum(event.type == "DecisionTaskCompleted" for event in execution.history()) == 2)
+    say(view, kind="news")
+    until(lambda: view.news == 1)
+    assert (view.shown["number"], view.overview["total"]) == (1, 1)
+    say(view, kind="reload", id=1)
+    until(lambda: view.overview["total"] == 2)
+    until(lambda: view.news == 0)
+    view.close()
+    execution.terminate()
 
 
 def test_a_move_that_leads_nowhere_is_told_in_one_line(view: DebuggerView) -> None:
@@ -174,7 +199,7 @@ def test_an_endless_condition_is_interrupted_by_the_reader_and_after_a_while(vie
 
 def test_an_endless_run_is_interrupted_by_the_reader_and_after_a_while(view: DebuggerView) -> None:
     names = view.debugger.steps.workflow.run.__globals__
-    until(lambda: view.details.get("number") == 6)
+    until(lambda: view.details.get("number") == 5)
     threads = {thread.ident for thread in threading.enumerate()}
     names["SPINS"] = True
     try:
@@ -209,7 +234,7 @@ def test_closing_ends_its_thread_and_its_replay(execution: Any) -> None:
     assert len(of_ours()) > len(before)
     view.close()
     until(lambda: len(of_ours()) == len(before))
-    assert debugger.step.number == 6  # and goes on where it was
+    assert debugger.step.number == 5  # and goes on where it was
 
 
 def test_in_a_kernel_it_is_the_value_of_a_cell_and_cells_see_its_step(tmp_path: Path) -> None:
@@ -218,7 +243,7 @@ def test_in_a_kernel_it_is_the_value_of_a_cell_and_cells_see_its_step(tmp_path: 
         shown = kernel.run("debugger = execution.debug()\ndebugger", cell_id="view")
         still, widget = shown.bundles
         assert "application/vnd.jupyter.widget-view+json" in widget
-        assert still["text/plain"].startswith("step 6 of nightly")
+        assert still["text/plain"].startswith("step 5 of nightly")
         assert 'class="sfl-still"' in still["text/html"]
         moved = kernel.send("debugger.step = 3")
         assert kernel.wait(moved).error is None
@@ -232,7 +257,7 @@ def test_in_a_kernel_it_is_the_value_of_a_cell_and_cells_see_its_step(tmp_path: 
         assert kernel.run("print(second.step.number)").stdout == "2\n"
         latest = kernel.run("%simpleflow debug")
         assert latest.error is None
-        assert "step 6 of nightly" in latest.shown
+        assert "step 5 of nightly" in latest.shown
         assert "no workflow 'Nothing'" in str(kernel.run("%simpleflow debug nightly --workflow Nothing").error)
 
 
