@@ -133,7 +133,7 @@ def replay(
     if pdb:
         from simpleflow_lab.commands.debug import stand
 
-        options = {} if of_file is None else {"workflow_id": workflow_id, "run_id": run_id or ""}
+        options: dict[str, Any] = {} if of_file is None else {"workflow_id": workflow_id, "run_id": run_id or ""}
         return stand(execution.debug(definition, **options))
     error = replay_history(
         definition,
