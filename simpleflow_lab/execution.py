@@ -881,6 +881,29 @@ class Execution(HistoryViews):
         ]
         return Execution(self._pool, self.workflow_id, run_id, domain=self.domain)
 
+    def retry_decision(self) -> None:
+        """Retry the blocked decision of it, and of each execution below it whose decisions are blocked, now.
+
+        Decisions are retried by themselves, after pauses that double up to a minute, and as soon as the process that
+        makes them defines something again. This is for a cause that was mended elsewhere: a file, a module on disk that
+        the process reloads, a permission. Raises `UsageError` if no decision is blocked, or if the process that can't
+        make it is out of reach, as it is on Amazon SWF.
+        """
+        errors = self._reports()["decisionErrors"]
+        if not errors:
+            raise UsageError(f"no decision of {self.workflow_id} is blocked: waiting_for() says what it waits for")
+        for error in [error for error in errors if not self._retry(error["execution"])]:
+            holder = f"process {error['pid']}" if "pid" in error else "another process"
+            raise UsageError(
+                f"the decision of {error['execution']['workflowId']} is blocked in {holder}, which retries it by "
+                "itself, after pauses of a minute at most: call retry_decision() there"
+            )
+
+    def _retry(self, blocked: Mapping[str, str]) -> bool:
+        """Retry the blocked decision of this execution; whether it could be."""
+        answer = self._service.retry_decision(domain=self.domain, execution=blocked)
+        return bool(answer["isRetried"]) or self._pool.retry_decision(blocked["runId"])
+
     def terminate(self, reason: str | None = None, details: str | None = None) -> None:
         """End it now; its child policy is applied. Raises `UsageError` if it is closed, or if SWF does not take these
         texts."""

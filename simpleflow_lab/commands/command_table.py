@@ -120,6 +120,7 @@ MODULES: Final[Mapping[str, str]] = {
     "workflow.profile": "inspection",
     "workflow.replay": "offline_replay",
     "workflow.restart": "requests",
+    "workflow.retry_decision": "requests",
     "workflow.signal": "requests",
     "workflow.start": "workflow",
     "workflow.statistics": "executions",

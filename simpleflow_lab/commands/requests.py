@@ -1,4 +1,4 @@
-"""Requests to an execution: signal, cancel, terminate, restart.
+"""Requests to an execution: signal, cancel, terminate, retry its blocked decision, restart.
 
 *Rule:* the id comes first, as in every command about an execution.
 """
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSent(Done):
-    """`workflow.signal`, `workflow.cancel`, `workflow.terminate`: the service took the request."""
+    """The service took the request: `workflow.signal`, `workflow.cancel`, `workflow.terminate`,
+    `workflow.retry_decision`."""
 
     execution: Execution
     """The execution that the request is for."""
@@ -77,6 +78,21 @@ def terminate(session: Session, target: Target, reason: str | None, details: str
     return RequestSent(execution=execution, message=f"{execution.workflow_id} is terminated")
 
 
+@click.command("workflow.retry_decision")
+@target_parameters
+@click.pass_obj
+def retry_decision(session: Session, target: Target) -> RequestSent:
+    """Retry the blocked decisions of an execution and of its children now.
+
+    They are retried by themselves, after pauses of a minute at most, and as soon as the process that makes them defines
+    something again.
+    """
+    execution = session.execution(target)
+    _check_open(execution)
+    execution.retry_decision()
+    return RequestSent(execution=execution, message=f"the blocked decision of {execution.workflow_id} is retried")
+
+
 # -- restart -----------------------------------------------------------------------------------------------------------
 
 
@@ -98,4 +114,4 @@ def restart(session: Session, target: Target) -> Outcome:
     return Outcome(execution=execution, finished=False, message=message)
 
 
-ACTING: Final = (signal, cancel, terminate, restart)
+ACTING: Final = (signal, cancel, terminate, retry_decision, restart)

@@ -425,6 +425,15 @@ class EngineState:
                 execution.deaths = max(execution.deaths - 1, 0)
                 self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)], GIVEN_BACK)
 
+    def retry_decision(self, execution: ExecutionState) -> bool:
+        """Give out again the decision task of an execution whose decisions are blocked, whichever process holds it;
+        whether that was so. One that processes have died of is tried once more."""
+        if execution.started is None or not self.reports.is_blocked(execution.run.run_id):
+            return False
+        execution.deaths = max(execution.deaths - 1, 0)
+        self.lose([HeldTask(DECISION_TASK, execution.run.key, *execution.started)], GIVEN_BACK)
+        return True
+
     def note_log(self, run: Run, writer: str | None) -> None:
         """Another process has added to the log of an execution: tell the one that started it, if it lives."""
         execution = self.open.get(run.key)

@@ -89,6 +89,15 @@ class OwnOperations(SessionOperations):
             run = run_of(state, domain, execution)
             return state.reports.describe((domain, run.workflow_id, run.run_id), parent_of)
 
+    def retry_decision(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+
+        def change(state: EngineState) -> Answer:
+            found = state.open.get(run_of(state, domain, execution).key)
+            return {"isRetried": found is not None and state.retry_decision(found)}
+
+        return self._in_transaction(change)
+
     def pollers(self, *, domain: str) -> Answer:
         """See `WatchableService`."""
         return self._in_transaction(lambda state: {"pollers": polls_and_tasks.pollers(state, domain)})

@@ -284,6 +284,13 @@ class EngineClient(DelegatingService):
         except UnknownOperationException:  # an owner of version 0.1.0 keeps no reports
             return {"decisionErrors": [], "warnings": []}
 
+    def retry_decision(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+        try:
+            return self._own("retry_decision", domain=domain, execution=execution)
+        except UnknownOperationException:  # an owner of an earlier version
+            return {"isRetried": False}
+
     def _post(
         self, target: str, request: Mapping[str, Any], held: float = 0.0, more: Mapping[str, str] = {}
     ) -> dict[str, Any]:

@@ -186,6 +186,11 @@ _OWN: Final = (
         "describe_reports",
         {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION)},
     ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.RetryDecision",
+        "retry_decision",
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION)},
+    ),
     OwnOperation(f"{OWN_NAMESPACE}.HandOver", HAND_OVER, {}),
 )
 OWN_OPERATIONS: Final[Mapping[str, OwnOperation]] = {each.method: each for each in _OWN}

@@ -59,7 +59,7 @@ def _rows_to_json(rows: Any, view: LiveView) -> dict[str, Any]:
 class LiveView(anywidget.AnyWidget):
     """One execution, live."""
 
-    _esm = module_of("live_view.js")
+    _esm = module_of("live_chart.js", "live_tasks.js", "live_view.js")
     _css = _FILES / "live_view.css"
 
     styles = traitlets.Dict().tag(sync=True)
@@ -309,7 +309,7 @@ class LiveView(anywidget.AnyWidget):
             case {"kind": "hidden"}:
                 self._shown = max(self._shown - 1, 0)
                 self._unseen_since = time.monotonic()
-            case {"kind": "act" | "rows" | "log"}:
+            case {"kind": "act" | "rows" | "log" | "lineage"}:
                 self._requests.put(message)
         self._wake.set()
         self._follow()
@@ -318,6 +318,9 @@ class LiveView(anywidget.AnyWidget):
         match request:
             case {"kind": "rows"}:
                 self.send({"kind": "rows", **self.all_rows()})
+                return
+            case {"kind": "lineage", "event": int(event)}:
+                self.send({"kind": "lineage", **live_rows.lineage_record(event, self._execution.lineage(event))})
                 return
             case {"kind": "log", "shown": bool(shown)}:
                 self._log_is_shown, self._log_number = shown, -1
@@ -338,6 +341,9 @@ class LiveView(anywidget.AnyWidget):
             case {"action": "terminate"}:
                 execution.terminate("terminated in the live view")
                 return "it was terminated"
+            case {"action": "retry"}:
+                execution.retry_decision()
+                return "the blocked decision is retried"
             case {"action": "restart"}:
                 was = execution.run_id
                 self._go_on_with(execution.restart(terminate=True))

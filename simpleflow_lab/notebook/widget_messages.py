@@ -8,10 +8,10 @@ from typing import Any
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 
 
-def module_of(name: str) -> str:
-    """The text of a view's ES module: `elements.js`, which all of them share, and the file of this name."""
+def module_of(*names: str) -> str:
+    """The text of a view's ES module: `elements.js`, which all of them share, and the files of these names."""
     folder = Path(__file__).parent
-    return "".join((folder / each).read_text(encoding="utf-8") for each in ("elements.js", name))
+    return "".join((folder / each).read_text(encoding="utf-8") for each in ("elements.js", *names))
 
 
 def answer_while_a_cell_runs(view: Any) -> None:

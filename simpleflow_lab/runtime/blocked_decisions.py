@@ -88,12 +88,22 @@ class BlockedDecisions:
 
     def retry_all_now(self) -> None:
         """Retry all of them at once, as if for the first time."""
+        self._retry_now(lambda run_id: True)
+
+    def retry_now(self, run_id: str) -> bool:
+        """Retry the blocked decision of this run at once, as if for the first time; whether it has one."""
+        return self._retry_now(lambda each: each == run_id)
+
+    def _retry_now(self, is_meant: Callable[[str], bool]) -> bool:
         with self._changed:
-            for run_id, blocked in self._blocked.items():
+            meant = [run_id for run_id in self._blocked if is_meant(run_id)]
+            for run_id in meant:
+                blocked = self._blocked[run_id]
                 self._blocked[run_id] = BlockedDecision(
                     task=blocked.task, error=blocked.error, attempts=0, due=time.monotonic()
                 )
             self._changed.notify()
+        return bool(meant)
 
     def replace_thread(self, thread_id: int) -> None:
         """Start another thread if this one makes the retries: it is held up, and ends when it comes back."""

@@ -139,6 +139,14 @@ class Decider(Worker):
             (own if task_list == self.task_list else others).append(f"{name} {version}")
         return sorted(own) + sorted(others)
 
+    def retry_decision(self, run_id: str) -> bool:
+        """Retry the blocked decision of this run at once; whether it has one. It counts as blocked no more, until the
+        retry has failed, too."""
+        for task in self.blocked_tasks:
+            if task["workflowExecution"]["runId"] == run_id:
+                self._listener.decision_blocked(task, None)
+        return self._blocked.retry_now(run_id)
+
     def take_no_more(self) -> None:
         """Take no more tasks, and be told of no remedies any more."""
         super().take_no_more()

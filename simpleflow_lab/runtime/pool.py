@@ -288,6 +288,10 @@ class WorkerPool:
         """The error that blocks the decisions of this run, or `None`."""
         return self._decision_errors.get(run_id)
 
+    def retry_decision(self, run_id: str) -> bool:
+        """Retry the blocked decision of this run at once; whether a decider of this process has it."""
+        return any(decider.retry_decision(run_id) for decider in list(self._deciders.values()))
+
     def slow_line(self, run_id: str) -> str:
         """The author's line that runs in a decision of this process for this run, if it takes long; else empty."""
         return self._watch.slow_line(run_id)

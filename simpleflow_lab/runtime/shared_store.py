@@ -298,6 +298,10 @@ class SharedStore(DelegatingService):
         """See `WatchableService`."""
         return self._connection.call(lambda engine: engine.describe_reports(domain=domain, execution=execution))
 
+    def retry_decision(self, *, domain: str, execution: Structure) -> Answer:
+        """See `WatchableService`."""
+        return self._connection.call(lambda engine: engine.retry_decision(domain=domain, execution=execution))
+
     def append_log(
         self, *, domain: str, execution: Structure, records: Sequence[Structure], dropped: int = 0
     ) -> Answer:

@@ -86,6 +86,10 @@ class HistoryPolling(DelegatingService):
         """What the deciders of this process reported."""
         return self._reports.describe((domain, execution["workflowId"], execution["runId"]), self._parent_of)
 
+    def retry_decision(self, *, domain: str, execution: Structure) -> Answer:
+        """Do nothing: who holds a decision task answers it, or lets it time out."""
+        return {"isRetried": False}
+
     def _parent_of(self, run: RunName) -> RunName | None:
         if run not in self._parents:
             domain, workflow_id, run_id = run

@@ -107,6 +107,14 @@ class WatchableService(SWFService, Protocol):
         """
         ...
 
+    def retry_decision(self, *, domain: str, execution: Structure) -> Answer:
+        """Give out again the decision task of an execution whose decisions are blocked in some process.
+
+        `isRetried` says whether it was: it is not if nothing is blocked, and on Amazon SWF, which can't. Raises
+        `UnknownResourceFault`.
+        """
+        ...
+
     # -- client sessions; see `engine.client_sessions`. Amazon SWF has none: there these calls do nothing. --
 
     def open_session(self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = ()) -> Answer:

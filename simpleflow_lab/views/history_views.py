@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.gantt_rows import OpenedChild
+    from simpleflow_lab.views.lineage import Lineage
     from simpleflow_lab.views.waiting import Wait, Waits
 
 TimeZone = str | datetime.tzinfo | None
@@ -111,6 +112,13 @@ class HistoryViews(ABC):
         from simpleflow_lab.views.time_spent import concurrency
 
         return concurrency(self._folded(), by=by)
+
+    def lineage(self, scheduled_event_id: int) -> Lineage:
+        """What an attempt depended on and what depended on it; each is named by the id of the event that scheduled it,
+        as in `attempts()`. See `views.lineage`."""
+        from simpleflow_lab.views.lineage import dependencies_of
+
+        return dependencies_of(self._folded()).of(scheduled_event_id)
 
     def graph(self, *, open: str | Collection[str] = ()) -> Chart:
         """Its dependency graph: a map or a group is one row with counts, until it is opened by the name of its tasks;

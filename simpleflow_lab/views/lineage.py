@@ -8,8 +8,9 @@ attempt before. For a task without either it is what had ended when the decision
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from simpleflow_lab.views.attempts import Attempt, is_own_timer
@@ -28,12 +29,44 @@ class Dependencies:
 
     def lineage(self, ids: Iterable[int]) -> set[int]:
         """These attempts, all that they depended on, and all that depended on them."""
+        wanted = set(ids)
+        return _reached(wanted, self.before) | _reached(wanted, self.after)
+
+    def of(self, id: int) -> Lineage:
+        """The lineage of one attempt, by direction."""
+        after = self.after
+        return Lineage(
+            needed=self.before.get(id, ()),
+            dependents=tuple(after.get(id, ())),
+            all_needed=frozenset(_reached({id}, self.before) - {id}),
+            all_dependents=frozenset(_reached({id}, after) - {id}),
+            is_likely=id in self.likely,
+        )
+
+    @functools.cached_property
+    def after(self) -> Mapping[int, Sequence[int]]:
+        """What depended on each that anything depended on."""
         after: dict[int, list[int]] = {}
         for each, needed in self.before.items():
             for one in needed:
                 after.setdefault(one, []).append(each)
-        wanted = set(ids)
-        return _reached(wanted, self.before) | _reached(wanted, after)
+        return after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """What one attempt depended on and what depended on it, each by its `scheduled_event_id`."""
+
+    needed: tuple[int, ...]
+    """What it depended on itself."""
+    dependents: tuple[int, ...]
+    """What depended on it itself."""
+    all_needed: frozenset[int]
+    """With what these depended on in turn."""
+    all_dependents: frozenset[int]
+    """With what depended on these in turn."""
+    is_likely: bool
+    """What it depended on is not recorded, but likely."""
 
 
 def _reached(ids: Iterable[int], ways: Mapping[int, Iterable[int]]) -> set[int]:

@@ -21,13 +21,16 @@ from simpleflow_lab.views.formatting import (
     shortened,
     traceback_text,
 )
+from simpleflow_lab.views.lineage import Lineage
 from simpleflow_lab.views.style import STATES, STATUSES, Style, style_of
-from simpleflow_lab.views.waiting import SIGNAL, Wait
+from simpleflow_lab.views.waiting import BLOCKED, SIGNAL, Wait
 
 FASTEST: Final = 0.25
 """The least seconds between two updates."""
 MAX_FAILURES: Final = 50
 """The most failures that are sent with their details: the latest."""
+MAX_NEIGHBOURS: Final = 8
+"""The most tasks that are named of those that one depended on, and of those that depended on it."""
 MAX_LINES: Final = 4
 """The most lines of what it waits for, of warnings, and of progress."""
 
@@ -85,6 +88,18 @@ def failure_record(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def lineage_record(event: int, lineage: Lineage) -> dict[str, Any]:
+    """What the attempt that this event scheduled depended on, and what depended on it, by the `event` of their rows."""
+    return {
+        "event": event,
+        "needed": list(lineage.needed[:MAX_NEIGHBOURS]),
+        "dependents": list(lineage.dependents[:MAX_NEIGHBOURS]),
+        "before": sorted(lineage.all_needed),
+        "after": sorted(lineage.all_dependents),
+        "likely": lineage.is_likely,
+    }
+
+
 def latest_failures(attempts: Iterable[Attempt]) -> list[Attempt]:
     """Of these attempts those that failed, at most `MAX_FAILURES`, the latest first."""
     failed = [attempt for attempt in attempts if attempt.kind in TASKS and attempt.failed]
@@ -113,10 +128,15 @@ def count_records(counts: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
 
 def waits_record(waits: Sequence[Wait], lines: Sequence[str]) -> dict[str, Any]:
     """What it waits for: lines, the names of the signals that it waits for itself, and those of its children, each with
-    the id of the child."""
+    the id of the child; and whether a decision is blocked, of it or of one below it."""
     signals = [wait.id for wait in waits if wait.kind == SIGNAL and wait.depth == 0 and wait.id]
     below = [[wait.workflow_id, wait.id] for wait in waits if wait.kind == SIGNAL and wait.depth and wait.id]
-    return {"lines": first_lines(lines), "signals": signals, "below": below[:MAX_LINES]}
+    return {
+        "lines": first_lines(lines),
+        "signals": signals,
+        "below": below[:MAX_LINES],
+        "blocked": any(wait.kind == BLOCKED for wait in waits),
+    }
 
 
 def first_lines(lines: Sequence[str]) -> list[str]:

@@ -32,11 +32,17 @@ def fetch(page):
         raise ValueError({EVIL!r})
     return page
 
+@activity.with_attributes(name="live.count", task_list="live", version="1")
+def count(*pages):
+    return len(pages)
+
 class Pipeline(Workflow):
     name, version, task_list = "live.pipeline", "1", "live"
 
     def run(self, pages):
-        futures.wait([self.submit(fetch, page) for page in range(pages)])
+        fetched = [self.submit(fetch, page) for page in range(pages)]
+        self.submit(count, fetched[0], fetched[-1])
+        futures.wait(fetched)
         self.submit(self.wait_signal("go")).wait()
         return pages
 """,
@@ -61,7 +67,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     page.start_all()
     view = page.cell(2).locator(".sfl-live")
     has_text(view.locator("header"), "OPEN")
-    has_text(view, "39 completed, ✗ 1 failed")
+    has_text(view, "40 completed, ✗ 1 failed")
 
     # The last cell blocks the kernel; what it waits for is sent from its own view.
     blocking = page.cell(3).locator(".sfl-live")
@@ -75,9 +81,17 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     view.get_by_role("tab", name="Tasks").click()
     has_text(view.locator("tbody tr").first, "failed")  # failures first
     view.get_by_label("filter the tasks").fill("fetch-12")
-    has_text(view, "1 of 40 attempts")
+    has_text(view, "1 of 41 attempts")
     view.locator("tbody tr").first.click()
     has_text(view.locator(".sfl-banner"), "activity-live.fetch-12 ✓ completed on live, worker")
+    view.get_by_label("filter the tasks").fill("live.count")
+    view.locator("tbody tr").first.click()
+    has_text(view.locator(".sfl-banner"), "depended on:")
+    view.get_by_role("button", name="activity-live.fetch-1", exact=True).wait_for()
+    view.get_by_label("filter the tasks").fill("")
+    has_text(view.locator("tbody tr"), "↑ activity-live.fetch-1")  # told by a sign, not by colour alone
+    view.get_by_role("button", name="activity-live.fetch-40").press("Enter")
+    view.get_by_role("button", name="activity-live.count-1", exact=True).wait_for()  # depended on it
     view.get_by_role("tab", name="Failures: 1 attempt").press("Enter")
     view.locator("summary", has_text="ValueError").click()
     has_text(view.locator("pre"), EVIL)
@@ -88,7 +102,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     chart = view.locator("canvas")
     whole = chart.get_attribute("aria-label")
     assert whole is not None
-    assert "40 tasks in 1 lane, from 0 ms" in whole
+    assert "41 tasks in 2 lanes, from 0 ms" in whole
     chart.focus()
     page.page.keyboard.press("+")
     page.page.wait_for_function(
@@ -107,7 +121,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     view.get_by_role("button", name="Restart…").click()
     view.get_by_role("button", name="Start it again?").click()
     has_text(view.locator("header"), "OPEN")
-    has_text(view, "39 completed, ✗ 1 failed")
+    has_text(view, "40 completed, ✗ 1 failed")
     view.get_by_role("button", name="Send signal").click()
     still.locator(".sfl-badge", has_text="COMPLETED").first.wait_for()  # and the view has gone
     assert view.count() == 0

@@ -225,6 +225,21 @@ def test_a_decision_that_its_holder_could_not_make_moves_to_the_process_that_res
     assert engine.poll("decision", "y")
 
 
+def test_a_blocked_decision_is_given_out_again_when_any_process_asks_for_it(engine):
+    engine.session("x", {"a": "1"})
+    execution = engine.start("a", "x")
+    task = engine.poll("decision", "x")
+    named = {"domain": DOMAIN, "execution": execution}
+    assert engine.swf.retry_decision(**named) == {"isRetried": False}  # x is at it
+    error = {"startedEventId": task["startedEventId"], "error": "E", "message": "m", "endsWait": True}
+    engine.swf.report_decision_error(**named, error=error)
+    assert not engine.poll("decision", "x")
+    assert engine.swf.retry_decision(**named) == {"isRetried": True}
+    assert engine.swf.describe_reports(**named)["decisionErrors"] == []
+    assert engine.poll("decision", "x")["startedEventId"] > task["startedEventId"]
+    assert engine.swf.retry_decision(**named) == {"isRetried": False}
+
+
 def test_who_decides_another_definitions_execution_becomes_its_home(engine):
     engine.session("x", {"a": "1"}, {"b": "1"})
     execution = engine.start("a", "x")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.notebook.live_view import LiveView
 from simpleflow_lab.views.live_rows import ROW
 
@@ -99,6 +100,69 @@ def test_it_names_the_signal_and_sends_it(execution: Any, view: LiveView) -> Non
 
     assert execution.result(LIMIT) == 2
     until(lambda: view.notice == "signal more was sent")
+
+
+def test_a_blocked_decision_is_retried_at_once_when_its_cause_was_mended(lab: Lab) -> None:
+    broken = [True]
+
+    class Blocks(Workflow):
+        name, version, task_list = "live.blocks", "1", "live"
+
+        def run(self):
+            if broken:
+                raise StoreError("the disk is away")
+            return "made"
+
+    class Above(Workflow):
+        name, version, task_list = "live.above_blocks", "1", "live"
+
+        def run(self):
+            return self.submit(Blocks).result
+
+    execution = lab.start(Above)
+    view = LiveView(execution)
+    until(lambda: view.summary["waits"]["blocked"])
+    assert any("execution.retry_decision()" in wait.to_do for wait in execution.waiting_for())
+    broken.clear()
+    receive(view, {"kind": "act", "action": "retry"})
+
+    until(lambda: view.notice == "the blocked decision is retried")
+    assert execution.result(LIMIT) == "made"
+    receive(view, {"kind": "act", "action": "retry"})
+    until(lambda: "no decision of" in view.notice)
+    view.close()
+
+
+def test_the_lineage_of_a_task_is_told_when_it_is_selected(lab: Lab) -> None:
+    @activity.with_attributes(name="live.add", task_list="live", version="1")
+    def add(*numbers):
+        return sum(numbers)
+
+    class Adds(Workflow):
+        name, version, task_list = "live.adds", "1", "live"
+
+        def run(self):
+            first, second, aside = (self.submit(add, number) for number in (1, 2, 3))
+            third = self.submit(add, first, second)
+            return self.submit(add, third).result + aside.result
+
+    execution = lab.start(Adds)
+    assert execution.result(LIMIT) == 6
+    view = LiveView(execution)
+    until(lambda: not view.is_open)
+    sent: list[Any] = []
+    view.send = lambda content, buffers=None: sent.append(content)
+    event = {id: row["event"] for id, row in rows_by_id(view.all_rows()["rows"]).items()}
+    receive(view, {"kind": "lineage", "event": event["activity-live.add-4"]})
+
+    (told,) = until(lambda: sent)
+    named = {number: id.removeprefix("activity-live.") for id, number in event.items()}
+    assert [named[one] for one in told["before"]] == ["add-1", "add-2"]
+    assert [named[one] for one in told["after"]] == ["add-5"]
+    assert not told["likely"]
+    receive(view, {"kind": "lineage", "event": -7})  # of none that there is
+    assert until(lambda: sent[1:])[0]["before"] == []
+    view.close()
 
 
 def test_what_is_refused_is_told_in_one_line(execution: Any, view: LiveView) -> None:

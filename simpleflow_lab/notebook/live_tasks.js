@@ -1,0 +1,104 @@
+// The table of tasks of the live view, filtered and sorted; only the rows in sight are elements.
+
+const ROW_HEIGHT = 24;      // of the table, in pixels, as in live_view.css
+const ORDER = ["failed", "timed_out", "schedule_failed", "start_failed", "terminated", "canceled", "started", "scheduled", "initiated"];
+const RELATIONS = { before: "↑ ", after: "↓ " };  // of a row to the selected one: that depended on it, it on that
+const rank = state => { const at = ORDER.indexOf(state); return at < 0 ? ORDER.length : at; };
+
+function taskTable(store, model, select) {
+  const { chosen, field } = store;
+  const columns = [
+    ["state", "state", row => row[field.state], "14%"], ["task", "id", row => row[field.id], "20%"],
+    ["attempt", "attempt", row => row[field.attempt], "7%"], ["scheduled", "scheduled", row => row[field.scheduled], "9%"],
+    ["waited", "waited", row => waiting(store, row), "9%"], ["ran", "ran", row => running(store, row) ?? -1, "9%"],
+    ["worker", "worker", row => row[field.worker], "14%"], ["result or reason", "outcome", row => row[field.outcome], "18%"],
+  ];
+  const number = new Set(["attempt", "scheduled", "waited", "ran"]);
+  const text = {
+    state: row => { const of = styleOf(model, row[field.state]); return `${of.glyph} ${of.word}${row[field.flag] === "unhandled" ? " ⚠" : ""}`; },
+    id: row => `${RELATIONS[store.relation(row)] ?? ""}${row[field.id]}`,
+    scheduled: row => duration(row[field.scheduled]), waited: row => duration(waiting(store, row)),
+    ran: row => duration(running(store, row)),
+  };
+  const filter = h("input", { type: "search", placeholder: "filter", "aria-label": "filter the tasks", value: chosen.filter });
+  const states = h("select", { "aria-label": "state of the tasks" });
+  const info = h("span", { role: "status", class: "sfl-quiet" });
+  const head = h("tr"), body = h("tbody"), above = h("div"), below = h("div");
+  const table = h("table", { role: "grid" }, h("thead", {}, head), body);
+  const box = h("div", { class: "sfl-table", tabindex: 0, "aria-label": "tasks" }, above, table, below);
+  const panel = h("div", { id: panelId() }, h("div", { class: "sfl-row" }, filter, states, info), box);
+  let order = [], ordered = "", asked = 0;
+  filter.addEventListener("input", () => { chosen.filter = filter.value; draw(); });
+  states.addEventListener("change", () => { chosen.state = states.value; draw(); });
+  box.addEventListener("scroll", () => { chosen.scroll = box.scrollTop; draw(); });
+  body.addEventListener("click", event => {
+    const row = event.target.closest("tr");
+    if (row) select(Number(row.dataset.event));
+  });
+  box.addEventListener("keydown", event => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !order.length) return;
+    event.preventDefault();
+    const at = order.findIndex(i => store.rows[i][field.event] === chosen.selected);
+    const next = Math.min(Math.max(at + step, 0), order.length - 1);
+    if (next * ROW_HEIGHT < box.scrollTop) box.scrollTop = next * ROW_HEIGHT;
+    if ((next + 2) * ROW_HEIGHT > box.scrollTop + box.clientHeight) box.scrollTop = (next + 2) * ROW_HEIGHT - box.clientHeight;
+    select(store.rows[order[next]][field.event]);
+  });
+  function sortBy(key) { chosen.down = chosen.sort === key && !chosen.down; chosen.sort = key; drawHead(); draw(); }
+  function drawHead() {
+    head.replaceChildren(...columns.map(([title, key, , width]) => h("th", { scope: "col", style: { width },
+      "aria-sort": chosen.sort === key ? (chosen.down ? "descending" : "ascending") : "none" },
+      h("button", { type: "button", onclick: () => sortBy(key) },
+        title + (chosen.sort === key ? (chosen.down ? " ▼" : " ▲") : "")))));
+  }
+  function arrange() {
+    const { rows } = store, words = chosen.filter.toLowerCase().split(/\s+/).filter(Boolean), seen = new Map();
+    order = [];
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i], state = row[field.state];
+      seen.set(state, (seen.get(state) || 0) + 1);
+      if (chosen.state && state !== chosen.state) continue;
+      if (words.length) {
+        const all = `${row[field.id]} ${row[field.name]} ${state} ${row[field.worker]} ${row[field.task_list]} ${row[field.outcome]}`.toLowerCase();
+        if (!words.every(word => all.includes(word))) continue;
+      }
+      order.push(i);
+    }
+    const column = columns.find(([, key]) => key === chosen.sort);
+    if (column) {
+      const value = order.length ? new Map(order.map(i => [i, column[2](rows[i])])) : new Map(), sign = chosen.down ? -1 : 1;
+      order.sort((a, b) => { const one = value.get(a), other = value.get(b); return (one > other ? 1 : one < other ? -1 : a - b) * sign; });
+    } else order.sort((a, b) => rank(rows[a][field.state]) - rank(rows[b][field.state]) || a - b);
+    const options = [["", "all states"], ...[...seen].map(([state, n]) => [state, `${styleOf(model, state).word} (${n.toLocaleString("en")})`])];
+    states.replaceChildren(...options.map(([value, title]) => h("option", { value, selected: value === chosen.state }, title)));
+    info.textContent = `${order.length.toLocaleString("en")} of ${numbered(rows.length, "attempt")}`;
+  }
+  function draw() { if (!asked) asked = requestAnimationFrame(() => { asked = 0; paint(); }); }
+  function paint() {
+    if (panel.hidden) return;
+    const began = performance.now(), state = JSON.stringify([store.mark, chosen.filter, chosen.state, chosen.sort, chosen.down]);
+    if (ordered !== state) { arrange(); ordered = state; }
+    const fits = Math.ceil((box.clientHeight || 320) / ROW_HEIGHT) + 4;
+    const first = Math.max(Math.min(Math.floor(chosen.scroll / ROW_HEIGHT) - 2, order.length - fits), 0);
+    const shown = order.slice(first, first + fits);
+    above.style.height = `${first * ROW_HEIGHT}px`;
+    below.style.height = `${Math.max(order.length - first - shown.length, 0) * ROW_HEIGHT}px`;
+    table.setAttribute("aria-rowcount", order.length + 1);
+    body.replaceChildren(...shown.map((i, k) => {
+      const row = store.rows[i];
+      return h("tr", { "aria-rowindex": first + k + 2, "data-event": row[field.event],
+        "aria-selected": String(row[field.event] === chosen.selected) },
+        ...columns.map(([, key, value]) => {
+          const cell = text[key] ? text[key](row) : String(value(row) ?? "");
+          const colour = key === "state" ? { color: styleOf(model, row[field.state]).colour } : {};
+          return h("td", { class: number.has(key) ? "sfl-number" : "", title: cell, style: colour }, cell);
+        }));
+    }));
+    if (box.scrollTop !== chosen.scroll) box.scrollTop = chosen.scroll;
+    panel.dataset.paintMs = (performance.now() - began).toFixed(1);
+  }
+  drawHead();
+  return { panel, draw, dispose: () => cancelAnimationFrame(asked) };
+}
+
