@@ -548,6 +548,17 @@ class DecisionTooLongError(DecisionTaskError):
         self.line = line
 
 
+class KeyboardInputError(DecisionTaskError):
+    """The code of a workflow called `input()`: a replay has no keyboard, and would be asked again each time."""
+
+    def __init__(self, line: str):
+        super().__init__(
+            f"run asks for input at {line}: nobody types into a replay. Give the value as an argument of the "
+            "execution, or wait for a signal with it; steps[k].pdb() is for looking"
+        )
+        self.line = line
+
+
 class DecidingProcessDiedError(DecisionTaskError):
     """The process died each time that it ran the code of a workflow: the code is not run again as it is."""
 

@@ -5,7 +5,8 @@ What a workflow prints was printed when it ran the first time. While it is repla
 only watched drops what goes to `sys.stderr` and to the handlers of any logger, too. A decision that is made anew,
 because SWF refused its close, does not print or log a second time what it printed and logged before.
 
-`breakpoint()` is passed over in a thread that is muted: nobody would see where it stops.
+`breakpoint()` and `pdb.set_trace()` are passed over in a thread that is muted: nobody would see where they stop. So is
+`input()` refused.
 
 Rule: what is replaced in `sys` and `logging` is replaced while some thread is muted, and is then as it was before.
 """
@@ -96,6 +97,7 @@ _logger_gates: Final[list[_LoggerGate]] = []
 @contextmanager
 def muted_output() -> Iterator[None]:
     """Within it, this thread's `print` and its lines to the package's logger are dropped."""
+    breakpoints.ensure()
     _mute("stdout")
     try:
         yield
@@ -193,8 +195,8 @@ def _unmute(name: str) -> None:
         _remove_gate(name)
 
 
-def _is_muted(frame: FrameType) -> bool:
-    """Whether the thread that called `breakpoint()` is muted."""
+def _is_muted(frame: FrameType, call: str) -> bool:
+    """Whether the thread that called `breakpoint()`, or another one of these, is muted."""
     return threading.get_ident() in _muted["stdout"]
 
 

@@ -22,6 +22,7 @@ from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
     ExecutionBlocked,
+    KeyboardInputError,
     StoreError,
     TaskException,
     TaskFailed,
@@ -240,6 +241,9 @@ class WorkflowCode:
     def _author_failed(self, error: BaseException, what: str = "") -> None:
         """The author's code raised: that ends the execution, unless it is an infrastructure error."""
         run = self._run
+        if isinstance(error, KeyboardInputError):
+            run.fail_decision(error)
+            return
         if _is_infrastructure(error):
             run.fail_decision(InfrastructureError.of(error, f"{self._class.type_name()}.{what or 'run'}"))
             return

@@ -220,7 +220,8 @@ class CapturedOutput:
 
 
 def ensure_streams() -> None:
-    """Replace the streams again, where somebody has replaced them since: before a task begins."""
+    """Replace the streams, and `input`, again, where somebody has replaced them since: before a task begins."""
+    breakpoints.ensure()
     if _users and not (type(sys.stdout) is TaskStream and type(sys.stderr) is TaskStream):
         with _lock:
             if _users:
@@ -305,18 +306,19 @@ class _Patches:
 _patches: Final = _Patches()
 
 
-def _passed_over(frame: FrameType) -> bool:
-    """Pass over `breakpoint()` in the code of a task, and say so where its output goes, once for each decision."""
+def _passed_over(frame: FrameType, call: str) -> bool:
+    """Pass over `breakpoint()` and `pdb.set_trace()` in the code of a task, and say so where its output goes, once for
+    each decision. `input()` of a workflow is refused, an activity may read what it is given."""
     task = _current.get()
-    if task is None:
+    if task is None or (call == breakpoints.INPUT and not task.is_of_workflow):
         return False
-    if threading.get_ident() not in replaying_threads:
+    if threading.get_ident() not in replaying_threads and call != breakpoints.INPUT:
         what = (
             "a decider does not stop there; execution.replay().run_to() replays the history, and does"
             if task.is_of_workflow
             else "a worker does not stop there; simpleflow activity.rerun runs the attempt in your terminal, and does"
         )
-        sys.stderr.write(f"breakpoint() passed over at {line_text(line_of(frame))}: {what}\n")
+        sys.stderr.write(f"{call} passed over at {line_text(line_of(frame))}: {what}\n")
     return True
 
 

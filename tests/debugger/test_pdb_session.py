@@ -16,7 +16,7 @@ import pytest
 from tests.notebook.kernel import ROOT, TIMEOUT_S, Kernel
 
 PROGRAM = """
-import sys
+import pdb, sys
 from simpleflow_lab import Lab, Workflow, activity
 
 ran = []
@@ -40,6 +40,7 @@ class Sums(Workflow):
         for number in range(count):
             if number == 1 and "breakpoint" in sys.argv:
                 breakpoint()
+            if number == 2 and "breakpoint" in sys.argv: pdb.set_trace()
             future = self.submit(add, number)
             total += future.result
             print("total is", total)
@@ -129,13 +130,13 @@ def test_a_breakpoint_by_line_is_reached_and_an_error_is_stood_on(program: Path)
     assert "{'a': 6}" in shown
 
 
-def test_breakpoint_stops_in_a_replay_and_nowhere_else(program: Path) -> None:
-    shown = typed(program, "steps.run_to(event=11)", "p number;c;p number;q", "breakpoint")
-    passed = re.findall(r"breakpoint\(\) passed over at sums.py:(\d+), breakpoint\(\): a decider", shown)
-    assert len(passed) == 1  # by the decider, in the decision that came to it, and not by looking
-    assert PROGRAM.splitlines()[int(passed[0]) - 1].strip() == "breakpoint()"
+def test_breakpoint_and_set_trace_stop_in_a_replay_and_nowhere_else(program: Path) -> None:
+    shown = typed(program, "steps.run_to(event=17)", "p number;c;p number;c;p number + 5;q", "breakpoint")
+    passed = re.findall(r"((?:breakpoint|pdb.set_trace)\(\)) passed over at sums.py:(\d+), .*: a decider", shown)
+    assert [call for call, _ in passed] == ["breakpoint()", "pdb.set_trace()"]  # by the decider, and not by looking
+    assert PROGRAM.splitlines()[int(passed[0][1]) - 1].strip() == "breakpoint()"
     assert "status COMPLETED" in shown
-    assert shown.count("(Pdb) 1") == 2  # at the breakpoint, and where run waits at the end
+    assert [shown.count(f"(Pdb) {number}") for number in (1, 2, 7)] == [1, 1, 1]  # the last where run waits at the end
 
 
 def test_breakpoint_in_an_activity_stops_no_worker(program: Path) -> None:
