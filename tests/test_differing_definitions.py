@@ -16,7 +16,7 @@ PROGRAM = """
 import os, sys, time
 from simpleflow_lab import Lab, Workflow, activity
 
-store, answer = sys.argv[1], sys.argv[2]
+store, answer, serve = sys.argv[1:]
 
 @activity.with_attributes(name="differs.conv", version="1", task_list="differs")
 def conv(n):
@@ -36,7 +36,7 @@ class W(Workflow):
 
 exec(f"def helper(n): return {answer!r}")  # later than the activity that uses it, as in a cell
 
-with Lab(store) as lab:
+with Lab(store, serve=serve) as lab:
     for line in sys.stdin:
         execution = lab.start(W, int(line), workflow_id=f"n{int(line)}")
         print("started" if int(line) < 0 else set(execution.result(timeout=60)), flush=True)
@@ -44,8 +44,8 @@ with Lab(store) as lab:
 
 
 class Process:
-    def __init__(self, store: Path, answer: str):
-        command = [sys.executable, "-c", PROGRAM, str(store), answer]
+    def __init__(self, store: Path, answer: str, serve: str = "everything"):
+        command = [sys.executable, "-c", PROGRAM, str(store), answer, serve]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=Path(__file__).parents[1]
@@ -100,5 +100,29 @@ def test_when_its_process_has_died_an_execution_goes_on_with_another_definition(
             assert set(execution.result(timeout=60)) == {"corrected"}
     finally:
         for each in (first, second):
+            each.process.kill()
+            each.process.communicate()
+
+
+def test_when_the_owner_that_decided_has_died_tasks_stay_with_the_process_that_started_their_execution(tmp_path):
+    store = tmp_path / "lab.sqlite"
+    owner = Process(store, "old", "decisions")
+    processes = [owner]
+    try:
+        assert owner.run(-1) == "started"
+        processes.append(starter := Process(store, "old", "activities"))
+        processes.append(other := Process(store, "corrected"))
+        assert other.run(2) == str({"corrected"})
+        assert starter.run(-60) == "started"  # more than it takes at once: the others are queued
+        with Lab(store, serve="nothing") as lab:
+            execution = lab.execution("n-60")
+            while "ActivityTaskScheduled" not in {event.type for event in execution.history()}:
+                execution.wait(0.2)
+            owner.process.kill()
+            owner.process.wait()
+            (tmp_path / "lab.sqlite.go").touch()
+            assert set(execution.result(timeout=60)) == {"old"}
+    finally:
+        for each in processes:
             each.process.kill()
             each.process.communicate()

@@ -104,6 +104,11 @@ class ClientSession:
     ended: bool = False
     """Whether the session has ended."""
 
+    @property
+    def identity(self) -> str:
+        """What tells the next engine of the store whether the process lives: as the identity of its polls."""
+        return json.dumps({INSTANCE_KEY: self.instance, "pid": self.pid, "hostname": self.hostname})
+
     def hold(self, task: HeldTask, is_held: Callable[[HeldTask], bool]) -> None:
         """Note that the process holds this task; `is_held` says of an earlier one whether it is still open."""
         if self.silent:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from simpleflow_lab.engine.engine_state import Effect, EngineState
+from simpleflow_lab.engine.engine_state import Effect, EngineState, Starter
 from simpleflow_lab.engine.execution_state import ExecutionState, cancel_request, started_event
 from simpleflow_lab.engine.open_questions import (
     CHILD_OF_CLOSED_PARENT_STARTS,
@@ -55,8 +55,7 @@ def start_child(state: EngineState, parent: ExecutionState, initiated: HistoryEv
         "parentWorkflowExecution": parent.run.execution,
         "parentInitiatedEventId": initiated.id,
     }
-    child = state.start_execution(parent.run.domain, workflow_id, state.new_run_id(), attributes, parent.home)
-    child.origin = parent.origin
+    child = state.start_execution(parent.run.domain, workflow_id, state.new_run_id(), attributes, Starter.of(parent))
     record_child_started(state, parent, initiated.id, child.run.execution, child.run.workflow_type)
 
 
@@ -148,10 +147,9 @@ def start_next_run(state: EngineState, execution: ExecutionState, closing: Histo
         "continuedExecutionRunId": execution.run.run_id,
     }
     run = execution.run
-    following = state.start_execution(
-        run.domain, run.workflow_id, closing.attributes["newExecutionRunId"], attributes, execution.home
+    state.start_execution(
+        run.domain, run.workflow_id, closing.attributes["newExecutionRunId"], attributes, Starter.of(execution)
     )
-    following.origin = execution.origin
 
 
 # -- signals and cancel requests to other executions -------------------------------------------------------------------

@@ -22,7 +22,7 @@ from simpleflow_lab.engine import tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
 from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, WORKFLOW_TYPE, Kind, type_text
-from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState
+from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState, Starter
 from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, cancel_request, started_event
 from simpleflow_lab.engine.liveness import is_worker_alive
 from simpleflow_lab.engine.named_executions import (
@@ -340,7 +340,9 @@ class EmbeddedSWF(OwnOperations):
                 **resolved,
                 "parentInitiatedEventId": 0,
             }
-            run_id = state.start_execution(domain, workflow_id, state.new_run_id(), attributes, home).run.run_id
+            session = state.sessions.living.get(home) if home is not None else None
+            starter = Starter(home, None if session is None else session.identity)
+            run_id = state.start_execution(domain, workflow_id, state.new_run_id(), attributes, starter).run.run_id
         self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
         return {"runId": run_id}
 

@@ -73,6 +73,15 @@ class RunDeleted(NamedTuple):
     """The execution's number."""
 
 
+class OriginChanged(NamedTuple):
+    """A change for the store: a process attached an open execution."""
+
+    key: int
+    """The execution's number."""
+    origin: str
+    """The identity of the process."""
+
+
 _ACTIVITY_CLOSES: Final = frozenset(
     {"ActivityTaskCompleted", "ActivityTaskFailed", "ActivityTaskCanceled", "ActivityTaskTimedOut"}
 )
@@ -91,7 +100,23 @@ class NewLogRecords(NamedTuple):
     """How many records went before these, unwritten."""
 
 
-Change = NewEvents | NewLogRecords | Run | RunDeleted | domains_and_types.Change
+Change = NewEvents | NewLogRecords | OriginChanged | Run | RunDeleted | domains_and_types.Change
+
+
+class Starter(NamedTuple):
+    """By whose definitions an execution that starts goes."""
+
+    home: str | None = None
+    """The instance of the process whose definitions it goes by."""
+    origin: str | None = None
+    """The identity of the process that a person started it with."""
+
+    @classmethod
+    def of(cls, execution: ExecutionState) -> Starter:
+        """For a child, or the next run, of an execution."""
+        return cls(execution.home, execution.origin_identity)
+
+
 Effect = Callable[["EngineState", ExecutionState, HistoryEvent], None]
 """A function that runs after an event was recorded, and records further events in the same or in other executions."""
 
@@ -191,12 +216,9 @@ class EngineState:
     # -- changes
 
     def start_execution(
-        self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any], home: str | None = None
+        self, domain: str, workflow_id: str, run_id: str, attributes: dict[str, Any], starter: Starter
     ) -> ExecutionState:
-        """Start an execution whose first event has these attributes. No open execution may have its workflowId.
-
-        `home` is the instance of the process whose definitions it goes by.
-        """
+        """Start an execution whose first event has these attributes. No open execution may have its workflowId."""
         parent = attributes.get("parentWorkflowExecution")
         tags = attributes.get("tagList")
         run = Run(
@@ -209,10 +231,11 @@ class EngineState:
             started_at=self.now(),
             parent=None if parent is None else (parent["workflowId"], parent["runId"]),
             tags=None if tags is None else tuple(tags),
+            origin=starter.origin,
         )
         self.next_key += 1
         execution = ExecutionState(run)
-        execution.home = execution.origin = home
+        execution.home = starter.home
         self.outbox.append(run)
         self.add_open(execution)
         self.record(execution, [("WorkflowExecutionStarted", attributes)])
@@ -252,7 +275,8 @@ class EngineState:
         """Restore the execution to its first `length` events, after an error in the rules."""
         before = ExecutionState.fold(self.runs.by_key[execution.run.key], execution.events[:length])
         before.heartbeats, before.enqueued, before.ticket = execution.heartbeats, execution.enqueued, execution.ticket
-        before.home, before.home_changes, before.origin = execution.home, execution.home_changes, execution.origin
+        before.home, before.home_changes = execution.home, execution.home_changes
+        before.origin_identity = execution.origin_identity
         before.deaths, before.is_recovered = execution.deaths, execution.is_recovered
         vars(execution).update(vars(before))
 
@@ -416,14 +440,17 @@ class EngineState:
         A decision that another process could not make is made there: its task is given out again. One that processes
         have died of is tried once more.
         """
-        execution.origin = instance
+        own = self.sessions.living.get(instance)
+        if own is not None and execution.origin != instance:
+            execution.origin_identity = own.identity
+            self.outbox.append(OriginChanged(execution.run.key, own.identity))
         self.set_home(execution, instance)
         started = execution.started
-        if started is not None and self.reports.is_blocked(execution.run.run_id):
-            own = self.sessions.living.get(instance)
-            if execution.deaths or own is None or (execution.run.key, started[0]) not in own.held:
-                execution.deaths = max(execution.deaths - 1, 0)
-                self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)], GIVEN_BACK)
+        if started is None or not self.reports.is_blocked(execution.run.run_id):
+            return
+        if execution.deaths or own is None or (execution.run.key, started[0]) not in own.held:
+            execution.deaths = max(execution.deaths - 1, 0)
+            self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)], GIVEN_BACK)
 
     def retry_decision(self, execution: ExecutionState) -> bool:
         """Give out again the decision task of an execution whose decisions are blocked, whichever process holds it;
@@ -461,6 +488,11 @@ class EngineState:
             found.definitions, found.serves, found.told = session.definitions, session.serves, -1
             found.speaks(session.spoke_at)
             session = found
+        if found is None and session.instance in self.sessions.expected:
+            # What others wrote to these logs, the engine that is gone may not have told.
+            for execution in self.open.values():
+                if execution.origin == session.instance:
+                    self.note_log(execution.run, None)
         unclaimed = self.unclaimed.pop(session.instance, [])
         for task in held:
             if self.is_held(task):

@@ -12,6 +12,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from simpleflow_lab.engine.client_sessions import instance_of
 from simpleflow_lab.swf.conventions import GIVEN_BACK, LOST_BESIDE, WORKER_LOST, deaths_of
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, LAMBDA, TIMER
 from simpleflow_lab.swf.history import HistoryEvent
@@ -58,7 +59,9 @@ class Run:
     close_status: str | None = None
     """SWF's close status, as `COMPLETED`."""
     event_count: int = 0
-    """Length of its history once it is closed; 0 before."""
+    """Length of its history once it is closed. Before, as it is stored: its length some seconds ago, or 0."""
+    origin: str | None = None
+    """Identity of the process that started it, or its parent; as it is stored, of the one that attached it last."""
 
     @property
     def execution(self) -> dict[str, str]:
@@ -135,8 +138,8 @@ class ExecutionState:
         """The store's ticket after which all events are on disk. Not in the history."""
         self.home: str | None = None
         """Instance of the process that started, attached or decided the execution last. Not in the history."""
-        self.origin: str | None = None
-        """Instance of the process that started or attached it, or its parent, last. Not in the history."""
+        self.origin_identity: str | None = run.origin
+        """Identity of the process that started or attached it, or its parent, last. Not in the history."""
         self.home_changes = 0
         """How often the home has changed. Not in the history."""
 
@@ -188,6 +191,11 @@ class ExecutionState:
             self.lost_beside.pop(activity_id, None)
 
     # -- derived
+
+    @property
+    def origin(self) -> str | None:
+        """Instance of the process that started or attached it, or its parent, last."""
+        return instance_of(self.origin_identity)
 
     @property
     def task_list(self) -> str:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
+from simpleflow_lab.engine.integrity import UPDATE_SEAL, seals
 from simpleflow_lab.engine.store_files import SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 
@@ -22,6 +23,11 @@ STEPS: Final[Mapping[int, str]] = {
             task TEXT, started INTEGER, source TEXT NOT NULL, text TEXT NOT NULL,
             PRIMARY KEY (execution, number)
         ) WITHOUT ROWID
+    """,
+    2: f"""
+        ALTER TABLE execution ADD COLUMN origin TEXT;
+        ALTER TABLE execution ADD COLUMN seal BLOB NOT NULL DEFAULT x'';
+        {UPDATE_SEAL.partition("WHERE")[0]}
     """,
 }
 """By version, the SQL that migrates a store to the next one. Version 1 is the first."""
@@ -37,6 +43,7 @@ def migrate(path: str, *, steps: Mapping[int, str] = STEPS, target: int = SCHEMA
         if found >= target:
             return None
         copy = _keep_copy(connection, path, found)
+        seals(connection)
         for version in range(found, target):
             try:
                 connection.executescript(

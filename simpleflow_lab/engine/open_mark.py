@@ -1,15 +1,17 @@
-"""The mark beside a store that is open: with it, a `-wal` file that is missing is found out.
+"""The mark beside a store that is open: with it, a `-wal` file that is missing, or damaged, is found out.
 
-As long as a store is open, what was written last is in its `-wal` only. SQLite takes a store without one for complete:
-where the `-wal` of a killed process was deleted, or a store in use was copied without it, executions would start over
-as if nothing had happened.
+As long as a store is open, what was written last is in its `-wal` only. SQLite takes a store without one for complete,
+and reads one up to the first part whose checksum is wrong: it can't tell damage from what a process was writing when
+it died. So executions would start over as if nothing had happened, or lose what came last.
 
-So the file `lab.sqlite.open` is there while the store is open, and has the latest uptime that the store recorded. A
-store that was not closed, has no `-wal` and does not know of that uptime is damaged. One that knows it was completed
-by another program, as the command `sqlite3`, which moves the `-wal` into the store and removes it.
+So the file `lab.sqlite.open` is there while the store is open, and has the latest uptime that the store recorded, and
+the event that it committed last. A store that was not closed and does not have them is damaged. One without a `-wal`
+that has them was completed by another program, as the command `sqlite3`, which moves the `-wal` into the store and
+removes it.
 
 Rule: the mark is advice and never the truth. It is written after the store and not synced, so it is never ahead of
-what was written; without it nothing is checked.
+what was written; without it nothing is checked. What was written after it can be lost unnoticed: after a power failure
+that may be all since the system wrote the mark to the disk, otherwise the commit that no caller was told of.
 """
 
 from __future__ import annotations
@@ -19,16 +21,17 @@ import os
 import re
 import sqlite3
 import urllib.parse
-from typing import Final
+from typing import Final, NamedTuple
 
 from simpleflow_lab.exceptions import StoreError
 
 SUFFIX: Final = ".open"
 _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _WAL_HEADER_BYTES: Final = 32
-_UPTIME: Final = "{:020d} {:020d}\n"
-_RECORDED: Final = re.compile(r"(\d{20}) (\d{20})\n")
+_LINE: Final = "%020d %020d %020d %020d\n"
+_RECORDED: Final = re.compile(r"(\d{20}) (\d{20})(?: (\d{20}) (\d{20}))?\n")
 _SELECT_UPTIME: Final = "SELECT id, last_alive FROM uptime ORDER BY id DESC LIMIT 1"
+_SELECT_EVENT: Final = "SELECT 1 FROM event WHERE execution = ? AND id = ?"
 _WHY: Final = (
     "The store beside this file is open, or its process ended without closing it: it is not complete without its -wal "
     "file. Opening it again completes it and removes this file.\n"
@@ -43,16 +46,17 @@ class OpenMark:
         self._path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(path + SUFFIX, flags, 0o600)
-        self._recorded: tuple[int, int] | None = None
-        self.record(session, last_alive, _WHY)
+        self._recorded: tuple[int, int, int, int] | None = None
+        self.record(session, last_alive, rest=_WHY)
 
-    def record(self, session: int, last_alive: int, rest: str = "") -> None:
-        """Record an uptime that is in the store by now."""
-        if self._recorded == (session, last_alive):
+    def record(self, session: int, last_alive: int, key: int = 0, event_id: int = 0, rest: str = "") -> None:
+        """Record an uptime that is in the store by now, and an event of an execution that is there; 0 for none."""
+        recorded = session, last_alive, key, event_id
+        if self._recorded == recorded:
             return
-        self._recorded = session, last_alive
+        self._recorded = recorded
         with contextlib.suppress(OSError):  # no room on the disk, say: less is found out then
-            os.pwrite(self._descriptor, (_UPTIME.format(session, last_alive) + rest).encode(), 0)
+            os.pwrite(self._descriptor, (_LINE % recorded + rest).encode(), 0)
 
     def close(self, *, complete: bool) -> None:
         """Close it; remove it if all that was written is in the store itself, or SQLite has removed the `-wal`."""
@@ -84,33 +88,59 @@ def check_complete(path: str) -> None:
             )
         return
     recorded = _recorded(path)
-    if recorded is not None and not _begins_as_wal(wal) and _known(path) < recorded:
-        found = "is not what was written" if os.path.lexists(wal) else "is missing"
+    if recorded is None:
+        return
+    if not os.path.lexists(wal):
+        found = "is missing"
+    elif not _begins_as_wal(wal):
+        found = "is not what was written"
+    else:
+        found = "is damaged"
+    if not _has(path, recorded, with_wal=found == "is damaged"):
         raise StoreError(
             f"the store {path} is damaged: {wal}, with what was written last, {found}; put it back, restore both from "
             f"a copy, or delete {path}{SUFFIX} to go on without what is lost"
         )
 
 
-def _recorded(path: str) -> tuple[int, int] | None:
-    """The uptime in the mark: session and time; `None` if there is no mark, or one that was not written yet."""
+class _Recorded(NamedTuple):
+    """What a mark says is in the store."""
+
+    uptime: tuple[int, int]
+    """The session and the time."""
+    event: tuple[int, int] | None
+    """The execution's number and the event's id; `None` for none, and in the mark of an older version."""
+
+
+def _recorded(path: str) -> _Recorded | None:
+    """What is in the mark; `None` if there is no mark, or one that was not written yet."""
     try:
         with open(path + SUFFIX, encoding="ascii") as file:
-            found = _RECORDED.match(file.read(64))
+            found = _RECORDED.match(file.read(100))
     except (OSError, ValueError):
         return None
-    return None if found is None else (int(found[1]), int(found[2]))
+    if found is None:
+        return None
+    key, event_id = int(found[3] or 0), int(found[4] or 0)
+    return _Recorded((int(found[1]), int(found[2])), (key, event_id) if key else None)
 
 
-def _known(path: str) -> tuple[int, int]:
-    """The latest uptime in the store itself, without a `-wal`. Nothing is changed."""
-    uri = f"file:{urllib.parse.quote(path)}?mode=ro&immutable=1"
+def _has(path: str, recorded: _Recorded, *, with_wal: bool) -> bool:
+    """Whether the store has what the mark says, with or without what is in its `-wal`. Nothing is changed."""
+    index = f"{path}-shm"
+    had_index = os.path.lexists(index)
+    uri = f"file:{urllib.parse.quote(path)}?mode=ro" + ("" if with_wal else "&immutable=1")
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             session, last_alive = connection.execute(_SELECT_UPTIME).fetchone() or (0, 0)
+            has_event = recorded.event is None or connection.execute(_SELECT_EVENT, recorded.event).fetchone()
     except sqlite3.Error:
-        return (0, 0)
-    return int(session), int(last_alive)
+        return with_wal  # what is wrong is found out when the store is opened
+    finally:
+        if with_wal and not had_index:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(index)
+    return (int(session), int(last_alive)) >= recorded.uptime and bool(has_event)
 
 
 def _begins_as_wal(path: str) -> bool:

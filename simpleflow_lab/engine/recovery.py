@@ -18,7 +18,7 @@ from simpleflow_lab.engine.deadlines import open_deadlines
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
 from simpleflow_lab.engine.store import Contents
-from simpleflow_lab.exceptions import DamagedStoreWarning
+from simpleflow_lab.exceptions import DamagedStoreWarning, StoreError
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, DECISION_TASK, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entity
@@ -41,9 +41,7 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
         state.runs.add(run)
         state.next_key = max(state.next_key, run.key + 1)
     for key, damage in contents.damaged.items():
-        # The other executions go on. The remains of this one can be read with SQLite only.
-        state.damaged[key] = damage
-        warnings.warn(damage, DamagedStoreWarning, stacklevel=2)
+        _is_damaged(state, key, damage)
     now = state.now()
     recovered = []
     for key, events in contents.histories.items():
@@ -65,6 +63,22 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
         _carry_out_missing_effects(state, execution, history_of)
     _next_runs(state, contents.runs, history_of)
     state.dispatch()
+
+
+def _is_damaged(state: EngineState, key: int, damage: str) -> None:
+    """Note that an execution is damaged. The others go on; the remains of this one can be read with SQLite only."""
+    state.damaged[key] = damage
+    warnings.warn(damage, DamagedStoreWarning, stacklevel=3)
+
+
+def _closed(state: EngineState, run: Run, history_of: HistoryOf) -> ExecutionState | None:
+    """A closed execution; `None` if it is damaged, which is noted."""
+    if run.key not in state.damaged:
+        try:
+            return ExecutionState.fold(run, history_of(run))
+        except StoreError as error:
+            _is_damaged(state, run.key, str(error))
+    return None
 
 
 def latest_recorded(contents: Contents) -> int:
@@ -93,13 +107,15 @@ def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
 
 
 def _find_home(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> None:
-    """Let the execution go by the definitions of the process that decided it last, if that lives."""
+    """Let the execution go by the definitions of the process that decided it last, or started it, if that lives."""
+    if not is_worker_alive(execution.origin_identity):
+        execution.origin_identity = None
     decided = (event for event in reversed(execution.events) if event.type == "DecisionTaskStarted")
     identity = next((event.attributes.get("identity") for event in decided), None)
-    instance = instance_of(identity)
-    if instance is not None and is_worker_alive(identity):
-        execution.home = instance
-        state.sessions.expected.add(instance)
+    if instance_of(identity) is None or not is_worker_alive(identity):
+        identity = execution.origin_identity
+    execution.home = instance_of(identity)
+    state.sessions.expected |= {each for each in (execution.home, execution.origin) if each is not None}
 
 
 def _enqueue_activities(state: EngineState, execution: ExecutionState) -> None:
@@ -159,8 +175,9 @@ def _next_runs(state: EngineState, runs: Sequence[Run], history_of: HistoryOf) -
     latest = {(run.domain, run.workflow_id): run for run in runs}
     for (domain, workflow_id), run in latest.items():
         if run.close_status == "CONTINUED_AS_NEW" and state.open_execution(domain, workflow_id, None) is None:
-            closed = ExecutionState.fold(run, history_of(run))
-            effects.start_next_run(state, closed, closed.events[-1])
+            closed = _closed(state, run, history_of)
+            if closed is not None:
+                effects.start_next_run(state, closed, closed.events[-1])
 
 
 def _child(state: EngineState, parent: ExecutionState, entity: Entity, history_of: HistoryOf) -> None:
@@ -176,9 +193,10 @@ def _child(state: EngineState, parent: ExecutionState, entity: Entity, history_o
     if entity.at("started") is None:
         effects.record_child_started(state, parent, entity.id, child.execution, child.workflow_type)
     if child.closed_at is not None:
-        closed = ExecutionState.fold(child, history_of(child))
-        # A run that continued as new is not reported; its next run is started by `_next_runs`.
-        effects.notify_parent(state, closed, closed.events[-1])
+        closed = _closed(state, child, history_of)
+        if closed is not None:
+            # A run that continued as new is not reported; its next run is started by `_next_runs`.
+            effects.notify_parent(state, closed, closed.events[-1])
 
 
 def _child_run(state: EngineState, parent: ExecutionState, entity: Entity) -> Run | None:
@@ -234,6 +252,9 @@ def _parent_closed(state: EngineState, child: ExecutionState, history_of: Histor
     if "continuedExecutionRunId" in child.configuration and child.run.started_at >= run.closed_at:
         # The policy was applied to the run that continued as this one.
         return
-    events = history_of(run)
+    parent = _closed(state, run, history_of)
+    if parent is None:
+        return
+    events = parent.events
     policy = events[-1].attributes.get("childPolicy", events[0].attributes["childPolicy"])
     effects.apply_policy_to(state, child, policy)

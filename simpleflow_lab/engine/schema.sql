@@ -33,6 +33,8 @@ CREATE TABLE type (
 ) WITHOUT ROWID;
 
 CREATE TABLE execution (     -- what lists and counts need; closed_at is NULL while it is open
+                             -- event_count: while it is open, of some seconds ago; origin: who started or attached it
+                             -- seal: a SHA-256, shortened, over the other columns
     key          INTEGER PRIMARY KEY,
     domain       TEXT NOT NULL,
     workflow_id  TEXT NOT NULL,
@@ -45,6 +47,8 @@ CREATE TABLE execution (     -- what lists and counts need; closed_at is NULL wh
     closed_at    INTEGER,
     close_status TEXT,
     event_count  INTEGER NOT NULL,
+    origin       TEXT,
+    seal         BLOB NOT NULL,
     UNIQUE (domain, workflow_id, run_id)
 );
 

@@ -33,24 +33,22 @@ from simpleflow_lab.engine.clock import Moment
 from simpleflow_lab.engine.domains_and_types import Domain, Type
 from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run
+from simpleflow_lab.engine.integrity import DECODE_ERRORS, damage, damaged_store, is_sealed, verified_events
 from simpleflow_lab.engine.open_mark import OpenMark
 from simpleflow_lab.engine.ownership import Ownership
 from simpleflow_lab.engine.store_format import (
-    DECODE_ERRORS,
     SECRET_BYTES,
     begin_session,
     check_contents,
     complete,
-    damage,
-    damaged_store,
     open_file,
     read_contents,
     read_events,
     read_log,
     restore_chain,
     run_from_row,
-    verified_events,
     write_changes,
+    write_event_counts,
     write_uptime,
 )
 from simpleflow_lab.exceptions import StoreError
@@ -83,7 +81,8 @@ class Contents(NamedTuple):
     histories: dict[int, list[HistoryEvent]]
     """The histories of the open executions, by number."""
     damaged: dict[int, str]
-    """Explanations, by number, of the damage to open executions whose histories are not what was written."""
+    """Explanations, by number, of the damage to executions whose record, or history if they are open, is not what was
+    written."""
 
 
 class Store(Protocol):
@@ -225,6 +224,10 @@ class SQLiteStore:
         self._readers: set[threading.Lock] = set()
         """Those of the waiters that are also woken when there is no room."""
         self._chains: dict[int, bytes] = {}
+        self._counts: dict[int, int] = {}
+        """The lengths of the histories that have grown since they were recorded last, by the execution's number."""
+        self._last_event: tuple[int, int] | None = None
+        """The execution's number and the id of the event that was written last; `None` if its history may be gone."""
         self._uptime = (0, 0)
         self._suspended = 0
         self._uptime_recorded_at = 0.0
@@ -242,7 +245,7 @@ class SQLiteStore:
         """Read the contents of the store. Raises `StoreError` if it can't be read."""
         raw = self._query(lambda connection: read_contents(connection, self._uptime[0]))
         try:
-            runs = [run_from_row(row) for row in raw.runs]
+            runs = [run_from_row(row[:-1]) for row in raw.runs]
             check_contents(raw, runs)
         except DECODE_ERRORS as error:
             raise StoreError(damaged_store(self.path, error)) from error
@@ -250,9 +253,13 @@ class SQLiteStore:
         rows_of: dict[int, list[tuple[Any, ...]]] = {}
         for row in raw.events:
             rows_of.setdefault(row[0], []).append(row[1:])
-        damaged: dict[int, str] = {}
+        damaged = {
+            run.key: damage(run, self.path, "its record is not what was written")
+            for run, row in zip(runs, raw.runs, strict=True)
+            if not is_sealed(row)
+        }
         for run in runs:
-            if run.closed_at is None:
+            if run.closed_at is None and run.key not in damaged:
                 try:
                     histories[run.key], self._chains[run.key] = verified_events(
                         run, rows_of.get(run.key, []), self.path
@@ -398,9 +405,12 @@ class SQLiteStore:
             self._opened.set()
             while True:
                 taken, flushed = self._take()
+                if self._last_event is not None and _deletes(taken):
+                    self._last_event = None
+                    mark.record(*self._uptime)  # before its history may be gone
                 while not self._try_to_write(connection, taken):
                     self._wait_for_room(connection)
-                mark.record(*self._uptime)
+                mark.record(*self._uptime, *(self._last_event or (0, 0)))
                 self._run_queries(connection, taken)
                 if self._crash is not None:
                     self._crash.at("after_commit_before_reply")
@@ -466,7 +476,7 @@ class SQLiteStore:
             crash.at("before_begin")
         connection.execute("BEGIN IMMEDIATE")
         changes = (change for each in taken if not isinstance(each, _Query) for change in each)
-        write_changes(connection, self._chains, changes)
+        write_changes(connection, self._chains, self._counts, changes)
         if crash is not None:
             crash.at("after_insert")
         if uptime_due:
@@ -476,6 +486,17 @@ class SQLiteStore:
         connection.execute("COMMIT")
         if uptime_due:
             self._uptime_recorded_at = time.monotonic()
+            self._counts.clear()
+        self._last_event = self._last_event_of(taken)
+
+    def _last_event_of(self, taken: list[Sequence[Change] | _Query]) -> tuple[int, int] | None:
+        """`_last_event` after these changes."""
+        for each in reversed(taken):
+            if not isinstance(each, _Query):
+                for change in reversed(each):
+                    if type(change) is NewEvents:
+                        return change.key, change.events[-1].id
+        return self._last_event
 
     def _begin_session(self, connection: sqlite3.Connection, moment: Moment) -> None:
         self._uptime, self._suspended = begin_session(connection, moment.at), moment.suspended
@@ -487,6 +508,7 @@ class SQLiteStore:
             self._begin_session(connection, moment)
         else:
             self._uptime = self._uptime[0], write_uptime(connection, self._uptime[0], moment.at)
+        write_event_counts(connection, self._counts)
 
     def _run_queries(self, connection: sqlite3.Connection, taken: Iterable[Sequence[Change] | _Query]) -> None:
         for each in taken:
@@ -574,6 +596,11 @@ class SQLiteStore:
                 each.done.set()
         for _, woken in waiters:
             woken.release()
+
+
+def _deletes(taken: Iterable[Sequence[Change] | _Query]) -> bool:
+    """Whether one of these changes deletes an execution."""
+    return any(type(change) is RunDeleted for each in taken if not isinstance(each, _Query) for change in each)
 
 
 def _is_full(error: sqlite3.Error) -> bool:

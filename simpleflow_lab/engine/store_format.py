@@ -1,8 +1,7 @@
-"""The format of a store: its file, its rows, and the hash chain over the events of an execution.
+"""The format of a store: its file and its rows.
 
 Rule: these functions run in the store's thread and take its connection; none of them commits, except at the creation of
-a store. Each kind of change has one function that writes it. The chain of an event is a SHA-256 over the chain of the
-event before and the event itself, so that a history that is not what was written is found out when it is read.
+a store. Each kind of change has one function that writes it. How damage of what was written is found: `integrity`.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import importlib.resources
 import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.data.json_encoder import compact_encoder
 from simpleflow_lab.engine import open_mark, store_files
 from simpleflow_lab.engine.domains_and_types import Domain, Type, TypeDeleted
-from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
-from simpleflow_lab.engine.execution_state import Run, to_datetime, to_milliseconds
+from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, OriginChanged, RunDeleted
+from simpleflow_lab.engine.execution_state import Run, to_milliseconds
+from simpleflow_lab.engine.integrity import UPDATE_SEAL, first_chain, next_chain, seal, seals
 from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.store_files import APPLICATION_ID, SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
@@ -36,7 +35,6 @@ from simpleflow_lab.service.execution_logs import (
     NumberedRecord,
     page_of,
 )
-from simpleflow_lab.swf.history import HistoryEvent
 
 SECRET_BYTES: Final = 32
 """Length of the secret with which tokens are signed."""
@@ -56,6 +54,7 @@ def open_file(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    seals(connection)
     return connection
 
 
@@ -104,7 +103,7 @@ class RawContents(NamedTuple):
     types: list[Type]
     """All types."""
     runs: list[tuple[Any, ...]]
-    """A row for `run_from_row` for each execution, in the order of their numbers."""
+    """A row for `run_from_row`, and its seal, for each execution, in the order of their numbers."""
     events: list[tuple[Any, ...]]
     """The number of the execution and a row for `verified_events`, for each event of the open executions, in order."""
     last_key: int
@@ -124,7 +123,7 @@ def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
         ],
         domains=[_domain(row) for row in rows("SELECT name, status, description, retention, tags FROM domain")],
         types=[_type(row) for row in rows(f"SELECT {', '.join(_TYPE_COLUMNS)} FROM type")],
-        runs=rows(f"SELECT {', '.join(_RUN_COLUMNS)} FROM execution ORDER BY key"),
+        runs=rows(f"SELECT {', '.join(RUN_COLUMNS)}, seal FROM execution ORDER BY key"),
         events=rows(
             "SELECT execution, id, type, timestamp, attributes, chain FROM event WHERE execution IN "
             "(SELECT key FROM execution WHERE closed_at IS NULL) ORDER BY execution, id"
@@ -136,7 +135,8 @@ def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 _TYPE_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Type))
-_RUN_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Run))
+RUN_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Run))
+"""What the table of executions has before the seal."""
 _SELECT_EVENTS: Final = "SELECT id, type, timestamp, attributes, chain FROM event WHERE execution = ? ORDER BY id"
 _SELECT_CLOSED_AT: Final = "SELECT run_id, closed_at FROM execution WHERE key = ?"
 _SELECT_LAST_CHAIN: Final = "SELECT chain FROM event WHERE execution = ? ORDER BY id DESC LIMIT 1"
@@ -163,6 +163,9 @@ def _placeholders(columns: Iterable[str]) -> str:
     return ", ".join("?" for _ in columns)
 
 
+_INSERT_RUN: Final = f"INSERT OR REPLACE INTO execution VALUES ({_placeholders((*RUN_COLUMNS, 'seal'))})"
+
+
 def _json(value: Any) -> str | None:
     return None if value is None else _dumps(value)
 
@@ -178,8 +181,8 @@ def _type(row: tuple[Any, ...]) -> Type:
 
 
 def run_from_row(row: tuple[Any, ...]) -> Run:
-    """The record of an execution, from its row."""
-    values = dict(zip(_RUN_COLUMNS, row, strict=True))
+    """The record of an execution, from its row without the seal."""
+    values = dict(zip(RUN_COLUMNS, row, strict=True))
     for name in ("parent", "tags"):
         values[name] = None if values[name] is None else tuple(json.loads(values[name]))
     return Run(**values)
@@ -207,12 +210,28 @@ def _last_alive(connection: sqlite3.Connection, session: int) -> int:
     return int(last_alive)
 
 
-def write_changes(connection: sqlite3.Connection, chains: dict[int, bytes], changes: Iterable[Change]) -> None:
-    """Write changes, in order. `chains` holds the last chain of each open execution by number, and is updated."""
+def write_event_counts(connection: sqlite3.Connection, counts: Mapping[int, int]) -> None:
+    """Record how many events open executions have at least, by their numbers."""
+    connection.executemany(
+        "UPDATE execution SET event_count = ? WHERE key = ? AND closed_at IS NULL",
+        [(count, key) for key, count in counts.items()],
+    )
+    connection.executemany(UPDATE_SEAL, [(key,) for key in counts])
+
+
+def write_changes(
+    connection: sqlite3.Connection, chains: dict[int, bytes], counts: dict[int, int], changes: Iterable[Change]
+) -> None:
+    """Write changes, in order.
+
+    `chains` holds the last chain of each open execution by number, and is updated; so are `counts`, the lengths of the
+    histories that have grown.
+    """
     rows: list[tuple[Any, ...]] = []
     for change in changes:
         if type(change) is NewEvents:
             rows += _event_rows(chains, change)
+            counts[change.key] = change.events[-1].id
         else:
             _insert_events(connection, rows)
             rows = []
@@ -227,43 +246,6 @@ def restore_chain(connection: sqlite3.Connection, chains: dict[int, bytes], key:
     if run is not None and run[1] is None:
         last = connection.execute(_SELECT_LAST_CHAIN, (key,)).fetchone()
         chains[key] = first_chain(run[0]) if last is None else last[0]
-
-
-# -- the chain ---------------------------------------------------------------------------------------------------------
-
-
-def first_chain(run_id: str) -> bytes:
-    """The chain before the first event of a run."""
-    return hashlib.sha256(run_id.encode()).digest()
-
-
-def next_chain(chain: bytes, event_id: int, event_type: str, timestamp: int, attributes: str) -> bytes:
-    """The chain after an event, from the chain before it. `timestamp` is in milliseconds since 1970."""
-    return hashlib.sha256(
-        b"%b%d %b %d %b" % (chain, event_id, event_type.encode(), timestamp, attributes.encode())
-    ).digest()
-
-
-def verified_events(run: Run, rows: Sequence[tuple[Any, ...]], path: str) -> tuple[list[HistoryEvent], bytes]:
-    """The events of these rows and the last chain. Raises `StoreError` if they are not what was written."""
-    events: list[HistoryEvent] = []
-    chain = first_chain(run.run_id)
-    for position, (event_id, event_type, timestamp, attributes, recorded) in enumerate(rows, start=1):
-        try:
-            chain = next_chain(chain, event_id, event_type, timestamp, attributes)
-            intact = event_id == position and chain == recorded
-        except (TypeError, AttributeError, UnicodeError):
-            intact = False
-        if not intact:
-            raise StoreError(damage(run, path, f"event {position} is not what was written"))
-        events.append(HistoryEvent(event_id, event_type, to_datetime(timestamp), json.loads(attributes)))
-    if not events:
-        raise StoreError(damage(run, path, "it has no events"))
-    return events, chain
-
-
-DECODE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""The errors of values in a store that can't be what was written."""
 
 
 def check_contents(raw: RawContents, runs: Sequence[Run]) -> None:
@@ -291,21 +273,6 @@ def _are(kind: type, *values: Any) -> bool:
     return all(isinstance(value, kind) for value in values)
 
 
-def damaged_store(path: str, error: object) -> str:
-    """The message about a store that can't be read because of damage."""
-    known = type(error) is ValueError or isinstance(error, sqlite3.Error)
-    finding = str(error) if known else f"a row is not what was written ({type(error).__name__}: {error})"
-    return f"the store {path} is damaged: {finding}; restore the file from a copy"
-
-
-def damage(run: Run, path: str, finding: str) -> str:
-    """The message about a damaged execution."""
-    return (
-        f"the store {path} is damaged: execution {run.workflow_id} (run {run.run_id}), {finding}; "
-        "restore the file from a copy"
-    )
-
-
 # -- one function per kind of change -----------------------------------------------------------------------------------
 
 
@@ -329,15 +296,20 @@ def _insert_events(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...
 
 
 def _write_run(connection: sqlite3.Connection, chains: dict[int, bytes], run: Run) -> None:
-    values = [getattr(run, name) for name in _RUN_COLUMNS]
-    for position, name in enumerate(_RUN_COLUMNS):
+    values = [getattr(run, name) for name in RUN_COLUMNS]
+    for position, name in enumerate(RUN_COLUMNS):
         if name in ("parent", "tags"):
             values[position] = _json(values[position])
-    connection.execute(f"INSERT OR REPLACE INTO execution VALUES ({_placeholders(_RUN_COLUMNS)})", values)
+    connection.execute(_INSERT_RUN, (*values, seal(*values)))
     if run.closed_at is None:
         chains[run.key] = first_chain(run.run_id)
     else:
         chains.pop(run.key, None)
+
+
+def _write_origin(connection: sqlite3.Connection, chains: dict[int, bytes], change: OriginChanged) -> None:
+    connection.execute("UPDATE execution SET origin = ? WHERE key = ?", (change.origin, change.key))
+    connection.execute(UPDATE_SEAL, (change.key,))
 
 
 def _write_log_records(connection: sqlite3.Connection, chains: dict[int, bytes], change: NewLogRecords) -> None:
@@ -384,6 +356,7 @@ def _delete_type(connection: sqlite3.Connection, chains: dict[int, bytes], chang
 _WRITERS: Final[dict[type, Callable[[sqlite3.Connection, dict[int, bytes], Any], None]]] = {
     NewLogRecords: _write_log_records,
     Run: _write_run,
+    OriginChanged: _write_origin,
     RunDeleted: _delete_run,
     Domain: _write_domain,
     Type: _write_type,

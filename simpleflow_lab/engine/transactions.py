@@ -314,7 +314,8 @@ class DurableState:
         now = self._moment.at
         self._sweep_at = now + SWEEP_MILLISECONDS
         for run in expired(self.state.runs, self.state.registry.domains, now):
-            self.state.delete(run)
+            if run.key not in self.state.damaged:
+                self.state.delete(run)
 
 
 def _nothing() -> None:

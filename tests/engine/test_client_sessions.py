@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -46,8 +48,10 @@ class Engine:
         activities: Mapping[str, str] = {},
         lists: str = "l",
         tokens: tuple[str, ...] = (),
+        process: Mapping[str, Any] = {},
     ) -> str:
-        self.swf.open_session(instance=instance, record=record(workflows, activities, lists), taskTokens=tokens)
+        told = record(workflows, activities, lists) | process
+        self.swf.open_session(instance=instance, record=told, taskTokens=tokens)
         return instance
 
     def start(self, workflow: str, home: str | None = None) -> dict[str, str]:
@@ -557,6 +561,69 @@ def test_the_next_engine_waits_some_seconds_for_a_process_that_does_not_come_bac
 def test_the_next_engine_waits_for_no_process_that_has_ended(tmp_path):
     engine = _taken_over_with_a_queue(tmp_path, pid=1, hostname="a container that is gone")
     assert engine.poll("activity", "y")
+    engine.swf.close()
+
+
+ALIVE = {"pid": os.getppid(), "hostname": socket.gethostname()}
+GONE = {"pid": 1, "hostname": "a container that is gone"}
+
+
+@pytest.mark.parametrize("decider", [None, "owner"])
+def test_the_next_engine_keeps_what_waits_for_the_process_that_started_it_and_marks_what_others_run(tmp_path, decider):
+    """Nobody has decided the execution yet, or the owner has, with which it is gone."""
+    clock = ManualClock()
+    first = Engine(tmp_path / "store.sqlite", clock).prepare()
+    first.session("x", {"a": "1"}, {"b": "1"}, process=ALIVE)
+    execution = first.start("a", "x")
+    if decider is not None:
+        first.session(decider, {"a": "1"}, process=GONE)
+        clock.advance(2)
+        identity = json.dumps({"simpleflow_lab": 1, "instance": decider, **GONE})
+        first.schedule(first.swf.poll_for_decision_task(domain=DOMAIN, taskList={"name": "l"}, identity=identity), "b")
+    kind = "decision" if decider is None else "activity"
+    first.swf.hand_over()
+
+    engine = Engine(tmp_path / "store.sqlite", clock)
+    engine.session("y", {"a": "2"}, {"b": "2"})
+    clock.advance(2.5)
+    assert not engine.poll(kind, "y")
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    clock.advance(60)
+    assert not engine.poll(kind, "y")
+    engine.swf.close_session(instance="x")
+    assert engine.poll(kind, "y")
+    (started,) = [
+        attributes
+        for name, attributes in engine.events(execution)[-1].items()
+        if name in ("decisionTaskStartedEventAttributes", "activityTaskStartedEventAttributes")
+    ]
+    assert json.loads(started["identity"])[DEFINITION_DIFFERS_KEY] is True
+    engine.swf.close()
+
+
+def test_the_next_engine_tells_who_started_or_attached_an_execution_what_others_print_for_it(tmp_path):
+    clock = ManualClock()
+    first = Engine(tmp_path / "store.sqlite", clock).prepare()
+    for instance in "xy":
+        first.session(instance, {"a": "1"}, process=ALIVE)
+    started, attached = first.start("a", "x"), first.start("a", "y")
+    first.swf.attach_execution(domain=DOMAIN, execution=attached, instance="x")
+    first.swf.hand_over()
+
+    engine = Engine(tmp_path / "store.sqlite", clock)
+    for instance in "xy":
+        engine.session(instance, {"a": "1"})
+
+    def told(instance: str) -> set[str]:
+        news = engine.swf.keep_session(instance=instance, record={}).get("logs", ())
+        return {each["execution"]["workflowId"] for each in news}
+
+    both = {started["workflowId"], attached["workflowId"]}
+    assert (told("x"), told("y")) == (both, set())  # what the engine before may not have told
+    record = {"timestamp": 1, "source": "stdout", "text": "a line"}
+    for execution in (started, attached):
+        engine.swf.append_log(domain=DOMAIN, execution=execution, records=[record], instance="y")
+    assert (told("x"), told("y")) == (both, set())
     engine.swf.close()
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
 
+from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.store_files import SCHEMA_VERSION
-from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.exceptions import DamagedStoreWarning, StoreError
+from tests.service.scenario import Scenario
 
 NEXT = SCHEMA_VERSION + 1
 STEP = {SCHEMA_VERSION: "ALTER TABLE domain ADD COLUMN colour TEXT"}
@@ -66,3 +69,24 @@ def test_a_copy_is_never_overwritten(store):
     copy = migrate(str(store), steps=STEP, target=NEXT)
     assert copy == f"{store}.version-{SCHEMA_VERSION}.2"
     assert Path(f"{store}.version-{SCHEMA_VERSION}").read_text() == "somebody's"
+
+
+def test_executions_of_a_store_before_seals_go_on_and_what_changes_in_them_from_then_on_is_found(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with EmbeddedSWF(path) as engine:
+        lab = Scenario(engine, ManualClock())
+        lab.prepare()
+        handle = lab.start("w")
+        events = lab.events(handle)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for column in ("seal", "origin"):
+            connection.execute(f"ALTER TABLE execution DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 2")
+    with EmbeddedSWF(path) as engine:
+        lab = Scenario(engine, ManualClock())
+        assert lab.events(handle) == events
+        lab.signal("w")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE execution SET workflow_id = 'v'")
+    with pytest.warns(DamagedStoreWarning, match="its record is not what was written"):
+        EmbeddedSWF(path).close()

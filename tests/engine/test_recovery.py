@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab.engine.clock import ManualClock
+from simpleflow_lab.engine.integrity import UPDATE_SEAL, seals
 from simpleflow_lab.engine.recovery import downtime
 from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.swf import decisions
@@ -32,12 +33,14 @@ def child(**options: Any) -> dict[str, Any]:
 def forget(path: Path, workflow_id: str, after: int) -> None:
     """Remove an execution's later events, or the whole execution, as a crash before its effects would leave it."""
     connection = sqlite3.connect(path)
+    seals(connection)
     with connection:
         (key,) = connection.execute("SELECT key FROM execution WHERE workflow_id = ?", (workflow_id,)).fetchone()
         connection.execute("DELETE FROM event WHERE execution = ? AND id > ?", (key, after))
         connection.execute(
             "UPDATE execution SET closed_at = NULL, close_status = NULL, event_count = 0 WHERE key = ?", (key,)
         )
+        connection.execute(UPDATE_SEAL, (key,))
         if after == 0:
             connection.execute("DELETE FROM execution WHERE key = ?", (key,))
     connection.close()

@@ -269,6 +269,62 @@ def test_a_flipped_bit_in_an_open_history_stops_that_execution_and_no_other(open
     sql(path, "DELETE FROM execution")
 
 
+COLUMNS = {
+    "domain": "other",
+    "workflow_id": "goon",
+    "run_id": "r",
+    "type_name": "t",
+    "started_at": 5,
+    "parent": '["p", "q"]',
+    "tags": '["t"]',
+    "close_status": "FAILED",
+    "closed_at": 5,
+    "event_count": 1,
+    "origin": "{}",
+}
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_whatever_is_changed_in_the_record_of_an_execution_is_named_and_the_others_go_on(
+    opened: Open, path: Path, is_open: bool
+) -> None:
+    lab = opened()
+    lab.service.register_domain(name="other", workflowExecutionRetentionPeriodInDays="1")
+    bad, good = lab.start("bad"), lab.start("good")
+    if not is_open:
+        lab.service.terminate_workflow_execution(domain=DOMAIN, workflowId="bad")
+    lab.service.close()
+    whole = path.read_bytes()
+    for column, value in COLUMNS.items():
+        sql(path, f"UPDATE execution SET {column} = ? WHERE run_id = ?", value, bad.ids["runId"])
+        changed = {"domain": DOMAIN, "workflow_id": "bad", "run_id": bad.ids["runId"], column: value}
+        with pytest.warns(DamagedStoreWarning, match=r"damaged: execution .*, its record is not what was w"):
+            again = opened()
+        with pytest.raises(StoreError, match=r"its record is not what was written"):
+            again.service.get_workflow_execution_history(
+                domain=changed["domain"],
+                execution={"workflowId": changed["workflow_id"], "runId": changed["run_id"]},
+            )
+        assert again.poll()["workflowExecution"] == good.ids
+        again.service.close()
+        path.write_bytes(whole)
+    assert len(opened().events(bad)) == (2 if is_open else 3)
+
+
+def test_events_that_are_missing_at_the_end_of_an_open_history_are_found_out(opened: Open, path: Path) -> None:
+    lab = opened()
+    handle = lab.start("bad")
+    lab.signal("bad")
+    events = lab.events(handle)
+    lab.service.close()
+    whole = path.read_bytes()
+    sql(path, "DELETE FROM event WHERE id = ?", len(events))
+    with pytest.warns(DamagedStoreWarning, match=rf"only {len(events) - 1} of at least {len(events)} events are there"):
+        opened().service.close()
+    path.write_bytes(whole)
+    assert opened().events(handle) == events
+
+
 def test_no_child_takes_the_id_of_a_damaged_execution(opened: Open, path: Path) -> None:
     lab = opened()
     bad, parent = lab.start("bad", input="[1]"), lab.start("parent")

@@ -19,6 +19,9 @@ from simpleflow_lab import Lab
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.store_files import exists
 from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreNotPrivateError
+from tests.service.scenario import DOMAIN
+
+ROOT = Path(__file__).parents[2]
 
 
 def names(folder: Path) -> list[str]:
@@ -218,6 +221,50 @@ def test_who_gives_up_what_is_lost_says_so_by_deleting_the_file_that_is_named(pa
         EmbeddedSWF(path)
     Path(f"{path}.open").unlink()
     assert domains(path) == []
+
+
+STARTED = """
+import os, signal, sys
+from simpleflow_lab.engine.embedded import EmbeddedSWF
+from tests.service.scenario import Scenario
+lab = Scenario(EmbeddedSWF(sys.argv[1]), None)
+lab.prepare()
+for number in range(3):
+    lab.start(f"w{number}")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_flipped_bit_in_the_wal_of_a_killed_process_is_told_and_loses_nothing_silently(path: Path) -> None:
+    """SQLite itself reads a `-wal` up to the first wrong checksum, and takes what follows for unfinished."""
+    subprocess.run([sys.executable, "-c", STARTED, path], check=False, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    wal, mark = Path(f"{path}-wal"), Path(f"{path}.open")
+    whole = {file: file.read_bytes() for file in (path, wal, mark)}
+
+    def open_workflow_ids() -> list[str]:
+        with EmbeddedSWF(path) as engine:
+            listed = engine.list_open_workflow_executions(domain=DOMAIN, startTimeFilter={"oldestDate": 0})
+        return sorted(info["execution"]["workflowId"] for info in listed["executionInfos"])
+
+    frame = 24 + 4096
+    frames = range(32, len(whole[wal]), frame)
+    for at in [*frames, *(each + 24 + 100 for each in frames)]:
+        damaged = bytearray(whole[wal])
+        damaged[at] ^= 1
+        wal.write_bytes(damaged)
+        with pytest.raises(StoreError, match=r"is damaged: .*-wal, with what was written last, is damaged; put"):
+            EmbeddedSWF(path)
+        assert (path.read_bytes(), wal.read_bytes(), mark.read_bytes()) == (whole[path], damaged, whole[mark])
+    wal.write_bytes(whole[wal])
+    assert open_workflow_ids() == ["w0", "w1", "w2"]
+    for file, content in whole.items():
+        file.write_bytes(content)
+        file.chmod(0o600)
+    damaged = bytearray(whole[wal])
+    damaged[frames[-1]] ^= 1
+    wal.write_bytes(damaged)
+    mark.unlink()  # as the line says, of one who gives up what is lost
+    assert open_workflow_ids() == ["w0", "w1"]
 
 
 def test_a_wal_whose_store_is_gone_is_damage_and_no_new_store(path: Path, killed: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from simpleflow_lab.engine.execution_state import to_datetime
-from simpleflow_lab.engine.store_format import first_chain, next_chain
+from simpleflow_lab.engine.integrity import first_chain, next_chain
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf import decisions

@@ -11,7 +11,7 @@ import pytest
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.engine.store_format import next_chain
+from simpleflow_lab.engine.integrity import next_chain
 from simpleflow_lab.swf import decisions
 from tests.faults.findings import Figures, check_store
 from tests.service.scenario import Handle, Scenario
