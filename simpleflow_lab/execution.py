@@ -829,6 +829,7 @@ class Execution(HistoryViews):
         replace: Mapping[str, Any] | None = None,
         anew: str | Sequence[str] = (),
         workflow_id: str | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> Execution:
         """Start a new execution that goes on from where this one was, with the results recorded by then; give it.
 
@@ -837,7 +838,8 @@ class Execution(HistoryViews):
         default of one that failed. `replace` gives results of its own to tasks, by id. `anew` names further tasks that
         run again: ids, or a regular expression for the ids and names of their types. Nothing that is reused runs a
         second time: no activity, no child execution, no signal to another execution. The workflow's code is that of
-        today. This execution stays as it is.
+        today. `options` are those of `Lab.start` that the fork has otherwise than this execution: `task_list`,
+        `tag_list`, the timeouts. This execution stays as it is.
 
         Raises `UsageError` for what it does not have, and for results that JSON can't hold.
         """
@@ -853,6 +855,7 @@ class Execution(HistoryViews):
             replace=replace,
             anew=anew,
             new_workflow_id=workflow_id,
+            options=options or {},
         )
         return Execution(self._pool, *ids, domain=self.domain)
 

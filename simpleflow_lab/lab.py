@@ -54,7 +54,7 @@ from simpleflow_lab.runtime.sigterm import close_at_sigterm
 from simpleflow_lab.runtime.supervised.statuses import supervisors_of
 from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
-from simpleflow_lab.settings import Settings, default_domain, default_store
+from simpleflow_lab.settings import Settings, default_store
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.names import check_name
@@ -130,7 +130,7 @@ class Lab:
         replay_cache_size: int = REPLAY_CACHE_SIZE,
         serve: str = "everything",
         task_list_of_all: str | None = None,
-        registers_domain: bool = True,
+        registers_domain: bool | None = None,
         notice: Callable[[str], None] = notify,
     ):
         """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
@@ -150,8 +150,9 @@ class Lab:
         when they go on. `notice` is called with the account, region and domain before anything is written to Amazon,
         and with a line that says which process owns the store when that one does not answer.
 
-        With `registers_domain=False` a domain that the store does not have is registered only when something is started
-        there, as it always is on Amazon SWF: the name may be mistyped.
+        A domain that a store does not have is registered, with `registers_domain=False` only when something is started
+        there. A domain of Amazon SWF stays for ever: it is registered only with `registers_domain=True`, when something
+        is started there. Without a `domain` it is that of the address, or else that of `SWF_DOMAIN`.
 
         Raises `StoreError` or `UsageError`.
         """
@@ -170,10 +171,13 @@ class Lab:
         self.settings = settings.current()
         """The settings of the moment when it was opened."""
         self.address = os.fspath(address) if address is not None else default_store()
-        connection = connect(self.address, clock=virtual_clock() if clock == VIRTUAL else clock, tell=notice)
+        connection = connect(
+            self.address, domain=domain, clock=virtual_clock() if clock == VIRTUAL else clock, tell=notice
+        )
+        is_store = connection.notice is None
         if connection.notice is not None:
             notice(connection.notice)
-        self.domain = domain or connection.domain or default_domain()
+        self.domain = connection.domain
         self.service = connection.service
         self.storage = connection.storage
         """Where objects are kept beside the histories: large values, notes of steps."""
@@ -195,14 +199,15 @@ class Lab:
             replay_cache_size=replay_cache_size,
             serve=serve,
             task_list_of_all=task_list_of_all,
+            registers_domain=is_store or bool(registers_domain),
         )
         try:
-            if connection.notice is None:
-                if registers_domain:
-                    self._pool.registration.register_domain()
-            elif not self._pool.registration.finds_domain():
-                # The name may be mistyped, and a domain of Amazon's stays for ever.
-                notice(f"there is no domain {self.domain} yet: whoever starts something there registers it")
+            if not is_store:
+                self._pool.registration.finds_domain()  # credentials that are not accepted are told now
+            elif registers_domain is not False and self._pool.registration.register_domain():
+                similar = self._pool.registration.similar_domains()
+                if similar:  # its name may be mistyped
+                    notice(f"the new domain {self.domain!r} was registered: did you mean {' or '.join(similar)}?")
         except BaseException:
             self.service.close()
             raise
@@ -354,16 +359,14 @@ class Lab:
         """Whether its domain is there, registered or deprecated; `True` if that can't be told."""
         return self._pool.registration.finds_domain()
 
+    def check_domain(self) -> None:
+        """Raise `UsageError`, which names domains that are there, if nothing can be started here because its domain is
+        not there and is not to be registered."""
+        self._pool.registration.check_domain()
+
     def domains(self) -> list[str]:
         """Names of the registered domains."""
-        names: list[str] = []
-        page: dict[str, Any] = {}
-        while True:
-            answer = self.service.list_domains(registrationStatus="REGISTERED", **page)
-            names.extend(info["name"] for info in answer["domainInfos"])
-            if not answer.get("nextPageToken"):
-                return names
-            page = {"nextPageToken": answer["nextPageToken"]}
+        return self._pool.registration.domains()
 
     def now(self) -> datetime.datetime:
         """The time by which the service dates events: with `clock="virtual"` it is that of the virtual clock."""

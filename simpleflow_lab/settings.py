@@ -319,6 +319,12 @@ def read(name: str) -> Any:
     return _FIELDS[name].default if found is _UNSET else found
 
 
+def configured(name: str) -> Any:
+    """One setting if somebody set it, else `None`."""
+    found = _configured(name, _module())
+    return None if found is _UNSET else found
+
+
 def default_store() -> str:
     """Address of the store of those who name none: that of `SIMPLEFLOW_LAB_STORE`, or else the user's own."""
     return read("lab_store") or own_store()

@@ -94,7 +94,9 @@ def _findings(session: Session) -> Iterator[Finding]:
     try:
         session.known_domain(None)
     except UsageError as error:
-        yield Finding("domain", PROBLEM, str(error), "name one of them in SWF_DOMAIN, or start something in it")
+        yield Finding(
+            "domain", PROBLEM, str(error), "name one of them in SWF_DOMAIN, or `simpleflow domain.register` yours"
+        )
         return
     yield from _allowed(lab)
 

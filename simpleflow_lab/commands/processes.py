@@ -90,16 +90,14 @@ class Stopped(Done):
 
 def facts_of(address: str, domain: str | None) -> dict[str, Any]:
     """What a supervisor says of itself: the place and the domain that its processes serve. Raises `UsageError`."""
-    from simpleflow_lab.runtime.connection import MEMORY
+    from simpleflow_lab.runtime.connection import MEMORY, chosen_domain
     from simpleflow_lab.runtime.supervised.statuses import place_of
 
     if address == MEMORY:
         raise UsageError("a store in memory is this process's alone: name a file, as in --store lab.sqlite")
-    place = place_of(address)
-    named = place.rpartition("/")[2] if place.startswith("aws:") else None
     return {
-        "place": place,
-        "domain": domain or named or settings.default_domain(),
+        "place": place_of(address),
+        "domain": chosen_domain(address, domain),
         "hostname": socket.gethostname(),
     }
 

@@ -117,7 +117,8 @@ class Session:
     def open_anew(self, address: str, *, domain: str | None, new: bool, clock: str | None = None) -> Lab:
         """A Lab of the store at this address. If there is none, it is made, and a person is told so.
 
-        A domain that the store does not have is registered only if `new`, or else when something is started there.
+        A domain that a store does not have is registered only if `new`, or else when something is started there; on
+        Amazon SWF it must be there.
 
         Raises `UsageError` instead if it is not to be made, unless `new`: the address may be mistyped.
         """
@@ -131,7 +132,9 @@ class Session:
             )
         if missing is not None and not new:
             raise UsageError(f"no store at {missing}: name yours with --store; workflow.start makes a new one")
-        lab = Lab(address, domain=domain, clock=clock, registers_domain=new or address == MEMORY, notice=self.tell)
+        # A domain of Amazon's stays for ever, and its name may be mistyped: domain.register registers it.
+        registers = (new or address == MEMORY) and not address.startswith("aws:")
+        lab = Lab(address, domain=domain, clock=clock, registers_domain=registers, notice=self.tell)
         if missing is not None:
             self.tell(f"a new store was made: {missing}")
         return lab
@@ -159,6 +162,8 @@ class Session:
                 f"the Lab of this session works in domain {lab.domain!r}, not {domain!r}: "
                 f"open another one, as in Lab(…, domain={domain!r})"
             )
+        if new:
+            lab.check_domain()
         return lab
 
     @staticmethod
@@ -172,7 +177,7 @@ class Session:
         """A domain of the store to use, by default the Lab's own. Raises `UsageError` if it is not registered."""
         lab = self.lab()
         if domain is None or domain == lab.domain:
-            # On Amazon the Lab has said it when it was opened, and the service refuses what it can't do.
+            lab.check_domain()
             if not lab.address.startswith("aws:") and not lab.has_domain():
                 raise UsageError(self._no_domain(lab, lab.domain))
             return lab.domain

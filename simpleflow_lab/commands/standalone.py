@@ -29,6 +29,7 @@ from simpleflow_lab.commands.processes import (
     modules_of,
     works_of,
 )
+from simpleflow_lab.commands.repairing import Repair, repair_options
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, outcome_of
 from simpleflow_lab.data.codec import decode_input
@@ -83,6 +84,7 @@ JOIN_SECONDS: Final = 0.2
     default=None,
     help="Say its status every 2 seconds, or not at all; by default how far it is, in a terminal.",
 )
+@repair_options
 @click.pass_obj
 def standalone(
     session: Session,
@@ -99,6 +101,8 @@ def standalone(
     nb_deciders: int,
     nb_workers: int | None,
     display_status: bool | None,
+    repair: str | None,
+    force_activities: str | None,
     **options: Any,
 ) -> Outcome:
     """Run a WORKFLOW with deciders and activity workers of its own, and wait for its result.
@@ -113,6 +117,7 @@ def standalone(
         raise UsageError("standalone starts processes, which have no cells: use workflow.start, or a shell")
     if "." not in workflow:
         raise UsageError(f"{workflow!r} is no workflow that a process can import: name it as module.Class")
+    repairs = Repair.typed(repair, force_activities, has_input=given is not None or file is not None)
     definition = workflow_named(workflow)
     names = modules_of(session, [*modules, definition.__module__])
     for name in names:  # before a store is made for them
@@ -121,7 +126,8 @@ def standalone(
         function_named(name)
     source = input_text(given, file)
     args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
-    check_input(definition, args, kwargs)
+    if repairs is None:
+        check_input(definition, args, kwargs)
     facts = facts_of(session.address, domain)
     lab = session.lab(domain, new=True)
     lab.serves = "nothing"
@@ -135,7 +141,11 @@ def standalone(
     }
     with _running(works, facts, session.tell):
         given_members = {name: value for name, value in members.items() if value is not None}
-        execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, task_list=task_list, **given_members)
+        given_members["task_list"] = task_list
+        if repairs is None:
+            execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)
+        else:
+            execution = repairs.start(lab, definition, given_members)
         session.remember_module(definition.__module__)
         session.last = execution
         while display_status and not execution.wait(STATUS_SECONDS):

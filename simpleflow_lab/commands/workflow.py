@@ -15,6 +15,7 @@ from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.commands.parameters import Name, Seconds, Tags, Word, domain_option, wait_option
 from simpleflow_lab.commands.records import ListingRecord
+from simpleflow_lab.commands.repairing import Repair, repair_options
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
 from simpleflow_lab.views.listings import Kind, Listing, json_text
@@ -118,6 +119,7 @@ _POST_HELP: Final = "module.function to call with the context and result= after 
 @click.option("--virtual-time", is_flag=True, help="Use a clock that jumps to deadlines: two days take a moment.")
 @click.option("--middleware-pre-execution", "pre", multiple=True, type=Word("function"), help=_PRE_HELP)
 @click.option("--middleware-post-execution", "post", multiple=True, type=Word("function"), help=_POST_HELP)
+@repair_options
 @wait_option
 @click.pass_obj
 def start(
@@ -132,6 +134,8 @@ def start(
     virtual_time: bool,
     pre: tuple[str, ...],
     post: tuple[str, ...],
+    repair: str | None,
+    force_activities: str | None,
     wait: bool,
     **options: Any,
 ) -> Outcome:
@@ -146,12 +150,14 @@ def start(
 
     if local and session.store is not None and session.store.startswith("aws:"):
         raise UsageError(f"--local is the embedded engine, and {session.store} is Amazon SWF: leave one of them out")
+    repairs = Repair.typed(repair, force_activities, has_input=given is not None or file is not None)
     session.virtual_time = virtual_time
     definition = workflow_named(workflow)
     middleware = [*(Before(function_named(name)) for name in pre), *(After(function_named(name)) for name in post)]
     source = input_text(given, file)
     args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
-    check_input(definition, args, kwargs)
+    if repairs is None:
+        check_input(definition, args, kwargs)
     members = {
         "workflow_id": options["workflow_id"],
         "task_list": options["task_list"],
@@ -162,7 +168,10 @@ def start(
     given_members = {name: value for name, value in members.items() if value is not None}
     lab = session.lab(domain, new=True)
     lab.use(*middleware)
-    execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)
+    if repairs is None:
+        execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)
+    else:
+        execution = repairs.start(lab, definition, given_members)
     session.remember_module(definition.__module__)
     return outcome_of(session, execution, wait=wait)
 

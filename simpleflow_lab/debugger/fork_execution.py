@@ -15,7 +15,8 @@ from __future__ import annotations
 import contextvars
 import re
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from simpleflow_lab.data.codec import arguments_of, encode
@@ -32,6 +33,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.replay.inherited import InheritedRun, from_text, to_text
 from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.fork_start import EXTRA, KEY, TAG, ForkedFrom, forked_from, tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_ID, MAX_TAGS
@@ -58,6 +60,7 @@ def fork_execution(
     replace: Mapping[str, Any] | None = None,
     anew: Any = (),
     new_workflow_id: str | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[str, str]:
     """Start a fork of this execution; gives its workflow id and run id. See `Execution.fork`.
 
@@ -77,7 +80,8 @@ def fork_execution(
     started = history[0].attributes
     new_id = new_workflow_id or _new_id(workflow_id)
     request: dict[str, Any] = {name: started[name] for name in _COPIED if started.get(name) is not None}
-    tags = tags_of_run(started.get("tagList"))
+    request |= _changed(options)
+    tags = tags_of_run(request.pop("tagList", None) or started.get("tagList"))
     if len(tags) < MAX_TAGS:
         tags.append(f"{TAG}{run_id}")
     if tags:
@@ -106,6 +110,22 @@ def fork_execution(
         pool.set_output_context(new_id, before)
         raise UsageError(f"an open execution has the id {new_id!r}: choose another workflow_id for the fork") from None
     return new_id, new_run
+
+
+_CHANGED: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
+    "task_list": ("taskList", lambda name: {"name": str(name)}),
+    "tag_list": ("tagList", list),
+    "execution_start_to_close_timeout": ("executionStartToCloseTimeout", seconds),
+    "task_start_to_close_timeout": ("taskStartToCloseTimeout", seconds),
+}
+"""Options of a fork that may differ from those of what it is forked from: SWF's member, and how it is written."""
+
+
+def _changed(options: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = set(options) - set(_CHANGED)
+    if unknown:
+        raise UsageError(f"a fork has no option {min(unknown)!r}: it has {', '.join(_CHANGED)}")
+    return {_CHANGED[name][0]: _CHANGED[name][1](value) for name, value in options.items() if value is not None}
 
 
 def inherited_runs(started: HistoryEvent, fields: Fields) -> list[InheritedRun]:

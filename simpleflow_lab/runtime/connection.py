@@ -5,7 +5,7 @@ address                     service
 ==========================  ==========================================================================
 `:memory:`                  an embedded engine without a file
 a path                      the embedded engine of that store: here, or in the process that owns it
-`aws://REGION/DOMAIN`       Amazon SWF
+`aws://REGION/DOMAIN`       Amazon SWF; without `/DOMAIN`, in the domain of `SWF_DOMAIN`
 ==========================  ==========================================================================
 
 *Rule:* this is the only module that makes a service, and so the only one that knows which kinds there are.
@@ -43,8 +43,9 @@ from simpleflow_lab.runtime.shared_store import OWNER_SECONDS, SharedStore
 from simpleflow_lab.service.execution_logs import MemoryLogs
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.watchable import WatchableService
+from simpleflow_lab.swf.names import check_name
 
-__all__ = ["MEMORY", "Connection", "Endpoint", "connect", "missing_store", "serve", "virtual_clock"]
+__all__ = ["MEMORY", "Connection", "Endpoint", "chosen_domain", "connect", "missing_store", "serve", "virtual_clock"]
 
 MEMORY: Final = ":memory:"
 AMAZON_PAUSE: Final = 2.0
@@ -55,8 +56,8 @@ LOCAL_HEARTBEAT, AMAZON_HEARTBEAT = 2.0, 60.0
 """Longest pauses, in seconds, between the heartbeats of an activity: an activity may learn so late that it should stop.
 """
 
-_AWS: Final = re.compile(r"aws://(?P<region>[a-z0-9-]*)/(?P<domain>[^/:|\x00-\x1f\x7f-\x9f]{1,256})")
-
+_AWS: Final = re.compile(r"aws://(?P<region>[a-z0-9-]*)(?:/(?P<domain>[^/:|\x00-\x1f\x7f-\x9f]{0,256}))?")
+_ARN: Final = re.compile(r"arn:[a-z-]*:swf:(?P<region>[a-z0-9-]+):[0-9]*:/domain/(?P<domain>[^/:|\s]{1,256})")
 
 _BUCKET: Final = "SIMPLEFLOW_JUMBO_FIELDS_BUCKET"
 _TRUSTED: Final = "SIMPLEFLOW_LAB_TRUSTED_BUCKETS"
@@ -71,8 +72,8 @@ class Connection(NamedTuple):
 
     service: WatchableService
     """The service, to be closed by the caller of `connect`."""
-    domain: str | None
-    """The domain in the address, or `None`."""
+    domain: str
+    """The domain to work in: that which was asked for, or of the address, or of the settings."""
     notice: str | None
     """Where writes go, in words, to be shown to a person before the first write; `None` if it goes without saying."""
     storage: Storage
@@ -88,12 +89,14 @@ class Connection(NamedTuple):
 def connect(
     address: str | os.PathLike[str],
     *,
+    domain: str | None = None,
     clock: Clock | None = None,
     owner_seconds: float = OWNER_SECONDS,
     tell: Callable[[str], None] | None = None,
 ) -> Connection:
     """The service at this address; the caller closes it.
 
+    `domain` is the one to work in; by default that of the address, or else of the settings.
     `clock` is for an embedded engine of this process; by default it is the computer's. `owner_seconds` is how long to
     wait for another process that owns the store and serves nobody; one that is stopped is waited for until it goes on,
     and `tell` tells a person a line that says so.
@@ -104,11 +107,11 @@ def connect(
     text = os.fspath(address)
     if text == MEMORY:
         objects, fields = _large_fields(MemoryObjects())
-        return Connection(_EngineInMemory(clock), None, None, objects, fields, None)
+        return Connection(_EngineInMemory(clock), chosen_domain(text, domain), None, objects, fields, None)
     if text.startswith("aws:"):
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
-        return _amazon(text)
+        return _amazon(text, domain)
     if not text or "://" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
     if text == settings.own_store():
@@ -117,7 +120,7 @@ def connect(
     store_files.check(path)
     objects, fields = _large_fields(FolderObjects(f"{path}.objects"))
     store = SharedStore.open(path, clock=clock, owner_seconds=owner_seconds, tell=tell)
-    return Connection(store, None, None, objects, fields, path)
+    return Connection(store, chosen_domain(text, domain), None, objects, fields, path)
 
 
 def missing_store(address: str) -> str | None:
@@ -146,20 +149,55 @@ def virtual_clock() -> Clock:
     return ManualClock(time.time_ns() // 1_000_000, jumps=True)
 
 
-def _amazon(address: str) -> Connection:
+def chosen_domain(address: str, domain: str | None) -> str:
+    """The domain to work in: `domain`, or else that of the address, or else that of `SWF_DOMAIN`.
+
+    Raises `UsageError` for an address that is none of Amazon SWF, and for one without a domain if nothing names one.
+    """
+    named = _parts(address)[1] if address.startswith("aws:") else None
+    if domain or named:
+        return domain or named or ""
+    configured = settings.configured("swf_domain")
+    if configured is None and address.startswith("aws:"):
+        raise UsageError(
+            f"in which domain? {address!r} names none: write aws://REGION/DOMAIN, give --domain, or set SWF_DOMAIN"
+        )
+    return settings.default_domain() if configured is None else str(configured)
+
+
+def _parts(address: str) -> tuple[str | None, str | None]:
+    """Region and domain of an address of Amazon SWF, `None` where it names none. Raises `UsageError`."""
     found = _AWS.fullmatch(address)
     if found is None:
+        arn = _ARN.search(address)
+        if arn is not None:
+            raise UsageError(
+                f"{address!r} has the ARN of a domain in it: write aws://{arn['region']}/{arn['domain']} instead"
+            )
         raise UsageError(
             f"{address!r} is no address of Amazon SWF: write aws://REGION/DOMAIN, as in aws://eu-west-1/etl, or "
             "aws:///DOMAIN for the region of AWS's own configuration"
         )
+    if found["domain"]:
+        check_name(found["domain"], "DomainName", f"the domain of {address!r}")
+    return found["region"] or None, found["domain"] or None
+
+
+def _amazon(address: str, domain: str | None) -> Connection:
+    region, named = _parts(address)
+    chosen = chosen_domain(address, domain)
     from simpleflow_lab.service import aws  # noqa: PLC0415  boto3, imported only where it is used
 
-    swf = aws.connect(region=found["region"] or None, retries=settings.read("swf_connection_retries"))
+    swf = aws.connect(region=region, retries=settings.read("swf_connection_retries"))
     objects, fields = _large_fields(None, region=swf.region)
     service = HistoryPolling(swf, longest_pause=AMAZON_PAUSE, close=swf.close, logs=MemoryLogs.of(address))
-    notice = f"Amazon SWF: account {swf.account}, region {swf.region}, domain {found['domain']}"
-    return Connection(service, found["domain"], notice, objects, fields, address, AMAZON_HEARTBEAT)
+    notice = f"Amazon SWF: account {swf.account}, region {swf.region}, domain {chosen}"
+    configured = settings.configured("swf_domain")
+    if named not in (None, chosen):
+        notice += f", not {named} as in the address"
+    elif domain is None and named is not None and configured not in (None, named):
+        notice += f" as in the address, not {configured} as in SWF_DOMAIN"
+    return Connection(service, chosen, notice, objects, fields, address, AMAZON_HEARTBEAT)
 
 
 def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[Storage, Fields]:

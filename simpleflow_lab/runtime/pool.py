@@ -84,18 +84,22 @@ class WorkerPool:
         replay_cache_size: int = REPLAY_CACHE_SIZE,
         serve: str = "everything",
         task_list_of_all: str | None = None,
+        registers_domain: bool = True,
     ):
         """`activity_threads` activities run at once for each task list, in threads or, with `activity_executor`
         "processes", in forked processes. `longest_heartbeat` is in seconds. Each decider keeps the replays of
         `replay_cache_size` open executions. `serve` is the automatic policy, one of `SERVE`. `task_list_of_all` is that
-        of every activity and child that is scheduled; by default it is what their definitions say."""
+        of every activity and child that is scheduled; by default it is what their definitions say. Without
+        `registers_domain` the domain must be there."""
         self.context = context
         self.activity_threads = activity_threads
         """How many activities of a task list run at once, unless its worker was given another number."""
         self._activity_executor = activity_executor
         self._replay_cache_size = replay_cache_size
         self._task_list_of_all = task_list_of_all
-        self.registration = TypeRegistration(context.service, context.domain, context.settings)
+        self.registration = TypeRegistration(
+            context.service, context.domain, context.settings, registers_domain=registers_domain
+        )
         self._heartbeats = Heartbeats(context.service, longest=longest_heartbeat)
         self._forked_activities = ForkedActivities(sigterm_wait=context.settings.activity_sigterm_wait_sec)
         self.middleware = list(middleware)

@@ -7,9 +7,10 @@ fault that it exists already is the normal case.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from simpleflow_lab.exceptions import (
     AccessDeniedException,
@@ -25,6 +26,12 @@ from simpleflow_lab.swf import decisions as swf_decisions
 
 logger = logging.getLogger(__name__)
 
+MAX_SIMILAR: Final = 2
+"""Domains that are spelled like another and that a message names."""
+SIMILARITY: Final = 0.8
+"""From which of `difflib`'s ratios on a new domain of a store may be a mistyped one."""
+MAX_NAMED: Final = 5
+"""Domains that a message names."""
 RETENTION_DAYS = "30"
 """How many days a domain that is registered here keeps closed executions."""
 
@@ -32,8 +39,12 @@ RETENTION_DAYS = "30"
 class TypeRegistration:
     """Registers one domain of a service, and types in it."""
 
-    def __init__(self, service: SWFService, domain: str, defaults: Settings | None = None):
-        """`defaults` has the task lists and timeouts that are registered as the types' defaults."""
+    def __init__(
+        self, service: SWFService, domain: str, defaults: Settings | None = None, *, registers_domain: bool = True
+    ):
+        """`defaults` has the task lists and timeouts that are registered as the types' defaults. Without
+        `registers_domain` the domain must be there."""
+        self._registers_domain = registers_domain
         self._service = service
         self._defaults = defaults or Settings()
         self._domain = domain
@@ -51,9 +62,46 @@ class TypeRegistration:
             self._known.add(("domain", self._domain, ""))
         return True
 
-    def register_domain(self) -> None:
-        """Register the domain, unless it was. Raises `UsageError` if there is none and it must not be registered."""
-        if not self._has("domain", self._domain, ""):
+    def domains(self) -> list[str]:
+        """Names of the registered domains of the service."""
+        names: list[str] = []
+        page: dict[str, Any] = {}
+        while True:
+            answer = self._service.list_domains(registrationStatus="REGISTERED", **page)
+            names.extend(info["name"] for info in answer["domainInfos"])
+            if not answer.get("nextPageToken"):
+                return names
+            page = {"nextPageToken": answer["nextPageToken"]}
+
+    def check_domain(self) -> None:
+        """Raise `UsageError`, which names domains that are there, if there is none and it is not to be registered."""
+        if self._registers_domain or self._has("domain", self._domain, "") or self.finds_domain():
+            return
+        try:
+            known = self.domains()
+        except (AccessDeniedException, OperationNotPermittedFault):
+            known = []
+        near = difflib.get_close_matches(self._domain, known, n=MAX_SIMILAR)
+        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+        if near:
+            there = f"did you mean {' or '.join(near)}? If not,"
+        else:
+            there = f"there are {', '.join(known[:MAX_NAMED])}{more};" if known else "register it:"
+        raise UsageError(f"no domain {self._domain!r}: {there} `simpleflow domain.register {self._domain}` makes it")
+
+    def similar_domains(self) -> list[str]:
+        """Names of other registered domains that are spelled almost alike."""
+        others = [name for name in self.domains() if name != self._domain]
+        return difflib.get_close_matches(self._domain, others, n=MAX_SIMILAR, cutoff=SIMILARITY)
+
+    def register_domain(self) -> bool:
+        """Register the domain, unless it was; gives whether it is new.
+
+        Raises `UsageError` if there is none and it must not be registered.
+        """
+        self.check_domain()
+        is_new = False
+        if self._registers_domain and not self._has("domain", self._domain, ""):
             try:
                 self._service.register_domain(name=self._domain, workflowExecutionRetentionPeriodInDays=RETENTION_DAYS)
             except DomainAlreadyExistsFault:
@@ -64,7 +112,10 @@ class TypeRegistration:
                         f"there is no domain {self._domain!r}, and these credentials may not register it: name another "
                         "one, or let somebody register it who may"
                     ) from None
+            else:
+                is_new = True
             self._known.add(("domain", self._domain, ""))
+        return is_new
 
     def register_workflow_type(self, name: str, version: str) -> None:
         """Register a workflow type, unless it was."""

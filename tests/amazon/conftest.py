@@ -40,12 +40,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def simulated(environment: pytest.MonkeyPatch) -> Iterator[SimulatedAmazon]:
     """What the environment says is Amazon SWF. In the end its histories are right."""
     with SimulatedAmazon() as amazon:
+        amazon.engine.register_domain(name=DOMAIN, workflowExecutionRetentionPeriodInDays="30")
         for name, value in amazon.environment.items():
             environment.setenv(name, value)
         yield amazon
         amazon.is_down = True
-        request: dict[str, Any] = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
-        if amazon.engine.list_domains(registrationStatus="REGISTERED")["domainInfos"]:
+        for domain in amazon.engine.list_domains(registrationStatus="REGISTERED")["domainInfos"]:
+            request: dict[str, Any] = {"domain": domain["name"], "startTimeFilter": {"oldestDate": 0}}
             for info in amazon.engine.list_closed_workflow_executions(**request)["executionInfos"]:
-                answer = amazon.engine.get_workflow_execution_history(domain=DOMAIN, execution=info["execution"])
+                ids = {"domain": domain["name"], "execution": info["execution"]}
+                answer = amazon.engine.get_workflow_execution_history(**ids)
                 assert violations(answer["events"]) == []

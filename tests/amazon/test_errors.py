@@ -25,7 +25,6 @@ from simpleflow_lab.exceptions import (
     SimpleflowLabError,
     UsageError,
 )
-from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.service import aws
 from tests.amazon.conftest import ADDRESS, DOMAIN
 from tests.amazon.simulated import Faults, SimulatedAmazon
@@ -129,10 +128,11 @@ def without(simulated: SimulatedAmazon, *operations: str) -> None:
 
 def test_who_may_not_register_a_domain_may_use_one(simulated: SimulatedAmazon) -> None:
     without(simulated, "RegisterDomain")
-    error = refused()
-    assert isinstance(error, UsageError)
-    assert "there is no domain 'etl', and these credentials may not register it" in str(error)
-    simulated.engine.register_domain(name=DOMAIN, workflowExecutionRetentionPeriodInDays="1")
+    with (
+        Lab(ADDRESS, domain="new", registers_domain=True, notice=quiet) as lab,
+        pytest.raises(UsageError, match="there is no domain 'new', and these credentials may not register it"),
+    ):
+        lab.start(Nothing)
     for denied in ([], ["DescribeDomain"]):
         without(simulated, "RegisterDomain", *denied)
         with Lab(ADDRESS, notice=quiet) as lab:
@@ -140,7 +140,6 @@ def test_who_may_not_register_a_domain_may_use_one(simulated: SimulatedAmazon) -
 
 
 def test_a_domain_that_is_deprecated(simulated: SimulatedAmazon) -> None:
-    simulated.engine.register_domain(name=DOMAIN, workflowExecutionRetentionPeriodInDays="1")
     simulated.engine.deprecate_domain(name=DOMAIN)
     error = refused()
     assert isinstance(error, DomainDeprecatedFault)
@@ -302,7 +301,6 @@ def slow_service(simulated: SimulatedAmazon, *, seconds: float) -> aws.Boto3Serv
 
 
 def test_a_call_without_an_answer_and_a_poll_without_one(simulated: SimulatedAmazon) -> None:
-    TypeRegistration(simulated.engine, DOMAIN).register_domain()
     service = slow_service(simulated, seconds=0.2)
     simulated.latency = 0.5
     assert service.poll_for_activity_task(domain=DOMAIN, taskList={"name": "x"}) == {}
@@ -318,7 +316,6 @@ def test_short_calls_do_not_wait_behind_polls(
     simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Polls have a bounded number of connections: one too many waits for its turn."""
-    TypeRegistration(simulated.engine, DOMAIN).register_domain()
     simulated.endpoint.poll_seconds = 30
     environment.setattr(aws, "MAX_POLLS", 2)
     environment.setattr(aws, "TURN_SECONDS", 0.2)

@@ -86,7 +86,7 @@ def test_the_first_request_of_each_operation_fails_and_nothing_is_lost(simulated
     # A poll whose response is lost takes its task along until that has timed out.
     takes_along = fault in ("lose", "repeat")
     simulated.faults = Faults({poll: [] for poll in POLLS} if takes_along else None, each=[fault])
-    with Lab(ADDRESS, notice=quiet, activity_threads=4) as lab:
+    with Lab(ADDRESS, domain="new", registers_domain=True, notice=quiet, activity_threads=4) as lab:
         execution = story(lab)
     assert recorded(execution, "ActivityTaskCompleted") == 4
     assert recorded(execution, "WorkflowExecutionCompleted") == 1

@@ -93,6 +93,7 @@ STORY = [12, 6, "attempt 3", [3]]
 def amazon(environment: pytest.MonkeyPatch) -> Iterator[EmbeddedSWF]:
     """What the environment says is Amazon SWF. In the end its histories are right."""
     with EmbeddedSWF(poll_seconds=0.3) as engine:
+        engine.register_domain(name="etl", workflowExecutionRetentionPeriodInDays="30")
         endpoint = Endpoint(engine)
         for name, value in endpoint.environment.items():
             environment.setenv(name, str(value))
@@ -218,7 +219,7 @@ def test_the_same_workflow_runs_over_the_wire_to_motos_server(environment: pytes
         environment.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://{host}:{port}")
     told: list[str] = []
     try:
-        with Lab(ADDRESS, activity_threads=2, notice=told.append) as lab:
+        with Lab(ADDRESS, activity_threads=2, registers_domain=True, notice=told.append) as lab:
             assert lab.start(Doubling, 3).result(60) == [12, 6]
     finally:
         server.stop()
@@ -257,25 +258,75 @@ def sts(environment: pytest.MonkeyPatch) -> Iterator[None]:
         thread.join()
 
 
-def test_account_region_and_domain_are_shown_before_the_first_write(amazon: EmbeddedSWF, sts: None) -> None:
+def test_account_region_and_domain_are_shown_when_it_is_opened(amazon: EmbeddedSWF, sts: None) -> None:
     told: list[str] = []
-
-    def notice(text: str) -> None:
-        assert amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"] == []
-        told.append(text)
-
-    with Lab(ADDRESS, notice=notice) as lab:
-        assert told == [
-            f"Amazon SWF: account {ACCOUNT}, region eu-west-1, domain etl",
-            "there is no domain etl yet: whoever starts something there registers it",
-        ]
-        with pytest.raises(UnknownResourceFault, match="name another one, or register it"):
-            lab.executions()
-        assert lab.domains() == []
-        assert lab.start(Doubling, 3).result(60) == [12, 6]
-        assert lab.domains() == ["etl"]
     with Lab(ADDRESS, notice=told.append):
-        assert told[2:] == told[:1]
+        assert told == [f"Amazon SWF: account {ACCOUNT}, region eu-west-1, domain etl"]
+
+
+def register(amazon: EmbeddedSWF, *names: str) -> None:
+    for name in names:
+        amazon.register_domain(name=name, workflowExecutionRetentionPeriodInDays="1")
+
+
+def names_in(amazon: EmbeddedSWF) -> list[str]:
+    return [info["name"] for info in amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"]]
+
+
+def test_a_domain_that_is_not_there_is_told_with_those_spelled_like_it_and_not_registered(amazon: EmbeddedSWF) -> None:
+    for domain, told in {
+        "etll": "no domain 'etll': did you mean etl? If not, `simpleflow domain.register etll` makes it",
+        "quite-another": (
+            "no domain 'quite-another': there are etl; `simpleflow domain.register quite-another` makes it"
+        ),
+    }.items():
+        with Lab(ADDRESS, domain=domain, notice=quiet) as lab:
+            for start in (lambda lab=lab: lab.start(Doubling, 3), lab.start_deciders, lab.start_workers):
+                with pytest.raises(UsageError) as refused:
+                    start()
+                assert str(refused.value) == told
+            with pytest.raises(UnknownResourceFault, match="name another one, or register it"):
+                lab.executions()
+    assert names_in(amazon) == ["etl"]
+
+
+def test_a_domain_is_registered_there_by_who_says_so(amazon: EmbeddedSWF) -> None:
+    with Lab(ADDRESS, domain="new", registers_domain=True, notice=quiet) as lab:
+        assert names_in(amazon) == ["etl"]  # nothing was started
+        assert lab.start(Doubling, 3).result(60) == [12, 6]
+    assert names_in(amazon) == ["etl", "new"]
+
+
+@pytest.mark.parametrize(
+    ("address", "variable", "argument", "works_in", "told"),
+    [
+        (ADDRESS, None, None, "etl", "domain etl"),
+        (ADDRESS, "etl", None, "etl", "domain etl"),
+        (ADDRESS, "prod", None, "etl", "domain etl as in the address, not prod as in SWF_DOMAIN"),
+        (ADDRESS, "prod", "test", "test", "domain test, not etl as in the address"),
+        (ADDRESS, "prod", "etl", "etl", "domain etl"),
+        ("aws://eu-west-1", "prod", None, "prod", "domain prod"),
+        ("aws://eu-west-1/", "prod", None, "prod", "domain prod"),
+        ("aws://eu-west-1", "prod", "test", "test", "domain test"),
+        ("aws:///", None, "test", "test", "domain test"),
+    ],
+)
+def test_which_domain_it_works_in_is_said(
+    amazon: EmbeddedSWF,
+    environment: pytest.MonkeyPatch,
+    address: str,
+    variable: str | None,
+    argument: str | None,
+    works_in: str,
+    told: str,
+) -> None:
+    environment.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    if variable is not None:
+        environment.setenv("SWF_DOMAIN", variable)
+    notices: list[str] = []
+    with Lab(address, domain=argument, notice=notices.append) as lab:
+        assert lab.domain == works_in
+        assert [notice.partition(", region eu-west-1, ")[2] for notice in notices] == [told]
 
 
 def test_nothing_is_written_if_whoever_is_told_says_no(amazon: EmbeddedSWF) -> None:
@@ -283,8 +334,8 @@ def test_nothing_is_written_if_whoever_is_told_says_no(amazon: EmbeddedSWF) -> N
         raise UsageError("not there")
 
     with pytest.raises(UsageError, match="not there"):
-        Lab(ADDRESS, notice=no)
-    assert amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"] == []
+        Lab(ADDRESS, registers_domain=True, domain="new", notice=no)
+    assert names_in(amazon) == ["etl"]
 
 
 def test_an_account_that_can_not_be_asked_for_is_unknown_and_soon(amazon: EmbeddedSWF) -> None:
@@ -314,6 +365,8 @@ def test_without_credentials_it_says_so_in_one_line(amazon: EmbeddedSWF, environ
         "aws://eu-west-1/",
         "aws:///",
         "aws:/eu-west-1/etl",
+        "aws://eu-west-1/arn",
+        "aws://eu-west-1/ etl",
         "aws://eu-west-1/etl/more",
         "aws://EU-WEST-1/etl",
         "aws://eu west/etl",
@@ -333,7 +386,16 @@ def test_an_address_that_is_none_is_refused_in_one_line(amazon: EmbeddedSWF, add
         Lab(address, notice=quiet)
     assert "\n" not in str(refused.value)
     assert "aws://" in str(refused.value)
-    assert amazon.list_domains(registrationStatus="REGISTERED")["domainInfos"] == []
+    assert names_in(amazon) == ["etl"]
+
+
+ARN = "arn:aws:swf:eu-west-1:123456789012:/domain/etl"
+
+
+@pytest.mark.parametrize("address", [f"aws://{ARN}", f"aws://eu-west-1/{ARN}", f"aws:{ARN}"])
+def test_an_arn_in_an_address_is_told_with_the_address_to_write(amazon: EmbeddedSWF, address: str) -> None:
+    with pytest.raises(UsageError, match=r"has the ARN of a domain in it: write aws://eu-west-1/etl instead$"):
+        Lab(address, notice=quiet)
 
 
 def test_a_clock_is_refused_in_one_line(amazon: EmbeddedSWF) -> None:

@@ -133,6 +133,7 @@ def commands() -> None:
         ["doctor"],
         ["domain.info", DOMAIN],
         ["task_list.list", "--task-list", "policy"],
+        ["domain.register", "another"],
         ["domain.deprecate", DOMAIN],
         ["domain.undeprecate", DOMAIN],
     ):

@@ -62,7 +62,11 @@ def over_the_wire(
             patch.setenv(name, str(value))
         try:
             with Lab(
-                "aws://us-east-1/lab", activity_threads=4, replay_cache_size=replays, notice=lambda _: None
+                "aws://us-east-1/lab",
+                activity_threads=4,
+                replay_cache_size=replays,
+                registers_domain=True,
+                notice=lambda _: None,
             ) as opened:
                 if objects and isinstance(opened.storage.default, NoObjects):
                     opened.storage.default = MemoryObjects()  # instead of a bucket

@@ -59,6 +59,7 @@ OTHERS = {
 def amazon() -> Iterator[None]:
     """What the environment says is Amazon SWF."""
     with EmbeddedSWF(poll_seconds=0.3) as engine, pytest.MonkeyPatch.context() as environment:
+        engine.register_domain(name="etl", workflowExecutionRetentionPeriodInDays="30")
         endpoint = Endpoint(engine)
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             environment.delenv(name)

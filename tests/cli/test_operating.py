@@ -88,6 +88,42 @@ def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command)
     assert len(rows("workflow.tasks", "saved-again")) == 1
 
 
+def test_a_repair_reuses_what_is_done_and_runs_what_failed(simpleflow: Command, rows: Command) -> None:
+    name = f"{__name__}.Operated"
+    again = simpleflow("workflow.start", name, "--repair", "night-2", "--workflow-id", "mended", "--tags", "mended")
+    assert (again.code, "no part" in again.err) == (1, True)  # its load failed again
+    (row,) = rows("workflow.info", "mended")
+    assert row["tag_list"].startswith("mended")
+    anew = simpleflow(
+        "workflow.start", name, "--repair", "night-1", "--force-activities", "save", "--workflow-id", "anew"
+    )
+    assert (anew.code, json.loads(anew.out)) == (0, "saved 1")
+    with Lab() as lab:
+        assert lab.execution("anew").tasks()["name"].tolist() == ["operated.save"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--repair", "night-1"], "completed: --force-activities REGEX says which of its tasks run again"),
+        (["--repair", "night-3"], "is open, and what it runs would run twice"),
+        (["--repair", "nosuch"], "no execution 'nosuch'"),
+        (["--repair", "night-2 nosuch"], "no execution 'night-2' with run id 'nosuch'"),
+        (["--repair", "a b c"], "--repair is 'WORKFLOW_ID' or 'WORKFLOW_ID RUN_ID'"),
+        (["--repair", ""], "--repair is 'WORKFLOW_ID' or 'WORKFLOW_ID RUN_ID'"),
+        (["--repair", "night-2", "-i", "[2]"], "leave the other one out"),
+        (["--force-activities", "save"], "--force-activities goes with --repair"),
+        (["--repair", "night-2", "--force-activities", "("], "no regular expression"),
+    ],
+)
+def test_what_can_not_be_repaired_is_one_line(simpleflow: Command, store: Path, words: list[str], told: str) -> None:
+    ended = simpleflow("workflow.start", f"{__name__}.Operated", *words)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert told in ended.err
+    other = simpleflow("workflow.start", "examples.basic.BasicWorkflow", "--repair", "night-2")
+    assert (other.code, "is one of" in other.err) == (2, True)
+
+
 def test_a_fork_that_nobody_would_decide_for_is_not_started(process: Command, rows: Command, store: Path) -> None:
     ended = process("workflow.fork", "night-2", "--new-id", "undecided")
     assert (ended.code, ended.out) == (2, "")

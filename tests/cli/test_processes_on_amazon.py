@@ -28,6 +28,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with EmbeddedSWF(poll_seconds=0.3) as engine, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
+        engine.register_domain(name="etl", workflowExecutionRetentionPeriodInDays="30")
         endpoint = Endpoint(engine)
         for name, value in {
             **endpoint.environment,
@@ -73,6 +74,7 @@ def test_a_service_that_is_not_there_yet_is_waited_for(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with EmbeddedSWF(poll_seconds=0.3) as engine:
+        engine.register_domain(name="etl", workflowExecutionRetentionPeriodInDays="30")
         first = Endpoint(engine)
         port = first.environment["AWS_ENDPOINT_URL_SWF"].rpartition(":")[2]
         first.close()

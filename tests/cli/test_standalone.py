@@ -54,11 +54,21 @@ def test_it_prints_the_result_and_everything_ran_on_a_task_list_of_its_own(start
     assert command.said == ""
 
 
-def test_an_execution_that_fails_is_exit_code_1(start: Start, lab: Lab) -> None:
-    command = start("standalone", "supervised_flows.Wrong", "-W", "1")
+def test_an_execution_that_fails_is_exit_code_1_and_is_repaired_when_its_code_is(
+    start: Start, lab: Lab, tmp_path: Path
+) -> None:
+    command = start("standalone", "supervised_flows.Wrong", "-W", "1", "--workflow-id", "broken")
     assert command.wait() == 1
     assert "on purpose" in command.said
     assert command.out == ""
+    module = tmp_path / "supervised_flows.py"
+    module.write_text(module.read_text().replace('raise ValueError("on purpose")', 'return "mended"'))
+    words = ("standalone", "supervised_flows.Wrong", "-W", "1", "--repair", "broken", "--workflow-id", "mended")
+    repaired = start(*words)
+    assert repaired.wait() == 0, repaired.said
+    (task_list,) = task_lists(lab, "mended")
+    assert task_list.startswith("mended-")
+    assert lab.execution("mended").tasks()["name"].tolist() == ["supervised.wrong"]
 
 
 def test_an_interrupt_leaves_it_open_and_the_same_again_goes_on(start: Start, lab: Lab, tmp_path: Path) -> None:

@@ -152,6 +152,28 @@ def test_what_is_started_registers_its_domain_and_the_doctor_says_that_it_is_not
     assert simpleflow("doctor").code == 0
 
 
+def test_a_new_domain_of_a_store_that_is_spelled_like_another_is_told(simpleflow: Command) -> None:
+    told = {
+        name: simpleflow("workflow.start", BASIC, "-i", "[1, 0]", "--domain", name).err
+        for name in ("prod", "prodd", "etl")
+    }
+    assert told == {
+        "prod": "",
+        "prodd": "simpleflow: the new domain 'prodd' was registered: did you mean prod?\n",
+        "etl": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "address", ["aws:arn:aws:swf:eu-west-1:1:/domain/etl", "aws://eu-west-1", "aws://eu-west-1/arn", "aws://x/y/z"]
+)
+@pytest.mark.parametrize("words", [["workflow.list"], ["worker.start", "-N", "1", "--module", "examples.basic"]])
+def test_an_address_of_amazon_that_is_none_is_one_line(simpleflow: Command, address: str, words: list[str]) -> None:
+    ended = simpleflow("--store", address, *words)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "aws://eu-west-1/etl" in ended.err or "aws://REGION/DOMAIN" in ended.err or "'arn'" in ended.err
+
+
 def test_the_task_lists_and_workers_of_any_domain_are_listed(simpleflow: Command) -> None:
     with Lab(domain="two", serve="nothing") as two:
         two.start_workers(task_list="nightly")

@@ -15,8 +15,6 @@ from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 
 NOT_HERE: Mapping[str, str] = {
     "binaries.download": "nothing named by a history is downloaded and run",
-    "standalone --repair": "workflow.fork ID does it; see the guide for those who come from simpleflow",
-    "standalone --force-activities": "workflow.fork has it",
     "workflow.history --reverse-order": "the file of it is whole and in order; see the guide",
 }
 

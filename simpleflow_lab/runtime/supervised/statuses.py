@@ -107,8 +107,10 @@ def supervisors_of(address: str, domain: str) -> list[dict[str, Any]]:
 
 
 def place_of(address: str) -> str:
-    """The address of a store, or of Amazon SWF, in the form that is the same in all processes."""
-    return address if address.startswith("aws:") else os.path.realpath(os.path.expanduser(address))
+    """A store, or a region of Amazon SWF, in the form that is the same in all processes, and without a domain."""
+    if address.startswith("aws:"):
+        return "/".join(address.split("/")[:3])
+    return os.path.realpath(os.path.expanduser(address))
 
 
 def _files() -> Sequence[Path]:
