@@ -426,44 +426,50 @@ def _text_in_file(code: types.CodeType, names: Mapping[str, Any] | None) -> str 
     lines = linecache.getlines(code.co_filename, dict(names) if names is not None and "__loader__" in names else None)
     source = "".join(lines)
     flags = code.co_flags & _FUTURE_FLAGS
+    key = code.co_name, code.co_firstlineno
     with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-        for running, text in _functions_in(source, flags).get((code.co_name, code.co_firstlineno), ()):
-            if instructions_of(running) == instructions_of(code):
-                return text
+        # A file is compiled as a whole, a cell statement by statement: a call of a function of a module that the same
+        # text imports becomes other instructions.
+        for by_statement in (False, True):
+            for running, node in _functions_in(source, flags, by_statement).get(key, ()):
+                if instructions_of(running) == instructions_of(code):
+                    return _text(node)
     return None
 
 
 @functools.lru_cache(maxsize=64)
-def _functions_in(source: str, flags: int) -> Mapping[tuple[str, int], list[tuple[types.CodeType, str]]]:
-    """Every function of a source: its code and its text, by its name and first line."""
-    found: dict[tuple[str, int], list[tuple[types.CodeType, str]]] = {}
+def _functions_in(
+    source: str, flags: int, by_statement: bool
+) -> Mapping[tuple[str, int], list[tuple[types.CodeType, _Definition]]]:
+    """Every function of a source, compiled as a whole or statement by statement: its code and its syntax tree without
+    docstrings, by its name and first line."""
+    found: dict[tuple[str, int], list[tuple[types.CodeType, _Definition]]] = {}
     if not source:
         return found
     tree = _parsed(source)
     nodes: dict[tuple[str, int], list[_Definition]] = {}
+    documented: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = []
     for node in ast.walk(tree):
         if isinstance(node, _Definition):
             decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
             line = min([node.lineno, *(each.lineno for each in decorators)])
             nodes.setdefault(("<lambda>" if isinstance(node, ast.Lambda) else node.name, line), []).append(node)
-    for same in nodes.values():
-        same.sort(key=lambda node: (node.lineno, node.col_offset))
-    # A file is compiled as a whole, a cell statement by statement: a call of a function of a module that the same text
-    # imports becomes other instructions.
-    options: dict[str, Any] = {"flags": flags, "dont_inherit": True}
-    as_whole = codes_in(compile(source, "<source>", "exec", **options))
-    statements = (ast.Module(body=[each], type_ignores=[]) for each in tree.body)
-    one_by_one = (code for each in statements for code in codes_in(compile(each, "<source>", "exec", **options)))
-    texts = {key: [_text(node) for node in same] for key, same in nodes.items()}
-    for codes in (as_whole, one_by_one):
-        by_place: dict[tuple[str, int], list[types.CodeType]] = {}
-        for code in codes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            documented += [node] if ast.get_docstring(node, clean=False) is not None else []
+    pieces = [ast.Module(body=[each], type_ignores=[]) for each in tree.body] if by_statement else [tree]
+    by_place: dict[tuple[str, int], list[types.CodeType]] = {}
+    for piece in pieces:
+        for code in codes_in(compile(piece, "<source>", "exec", flags=flags, dont_inherit=True)):
             by_place.setdefault((code.co_name, code.co_firstlineno), []).append(code)
-        for key, of_nodes in texts.items():
-            # Both are in the order of the text, within one name and line.
-            of_key = sorted(by_place.get(key, ()), key=_column)
-            if len(of_key) == len(of_nodes):
-                found.setdefault(key, []).extend(zip(of_key, of_nodes, strict=True))
+    for key, of_nodes in nodes.items():
+        of_key = by_place.get(key, [])
+        if len(of_key) == len(of_nodes):
+            if len(of_key) > 1:  # both in the order of the text
+                of_nodes.sort(key=lambda node: (node.lineno, node.col_offset))
+                of_key.sort(key=_column)
+            found[key] = list(zip(of_key, of_nodes, strict=True))
+    for each in documented:  # all is compiled: no docstring is needed any more
+        each.body = each.body[1:] or [ast.Pass()]
     return found
 
 
@@ -473,17 +479,11 @@ def _column(code: types.CodeType) -> tuple[int, int]:
 
 
 def _text(node: _Definition) -> str:
-    """The text of one function, in the form that `ast.unparse` gives it."""
+    """The text of one function without its decorators, in the form that `ast.unparse` gives it."""
     if isinstance(node, ast.Lambda):
         return ast.unparse(node)
-    bare = copy.deepcopy(node)
+    bare = copy.copy(node)
     bare.decorator_list = []
-    for each in ast.walk(bare):
-        if (
-            isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            and ast.get_docstring(each) is not None
-        ):
-            each.body = each.body[1:] or [ast.Pass()]
     return ast.unparse(bare)
 
 
