@@ -40,6 +40,7 @@ from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
+from simpleflow_lab.swf.execution_context import reused_by
 from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 from simpleflow_lab.swf.names import check_name, check_text
@@ -179,7 +180,7 @@ class Execution(HistoryViews):
             reason = history[-1].attributes.get("reason")
             why = f", {shortened(reason, MAX_REASON_LENGTH)}" if isinstance(reason, str) else ""
         origin = forked_from(history[0].attributes)
-        forked = "" if origin is None else f", {shortened(str(origin), MAX_REASON_LENGTH)}"
+        forked = "" if origin is None else f", {shortened(origin.words(reused_by(history)), MAX_REASON_LENGTH)}"
         status = history.close_status or "OPEN"
         return visible(f"<Execution {self.workflow_id} of {history.workflow_type}: {status}{why}{forked}>")
 

@@ -37,6 +37,8 @@ from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.fork_start import EXTRA, KEY, TAG, ForkedFrom, forked_from, tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_ID, MAX_TAGS
+from simpleflow_lab.views.formatting import shortened
+from simpleflow_lab.workflow import registry
 
 _COPIED: Final = (
     "taskList",
@@ -67,7 +69,7 @@ def fork_execution(
     `anew` says for the ids and type names of the tasks which of them run again, too: a pattern or a sequence of ids.
     Raises `UsageError`, `StoreError`.
     """
-    if replace is not None and not isinstance(replace, Mapping):
+    if replace is not None and not (isinstance(replace, Mapping) and all(isinstance(id, str) for id in replace)):
         raise UsageError(f'replace gives results by the ids of tasks, as {{"fetch-1": 5}}, not {replace!r:.80}')
     fields = pool.context.fields
     planner = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited_runs(history[0], fields))
@@ -76,6 +78,7 @@ def fork_execution(
             f"this is a step of {at.steps.workflow_id}, not of {workflow_id}: give one of its own replay()"
         )
     point = at.number if isinstance(at, Step) else at
+    _check_children(pool, domain, planner)
     plan = planner.plan(point, _fields_of(planner, replace or {}, fields), _matching(planner, anew))
     started = history[0].attributes
     new_id = new_workflow_id or _new_id(workflow_id)
@@ -128,6 +131,24 @@ def _changed(options: Mapping[str, Any]) -> dict[str, Any]:
     return {_CHANGED[name][0]: _CHANGED[name][1](value) for name, value in options.items() if value is not None}
 
 
+def _check_children(pool: WorkerPool, domain: str, planner: Planner) -> None:
+    """Raises `UsageError` for a child that is open under an id that its class gives: the fork could not start it."""
+    for id, (name, version) in planner.open_children().items():
+        workflow = registry.get((name, version))
+        if not hasattr(workflow, "get_workflow_id"):
+            continue  # the fork gives it another one
+        still_open = pool.context.service.list_open_workflow_executions(
+            domain=domain,
+            startTimeFilter={"oldestDate": 0},
+            executionFilter={"workflowId": id},
+        )["executionInfos"]
+        if still_open:
+            raise UsageError(
+                f"the child {shortened(id)} is open, and the fork would start one with the same id, for "
+                f"get_workflow_id of {shortened(name)} gives it: terminate it first, or let it close"
+            )
+
+
 def inherited_runs(started: HistoryEvent, fields: Fields) -> list[InheritedRun]:
     """What the execution with this first event inherits itself; nothing if it is no fork. Raises `StoreError`."""
     origin = forked_from(started.attributes)
@@ -138,7 +159,9 @@ def _fields_of(planner: Planner, replace: Mapping[str, Any], fields: Fields) -> 
     """The results that are given, as fields. Raises `UsageError` before anything is written."""
     texts: dict[str, str] = {}
     for id, value in replace.items():
-        task_id = planner.task_id(str(id))
+        task_id = planner.task_id(id)
+        if task_id in texts:
+            raise UsageError(f"replace gives two results for {task_id}: once is enough")
         try:
             texts[task_id] = encode(value)
         except EncodingError as error:

@@ -52,6 +52,8 @@ class Plan:
 class _Task:
     id: str
     name: str
+    child: tuple[str, str] | None = None
+    """Name and version of the type of a child execution; `None` of an activity task."""
     outcomes: list[tuple[_Place, HistoryEvent]] = field(default_factory=list)
     """How its attempts closed, in order."""
     is_open: bool = True
@@ -168,6 +170,10 @@ class Planner:
     def names(self) -> Mapping[str, str]:
         """The names of the types of all tasks, by id."""
         return {task.id: task.name for task in self._tasks.values()}
+
+    def open_children(self) -> Mapping[str, tuple[str, str]]:
+        """Name and version of the child executions of which no close is recorded, by workflow id."""
+        return {task.id: task.child for task in self._tasks.values() if task.child is not None and task.is_open}
 
     def failed(self) -> list[str]:
         """Ids of the tasks that failed for good, were canceled, or have not ended."""
@@ -322,4 +328,6 @@ def _tasks_of(runs: Sequence[InheritedRun]) -> dict[str, _Task]:
 def _known(tasks: dict[str, _Task], attributes: Mapping[str, Any], id_attribute: str) -> _Task:
     id = str(attributes.get(id_attribute))
     type = attributes.get("activityType") or attributes.get("workflowType") or {}
-    return tasks.setdefault(id, _Task(id=id, name=str(type.get("name"))))
+    name = str(type.get("name"))
+    child = (name, str(type.get("version"))) if id_attribute == "workflowId" else None
+    return tasks.setdefault(id, _Task(id=id, name=name, child=child))

@@ -133,6 +133,8 @@ def new_context(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: 
             ours[UNHANDLED_FAILURES] = unhandled
         if ours:
             context[IDENTITY_KEY] = ours
+    if run.reused is not None:
+        context.setdefault(IDENTITY_KEY, {})[execution_context.REUSED] = len(run.reused)
     text = json.dumps(context) if context else ""
     try:
         text = run.fields.fit(text, "execution context")

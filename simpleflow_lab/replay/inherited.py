@@ -134,7 +134,9 @@ def _run_of(value: Mapping[str, Any]) -> InheritedRun:
                 raise ValueError(f"event {id} does not point back")
         _check(id, kind, attributes)
         events.append(HistoryEvent(id, kind, _EPOCH + int(microseconds) * _MICROSECOND, attributes))
-    given = {str(id): None if field is None else str(field) for id, field in value["given"].items()}
+    given = dict(value["given"].items())
+    if not all(isinstance(field, str | None) for field in given.values()):
+        raise ValueError("a given result is no text")
     return InheritedRun(workflow_id=str(value["workflow_id"]), run_id=str(value["run_id"]), events=events, given=given)
 
 

@@ -132,6 +132,7 @@ class Replay:
         """Of a fork: the inherited commands that the code has not made."""
         if self._splice is not None:
             run.identify(*self._splice.first_identity)
+            run.reused = set()
             run.random_seed = self._splice.first_identity[1]
             run.ids.children = {}
             run.pending.fresh = []
@@ -516,6 +517,15 @@ class Replay:
         command = self._matching.command_of(event, row)
         if command is not None:
             self._kinds.resolve(command, event, row)
+            reused, splice = self._run.reused, self._splice
+            if (
+                reused is not None
+                and splice is not None
+                and splice.is_inherited(event.id)
+                and row.state == "completed"
+                and row.entity in (event_types.ACTIVITY, event_types.CHILD)
+            ):
+                reused.add(command.id)
 
     @property
     def _max_open_activities(self) -> int:

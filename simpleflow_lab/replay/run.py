@@ -108,6 +108,8 @@ class ReplayedRun:
         """Why no decision can be made, whatever the code does about it."""
         self.given: Mapping[str, str | None] = {}
         """Of a fork: by task id, the results that were given with it, as fields."""
+        self.reused: set[str] | None = None
+        """Of a fork: ids of the tasks that have a result which was inherited or given; `None` of any other."""
         self.random_seed = run_id
         """What random numbers and new ids follow from."""
         self.author_error: str | None = None
@@ -177,6 +179,8 @@ class ReplayedRun:
         """Close a task whose result was given with the fork; `False` if it was not."""
         if command.id not in self.given:
             return False
+        if self.reused is not None:
+            self.reused.add(command.id)
         command.future.set_finished(self.fields.decode_later(self.given[command.id]))
         return True
 

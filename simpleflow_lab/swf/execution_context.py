@@ -12,7 +12,7 @@ leaves the rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ MAX_PARALLEL: Final = "max_parallel"
 """For each group that holds members back: its `max_parallel`, and how many members wait."""
 OPEN_ACTIVITIES: Final = "open_activities"
 """How many activity tasks wait because no more may be open at a time."""
+REUSED: Final = "reused"
+"""Of a fork: how many results that it inherits, or was given, its code has taken so far."""
 MAX_GROUPS: Final = 20
 """The most groups that are written down and read."""
 MAX_SIGNALS: Final = 200
@@ -42,6 +44,8 @@ class ContextWaits:
     """Of each group with members that wait: its `max_parallel`, and how many wait."""
     held_back: int = 0
     """How many activity tasks wait because no more may be open at a time."""
+    reused: int | None = None
+    """How many results a fork has reused; `None` of any other execution, and of a fork without a decision."""
 
 
 def waits_in(context: str | None) -> ContextWaits:
@@ -62,11 +66,12 @@ def waits_in(context: str | None) -> ContextWaits:
         for pair in _list(ours.get(MAX_PARALLEL))[:MAX_GROUPS]
         if isinstance(pair, list) and len(pair) == 2 and all(type(number) is int for number in pair)
     ]
-    held_back = ours.get(OPEN_ACTIVITIES)
+    held_back, reused = ours.get(OPEN_ACTIVITIES), ours.get(REUSED)
     return ContextWaits(
         signals=tuple(dict.fromkeys(names))[:MAX_SIGNALS],
         groups=tuple(groups),
         held_back=held_back if type(held_back) is int else 0,
+        reused=reused if type(reused) is int and reused >= 0 else None,
     )
 
 
@@ -77,6 +82,11 @@ def latest_context(events: Iterable[HistoryEvent]) -> str | None:
             context = event.attributes["executionContext"]
             return context if isinstance(context, str) else None
     return None
+
+
+def reused_by(history: Sequence[HistoryEvent]) -> int | None:
+    """How many results the fork with this history has reused so far; `None` if nobody has said so."""
+    return waits_in(latest_context(reversed(history))).reused
 
 
 def _list(value: Any) -> list[Any]:

@@ -41,8 +41,13 @@ class ForkedFrom:
     """What it inherits: a field with the text of `replay.inherited`."""
 
     def __str__(self) -> str:
-        results = "1 result" if self.results == 1 else f"{self.results:,} results"
-        most = "up to " if self.results else ""  # the code takes those that it asks for
+        return self.words(None)
+
+    def words(self, reused: int | None) -> str:
+        """Where it comes from, and how many results it has reused; before its first decision at most how many."""
+        number = self.results if reused is None else reused
+        results = "1 result" if number == 1 else f"{number:,} results"
+        most = "up to " if reused is None and number else ""  # the code takes those that it asks for
         more = f", {len(self.replaced):,} of them replaced" if self.replaced else ""
         return f"forked from {self.workflow_id} {self.at}: {most}{results} reused{more}"
 

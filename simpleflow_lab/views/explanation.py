@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from simpleflow_lab.swf.event_types import CHILD
+from simpleflow_lab.swf.execution_context import reused_by
 from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
@@ -62,7 +63,7 @@ def explain(
     status, *more = outcome_lines(folded, workflow_id)
     slower = () if earlier is None else compared(folded, path, earlier)
     origin = forked_from(folded.history[0].attributes)
-    forked = () if origin is None else (Line.of(FORKED, str(origin)),)
+    forked = () if origin is None else (Line.of(FORKED, origin.words(reused_by(folded.history))),)
     lines = [status, *forked, *_wait_lines(found), *more, *slower, *time_lines(folded, path, polling)]
     return Explanation(lines[:MAX_LINES])
 

@@ -98,6 +98,22 @@ class Listener(Workflow):
         self.submit(self.wait_signal("stop")).wait()
 
 
+class Named(Listener):
+    name, version, task_list = "forks.named", "1", "forks"
+
+    @staticmethod
+    def get_workflow_id(workflow, *args, **kwargs):
+        return "the-only-one"
+
+
+class ParentOfNamed(Workflow):
+    name, version, task_list = "forks.parent_of_named", "1", "forks"
+
+    def run(self):
+        first = self.submit(increment, 1).result
+        return [first, self.submit(Named).result]
+
+
 class Flaky(Workflow):
     name, version, task_list = "forks.flaky", "1", "forks"
 
@@ -185,6 +201,31 @@ def test_before_a_decision_what_it_saw_is_reused_and_the_rest_runs(lab):
     assert fork.result(timeout=30) == [2, 3, 4]
     assert calls == {"increment 1": 1, "increment 2": 1, "increment 3": 2}
     assert len(ids(fork)) == 1
+    assert f"forked from {origin.workflow_id} before decision 3: 2 results reused" in repr(fork)
+
+
+def test_how_many_results_a_fork_reused_is_said_exactly_when_its_code_asks_for_fewer(lab):
+    origin = lab.start(Ends, 1)
+    origin.result(timeout=30)
+    fork = origin.fork(replace={"increment-1": 5})  # ends before it asks for the second one
+    assert fork.result(timeout=30) == "early"
+    assert "1 result reused, 1 of them replaced" in str(fork.explain())
+
+
+def test_a_child_that_is_open_under_an_id_of_its_own_is_told_before_a_fork_starts(lab):
+    origin = lab.start(ParentOfNamed)
+    for _ in origin.watch(timeout=30):
+        if any(event.type == "ChildWorkflowExecutionStarted" for event in origin.history()):
+            break
+    with pytest.raises(UsageError, match=r"the child the-only-one is open, .* terminate it first"):
+        origin.fork(at=1)
+    lab.execution("the-only-one").signal("stop")
+    assert origin.result(timeout=30)[0] == 2
+    fork = origin.fork(at=1)
+    for _ in fork.watch(timeout=30):
+        if any(event.type == "ChildWorkflowExecutionStarted" for event in fork.history()):
+            break
+    fork.terminate()
 
 
 def test_a_result_is_replaced_and_what_depends_on_it_runs(lab):
@@ -237,6 +278,8 @@ def test_unknown_points_and_tasks_are_one_line(lab):
         (lambda: origin.fork(at=known[:-1] + "7"), known),
         (lambda: origin.fork(replace={"nothing-1": 1}), "no task 'nothing-1'"),
         (lambda: origin.fork(replace={known: object()}), f"result given for {known}"),
+        (lambda: origin.fork(replace={"increment-1": 1, known: 2}), f"two results for {known}"),
+        (lambda: origin.fork(replace={1: 2}), "replace gives results by the ids"),
         (lambda: origin.fork(anew="("), "no regular expression"),
     ):
         with pytest.raises(UsageError, match=words) as caught:

@@ -63,6 +63,12 @@ def test_an_event_of_a_wrong_shape_is_refused_at_the_door(event: object) -> None
 EVENTS = [["DecisionTaskScheduled", 0, {}]]
 
 
+@pytest.mark.parametrize("given", [{"a": 5}, {"a": [1]}, [["a", "1"]], 5])
+def test_a_given_result_of_a_wrong_shape_is_refused_at_the_door(given: object) -> None:
+    with pytest.raises(HistoryError, match="what this fork inherits can't be read"):
+        from_text(packed([{"workflow_id": "w", "run_id": "r", "events": EVENTS, "given": given}]))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -116,6 +122,7 @@ def test_only_a_whole_record_says_that_a_run_is_a_fork() -> None:
     given = {"args": [], "kwargs": {}, EXTRA: {KEY: origin.member()}}
     assert forked_from({"input": json.dumps(given)}) == origin
     assert str(origin) == "forked from w at a-1: up to 2 results reused, 1 of them replaced"
+    assert origin.words(1) == "forked from w at a-1: 1 result reused, 1 of them replaced"
     for name in ("workflow_id", "run_id", "at", "inherited", "results", "replaced"):
         for wrong in (None, {}, True):
             broken = {**given, EXTRA: {KEY: {**origin.member(), name: wrong}}}
