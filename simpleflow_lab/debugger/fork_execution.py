@@ -69,8 +69,7 @@ def fork_execution(
     `anew` says for the ids and type names of the tasks which of them run again, too: a pattern or a sequence of ids.
     Raises `UsageError`, `StoreError`.
     """
-    if replace is not None and not (isinstance(replace, Mapping) and all(isinstance(id, str) for id in replace)):
-        raise UsageError(f'replace gives results by the ids of tasks, as {{"fetch-1": 5}}, not {replace!r:.80}')
+    _check_replace(replace)
     fields = pool.context.fields
     planner = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited_runs(history[0], fields))
     if isinstance(at, Step) and at.steps.run_id not in ("", run_id):
@@ -129,6 +128,11 @@ def _changed(options: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         raise UsageError(f"a fork has no option {min(unknown)!r}: it has {', '.join(_CHANGED)}")
     return {_CHANGED[name][0]: _CHANGED[name][1](value) for name, value in options.items() if value is not None}
+
+
+def _check_replace(replace: Any) -> None:
+    if replace is not None and not (isinstance(replace, Mapping) and all(isinstance(id, str) for id in replace)):
+        raise UsageError(f'replace gives results by the ids of tasks, as {{"fetch-1": 5}}, not {replace!r:.80}')
 
 
 def _check_children(pool: WorkerPool, domain: str, planner: Planner) -> None:
