@@ -770,15 +770,16 @@ class Execution(HistoryViews):
         return Execution(self._pool, workflow_id, infos[0]["execution"]["runId"], domain=self.domain)
 
     def signal(self, name: str, input: str | None = None) -> None:
-        """Send it a signal; `input` is SWF's string, or longer. Raises `UsageError` for another one, and for a name
-        that SWF does not take."""
+        """Send it a signal; `input` is SWF's string, or longer. Raises `UsageError` for another one, for a name that
+        SWF does not take, and if it is closed."""
         if input is not None and not isinstance(input, str):
             raise UsageError(f"the input of a signal is a string, not {input!r:.80}: json.dumps makes one")
         check_name(name, "SignalName", "the name of a signal")
         members = {} if input is None else {"input": self._fields.store(input, f"input of signal {name}")}
-        self._service.signal_workflow_execution(
-            domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
-        )
+        with self._only_if_open():
+            self._service.signal_workflow_execution(
+                domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
+            )
 
     def what_if(
         self,
@@ -861,10 +862,11 @@ class Execution(HistoryViews):
         return Execution(self._pool, *ids, domain=self.domain)
 
     def request_cancel(self) -> None:
-        """Ask it to cancel; the workflow decides."""
-        self._service.request_cancel_workflow_execution(
-            domain=self.domain, workflowId=self.workflow_id, runId=self.run_id
-        )
+        """Ask it to cancel; the workflow decides. Raises `UsageError` if it is closed."""
+        with self._only_if_open():
+            self._service.request_cancel_workflow_execution(
+                domain=self.domain, workflowId=self.workflow_id, runId=self.run_id
+            )
 
     def restart(self, *, terminate: bool = False, serves: bool = True) -> Execution:
         """Start it again: the same workflow, id, input, tags, task list and timeouts; gives the new run.
@@ -915,10 +917,16 @@ class Execution(HistoryViews):
             if text is not None:
                 check_text(text, shape, f"{what} of a termination")
         members = {name: value for name, value in (("reason", reason), ("details", details)) if value is not None}
-        try:
+        with self._only_if_open():
             self._service.terminate_workflow_execution(
                 domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, **members
             )
+
+    @contextlib.contextmanager
+    def _only_if_open(self) -> Iterator[None]:
+        """SWF knows no execution that is closed, for what acts on it: raises `UsageError`."""
+        try:
+            yield
         except UnknownResourceFault:
             raise UsageError(f"execution {self.workflow_id} is closed already: {self.status}") from None
 

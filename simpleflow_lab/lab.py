@@ -445,8 +445,8 @@ class Lab:
 
         Completed activities are not run again. The workflows and activities must be defined in this process; an
         execution of one that is not goes on as soon as it is defined. A named execution that has closed is given as it
-        is; one that is open goes by the definitions of this process from now on, as do all those without a name whose
-        own process has ended.
+        is; one that is open goes by the definitions of this process from now on. Without a name, so do those whose
+        process has ended, and those whose decisions another process can't make for it.
         """
         context = contextvars.copy_context()
         resumed = []
@@ -530,11 +530,20 @@ class Lab:
 
     @property
     def workers(self) -> Workers:
-        """The deciders and activity workers of this Lab in this process, those that were stopped, too.
+        """The deciders and activity workers of this process on this service and domain, those that were stopped, too.
 
-        It displays itself: what each does, since when, what it has done, and its latest error.
+        First those of this Lab, then those of other open ones. It displays itself: what each does, since when, what it
+        has done, and its latest error.
         """
-        return Workers(self._pool.workers)
+        context = self._pool.context
+        others = [
+            lab._pool
+            for lab in list(_open_labs)
+            if lab is not self
+            and lab.domain == self.domain
+            and lab._pool.context.output_contexts is context.output_contexts
+        ]
+        return Workers(worker for pool in (self._pool, *others) for worker in pool.workers)
 
     def pollers(self, *, domain: str | None = None) -> Pollers:
         """Who polls which task list of a domain, by default this Lab's: every process that has the store open, and

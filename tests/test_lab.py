@@ -567,6 +567,32 @@ def test_a_second_lab_on_a_store_finds_the_first(tmp_path):
         assert first.execution("two").history() == second.execution("two").history()
 
 
+def test_the_workers_of_a_process_are_the_same_whichever_of_its_labs_is_asked_and_no_thread_outlives_the_last(tmp_path):
+    before = set(threading.enumerate())
+    first, second = (Lab(tmp_path / "lab.sqlite") for _ in range(2))
+    elsewhere = Lab(tmp_path / "other.sqlite")
+    assert first.start(Basic, 1).result(30) == 4
+    assert len(first.workers) > 1
+    assert list(second.workers) == list(first.workers)
+    assert list(elsewhere.workers) == []
+    for lab in (first, second, elsewhere):
+        lab.close()
+    with pytest.raises(exceptions.StoreError, match="open it again"):
+        first.executions()
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(30)  # those that have a last line to run
+    assert not [thread for thread in left if thread.is_alive()]
+
+
+@pytest.mark.parametrize("act", ["signal", "request_cancel", "terminate"])
+def test_what_acts_on_an_execution_that_is_closed_is_refused_in_our_words(lab, act):
+    execution = lab.start(Basic, 1, workflow_id="done")
+    execution.result(30)
+    with pytest.raises(exceptions.UsageError, match=r"^execution done is closed already: COMPLETED$"):
+        getattr(execution, act)(*(["go"] if act == "signal" else []))
+
+
 def test_two_days_of_timers_take_a_moment_on_a_virtual_clock():
     class Patient(Workflow):
         name = "lab.patient"

@@ -112,6 +112,10 @@ def _explain(execution: str, positional: list[object], named: dict[str, object])
     return shlex.join(["simpleflow", "workflow.explain", *map(str, positional)])
 
 
+def _resume(execution: str, positional: list[object], named: dict[str, object]) -> str:
+    return shlex.join(["simpleflow", "resume", *map(str, positional), "--module", "MODULE"])
+
+
 _COMMANDS: Final[Mapping[tuple[str, str], Callable[[str, list[object], dict[str, object]], str | None]]] = {
     ("execution", "tasks"): _of_execution("workflow.tasks {}"),
     ("execution", "unhandled_failures"): _of_execution("--filter 'Last State=failed' workflow.tasks {}"),
@@ -121,7 +125,7 @@ _COMMANDS: Final[Mapping[tuple[str, str], Callable[[str, list[object], dict[str,
     ("execution", "decisions"): _of_execution("workflow.history {}"),
     ("execution", "waiting_for"): _of_execution("workflow.info {}"),
     ("lab", "start_workers"): _start_workers,
-    ("lab", "resume"): lambda execution, positional, named: "simpleflow resume --module MODULE",
+    ("lab", "resume"): _resume,
     ("lab", "start_deciders"): lambda execution, positional, named: "simpleflow decider.start --module MODULE",
     ("lab", "pollers"): lambda execution, positional, named: "simpleflow worker.list",
     ("lab", "execution"): _explain,

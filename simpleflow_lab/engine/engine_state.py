@@ -434,6 +434,18 @@ class EngineState:
         execution.enqueued = 0
         self.enqueue_decision_task(execution)
 
+    def is_left_to(self, execution: ExecutionState, instance: str) -> bool:
+        """Whether a process that goes on with everything may attach this execution, which no person has named.
+
+        The process by whose definitions it goes has ended; or another one can't make its decisions, and the one that it
+        was started with is this one, or has ended.
+        """
+        living = self.sessions.living
+        if execution.home not in living:
+            return True
+        is_own = instance in (execution.home, execution.origin)
+        return (is_own or execution.origin not in living) and self.reports.is_blocked(execution.run.run_id)
+
     def attach(self, execution: ExecutionState, instance: str) -> None:
         """Let the execution go by the definitions of this process, which a person has chosen.
 

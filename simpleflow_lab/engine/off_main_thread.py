@@ -7,6 +7,7 @@ the waiting, not the call.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -30,7 +31,8 @@ class OffMainThread:
 
     def __init__(self, thread_name: str):
         self._thread_name = thread_name
-        self._idle: list[queue.SimpleQueue[_QueuedCall | None]] = []
+        self._idle: list[tuple[threading.Thread, queue.SimpleQueue[_QueuedCall | None]]] = []
+        self._closed = False
 
     def run(self, function: Callable[[], Any], on_interrupt: Callable[[], None]) -> Any:
         """The result of `function()`, which runs in a daemon thread if the caller is the main thread.
@@ -53,7 +55,7 @@ class OffMainThread:
     def _start(self, function: Callable[[], Any]) -> _QueuedCall:
         call = _QueuedCall(function)
         try:
-            calls = self._idle.pop()
+            _, calls = self._idle.pop()
         except IndexError:
             calls = queue.SimpleQueue[_QueuedCall | None]()
             threading.Thread(target=self._run_calls, args=(calls,), name=self._thread_name, daemon=True).start()
@@ -61,9 +63,15 @@ class OffMainThread:
         return call
 
     def close(self) -> None:
-        """End the idle threads."""
+        """End the threads: those that are idle before this returns, others with the call that they make.
+
+        A later call has a thread of its own.
+        """
+        self._closed = True
         while self._idle:
-            self._idle.pop().put(None)
+            thread, calls = self._idle.pop()
+            calls.put(None)
+            thread.join()
 
     def _run_calls(self, calls: queue.SimpleQueue[_QueuedCall | None]) -> None:
         while (call := calls.get()) is not None:
@@ -71,6 +79,10 @@ class OffMainThread:
                 call.result = call.function()
             except BaseException as error:
                 call.error = error
-            self._idle.append(calls)
+            self._idle.append((threading.current_thread(), calls))
             call.done.set()
             del call
+            if self._closed:
+                with contextlib.suppress(ValueError):  # `close` has it, and ends it
+                    self._idle.remove((threading.current_thread(), calls))
+                    return

@@ -166,10 +166,12 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
             return f"no process defines {name}"
         pids = ", ".join(str(session.pid) for session in defining)
         return f"no process that defines {name} polls the task list {key[2]!r}: process {pids} defines it"
+    busy = sum(1 for session in able for _ in _held(state, session, key))
+    pollers = f"{busy} pollers busy" if busy != 1 else "1 poller busy"
     if holder is not None and (len(serving) > len(able) or holder.is_silent(state.sessions.running())):
-        return f"waits for process {holder.pid}, which has the definition it was started with"
+        why = f": {pollers}" if busy else ""
+        return f"waits for process {holder.pid}, which has the definition it was started with{why}"
     silent = [session for session in able if session.is_silent(state.sessions.running())]
     if len(silent) == len(able):
         return f"process {', '.join(str(session.pid) for session in able)} defines {name} and is silent: is it stopped?"
-    busy = sum(1 for session in able for _ in _held(state, session, key))
-    return f"{busy} pollers busy" if busy != 1 else "1 poller busy"
+    return pollers

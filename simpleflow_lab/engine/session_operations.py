@@ -126,7 +126,7 @@ class SessionOperations:
 
         def change(state: EngineState) -> Answer:
             found = state.open.get(run_of(state, domain, execution).key)
-            if found is not None and (takes_over or found.home not in state.sessions.living):
+            if found is not None and (takes_over or state.is_left_to(found, instance)):
                 state.attach(found, instance)
             return {}
 

@@ -35,6 +35,7 @@ from simpleflow_lab.runtime.hand_over import HandOver
 from simpleflow_lab.runtime.identity import instance_id
 from simpleflow_lab.runtime.process_session import ProcessSession
 from simpleflow_lab.runtime.store_connection import StoreConnection
+from simpleflow_lab.runtime.waits_here import waits_seen_here
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer, WatchableService
@@ -253,7 +254,9 @@ class SharedStore(DelegatingService):
 
     def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
         """See `WatchableService`."""
-        return self._connection.call(lambda engine: engine.describe_waiting(domain=domain, execution=execution))
+        return waits_seen_here(
+            self._connection.call(lambda engine: engine.describe_waiting(domain=domain, execution=execution))
+        )
 
     def _hold_session(self) -> bool:
         """Tell the owner, if it is another process, that this one lives. Its connection tells the owner the end."""

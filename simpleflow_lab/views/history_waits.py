@@ -274,7 +274,10 @@ class _Rows:
 
 _DISK: Final = "free some space: it goes on by itself"
 _AGAIN: Final = "it is tried again by itself; execution.retry_decision() tries it now"
-_MEND: Final = "mend the code and define it again: it goes on by itself; execution.retry_decision() tries it now"
+_MEND: Final = (
+    "mend the code and define it again: it goes on by itself; execution.retry_decision() tries it now; {} decides it "
+    "with the definitions of another process"
+)
 _SILENT: Final = "let its process go on (kill -CONT), or end it: the task is given out again"
 _TAKES_LONG: Final = (
     "put what takes long into an activity, and define the workflow again: it goes on by itself; terminate() ends it"
@@ -319,8 +322,12 @@ def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> W
         depth=depth,
         kind=BLOCKED,
         what=shortened(what, HOVER_LIMIT),
-        to_do=_MEND if error.get("endsWait") else _AGAIN,
+        to_do=_MEND.format(_resume(workflow_id)) if error.get("endsWait") else _AGAIN,
     )
+
+
+def _resume(workflow_id: str) -> str:
+    return f"lab.resume({workflow_id!r})" if _can_be_typed(workflow_id) else "lab.resume(id)"
 
 
 def disk_wait(paused: str, *, workflow_id: str, depth: int) -> Wait:

@@ -229,6 +229,28 @@ def test_a_decision_that_its_holder_could_not_make_moves_to_the_process_that_res
     assert engine.poll("decision", "y")
 
 
+@pytest.mark.parametrize("starter_lives", [True, False])
+def test_a_blocked_decision_moves_to_who_resumes_everything_if_it_is_its_own_or_its_starter_has_ended(
+    engine, starter_lives
+):
+    for instance, fingerprint in zip("xyz", "123", strict=True):
+        engine.session(instance, {"a": fingerprint})
+    execution = engine.start("a", "x")
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="y")
+    task = engine.poll("decision", "y")
+    engine.swf.attach_execution(domain=DOMAIN, execution=execution, instance="x")  # y still decides
+    if not starter_lives:
+        engine.swf.close_session(instance="x")
+    error = {"startedEventId": task["startedEventId"], "error": "E", "message": "m", "endsWait": True}
+    engine.swf.report_decision_error(domain=DOMAIN, execution=execution, error=error)
+    named = {"domain": DOMAIN, "execution": execution, "takes_over": False}
+    engine.swf.attach_execution(**named, instance="z")
+    assert bool(engine.poll("decision", "z")) is not starter_lives
+    if starter_lives:
+        engine.swf.attach_execution(**named, instance="x")
+        assert engine.poll("decision", "x")
+
+
 def test_a_blocked_decision_is_given_out_again_when_any_process_asks_for_it(engine):
     engine.session("x", {"a": "1"})
     execution = engine.start("a", "x")
