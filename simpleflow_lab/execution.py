@@ -396,22 +396,23 @@ class Execution(HistoryViews):
         """
         from simpleflow_lab.views.waiting import Waits
 
-        return Waits(self._waits_down(0, _Budget(MAX_CHILDREN)), now=self.now())
+        return Waits(self._advising(self._waits_down(0, _Budget(MAX_CHILDREN))), now=self.now())
 
     def explain(self) -> Explanation:
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
         where the time went, and how long the last runs of its workflow took. See `views.explanation`."""
-        from simpleflow_lab.views.explanation import explain
+        from simpleflow_lab.views.explanation import Explanation, explain
 
         folded = self._folded()
-        waits = () if folded.history.close_status is not None else self.waiting_for()
-        return explain(
+        waits = [] if folded.history.close_status is not None else list(self._waits_down(0, _Budget(MAX_CHILDREN)))
+        lines = explain(
             folded,
             workflow_id=self.workflow_id,
             waits=waits,
             earlier=self._earlier_runs(folded),
             polling=self._polling(),
         )
+        return Explanation(self._advising(lines))
 
     def _polling(self) -> Polling:
         """How many activities run at once on each task list, in all processes that its service knows."""
@@ -539,6 +540,11 @@ class Execution(HistoryViews):
                 return child
             run_id = last.attributes.get("newExecutionRunId")
         return None
+
+    def is_same_as(self, other: Execution) -> bool:
+        """Whether the other is the same run of the same service."""
+        mine, its = ((each._service, each.domain, each.run_id) for each in (self, other))
+        return mine == its
 
     @property
     def lab_is_closed(self) -> bool:

@@ -355,6 +355,10 @@ class Lab:
         """Who owns the store: `this process`, or as `process 12 on host`; empty in memory and for Amazon SWF."""
         return owner_of(self.service)
 
+    def holds(self, execution: Execution) -> bool:
+        """Whether it was had from this Lab."""
+        return execution._pool is self._pool
+
     def has_domain(self) -> bool:
         """Whether its domain is there, registered or deprecated; `True` if that can't be told."""
         return self._pool.registration.finds_domain()

@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from simpleflow_lab.cli.advice import in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
 from simpleflow_lab.cli.messages import one_line, report, resume_command
+from simpleflow_lab.commands.advice import in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.commands.records import ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.exceptions import UsageError, WorkflowNotRegisteredError

@@ -20,6 +20,7 @@ from simpleflow_lab.notebook.completion import completing
 from simpleflow_lab.notebook.formatters import add_formatters, remove_formatters
 from simpleflow_lab.notebook.magics import SimpleflowMagics
 from simpleflow_lab.notebook.short_tracebacks import short_tracebacks
+from simpleflow_lab.views.history_views import HistoryViews
 
 _DEBUGGER: Final = ("simpleflow_lab.debugger.time_travel", "Debugger")
 """What shows itself as the debugger's view; it is imported by who debugs."""
@@ -44,6 +45,8 @@ def load(shell: InteractiveShell) -> None:
         for event, handle in (("pre_run_cell", magics.checks.begin), ("post_run_cell", magics.check_definitions)):
             undo.callback(shell.events.unregister, event, handle)
             shell.events.register(event, handle)
+        undo.callback(setattr, HistoryViews, "spelled", HistoryViews.__dict__["spelled"])
+        HistoryViews.spelled = staticmethod(magics.advice)
         undo.callback(remove_formatters, shell)
         add_formatters(shell)
         undo.enter_context(_showing_live(shell, magics))

@@ -2,6 +2,9 @@
 
 const LABELS = 130;         // width of the chart's labels
 const AXIS = 20;            // height of its axis
+const STEPS = [         // of its axis, in seconds: at most six of one fit in what is shown
+  ...[.001, .01, .1, 1].flatMap(one => [one, 2 * one, 5 * one]), 10, 20, 30, ...[60, 3600].flatMap(one => [one, 2 * one, 5 * one, 10 * one, 20 * one, 30 * one]),
+  ...[1, 2, 5, 10, 20, 50, 100].map(days => 86400 * days)];
 const MAX_SUBROWS = 40;     // of a lane: more than so many tasks at once share the last one
 
 function chart(store, model, select) {
@@ -71,21 +74,31 @@ function chart(store, model, select) {
       g.globalAlpha = .15; g.fillRect(0, top, width, .5); g.globalAlpha = 1;
       if (top - labelled >= 12) { g.fillText(fitted(g, lane.name, LABELS - 8), 2, top + Math.max(line, 12) / 2); labelled = top; }
     }
-    for (let k = 0; k <= 5; k++) {
-      const at = from + (to - from) * k / 5;
-      g.textAlign = k === 5 ? "right" : k ? "center" : "left";
-      if (at >= 0) g.fillText(duration(at), x(at), height - AXIS / 2);
+    const step = STEPS.find(one => (to - from) / one <= 6) ?? (to - from) / 6;
+    for (let k = Math.ceil(Math.max(from, 0) / step); k * step <= to; k++) {
+      const text = duration(k * step), at = x(k * step), half = g.measureText(text).width / 2;
+      g.globalAlpha = .1; g.fillRect(at, 0, 1, height - AXIS); g.globalAlpha = 1;
+      g.fillText(text, Math.max(Math.min(at, width - half - 2), LABELS + half) - half, height - AXIS / 2);
     }
-    g.textAlign = "left";
     g.save(); g.beginPath(); g.rect(LABELS, 0, width - LABELS, height); g.clip();
-    for (const lane of plan.lanes) for (let k = 0; k < lane.bars.length; k += 2) {
-      const row = rows[lane.bars[k]], began = row[field.scheduled], closed = row[field.closed] ?? until;
-      if (closed < from || began > to) continue;
-      const top = (lane.top + lane.bars[k + 1]) * line, thick = Math.max(line - 1.5, 2);
-      const started = ran(store, row) ? row[field.started] ?? began : closed, of = styleOf(model, row[field.state]), left = x(started);
-      const relation = store.relation(row), clear = relation === "other" ? .15 : 1;
-      g.fillStyle = of.colour;
-      if (started > began) { g.globalAlpha = .25 * clear; g.fillRect(x(began), top + thick / 3, Math.max((started - began) * scale, .5), thick / 3); g.globalAlpha = 1; }
+    const thick = Math.max(line - 1.5, 2), opacity = row => store.relation(row) === "other" ? .15 : 1;
+    const inSight = act => {
+      for (const lane of plan.lanes) for (let k = 0; k < lane.bars.length; k += 2) {
+        const row = rows[lane.bars[k]], began = row[field.scheduled], closed = row[field.closed] ?? until;
+        if (closed < from || began > to) continue;
+        const started = ran(store, row) ? row[field.started] ?? began : closed;
+        act(row, began, started, closed, (lane.top + lane.bars[k + 1]) * line);
+      }
+    };
+    // What waited is drawn first: it lies behind the tasks that ran in its row meanwhile.
+    inSight((row, began, started, closed, top) => {
+      if (started <= began) return;
+      g.fillStyle = styleOf(model, row[field.state]).colour; g.globalAlpha = .25 * opacity(row);
+      g.fillRect(x(began), top + thick / 3, Math.max((started - began) * scale, .5), thick / 3); g.globalAlpha = 1;
+    });
+    inSight((row, began, started, closed, top) => {
+      const left = x(started), relation = store.relation(row), clear = opacity(row);
+      g.fillStyle = styleOf(model, row[field.state]).colour;
       const wide = Math.max((closed - started) * scale, 1.5);
       if (!isQueued(store, row)) { g.globalAlpha = (row[field.kind] === "timer" ? .5 : 1) * clear; g.fillRect(left, top, wide, thick); g.globalAlpha = 1; }
       if (relation === "before" || relation === "after") {  // a line below what it depended on, above what depended on it
@@ -96,7 +109,7 @@ function chart(store, model, select) {
         g.moveTo(left + wide + 3, top); g.lineTo(left + wide - 3, top + thick); g.stroke();
       }
       if (row[field.event] === chosen.selected) { g.strokeStyle = css.color; g.lineWidth = 2; g.strokeRect(Math.min(x(began), left) - 1, top - .5, Math.max(x(closed) - x(began), 2) + 2, thick + 1); g.lineWidth = 1; }
-    }
+    });
     g.fillStyle = css.color;
     for (const lane of plan.lanes) if (lane.queued.length && line >= 10) {
       g.fillText(`${lane.queued.length.toLocaleString("en")} not started`, LABELS + 4, (lane.top + lane.ends.length + .5) * line);

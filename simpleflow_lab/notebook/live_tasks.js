@@ -1,5 +1,6 @@
 // The table of tasks of the live view, filtered and sorted; only the rows in sight are elements.
 
+const TABLE_HEIGHT = 320;   // the most, in pixels, as in live_view.css
 const ROW_HEIGHT = 24;      // of the table, in pixels, as in live_view.css
 const ORDER = ["failed", "timed_out", "schedule_failed", "start_failed", "terminated", "canceled", "started", "scheduled", "initiated"];
 const RELATIONS = { before: "↑ ", after: "↓ " };  // of a row to the selected one: that depended on it, it on that
@@ -79,7 +80,7 @@ function taskTable(store, model, select) {
     if (panel.hidden) return;
     const began = performance.now(), state = JSON.stringify([store.mark, chosen.filter, chosen.state, chosen.sort, chosen.down]);
     if (ordered !== state) { arrange(); ordered = state; }
-    const fits = Math.ceil((box.clientHeight || 320) / ROW_HEIGHT) + 4;
+    const fits = Math.ceil(Math.max(box.clientHeight, TABLE_HEIGHT) / ROW_HEIGHT) + 4;  // it is low before it has rows
     const first = Math.max(Math.min(Math.floor(chosen.scroll / ROW_HEIGHT) - 2, order.length - fits), 0);
     const shown = order.slice(first, first + fits);
     above.style.height = `${first * ROW_HEIGHT}px`;

@@ -29,6 +29,7 @@ from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab, find_workflow
+from simpleflow_lab.notebook.advice_names import with_names
 from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, take_out
 from simpleflow_lab.notebook.cell_checks import CellChecks
 from simpleflow_lab.notebook.cell_definitions import is_from_a_cell
@@ -100,6 +101,11 @@ class SimpleflowMagics(Magics):
     def connected(self) -> Lab | None:
         """The Lab of the user's that `connect` named; `None` without one."""
         return None if self._lab is None or self._lab.closed or self._lab in self._opened else self._lab
+
+    def advice(self, execution: Any, to_do: str) -> str:
+        """What helps an execution, by the names that this notebook has for it and its Lab."""
+        labs = [lab for lab in (self._lab, *self._opened) if lab is not None]
+        return with_names(to_do, execution, self.shell.user_ns, labs)
 
     def connect_again(self, lab: Lab | None) -> None:
         """Act on this Lab, if it is still open."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.chart import Chart
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
+    from simpleflow_lab.views.explanation_lines import Line
     from simpleflow_lab.views.gantt_rows import OpenedChild
     from simpleflow_lab.views.lineage import Lineage
     from simpleflow_lab.views.waiting import Wait, Waits
@@ -31,6 +33,12 @@ TimeZone = str | datetime.tzinfo | None
 """The zone of the times in a table: see `views.time_zones.in_time_zone`."""
 UTC: Final = "UTC"
 
+_Told = TypeVar("_Told", "Line", "Wait")
+
+
+def _as_it_is(execution: HistoryViews, to_do: str) -> str:
+    return to_do
+
 
 class HistoryViews(ABC):
     """What has a history and can be viewed. Tables are pandas; durations are in seconds.
@@ -38,6 +46,10 @@ class HistoryViews(ABC):
     Their times are in UTC, or in the zone that `timezone` names, as in `tasks(timezone="Europe/Berlin")`. With
     `timezone=None` they are in UTC and without a zone, as Excel takes them: `tasks(timezone=None).to_excel(…)`.
     """
+
+    spelled: Callable[[Any, str], str] = staticmethod(_as_it_is)
+    """How advice about an execution, with calls of `execution` and `lab`, is spelled where it is shown. A notebook puts
+    another function here, which knows the names of its variables."""
 
     workflow_id = ""
     run_id = ""
@@ -61,7 +73,12 @@ class HistoryViews(ABC):
         from simpleflow_lab.views.waiting import Waits
 
         folded = self._folded()
-        return Waits(self._waits_of(folded), now=folded.until)
+        return Waits(self._advising(self._waits_of(folded)), now=folded.until)
+
+    def _advising(self, told: Iterable[_Told]) -> list[_Told]:
+        """These waits, or lines, with what helps as it is spelled here."""
+        spelled = type(self).spelled
+        return [replace(each, to_do=spelled(self, each.to_do)) if each.to_do else each for each in told]
 
     def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
         """What it waits for itself, and what blocks those below it."""
@@ -72,10 +89,11 @@ class HistoryViews(ABC):
     def explain(self) -> Explanation:
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
         and where the time went. See `views.explanation`."""
-        from simpleflow_lab.views.explanation import explain
+        from simpleflow_lab.views.explanation import Explanation, explain
 
         folded = self._folded()
-        return explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded))
+        lines = explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded))
+        return Explanation(self._advising(lines))
 
     def critical_path(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """Where its time went: one row per segment of the critical path; see `views.path_tables`."""
@@ -233,7 +251,7 @@ class HistoryViews(ABC):
             run_id=self.run_id,
             domain=self.domain,
             warnings=self.warnings,
-            explanation=explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded)),
+            explanation=self._advising(explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded))),
         )
         return str(html)
 

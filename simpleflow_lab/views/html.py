@@ -8,6 +8,7 @@ piece.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -128,11 +129,15 @@ def explanation_html(lines: Iterable[Line]) -> Html:
     return Html('<ul class="sfl-explanation">{}</ul>').format(_EMPTY.join(made)) if made else _EMPTY
 
 
+_TYPED: Final = re.compile(r"[\w.]+\.\w+\(|%?simpleflow ")
+"""How advice begins that is a call or a command."""
+
+
 def _remedy(to_do: str) -> Html:
     """What helps: a call or a command, or else words."""
     if not to_do:
         return _EMPTY
-    is_typed = to_do.startswith(("execution.", "lab.", "simpleflow "))
+    is_typed = _TYPED.match(to_do) is not None
     form = Html("<code>{}</code>") if is_typed else Html('<span class="sfl-quiet">{}</span>')
     return Html(' <span class="sfl-quiet">→</span> {}').format(form.format(to_do))
 

@@ -518,3 +518,34 @@ def test_the_columns_that_a_table_of_tasks_shows_can_be_asked_for(shell: Interac
     table = magic(shell, f"workflow.tasks --file {file} --columns id,state,running")
     assert list(table.columns) == ["id", "state", "running"]
     assert table["id"].tolist() == ["a-2", "a-1", "a-0"]
+
+
+EXPLAINS_A_FAILURE = """
+from simpleflow_lab import Lab
+mine = Lab(':memory:')
+mine.start(Failing, workflow_id='fails').wait()
+"""
+
+
+def test_advice_names_the_variables_of_the_notebook_or_the_magic_and_never_what_is_not_there(
+    defined: InteractiveShell,
+) -> None:
+    defined.run_cell(EXPLAINS_A_FAILURE).raise_error()
+
+    def advice(code: str) -> str:
+        result = defined.run_cell(code)
+        result.raise_error()
+        text = repr(result.result)
+        assert " execution." not in text
+        return text
+
+    assert "→ mine.execution('fails').unhandled_failures()" in advice("mine.execution('fails').explain()")
+    assert "→ run.unhandled_failures()" in advice("run = mine.execution('fails'); run.explain()")
+    assert "<code>run.decisions()</code>" in defined.run_cell("run").result._repr_html_()
+    # Neither the execution nor its Lab has a name: the magics can do it if the Lab is theirs.
+    assert "unhandled" not in advice("views, labs = [run], [mine]; del run, mine; views[0].explain()").partition("→")[2]
+    magic(defined, "workflow.start Failing --workflow-id magic --no-raise")
+    assert "→ %simpleflow --filter 'Last State=failed' workflow.tasks magic" in repr(
+        magic(defined, "workflow.explain magic")
+    )
+    defined.run_cell("labs[0].close()")

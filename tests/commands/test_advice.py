@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import open_history
-from simpleflow_lab.cli.advice import in_shell, listing_in_shell, named_in_shell
+from simpleflow_lab.commands.advice import in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.commands.command_table import table
 from simpleflow_lab.views.explanation_lines import Line
 from simpleflow_lab.views.listings import Kind, Listing

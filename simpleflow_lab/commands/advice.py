@@ -1,7 +1,8 @@
 """What helps, as commands of a shell.
 
 Explanations and comparisons name calls of Python, for they are made for notebooks first. Here each call that a command
-can do is replaced by the command, and one that only Python can do is left out.
+can do is replaced by the command, and one that only Python can do is left out. A notebook without a name for the
+execution or its Lab does the same.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def listing_in_shell(listing: Listing, execution: str) -> Listing:
         return listing
     rows = [
         tuple(
-            _advice(value, execution) if place in columns and isinstance(value, str) else value
+            as_commands(value, execution) if place in columns and isinstance(value, str) else value
             for place, value in enumerate(row)
         )
         for row in listing.rows
@@ -60,11 +61,12 @@ def listing_in_shell(listing: Listing, execution: str) -> Listing:
 
 def in_shell(line: Line, execution: str) -> str:
     """A line with what helps as commands; `execution` is how a command names the execution that it is about."""
-    advice = _advice(line.to_do, execution)
+    advice = as_commands(line.to_do, execution)
     return f"{line.text} → {advice}" if advice else line.text
 
 
-def _advice(to_do: str, execution: str) -> str:
+def as_commands(to_do: str, execution: str) -> str:
+    """What helps, with each call as the command that does it; empty if there is a call that no command does."""
     _, either, rest = to_do.partition(", or simpleflow ")
     if either:
         return f"simpleflow {rest}"
