@@ -5,7 +5,8 @@ picture of it, which needs no kernel and is hidden by the view: that is what a s
 has completed, only that is left; of one that did not, the view stays, to look into. When the cell runs again, its views
 are closed.
 
-While a cell waits for an execution, it shows it live, too, and takes that away at the end. An interrupt of the kernel
+While a cell waits for an execution, it shows it live, too, and takes that away at the end; of a long wait there is a
+still picture until then. An interrupt of the kernel
 ends the waiting, and the execution goes on.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +48,8 @@ LONG: Final = 3_000
 """Events of a history whose picture takes longer than a reader waits for the view."""
 STILL_EVERY: Final = 10.0
 """Seconds between two still pictures of an execution that is open, at least."""
+FIRST_STILL: Final = 2.0
+"""Seconds of showing what a cell waits for before there is a still picture of it, too: it imports plotly."""
 _TICK: Final = 0.2
 """Seconds after which an interrupt is noticed at the latest, while a cell awaits an execution."""
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
@@ -167,16 +171,14 @@ class LiveViews:
                 not_shown()
                 execution.wait()
             return
-        # It has no other form: where no widgets are drawn, as in a saved notebook, there is nothing to see.
-        view, handle = self._display(execution, refresh=refresh)
+        shown = self._display_for_a_while(execution, refresh=refresh)
         run: Execution | None = execution
         try:
             while run is not None:
                 run.wait()
                 run = run.next_run
         finally:
-            handle.update({}, raw=True)
-            view.close()
+            shown.take_away()
 
     @contextmanager
     def while_awaited(self, execution: Execution) -> Iterator[None]:
@@ -187,11 +189,11 @@ class LiveViews:
         if not self.are_possible:
             yield
             return
-        shown: list[tuple[LiveView, Any]] = []
+        shown: list[_ShownForAWhile] = []
 
         def show() -> None:
             try:
-                shown.append(self._display(execution, refresh=self.refresh))
+                shown.append(self._display_for_a_while(execution, refresh=self.refresh))
             except SimpleflowLabError as error:  # whoever awaits it is told
                 logger.warning("%s can't be shown: %s", execution.workflow_id, error)
 
@@ -206,9 +208,8 @@ class LiveViews:
         finally:
             timer.cancel()
             ticking.stop()
-            for view, handle in shown:
-                handle.update({}, raw=True)
-                view.close()
+            for each in shown:
+                each.take_away()
 
     def debugger_formatter(self, debugger: Debugger) -> None:
         """Display a debugger as the value of a cell, behind a still of its step, as of an execution. Raises
@@ -231,6 +232,13 @@ class LiveViews:
         view = LiveView(execution, refresh=refresh)
         return view, self._put(view, forms)
 
+    def _display_for_a_while(self, execution: Execution, *, refresh: float) -> _ShownForAWhile:
+        """A live view below the current cell, and before it the place of its still picture, which is made when the cell
+        has waited for `FIRST_STILL`: for a notebook that is saved meanwhile, and where no widgets are drawn."""
+        still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        still.display({}, raw=True)
+        return _ShownForAWhile(still, *self._display(execution, refresh=refresh))
+
     def _put(self, view: LiveView | DebuggerView | LabView, forms: Mapping[str, str] | None = None) -> Any:
         """Display a view below the current cell, with its own other forms or with these; the handle of its place."""
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
@@ -239,6 +247,29 @@ class LiveViews:
         handle.display(data if forms is None else {_WIDGET_VIEW: data[_WIDGET_VIEW], **forms}, raw=True)
         self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
         return handle
+
+
+class _ShownForAWhile:
+    """A live view that is taken away when its cell goes on, with its still picture."""
+
+    def __init__(self, still: Any, view: LiveView, handle: Any):
+        self._still, self._view, self._handle = still, view, handle
+        self._lock, self._is_over = threading.Lock(), False
+        view.now_and_then(self._draw, every=STILL_EVERY, after=FIRST_STILL)
+
+    def _draw(self) -> None:
+        picture = still_of(self._view.execution)
+        with self._lock:
+            if not self._is_over:
+                self._still.update(picture, raw=True)
+
+    def take_away(self) -> None:
+        """Leave nothing in the output, also if the picture is being drawn just now."""
+        with self._lock:
+            self._is_over = True
+            self._still.update({}, raw=True)
+        self._handle.update({}, raw=True)
+        self._view.close()
 
 
 class _Ticking:

@@ -122,10 +122,10 @@ class LiveView(anywidget.AnyWidget):
         if not self.is_open:
             act()
 
-    def now_and_then(self, act: Callable[[], None], *, every: float) -> None:
-        """Call `act`, in the view's thread, every so many seconds while something happens: less often if it takes long,
-        and a last time when the view gives up."""
-        self._sometimes = _Sometimes(act, every=every)
+    def now_and_then(self, act: Callable[[], None], *, every: float, after: float = 0.0) -> None:
+        """Call `act`, in the view's thread, every so many seconds while something happens, first `after` so many: less
+        often if it takes long."""
+        self._sometimes = _Sometimes(act, every=every, after=after)
 
     def close(self) -> None:
         """Stop to follow the execution, and take the widget away."""
@@ -363,9 +363,9 @@ class LiveView(anywidget.AnyWidget):
 class _Sometimes:
     """Something that is done now and then, when it was asked for."""
 
-    def __init__(self, act: Callable[[], None], *, every: float):
+    def __init__(self, act: Callable[[], None], *, every: float, after: float = 0.0):
         self._act, self._every = act, every
-        self._due = time.monotonic()
+        self._due = time.monotonic() + after
         self._asked = True
 
     def ask(self) -> None:

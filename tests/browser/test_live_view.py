@@ -134,11 +134,21 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     assert page.external_requests == []
 
 
-def test_a_view_whose_kernel_was_restarted_says_so_and_takes_no_clicks(page: NotebookPage) -> None:
+def test_a_view_outlives_that_its_page_is_loaded_again_and_says_that_its_kernel_has_gone(page: NotebookPage) -> None:
     page.start_all()
     page.cell(3).get_by_role("button", name="Send signal").click()
     page.wait_until_run()
     view = page.cell(2).locator(".sfl-live")
+    view.get_by_role("button", name="Terminate…").click()
+    view.get_by_role("button", name="End it now?").click()
+    has_text(view.locator("header"), "TERMINATED")
+    page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+    page.page.reload()
+    has_text(view.locator("header"), "TERMINATED")
+    view.get_by_role("tab", name="Tasks").click()
+    view.locator("tbody tr").nth(12).wait_for()  # as many as fit, at the first look
+    view.get_by_role("button", name="Restart…").click()
+    view.get_by_role("button", name="Start it again?").click()
     has_text(view.locator("header"), "▶ OPEN")
     assert view.get_by_role("button", name="Terminate…").is_enabled()
 

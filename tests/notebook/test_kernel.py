@@ -97,12 +97,19 @@ def test_what_is_printed_later_still_lands_in_the_cell_that_started_it(kernel: K
     assert late.stdout.endswith("done\n")
 
 
-def test_a_slow_run_shows_its_status_and_takes_it_away(kernel: Kernel, tmp_path: Path) -> None:
+def updates(messages: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What displays were changed to."""
+    return [each["content"]["data"] for each in messages if each["msg_type"] == "update_display_data"]
+
+
+def test_a_slow_run_shows_its_status_and_a_still_picture_and_takes_them_away(kernel: Kernel, tmp_path: Path) -> None:
     begun = kernel.send(start(tmp_path, "slow"))
     early = kernel.wait(
         begun,
         until=lambda reply: (
-            counts(reply.messages).get("completed") == 1 and any(WIDGET in bundle for bundle in reply.bundles)
+            counts(reply.messages).get("completed") == 1
+            and any(WIDGET in bundle for bundle in reply.bundles)
+            and any("text/html" in data for data in updates(reply.messages))
         ),
     )
     status, numbers = last_status(early.messages), counts(early.messages)
@@ -112,11 +119,15 @@ def test_a_slow_run_shows_its_status_and_takes_it_away(kernel: Kernel, tmp_path:
     (shown,) = (bundle for bundle in early.bundles if WIDGET in bundle)
     assert set(shown) == {WIDGET}  # nothing that a saved notebook would keep
     messages = [*early.messages, *late.messages]
+    # Where no widgets are drawn, and in a notebook that is saved meanwhile:
+    (still,) = [data for data in updates(early.messages) if data]
+    assert "as it was at" in still["text/html"]
+    assert "image/svg+xml;base64" in still["text/html"]
+    assert "OPEN" in still["text/plain"]
     assert status["title"]["workflow_id"] == "slow"
     assert numbers == {"completed": 1, "running": 1}
     assert status["running"] == ["__main__.step"]
-    (update,) = (message["content"] for message in messages if message["msg_type"] == "update_display_data")
-    assert update["data"] == {}
+    assert updates(messages)[-2:] == [{}, {}]
     assert any(message["msg_type"] == "comm_close" for message in messages)
 
 
@@ -135,10 +146,10 @@ def test_an_open_execution_is_live_until_it_closes_and_then_its_summary(kernel: 
         ),
         ended=True,
     )
-    updates = [message["content"]["data"] for message in last.messages if message["msg_type"] == "update_display_data"]
-    assert set(updates[-2]) == {"text/plain", "text/html"}
-    assert "COMPLETED" in updates[-2]["text/plain"]
-    assert "image/svg+xml;base64" in updates[-2]["text/html"]
+    summary = updates(last.messages)[-2]
+    assert set(summary) == {"text/plain", "text/html"}
+    assert "COMPLETED" in summary["text/plain"]
+    assert "image/svg+xml;base64" in summary["text/html"]
     refused = kernel.run("%simpleflow live one two")
     assert refused.error is not None
     assert "one workflow id" in refused.error
