@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,6 +22,9 @@ from simpleflow_lab.commands.parameters import Word
 from simpleflow_lab.commands.records import Record, TextRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # -- --help and --version ----------------------------------------------------------------------------------------------
 
@@ -129,6 +132,8 @@ MODULES: Final[Mapping[str, str]] = {
     "workflow.to_test": "recorded_tests",
 }
 """The module of each command."""
+_NOUN: Final = "simpleflow_lab.noun"
+"""Where a context keeps the noun whose verb is still to be typed."""
 COMPLETE_VARIABLE: Final = "_SIMPLEFLOW_COMPLETE"
 """The variable with which a shell asks for what may stand in a place of the command line."""
 
@@ -166,6 +171,21 @@ class _Table(click.Group):
             )
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands and options that begin so; behind `workflow`, the verbs of that noun."""
+        noun = ctx.meta.get(_NOUN)
+        if not noun:
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        begin = f"{noun}.{incomplete}"
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx) if name.startswith(begin)}
+        return [
+            CompletionItem(name.removeprefix(f"{noun}."), help=command.get_short_help_str())
+            for name, command in found.items()
+            if command is not None
+        ]
+
     def joined(self, ctx: click.Context, words: list[str]) -> list[str]:
         """The words of a command line, with `workflow list` as `workflow.list`.
 
@@ -178,6 +198,7 @@ class _Table(click.Group):
         if rest and f"{noun}.{rest[0]}" in of_noun:
             return [f"{noun}.{rest[0]}", *rest[1:]]
         if ctx.resilient_parsing:
+            ctx.meta[_NOUN] = "" if rest else noun
             return words
         if rest and not rest[0].startswith("-"):
             raise UsageError(_unknown("command", f"{noun} {rest[0]}", of_noun, f"there are {', '.join(of_noun)}"))

@@ -149,12 +149,20 @@ class Executions(ListingRecord):
     """SWF's `executionInfos`, latest first."""
     waits: Mapping[str, str]
     """What open ones wait for, in a few words, by run id."""
+    until: datetime.datetime
+    """The time up to which open ones have lasted."""
 
     def listing(self) -> Listing:
         """One row per execution."""
         from simpleflow_lab.views.workflow_listings import workflow_list
 
         return workflow_list(self.infos, self.waits)
+
+    def in_full(self) -> Listing:
+        """The same with the columns that a notebook shows."""
+        from simpleflow_lab.views.workflow_listings import workflow_list
+
+        return workflow_list(self.infos, self.waits, in_full=True, until=self.until)
 
 
 @click.command("workflow.list")
@@ -163,10 +171,14 @@ class Executions(ListingRecord):
 @_since_option()
 @click.pass_obj
 def list_executions(session: Session, domain: str | None, named: str | None, status: str, days: float) -> Executions:
-    """The executions of a domain, latest first; of open ones, what they wait for."""
+    """The executions of a domain, latest first; of open ones, what they wait for.
+
+    --columns, --sort and --filter know further ones, as in a notebook: version, run_id, started, closed, duration,
+    tags, parent, cancel_requested.
+    """
     found = session.known_domain(one_domain(domain, named))
     infos = infos_of(session, found, Criteria(status=status, since=_days_ago(session, days)))
-    return Executions(domain=found, infos=infos, waits=_waits(session, found, infos))
+    return Executions(domain=found, infos=infos, waits=_waits(session, found, infos), until=session.lab().now())
 
 
 def _waits(session: Session, domain: str | None, infos: Infos) -> dict[str, str]:

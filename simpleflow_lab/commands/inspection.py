@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.workflow_listings import TaskChoice
 
-_STATES: Final = ("scheduled", "started", "completed", "failed", "timed_out", "canceled", "terminated")
+_STATES: Final = (
+    *("scheduled", "started", "completed", "failed", "timed_out", "canceled", "terminated"),
+    *("lost", "given_back"),
+)
 """States in which tasks are looked for; of a child that has not started it is `open`."""
 
 AnyExecution: TypeAlias = "Execution | RecordedExecution"

@@ -22,6 +22,8 @@ from simpleflow_lab.swf.conventions import (
     DEFINITION_DIFFERS_KEY,
     RETRY_TIMER,
     WAKE_UP_TIMER,
+    is_given_back,
+    is_worker_lost,
     loss_text,
 )
 from simpleflow_lab.swf.event_types import (
@@ -123,6 +125,14 @@ class Attempt(NamedTuple):
     def failed(self) -> bool:
         """It closed without a result. Canceling a timer is no failure."""
         return is_failure(self.kind, self.state)
+
+    @property
+    def shown_state(self) -> str:
+        """Its state in the command's tables: `lost` if it ended with its process, `given_back` if its worker was
+        stopped, where SWF's history can only say that it timed out, or failed."""
+        if is_worker_lost(self.details):
+            return "lost"
+        return "given_back" if is_given_back(self.details) else self.state
 
     @property
     def last_state_at(self) -> datetime.datetime:

@@ -99,6 +99,8 @@ class StatisticsOfTasks:
 
 def type_of_failure(attempt: Attempt) -> str:
     """The type of an error, if the reason begins with it (`ValueError: …`), else the state, with SWF's timeout type."""
+    if attempt.shown_state != attempt.state:
+        return attempt.shown_state
     if attempt.state == "timed_out":
         return f"timed_out {attempt.timeout_type}" if attempt.timeout_type else "timed_out"
     name, colon, _ = (attempt.reason or "").partition(":")

@@ -77,11 +77,27 @@ _WORKFLOW_PROFILE: Final = {
 _WORKFLOW_HISTORY: Final = {"Event": Kind.COUNT, "Time": Kind.TIME, "Type": Kind.TEXT, "Attributes": Kind.JSON}
 
 
-def workflow_list(execution_infos: Iterable[Mapping[str, Any]], waits: Mapping[str, str] | None = None) -> Listing:
+_EXECUTIONS_IN_FULL: Final = {
+    **dict.fromkeys(("version", "run_id"), Kind.TEXT),
+    **dict.fromkeys(("started", "closed"), Kind.TIME),
+    "duration": Kind.SECONDS,
+    **dict.fromkeys(("tags", "parent", "cancel_requested"), Kind.TEXT),
+}
+"""More columns of `workflow.list`, by the names that they have in `views.tables.executions_table`."""
+
+
+def workflow_list(
+    execution_infos: Iterable[Mapping[str, Any]],
+    waits: Mapping[str, str] | None = None,
+    *,
+    in_full: bool = False,
+    until: datetime.datetime | None = None,
+) -> Listing:
     """`workflow.list`: one row per execution, from the `executionInfos` of boto3's `list_*_workflow_executions`.
 
     `waits` says in a few words what open ones wait for, by run id; with it there is one more column. With forks among
-    them another one says of which run each is a fork.
+    them another one says of which run each is a fork. With `in_full` the columns that a notebook shows are there, too;
+    open ones have lasted up to `until`.
     """
     infos = list(execution_infos)
     rows = [
@@ -101,7 +117,25 @@ def workflow_list(execution_infos: Iterable[Mapping[str, Any]], waits: Mapping[s
     if any(origins):
         columns["Forked From"] = Kind.TEXT
         more.append([None if origin is None else well_formed(origin) for origin in origins])
+    if in_full:
+        columns |= _EXECUTIONS_IN_FULL
+        more += map(list, zip(*(_in_full(info, until) for info in infos), strict=True)) if infos else ()
     return Listing(columns=columns, rows=[(*row, *rest) for row, *rest in zip(rows, *more, strict=True)])
+
+
+def _in_full(info: Mapping[str, Any], until: datetime.datetime | None) -> tuple[Any, ...]:
+    started, closed = info["startTimestamp"], info.get("closeTimestamp")
+    end = closed or until
+    return (
+        well_formed(info["workflowType"]["version"]),
+        info["execution"]["runId"],
+        started,
+        closed,
+        None if end is None else max((end - started).total_seconds(), 0.0),
+        well_formed(",".join(info.get("tagList") or ())),
+        well_formed((info.get("parent") or {}).get("workflowId")),
+        str(bool(info.get("cancelRequested"))).lower(),
+    )
 
 
 def workflow_filter(infos: Iterable[Mapping[str, Any]], described: Iterable[Mapping[str, Any]]) -> Listing:
@@ -180,7 +214,11 @@ class TaskChoice:
         """Those of these attempts that are shown, in their order, or the slowest first."""
         chosen = list(attempts) if self.every_attempt else [a for a in last_attempts(attempts) if a.kind in TASKS]
         if self.states:
-            chosen = [each for each in chosen if each.state in self.states or (each.open and "open" in self.states)]
+            chosen = [
+                each
+                for each in chosen
+                if {each.state, each.shown_state, "open" if each.open else each.state} & set(self.states)
+            ]
         if self.name is not None:
             chosen = [each for each in chosen if self.name in (each.id, each.name, each.name.rsplit(".", 1)[-1])]
         if self.slowest is not None:
@@ -206,7 +244,7 @@ def workflow_tasks(
     choice = choice or TaskChoice()
     tasks = shown_tasks(choice.of(tasks_of(history, until=until)), nb_tasks, choice=choice)
     columns = dict(_WORKFLOW_TASKS)
-    rows: list[tuple[Any, ...]] = [(task.name, task.state, task.last_state_at, task.scheduled) for task in tasks]
+    rows: list[tuple[Any, ...]] = [(task.name, task.shown_state, task.last_state_at, task.scheduled) for task in tasks]
     if choice.slowest is not None:
         columns |= {"ID": Kind.TEXT, "Time Running": Kind.SECONDS}
         rows = [(*row, task.id, task.running) for row, task in zip(rows, tasks, strict=True)]
@@ -240,7 +278,7 @@ def workflow_profile(
     rows = [
         (
             task.id,
-            task.state,
+            task.shown_state,
             task.scheduled,
             task.waiting,
             task.started,
@@ -277,7 +315,7 @@ def task_info(attempts: Iterable[Attempt], *, details: bool = False) -> Listing:
             task.id,
             task.name,
             task.version,
-            task.state,
+            task.shown_state,
             task.last_state_at,
             task.input,
             task.result,

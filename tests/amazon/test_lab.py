@@ -407,6 +407,7 @@ def test_a_clock_is_refused_in_one_line(amazon: EmbeddedSWF) -> None:
 
 
 def test_the_client_outlasts_a_long_poll_and_tries_again(environment: pytest.MonkeyPatch) -> None:
+    """P12: upstream's waited 60 s, as long as SWF holds a poll."""
     clients = aws.clients(region="eu-west-1")
     calls, polls, heartbeats = (client.meta.config for client in clients[:3])
     assert polls.read_timeout > 60 + 5

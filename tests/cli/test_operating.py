@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,19 @@ def test_columns_come_in_the_order_asked_for(rows: Command, simpleflow: Command)
     (row,) = rows("workflow.list", "--columns", "status,WORKFLOW_ID", "--filter", "workflowid=night-1")
     assert list(row.items()) == [("Status", "COMPLETED"), ("Workflow ID", "night-1")]
     assert simpleflow("workflow.list", "--format", "csv", "--columns", "status").out.splitlines()[0] == "Status"
+
+
+def test_a_list_of_executions_has_every_column_of_a_notebook_when_it_is_named(rows: Command, store: Path) -> None:
+    with Lab(store) as lab:
+        columns = list(lab.executions().columns)
+    found = rows("workflow.list", "--columns", ",".join(columns[:-1]), "--sort=-started")
+    assert [(row["Workflow ID"], row["closed"] is None, row["tags"]) for row in found] == [
+        ("night-3", True, "night"),
+        ("night-2", False, "night"),
+        ("night-1", False, "night,eu"),
+    ]
+    assert all(row["duration"] > 0 for row in found)
+    assert [row["Workflow ID"] for row in rows("workflow.list", "--filter", "tags=*eu*")] == ["night-1"]
 
 
 def test_numbers_and_times_are_compared_as_what_they_are(rows: Command) -> None:
@@ -435,19 +449,66 @@ def test_a_script_for_each_shell_asks_simpleflow(simpleflow: Command, shell: str
     assert f"_SIMPLEFLOW_COMPLETE={shell}_complete" in ended.out
 
 
-def test_bash_completes_with_the_script() -> None:
-    script = """
-set -e
+IN_BASH = """
 eval "$(simpleflow completion bash)"
-COMP_WORDS=(simpleflow workflow.re) COMP_CWORD=1
-_simpleflow_completion simpleflow workflow.re simpleflow
-printf '%s\\n' "${COMPREPLY[@]}"
+COMP_WORDS=(simpleflow {line}) COMP_CWORD={last}
+_simpleflow_completion simpleflow {word} simpleflow
+printf '%s\\n' "${{COMPREPLY[@]}}"
 """
+IN_FISH = """
+simpleflow completion fish | source
+complete -C "simpleflow {line}" | string replace -r "\\t.*" ""
+true
+"""
+IN_ZSH = """
+zmodload zsh/zpty
+zpty typed zsh -f -i
+zpty -w typed 'PS1=; autoload -U compinit; compinit -u -D; eval "$(simpleflow completion zsh)"; print ready-$((1+1))'
+zpty -r typed seen '*ready-2*'
+zpty -w -n typed $'simpleflow {line}\\t'
+zpty -r typed seen '*{completed}*'
+print -r -- {completed}
+"""
+
+
+SCRIPTS = {"bash": IN_BASH, "fish": IN_FISH, "zsh": IN_ZSH}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shell", "line", "completed"),
+    [
+        ("bash", "workflow.sta", ["workflow.start", "workflow.statistics"]),
+        ("fish", "workflow.sta", ["workflow.start", "workflow.statistics"]),
+        *((shell, "workflow sig", ["signal"]) for shell in SCRIPTS),
+        *((shell, "workflow.info alone", ["alone-among-them"]) for shell in SCRIPTS),
+        *((shell, "open ./only", ["./only.json"]) for shell in ("fish", "zsh")),
+    ],
+)
+def test_each_shell_completes_with_its_script(
+    store: Path, tmp_path: Path, shell: str, line: str, completed: list[str]
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "only.json").touch()
+    with Lab(store) as lab:
+        lab.start(Operated, 1, workflow_id="alone-among-them").result(LIMIT)
+    words = line.split()
+    # A terminal shows what is completed in parts: what was typed, and what the shell adds.
+    added = completed[0].removeprefix(words[-1])
+    script = SCRIPTS[shell].format(line=line, last=len(words), word=words[-1], completed=added)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+        [shell, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=LIMIT,
+        env={**os.environ, "PATH": path, "HOME": str(tmp_path)},
     )
-    assert (done.stdout.split(), done.stderr) == (["workflow.replay", "workflow.restart"], "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ([added] if shell == "zsh" else completed)
 
 
 @pytest.mark.parametrize(
@@ -455,6 +516,8 @@ printf '%s\\n' "${COMPREPLY[@]}"
     [
         ("workflow.info night-", ["night-3", "night-2", "night-1"]),
         ("workflow info night-2", ["night-2"]),
+        ("workflow in", ["info"]),
+        ("domain ", ["deprecate", "info", "list", "register", "undeprecate"]),
         ("workflow.signal ", ["night-3", "night-2", "night-1"]),
         ("workflow.list l", ["lab"]),
         ("workflow.list --format pretty", ["prettyjson"]),

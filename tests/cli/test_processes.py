@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import psutil
 import pytest
 
 from simpleflow_lab import Lab
+from simpleflow_lab.views.task_statistics import COLUMNS, StatisticsOfTasks
+from simpleflow_lab.views.workflow_listings import TaskChoice, workflow_tasks
 from tests.cli import supervised_flows as flows
 from tests.cli.supervised import LONG, Command, starting, until
 from tests.examples_count import trials
@@ -45,6 +48,22 @@ def began(folder: Path, count: int = 1) -> list[int]:
     return [int(path.name.rpartition("-")[2]) for path in found]
 
 
+def last_states(execution: Any) -> list[str]:
+    """The states of all attempts, latest first, as `workflow.tasks --all` shows them."""
+    shown = workflow_tasks(execution.history(), choice=TaskChoice(every_attempt=True)).rows
+    states = workflow_statistics(execution)
+    assert {row[1] for row in shown} - {"completed"} == states
+    return [str(row[1]) for row in shown]
+
+
+def workflow_statistics(execution: Any) -> set[str]:
+    """The types of failures that `workflow.statistics` counts."""
+    statistics = StatisticsOfTasks()
+    statistics.add(execution.history())
+    (found,) = {row[list(COLUMNS).index("failures")] for row in statistics.listing().rows}
+    return set(json.loads(found))
+
+
 def supervised(name: str) -> type[Any]:
     """A workflow that these processes define, in the words of this one."""
     return getattr(flows, name)
@@ -53,6 +72,7 @@ def supervised(name: str) -> type[Any]:
 def test_processes_of_a_module_decide_and_work_are_listed_everywhere_and_stop(
     start: Start, lab: Lab, tmp_path: Path, simpleflow: Any
 ) -> None:
+    """P8: upstream's idle processes slept five seconds before they stopped."""
     decides = start("decider.start", "-N", "1", *MODULE)
     works = start("worker.start", "--nb-processes", "2", *MODULE, "-t", "supervised-activities")
     pollers = polling(lab, 3)
@@ -92,6 +112,8 @@ def test_a_worker_that_is_killed_is_started_again_and_what_it_had_is_done(
         next(each for each in works.children() if each.pid in at_work).kill()
     (tmp_path / "open").touch()
     survivors = [execution.result(LONG) for execution in executions]  # though the activity has no retries
+    states = [state for execution in executions for state in last_states(execution)]
+    assert sorted(states) == ["completed"] * 2 + ["lost"] * kills
     assert works.said.count("was killed by SIGKILL; it starts again in") == kills
     assert set(survivors) <= {each.pid for each in works.children()}
     assert works.stop() == 0
@@ -122,9 +144,11 @@ def test_the_second_signal_cancels_and_another_process_does_it_at_once(start: St
     (tmp_path / "open").touch()
     start("worker.start", "-N", "1", *MODULE)
     assert execution.result(LONG) != pid  # though the activity has no retries
+    assert last_states(execution) == ["completed", "given_back"]
 
 
 def test_the_third_signal_kills(start: Start, lab: Lab, tmp_path: Path) -> None:
+    """P9: upstream's ignored a second and a third signal."""
     lab.start_deciders(task_list="supervised-decisions")
     works = start("worker.start", "-N", "1", *MODULE)
     lab.start(supervised("Deaf"), str(tmp_path))

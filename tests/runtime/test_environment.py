@@ -22,6 +22,7 @@ class Environment(Workflow):
 
 
 def test_neither_a_workflow_nor_an_activity_changes_the_environment_or_the_path(lab: Lab) -> None:
+    """P16: upstream wrote ids and a PATH to it."""
     environment, path = dict(os.environ), list(sys.path)
     assert lab.start(Environment).result(60) == [environment, environment]
     assert (dict(os.environ), sys.path) == (environment, path)

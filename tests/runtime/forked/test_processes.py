@@ -252,6 +252,8 @@ def test_closing_the_lab_ends_it(tmp_path):
 
 
 def test_one_that_is_canceled_while_it_sleeps_may_clean_up(lab, tmp_path):
+    """P6: upstream's ignored SIGTERM, and was killed without a chance to clean up."""
+
     def cleans_up(path):
         Path(path).write_text(str(os.getpid()))
         try:
