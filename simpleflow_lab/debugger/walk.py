@@ -24,7 +24,7 @@ from simpleflow_lab.debugger.kept_values import Keeping
 from simpleflow_lab.exceptions import DecisionTooLongError
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.muted_output import watched_output
-from simpleflow_lab.replay.replay_thread import ReplayThread
+from simpleflow_lab.replay.replay_thread import ReplayClosedError, ReplayThread
 from simpleflow_lab.replay.trace import DecisionRecord, FutureUse, watch
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.swf.history import History
@@ -38,11 +38,17 @@ MAX_TRACED: Final = 2_000
 """Up to how many events and commands of a window its lines are noted with its values."""
 MAX_WINDOWS: Final = 6
 """How many windows are kept: those that were asked for last."""
+MAX_THREADS: Final = 8
+"""How many walks have a replay, with its thread, at a time: those that were asked last. The others begin one anew."""
 _MOST_COUNTED: Final = 1.0
 """Seconds between two looks at the code that count: of more, as when the process was suspended, no code was running."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_replaying: Final[OrderedDict[int, weakref.ref[Walk]]] = OrderedDict()
+"""The walks that have a thread, by identity, the one that was asked last at the end."""
+_replaying_lock: Final = threading.Lock()
 
 
 class Walk:
@@ -55,6 +61,8 @@ class Walk:
         self._too_long: DecisionTooLongError | None = None
         """The code did not come to the end of the next decision in time."""
         self._thread: ReplayThread | None = None
+        self._resting: ReplayThread | None = None
+        """The thread that it had, which may not have ended yet."""
         self._starting = threading.Lock()
         self._closed = False
         self._prepared: set[tuple[int, bool]] = set()
@@ -139,20 +147,51 @@ class Walk:
             thread = self._thread
         if thread is not None and is_first:
             self._finalizer.detach()
-            thread.close(last=self._replays.close)
+            thread.close()
 
     def _call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        with self._starting:
-            if self._thread is None:
-                thread = ReplayThread("replay steps")
+        while True:
+            thread = self._open_thread()
+            try:
+                return thread.call_watched(self._limit(thread), function, *args, **kwargs)
+            except ReplayClosedError:
                 if self._closed:
-                    thread.close()
-                else:
-                    self._finalizer = weakref.finalize(self, thread.close, 0, last=self._replays.close)
-                    self._finalizer.atexit = False  # its thread is a daemon
-                self._thread = thread
+                    raise  # else another walk needed its place in between
+
+    def _open_thread(self) -> ReplayThread:
+        """Its thread, begun anew if it rests. Raises `ReplayClosedError`."""
+        with self._starting:
             thread = self._thread
-        return thread.call_watched(self._limit(thread), function, *args, **kwargs)
+            if self._closed and thread is None:
+                raise ReplayClosedError("this replay is closed: make a new one")
+            if thread is None:
+                if self._resting is not None:
+                    self._resting.close()  # what lives in it has ended before the next one begins
+                    self._resting = None
+                thread = self._thread = ReplayThread("replay steps", last=self._replays.close)
+                self._finalizer = weakref.finalize(self, thread.close, 0)
+                self._finalizer.atexit = False  # a replay thread sees to that
+        with _replaying_lock:
+            _replaying.pop(id(self), None)
+            _replaying[id(self)] = weakref.ref(self)
+            for key in [key for key, of in _replaying.items() if of() is None]:
+                del _replaying[key]
+            oldest = _replaying.popitem(last=False)[1]() if len(_replaying) > MAX_THREADS else None
+        if oldest is not None:
+            oldest._rest()
+        return thread
+
+    def _rest(self) -> None:
+        """Let the replay and its thread go; what was recorded stays."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+            if thread is None or self._closed:
+                self._thread = thread
+                return
+            self._resting = thread
+            self._prepared.clear()
+            self._finalizer.detach()
+            thread.close(0)
 
     def _limit(self, thread: ReplayThread) -> Callable[[], None]:
         """Called now and then by who waits; raises `DecisionTooLongError`."""
@@ -323,4 +362,4 @@ class _Replays:
         for watching in (self._watching, self._tracing, None if going is None else going.watching):
             if watching is not None:
                 watching.close()  # type: ignore[attr-defined]
-        self._watching = self._tracing = self._next_window = None
+        self._watching = self._tracing = self._next_window = None  # who asks again begins anew

@@ -33,7 +33,7 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 logger = logging.getLogger(__name__)
 
 _FILES: Final = pathlib.Path(__file__).parent
-_IDLE: Final = 20.0
+_IDLE: Final = 2.0
 """Seconds without anything to do after which the thread ends."""
 _MOVES: Final = frozenset({"go", "event", "line", "condition", "failure", "divergence", "parting", "reload"})
 

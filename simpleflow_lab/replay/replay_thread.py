@@ -6,14 +6,18 @@ another. So a replay that is kept for looking lives in a thread of its own, and 
 Rule: calls run one after the other, in the order in which they were made. A caller gets what its call returned or
 raised. The call of a caller that is interrupted is interrupted, too: `DecisionInterrupted` is raised in it, wherever it
 is, and again until it ends, for the author's code may swallow it. C code, as `time.sleep`, can't be interrupted before
-it returns. An interrupt reaches no other call: what was not delivered is taken back.
+it returns. An interrupt reaches no other call: what was not delivered is taken back. Threads that are there when the
+interpreter ends are ended before: fibers that live on in a daemon would crash it.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future as Reply
 from concurrent.futures import wait
@@ -29,8 +33,18 @@ _CHECK_SECONDS: Final = 0.1
 _INTERRUPTS: Final = 10
 """How often a call is interrupted until it ends, as many seconds apart as those above."""
 
+_AT_EXIT_SECONDS: Final = 2.0
+"""For how long the interpreter waits at its end until the threads have ended, all of them together."""
+
+_alive: Final[weakref.WeakSet[ReplayThread]] = weakref.WeakSet()
+"""The threads that were not closed."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+class ReplayClosedError(UsageError):
+    """The thread takes no calls any more."""
 
 
 class _Call(Generic[_T]):
@@ -51,7 +65,9 @@ class _Call(Generic[_T]):
 class ReplayThread:
     """One thread that runs the calls of others. A context manager: at its end the thread is gone."""
 
-    def __init__(self, name: str = "replay"):
+    def __init__(self, name: str = "replay", *, last: Callable[[], None] | None = None):
+        """`last` is called in it when it is closed, after all other calls."""
+        self._last = last
         self._calls: queue.SimpleQueue[_Call[Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -61,6 +77,7 @@ class ReplayThread:
         # A daemon, so that code that never comes back keeps no interpreter alive.
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
+        _alive.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +90,8 @@ class ReplayThread:
     def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a function in the owning thread; gives what it returns and raises what it raises.
 
-        From the owning thread itself it runs at once. Raises `UsageError` after `close` and after `stop`.
+        From the owning thread itself it runs at once. Raises `UsageError` after `stop`, and `ReplayClosedError` after
+        `close`.
         """
         return self.call_watched(_nothing, function, *args, **kwargs)
 
@@ -130,14 +148,14 @@ class ReplayThread:
             return ""
         return line_text(Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
 
-    def close(self, timeout: float | None = None, *, last: Callable[[], None] | None = None) -> bool:
-        """Let the calls that were made come to their ends, make the `last` one, and end the thread; `False` if it is
-        still there after `timeout` seconds. A call for which nobody waits is interrupted. May be called again."""
+    def close(self, timeout: float | None = None) -> bool:
+        """Let the calls that were made come to their ends, and the last one, and end the thread; `False` if it is still
+        there after `timeout` seconds. A call for which nobody waits is interrupted. May be called again."""
         with self._lock:
             if not self._closed:
                 self._closed = True
-                if last is not None:
-                    self._calls.put(_Call(last, is_awaited=True))
+                if self._last is not None:
+                    self._calls.put(_Call(self._last, is_awaited=True))
                 self._calls.put(None)
             if self._running is not None and not self._running.is_awaited:
                 self._raise(self._running)
@@ -147,7 +165,7 @@ class ReplayThread:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise UsageError("this replay is closed: make a new one")
+            raise ReplayClosedError("this replay is closed: make a new one")
 
     def _interrupt(self, call: _Call[Any]) -> None:
         """End this call, or the one for which nobody waits and that holds it up."""
@@ -201,3 +219,15 @@ class ReplayThread:
 
 def _nothing() -> None:
     """Wait on."""
+
+
+@atexit.register
+def _end_all() -> None:
+    """End the threads that are there before the interpreter ends, as far as they can be interrupted."""
+    threads = list(_alive)
+    for thread in threads:
+        thread.stop()
+        with contextlib.suppress(RuntimeError):
+            thread.close(0)
+    for thread in threads:
+        thread.close(_AT_EXIT_SECONDS / len(threads))

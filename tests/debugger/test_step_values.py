@@ -86,6 +86,7 @@ def test_every_local_variable_is_there(lab: Lab) -> None:
         assert len(steps[1].locals) == 200
         assert steps.find(lambda step: step.locals.get("total") == 5) == steps[1]
     debugger = execution.debug()
+    debugger.last()
     assert debugger.to_condition("total == 5", backwards=True).number == 1
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,10 @@ import pytest
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.debugger import view_data
 from simpleflow_lab.debugger.time_travel import Debugger
+from simpleflow_lab.debugger.walk import MAX_THREADS
 from simpleflow_lab.exceptions import UsageError
 
+ROOT = Path(__file__).parents[2]
 EVIL = "<b>\x1b[31m\u2028</b>"
 
 
@@ -226,6 +232,46 @@ def test_a_debugger_that_rests_has_no_thread_and_goes_on(execution: Any) -> None
         assert not thread.is_alive()
     assert debugger.number == at
     assert debugger.step.locals["total"] > 3
+
+
+def test_many_debuggers_have_few_threads_and_all_go_on(execution: Any) -> None:
+    def replaying() -> int:
+        return sum(thread.name == "replay steps" for thread in threading.enumerate())
+
+    def until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    before = replaying()
+    many = [execution.debug() for _ in range(3 * MAX_THREADS)]
+    for _ in range(2):
+        for debugger in many:
+            debugger.last()
+            assert debugger.to_condition("total == 3", backwards=True).locals["number"] == 3
+        until(lambda: replaying() <= before + MAX_THREADS)  # those that were let go end at once
+    assert {len(debugger) for debugger in many} == {7}
+    for debugger in many:
+        debugger.rest()
+    gc.collect()
+    until(lambda: replaying() <= before)
+
+
+def test_a_program_that_ends_ends_its_replays_before_the_interpreter_goes() -> None:
+    program = """
+import atexit, threading
+atexit.register(lambda: print([each.name for each in threading.enumerate() if "replay" in each.name]))
+from benchmarks.debugging import Debugged, chain
+from simpleflow_lab.debugger.steps import ReplaySteps
+steps = ReplaySteps(chain(20), Debugged)
+steps[3].locals
+print([each.name for each in threading.enumerate() if "replay" in each.name])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.split("\n")[:2] == ["['replay steps']", "[]"]
 
 
 def test_what_the_view_is_sent_is_bounded(lab: Lab) -> None:
