@@ -13,8 +13,11 @@ iterator that another thread drops is closed when its own thread watches the nex
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, Final, Literal
 
@@ -60,6 +63,11 @@ __all__ = [
     "watch",
 ]
 
+_open: Final[weakref.WeakKeyDictionary[_Records, list[int]]] = weakref.WeakKeyDictionary()
+"""The iterators of `watch` that somebody holds, each with the thread that owns it, once it has begun."""
+
+_Records = Generator[DecisionRecord, None, None]
+
 _COMPLETED_ID: Final = "decisionTaskCompletedEventId"
 
 
@@ -90,14 +98,48 @@ def watch(
     Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and another
     `DecisionTaskError` or `StoreError` where it can make none, each after the record that says so. With
     `on_divergence="collect"` the records end there and nothing is raised. Raises `HistoryError` if `history` is none.
+    An iterator that is open when the interpreter ends is closed before.
     A `KeyboardInterrupt` in the main thread ends the iteration and is raised, wherever it comes, and leaves no record.
     Raises `UsageError`, and ends, if a later record is asked for in another thread than the first.
     """
+    owners: list[int] = []
+    found = _watch(
+        owners,
+        workflow,
+        history,
+        until=until,
+        dry=dry,
+        on_divergence=on_divergence,
+        stacks_from=stacks_from,
+        keep=keep,
+        lines_from=lines_from,
+        at_end=at_end,
+        **options,
+    )
+    _open[found] = owners
+    return found
+
+
+def _watch(
+    owners: list[int],
+    workflow: type[Workflow],
+    history: Sequence[HistoryEvent],
+    *,
+    until: int | None,
+    dry: bool,
+    on_divergence: Literal["raise", "collect"],
+    stacks_from: int,
+    keep: Keep | None,
+    lines_from: int | None,
+    at_end: Callable[[Sequence[FutureUse]], None] | None,
+    **options: Any,
+) -> _Records:
     records: list[DecisionRecord] = []
     abandoned = _abandoned.replays
     while abandoned:
         close_replay(abandoned.pop())
     owner = threading.get_ident()
+    owners.append(owner)
     lines = None if lines_from is None else TracedLines(workflow, first=lines_from)
     recorder = Recorder(records.append, stacks_from=stacks_from, keep=keep, lines=lines)
     replay = Replay(workflow, observer=recorder, **options)
@@ -184,3 +226,12 @@ def _rest_of_batch(history: Sequence[HistoryEvent], position: int) -> list[Histo
     """The events from this position on that belong to the decision whose events are just before it."""
     rest = islice(history, position, None)
     return list(takewhile(lambda event: event.decision is not None and _COMPLETED_ID in event.attributes, rest))
+
+
+@atexit.register
+def _close_open() -> None:
+    """Close the iterators that are open: once the interpreter takes its modules apart, no fiber can end in order."""
+    for records, owners in list(_open.items()):
+        if owners == [threading.get_ident()]:
+            with contextlib.suppress(ValueError):  # it runs: the program ends in the midst of it
+                records.close()

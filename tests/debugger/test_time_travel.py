@@ -260,18 +260,23 @@ def test_many_debuggers_have_few_threads_and_all_go_on(execution: Any) -> None:
 
 def test_a_program_that_ends_ends_its_replays_before_the_interpreter_goes() -> None:
     program = """
-import atexit, threading
-atexit.register(lambda: print([each.name for each in threading.enumerate() if "replay" in each.name]))
+import atexit, inspect, threading
+def told():
+    print([each.name for each in threading.enumerate() if "replay" in each.name], inspect.getgeneratorstate(watched))
+atexit.register(told)
 from benchmarks.debugging import Debugged, chain
 from simpleflow_lab.debugger.steps import ReplaySteps
+from simpleflow_lab.replay.trace import watch
 steps = ReplaySteps(chain(20), Debugged)
 steps[3].locals
-print([each.name for each in threading.enumerate() if "replay" in each.name])
+watched = watch(Debugged, chain(20))
+next(watched)
+told()
 """
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
-    assert ended.stdout.split("\n")[:2] == ["['replay steps']", "[]"]
+    assert ended.stdout.split("\n")[:2] == ["['replay steps'] GEN_SUSPENDED", "[] GEN_CLOSED"]
 
 
 def test_what_the_view_is_sent_is_bounded(lab: Lab) -> None:
