@@ -1,7 +1,7 @@
 """What an author writes, on the embedded engine directly and through boto3 over the wire: the same tests, twice.
 
-A call through boto3 takes ten times the engine's own time. So of a test with many rows only the first goes over the
-wire in every run, and the others, like all of the slow files, do when trials run.
+A call through boto3 takes ten times the engine's own time. So of each file only the first test goes over the wire in
+every run, and the others do when trials run. What boto3 and the wire do to each operation is tested in `tests/service`.
 
 Over the wire a Lab believes that it talks to Amazon SWF: an engine of this process answers, found through the
 environment as every AWS SDK finds an endpoint.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ OpenLab = Callable[..., Any]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    tried: set[str] = set()
+    tried: set[Path] = set()
     for item in items:
         row = getattr(item, "callspec", None)
         if (
@@ -38,10 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             or not any(isinstance(value, str) and value == "wire" for value in row.params.values())
         ):
             continue
-        test = f"{item.path}::{item.originalname}"
-        if test in tried or item.get_closest_marker("slow"):
+        if item.path in tried or item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.trial)
-        tried.add(test)
+        else:
+            tried.add(item.path)
 
 
 @contextmanager

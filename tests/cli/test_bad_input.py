@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,13 +24,18 @@ BASIC = "examples.basic.BasicWorkflow"
 DEEP = 100_000
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A store with one completed execution, b1."""
-    path = tmp_path / "lab.sqlite"
+@pytest.fixture(scope="module")
+def store_with_b1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("b1") / "lab.sqlite"
     with Lab(path) as lab:
         lab.start(BasicWorkflow, 1, t=0, workflow_id="b1").result(timeout=30)
     return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_with_b1: Path) -> Path:
+    """A store of this test's own with one completed execution, b1."""
+    return Path(shutil.copy(store_with_b1, tmp_path / "lab.sqlite"))
 
 
 def contents(store: Path) -> list[Any]:
