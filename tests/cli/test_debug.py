@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,12 +31,19 @@ class Nightly(Workflow):
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / "flows.py").write_text(FLOWS)
-    started = command(tmp_path, "--module", "flows", "workflow.start", "Nightly", "--workflow-id", "nightly-1")
+@pytest.fixture(scope="module")
+def project_that_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "flows.py").write_text(FLOWS)
+    started = command(folder, "--module", "flows", "workflow.start", "Nightly", "--workflow-id", "nightly-1")
     assert started.code == 0, started.err
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, project_that_ran: Path) -> Path:
+    """A folder of this test's own with a program and a store in which it ran once."""
+    return Path(shutil.copytree(project_that_ran, tmp_path, dirs_exist_ok=True))
 
 
 def command(project: Path, *words: str, keys: str = "") -> Ended:

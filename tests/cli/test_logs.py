@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,16 +39,26 @@ class Says(Workflow):
 """
 
 
+@pytest.fixture(scope="module")
+def folder_of_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("says")
+    (folder / "says_program.py").write_text(PROGRAM)
+    words = ["--store", "lab.sqlite", "--module", "says_program", "workflow.start", "Says", "--workflow-id", "first"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "simpleflow_lab.cli", *words], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "workflow\nactivity \x1b[31m=1+1\ngoes on\nnull\n"
+    return folder
+
+
 @pytest.fixture
-def program(tmp_path: Path, process: Command) -> Callable[..., Any]:
-    """The command in a folder with this program, after it ran once as `first`."""
-    (tmp_path / "says_program.py").write_text(PROGRAM)
+def program(tmp_path: Path, process: Command, folder_of_program: Path) -> Callable[..., Any]:
+    """The command in a folder of this test's own, with a program that ran once as `first`."""
+    shutil.copytree(folder_of_program, tmp_path, dirs_exist_ok=True)
 
     def run(*words: str) -> Any:
         return process(*words, cwd=tmp_path)
 
-    ended = run("--module", "says_program", "workflow.start", "Says", "--workflow-id", "first")
-    assert (ended.code, ended.out) == (0, "workflow\nactivity \x1b[31m=1+1\ngoes on\nnull\n")
     return run
 
 

@@ -47,10 +47,9 @@ class Operated(Workflow):
         return self.submit(save, part).result if part.exception is None else self.fail("no part")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A store with three executions: one completed, one failed, one that waits for a signal."""
-    path = tmp_path / "lab.sqlite"
+@pytest.fixture(scope="module")
+def store_with_three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("three") / "lab.sqlite"
     with Lab(path) as lab:
         lab.start(Operated, 1, workflow_id="night-1", tag_list=["night", "eu"]).result(LIMIT)
         lab.start(Operated, 2, workflow_id="night-2").wait(LIMIT)
@@ -59,6 +58,12 @@ def store(tmp_path: Path) -> Path:
             if execution.waits_in_short() == "signal go":
                 break
     return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_with_three: Path) -> Path:
+    """A store of this test's own with three executions: one completed, one failed, one that waits for a signal."""
+    return Path(shutil.copy(store_with_three, tmp_path / "lab.sqlite"))
 
 
 @pytest.fixture
