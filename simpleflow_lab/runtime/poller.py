@@ -28,6 +28,8 @@ MAX_PAUSE: Final = 30.0
 """Longest pause, in seconds, after polls that fail."""
 RELEASE_SECONDS: Final = 0.2
 """How long a poll may need to return after its service released it; together, for all pollers that stop at once."""
+RELEASE_PAUSE: Final = 0.01
+"""Seconds until the polls that wait after `stop` are released a second time; twice as many for each further time."""
 POLL_SECONDS: Final = 10.0
 """How long, in seconds, a poll waits at an engine of ours: after that a thread may end, or learn that it should."""
 SURPLUS_SECONDS: Final = 10.0
@@ -167,17 +169,23 @@ class Poller:
         """
         return join_all([self], seconds)
 
-    def _join(self, deadline: float) -> bool:
+    def _join(self, deadline: float, release: Callable[[], None]) -> bool:
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
+            pause = RELEASE_PAUSE
             while thread is not threading.current_thread():
                 is_busy = thread.task is not None
-                until = deadline if is_busy else min(deadline, self._released_by)
+                until = deadline if is_busy else min(deadline, self._released_by, time.monotonic() + pause)
                 thread.join(min(max(until - time.monotonic(), 0.01), threading.TIMEOUT_MAX))
                 # A poll that was released may have brought a last task.
-                if not thread.is_alive() or thread.task is None or is_busy or time.monotonic() >= deadline:
+                if not thread.is_alive() or is_busy or time.monotonic() >= deadline:
                     break
+                if thread.task is None:
+                    release()  # a poll that was about to begin did not wait yet
+                    pause *= 2
+                    if time.monotonic() >= self._released_by:
+                        break
         return not any(thread.task is not None and thread.is_alive() for thread in threads)
 
     # -- inside; `_begin_thread` and `_forget` are called under the lock --
@@ -302,8 +310,11 @@ def _text_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def join_all(pollers: Iterable[Poller], seconds: float) -> bool:
-    """Wait up to `seconds` for the threads of all of them; `False` if one still handles a task then."""
+def join_all(pollers: Iterable[Poller], seconds: float, release: Callable[[], None] = lambda: None) -> bool:
+    """Wait up to `seconds` for the threads of all of them; `False` if one still handles a task then.
+
+    `release` lets the service end the polls that wait; it is called for those that began only after `stop`, too.
+    """
     deadline = time.monotonic() + seconds
-    ended = [poller._join(deadline) for poller in pollers]
+    ended = [poller._join(deadline, release) for poller in pollers]
     return all(ended)

@@ -236,15 +236,20 @@ def stop_all(workers: Sequence[Worker], *, drain: bool = True, seconds: float | 
     """Stop all of them at once; see `Worker.stop`."""
     for worker in workers:
         worker.take_no_more()
-    for worker in {id(worker._service): worker for worker in workers}.values():
-        worker.release_polls()
+    of_each_service = {id(worker._service): worker for worker in workers}.values()
+
+    def release() -> None:
+        for worker in of_each_service:
+            worker.release_polls()
+
+    release()
     for worker in workers:
         worker.give_back()
         worker.forget_blocked()
         if not drain:
             worker.abandon_tasks()
             worker.give_up()
-    return join_all([worker.poller for worker in workers], math.inf if seconds is None else seconds)
+    return join_all([worker.poller for worker in workers], math.inf if seconds is None else seconds, release)
 
 
 def checked_count(count: object) -> int:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from simpleflow_lab.runtime import poller as poller_module
-from simpleflow_lab.runtime.poller import Poller
+from simpleflow_lab.runtime.poller import Poller, join_all
 
 LONG = 60.0
 
@@ -88,6 +88,27 @@ def test_one_thread_polls_while_there_is_nothing_to_do(serve):
     poller = serve(polled, 20)
     polled.until(lambda: polled.polling == 1)
     assert poller.thread_count == 1
+
+
+def test_a_poll_that_began_while_the_others_were_released_is_released_too():
+    """Else a worker that `stop` has left takes one more task."""
+    at_the_door, go_in, waiting = threading.Event(), threading.Event(), queue.Queue()
+    ended = threading.Event()
+
+    def poll():
+        at_the_door.set()
+        go_in.wait(LONG)
+        return {"taskToken": waiting.get(timeout=LONG)}
+
+    handled = []
+    poller = Poller("test", poll, handled.append, limit=1, at_end=ended.set)
+    poller.start()
+    assert at_the_door.wait(LONG)
+    poller.stop()  # and its service releases the polls that wait: none does
+    go_in.set()
+    assert join_all([poller], LONG, lambda: waiting.put(None))
+    assert ended.wait(LONG / 2)
+    assert handled == []
 
 
 def test_each_task_that_is_taken_lets_one_more_thread_poll_up_to_the_limit(serve):
