@@ -184,7 +184,10 @@ def test_a_store_of_version_1_gets_logs(tmp_path):
     with EmbeddedSWF(path) as engine:
         execution = started(engine)
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE log; PRAGMA user_version = 1")
+        connection.executescript(
+            "DROP TABLE log; ALTER TABLE execution DROP COLUMN seal; ALTER TABLE execution DROP COLUMN origin;"
+            "PRAGMA user_version = 1"
+        )
     with EmbeddedSWF(path) as engine:
         append(engine, execution, [record("migrated")])
         assert [each.record.text for each in all_of(engine, execution)] == ["migrated"]
