@@ -396,8 +396,8 @@ class EmbeddedSWF(OwnOperations):
         with self._durable.transaction() as state:
             answer = execution_detail(execution)
             ticket = self._ticket(state, execution.run.key)
-        self._durable.wait_to_read(ticket)
-        return answer
+        on_disk = self._durable.execution_on_disk(execution.run, ticket)
+        return answer if on_disk is None else execution_detail(on_disk)
 
     @_operation(SWFService.get_workflow_execution_history)
     def get_workflow_execution_history(self, request: Request) -> Answer:
@@ -406,10 +406,12 @@ class EmbeddedSWF(OwnOperations):
         with self._durable.transaction() as state:
             events, last = execution.events, len(execution.events)
             ticket = self._ticket(state, execution.run.key)
+        on_disk = self._durable.execution_on_disk(execution.run, ticket)
+        if on_disk is not None:
+            events, last = on_disk.events, len(on_disk.events)
         backwards = request.get("reverseOrder", False)
         start, *_ = self._page_tokens.read(tokens.HISTORY_PAGE_TOKEN, digest, request) or (last if backwards else 1,)
         page, following = event_page(events, start, 1, last, page_size(request), backwards)
-        self._durable.wait_to_read(ticket)
         answer: Answer = {"events": page}
         if following is not None:
             answer["nextPageToken"] = self._page_tokens.write(tokens.HISTORY_PAGE_TOKEN, digest, following)
@@ -453,7 +455,9 @@ class EmbeddedSWF(OwnOperations):
             state.registry.domain(request["domain"])
             count = visibility.count(state.runs, request, closed=closed)
             ticket = self._durable.last_ticket
-        self._durable.wait_to_read(ticket)
+        on_disk = self._durable.runs_on_disk(ticket)
+        if on_disk is not None:
+            count = visibility.count(on_disk, request, closed=closed)
         return {"count": count, "truncated": False}
 
     def _list_executions(self, request: Request, *, closed: bool) -> Answer:
@@ -469,7 +473,9 @@ class EmbeddedSWF(OwnOperations):
             page, last = visibility.page(state.runs, request, closed=closed, after=after, size=page_size(request))
             canceling = {run.key for run in page if not closed and state.open[run.key].cancel_requested}
             ticket = self._durable.last_ticket
-        self._durable.wait_to_read(ticket)
+        on_disk = self._durable.runs_on_disk(ticket)
+        if on_disk is not None:
+            page, last = visibility.page(on_disk, request, closed=closed, after=after, size=page_size(request))
         infos = [visibility.execution_info(run, cancel_requested=run.key in canceling) for run in page]
         answer: Answer = {"executionInfos": infos}
         if last is not None:

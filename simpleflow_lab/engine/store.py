@@ -45,6 +45,7 @@ from simpleflow_lab.engine.store_format import (
     read_contents,
     read_events,
     read_log,
+    read_runs,
     restore_chain,
     run_from_row,
     write_changes,
@@ -131,6 +132,14 @@ class Store(Protocol):
         """Read the history of a closed execution. Raises `StoreError` if it is damaged."""
         ...
 
+    def written_runs(self) -> list[Run]:
+        """The records of all executions as they are on disk, while changes are not written. Raises `StoreError`."""
+        ...
+
+    def written_history(self, key: int) -> tuple[Run, list[HistoryEvent]] | None:
+        """The record and the history of an execution as they are on disk; `None` if it is not. Raises `StoreError`."""
+        ...
+
     def log(self, key: int, after: int) -> list[NumberedRecord]:
         """The first records of an execution's log whose number is greater, as many as may be read at once.
 
@@ -179,6 +188,14 @@ class MemoryStore:
     def history(self, run: Run) -> list[HistoryEvent]:
         """Raise `StoreError`: an engine without a file keeps all histories in its state."""
         raise StoreError(f"execution {run.workflow_id} is not in memory")
+
+    def written_runs(self) -> list[Run]:
+        """None: nothing is on disk, and nothing waits for it."""
+        return []
+
+    def written_history(self, key: int) -> tuple[Run, list[HistoryEvent]] | None:
+        """None, as `written_runs`."""
+        return None
 
     def log(self, key: int, after: int) -> list[NumberedRecord]:
         """The first records of an execution's log whose number is greater."""
@@ -349,6 +366,15 @@ class SQLiteStore:
                 raise StoreError(f"execution {run.workflow_id} is not on disk yet: {self.paused}")
             raise StoreError(damage(run, self.path, f"{len(rows)} events instead of {run.event_count}"))
         return verified_events(run, rows, self.path)[0]
+
+    def written_runs(self) -> list[Run]:
+        """The records of all executions as they are on disk. Raises `StoreError`."""
+        return self._query(read_runs)
+
+    def written_history(self, key: int) -> tuple[Run, list[HistoryEvent]] | None:
+        """The record and the history of an execution as they are on disk; `None` if it is not. Raises `StoreError`."""
+        runs, rows = self._query(lambda connection: (read_runs(connection, key), read_events(connection, key)))
+        return (runs[0], verified_events(runs[0], rows, self.path)[0]) if runs else None
 
     def log(self, key: int, after: int) -> list[NumberedRecord]:
         """Read the first records of an execution's log whose number is greater. Raises `StoreError`."""

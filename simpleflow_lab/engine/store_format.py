@@ -193,6 +193,13 @@ def read_events(connection: sqlite3.Connection, key: int) -> list[tuple[Any, ...
     return connection.execute(_SELECT_EVENTS, (key,)).fetchall()
 
 
+def read_runs(connection: sqlite3.Connection, key: int | None = None) -> list[Run]:
+    """The records of all executions, or of that with this number, in the order of their numbers."""
+    where, parameters = ("", ()) if key is None else ("WHERE key = ?", (key,))
+    rows = connection.execute(f"SELECT {', '.join(RUN_COLUMNS)} FROM execution {where} ORDER BY key", parameters)
+    return [run_from_row(row) for row in rows]
+
+
 def read_log(connection: sqlite3.Connection, key: int, after: int) -> list[NumberedRecord]:
     """The first records of an execution's log whose number is greater, as many as may be read at once."""
     rows = connection.execute(_SELECT_LOG, (key, after, PAGE_RECORDS))

@@ -23,9 +23,11 @@ from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.clock import Clock, EngineTime
 from simpleflow_lab.engine.effects import EFFECTS
 from simpleflow_lab.engine.engine_state import EngineState
+from simpleflow_lab.engine.execution_state import ExecutionState, Run
 from simpleflow_lab.engine.off_main_thread import OffMainThread
 from simpleflow_lab.engine.recovery import latest_recorded, recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
+from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
 from simpleflow_lab.engine.waiters import HistoryWaiter, HistoryWaiters
 from simpleflow_lab.exceptions import StoreError, StorePausedError
@@ -214,10 +216,26 @@ class DurableState:
         if not self.forked:
             self._close()
 
-    def wait_to_read(self, ticket: int) -> None:
-        """Return when what a call has read is on disk. Raises `StorePausedError` while it can't be written."""
-        if not self.store.wait_to_read(ticket):
+    def runs_on_disk(self, ticket: int) -> RunIndex | None:
+        """`None` when what a call has read is on disk; while that can't be written, what is there instead."""
+        if self.store.wait_to_read(ticket):
+            return None
+        index = RunIndex()
+        for run in self.store.written_runs():
+            index.add(run)
+            if run.closed_at is None:
+                index.add_open(run)
+        return index
+
+    def execution_on_disk(self, run: Run, ticket: int) -> ExecutionState | None:
+        """`None` when what a call has read of an execution is on disk; while that can't be written, what is there
+        instead. Raises `StorePausedError` if nothing is."""
+        if self.store.wait_to_read(ticket):
+            return None
+        found = self.store.written_history(run.key)
+        if found is None:
             raise StorePausedError(self.store.paused or f"the store {self.path} could not be written: ask again")
+        return ExecutionState.fold(*found)
 
     def now(self) -> int:
         """The time of this engine, in milliseconds since 1970. It may be read by any thread at any time."""

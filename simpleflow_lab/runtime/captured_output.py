@@ -38,6 +38,8 @@ Forward = Callable[[str, str, str], None]
 """Called in a forked activity with `log` or `show`, the source, and the text."""
 
 _STREAMS: Final = ("stdout", "stderr")
+_LONGEST_BEGUN: Final = 8192
+"""Characters of a line that is not whole, from which on it is written in parts."""
 _MESSAGE: Final = logging.Formatter("%(message)s")
 
 
@@ -69,6 +71,7 @@ class TaskOutput:
 
     def end(self) -> None:
         """The code has ended, or is suspended: a line that it began is ended too, and its lines are in the log."""
+        _write_begun_lines(self)
         self._log.task_ended(self._execution, self._task, self._started_event_id)
 
     def add(self, source: str, text: str) -> None:
@@ -131,6 +134,10 @@ class _ThreadState(threading.local):
     handling = False
     """Handlers write a record that is in the log already."""
 
+    def __init__(self) -> None:
+        self.begun: dict[tuple[TaskStream, TaskOutput], str] = {}
+        """The lines that the thread has begun, of activities: see `TaskStream`."""
+
 
 _state: Final = _ThreadState()
 
@@ -143,6 +150,9 @@ def shows_in_cells(stream: Any) -> bool:
 class TaskStream:
     """Replaces a stream of `sys` while a Lab serves. All but `write` is the stream's below.
 
+    What an activity writes goes on line by line, as threads that print at once would otherwise mix their lines; a part
+    of a line, when the stream is flushed, or the activity ends.
+
     Who sets an attribute, as IPython sets `write` for the time of a cell, sets this one's, and puts it back.
     """
 
@@ -154,6 +164,27 @@ class TaskStream:
         task, below = _current.get(), self._below
         if task is None or _state.passing_on or not isinstance(text, str):
             return int(below.write(text) or 0)
+        whole = self._whole_lines(task, text) if task.is_here and not task.is_of_workflow else text
+        if whole:
+            self._write(task, whole)
+        return len(text)
+
+    def _whole_lines(self, task: TaskOutput, text: str) -> str:
+        """What this thread has written of lines that are whole by now; the rest is kept."""
+        text = _state.begun.pop((self, task), "") + text
+        end = len(text) if len(text) > _LONGEST_BEGUN else max(text.rfind("\n"), text.rfind("\r")) + 1
+        if end < len(text):
+            _state.begun[self, task] = text[end:]
+        return text[:end]
+
+    def write_begun_line(self, task: TaskOutput) -> None:
+        """Write the line that this thread has begun for a task."""
+        text = _state.begun.pop((self, task), "")
+        if text:
+            self._write(task, text)
+
+    def _write(self, task: TaskOutput, text: str) -> None:
+        below = self._below
         if task.is_here:
             if not _state.handling and threading.get_ident() not in replaying_threads:
                 task.capture(self._source, text)
@@ -163,11 +194,13 @@ class TaskStream:
             _child.write(self._source, below, text)
         else:
             below.write(text)
-        return len(text)
 
     def flush(self) -> None:
         """Flush the stream below. That this fails is no failure of a task."""
-        with contextlib.suppress(*((OSError,) if _current.get() is not None else ())):
+        task = _current.get()
+        if task is not None:
+            self.write_begun_line(task)
+        with contextlib.suppress(*((OSError,) if task is not None else ())):
             self._below.flush()
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -329,8 +362,15 @@ def _run_in_thread(task: TaskOutput, function: Callable[..., Any], *args: Any, *
     try:
         return function(*args, **kwargs)
     finally:
+        _write_begun_lines(task)
         _state.in_thread = before
         _current.reset(token)
+
+
+def _write_begun_lines(task: TaskOutput) -> None:
+    """Write what this thread has begun of lines for a task."""
+    for stream, _ in [key for key in _state.begun if key[1] is task]:
+        stream.write_begun_line(task)
 
 
 def _log(

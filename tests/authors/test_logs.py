@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.service.execution_logs import MAX_RECORDS, MAX_TEXT
 
@@ -166,6 +166,44 @@ def test_threads_that_write_at_the_same_time_don_t_mix_their_lines(lab):
             worker.join()
 
     assert sorted(logged(run(lab, at_once))) == [("stdout", "abc"), ("stdout", "xyz")]
+
+
+def test_lines_that_activities_and_their_threads_print_at_the_same_time_are_shown_whole(lab, capsys):
+    met = threading.Barrier(4)
+
+    def half_lines(name):
+        def write(thread):
+            print(name, thread, end=" ")
+            met.wait(60)  # all four have begun a line
+            print("whole")
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(name, "flushed", end="", flush=True)
+        print(" and ended", end="")
+
+    task = activity.with_attributes(name="logs.half_lines", **TASKS)(half_lines)
+
+    class Two(Workflow):
+        name = "logs.two"
+        task_list = "logs"
+
+        def run(self):
+            futures.wait(*(self.submit(task, name) for name in "ab"))
+
+    execution = lab.start(Two)
+    execution.result(60)
+    shown = capsys.readouterr().out
+    assert all(shown.count(f"{name} {thread} whole\n") == 1 for name in "ab" for thread in range(2))
+    assert all(f"{name} flushed" in shown for name in "ab")
+    assert shown.count(" and ended") == 2
+    assert sorted(line.text for line in execution.logs()) == sorted(
+        [f"{name} {thread} whole" for name in "ab" for thread in range(2)]
+        + [f"{name} flushed and ended" for name in "ab"]
+    )
 
 
 def test_programs_of_a_forked_activity_are_in_its_log(lab):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -313,13 +314,26 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
             # What was read before is shown; what was not, is not.
             assert (execution.status, execution.progress().status, len(execution.tasks())) == ("OPEN", "OPEN", 1)
             assert not [event for event in execution.history() if event.type == "WorkflowExecutionSignaled"]
-            with pytest.raises(StorePausedError, match="make room on its disk, and it goes on by itself"):
-                opened.executions()
+            # Of what was not read before, as by a command, what is on disk is shown.
+            opened_by_id = opened.service.engine._durable.state.open_by_id
+            start = functools.partial(opened.start, Signals, workflow_id="new")
+            starting = threading.Thread(target=start, daemon=True)
+            starting.start()
+            while ("lab", "new") not in opened_by_id:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert list(opened.executions()["workflow_id"]) == [execution.workflow_id]
+            with Lab(store.path) as unread:
+                assert unread.execution(execution.workflow_id).history().to_json() == execution.history().to_json()
+                assert unread.execution(execution.workflow_id).describe()["openCounts"]["openDecisionTasks"] == 0
+                with pytest.raises(StorePausedError, match="make room on its disk, and it goes on by itself"):
+                    Execution(unread._pool, "new", opened_by_id["lab", "new"].run.run_id).history()
         finally:
             allow(1 << 30)
         sending.join(LIMIT)
+        starting.join(LIMIT)
         assert not sending.is_alive()
-        assert len(opened.executions()) == 1
+        assert len(opened.executions()) == 2
         assert not of(until(execution, lambda waits: not of(waits, "signal")), "disk")
 
 
