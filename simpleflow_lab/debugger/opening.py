@@ -36,13 +36,13 @@ def opening_of(steps: ReplaySteps) -> Opening:
     if steps.history.close_status == "FAILED":
         failure = steps.first_failure()
         if failure is not None and failure.record.close is None:
-            return Opening(failure.number, "the first failure")
+            return Opening(failure.number, "at the first failure")
     if steps.history.close_status is None and last.record.close is None:
         return Opening(last.number, "where it waits now")
     waiting = _last_of(steps, lambda step: any(fiber.stack for fiber in step.suspended))
     if waiting is not None:
-        return Opening(waiting.number, "the last step in which the code waits")
-    return Opening(last.number, "the last step: the code waits in none")
+        return Opening(waiting.number, "at the last step in which the code waits")
+    return Opening(last.number, "at the last step: the code waits in none")
 
 
 def _is_final(step: Step) -> bool:

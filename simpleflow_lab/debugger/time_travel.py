@@ -94,7 +94,7 @@ class Debugger:
     @property
     def opened(self) -> str:
         """Why it stands where it does, as long as it stands where it did at first: `opened where it waits now`."""
-        return f"opened at {self._why}" if self._why and self._number == self._opened else ""
+        return f"opened {self._why}" if self._why and self._number == self._opened else ""
 
     def new_decisions(self) -> int:
         """How many decisions were recorded since its history was read: `reload` reads them."""

@@ -240,6 +240,13 @@ def _label(future: FutureRecord, history: Sequence[HistoryEvent]) -> str:
     return task_label(future.id, str(kind.get("name") or "") if isinstance(kind, Mapping) else None)
 
 
+def _input(future: FutureRecord, history: Sequence[HistoryEvent]) -> str:
+    """The input of its task, as SWF got it; empty if it has none."""
+    scheduled = future.scheduled_event_id
+    given = None if scheduled is None else history[scheduled - 1].attributes.get("input")
+    return bounded(given, HOVER_LIMIT) if isinstance(given, str) else ""
+
+
 def _future(future: FutureRecord, is_changed: bool, history: Sequence[HistoryEvent]) -> dict[str, Any]:
     events = (future.scheduled_event_id, future.started_event_id, future.closed_event_id)
     return {
@@ -249,6 +256,7 @@ def _future(future: FutureRecord, is_changed: bool, history: Sequence[HistoryEve
         "label": _label(future, history),
         "state": _state(future),
         "value": bounded(future.value, HOVER_LIMIT) if future.value is not None else "",
+        "input": _input(future, history),
         "attempts": future.attempts,
         "line": _line(future.line),
         "fiber": shortened(future.fiber.label) if future.fiber is not None else "",

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from simpleflow_lab import settings
 from simpleflow_lab.debugger.kept_values import Keeping
-from simpleflow_lab.exceptions import DecisionTooLongError
+from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay_thread import ReplayClosedError, ReplayThread
@@ -61,6 +61,9 @@ class Walk:
         self._too_long: DecisionTooLongError | None = None
         """The code did not come to the end of the next decision in time."""
         self._thread: ReplayThread | None = None
+        self._asking = -1
+        """How many callers there are; -1 before the first: who says stop then means that one."""
+        self._is_stopped = False
         self._resting: ReplayThread | None = None
         """The thread that it had, which may not have ended yet."""
         self._starting = threading.Lock()
@@ -107,7 +110,8 @@ class Walk:
         return found
 
     def stop(self) -> None:
-        """Let those who wait for it give up: they get a `UsageError`."""
+        """Let those who wait for it give up, or who are about to wait first: they get a `UsageError`."""
+        self._is_stopped = self._asking != 0
         thread = self._thread
         if thread is not None:
             thread.stop()
@@ -150,13 +154,20 @@ class Walk:
             thread.close()
 
     def _call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        while True:
-            thread = self._open_thread()
-            try:
-                return thread.call_watched(self._limit(thread), function, *args, **kwargs)
-            except ReplayClosedError:
-                if self._closed:
-                    raise  # else another walk needed its place in between
+        with self._starting:
+            self._asking = max(self._asking, 0) + 1
+        try:
+            while True:
+                thread = self._open_thread()
+                try:
+                    return thread.call_watched(self._limit(thread), function, *args, **kwargs)
+                except ReplayClosedError:
+                    if self._closed:
+                        raise  # else another walk needed its place in between
+        finally:
+            with self._starting:
+                self._asking -= 1
+                self._is_stopped = self._is_stopped and self._asking > 0
 
     def _open_thread(self) -> ReplayThread:
         """Its thread, begun anew if it rests. Raises `ReplayClosedError`."""
@@ -200,6 +211,8 @@ class Walk:
 
         def look() -> None:
             nonlocal looked, lasted, progress
+            if self._is_stopped:
+                raise UsageError("stopped before it came to an end")
             now = time.monotonic()
             lasted += min(now - looked, _MOST_COUNTED)
             looked = now

@@ -418,6 +418,7 @@ function futures(model, store, pick) {
       chosen.attempts > 1 ? `, ${chosen.attempts} attempts` : "",
       chosen.depends_on.length ? `, from future${chosen.depends_on.length > 1 ? "s" : ""} ${chosen.depends_on.join(", ")}` : "",
       chosen.members ? `, of ${count(chosen.members, "member")}` : "",
+      chosen.input ? h("div", {}, "input ", h("code", {}, chosen.input)) : null,
       chosen.value ? h("pre", {}, chosen.value) : null,
       chosen.events.length ? h("div", {}, "events ", ...chosen.events.map(event => h("button", { type: "button",
         title: `to the step of event ${event}`, onclick: () => store.move({ kind: "event", event }) }, `#${event}`))) : null) : null);

@@ -140,6 +140,7 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     futures.focus()
     keys.press("ArrowUp")
     has_text(view.locator(".sfl-detail"), EVIL)
+    has_text(view.locator(".sfl-detail code"), '"args"')
     event = view.locator(".sfl-detail button").last
     event.click()
     has_text(heading, "step 5 of 8")

@@ -145,7 +145,7 @@ def test_of_a_run_that_failed_it_stands_where_the_error_was_raised(lab: Lab) -> 
     debugger = raised.debug()
     assert debugger.steps.first_failure().number == 3
     assert (debugger.opened, debugger.step.raised is not None) == (
-        "opened at where run raised the error that ended it",
+        "opened where run raised the error that ended it",
         True,
     )
     assert debugger.step.locals["number"] == 3
@@ -207,7 +207,7 @@ def test_an_open_history_that_has_grown_says_so_and_is_replayed_again_when_it_is
         execution.wait(0.01)
     debugger = execution.debug()
     assert (debugger.number, len(debugger)) == (1, 1)
-    assert (debugger.opened, debugger.new_decisions()) == ("opened at where it waits now", 0)
+    assert (debugger.opened, debugger.new_decisions()) == ("opened where it waits now", 0)
     execution.signal("go")
     while sum(event.type == "DecisionTaskCompleted" for event in execution.history()) < 2:
         execution.wait(0.01)

@@ -118,7 +118,7 @@ def test_a_view_of_an_open_execution_says_that_it_went_on_and_stays_where_it_is(
     execution = lab.start(Asks)
     until(lambda: execution.history()[-1].type == "DecisionTaskCompleted")
     view = DebuggerView(execution.debug())
-    assert (view.opened, view.overview["open"]) == ("opened at where it waits now", True)
+    assert (view.opened, view.overview["open"]) == ("opened where it waits now", True)
     execution.signal("go-0")
     until(lambda: sum(event.type == "DecisionTaskCompleted" for event in execution.history()) == 2)
     say(view, kind="news")
