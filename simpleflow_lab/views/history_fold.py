@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK
@@ -58,7 +59,7 @@ class FoldedHistory:
     until: datetime.datetime
     """The time up to which open attempts and decision tasks are counted."""
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[Attempt, ...]:
         """The attempts of what the author's code asked for: without the pauses of deciders."""
         return without_own_pauses(self.attempts)

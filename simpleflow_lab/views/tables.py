@@ -68,12 +68,12 @@ def _is_missing(values: Sequence[object]) -> bool:
 
 def numbers(values: Sequence[float | None]) -> pd.Series[Any]:
     """A column of `float64`, `NaN` for `None`."""
-    return pd.Series(values, dtype="float64")
+    return pd.Series(np.array(values, dtype="float64"))  # which makes NaN of None
 
 
 def integers(values: Sequence[int]) -> pd.Series[Any]:
     """A column of `int64`."""
-    return pd.Series(values, dtype="int64")
+    return pd.Series(np.array(values, dtype="int64"))
 
 
 def optional_integers(values: Sequence[int | None]) -> pd.Series[Any]:
@@ -89,7 +89,7 @@ def optional_integers(values: Sequence[int | None]) -> pd.Series[Any]:
 
 def flags(values: Sequence[bool]) -> pd.Series[Any]:
     """A column of `bool`."""
-    return pd.Series(values, dtype="bool")
+    return pd.Series(np.array(values, dtype="bool"))
 
 
 def optional_flags(values: Sequence[bool | None]) -> pd.Series[Any]:
