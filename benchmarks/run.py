@@ -27,7 +27,7 @@ class Benchmark(NamedTuple):
     quick: int
     """The size with `--quick`."""
     figure: str
-    """"wall" or "cpu"."""
+    """"wall" or "cpu", in seconds, or "memory", in MB."""
     pairs: int
     at_most: float
     """The ratio that is aimed at, at most."""
@@ -64,6 +64,7 @@ BENCHMARKS = {
     "listing": Benchmark("list: a store of 20,000 / of 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
     "finding": Benchmark("Lab.execution: 20,000 / 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
     "opening": Benchmark("opening a store / SELECT", "", 20_000, 2000, "wall", 5, 10.0, "reading-rows", 0, False),
+    "memory": Benchmark("an open execution / 10 MB", "", 10_000, 10_000, "memory", 3, 1.2, "ten-megabytes", 0, False),
     "import": Benchmark("import: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.4),
     "help": Benchmark("simpleflow --help: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.5),
 }
@@ -127,10 +128,11 @@ def run(name: str, benchmark: Benchmark, *, quick: bool) -> None:
     for side in {ours, other}:
         side.close()
     ratios = sorted(a / b for a, b in pairs)
-    a, b = (statistics.median(column) * 1e6 for column in zip(*pairs, strict=True))
+    scale, unit = (1, "MB") if benchmark.figure == "memory" else (1e6, f"us {benchmark.figure}")
+    a, b = (statistics.median(column) * scale for column in zip(*pairs, strict=True))
     print(
         f"{name:19} {statistics.median(ratios):8.3g} ({ratios[0]:.3g} to {ratios[-1]:.3g}), at most "
-        f"{benchmark.at_most:g}: {benchmark.title}; {a:,.0f} / {b:,.0f} us {benchmark.figure}, "
+        f"{benchmark.at_most:g}: {benchmark.title}; {a:,.0f} / {b:,.0f} {unit}, "
         f"n = {n:,} / {other_n:,}, {_counted(len(pairs))}",
         flush=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 Seconds = dict[str, float]
-"""Seconds under `wall`, and of processor time under `cpu`."""
+"""Seconds under `wall`, and of processor time under `cpu`; or megabytes under `memory`."""
 
 
 class Stopwatch:

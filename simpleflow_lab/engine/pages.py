@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from simpleflow_lab.engine.open_questions import PAGE_TOKEN_SECONDS
 from simpleflow_lab.engine.responses import wire
@@ -15,7 +14,7 @@ from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.validation import Request
 from simpleflow_lab.exceptions import ValidationException
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.history import HistoryEvent, WireEvent
 
 
 class PageTokens:
@@ -60,7 +59,7 @@ def page_size(request: Request) -> int:
 
 def event_page(
     events: Sequence[HistoryEvent], start: int, first: int, last: int, size: int, backwards: bool
-) -> tuple[list[dict[str, Any]], int | None]:
+) -> tuple[list[WireEvent], int | None]:
     """The events of a page as boto3 gives them, and the id at which the next page begins, if there is one.
 
     The page begins at event id `start` and stays within the ids `first` to `last`.

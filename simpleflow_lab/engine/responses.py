@@ -1,6 +1,7 @@
 """The parts of the engine's responses, as boto3 gives them.
 
-Rule: a response belongs to the caller: it shares no mutable object with the engine's state.
+Rule: a response belongs to the caller: it shares no mutable object with the engine's state. What our own decider takes
+from a `WireEvent` is the exception: it changes no event.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from simpleflow_lab.engine.execution_state import ExecutionState, to_datetime
 from simpleflow_lab.engine.validation import picked
 from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.swf.event_types import ACTIVITY, ATTRIBUTES_KEYS, CHILD, LAMBDA, TIMER, attributes_key
-from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.history import HistoryEvent, WireEvent
 
 
-def wire(event: HistoryEvent) -> dict[str, Any]:
+def wire(event: HistoryEvent) -> WireEvent:
     """An event as boto3 gives it."""
-    return {
-        "eventTimestamp": event.timestamp,
-        "eventType": event.type,
-        "eventId": event.id,
-        ATTRIBUTES_KEYS.get(event.type) or attributes_key(event.type): copied(event.attributes),
-    }
+    made = WireEvent(
+        {
+            "eventTimestamp": event.timestamp,
+            "eventType": event.type,
+            "eventId": event.id,
+            ATTRIBUTES_KEYS.get(event.type) or attributes_key(event.type): copied(event.attributes),
+        }
+    )
+    made.event = event
+    return made
 
 
 def copied(attributes: Structure) -> dict[str, Any]:

@@ -54,7 +54,7 @@ from simpleflow_lab.runtime.worker import DECIDER, Worker, checked_count
 from simpleflow_lab.swf.conventions import deaths_of
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS, with_task_list
 from simpleflow_lab.swf.event_types import DECISION_TASK
-from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
+from simpleflow_lab.swf.history import HistoryEvent, shared_event
 from simpleflow_lab.workflow import Workflow
 
 logger = logging.getLogger(__name__)
@@ -445,7 +445,7 @@ class Decider(Worker):
 
     def _new_events(self, task: Mapping[str, Any]) -> list[HistoryEvent]:
         """The events since the previous decision task, all pages."""
-        events = [event_from_wire(event) for event in task["events"]]
+        events = [shared_event(event) for event in task["events"]]
         page = task.get("nextPageToken")
         while page:
             answer = self._service.poll_for_decision_task(
@@ -455,7 +455,7 @@ class Decider(Worker):
                 startAtPreviousStartedEvent=True,
                 nextPageToken=page,
             )
-            events.extend(event_from_wire(event) for event in answer["events"])
+            events.extend(shared_event(event) for event in answer["events"])
             page = answer.get("nextPageToken")
         return events
 
@@ -469,7 +469,7 @@ class Decider(Worker):
             answer = self._service.get_workflow_execution_history(
                 domain=self._context.domain, execution=dict(task["workflowExecution"]), **page
             )
-            events.extend(event_from_wire(event) for event in answer["events"] if event["eventId"] < event_id)
+            events.extend(shared_event(event) for event in answer["events"] if event["eventId"] < event_id)
             if not answer.get("nextPageToken") or len(events) >= event_id - 1:
                 return events
             page = {"nextPageToken": answer["nextPageToken"]}

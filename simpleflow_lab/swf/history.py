@@ -73,6 +73,20 @@ class HistoryEvent(NamedTuple):
         }
 
 
+class WireEvent(dict[str, Any]):
+    """An event in boto3's form, from a service in this process: the service's own event goes along."""
+
+    __slots__ = ("event",)
+
+    event: HistoryEvent
+
+
+def shared_event(wire: Mapping[str, Any]) -> HistoryEvent:
+    """The event in boto3's form: the service's own, if it is in this process, so that an open execution's events are in
+    memory once. For readers that hand it to nobody who might change its attributes."""
+    return wire.event if type(wire) is WireEvent else event_from_wire(wire)
+
+
 def event_from_wire(wire: Mapping[str, Any]) -> HistoryEvent:
     """The event in boto3's form. Nothing is validated: it comes from a service, not from a file."""
     kind = wire["eventType"]
