@@ -35,13 +35,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out the tests marked `trial`, try laws on fewer examples, and say so",
     )
+    parser.addoption(
+        "--short-trials",
+        action="store_true",
+        help="leave out the trials marked `repeat`, try laws on fewer examples, and say so",
+    )
     parser.addoption("--slow-first", action="store_true", help="begin with the files that have tests marked `slow`")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; its children would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if config.getoption("--without-trials"):
+    if _left_out(config):
         os.environ.setdefault("HYPOTHESIS_PROFILE", "quick")  # read by tests/examples_count.py
 
 
@@ -49,18 +54,25 @@ _trials: list[pytest.Item] = []
 """Those that were left out."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def _left_out(config: pytest.Config) -> str | None:
+    """The marker of the tests that are left out."""
     if config.getoption("--without-trials"):
-        _trials[:] = [item for item in items if item.get_closest_marker("trial")]
+        return "trial"
+    return "repeat" if config.getoption("--short-trials") else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if marker := _left_out(config):
+        _trials[:] = [item for item in items if item.get_closest_marker(marker)]
         config.hook.pytest_deselected(items=_trials)
-        items[:] = [item for item in items if item.get_closest_marker("trial") is None]
+        items[:] = [item for item in items if item.get_closest_marker(marker) is None]
     if config.getoption("--slow-first"):
         slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".ipynb"}
         items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.getoption("--without-trials"):
+    if _left_out(config):
         count = f"{len(_trials)} trials" if _trials else "trials"
         terminalreporter.write_line(
             f"not run: {count}, and laws were tried on fewer examples; script/test --trials does all"

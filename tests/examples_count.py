@@ -37,7 +37,12 @@ def examples(few: int, many: int, *, steps: tuple[int, int] = (40, 100)) -> sett
     )
 
 
-def trials(values: Iterable[Any]) -> list[Any]:
-    """These values of a parameter, or tuples of several, for trials: `[0, *trials(range(1, 4))]`."""
+def trials(values: Iterable[Any], *marks: pytest.MarkDecorator) -> list[Any]:
+    """These values of a parameter, or tuples of several, for trials: `["Light", *trials(["Dark"])]`."""
     sets = [value if isinstance(value, tuple) else (value,) for value in values]
-    return [pytest.param(*each, marks=pytest.mark.trial) for each in sets]
+    return [pytest.param(*each, marks=[pytest.mark.trial, *marks]) for each in sets]
+
+
+def repeats(values: Iterable[Any]) -> list[Any]:
+    """The same for trials that try more often what a value before them tries: `[0, *repeats(range(1, 4))]`."""
+    return trials(values, pytest.mark.repeat)

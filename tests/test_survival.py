@@ -13,7 +13,7 @@ import pytest
 
 from simpleflow_lab import Lab
 from simpleflow_lab.swf.conventions import is_worker_lost
-from tests.examples_count import trials
+from tests.examples_count import repeats
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def start(store: Path, notes: Path, pause: float = 0.02) -> subprocess.Popen[str
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROGRAM.parents[1])
 
 
-@pytest.mark.parametrize("seed", [0, *trials(range(1, 4))])
+@pytest.mark.parametrize("seed", [0, *repeats(range(1, 4))])
 def test_a_killed_workflow_goes_on_and_no_recorded_activity_runs_again(tmp_path, seed):
     """The same program is killed at random moments until it ends by itself."""
     chance = random.Random(seed)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
-from tests.examples_count import trials
+from tests.examples_count import repeats
 
 LONG = 120
 LISTS = ("random-a", "random-b", "random-c")
@@ -57,7 +57,7 @@ class AtRandom(Workflow):
         return [future.result for future in futures]
 
 
-@pytest.mark.parametrize("seed", [0, *trials(range(1, 6))])
+@pytest.mark.parametrize("seed", [0, *repeats(range(1, 6))])
 def test_operating_workers_loses_nothing_and_keeps_the_limits(seed):
     chance = random.Random(seed)
     threads = threading.active_count()

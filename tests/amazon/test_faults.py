@@ -14,7 +14,7 @@ from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import CredentialsError
 from tests.amazon.conftest import ADDRESS
 from tests.amazon.simulated import Faults, SimulatedAmazon
-from tests.examples_count import trials
+from tests.examples_count import repeats, trials
 
 TASKS: dict[str, Any] = {"task_list": "faults", "version": "1"}
 POLLS = ("PollForDecisionTask", "PollForActivityTask")
@@ -144,7 +144,7 @@ def test_a_result_that_comes_after_the_timeout_of_its_task_is_told(
     assert "the task was closed by its START_TO_CLOSE timeout. It counts as not run" in caplog.text
 
 
-@pytest.mark.parametrize("times", [4, *trials([9])])
+@pytest.mark.parametrize("times", [4, *repeats([9])])
 def test_more_throttles_than_botocore_bears_lose_no_answer(
     simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, times: int
 ) -> None:
@@ -190,7 +190,7 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("seconds", [2, *trials([30])])
+@pytest.mark.parametrize("seconds", [2, *repeats([30])])
 def test_an_outage_ends_no_poller_and_loses_and_repeats_nothing(
     simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, seconds: int
 ) -> None:

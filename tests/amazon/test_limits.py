@@ -12,7 +12,7 @@ from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.exceptions import CloseNotPermittedError, ThrottlingException
 from tests.amazon.conftest import ADDRESS
 from tests.amazon.simulated import SimulatedAmazon
-from tests.examples_count import trials
+from tests.examples_count import repeats
 
 TASKS: dict[str, Any] = {"task_list": "limits", "version": "1"}
 
@@ -54,7 +54,7 @@ def events(execution: Any) -> Counter[str]:
     return Counter(event.type for event in execution.history())
 
 
-@pytest.mark.parametrize("times", [1, *trials([4])])
+@pytest.mark.parametrize("times", [1, *repeats([4])])
 def test_what_is_refused_for_its_rate_is_done_a_little_later(simulated: SimulatedAmazon, times: int) -> None:
     refused: Counter[str] = Counter()
 

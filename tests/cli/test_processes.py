@@ -17,7 +17,7 @@ from simpleflow_lab.views.task_statistics import COLUMNS, StatisticsOfTasks
 from simpleflow_lab.views.workflow_listings import TaskChoice, workflow_tasks
 from tests.cli import supervised_flows as flows
 from tests.cli.supervised import LONG, Command, starting, until
-from tests.examples_count import trials
+from tests.examples_count import repeats
 
 Start = Callable[..., Command]
 MODULE = ("--module", "supervised_flows")
@@ -100,7 +100,7 @@ def test_processes_of_a_module_decide_and_work_are_listed_everywhere_and_stop(
     assert refused.err == "simpleflow: no decider.start or worker.start runs on this machine for domain lab\n"
 
 
-@pytest.mark.parametrize("kills", [2, *trials([5])])
+@pytest.mark.parametrize("kills", [2, *repeats([5])])
 def test_a_worker_that_is_killed_is_started_again_and_what_it_had_is_done(
     start: Start, lab: Lab, tmp_path: Path, kills: int
 ) -> None:

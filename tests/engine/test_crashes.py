@@ -15,7 +15,7 @@ import pytest
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from tests.engine.crashing import ACTIVITIES
 from tests.engine.invariants import stalled, violations
-from tests.examples_count import trials
+from tests.examples_count import repeats
 from tests.service.scenario import Handle, Scenario, attributes
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def check(path: Path, acknowledged: list[list[str]]) -> None:
         assert {int(words[2]) for words in acknowledged if words[:2] == ["decided", "w"]} <= decided
 
 
-@pytest.mark.parametrize("seed", [0, *trials(range(1, 3))])
+@pytest.mark.parametrize("seed", [0, *repeats(range(1, 3))])
 def test_an_execution_survives_kill_9_again_and_again(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "store.sqlite"
     moments = random.Random(seed)

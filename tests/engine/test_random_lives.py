@@ -19,7 +19,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import SWFFault
 from simpleflow_lab.swf import decisions
 from tests.engine.invariants import violations
-from tests.examples_count import trials
+from tests.examples_count import repeats
 from tests.service.scenario import DOMAIN, Scenario, this_process
 
 IDS = ("0", "1", "2", "3")
@@ -128,7 +128,7 @@ class Life:
 
 
 @pytest.mark.parametrize("callers", [1, 4])
-@pytest.mark.parametrize("seed", [0, 1, *trials(range(2, 6))])
+@pytest.mark.parametrize("seed", [0, 1, *repeats(range(2, 6))])
 def test_whatever_callers_do_the_histories_are_right_and_on_disk(tmp_path: Path, seed: int, callers: int) -> None:
     clock = ManualClock()
     path = tmp_path / "store.sqlite"

@@ -10,7 +10,7 @@ import pytest
 from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
-from tests.examples_count import trials
+from tests.examples_count import repeats
 from tests.faults import restarts, several
 from tests.faults import trials as faults
 from tests.faults.findings import Figures
@@ -27,14 +27,14 @@ def fine(figures: Figures) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kills", [3, *trials([10])])
+@pytest.mark.parametrize("kills", [3, *repeats([10])])
 def test_f1_executions_of_50_activities_survive_kills_at_random_moments(tmp_path: Path, kills: int) -> None:
     figures = faults.random_kills(tmp_path, kills=kills, seed=7)
     assert fine(figures)
     assert figures.kills == kills
 
 
-@pytest.mark.parametrize("hit", [4, *trials([1, 8])])
+@pytest.mark.parametrize("hit", [4, *repeats([1, 8])])
 @pytest.mark.parametrize("point", POINTS)
 def test_f2_an_execution_survives_a_crash_at_each_point(tmp_path: Path, point: str, hit: int) -> None:
     # How often a run passes by depends on how many calls share a transaction: eight times it always does.
@@ -91,7 +91,7 @@ def test_f13_a_disk_that_is_full(tmp_path: Path) -> None:
         pytest.skip("a small disk can't be mounted here")
 
 
-@pytest.mark.parametrize("seconds", [3, *trials([10])])
+@pytest.mark.parametrize("seconds", [3, *repeats([10])])
 def test_f17_two_kernels_and_four_workers_on_one_store_survive_each_others_deaths(tmp_path: Path, seconds: int) -> None:
     figures = faults.shared_store(tmp_path, seconds=seconds, seed=7)
     assert fine(figures)
@@ -99,7 +99,7 @@ def test_f17_two_kernels_and_four_workers_on_one_store_survive_each_others_death
 
 
 @pytest.mark.parametrize(
-    "ends", [[signal.SIGTERM], [signal.SIGKILL], *trials([[signal.SIGTERM] * 5, [signal.SIGKILL] * 5])]
+    "ends", [[signal.SIGTERM], [signal.SIGKILL], *repeats([[signal.SIGTERM] * 5, [signal.SIGKILL] * 5])]
 )
 def test_programs_made_with_boto3_alone_go_on_when_the_engine_is_started_again(
     tmp_path: Path, ends: list[signal.Signals]
@@ -110,7 +110,7 @@ def test_programs_made_with_boto3_alone_go_on_when_the_engine_is_started_again(
 
 
 @pytest.mark.parametrize(
-    "ends", [[signal.SIGTERM], *trials([[signal.SIGTERM] * 4, [signal.SIGTERM, signal.SIGKILL] * 2])]
+    "ends", [[signal.SIGTERM], *repeats([[signal.SIGTERM] * 4, [signal.SIGTERM, signal.SIGKILL] * 2])]
 )
 def test_kernels_that_work_hand_their_store_over_and_take_it_back(tmp_path: Path, ends: list[signal.Signals]) -> None:
     figures = restarts.hand_overs(tmp_path, ends, seed=7)
@@ -118,7 +118,7 @@ def test_kernels_that_work_hand_their_store_over_and_take_it_back(tmp_path: Path
     assert figures.executions
 
 
-@pytest.mark.parametrize(("kills", "executions"), [(6, 10), *trials([(20, 60)])])
+@pytest.mark.parametrize(("kills", "executions"), [(6, 10), *repeats([(20, 60)])])
 def test_executions_of_several_processes_survive_the_deaths_of_any_of_them(
     tmp_path: Path, kills: int, executions: int
 ) -> None:
@@ -128,7 +128,7 @@ def test_executions_of_several_processes_survive_the_deaths_of_any_of_them(
     assert figures.executions == 4 * executions
 
 
-@pytest.mark.parametrize("rounds", [6, *trials([30])])
+@pytest.mark.parametrize("rounds", [6, *repeats([30])])
 def test_each_process_runs_its_own_definition_while_it_edits_it(tmp_path: Path, rounds: int) -> None:
     figures = several.differing_definitions(tmp_path, rounds=rounds, seed=7)
     assert fine(figures)

@@ -19,7 +19,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.history import History
 from tests.engine.invariants import violations
-from tests.examples_count import trials
+from tests.examples_count import repeats
 
 VERSION = "0.36.0"
 ROOT = Path(__file__).parents[2]
@@ -119,7 +119,7 @@ def test_its_canvas_children_signals_markers_timers_and_retries_do_what_they_say
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("rounds", [1, *trials([10])])
+@pytest.mark.parametrize("rounds", [1, *repeats([10])])
 def test_processes_that_it_forks_do_not_take_each_others_tasks(simpleflow, engine, tmp_path, rounds):
     # They share the connections of the client that it made before it forked them.
     for number in range(rounds):

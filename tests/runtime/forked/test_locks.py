@@ -11,7 +11,7 @@ import time
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
-from tests.examples_count import trials
+from tests.examples_count import repeats
 
 
 class Maps(Workflow):
@@ -27,7 +27,7 @@ def made(function):
     return activity.with_attributes(name=f"forks.{function.__name__}", **options)(function)
 
 
-@pytest.mark.parametrize("tasks", [12, *trials([40])])
+@pytest.mark.parametrize("tasks", [12, *repeats([40])])
 def test_a_log_that_is_written_all_the_time_locks_no_child(tmp_path, tasks):
     """The lock of the file behind a handler is not one that Python mends."""
     logger = logging.getLogger("forks.busy")

@@ -25,7 +25,7 @@ import pytest
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.data.objects import current_storage
 from simpleflow_lab.exceptions import ActivityCanceled, ObjectNotFoundError, StoreError, UsageError
-from tests.examples_count import trials
+from tests.examples_count import repeats
 from tests.notebook.kernel import Kernel
 from tests.runtime import by_hand
 
@@ -444,7 +444,7 @@ def test_it_may_use_multiprocessing_and_leave_programs_behind(lab, tmp_path):
     os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("tasks", [8, *trials([24, 100])])
+@pytest.mark.parametrize("tasks", [8, *repeats([24, 100])])
 def test_many_run_at_once_and_leave_nothing_open(tmp_path, tasks):
     def small(x):
         return x + 1
