@@ -134,6 +134,7 @@ INTERNAL: Final = frozenset(
         "engine",
         "http",
         "notebook",
+        "file_lock",
         "process_lock",
         "programs",
         "replay",

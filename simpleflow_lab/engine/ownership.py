@@ -12,9 +12,8 @@ import json
 import os
 import socket
 
-import filelock
-
 from simpleflow_lab.exceptions import StoreError, StoreInUseError
+from simpleflow_lab.file_lock import FileLock
 
 
 class Ownership:
@@ -23,13 +22,13 @@ class Ownership:
     def __init__(self, path: str):
         """Lock the store. Raises `StoreInUseError` if another engine owns it, `StoreError` if it can't be locked."""
         self._owner_path = _owner_path(path)
-        self._lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
+        self._lock = FileLock(f"{path}.lock")
         try:
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise StoreInUseError(path, owner_text(path)) from None
+            is_held = self._lock.acquire()
         except OSError as error:
             raise StoreError(f"the store {path} can't be locked: {error.strerror or error}") from None
+        if not is_held:
+            raise StoreInUseError(path, owner_text(path))
         try:
             _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         except OSError as error:
@@ -54,32 +53,27 @@ class Serving:
     def __init__(self, path: str):
         """The store at this path; nothing is locked yet."""
         self._path = path
-        self._lock = filelock.FileLock(f"{path}.serving", mode=0o600, thread_local=False)
+        self._lock = FileLock(f"{path}.serving")
 
     @property
     def held(self) -> bool:
         """Whether this object holds the lock."""
-        return self._lock.is_locked
+        return self._lock.is_held
 
     def acquire(self, *, seconds: float = 0.0) -> bool:
         """Lock it, if within this time no other process serves the store. Raises `StoreError` if it can't be locked."""
-        if self.held:
-            return True
         try:
-            self._lock.acquire(timeout=seconds)
-        except filelock.Timeout:
-            return False
+            return self._lock.acquire(seconds=seconds)
         except OSError as error:
             raise StoreError(f"the store {self._path} can't be locked: {error.strerror or error}") from None
-        return True
 
     def release(self) -> None:
         """Release the lock, if it is held."""
-        self._lock.release(force=True)
+        self._lock.release()
 
     def is_elsewhere(self) -> bool:
         """Whether another process holds the lock. Raises `StoreError`."""
-        if self.held or not os.path.exists(self._lock.lock_file):
+        if self.held or not os.path.exists(self._lock.path):
             return False
         if not self.acquire():
             return True

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
-from filelock import FileLock, Timeout
+
+from simpleflow_lab.file_lock import FileLock
 
 if TYPE_CHECKING:
     from simpleflow_lab.runtime.worker import CurrentTask, Worker
@@ -77,7 +78,8 @@ class PublishedStatus:
             raise PermissionError(f"{folder} is not this user's alone")
         self._path = folder / f"{_host()}-{os.getpid()}.json"
         self._lock = FileLock(self._path.with_suffix(".lock"))
-        self._lock.acquire(timeout=5)
+        if not self._lock.acquire(seconds=5):
+            raise TimeoutError(f"another process has locked {self._lock.path}")
 
     def write(self, status: Mapping[str, Any]) -> None:
         """Replace what it says. Raises `OSError`."""
@@ -141,14 +143,13 @@ def _lock_of_another(path: Path) -> Iterator[bool]:
     """Whether another process, or another supervisor of this one, holds the lock beside this file."""
     lock = FileLock(path.with_suffix(".lock"))
     try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        yield True
-    else:
-        try:
-            yield False
-        finally:
-            lock.release()
+        is_elsewhere = not lock.acquire()
+    except OSError:
+        is_elsewhere = True
+    try:
+        yield is_elsewhere
+    finally:
+        lock.release()
 
 
 def _folder() -> Path:

@@ -1,0 +1,99 @@
+"""A lock on a file, which one process on this machine holds, until it releases it or ends, whatever ends it.
+
+Rule: a forked process holds no lock of its parent's: its copy of the descriptor is closed, so that the lock is free
+once the parent has ended. Any thread may fork at any time, as an author's activity does: a fork waits for the few
+system calls of an attempt to lock, and refuses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+import weakref
+from typing import Final
+
+_PAUSE_SECONDS: Final = 0.02
+
+
+class FileLock:
+    """The lock on one file. It is not re-entrant: whoever shares the object knows whether it is held."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        """Nothing is locked, and no file made, yet."""
+        self.path = os.fspath(path)
+        self._descriptor: int | None = None
+        _locks.add(self)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._descriptor is not None
+
+    def acquire(self, *, seconds: float = 0.0) -> bool:
+        """Hold the lock, if no other holder has it, or releases it within this time; whether it is held now.
+
+        The file is made, for its user alone, if it is not there. Raises `OSError` if it can't be opened or locked.
+        """
+        deadline = time.monotonic() + seconds
+        while self._descriptor is None and not self._try():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_PAUSE_SECONDS)
+        return True
+
+    def _try(self) -> bool:
+        with _lock:
+            return self._descriptor is not None or self._try_to_lock()
+
+    def _try_to_lock(self) -> bool:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_there = os.fstat(descriptor).st_nlink > 0  # else it was removed meanwhile, and locks nothing
+        except BlockingIOError:
+            is_there = False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if is_there:
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+        return is_there
+
+    def release(self) -> None:
+        """Let others have it, if it is held."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            # Not by the end of the descriptor alone: a process that is forked at this moment has a copy of it.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def close_copy(self) -> None:
+        """In a forked process: what its parent holds is the parent's."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.release()
+
+
+_locks: Final[weakref.WeakSet[FileLock]] = weakref.WeakSet()
+_lock: Final = threading.Lock()
+"""Held while a lock is tried, and by a thread that forks: a descriptor that no object has yet is never copied."""
+
+
+def _after_in_child() -> None:
+    """The locks are its parent's."""
+    _lock._at_fork_reinit()  # type: ignore[attr-defined]
+    for lock in list(_locks):
+        with contextlib.suppress(OSError):
+            lock.close_copy()
+
+
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_in_child)

@@ -1,0 +1,85 @@
+"""A lock on a file: one holder, until it releases the lock or ends, and forks at any moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from simpleflow_lab.file_lock import FileLock
+
+HOLDS = """
+import os, signal, sys, time
+from simpleflow_lab.file_lock import FileLock
+lock = FileLock(sys.argv[1])
+assert lock.acquire()
+child = os.fork()
+if child == 0:
+    signal.pause()
+print(child, flush=True)
+signal.pause()
+"""
+
+
+def test_one_object_holds_it_and_the_next_one_once_it_is_released(tmp_path: Path) -> None:
+    first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    assert first.acquire()
+    assert first.acquire()
+    assert not second.acquire()
+    assert (first.is_held, second.is_held) == (True, False)
+    releasing = threading.Timer(0.05, first.release)
+    releasing.start()
+    assert second.acquire(seconds=60)
+    releasing.join()
+    second.release()
+    second.release()
+    assert first.acquire()
+    first.release()
+
+
+def test_it_is_free_when_its_process_was_killed_though_a_process_that_it_forked_lives_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDS, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        try:
+            assert not FileLock(tmp_path / "lock").acquire()
+            process.kill()
+            process.wait()
+            assert FileLock(tmp_path / "lock").acquire(seconds=60)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_threads_that_fork_at_the_same_time_and_lock_meanwhile_are_refused_nothing(tmp_path: Path) -> None:
+    """Locks that refuse forks while another thread forks, or locks, fail an author's activity that forks."""
+    errors: list[BaseException] = []
+
+    def fork() -> None:
+        try:
+            for _ in range(30):
+                child = os.fork()
+                if child == 0:
+                    os._exit(0)
+                os.waitpid(child, 0)
+        except BaseException as error:
+            errors.append(error)
+
+    def lock() -> None:
+        mine = FileLock(tmp_path / str(threading.get_ident()))
+        while any(each.is_alive() for each in forking):
+            if not mine.acquire():
+                errors.append(AssertionError("nobody else has it"))
+                return
+            mine.release()
+
+    forking = [threading.Thread(target=fork) for _ in range(2)]
+    threads = [*forking, threading.Thread(target=lock)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
