@@ -14,7 +14,8 @@ RUN wheel=$(echo /wheels/*.whl) \
  && python -m pip install --no-cache-dir --root-user-action=ignore -c /wheels/constraints.txt "${wheel}${EXTRAS:+[$EXTRAS]}" \
  && rm -r /wheels \
  && useradd --create-home --uid 1000 lab \
- && install -d -o lab -g lab /home/lab/work /home/lab/.local/share/simpleflow_lab
+ && install -d -o lab -g lab /home/lab/work \
+ && install -d -o lab -g lab -m 700 /home/lab/.local/share/simpleflow_lab
 USER lab
 # The user's modules; the user's store is in the volume.
 WORKDIR /home/lab/work

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.commands.offline_replay import Replayed, ReplayedAll
     from simpleflow_lab.commands.one_task import Rerun
     from simpleflow_lab.commands.processes import Started
-    from simpleflow_lab.commands.requests import RequestSent
+    from simpleflow_lab.commands.requests import RequestSent, RequestsSent
     from simpleflow_lab.commands.workflow import Outcome, Resumed
     from simpleflow_lab.execution import Execution
     from simpleflow_lab.views.explanation_lines import Line
@@ -94,6 +94,12 @@ show: Final = _Renderings()
 def _show_listing(record: ListingRecord, session: Session) -> ExitCode:
     _print_shaped(record.shaped(session.output.shape), session.output)
     return _show_message(record, session)
+
+
+@show.of("RequestsSent")
+def _show_requests(record: RequestsSent, session: Session) -> ExitCode:
+    _show_listing(record, session)
+    return ExitCode.FAILED if record.refused else ExitCode.DONE
 
 
 @show.of("ExecutionInfo")

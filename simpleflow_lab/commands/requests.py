@@ -1,24 +1,30 @@
 """Requests to an execution: signal, cancel, terminate, retry its blocked decision, restart.
 
-*Rule:* the id comes first, as in every command about an execution.
+*Rule:* the id comes first, as in every command about an execution. `-` in its place stands for many: their ids come by
+the standard input, one a line, and each request is made or refused by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.parameters import Target, checked_name, target_and_word_parameters, target_parameters
-from simpleflow_lab.commands.records import Done
+from simpleflow_lab.commands.records import Done, ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import SimpleflowLabError, UsageError, WorkflowExecutionAlreadyStartedFault
+from simpleflow_lab.views.formatting import count
+from simpleflow_lab.views.listings import Kind, Listing
 
 if TYPE_CHECKING:
     from simpleflow_lab.execution import Execution
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,49 @@ class RequestSent(Done):
 
     execution: Execution
     """The execution that the request is for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestsSent(ListingRecord):
+    """The same for executions whose ids came by the standard input."""
+
+    rows: tuple[tuple[str, str, str], ...]
+    """Of each its workflow id, `done` or `refused`, and what was done or why not."""
+    refused: int
+    """How many were refused."""
+
+    def listing(self) -> Listing:
+        """One row per execution."""
+        return Listing(columns={"workflow_id": Kind.TEXT, "request": Kind.STATE, "what": Kind.TEXT}, rows=self.rows)
+
+
+def _each(
+    session: Session, target: Target, request: Callable[[Execution], AnyRecord], *, other: str | None = None
+) -> AnyRecord | RequestsSent:
+    """Make a request to the execution of the target, or with `-` to each one whose id comes by the standard input."""
+    if target.words != ("-",):
+        return request(session.execution(target, other=other))
+    if session.serves_here:
+        raise UsageError("- takes ids from the standard input of a shell: in a cell, loop over executions")
+    source = input_text("-", None)
+    lines = [line.split("\t") for line in (source[0] if source else "").splitlines() if line.strip()]
+    if not lines:
+        raise UsageError(
+            "no id came by the standard input: pipe them in, one a line, as from `simpleflow workflow.filter "
+            "--columns workflow_id`"
+        )
+    domain = session.known_domain(target.domain)
+    rows = []
+    for words in lines:
+        named = tuple(word.strip() for word in words)
+        try:
+            record = request(session.execution(Target(words=named, domain=domain)))
+            rows.append((named[0], "done", record.message or ""))
+        except SimpleflowLabError as error:
+            rows.append((named[0], "refused", " ".join(str(error).split())))
+    refused = sum(row[1] == "refused" for row in rows)
+    said = f"{count(len(rows) - refused, 'request')} made, {refused:,} refused"
+    return RequestsSent(rows=tuple(rows), refused=refused, message=said)
 
 
 def _check_open(execution: Execution) -> None:
@@ -40,30 +89,42 @@ def _check_open(execution: Execution) -> None:
 @target_and_word_parameters("SIGNAL")
 @click.option("-i", "--input", "given", metavar="JSON", help="Input of the signal.")
 @click.pass_obj
-def signal(session: Session, target: Target, word: str, given: str | None) -> RequestSent:
-    """Send a signal to an execution: its id, then the SIGNAL's name."""
+def signal(session: Session, target: Target, word: str, given: str | None) -> RequestSent | RequestsSent:
+    """Send a signal to an execution: its id, then the SIGNAL's name.
+
+    With - as the id: to those whose ids come by the standard input, one a line.
+    """
     from simpleflow_lab.data.codec import decode_input
 
     name = checked_name(word)
     source = input_text(given, None)
     if source is not None:
         decode_input(source[0], where=source[1])
-    execution = session.execution(target, other=word)
-    _check_open(execution)
-    execution.signal(name, None if source is None else source[0])
-    return RequestSent(execution=execution, message=f"signal {name!r} was sent to {execution.workflow_id}")
+
+    def request(execution: Execution) -> RequestSent:
+        _check_open(execution)
+        execution.signal(name, None if source is None else source[0])
+        return RequestSent(execution=execution, message=f"signal {name!r} was sent to {execution.workflow_id}")
+
+    return _each(session, target, request, other=word)
 
 
 @click.command("workflow.cancel")
 @target_parameters
 @click.pass_obj
-def cancel(session: Session, target: Target) -> RequestSent:
-    """Ask an execution to cancel; its workflow decides, when it runs."""
-    execution = session.execution(target)
-    _check_open(execution)
-    execution.request_cancel()
-    message = f"{execution.workflow_id} was asked to cancel: its workflow decides"
-    return RequestSent(execution=execution, message=message)
+def cancel(session: Session, target: Target) -> RequestSent | RequestsSent:
+    """Ask an execution to cancel; its workflow decides, when it runs.
+
+    With - as the id: those whose ids come by the standard input, one a line.
+    """
+
+    def request(execution: Execution) -> RequestSent:
+        _check_open(execution)
+        execution.request_cancel()
+        message = f"{execution.workflow_id} was asked to cancel: its workflow decides"
+        return RequestSent(execution=execution, message=message)
+
+    return _each(session, target, request)
 
 
 @click.command("workflow.terminate")
@@ -71,11 +132,17 @@ def cancel(session: Session, target: Target) -> RequestSent:
 @click.option("--reason", metavar="TEXT", help="Reason, recorded in the history.")
 @click.option("--details", metavar="TEXT", help="Details, recorded in the history.")
 @click.pass_obj
-def terminate(session: Session, target: Target, reason: str | None, details: str | None) -> RequestSent:
-    """End an execution now, without asking its workflow."""
-    execution = session.execution(target)
-    execution.terminate(reason, details)
-    return RequestSent(execution=execution, message=f"{execution.workflow_id} is terminated")
+def terminate(session: Session, target: Target, reason: str | None, details: str | None) -> RequestSent | RequestsSent:
+    """End an execution now, without asking its workflow.
+
+    With - as the id: those whose ids come by the standard input, one a line.
+    """
+
+    def request(execution: Execution) -> RequestSent:
+        execution.terminate(reason, details)
+        return RequestSent(execution=execution, message=f"{execution.workflow_id} is terminated")
+
+    return _each(session, target, request)
 
 
 @click.command("workflow.retry_decision")
@@ -99,19 +166,27 @@ def retry_decision(session: Session, target: Target) -> RequestSent:
 @click.command("workflow.restart")
 @target_parameters
 @click.pass_obj
-def restart(session: Session, target: Target) -> Outcome:
+def restart(session: Session, target: Target) -> Outcome | RequestsSent:
     """Start an execution again: same workflow, id, input, tags, task list and timeouts.
 
     An open one is terminated first. It is not waited for: who decides and works on it is up to the deciders and workers
-    that run, or to `resume`.
+    that run, or to `resume`. With - as the id: those whose ids come by the standard input, one a line.
     """
-    old = session.execution(target)
-    was = old.status
-    execution = old.restart(terminate=True, serves=False)
-    session.last = execution
-    ended = f"run {old.run_id} is terminated, " if was == "OPEN" else f"run {old.run_id} was {was}, "
-    message = f"{ended}and {old.workflow_id} starts again as run {execution.run_id}"
-    return Outcome(execution=execution, finished=False, message=message)
+
+    def request(old: Execution) -> Outcome:
+        was = old.status
+        try:
+            execution = old.restart(terminate=True, serves=False)
+        except WorkflowExecutionAlreadyStartedFault:
+            raise UsageError(
+                f"another run of {old.workflow_id} is open: restart that one, without a run id, or end it first"
+            ) from None
+        session.last = execution
+        ended = f"run {old.run_id} is terminated, " if was == "OPEN" else f"run {old.run_id} was {was}, "
+        message = f"{ended}and {old.workflow_id} starts again as run {execution.run_id}"
+        return Outcome(execution=execution, finished=False, message=message)
+
+    return _each(session, target, request)
 
 
 ACTING: Final = (signal, cancel, terminate, retry_decision, restart)

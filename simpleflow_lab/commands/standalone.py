@@ -203,14 +203,14 @@ def _running(
         tell=tell,
         cleanup_seconds=settings.current().activity_sigterm_wait_sec,
     )
-    with _sigterm_interrupts():
+    with _counted_interrupts() as interrupts:
         supervisor.start()
         try:
             if not supervisor.wait_until_ready():
                 raise UsageError(supervisor.error or "its processes have ended before they began")
             yield
         except KeyboardInterrupt:
-            _stop(supervisor, tell)
+            _stop(supervisor, interrupts, tell)
             raise
         finally:
             # The execution has closed, or can't begin: nobody waits for what is at hand.
@@ -219,11 +219,23 @@ def _running(
             supervisor.join()
 
 
-def _stop(supervisor: Supervisor, tell: Callable[[str], None]) -> None:
-    """Let the processes finish what they have at hand, and wait for their end; an interrupt stops them sooner."""
+class _Interrupts:
+    """A handler of signals that interrupts the main thread and counts: two that come close together may raise once."""
+
+    count = 0
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.count += 1
+        raise KeyboardInterrupt
+
+
+def _stop(supervisor: Supervisor, interrupts: _Interrupts, tell: Callable[[str], None]) -> None:
+    """Let the processes finish what they have at hand, and wait for their end; each further interrupt stops them
+    sooner."""
     while True:
         try:
-            supervisor.escalate()
+            while supervisor.stop_level < min(max(interrupts.count, 1), len(STOPS) - 1):
+                supervisor.escalate()
             if not supervisor.join(JOIN_SECONDS):
                 tell(STOPS[supervisor.stop_level])
             while not supervisor.join(JOIN_SECONDS):
@@ -235,20 +247,18 @@ def _stop(supervisor: Supervisor, tell: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Within this context SIGTERM is an interrupt, as Ctrl-C is."""
+def _counted_interrupts() -> Iterator[_Interrupts]:
+    """Within this context SIGTERM is an interrupt, as Ctrl-C is, and both are counted."""
+    interrupts = _Interrupts()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interrupts
         return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupts) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield interrupts
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 ACTING: Final = (standalone,)

@@ -54,8 +54,8 @@ class Faults:
         without: Iterable[str] = (),
         seed: int = 0,
     ):
-        """`planned` by operation; `each` is planned for every operation that has none of its own. Later requests get a
-        fault of one of the `kinds` with the probability `rate`, unless they are `without`."""
+        """`planned` by operation, where "" is none; `each` is planned for every operation that has none of its own.
+        Later requests get a fault of one of the `kinds` with the probability `rate`, unless they are `without`."""
         self._planned = {operation: deque(faults) for operation, faults in (planned or {}).items()}
         self._each = tuple(each)
         self._rate, self._kinds, self._without = rate, tuple(kinds), frozenset(without)
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         if amazon.records:
             amazon.requests.append((operation, json.loads(body)))
         fault = "refuse" if amazon.is_down else amazon.faults.next(operation)
-        if fault is not None:
+        if fault:
             amazon.made[fault] += 1
         refused = amazon.accepts({**self.headers, "operation": operation})
         if refused is not None:

@@ -243,3 +243,30 @@ def test_any_request_may_fail_in_any_way(simulated: SimulatedAmazon, rate: float
     made = sum(simulated.made.values())
     print(f"usually {usual:.1f} s, with {made} faults {(time.monotonic() - began - usual) / 5:.1f} s each")
     assert made > 10
+
+
+class Noisy(Workflow):
+    """The input of one signal of very many."""
+
+    name = "faults.noisy"
+    task_list = "faults"
+
+    def run(self):
+        return self.submit(self.wait_signal("go")).result["args"]
+
+
+def test_a_page_of_a_history_that_does_not_come_is_asked_for_again(simulated: SimulatedAmazon) -> None:
+    """P11: upstream's decider died of the first page, and lost the decision task of another one until its timeout."""
+    with Lab(ADDRESS, notice=quiet, serve="nothing") as lab:
+        execution = lab.start(Noisy)
+        ids = {"domain": lab.domain, "workflowId": execution.workflow_id, "runId": execution.run_id}
+        for _ in range(1_000):
+            simulated.engine.signal_workflow_execution(signalName="noise", **ids)
+        simulated.engine.signal_workflow_execution(signalName="go", input='{"args": ["on"], "kwargs": {}}', **ids)
+        # The first poll is refused, the second one brings the first page; the second page takes three requests.
+        simulated.faults = Faults({"PollForDecisionTask": ["throttle", "", "throttle", "reset"]})
+        lab.start_deciders(task_list="faults")
+        assert execution.result(100) == ["on"]
+    assert simulated.made["reset"] == 1
+    assert recorded(execution, "DecisionTaskStarted") == 1
+    assert recorded(execution, "DecisionTaskTimedOut") == 0

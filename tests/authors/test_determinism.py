@@ -141,6 +141,8 @@ def result_once_it_goes_on(execution):
 
 
 def test_a_run_that_loops_for_ever_is_interrupted_and_named_and_others_go_on(lab):
+    """P17: upstream's poller waited for it for ever."""
+
     class Loops(Workflow):
         name = "determinism.loops"
         task_list = "determinism"

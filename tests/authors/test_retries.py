@@ -65,6 +65,7 @@ def test_each_wait_is_longer_and_is_a_timer_of_swf(shared_lab):
 
 
 def test_when_the_attempts_are_used_up_the_task_has_failed(shared_lab):
+    """P14: upstream waited once more before it gave up."""
     execution = shared_lab.start(BackingOff, 100)
     assert execution.result(30) == [None, "TaskFailed"]
     assert len(types_of(execution, "ActivityTaskFailed")) == 5

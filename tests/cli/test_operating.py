@@ -95,6 +95,7 @@ def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command)
 
 
 def test_a_repair_reuses_what_is_done_and_runs_what_failed(simpleflow: Command, rows: Command) -> None:
+    """P15: upstream forked a process for each result that it reused."""
     name = f"{__name__}.Operated"
     again = simpleflow("workflow.start", name, "--repair", "night-2", "--workflow-id", "mended", "--tags", "mended")
     assert (again.code, "no part" in again.err) == (1, True)  # its load failed again
@@ -442,6 +443,34 @@ def test_the_doctor_makes_no_store(simpleflow: Command, tmp_path: Path) -> None:
     assert ended.code == 0
     assert f"no store at {tmp_path / 'new.sqlite'} yet" in ended.out
     assert not list(tmp_path.glob("new.sqlite*"))
+
+
+# -- many at once ------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_made_to_each_execution_whose_id_comes_by_a_pipe(
+    process: Command, rows: Command, store: Path
+) -> None:
+    ids = process("workflow.list", "--columns", "workflow_id,run_id", "--format", "tsv", "--no-header").out
+    canceled = process("--format", "json", "workflow.cancel", "-", input=ids)
+    assert [(row["workflow_id"], row["request"]) for row in json.loads(canceled.out)] == [
+        ("night-3", "done"),
+        ("night-2", "refused"),
+        ("night-1", "refused"),
+    ]
+    assert (canceled.code, canceled.err) == (1, "simpleflow: 1 request made, 2 refused\n")
+    again = process("workflow.restart", "-", input="night-1\nnosuch\n\n")
+    assert (again.code, "no execution 'nosuch'" in again.out) == (1, True)
+    old_run = next(line for line in ids.splitlines() if line.startswith("night-1\t"))
+    assert "another run of night-1 is open" in process("workflow.restart", "-", input=old_run).out
+    open_ids = process("workflow.list", "-s", "open", "--columns", "workflow_id").out
+    assert open_ids.split() == ["night-1", "night-3"]
+    assert process("workflow.signal", "-", "go", input=open_ids).code == 0
+    ended = process("workflow.terminate", "-", "--reason", "enough", input=open_ids)
+    assert (ended.code, ended.err) == (0, "simpleflow: 2 requests made, 0 refused\n")
+    assert rows("workflow.list", "-s", "open") == []
+    nothing = process("workflow.terminate", "-", input="\n")
+    assert (nothing.code, nothing.out, nothing.err.count("\n")) == (2, "", 1)
 
 
 # -- completion --------------------------------------------------------------------------------------------------------

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 GUIDE = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
-def test_the_commands_of_the_guide_run(simpleflow: Callable[..., Any]) -> None:
+def test_the_commands_of_the_guide_run(simpleflow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     assert len(lines) > 15
     for line in lines:
-        program, *words = shlex.split(line)
-        assert program == "simpleflow"
-        ended = simpleflow(*words)
-        assert ended.code == 0, (line, ended.err)
-        assert ended.out or ended.err, line
+        piped = ""
+        for command in line.split(" | "):
+            program, *words = shlex.split(command)
+            assert program == "simpleflow"
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped.encode())))
+            ended = simpleflow(*words)
+            assert ended.code == 0, (line, ended.err)
+            assert ended.out or ended.err, line
+            piped = ended.out

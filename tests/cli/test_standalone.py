@@ -91,6 +91,11 @@ def test_an_interrupt_leaves_it_open_and_the_same_again_goes_on(start: Start, la
     assert "interrupted; the execution goes on where it stood" in first.said
     assert lab.execution("gate").status == "OPEN"
     (task_list,) = task_lists(lab, "gate")
+    # P10: upstream's processes outlived a start that was refused.
+    refused = start("standalone", "supervised_flows.Pids", "-i", "[1]", "--workflow-id", "gate", "-W", "1")
+    assert refused.wait() == 2
+    assert "'gate'" in refused.said
+    assert not [each for each in refused.children() if each.is_running()]
     (tmp_path / "open").touch()
     again = start(*words)
     assert again.wait() == 0, again.said
