@@ -133,8 +133,8 @@ class Walk:
         thread.soon(lambda: replays.detailed(number, lines=lines))
 
     def has_details(self, number: int) -> bool:
-        """Whether the record of this decision with the values of local variables is there."""
-        return self._replays.known(number, lines=False) is not None
+        """Whether this decision's values of local variables and its lines are there."""
+        return all(self._replays.known(number, lines=lines) is not None for lines in (False, True))
 
     def lines_of(self, number: int) -> Sequence[Line]:
         """The lines that ran in this decision, for who asks of many in a row: each costs its own part of a replay."""

@@ -26,7 +26,7 @@ import traitlets
 
 from simpleflow_lab.debugger import view_data
 from simpleflow_lab.debugger.time_travel import Debugger
-from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.exceptions import DecisionTooLongError, SimpleflowLabError, UsageError
 from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 
@@ -160,7 +160,7 @@ class DebuggerView(anywidget.AnyWidget):
             return
         try:
             found = self._details_of(step)
-        except UsageError as error:
+        except (UsageError, DecisionTooLongError) as error:
             found = {"details": {"number": step.number, "fibers": [], "lines": [], "all_lines": 0, "error": str(error)}}
         with self._lock:
             if not self._is_closed and self._debugger.number == step.number:
