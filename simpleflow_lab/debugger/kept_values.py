@@ -1,8 +1,8 @@
 """Values of local variables, kept as they were at one moment.
 
-Plain data (numbers, texts, dates, containers of these, and small arrays and frames) is copied, and so stays live: one
-calculates with it. What is no plain data is kept as a `Shown`, a bounded text that displays as itself; of a future its
-state and value, too.
+Plain data (numbers, texts, dates, containers of these, named tuples, data classes, and small arrays and frames) is
+copied, and so stays live: one calculates with it. What is no plain data is kept as a `Shown`, a bounded text that
+displays as itself; of a future its state and value, too.
 
 *Rule:* keeping runs no code of the author's, and takes bounded time and memory, whatever the values are.
 """
@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from simpleflow_lab.debugger.kept_records import is_record, is_tuple, values_of
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import FINISHED, Future
 from simpleflow_lab.replay.array_text import has_plain_values, is_array, is_frame, is_scalar, is_series
@@ -117,12 +118,14 @@ class Keeping:
 class _Keeper:
     """Copies the values of one step; what is left of its bounds is shared by them."""
 
-    __slots__ = ("_characters", "_copies", "_nodes", "_shown")
+    __slots__ = ("_characters", "_copies", "_keys", "_nodes", "_shown")
 
     def __init__(self) -> None:
         self._nodes = MAX_NODES
         self._characters = MAX_CHARACTERS
         self._shown = MAX_SHOWN
+        self._keys = 0
+        """Within how many keys and members of sets it is: a record there would be compared by the author's code."""
         self._copies: dict[int, tuple[object, Any]] = {}
         """The copy of each container by the id of the container, which is held so that the id stays its own."""
 
@@ -156,8 +159,10 @@ class _Keeper:
         if kind is datetime.datetime or kind is datetime.time:
             return value if type(value.tzinfo) in _PLAIN_ZONES else Shown(value_text(value))
         copy = _COPIES.get(kind) if type(kind) is type else None
+        if copy is None and not self._keys and is_record(kind):
+            copy = _Keeper.of_named_tuple if is_tuple(kind) else _Keeper.of_data_class
         if copy is not None:
-            known = self._copies.get(id(value))
+            known = None if self._keys else self._copies.get(id(value))
             return known[1] if known is not None else copy(self, value, depth)
         array = self._of_array(value, kind)
         if array is not None:
@@ -252,7 +257,25 @@ class _Keeper:
     def _filled(self, made: _DictT, value: dict[Any, Any], depth: int) -> _DictT:
         self._copies[id(value)] = value, made
         for key, each in value.items():
-            made[self._kept(key, depth + 1)] = self._kept(each, depth + 1)
+            made[self._key(key, depth)] = self._kept(each, depth + 1)
+        return made
+
+    def _key(self, value: Any, depth: int) -> Any:
+        self._keys += 1
+        try:
+            return self._kept(value, depth + 1)
+        finally:
+            self._keys -= 1
+
+    def of_named_tuple(self, value: Any, depth: int) -> Any:
+        made = tuple.__new__(type(value), self.each(tuple.__iter__(value), depth))
+        self.copied(value, made)
+        return made
+
+    def of_data_class(self, value: Any, depth: int) -> Any:
+        made = object.__new__(type(value))
+        self.copied(value, made)
+        values_of(made).update({name: self._kept(each, depth + 1) for name, each in dict(values_of(value)).items()})
         return made
 
     def of_bytearray(self, value: bytearray, depth: int) -> bytearray:
@@ -267,6 +290,9 @@ class _Keeper:
 
     def each(self, values: Iterable[Any], depth: int) -> list[Any]:
         return [self._kept(each, depth + 1) for each in values]
+
+    def keys(self, values: Iterable[Any], depth: int) -> list[Any]:
+        return [self._key(each, depth) for each in values]
 
 
 def _has_plain_names(value: Any, kind: type) -> bool:
@@ -286,6 +312,15 @@ def _of_deque(keeper: _Keeper, value: deque[Any], depth: int) -> deque[Any]:
 def _made_of_items(make: Callable[[Iterable[Any]], Any]) -> Callable[[_Keeper, Any, int], Any]:
     def copy(keeper: _Keeper, value: Any, depth: int) -> Any:
         made = make(keeper.each(value, depth))
+        keeper.copied(value, made)
+        return made
+
+    return copy
+
+
+def _made_of_keys(make: Callable[[Iterable[Any]], Any]) -> Callable[[_Keeper, Any, int], Any]:
+    def copy(keeper: _Keeper, value: Any, depth: int) -> Any:
+        made = make(keeper.keys(value, depth))
         keeper.copied(value, made)
         return made
 
@@ -313,8 +348,9 @@ _COPIES: Final[dict[type, Callable[[_Keeper, Any, int], Any]]] = {
     Counter: _Keeper.of_counter,
     defaultdict: _Keeper.of_defaultdict,
     bytearray: _Keeper.of_bytearray,
-    set: _made_of_items(set),
-    frozenset: _made_of_items(frozenset),
+    set: _made_of_keys(set),
+    frozenset: _made_of_keys(frozenset),
     deque: _of_deque,
 }
-"""How containers of each type are copied; those of derived types, which may have code of the author's, are not."""
+"""How containers of each type are copied. Those of derived types, which may have code of the author's, are not, but for
+records: see `debugger.kept_records`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,77 @@ class Changing(Workflow):
         found.append(3)
         self.submit(values_list, len(shared)).wait()
         return len(found)
+
+
+class Point(NamedTuple):
+    x: int
+    names: list[str]
+
+
+@dataclasses.dataclass
+class Balance:
+    total: int
+    points: list[Point]
+    itself: Any = None
+
+    def doubled(self) -> int:
+        return 2 * self.total
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    number: int
+
+    def __hash__(self) -> int:
+        hashed.append(self.number)
+        return self.number
+
+
+@dataclasses.dataclass
+class Copied:
+    number: int
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise AssertionError
+
+
+hashed: list[int] = []
+
+
+class Records(Workflow):
+    name = "values.records"
+    version, task_list = "values", "values"
+
+    def run(self) -> int:
+        balance, copied, keys = Balance(1, [Point(1, ["a"])]), Copied(1), {Key(7): Key(8)}
+        balance.itself = balance
+        self.submit(values_list, 1).wait()
+        balance.total += 10
+        balance.points[0].names.append("b")
+        self.submit(values_list, len(keys) + copied.number).wait()
+        return balance.total
+
+
+def test_data_classes_and_named_tuples_are_live_as_they_were_then(lab: Lab) -> None:
+    execution = lab.start(Records)
+    assert execution.result(30) == 11
+    debugger = execution.debug()
+    first, second = (debugger.steps[number].locals["balance"] for number in (1, 2))
+    assert (first.doubled(), second.doubled()) == (2, 22)
+    assert (first.points, second.points) == ([Point(1, ["a"])], [Point(1, ["a", "b"])])
+    assert type(first.points[0]) is Point
+    assert first.itself is first
+    first.total = 99
+    assert debugger.steps[1].locals["balance"].total == 1
+    assert debugger.last().number == 3
+    assert debugger.to_condition("balance.total == 11", backwards=True).number == 2
+    # What copies itself, or would be compared by its own code, is a text.
+    assert repr(debugger.step.locals["copied"]) == "Copied(number=1)"
+    assert not isinstance(debugger.step.locals["copied"], Copied)
+    hashed.clear()
+    keys = debugger.steps[1].locals["keys"]
+    assert hashed == []
+    assert [isinstance(each, Key) for each in (*keys, *keys.values())] == [False, True]
 
 
 @pytest.fixture(autouse=True)
