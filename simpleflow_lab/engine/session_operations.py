@@ -6,6 +6,7 @@ See `WatchableService` for the operations, and `client_sessions` for what become
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from simpleflow_lab.engine import tokens
 from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, polls_of, serves_of
@@ -18,6 +19,9 @@ from simpleflow_lab.service.protocol import Answer, Structure
 from simpleflow_lab.service.watchable import ClientRecord
 from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
+
+MAX_DAMAGED_TOLD: Final = 20
+"""Damaged executions of which a process is told when it opens its session."""
 
 
 class SessionOperations:
@@ -45,9 +49,12 @@ class SessionOperations:
                 serves=serves_of(record) or set(),
             )
             state.open_session(session, [self._held_task(token) for token in taskTokens])
+            answer: Answer = {"differing": state.sessions.differing(state.sessions.get(instance))}
             if is_local:
                 self.instance = instance
-            return {"differing": state.sessions.differing(state.sessions.get(instance))}
+            elif state.damaged:  # the engine's own process was warned when it opened the store
+                answer["damaged"] = list(state.damaged.values())[:MAX_DAMAGED_TOLD]
+            return answer
 
         return self._in_transaction(change)
 

@@ -74,6 +74,7 @@ class ProcessSession:
         self._told_types: tuple[_Types, _Types] = ([], [])
         self._last: ClientRecord | None = None
         self._differing: set[tuple[str, ...]] = set()
+        self._damaged: set[str] = set()
         self._context = contextvars.copy_context()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -192,10 +193,14 @@ class ProcessSession:
 
     def told(self, answer: Mapping[str, Any]) -> None:
         """Take up what an engine's answer says: tell a person, once, which definitions of other processes differ from
-        those of this one, and show what they wrote."""
+        those of this one, and which executions of the store are damaged, and show what others wrote."""
         for news in answer.get("logs", ()):
             for call in list(self.on_logs):
                 call(news)
+        for damage in answer.get("damaged", ()):
+            if damage not in self._damaged:
+                self._damaged.add(damage)
+                self._context.copy().run(self._tell, damage)
         types_of: dict[str, list[str]] = {}
         other_names = {name for name, _ in workflow.other_names()}
         for other in answer.get("differing", ()):

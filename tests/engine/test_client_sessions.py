@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import random
 import socket
+import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +16,13 @@ import pytest
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.exceptions import UnknownResourceFault, UnknownSessionFault, ValidationException
+from simpleflow_lab.exceptions import (
+    DamagedStoreWarning,
+    UnknownResourceFault,
+    UnknownSessionFault,
+    ValidationException,
+)
+from simpleflow_lab.runtime.process_session import ProcessSession
 from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY, GIVEN_BACK, LOST_BESIDE
 
 DOMAIN = "lab"
@@ -646,6 +654,25 @@ def test_the_next_engine_tells_who_started_or_attached_an_execution_what_others_
     for execution in (started, attached):
         engine.swf.append_log(domain=DOMAIN, execution=execution, records=[record], instance="y")
     assert (told("x"), told("y")) == (both, set())
+    engine.swf.close()
+
+
+def test_a_process_that_comes_to_an_engine_with_damaged_executions_is_told_of_them(tmp_path):
+    first = Engine(tmp_path / "store.sqlite").prepare()
+    damaged = first.start("a", "x")
+    first.swf.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection, connection:
+        connection.execute("UPDATE execution SET type_version = '2'")
+    with pytest.warns(DamagedStoreWarning):
+        engine = Engine(tmp_path / "store.sqlite")
+    told: list[str] = []
+    session = ProcessSession(None, tell=told.append)
+    for is_local in (False, False, True):
+        answer = engine.swf.open_session(instance="x", record=record({"a": "1"}, {}), is_local=is_local)
+        assert ("damaged" in answer) is not is_local
+        session.told(answer)
+    (line,) = told
+    assert f"execution {damaged['workflowId']} (run {damaged['runId']}), its record is not what was written" in line
     engine.swf.close()
 
 
