@@ -154,8 +154,8 @@ def check_private(path: str) -> None:
         if not stat.S_ISDIR(status.st_mode):
             found = _KINDS.get(stat.S_IFMT(status.st_mode), "a file")
             raise StoreError(
-                f"the store {path} was not opened: {objects} is {found}, and its large values are kept in a folder of that "
-                "name; move the folder there, or open the store where both are"
+                f"the store {path} was not opened: {objects} is {found}, and its large values are kept in a folder of "
+                "that name; move the folder there, or open the store where both are"
             )
         _check_owner(objects, status, "700")
 
