@@ -157,7 +157,7 @@ class ActivityWorker(Worker):
                 outcome = Canceled(details=None)
             except _Stopped as error:
                 outcome = Abandoned(why=str(error))
-            except Exception as error:
+            except Exception as error:  # whatever the author's code raises is the attempt's outcome
                 outcome = Failed.of(error)
             return self._answer(task, running, outcome)
         finally:

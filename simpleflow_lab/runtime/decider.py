@@ -242,7 +242,7 @@ class Decider(Worker):
             new = self._new_events(task)
             cached = cache.take(run_id)
             replay, answer = self._decide(task, new, cached, is_first=attempts == 1)
-        except Exception as error:
+        except Exception as error:  # what comes from the author's code, too, blocks this decision and no other one
             if cached is not None:
                 cached.close()  # in its own thread, whatever still refers to it
             if isinstance(error, UnknownResourceFault):

@@ -172,7 +172,7 @@ class Heartbeats:
                     return  # it was answered meanwhile
             beat.task.cancel(f"nobody waits for it any more: {fault.message}", is_gone=True)
             return
-        except Exception as error:
+        except Exception as error:  # the thread beats for all tasks: one that fails is tried again
             self._repeat(beat, error)
             return
         with self._lock:

@@ -274,7 +274,7 @@ class Poller:
             try:
                 task = self._poll()
                 pause = FIRST_PAUSE
-            except Exception as error:
+            except Exception as error:  # a poller must poll: of boto3, of a proxy, … nobody can list them
                 if self._stopping.is_set():
                     continue
                 self.last_error = _text_of(error)

@@ -49,5 +49,5 @@ class Reporting:
                 call()
             except (SimpleflowLabError, OSError) as error:
                 logger.info("a report of a decider could not be sent: %s", error)
-            except Exception:
+            except Exception:  # the thread must go on: those that wait come after it
                 logger.exception("a report of a decider could not be sent")

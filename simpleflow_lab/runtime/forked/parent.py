@@ -273,7 +273,7 @@ def _objects(message: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
         return {"error": "UsageError", "with": [str(error)]}
     except StoreError as error:
         return {"error": "StoreError", "with": [str(error)]}
-    except Exception as error:
+    except Exception as error:  # of an author's storage: the child waits for an answer, and says it at its line
         logger.exception("a process's storage failed")
         return {"error": "StoreError", "with": [f"{type(error).__name__}: {error}"]}
 
