@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -53,6 +54,11 @@ def define(lines: list[str], name: str = "checks.flow") -> type[Workflow]:
     return found
 
 
+EDITS = [
+    *("insert", "delete", "swap", "change", "rename", "argument", "version"),
+    *("local", "reorder", "keyword", "try", "bound"),
+]
+"""In which ways a program is edited."""
 LINES = st.sampled_from(
     [
         "x += self.submit(one, x).result",
@@ -63,17 +69,19 @@ LINES = st.sampled_from(
         "self.submit(self.record_marker('m', x))",
         "a, b = self.submit(one, x), self.submit(two, x + 1); x = a.result + b.result",
         "x += self.submit(one, x + 1).result if x % 2 else 1",
+        "for each in range(2): x += self.submit(one, x=x + each).result",
     ]
 )
 
 
 @st.composite
 def programs(draw: st.DrawFn) -> tuple[list[str], list[str]]:
-    """The lines of a workflow, and the same edited: inserted, deleted, swapped or changed."""
+    """The lines of a workflow, and the same edited in one of the ways in which people edit."""
     lines = draw(st.lists(LINES, min_size=1, max_size=5))
     edited = list(lines)
     place = draw(st.integers(0, len(lines) - 1))
-    match draw(st.sampled_from(["insert", "delete", "swap", "change", "rename", "argument", "version"])):
+    line = lines[place]
+    match draw(st.sampled_from(EDITS)):
         case "insert":
             edited.insert(place, draw(LINES))
         case "delete":
@@ -89,6 +97,20 @@ def programs(draw: st.DrawFn) -> tuple[list[str], list[str]]:
             edited[place] = edited[place].replace(", x)", ", x + 1)")
         case "version":
             edited[place] = edited[place].replace("(one,", "(one_later,")
+        case "local":
+            edited = [re.sub(r"\bx\b(?!=)", "renamed", each) for each in lines]
+            edited = ["renamed = x", *edited, "x = renamed"]
+        case "reorder":
+            edited[place] = line.replace(
+                "a, b = self.submit(one, x), self.submit(two, x + 1)",
+                "b, a = self.submit(two, x + 1), self.submit(one, x)",
+            )
+        case "keyword":
+            edited[place] = line.replace("x=x + each", "x=x")
+        case "try":
+            edited[place] = f"try: {line}\n        except ValueError: x = 0" if not line.startswith("for") else line
+        case "bound":
+            edited[place] = line.replace("range(2)", f"range({draw(st.integers(0, 3))})")
     return lines, edited
 
 
@@ -107,7 +129,8 @@ def decisions_at(definition: type[Workflow], history: History, started: int) -> 
     replay = Replay(definition, workflow_id="recorded", run_id="r")
     try:
         replay.feed(history[:started])
-        return [normal(decision) for decision in replay.decide(started, dry=True).decisions]
+        # Which of several comes first in one decision is no difference: a replay finds each by its kind and id.
+        return sorted((normal(decision) for decision in replay.decide(started, dry=True).decisions), key=repr)
     finally:
         replay.close()
 

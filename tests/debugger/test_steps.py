@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -474,6 +475,10 @@ def test_recorded_histories_have_the_recorded_decisions_at_every_prefix(
             assert [decision["decisionType"] for decision in step.decisions] == [
                 event.decision for event in step.recorded if event.id in matched
             ]
+        straight = [facts(step) for step in steps]
+        with ReplaySteps(history, workflow, **options) as again:
+            walk = random.Random(name).choices(range(1, len(straight) + 1), k=2 * len(straight))
+            assert [facts(again[number]) for number in walk] == [straight[number - 1] for number in walk]
         whole = [(step.commands, step.suspended) for step in steps]
         for cut in [event.id for event in history if event.type == "DecisionTaskCompleted"]:
             with ReplaySteps(History(history[:cut]), workflow, **options) as part:
