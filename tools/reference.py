@@ -47,6 +47,7 @@ PAGES: Final = (
         "The replay debugger",
         (
             "debugger.steps",
+            "debugger.frames",
             "debugger.quiet_failures",
             "debugger.differences",
             "debugger.recorded_checks",

@@ -14,16 +14,17 @@ no hook of a close; what the code prints is kept in the step.
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
 from simpleflow_lab.debugger.differences import StepDifference, difference
+from simpleflow_lab.debugger.frames import Budgets, Frame
+from simpleflow_lab.debugger.line_wanted import LineWanted
 from simpleflow_lab.debugger.parting import view_of
 from simpleflow_lab.debugger.pdb_session import PdbSession
 from simpleflow_lab.debugger.quiet_failures import QuietFailures, quiet_failures
@@ -33,7 +34,7 @@ from simpleflow_lab.debugger.triggers import Triggers
 from simpleflow_lab.debugger.walk import Walk
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
 from simpleflow_lab.replay.budgets import size_of
-from simpleflow_lab.replay.lines import Line, line_text
+from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.trace import (
     Close,
     CommandRecord,
@@ -59,73 +60,6 @@ if TYPE_CHECKING:
 _FAILED_STATES: Final = frozenset({"failed", "timed_out", "start_failed", "schedule_failed", "record_failed"})
 _OF_RUN: Final = 1
 """The number of the fiber of `run`."""
-
-
-class Budgets(NamedTuple):
-    """How much of SWF's limits a decision takes."""
-
-    decisions: int
-    """Decisions of its answer; SWF takes `max_decisions`."""
-    max_decisions: int
-    bytes: int
-    """Bytes of these decisions in the request; SWF takes `max_bytes` for all of it."""
-    max_bytes: int
-    events: int
-    """Events of the history once the decision is recorded; SWF ends an execution at `max_events`."""
-    max_events: int
-
-
-class _Locals(dict[str, Any]):
-    """Local variables by name, of which one may be asked for that there is not."""
-
-    __slots__ = ("left_out",)
-    left_out: int
-
-    def __missing__(self, name: object) -> Any:
-        """Raises `KeyError`."""
-        if self.left_out:
-            raise KeyError(f"{name!r:.80}: the first {len(self):,} local variables are kept, {self.left_out:,} are not")
-        raise KeyError(name)
-
-
-class Frame:
-    """One frame of the author's code, where a fiber is suspended at the end of a step."""
-
-    __slots__ = ("_copied", "_left_out", "_memo", "_values", "line")
-
-    def __init__(self, line: Line, values: Mapping[str, Any], left_out: int, memo: dict[int, Any]):
-        self.line = line
-        """Where it is."""
-        self._values = values
-        self._left_out = left_out
-        self._memo = memo
-        """Of the frames of a stack: what they share, their copies share."""
-        self._copied: _Locals | None = None
-
-    @property
-    def locals(self) -> Mapping[str, Any]:
-        """Its local variables as they were then: plain data as it was, other values as bounded texts.
-
-        They are a copy: who changes them changes no step. A frame has at most 1,000 of them; what is asked for beyond
-        raises a `KeyError` that says so.
-        """
-        if self._copied is None:
-            self._copied = self.some_locals(self._values)
-        return self._copied
-
-    def some_locals(self, names: Iterable[str]) -> _Locals:
-        """Those of its local variables that have these names."""
-        found = _Locals((name, copy.deepcopy(self._values[name], self._memo)) for name in names if name in self._values)
-        found.left_out = self._left_out
-        return found
-
-    @property
-    def text(self) -> str:
-        """The line as `basic.py:25, z = self.submit(double, y)`."""
-        return line_text(self.line)
-
-    def __repr__(self) -> str:
-        return f"<Frame {self.text}>"
 
 
 class Step:
@@ -618,7 +552,7 @@ class ReplaySteps:
 
         `line` is a number, in whichever file of the author's, or `flows.py:12`. Raises `UsageError` for another one.
         """
-        wanted = _LineWanted.of(line)
+        wanted = LineWanted.of(line)
 
         def is_there(step: Step) -> bool:
             record = step.record
@@ -682,27 +616,6 @@ class ReplaySteps:
     def triggers(self) -> Triggers:
         """What woke each decision."""
         return Triggers(self.history)
-
-
-class _LineWanted(NamedTuple):
-    """A line, as people name it."""
-
-    file: str | None
-    lineno: int
-
-    @classmethod
-    def of(cls, line: int | str) -> _LineWanted:
-        """Raises `UsageError`."""
-        file, _, number = line.rpartition(":") if isinstance(line, str) else ("", "", str(line))
-        if not number.isdecimal():
-            raise UsageError(f"no line {line!r:.60}: give its number, or its file and number, as 'flows.py:12'")
-        return cls(file or None, int(number))
-
-    def is_at(self, line: Line) -> bool:
-        """Whether it is this line."""
-        return self.lineno == line.lineno and (
-            self.file is None or self.file == line.filename or line.filename.endswith(f"/{self.file}")
-        )
 
 
 def decisions_in(history: Iterable[HistoryEvent]) -> int:
