@@ -39,8 +39,12 @@ def _growth(do: Callable[[], object]) -> int:
 
 def open_execution(events: int) -> int:
     """Growth by an open execution with so many events: its engine and its decider's cached replay."""
-    from benchmarks.ours import increment  # noqa: PLC0415
-    from simpleflow_lab import Lab, Workflow, futures  # noqa: PLC0415
+    from simpleflow_lab import Lab, Workflow, activity, futures  # noqa: PLC0415
+
+    @activity.with_attributes(name="benchmark.add", task_list="benchmark", version="1")
+    def add(x: int) -> int:
+        """A no-op activity."""
+        return x + 1
 
     class ChainThatWaits(Workflow):
         """A chain that stays open."""
@@ -52,7 +56,7 @@ def open_execution(events: int) -> int:
             """The chain, and the wait for a signal that nobody sends."""
             y: Any = 0
             for _ in range(n):
-                y = self.submit(increment, y)
+                y = self.submit(add, y)
             futures.wait(y)
             return self.submit(self.wait_signal("go")).result
 
