@@ -1,6 +1,6 @@
 """What is measured of memory: by how much a process grows that holds an open execution, in a process of its own.
 
-python -m benchmarks.memory open-execution 10000
+python -m benchmarks.memory 10000
 """
 
 from __future__ import annotations
