@@ -59,6 +59,9 @@ BENCHMARKS = {
     "history": Benchmark("history from JSON / json.loads", "", 8000, 4000, "cpu", 5, 2.0, "json-loads"),
     "tables": Benchmark("tasks() and profile(): ours / upstream's rows", UPSTREAM, 8000, 4000, "cpu", 5, 0.15),
     "gantt": Benchmark("gantt() to JSON / px.timeline", "", 8000, 4000, "cpu", 5, 0.7, "timeline"),
+    "gantt-from-history": Benchmark(
+        "the same with reading the tasks / px.timeline", "", 8000, 4000, "cpu", 5, 0.7, "timeline"
+    ),
     "debugger": Benchmark("opening the debugger / a replay", "", 4000, 1000, "wall", 3, 2.0, "debugger-replay"),
     "debugger-back": Benchmark("100 steps back: 24,000 / 3,000 events", "", 4000, 1000, "wall", 3, 6.0, "", 500, False),
     "listing": Benchmark("list: a store of 20,000 / of 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from simpleflow_lab.swf.event_types import ACTIVITY
@@ -17,22 +18,52 @@ SHORTEST_ABSENCE: Final = 1.0
 """Seconds in which nothing ran on a list before it counts as a time of its own: a poll takes a moment."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ListLoad:
-    """The activity tasks of one execution on one task list."""
+    """The activity tasks of one execution on one task list. What is asked of it is made when it is asked."""
 
-    most_at_once: int
-    """How many ran at the same time, at most."""
-    most_open: int
-    """How many were open at the same time, at most: they ran, or were queued."""
-    busy: list[Span]
-    """The times in which at least one ran, in order, apart from each other."""
-    taken: list[Attempt]
-    """Those that were started, in the order of their starts."""
-    starts: list[datetime.datetime]
-    """When these were started, in order."""
-    ends: list[datetime.datetime]
-    """When these closed, or up to when they count, in order."""
+    attempts: Sequence[Attempt]
+    """Those of the list, in the order of scheduling."""
+    until: datetime.datetime
+    """Up to when those that are open count."""
+
+    @cached_property
+    def most_at_once(self) -> int:
+        """How many ran at the same time, at most."""
+        return _most_at_once(self._spans)
+
+    @cached_property
+    def most_open(self) -> int:
+        """How many were open at the same time, at most: they ran, or were queued."""
+        return _most_at_once(
+            [(each.scheduled, max(each.closed or self.until, each.scheduled)) for each in self.attempts]
+        )
+
+    @cached_property
+    def busy(self) -> list[Span]:
+        """The times in which at least one ran, in order, apart from each other."""
+        return _union(self._spans)
+
+    @cached_property
+    def taken(self) -> list[Attempt]:
+        """Those that were started, in the order of their starts."""
+        started = [(each.started, number, each) for number, each in enumerate(self.attempts) if each.started]
+        return [each for _, _, each in sorted(started)]
+
+    @cached_property
+    def starts(self) -> list[datetime.datetime]:
+        """When these were started, in order."""
+        return [start for start, _ in self._spans]
+
+    @cached_property
+    def ends(self) -> list[datetime.datetime]:
+        """When these closed, or up to when they count, in order."""
+        return sorted([end for _, end in self._spans])
+
+    @cached_property
+    def _spans(self) -> list[Span]:
+        """From when until when those that were started ran, in the order of their starts."""
+        return [(each.started, max(each.closed or self.until, each.started)) for each in self.taken if each.started]
 
     def longest_within(self, start: datetime.datetime, end: datetime.datetime) -> Attempt | None:
         """The task that ran longest of those that ran between these times; `None` if none did."""
@@ -84,21 +115,7 @@ def loads_of(attempts: Iterable[Attempt], until: datetime.datetime) -> dict[str,
     for attempt in attempts:
         if attempt.kind == ACTIVITY and attempt.task_list is not None:
             lists.setdefault(attempt.task_list, []).append(attempt)
-    return {name: _load(found, until) for name, found in lists.items()}
-
-
-def _load(attempts: list[Attempt], until: datetime.datetime) -> ListLoad:
-    taken = [(each.started, number, each) for number, each in enumerate(attempts) if each.started is not None]
-    taken.sort()
-    spans = [(started, max(each.closed or until, started)) for started, _, each in taken]
-    return ListLoad(
-        most_at_once=_most_at_once(spans),
-        most_open=_most_at_once([(each.scheduled, max(each.closed or until, each.scheduled)) for each in attempts]),
-        busy=_union(spans),
-        taken=[each for _, _, each in taken],
-        starts=[started for started, _ in spans],
-        ends=sorted(end for _, end in spans),
-    )
+    return {name: ListLoad(found, until) for name, found in lists.items()}
 
 
 def _union(spans: Iterable[Span]) -> list[Span]:
