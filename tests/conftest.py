@@ -13,10 +13,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import botocore.session
+import hypothesis
 import pytest
 
 from simpleflow_lab import Lab
 from tests.s3 import bucket, s3_server  # noqa: F401  fixtures
+
+# How long an example takes says something about the machine, and nothing about the law.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _asked_for: list[str] = []
 """Hosts of Amazon that somebody looked up."""
