@@ -42,6 +42,7 @@ def steps() -> list[str]:
 
 
 @pytest.mark.trial
+@pytest.mark.timeout(1200)  # it installs everything
 def test_what_the_image_runs_makes_a_command_whose_own_store_is_usable(tmp_path: Path) -> None:
     """No daemon is needed: the RUN lines run here, in an environment of their own instead of the image's."""
     home = tmp_path / "home"

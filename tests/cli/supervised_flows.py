@@ -37,6 +37,17 @@ def deaf(folder):
         time.sleep(1)
 
 
+@activity.with_attributes(
+    name="supervised.killed", version="1", task_list="supervised-activities", heartbeat_timeout=2, retry=9
+)
+def killed(folder, number):
+    """Its number, once its process was killed while it ran."""
+    while not Path(folder, f"killed-{number}").exists():
+        Path(folder, f"began-{number}-{os.getpid()}").touch()
+        time.sleep(0.01)
+    return number
+
+
 @activity.with_attributes(name="supervised.wrong", version="1", task_list="supervised-activities")
 def wrong():
     raise ValueError("on purpose")
@@ -73,6 +84,17 @@ class Deaf(Workflow):
 
     def run(self, folder):
         return self.submit(deaf, folder).result
+
+
+class Killed(Workflow):
+    """The numbers of activities whose processes are killed."""
+
+    name = "supervised-killed"
+    version = "1"
+    task_list = "supervised-decisions"
+
+    def run(self, folder, count):
+        return [future.result for future in [self.submit(killed, folder, number) for number in range(count)]]
 
 
 class Parent(Workflow):

@@ -221,6 +221,17 @@ def events_with(change: Callable[[list[Any]], object]) -> Any:
     return {"events": events}
 
 
+def attributes(event: Any) -> list[str]:
+    """The members of an event that are its attributes."""
+    return [name for name in event if name.endswith("EventAttributes")]
+
+
+def referring_to_a_later_event(events: list[Any]) -> None:
+    """The first event that says which one was scheduled names one that comes after all."""
+    found = (event[name] for event in events for name in attributes(event) if "scheduledEventId" in event[name])
+    next(found)["scheduledEventId"] = len(events) + 1
+
+
 HISTORIES: dict[str, Callable[[], Any]] = {
     "empty": lambda: b"",
     "no JSON": lambda: b"{",
@@ -232,6 +243,11 @@ HISTORIES: dict[str, Callable[[], Any]] = {
     "with a gap": lambda: events_with(lambda events: events.pop(3)),
     "an event twice": lambda: events_with(lambda events: events.insert(3, events[3])),
     "events exchanged": lambda: events_with(lambda events: events.insert(3, events.pop(4))),
+    "a reference to a later event": lambda: events_with(referring_to_a_later_event),
+    "without a type": lambda: events_with(lambda events: events[3].pop("eventType")),
+    "attributes that are none": lambda: events_with(
+        lambda events: events[0].update(dict.fromkeys(attributes(events[0]), 5))
+    ),
     "a time of words": lambda: events_with(lambda events: events[3].update(eventTimestamp="soon")),
     "a time after all": lambda: events_with(lambda events: events[3].update(eventTimestamp=253402300799999)),
     "two runs": lambda: events_with(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from simpleflow_lab import Lab
@@ -16,6 +18,7 @@ from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.conventions import is_given_back
 from tests.cli import supervised_flows as flows
 from tests.cli.supervised import LONG, Command, starting, until
+from tests.examples_count import repeats
 
 ADDRESS = "aws://eu-west-1/etl"
 MODULE = ("--module", "supervised_flows")
@@ -68,6 +71,41 @@ def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(st
         assert again.stop() == 0
         assert decides.stop() == 0
         assert not lab.pollers()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("processes", "kills"), [(2, 2), *repeats([(2, 2)] * 49)])
+def test_f3_activities_whose_processes_are_killed_run_again_after_their_heartbeats_and_complete_once(
+    start: Start, tmp_path: Path, processes: int, kills: int
+) -> None:
+    with Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab:
+        execution = lab.start(flows.Killed, str(tmp_path), kills)
+        start("decider.start", "-N", "1", *MODULE)
+        works = start("worker.start", "-N", str(processes), *MODULE)
+        for _ in range(kills):
+            number, pid = until(lambda: next(running(tmp_path, works), None))
+            # Its next attempt returns; this one sees it when it is dead.
+            victim = psutil.Process(pid)
+            victim.suspend()
+            (tmp_path / f"killed-{number}").touch()
+            victim.kill()
+        assert execution.result(20 * LONG) == list(range(kills))
+        events = Counter(event.type for event in execution.history())
+        assert events["ActivityTaskCompleted"] == kills
+        timed_out = [event.attributes for event in execution.history() if event.type == "ActivityTaskTimedOut"]
+        assert [attributes["timeoutType"] for attributes in timed_out] == ["HEARTBEAT"] * kills
+        assert events["ActivityTaskScheduled"] == 2 * kills
+        assert works.said.count("was killed by SIGKILL; it starts again in") == kills
+
+
+def running(folder: Path, works: Command) -> Iterator[tuple[int, int]]:
+    """The numbers and processes of activities that run and were not killed yet."""
+    alive = {each.pid for each in works.children() if each.is_running()}
+    for path in folder.glob("began-*"):
+        _, number, pid = path.name.split("-")
+        if int(pid) in alive and not (folder / f"killed-{number}").exists():
+            yield int(number), int(pid)
 
 
 def test_a_service_that_is_not_there_yet_is_waited_for(
