@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
+from tests.browser.jupyterlab import NotebookPage, Workbench, chromium_path
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,11 +20,9 @@ NOTEBOOK = "10-a-bug-hunt.ipynb"
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[NotebookPage]:
+def page(workbench: Workbench, tmp_path: Path) -> NotebookPage:
     shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / NOTEBOOK)
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-    with JupyterLab(tmp_path, environment=environment) as lab, Chromium(width=1300, height=9000) as chromium:
-        yield chromium.open(lab, NOTEBOOK)
+    return workbench.open(tmp_path / NOTEBOOK, width=1300, height=9000)
 
 
 def test_the_bug_is_found_by_a_reader_too(page: NotebookPage) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
+from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
 from tests.examples_count import trials
 
@@ -70,11 +70,14 @@ class Sale(Workflow):
 @pytest.fixture(params=["JupyterLab Light", *trials(["JupyterLab Dark"])])
 def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NotebookPage]:
     save_notebook(tmp_path / "debug.ipynb", CELLS)
+    if request.param == "JupyterLab Light":
+        workbench: Workbench = request.getfixturevalue("workbench")
+        yield workbench.open(tmp_path / "debug.ipynb", width=1300, height=2200)
+        return
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-    is_dark = request.param.endswith("Dark")
     with (
         JupyterLab(tmp_path, theme=request.param, environment=environment) as lab,
-        Chromium(width=1300, height=2200, dark=is_dark) as chromium,
+        Chromium(width=1300, height=2200, dark=True) as chromium,
     ):
         yield chromium.open(lab, "debug.ipynb")
 

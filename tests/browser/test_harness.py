@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import v4
 
-from tests.browser.jupyterlab import Chromium, JupyterLab, chromium_path
+from tests.browser.jupyterlab import Workbench, chromium_path
 
 pytestmark = [
     pytest.mark.browser,
@@ -31,24 +30,9 @@ def save_notebook(path: Path, cells: list[str]) -> None:
     nbformat.write(notebook, path)
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
-    folder = tmp_path_factory.mktemp("notebooks")
-    save_notebook(folder / "figure and slider.ipynb", FIGURE_AND_SLIDER)
-    save_notebook(folder / "calls-out.ipynb", CALLS_OUT)
-    save_notebook(folder / "raises.ipynb", ["1 / 0", "print('never')"])
-    with JupyterLab(folder) as lab:
-        yield lab
-
-
-@pytest.fixture
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as chromium:
-        yield chromium
-
-
-def test_a_figure_and_a_slider_are_drawn_without_a_network(lab: JupyterLab, chromium: Chromium, tmp_path: Path) -> None:
-    page = chromium.open(lab, "figure and slider.ipynb")
+def test_a_figure_and_a_slider_are_drawn_without_a_network(workbench: Workbench, tmp_path: Path) -> None:
+    save_notebook(tmp_path / "figure and slider.ipynb", FIGURE_AND_SLIDER)
+    page = workbench.open(tmp_path / "figure and slider.ipynb", width=1280, height=1000)
     page.run_all()
 
     page.cell(0).locator("svg.main-svg .barlayer .point").first.wait_for()
@@ -66,8 +50,9 @@ def test_a_figure_and_a_slider_are_drawn_without_a_network(lab: JupyterLab, chro
 
 
 @pytest.mark.trial
-def test_a_request_to_the_network_is_stopped_and_recorded(lab: JupyterLab, chromium: Chromium) -> None:
-    page = chromium.open(lab, "calls-out.ipynb")
+def test_a_request_to_the_network_is_stopped_and_recorded(workbench: Workbench, tmp_path: Path) -> None:
+    save_notebook(tmp_path / "calls-out.ipynb", CALLS_OUT)
+    page = workbench.open(tmp_path / "calls-out.ipynb", width=1280, height=1000)
     with page.page.expect_event("requestfailed"):
         page.run_all()
 
@@ -75,8 +60,9 @@ def test_a_request_to_the_network_is_stopped_and_recorded(lab: JupyterLab, chrom
 
 
 @pytest.mark.trial
-def test_a_cell_that_raises_is_reported(lab: JupyterLab, chromium: Chromium) -> None:
-    page = chromium.open(lab, "raises.ipynb")
+def test_a_cell_that_raises_is_reported(workbench: Workbench, tmp_path: Path) -> None:
+    save_notebook(tmp_path / "raises.ipynb", ["1 / 0", "print('never')"])
+    page = workbench.open(tmp_path / "raises.ipynb", width=1280, height=1000)
     page.run_all()
 
     assert page.errors() == ["ZeroDivisionError: division by zero"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.jupyterlab import Chromium, JupyterLab, chromium_path
+from tests.browser.jupyterlab import Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
 
 pytestmark = [
@@ -17,7 +16,6 @@ pytestmark = [
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
 ]
 
-ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>"
 CELLS = [
     "%load_ext simpleflow_lab\nfrom simpleflow_lab import Lab, Workflow, activity\nlab = Lab('lab.sqlite')",
@@ -46,43 +44,41 @@ def has_text(place: Locator, text: str) -> None:
     place.filter(has_text=text).first.wait_for()
 
 
-def test_a_lab_is_looked_at_and_its_workers_are_driven(tmp_path: Path) -> None:
+def test_a_lab_is_looked_at_and_its_workers_are_driven(workbench: Workbench, tmp_path: Path) -> None:
     save_notebook(tmp_path / "lab.ipynb", CELLS)
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-    with JupyterLab(tmp_path, environment=environment) as lab, Chromium(width=1100, height=1800) as chromium:
-        page = chromium.open(lab, "lab.ipynb")
-        page.run_all()
-        view = page.cell(2).locator(".sfl-lab")
-        has_text(view, "this process, which owns the store")
-        has_text(view, "1 open, 1 closed")
-        has_text(view.locator("tr"), "signal go")
-        assert not page.cell(2).locator(".sfl-still").is_visible()
-        page.page.screenshot(path=tmp_path / "lab.png")
+    page = workbench.open(tmp_path / "lab.ipynb", width=1100, height=1800)
+    page.run_all()
+    view = page.cell(2).locator(".sfl-lab")
+    has_text(view, "this process, which owns the store")
+    has_text(view, "1 open, 1 closed")
+    has_text(view.locator("tr"), "signal go")
+    assert not page.cell(2).locator(".sfl-still").is_visible()
+    page.page.screenshot(path=tmp_path / "lab.png")
 
-        view.get_by_label("filter the executions").fill("quick")
-        has_text(view, "1 of the latest 2")
-        view.get_by_label("status of the executions").select_option("open")
-        has_text(view, "0 of the latest 2")
+    view.get_by_label("filter the executions").fill("quick")
+    has_text(view, "1 of the latest 2")
+    view.get_by_label("status of the executions").select_option("open")
+    has_text(view, "0 of the latest 2")
 
-        worker = view.locator("[data-worker='activity worker fetching']")
-        worker.get_by_label("activities at once on fetching").fill("2")
-        worker.get_by_role("button", name="Scale").press("Enter")
-        has_text(view, "an activity worker of fetching runs 2 at once")
-        worker.get_by_role("button", name="Stop").click()
-        has_text(worker, "stopped")
-        worker.get_by_role("button", name="Start").click()
-        has_text(worker, "polling")
+    worker = view.locator("[data-worker='activity worker fetching']")
+    worker.get_by_label("activities at once on fetching").fill("2")
+    worker.get_by_role("button", name="Scale").press("Enter")
+    has_text(view, "an activity worker of fetching runs 2 at once")
+    worker.get_by_role("button", name="Stop").click()
+    has_text(worker, "stopped")
+    worker.get_by_role("button", name="Start").click()
+    has_text(worker, "polling")
 
-        page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
-        page.page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)"
-        )
-        again = chromium.open(lab, "lab.ipynb")
-        still = again.cell(2).locator(".sfl-still")
-        has_text(still, "1 open, 1 closed")
-        assert still.is_visible()
-        for one in (page, again):
-            assert one.page.locator("img[src='x']").count() == 0
-            assert one.errors() == []
-            assert one.external_requests == []
-        again.page.screenshot(path=tmp_path / "saved.png")
+    page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+    page.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)"
+    )
+    again = workbench.load(tmp_path / "lab.ipynb", width=1100, height=1800)
+    still = again.cell(2).locator(".sfl-still")
+    has_text(still, "1 open, 1 closed")
+    assert still.is_visible()
+    for one in (page, again):
+        assert one.page.locator("img[src='x']").count() == 0
+        assert one.errors() == []
+        assert one.external_requests == []
+    again.page.screenshot(path=tmp_path / "saved.png")

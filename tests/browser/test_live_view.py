@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
+from tests.browser.jupyterlab import NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
 
 pytestmark = [
@@ -18,7 +16,6 @@ pytestmark = [
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
 ]
 
-ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>"
 CELLS = [
     "%load_ext simpleflow_lab\nfrom simpleflow_lab import Lab\nlab = Lab(':memory:')\n%simpleflow connect lab",
@@ -52,11 +49,9 @@ class Pipeline(Workflow):
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[NotebookPage]:
+def page(workbench: Workbench, tmp_path: Path) -> NotebookPage:
     save_notebook(tmp_path / "live.ipynb", CELLS)
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-    with JupyterLab(tmp_path, environment=environment) as lab, Chromium(width=1100, height=3000) as chromium:
-        yield chromium.open(lab, "live.ipynb")
+    return workbench.open(tmp_path / "live.ipynb", width=1100, height=3000)
 
 
 def has_text(place: Locator, text: str) -> None:
