@@ -147,8 +147,8 @@ def test_no_element_and_no_attribute_comes_from_a_history(payload: str, status: 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 @pytest.mark.parametrize("tasks", [1, 70], ids=["rows", "lanes"])
 def test_plotly_gets_no_element_but_ours(payload: str, tasks: int) -> None:
-    figure = gantt(hostile(payload, tasks=tasks)).to_plotly_json()
-    numbers = gantt(hostile(payload, tasks=tasks), max_bars=1).to_plotly_json()
+    history = hostile(payload, tasks=tasks)
+    figure, numbers = gantt(history).to_plotly_json(), gantt(history, max_bars=1).to_plotly_json()
 
     for text in [*texts(figure), *texts(numbers)]:
         assert {tag for tag, _ in Shape(text).elements} <= {"b", "br", "i"}, text
