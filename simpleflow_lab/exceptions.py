@@ -598,6 +598,18 @@ class WorkflowNotRegisteredError(DecisionTaskError):
         self.version = version
 
 
+class WrongArgumentsError(DecisionTaskError):
+    """A submit of an activity or child workflow with arguments that it does not take."""
+
+    def __init__(self, name: str, problem: str, line: str | None = None):
+        at = f"{line}: " if line else ""
+        super().__init__(
+            f"{at}{name} does not take these arguments: {problem}. Correct the call or the definition, and define it "
+            "again: the execution goes on"
+        )
+        self.name = name
+
+
 class ReplacedDefinitionError(DecisionTaskError):
     """A submit of an activity or workflow whose type another definition took: that one's code would run."""
 

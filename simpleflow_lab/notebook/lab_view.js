@@ -16,15 +16,15 @@ function render({ model, el }) {
   const states = h("select", { "aria-label": "status of the executions" },
     ...["all", "open", "closed", "not completed"].map(text => h("option", { value: text }, text)));
   const info = h("span", { class: "sfl-quiet", role: "status" });
-  const executions = table(["workflow id", "type", "status", "started (UTC)", "time", "waits for"]);
-  const lists = table(["task list", "decision tasks waiting", "activity tasks waiting", "deciders", "activity workers", "running"]);
+  const executions = table("executions", ["workflow id", "type", "status", "started (UTC)", "time", "waits for"]);
+  const lists = table("task lists", ["task list", "decision tasks waiting", "activity tasks waiting", "deciders", "activity workers", "running"]);
   const workers = h("div");
   const name = h("input", { placeholder: "task list", "aria-label": "task list of a new worker", size: 16, id: `sfl-lab-${++ids}` });
   const number = h("input", { type: "number", min: 1, max: 1000, value: 4, "aria-label": "activities at once of a new worker", style: { width: "5em" } });
   const start = h("div", { class: "sfl-row" }, name, number,
     h("button", { type: "button", onclick: () => act("start", { task_list: name.value.trim(), count: Number(number.value) || 1 }) }, "Start activity worker"),
     h("button", { type: "button", onclick: () => act("start", { what: "decider", task_list: name.value.trim() }) }, "Start decider"));
-  const root = h("section", { class: "sfl-live sfl-lab mathjax_ignore tex2jax_ignore" },
+  const root = h("section", { class: "sfl-live sfl-lab mathjax_ignore tex2jax_ignore", "aria-label": "live view of a Lab" },
     head, h("h4", {}, "Executions"), h("div", { class: "sfl-row" }, filter, states, info), executions.element,
     h("h4", {}, "Task lists"), lists.element, h("h4", {}, "Workers of this process"), workers, start, notice);
   for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
@@ -86,10 +86,10 @@ function render({ model, el }) {
   };
 }
 
-function table(titles) {
+function table(name, titles) {
   const body = h("tbody");
   return {
-    element: h("div", { class: "sfl-table", tabindex: 0 }, h("table", {},
+    element: h("div", { class: "sfl-table", tabindex: 0, role: "group", "aria-label": name }, h("table", { "aria-label": name },
       h("thead", {}, h("tr", {}, ...titles.map(title => h("th", { scope: "col" }, title)))), body)),
     fill: rows => body.replaceChildren(...rows.map(row => h("tr", {}, ...row.map(value => value instanceof Node
       ? h("td", {}, value) : h("td", { class: typeof value === "number" ? "sfl-number" : "", title: String(value) }, String(value)))))),

@@ -25,8 +25,8 @@ function taskTable(store, model, select) {
   const states = h("select", { "aria-label": "state of the tasks" });
   const info = h("span", { role: "status", class: "sfl-quiet" });
   const head = h("tr"), body = h("tbody"), above = h("div"), below = h("div");
-  const table = h("table", { role: "grid" }, h("thead", {}, head), body);
-  const box = h("div", { class: "sfl-table", tabindex: 0, "aria-label": "tasks" }, above, table, below);
+  const table = h("table", { role: "grid", "aria-label": "tasks" }, h("thead", {}, head), body);
+  const box = h("div", { class: "sfl-table", tabindex: 0, role: "group", "aria-label": "tasks: arrows move" }, above, table, below);
   const panel = h("div", { id: panelId() }, h("div", { class: "sfl-row" }, filter, states, info), box);
   let order = [], ordered = "", asked = 0;
   filter.addEventListener("input", () => { chosen.filter = filter.value; draw(); });

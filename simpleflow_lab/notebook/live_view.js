@@ -85,7 +85,9 @@ function render({ model, el }) {
   const head = h("div"), actions = actionRow(model), notice = h("div", { role: "status", class: "sfl-quiet" });
   const detail = h("div", { role: "status" });
   const tabs = tabList(views, chosen, show);
-  const root = h("section", { class: "sfl-live mathjax_ignore tex2jax_ignore" }, head, actions.element, notice,
+  const spoken = h("div", { role: "status", class: "sfl-spoken" });  // for a screen reader: what matters, once each time
+  const root = h("section", { class: "sfl-live mathjax_ignore tex2jax_ignore",
+    "aria-label": `live view of ${model.get("summary").title.workflow_id}` }, spoken, head, actions.element, notice,
     tabs.element, ...Object.values(views).map(view => view.panel), detail);
   for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
   el.append(root);
@@ -116,13 +118,16 @@ function render({ model, el }) {
         summary.running.length ? h("span", { class: "sfl-quiet" }, `: ${summary.running.join(", ")}`) : ""),
       ...summary.reports.map(line => h("div", {}, line)),
       lines.length ? h("div", { class: "sfl-banner" }, h("strong", {}, "waits for"),
-        h("ul", {}, ...lines.map(line => h("li", {}, line)))) : null,
-      summary.explained.length ? h("ul", { class: "sfl-explained" },
+        h("ul", { "aria-label": "waits for" }, ...lines.map(line => h("li", {}, line)))) : null,
+      summary.explained.length ? h("ul", { class: "sfl-explained", "aria-label": "explanation" },
         ...summary.explained.map(line => h("li", {}, line)), age(summary)) : null,
       summary.warnings.length ? h("div", { class: "sfl-banner", style: { borderColor: "#dd8a1c" } },
         h("strong", {}, `⚠ ${numbered(summary.warnings.length, "warning")}`),
         h("ul", {}, ...summary.warnings.map(line => h("li", {}, line)))) : null);
     actions.update(summary);
+    const { signals, blocked } = summary.waits, says = `${summary.status.word}, ${numbered(summary.failed, "failed attempt")}`
+      + (signals.length ? `, waits for signal ${signals.join(", ")}` : "") + (blocked ? ", a decision is blocked" : "");
+    if (spoken.textContent !== says) spoken.textContent = says;
     notice.textContent = model.get("notice");
     tabs.label("tasks", `Tasks: ${numbered(store.rows.length, "attempt")}`);
     tabs.label("failures", `Failures: ${numbered(summary.failed, "attempt")}`);
@@ -214,7 +219,7 @@ function tabList(views, chosen, show) {
     views[name].panel.setAttribute("aria-labelledby", buttons[name].id);
   }
   return {
-    element: h("div", { role: "tablist" }, ...names.map(name => buttons[name])),
+    element: h("div", { role: "tablist", "aria-label": "parts of the view" }, ...names.map(name => buttons[name])),
     label: (name, text) => { if (buttons[name].textContent !== text) buttons[name].textContent = text; },
     mark: shown => names.forEach(name => {
       buttons[name].setAttribute("aria-selected", String(name === shown));

@@ -8,6 +8,7 @@ passes; its code waits for a signal; a timer of its code runs; nothing of its ow
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -186,7 +187,7 @@ def concurrency(
             "x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14},
         },
         height=370,
-        margin={"l": 50, "r": 20, "t": 110, "b": 46},
+        margin={"l": 50, "r": 36, "t": 110, "b": 46},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _INK, "size": 12},
@@ -197,9 +198,18 @@ def concurrency(
         showlegend=True,
         xaxis={"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
                "title": {"text": "time (UTC)", "font": {"size": 11}}},
-        yaxis={"range": [0, max(most * 1.08, 1)], "gridcolor": "rgba(128,128,128,.22)", "zeroline": False},
+        yaxis={"range": [0, max(most * 1.08, 1)], **_whole_ticks(most), "zeroline": False,
+               "gridcolor": "rgba(128,128,128,.22)"},
     )  # fmt: skip
     return figure
+
+
+def _whole_ticks(most: float) -> dict[str, list[Any]]:
+    """At most six ticks at whole numbers, for there is no half task."""
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    step = next(step for step in steps if most / step <= 5)
+    values = list(range(0, int(most) + 1, step))
+    return {"tickvals": values, "ticktext": [f"{value:,}" for value in values]}
 
 
 def _plain(when: datetime.datetime) -> str:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any, ClassVar
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simpleflow_lab import Lab, Retry, Workflow, activity, futures
-from simpleflow_lab.exceptions import EncodingError, SimpleflowLabError, UsageError, WorkflowExecutionFailed
+from simpleflow_lab.exceptions import (
+    EncodingError,
+    SimpleflowLabError,
+    UsageError,
+    WorkflowExecutionFailed,
+    WrongArgumentsError,
+)
 from simpleflow_lab.swf.decisions import attributes, seconds
 from simpleflow_lab.task import ActivityTask, TimerTask
 from tests.replay.story import Story
@@ -381,24 +390,62 @@ def test_a_wait_that_swf_does_not_read_is_refused_where_the_hook_asks_for_it():
     assert "is 99999999 seconds at most, not 100000000" in attributes(close)["reason"]
 
 
-# -- arguments that an activity does not take --------------------------------------------------------------------------
+# -- arguments that an activity or a child does not take ---------------------------------------------------------------
+
+
+def wrapped(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+@activity.with_attributes(task_list="refused", version="1", name="refused_by_swf.wrapped")
+@wrapped
+def in_a_wrapper():
+    return 1
 
 
 class Miscalls(Child):
     name = "refused_by_swf.miscalls"
+    calls: ClassVar[list[Any]] = []
 
     def run(self):
         self.submit(self.start_timer("moment", 0)).wait()
-        wrong = [self.submit(one, 1, 2), self.submit(one, colour="red")]
-        right = self.submit(one)
-        return [right.result, *(future.result for future in wrong)]
+        args, kwargs = self.calls[-1]
+        return self.submit(*args, **kwargs).result
 
 
-def test_arguments_that_an_activity_does_not_take_are_told_once_at_their_line():
+@pytest.mark.parametrize(
+    ("args", "kwargs", "problem"),
+    [
+        ((one, 1, 2), {}, "refused_by_swf.one does not take these arguments: too many positional arguments"),
+        ((one,), {"colour": "red"}, "these arguments: got an unexpected keyword argument 'colour'"),
+        ((Child, 1, 2, 3), {}, "does not take these arguments: too many positional arguments"),
+    ],
+)
+def test_arguments_that_can_not_be_right_are_refused_at_their_line_and_the_execution_goes_on_once_corrected(
+    args, kwargs, problem
+):
+    Miscalls.calls = [(args, kwargs)]
+    with Lab(":memory:") as lab:
+        execution = lab.start(Miscalls)
+        with pytest.raises(WrongArgumentsError) as refused:
+            execution.result(60)
+        assert str(refused.value).startswith("test_refused_by_swf.py:")
+        assert problem in str(refused.value)
+        assert not any(event.type.startswith(("ActivityTask", "StartChild")) for event in execution.history())
+        Miscalls.calls.append(((one,), {}))
+        execution.retry_decision()
+        assert execution.result(60) == 1
+
+
+def test_arguments_that_a_wrapper_may_not_pass_on_are_told_once_at_their_line():
+    Miscalls.calls = [((in_a_wrapper, 1), {})]
     with Lab(":memory:", replay_cache_size=0) as lab:
         execution = lab.start(Miscalls)
-        assert execution.result(60) == [1, None, None]
-        first, second = execution.warnings
-    assert first.startswith("test_refused_by_swf.py:")
-    assert first.endswith("each attempt of refused_by_swf.one will fail: too many positional arguments")
-    assert second.endswith("each attempt of refused_by_swf.one will fail: got an unexpected keyword argument 'colour'")
+        assert execution.result(60) is None
+        (told,) = execution.warnings
+    assert told.startswith("test_refused_by_swf.py:")
+    assert told.endswith("each attempt of refused_by_swf.wrapped will fail: too many positional arguments")

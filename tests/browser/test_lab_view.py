@@ -55,6 +55,9 @@ def test_a_lab_is_looked_at_and_its_workers_are_driven(workbench: Workbench, tmp
     assert not page.cell(2).locator(".sfl-still").is_visible()
     page.page.screenshot(path=tmp_path / "lab.png")
 
+    page.cell(2).get_by_role("region", name="live view of a Lab").wait_for()
+    view.get_by_role("table", name="executions").wait_for()
+    view.get_by_role("table", name="task lists").wait_for()
     view.get_by_label("filter the executions").fill("quick")
     has_text(view, "1 of the latest 2")
     view.get_by_label("status of the executions").select_option("open")

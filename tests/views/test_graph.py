@@ -299,3 +299,18 @@ def test_what_runs_is_told_apart_by_name_and_by_nothing_else() -> None:
     assert any(name.startswith("parse, at most") for name in names)
     with pytest.raises(UsageError, match="told apart by name, task_list, worker, not by 'colour'"):
         concurrency(worked(), by="colour")
+
+
+@pytest.mark.parametrize(("tasks", "expected"), [(1, ["0", "1"]), (3, ["0", "1", "2", "3"]), (99, ["0", "20", "40"])])
+def test_the_axis_of_concurrency_counts_whole_tasks(tasks: int, expected: list[str]) -> None:
+    story = Story()
+    story.at(0.1).decide()
+    started = [story.at(0.2).schedule(f"a-{each}") for each in range(tasks)]
+    for each in started:
+        story.at(0.3).start(each)
+    for each in started:
+        story.at(0.9).complete(each)
+
+    ticks = list(concurrency(story.history()).layout.yaxis.ticktext)
+    assert ticks[: len(expected)] == expected
+    assert len(ticks) <= 6

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import weakref
 from typing import Any, Final
 
 from simpleflow_lab.activity import define_renamed_activity, is_replaced_activity
@@ -16,7 +14,7 @@ from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
 from simpleflow_lab.replay.commands.refusals import retry_refused
 from simpleflow_lab.replay.commands.timer import cancel_backoff, retry_after
-from simpleflow_lab.replay.lines import Line, place_text
+from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import is_not_here
@@ -67,19 +65,6 @@ def _check_type(name: str, version: str, task_list: str) -> None:
     check_name(task_list, "Name", f"activity {name}: the task list")
 
 
-_signatures: Final[weakref.WeakKeyDictionary[Any, inspect.Signature | None]] = weakref.WeakKeyDictionary()
-
-
-def _signature_of(function: Any) -> inspect.Signature | None:
-    """The signature of the function or class of an activity; `None` if it does not tell."""
-    try:
-        if function not in _signatures:
-            _signatures[function] = inspect.signature(function)
-        return _signatures[function]
-    except (TypeError, ValueError):  # it has none, or can't be referred to weakly
-        return None
-
-
 class Activities(AttemptedTasks):
     """The activity tasks of one run."""
 
@@ -94,8 +79,7 @@ class Activities(AttemptedTasks):
             self.refuse_replaced("activity", activity.name, activity.version, line)
         define_renamed_activity(activity)
         _check_type(activity.name, activity.version, activity.task_list)
-        if not run.is_replaying:
-            self._warn_of_arguments(task, line)
+        self.check_arguments(activity.name, activity.callable, task.args, task.kwargs, line)
         captured = CapturedArguments((task.args, task.kwargs))
         get_task_id = getattr(activity.callable, "get_task_id", None)
         future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)
@@ -118,16 +102,6 @@ class Activities(AttemptedTasks):
 
         captured.when_ready(run, future, proceed)
         return future
-
-    def _warn_of_arguments(self, task: ActivityTask, line: Line | None) -> None:
-        """Say that an activity does not take these arguments. They are not refused: recorded histories have such."""
-        signature = _signature_of(task.activity.callable)
-        if signature is not None:
-            try:
-                signature.bind(*task.args, **task.kwargs)
-            except TypeError as error:
-                where = "" if line is None else f"{place_text(line)}: "
-                self._run.fields.warn(f"{where}each attempt of {task.activity.name} will fail: {error}")
 
     def _priority_of(self, task: ActivityTask) -> int | str | None:
         own, activity, workflow = task.task_priority, task.activity.task_priority, self._run.workflow

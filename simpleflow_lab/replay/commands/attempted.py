@@ -7,18 +7,26 @@ and a running one can only get a cancel *request*.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from simpleflow_lab.exceptions import ReplacedDefinitionError, TaskCanceled, TaskFailed, TimeoutError, WorkerLostError
+from simpleflow_lab.exceptions import (
+    ReplacedDefinitionError,
+    TaskCanceled,
+    TaskFailed,
+    TimeoutError,
+    WorkerLostError,
+    WrongArgumentsError,
+)
 from simpleflow_lab.futures import PENDING, Future, copy_outcome
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import AttemptCounts, Command, CommandKind
+from simpleflow_lab.replay.commands.argument_checks import problem_of
 from simpleflow_lab.replay.commands.failed_attempts import FailureHandling
 from simpleflow_lab.replay.commands.failure_context import timeout_value
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
 from simpleflow_lab.replay.commands.timer import cancel_backoff, retry_after
-from simpleflow_lab.replay.lines import Line, line_text
+from simpleflow_lab.replay.lines import Line, line_text, place_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
 from simpleflow_lab.swf.conventions import LOST_BESIDE, is_given_back, is_worker_lost
@@ -91,6 +99,25 @@ class AttemptedTasks(ABC):
             error = ReplacedDefinitionError(kind, name, version, None if line is None else line_text(line))
             self._run.fail_decision(error)
             raise error
+
+    def check_arguments(
+        self, name: str, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], line: Line | None
+    ) -> None:
+        """Fail the decision if the function does not take these arguments, so that the author can correct the call;
+        warn of it where that is not certain.
+
+        Decisions that were made before are replayed as they are: the history has what came of them.
+        """
+        problem = None if self._run.is_replaying else problem_of(function, args, kwargs)
+        if problem is None:
+            return
+        if not problem.is_certain:
+            where = "" if line is None else f"{place_text(line)}: "
+            self._run.fields.warn(f"{where}each attempt of {name} will fail: {problem.text}")
+            return
+        error = WrongArgumentsError(name, problem.text, None if line is None else line_text(line))
+        self._run.fail_decision(error)
+        raise error
 
     @abstractmethod
     def members_of(self, task: Any, args: list[Any], kwargs: dict[str, Any]) -> Members:

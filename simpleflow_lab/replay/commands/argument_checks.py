@@ -1,0 +1,50 @@
+"""Whether a function takes the arguments with which its activity or child workflow is submitted.
+
+*Rule:* nothing is called. Certain is only what the signature of a plain function says: a class may make its instances
+otherwise, and a wrapper may pass on other arguments than it takes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+
+class Problem(NamedTuple):
+    """Why a function does not take some arguments."""
+
+    text: str
+    """What Python says of it."""
+    is_certain: bool
+    """It is a plain function: no call with these arguments can succeed."""
+
+
+def problem_of(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Problem | None:
+    """Why a function or class does not take these arguments; `None` if it does, or if that can't be told."""
+    signature = _signature_of(function)
+    if signature is None:
+        return None
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        is_plain = type(function) is types.FunctionType and not _PASSES_OTHERS & vars(function).keys()
+        return Problem(str(error), is_plain)
+    return None
+
+
+_PASSES_OTHERS: Final = {"__wrapped__", "__signature__", "add_context_in_kwargs"}
+"""What a function has that is called with other arguments than its signature tells."""
+_signatures: Final[weakref.WeakKeyDictionary[Any, inspect.Signature | None]] = weakref.WeakKeyDictionary()
+
+
+def _signature_of(function: Any) -> inspect.Signature | None:
+    """The signature of the function or class of an activity; `None` if it does not tell."""
+    try:
+        if function not in _signatures:
+            _signatures[function] = inspect.signature(function)
+        return _signatures[function]
+    except (TypeError, ValueError):  # it has none, or can't be referred to weakly
+        return None
