@@ -79,7 +79,8 @@ class Activities(AttemptedTasks):
             self.refuse_replaced("activity", activity.name, activity.version, line)
         define_renamed_activity(activity)
         _check_type(activity.name, activity.version, activity.task_list)
-        self.check_arguments(activity.name, activity.callable, task.args, task.kwargs, line)
+        if type(task) is ActivityTask and "add_context_in_kwargs" not in vars(activity):  # else others are passed
+            self.check_arguments(activity.name, activity.callable, task.args, task.kwargs, line)
         captured = CapturedArguments((task.args, task.kwargs))
         get_task_id = getattr(activity.callable, "get_task_id", None)
         future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)

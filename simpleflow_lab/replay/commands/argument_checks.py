@@ -1,4 +1,4 @@
-"""Whether a function takes the arguments with which its activity or child workflow is submitted.
+"""Whether a function takes the arguments with which its activity is submitted.
 
 *Rule:* nothing is called. Certain is only what the signature of a plain function says: a class may make its instances
 otherwise, and a wrapper may pass on other arguments than it takes.
