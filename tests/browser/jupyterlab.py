@@ -227,7 +227,7 @@ class Workbench:
 
     def open(self, notebook: Path, *, width: int, height: int) -> NotebookPage:
         """Open a notebook within the server's folder, in place of the last one."""
-        path = notebook.relative_to(self._folder).as_posix()
+        path = notebook.resolve().relative_to(self._folder).as_posix()
         page, self._page = self._page, None
         if page is None:
             page = self.load(notebook, width=width, height=height)
@@ -245,7 +245,7 @@ class Workbench:
 
     def load(self, notebook: Path, *, width: int, height: int) -> NotebookPage:
         """Open a notebook in a page of its own."""
-        page = self._chromium.open(self._lab, notebook.relative_to(self._folder).as_posix())
+        page = self._chromium.open(self._lab, notebook.resolve().relative_to(self._folder).as_posix())
         page.page.set_viewport_size({"width": width, "height": height})
         return page
 
