@@ -361,35 +361,37 @@ def test_the_store_may_be_configured(defined: InteractiveShell, tmp_path: Path) 
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("workflow.strat Doubling", "did you mean workflow.start"),
-        ("workflow.start Doublin", "no workflow 'Doublin'"),
-        ("workflow.start", "WORKFLOW"),
-        ("workflow.start Doubling --inptu 1", "did you mean --input"),
-        ("workflow.start Doubling -i '[1'", "not JSON"),
-        ("workflow.start Doubling -i '[1", "no closing quotation"),
-        ("workflow.start Doubling -i '[1, 2, 3]'", "Doubling.run"),
-        ("workflow.start Doubling -i nowhere", "no variable of this name"),
-        ("workflow.start Doubling -i unfit", "JSON can't hold"),
-        ("workflow.start Doubling -i '[1]' -o 1x", "name of a variable"),
-        ("workflow.start Doubling -i '[1]' -o", "name of a variable"),
-        ("gantt -o run.html", "--output FILE"),
-        ("workflow.tasks", "which execution"),
-        ("workflow.tasks nobody", "no execution 'nobody'"),
-        ("resume nobody", "no execution 'nobody'"),
-        ("open nowhere.json", "nowhere.json"),
-        ("connect one two", "one address"),
-        ("connect http://example.org", "http://example.org"),
-        ("connect /dev/null/x.sqlite", "/dev/null"),
-        ("help workflow.strat", "did you mean"),
-    ],
-)
-def test_bad_input_is_one_line(defined: InteractiveShell, line: str, reason: str) -> None:
+BAD_INPUT = [
+    ("workflow.strat Doubling", "did you mean workflow.start"),
+    ("workflow.start Doublin", "no workflow 'Doublin'"),
+    ("workflow.start", "WORKFLOW"),
+    ("workflow.start Doubling --inptu 1", "did you mean --input"),
+    ("workflow.start Doubling -i '[1'", "not JSON"),
+    ("workflow.start Doubling -i '[1", "no closing quotation"),
+    ("workflow.start Doubling -i '[1, 2, 3]'", "Doubling.run"),
+    ("workflow.start Doubling -i nowhere", "no variable of this name"),
+    ("workflow.start Doubling -i unfit", "JSON can't hold"),
+    ("workflow.start Doubling -i '[1]' -o 1x", "name of a variable"),
+    ("workflow.start Doubling -i '[1]' -o", "name of a variable"),
+    ("gantt -o run.html", "--output FILE"),
+    ("workflow.tasks", "which execution"),
+    ("workflow.tasks nobody", "no execution 'nobody'"),
+    ("resume nobody", "no execution 'nobody'"),
+    ("open nowhere.json", "nowhere.json"),
+    ("connect one two", "one address"),
+    ("connect http://example.org", "http://example.org"),
+    ("connect /dev/null/x.sqlite", "/dev/null"),
+    ("help workflow.strat", "did you mean"),
+]
+
+
+def test_bad_input_is_one_line_and_what_comes_next_is_understood(defined: InteractiveShell) -> None:
     defined.user_ns["unfit"] = [object()]
 
-    assert reason in refused(defined, line)
+    for line, reason in BAD_INPUT:
+        assert reason in refused(defined, line), line
+
+    assert magic(defined, "workflow.start Doubling -i '[4]'").result() == 9
 
 
 def test_a_file_of_somebody_else_is_left_alone(shell: InteractiveShell, tmp_path: Path) -> None:
