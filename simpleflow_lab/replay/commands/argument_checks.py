@@ -7,6 +7,7 @@ otherwise, and a wrapper may pass on other arguments than it takes.
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import weakref
 from collections.abc import Mapping, Sequence
@@ -25,10 +26,10 @@ class Problem(NamedTuple):
 def problem_of(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Problem | None:
     """Why a function or class does not take these arguments; `None` if it does, or if that can't be told."""
     signature = _signature_of(function)
-    if signature is None:
+    if signature is None or (not kwargs and signature.least <= len(args) <= signature.most):
         return None
     try:
-        signature.bind(*args, **kwargs)
+        signature.whole.bind(*args, **kwargs)
     except TypeError as error:
         is_plain = type(function) is types.FunctionType and not _PASSES_OTHERS & vars(function).keys()
         return Problem(str(error), is_plain)
@@ -37,14 +38,39 @@ def problem_of(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
 
 _PASSES_OTHERS: Final = {"__wrapped__", "__signature__", "add_context_in_kwargs"}
 """What a function has that is called with other arguments than its signature tells."""
-_signatures: Final[weakref.WeakKeyDictionary[Any, inspect.Signature | None]] = weakref.WeakKeyDictionary()
 
 
-def _signature_of(function: Any) -> inspect.Signature | None:
+class _Signature(NamedTuple):
+    """What the signature of a function or class tells."""
+
+    whole: inspect.Signature
+    least: float
+    """With how many arguments it can be called by position alone; infinitely many if it can't."""
+    most: float
+    """How many that may be."""
+
+
+def _signature_in_short(whole: inspect.Signature) -> _Signature:
+    least, most = 0.0, 0.0
+    for parameter in whole.parameters.values():
+        has_default = parameter.default is not parameter.empty
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            least, most = least + (not has_default), most + 1
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            most = math.inf
+        elif parameter.kind is parameter.KEYWORD_ONLY and not has_default:
+            least = math.inf
+    return _Signature(whole, least, most)
+
+
+_signatures: Final[weakref.WeakKeyDictionary[Any, _Signature]] = weakref.WeakKeyDictionary()
+
+
+def _signature_of(function: Any) -> _Signature | None:
     """The signature of the function or class of an activity; `None` if it does not tell."""
     try:
         if function not in _signatures:
-            _signatures[function] = inspect.signature(function)
+            _signatures[function] = _signature_in_short(inspect.signature(function))
         return _signatures[function]
     except (TypeError, ValueError):  # it has none, or can't be referred to weakly
         return None
