@@ -6,6 +6,7 @@ No test reaches Amazon, unless `--swf=aws` asks for just that.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import hypothesis
 import pytest
 
 from simpleflow_lab import Lab
+from tests import own_definitions
 from tests.s3 import bucket, s3_server  # noqa: F401  fixtures
 
 # How long an example takes says something about the machine, and nothing about the law.
@@ -74,6 +76,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--slow-first"):
         slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".ipynb"}
         items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What a collection makes is there for the whole run: Python's collector need not look at it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        own_definitions.set_aside()
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    own_definitions.bring_in(item.module if isinstance(item, pytest.Function) else None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

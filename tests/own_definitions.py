@@ -1,0 +1,65 @@
+"""Each test file has the definitions of its own, as a program has that is made of it.
+
+A run of all tests imports all their files. Every Lab of every test would find hundreds of workflows and activities
+defined, take their fingerprints, tell its engine of them and poll their task lists; and a test could pass because of
+what another file defines.
+
+*Rule:* while the tests of a file run, what that file and the test files whose names it imports define is in the
+registries, and nothing of other test files. What modules of helpers define stays.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from simpleflow_lab import activity, workflow
+
+_set_aside: dict[str, list[tuple[dict[Any, Any], Any, Any]]] = {}
+"""By module: registry, key and definition."""
+_current: str | None = None
+"""The module whose definitions are in the registries."""
+
+
+def set_aside() -> None:
+    """Take what the test files that were imported define out of the registries."""
+    for registry, key, definition in list(_of_test_files()):
+        _set_aside.setdefault(definition.__module__, []).append((registry, key, definition))
+        del registry[key]
+
+
+def bring_in(module: ModuleType | None) -> None:
+    """Put the definitions of a test file into the registries, and take those of the file before it out. `None`: of no
+    file, as for a notebook."""
+    global _current
+    name = None if module is None else module.__name__
+    if name == _current:
+        return
+    _current = name
+    for registry, key, _ in list(_of_test_files()):
+        del registry[key]
+    for each in sorted(_with_imported(module)):
+        for registry, key, definition in _set_aside.get(each, ()):
+            registry[key] = definition
+
+
+def _of_test_files() -> Iterator[tuple[dict[Any, Any], Any, Any]]:
+    registries: tuple[dict[Any, Any], ...] = (activity.registry, workflow.registry)
+    for registry in registries:
+        for key, definition in registry.items():
+            if definition.__module__.rpartition(".")[2].startswith("test_"):
+                yield registry, key, definition
+
+
+def _with_imported(module: ModuleType | None) -> set[str]:
+    """The name of a test file's module, and those of the test files from which it has something."""
+    found: set[str] = set()
+    ahead = [] if module is None else [module.__name__]
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        of_values = {getattr(each, "__module__", None) for each in vars(sys.modules[name]).values()}
+        ahead += (of_values & _set_aside.keys()) - found
+    return found

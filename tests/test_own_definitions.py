@@ -1,0 +1,27 @@
+"""What a test finds defined doesn't depend on which other test files are run with it."""
+
+from __future__ import annotations
+
+import tests.authors.test_futures
+from simpleflow_lab import Workflow, activity, workflow
+from tests.authors.test_signals import TwoChildren
+
+
+class OfThisFile(Workflow):
+    name = "own_definitions.of_this_file"
+    version = "1"
+
+    def run(self) -> None:
+        pass
+
+
+def test_a_test_finds_what_its_own_file_defines() -> None:
+    assert workflow.registry["own_definitions.of_this_file", "1"] is OfThisFile
+
+
+def test_a_test_finds_what_a_test_file_defines_from_which_its_own_imports_a_definition() -> None:
+    assert workflow.registry[TwoChildren.type_name(), TwoChildren.type_version()] is TwoChildren
+
+
+def test_a_test_finds_nothing_that_other_test_files_define() -> None:
+    assert tests.authors.test_futures.__name__ not in {each.__module__ for each in activity.registry.values()}
