@@ -289,6 +289,12 @@ def _unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
     return f"unknown {kind} {name!r}: " + (f"did you mean {' or '.join(close)}?" if close else otherwise)
 
 
+_NO_WATCH: Final = (
+    "--watch is for commands that only read: what waits for an execution says in a terminal how far it is; for another "
+    "one, workflow.info ID --watch 2"
+)
+
+
 def _in_one_line(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     command: click.Command | None = context.command if context is not None else None
@@ -298,6 +304,8 @@ def _in_one_line(error: click.ClickException) -> str:
         if command is not table and name in _options_of(table):
             return f"{of}{name} goes before the command, as in: simpleflow {name} … {command.name} …"
         otherwise = f"help {command.name} lists them" if command is not table else "help lists them"
+        if name == "--watch":
+            return f"{of}{_NO_WATCH}"
         takes_id = any(isinstance(each.type, Word) and each.type.name == "execution" for each in command.params)
         dashes = "; an id that begins with - goes after --" if takes_id else ""
         return of + _unknown("option", name, _options_of(command), otherwise) + dashes

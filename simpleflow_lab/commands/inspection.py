@@ -134,19 +134,25 @@ def execution_of(session: Session, target: Target, *, other: str | None = None) 
     if target.file is not None:
         if target.words:
             raise UsageError("an execution of the store and --file: give one of them")
-        return _opened(target.file)
+        return _opened(session, target.file)
     if not target.words and isinstance(session.last, RecordedExecution):
         return session.last
     return session.execution(target, other=other)
 
 
-def _opened(file: str) -> RecordedExecution:
+def _opened(session: Session, file: str) -> RecordedExecution:
     from simpleflow_lab.recorded_execution import open_history
 
     try:
-        return open_history(file)
+        opened = open_history(file)
     except (HistoryError, ValueError) as error:
         raise UsageError(str(error)) from None
+    for kind, event_id in opened.history().unknown_types.items():
+        session.tell(
+            f"{shortened(file)}: event {event_id} is {shortened(kind)}, a type that is not known here: such events are "
+            "in workflow.history alone"
+        )
+    return opened
 
 
 @click.command("workflow.info")
@@ -207,7 +213,11 @@ def _check_name(execution: AnyExecution, name: str) -> None:
 @_nb_tasks
 @click.pass_obj
 def profile(session: Session, target: Target, nb_tasks: int | None) -> ExecutionProfile:
-    """Where the time of an execution went: its tasks by the time they ran."""
+    """Where the time of an execution went: its tasks by the time they ran.
+
+    There is a row for each attempt, in a notebook as well. `workflow.statistics --workflow-id ID` has one for each name
+    of a task.
+    """
     return ExecutionProfile(execution=execution_of(session, target), nb_tasks=nb_tasks)
 
 
@@ -419,7 +429,7 @@ def open_file(session: Session, file: str) -> OpenedHistory | OpenedHistories:
         except HistoryError as error:
             raise UsageError(str(error)) from None
         return OpenedHistories(executions=executions, message=left_out)
-    session.last = opened = _opened(file)
+    session.last = opened = _opened(session, file)
     return OpenedHistory(execution=opened, waits=opened.waiting_for().listing(), file=Path(file))
 
 

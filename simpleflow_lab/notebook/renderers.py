@@ -25,7 +25,6 @@ from simpleflow_lab.commands.inspection import (
     ExecutionHistory,
     ExecutionInfo,
     ExecutionLogs,
-    ExecutionProfile,
     ExecutionTasks,
     OpenedHistories,
     OpenedHistory,
@@ -163,16 +162,6 @@ _TASKS: Final = {
     "input": Kind.TEXT,
     "result": Kind.TEXT,
 }
-_PROFILE: Final = {
-    "name": Kind.TEXT,
-    "count": Kind.COUNT,
-    "attempts": Kind.COUNT,
-    "failed": Kind.COUNT,
-    "total_running": Kind.SECONDS,
-    "mean_running": Kind.SECONDS,
-    "total_waiting": Kind.SECONDS,
-    "percentage": Kind.PERCENTAGE,
-}
 
 
 @cell_value.register
@@ -205,12 +194,6 @@ def _comparison(record: ExecutionsCompared) -> Any:
 @cell_value.register
 def _tasks(record: ExecutionTasks) -> Any:
     return _tasks_table(record.execution, record.nb_tasks, record)
-
-
-@cell_value.register
-def _profile(record: ExecutionProfile) -> Any:
-    frame = record.execution.profile()
-    return table_of_frame(frame if record.nb_tasks is None else frame.head(record.nb_tasks), _PROFILE)
 
 
 def _tasks_table(execution: AnyExecution, nb_tasks: int | None = None, asked: ExecutionTasks | None = None) -> Table:

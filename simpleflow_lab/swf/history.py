@@ -29,9 +29,14 @@ from simpleflow_lab.swf.event_types import (
 
 MAX_FILE_BYTES: Final = 50 * 1024 * 1024
 """A larger file is not the history of one execution: SWF ends an execution at 25,000 events."""
+FORMAT_VERSION: Final = 1
+"""The version of the form of histories in files, which say theirs as `formatVersion` if it is a later one."""
 MAX_EVENTS: Final = 25_000
 """SWF's hard limit. https://docs.aws.amazon.com/amazonswf/latest/developerguide/swf-dg-limits.html"""
 
+_TOO_LARGE: Final = (
+    f"this is larger than {MAX_FILE_BYTES >> 20} MiB, and the history of one execution is not: save each run by itself"
+)
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
@@ -114,18 +119,25 @@ class History(Sequence[HistoryEvent]):
         Raises `HistoryError` in one line, naming the event, for anything that is not a whole history.
         """
         if len(text) > MAX_FILE_BYTES:
-            raise HistoryError(f"this is larger than {MAX_FILE_BYTES >> 20} MiB: the history of one execution is not")
+            raise HistoryError(_TOO_LARGE)
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise HistoryError(f"this is not JSON: {_one_line(error)}") from None
+        if isinstance(data, dict) and data.get("formatVersion", FORMAT_VERSION) != FORMAT_VERSION:
+            raise HistoryError(
+                f"this has the format version {_short(data['formatVersion'])}, and {FORMAT_VERSION} is what can be "
+                "read: update simpleflow-lab, or save it as aws swf get-workflow-execution-history does"
+            )
         events = data.get("events") if isinstance(data, dict) else data
         if not isinstance(events, list):
             raise HistoryError('this is JSON, but no history: expected {"events": [...]}')
         if not events:
             raise HistoryError("this history has no events")
         if len(events) > MAX_EVENTS:
-            raise HistoryError(f"this has {len(events)} events; SWF ends an execution at {MAX_EVENTS}")
+            raise HistoryError(
+                f"this has {len(events):,} events, and one execution {MAX_EVENTS:,} at most: save each run by itself"
+            )
         if isinstance(data, dict):
             _check_whole(data, len(events))
         if _is_reversed(events):
@@ -141,7 +153,7 @@ class History(Sequence[HistoryEvent]):
         """`from_json` of a file. Raises `HistoryError` with the file's name."""
         try:
             if os.path.getsize(path) > MAX_FILE_BYTES:
-                raise HistoryError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+                raise HistoryError(_TOO_LARGE)
             with open(path, "rb") as file:
                 return cls.from_json(file.read(MAX_FILE_BYTES + 1))
         except OSError as error:
@@ -190,6 +202,15 @@ class History(Sequence[HistoryEvent]):
             return "?"
         kind = self._events[0].attributes.get("workflowType")
         return str(kind.get("name", "?")) if isinstance(kind, Mapping) else "?"
+
+    @property
+    def unknown_types(self) -> dict[str, int]:
+        """Event types that the event table does not have, each with the id of its first event."""
+        unknown: dict[str, int] = {}
+        for event in self._events:
+            if event.type not in EVENT_TYPES:
+                unknown.setdefault(event.type, event.id)
+        return unknown
 
     @property
     def close_status(self) -> str | None:

@@ -54,7 +54,8 @@ def gantt_html(
     max_rows: int = MAX_ROWS,
     waits: Waits | None = None,
 ) -> str:
-    """A whole HTML page (about 5 MB): summary, Gantt chart, and the first `max_rows` attempts as a table.
+    """A whole HTML page (about 5 MB): summary, Gantt chart, and at most `max_rows` attempts as a table, those that
+    failed first if there are more.
 
     The ids and the domain are shown if given, and `waits`, what an open execution waits for, instead of what its
     history shows of that; the other arguments are those of `gantt`. The same history gives the same page, byte by byte.

@@ -15,7 +15,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.attempts import TASKS, Attempt, failures_first
 from simpleflow_lab.views.explanation_lines import RESULT, UNHANDLED, Line
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
@@ -109,8 +109,11 @@ def execution_html(
 def task_rows(
     history: History | FoldedHistory, *, limit: int = MAX_ROWS, until: datetime.datetime | None = None
 ) -> Html:
-    """The attempts of an execution as an HTML table: the first `limit`, and how many more there are."""
+    """The attempts of an execution as an HTML table: the first `limit`, and how many more there are. Where that leaves
+    attempts out, those that failed come first."""
     attempts = tasks_of(history, until=until)
+    if len(attempts) > limit:
+        attempts = tuple(failures_first(attempts))
     return piece(_task_table(attempts[:limit]), _more(len(attempts) - limit, "attempt"))
 
 

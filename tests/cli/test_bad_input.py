@@ -256,8 +256,19 @@ HISTORIES: dict[str, Callable[[], Any]] = {
     "cut": lambda: json.dumps(events_with(len)).encode()[:-40],
     "deep": lambda: b'{"events":' + b"[" * DEEP + b"]" * DEEP + b"}",
     "a long number": lambda: b'{"events": [' + b"1" * 6_000 + b"]}",
+    "25,001 events": lambda: {"events": [{"eventId": number} for number in range(1, 25_002)]},
+    "60 MB": lambda: bytes(60_000_000),
+    "a newer format": lambda: events_with(len) | {"formatVersion": 2},
     "compressed": lambda: gzip.compress(json.dumps(events_with(len)).encode()),
 }
+
+
+SAID = {
+    "25,001 events": ["25,001 events, and one execution 25,000 at most: save each run by itself"],
+    "60 MB": ["larger than 50 MiB", "save each run by itself"],
+    "a newer format": ["format version 2", "update simpleflow-lab"],
+}
+"""What the line says, and how to go on."""
 
 
 @pytest.mark.parametrize("made", HISTORIES)
@@ -269,6 +280,19 @@ def test_a_history_that_is_none_is_one_line(simpleflow: Command, tmp_path: Path,
         ended = simpleflow(*words)
         assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
         assert ended.err[:-1].isprintable()
+        for said in SAID.get(made, ()):
+            assert said in ended.err
+
+
+def test_an_event_of_a_type_that_is_not_known_is_told_and_shown(simpleflow: Command, tmp_path: Path) -> None:
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps(events_with(lambda events: events[3].update(eventType="WorkflowExecutionMoved"))))
+    for words in (["open", str(file)], ["workflow.tasks", "--file", str(file)]):
+        ended = simpleflow(*words)
+        assert ended.code == 0
+        assert "event 4 is WorkflowExecutionMoved, a type that is not known here" in ended.err
+        assert ended.err.count("\n") == 1
+    assert "WorkflowExecutionMoved" in simpleflow("workflow.history", "--file", str(file)).out
 
 
 @pytest.mark.parametrize("made", ["text", "database", "folder", "future"])

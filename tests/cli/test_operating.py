@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
-from simpleflow_lab.commands.command_table import MODULES, table
+from simpleflow_lab.commands.command_table import MODULES, run, table
+from simpleflow_lab.commands.session import Session
+from simpleflow_lab.exceptions import UsageError
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,6 +240,8 @@ def test_only_what_reads_is_watched() -> None:
         if any("--watch" in parameter.opts for parameter in command.params)
     }
     assert {"workflow.list", "workflow.info", "task_list.list", "doctor", "worker.list"} <= watched
+    with pytest.raises(UsageError, match=r"only read.* workflow.info ID --watch 2"):
+        run(["workflow.start", "Nightly", "--watch", "1"], Session())
     assert not watched & {"workflow.start", "resume", "workflow.signal", "workflow.terminate", "workflow.restart"}
 
 

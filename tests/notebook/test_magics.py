@@ -15,6 +15,7 @@ from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
 
 from simpleflow_lab import Execution, History, Lab, RecordedExecution
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
+from simpleflow_lab.views.workflow_listings import workflow_profile
 from tests.views.test_tables import many
 
 pytestmark = pytest.mark.slow
@@ -128,7 +129,10 @@ def test_tables_and_figures_are_those_of_the_last_execution(defined: Interactive
 
     tasks, profile, info = (magic(defined, f"workflow.{name}") for name in ("tasks", "profile", "info"))
     pd.testing.assert_frame_equal(pd.DataFrame(tasks), execution.tasks())
-    pd.testing.assert_frame_equal(pd.DataFrame(profile), execution.profile())
+    # The same command is the same table as in a shell.
+    shell_profile = workflow_profile(execution.history())
+    assert tuple(profile.columns) == shell_profile.headers
+    assert profile["Task"].tolist() == [row[0] for row in shell_profile.rows] == execution.tasks()["id"].tolist()
     assert info["workflow_id"].tolist() == [execution.workflow_id]
     history = magic(defined, "workflow.history")
     assert isinstance(history, History)

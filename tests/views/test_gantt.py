@@ -19,6 +19,8 @@ from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.gantt import MAX_LANES, NARROW_PLOT, gantt
 from simpleflow_lab.views.gantt_drawing import PATH
 from simpleflow_lab.views.gantt_path import MAX_SEGMENTS
+from simpleflow_lab.views.history_fold import tasks_of
+from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.style import SEGMENT_STYLES, STATES
 from tests.views.story import Story, eventful, large, when
 from tests.views.troubles import slow_task_off_the_path
@@ -262,6 +264,16 @@ def test_the_page_bounds_its_table() -> None:
 
     assert page.count("<tr>") == 11
     assert "and 290 more attempts" in page
+
+
+def test_the_page_whose_table_is_cut_has_what_failed_first() -> None:
+    history = eventful()
+    failed = [task.id for task in tasks_of(history) if task.failed and not task.retried]
+    page = gantt_html(history, max_rows=len(failed))
+
+    table = page[page.rindex("<tbody>") :]
+    assert len(failed) > 1
+    assert all(f">{escape(task)}<" in table for task in failed)
 
 
 # -- the critical path -------------------------------------------------------------------------------------------------
