@@ -19,6 +19,7 @@ import pytest
 
 from simpleflow_lab import Lab
 from tests import own_definitions
+from tests.distribution import FilesAndBrowserTests
 from tests.s3 import bucket, s3_server  # noqa: F401  fixtures
 
 # How long an example takes says something about the machine, and nothing about the law.
@@ -76,6 +77,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--slow-first"):
         slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".ipynb"}
         items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndBrowserTests | None:
+    return FilesAndBrowserTests(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)
