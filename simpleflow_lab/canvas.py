@@ -370,16 +370,18 @@ class Group(_Members):
         assert self.max_parallel is not None
         at_work: list[Future] = []
         members = list(self.members)
+        is_limited = False
+        """A member had to wait, and so had those behind it, also where several places got free at once."""
         for number, member in enumerate(members):
-            was_held_back = len(at_work) >= self.max_parallel
             while len(at_work) >= self.max_parallel:
+                is_limited = True
                 future.hold_back(len(members) - number)
                 at_work = wait(at_work, return_when=FIRST_COMPLETED).not_done
             if future.cancel_requested:
                 break
             current = submit(executor, as_member(member, self.raises_on_failure))
-            if was_held_back:
-                _note_held_back(current, self.max_parallel)
+            if is_limited:
+                _note_held_back(current, future)
             future.futures.append(current)
             if not current.done:
                 at_work.append(current)
@@ -441,8 +443,8 @@ class Chain(_Members):
             if future.cancel_requested:
                 return
             current = submit(executor, as_member(member, self.raises_on_failure, *previous))
-            if not future.futures and future.held_back_by is not None:
-                _note_held_back(current, future.held_back_by)
+            if not future.futures and future.held_back_in is not None:
+                _note_held_back(current, future.held_back_in)
             future.futures.append(current)
             current.wait()
             if current.peek_exception() is not None and self.break_on_failure:
@@ -473,12 +475,12 @@ def _value(future: Future) -> Any:
     return future.passed_on() if future.done and future.peek_exception() is None else None
 
 
-def _note_held_back(future: Future, max_parallel: int) -> None:
-    """Note by which limit a member was held back, and what it has submitted already if it is a group."""
-    future.held_back_by = max_parallel
+def _note_held_back(future: Future, group: Future) -> None:
+    """Note whose limit held a member back, and what it has submitted already if it is a group."""
+    future.held_back_in = group
     if isinstance(future, GroupFuture):
         for each in future.futures:
-            _note_held_back(each, max_parallel)
+            _note_held_back(each, group)
 
 
 def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:

@@ -89,7 +89,7 @@ class Future:
         "_result",
         "_state",
         "_waiter",
-        "held_back_by",
+        "held_back_in",
         "is_awaited",
         "is_read",
         "task_id",
@@ -105,8 +105,8 @@ class Future:
     ):
         self.task_id = task_id
         """Id of the task behind it, or `None`."""
-        self.held_back_by: int | None = None
-        """The `max_parallel` of the group that submitted it only when another member had closed; else `None`."""
+        self.held_back_in: Future | None = None
+        """The group whose `max_parallel` let it be submitted only when another member had closed; else `None`."""
         self.is_awaited = False
         """Some code has waited for it, by itself or with others, or would have if it had not been done."""
         self.is_read = False

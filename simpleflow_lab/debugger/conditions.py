@@ -1,7 +1,8 @@
 """Conditions on steps, as people type them: `total > 5 and step.number > 3`.
 
-An expression sees the local variables that `run` had at the end of a step, `step` itself, and the names of the module
-in which `run` is. One that raises, as where a variable is not there yet, does not hold.
+An expression sees the local variables at the end of a step, of `run` and of the functions that it waits in, where the
+innermost one counts; `step` itself; and the names of the module in which `run` is. One that raises, as where a variable
+is not there yet, does not hold.
 
 *Rule:* what is evaluated is what this user typed in this kernel, never a text of a history.
 """
@@ -64,8 +65,8 @@ class Condition:
         """Whether it holds at the end of this step."""
         names: dict[str, Any] = dict(getattr(step.steps.workflow.run, "__globals__", {}))
         if self._needs_locals:
-            stack = step.stack()
-            names.update(stack[-1].some_locals(self._asked_for) if stack else {})
+            for frame in step.stack():  # the innermost one has the last word
+                names.update(frame.some_locals(self._asked_for))
         names["step"] = step
         self._known.update(name for name in self._asked_for if name in names)
         self._began = step.number, time.monotonic()

@@ -8,12 +8,13 @@ kind                what it is
 `unused`            a task completed with a result that is not `None`, and no code read it, passed it on or awaited it
 `timer`             no code ever waited for the timer: it changed nothing
 `signal`            a signal came that no code ever waited for
+`difference`        the code does not make the decisions that are recorded: what it would wait for later can't be told
 ==================  ==================================================================================================
 
 *Rule:* no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
-`futures.wait` or `as_completed`, or for the group it is in. Of an execution that is open, only failures are told: the
-rest may still be used. Code that asks for the state of futures by itself (`future.done`), or for events by name, may
-know more than can be seen: then timers, or signals, are not told.
+`futures.wait` or `as_completed`, or for the group it is in. Of an execution that is open, or that the code can't replay
+to its end, only failures are told: the rest may still be used. Code that asks for the state of futures by itself
+(`future.done`), or for events by name, may know more than can be seen: then timers, or signals, are not told.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ UNAWAITED: Final = "unawaited"
 UNUSED: Final = "unused"
 TIMER: Final = "timer"
 SIGNAL: Final = "signal"
+DIFFERENCE: Final = "difference"
 
 _CONTAINERS: Final = frozenset({"group", "chain"})
 _TASKS: Final = frozenset({"activity", "child workflow", "lambda"})
@@ -54,13 +56,13 @@ class QuietFailure:
     """One of them."""
 
     kind: str
-    """`failure`, `unawaited`, `unused`, `timer` or `signal`."""
+    """`failure`, `unawaited`, `unused`, `timer`, `signal` or `difference`."""
     task: str
     """Id of the task, or name of the signal."""
     text: str
     """What there is to say, in one line."""
     line: Line | None
-    """The author's line that asked for it; `None` of a signal, which nothing asked for."""
+    """The author's line that asked for it; `None` of a signal and of a difference, which nothing asked for."""
     event_id: int | None
     """The event by which it closed, or the latest about it."""
 
@@ -89,10 +91,16 @@ class QuietFailures(ListingView[QuietFailure]):
 _COLUMNS: Final = {"kind": Kind.TEXT, "task": Kind.TEXT, "what": Kind.TEXT, "line": Kind.TEXT, "event": Kind.COUNT}
 
 
-def quiet_failures(workflow: type[Workflow], history: History, uses: Sequence[FutureUse]) -> QuietFailures:
-    """The quiet failures of a history that was replayed with this workflow; `uses` is what `watch` told at its end."""
+def quiet_failures(
+    workflow: type[Workflow], history: History, uses: Sequence[FutureUse], differs: str | None = None
+) -> QuietFailures:
+    """The quiet failures of a history that was replayed with this workflow; `uses` is what `watch` told at its end, and
+    `differs` why that is not the end of the history."""
     found = [*_of_failures(uses)]
-    if history.close_status is not None:
+    if differs is not None:
+        text = f"{shortened(differs, HOVER_LIMIT)} - what came to nothing later can't be told"
+        found.append(QuietFailure(kind=DIFFERENCE, task="", text=text, line=None, event_id=None))
+    elif history.close_status is not None:
         names = _names_in(workflow)
         found += _of_tasks(uses)
         if not names & _STATES:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
+from simpleflow_lab.debugger.backwards import last_step
 from simpleflow_lab.debugger.differences import StepDifference, difference
 from simpleflow_lab.debugger.frames import Budgets, Frame
 from simpleflow_lab.debugger.line_wanted import LineWanted
@@ -31,7 +32,7 @@ from simpleflow_lab.debugger.quiet_failures import QuietFailures, quiet_failures
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.debugger.step_listings import futures_listing, steps_listing
 from simpleflow_lab.debugger.triggers import Triggers
-from simpleflow_lab.debugger.walk import Walk
+from simpleflow_lab.debugger.walk import WINDOW, Walk
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
 from simpleflow_lab.replay.budgets import size_of
 from simpleflow_lab.replay.lines import Line
@@ -476,7 +477,11 @@ class ReplaySteps:
     def quiet_failures(self) -> QuietFailures:
         """Failures that nothing read, timers and signals that no code waited for, results that nothing used; each with
         its line. See `debugger.quiet_failures`. It displays itself; `to_pandas()` gives a frame."""
-        return quiet_failures(self.workflow, self.history, self._walk.uses())
+        uses, last = self._walk.uses()
+        differs = None
+        if last is not None and last.error is not None:
+            differs = f"replayed with this code, it ends at decision {last.number}: {last.error}"
+        return quiet_failures(self.workflow, self.history, uses, differs)
 
     def _numbers(self, wanted: slice) -> range:
         if wanted.step == 0:
@@ -534,11 +539,10 @@ class ReplaySteps:
             )
         check_whole(after, "after")
         if backwards:
-            first = after - 1 if after else len(self)
-            numbers: Iterator[int] = iter(range(min(first, len(self)), 0, -1))
-        else:
-            numbers = self._onwards(after)
-        return next((step for step in map(self._step, numbers) if condition(step)), None)
+            until = min(after - 1 if after else len(self), len(self))
+            with self._walk.only_onwards():
+                return last_step(self._step, condition, until=until, part=WINDOW)
+        return next((step for step in map(self._step, self._onwards(after)) if condition(step)), None)
 
     def _onwards(self, after: int) -> Iterator[int]:
         number = max(after, 0) + 1

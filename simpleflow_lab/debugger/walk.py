@@ -69,6 +69,16 @@ class Walk:
         self._starting = threading.Lock()
         self._closed = False
         self._prepared: set[tuple[int, bool]] = set()
+        self._is_onwards = False
+
+    @contextlib.contextmanager
+    def only_onwards(self) -> Iterator[None]:
+        """Within it, who asks for values goes onwards: no window before the one that is asked for is made meanwhile."""
+        self._is_onwards = True
+        try:
+            yield
+        finally:
+            self._is_onwards = False
 
     @property
     def records(self) -> list[DecisionRecord]:
@@ -103,7 +113,7 @@ class Walk:
                 self._let_be(error)  # a window reaches further than what was asked for
                 found = self._call(self._replays.detailed, number, lines=lines)
         place = (number - 1) % WINDOW
-        if place < AHEAD and number > WINDOW:
+        if place < AHEAD and number > WINDOW and not self._is_onwards:
             self._prepare(number - place - 1, lines=lines)
         elif place >= WINDOW - AHEAD:
             self._prepare(number - place + WINDOW, lines=lines)
@@ -140,8 +150,9 @@ class Walk:
         """The lines that ran in this decision, for who asks of many in a row: each costs its own part of a replay."""
         return self._call(self._replays.lines_of, number)
 
-    def uses(self) -> Sequence[FutureUse]:
-        """What the code has done with each future at the end of the replay: another whole one, the first time."""
+    def uses(self) -> tuple[Sequence[FutureUse], DecisionRecord | None]:
+        """What the code has done with each future at the end of the replay, which is another whole one the first time,
+        and the last record of it."""
         return self._call(self._replays.uses)
 
     def close(self) -> None:
@@ -254,7 +265,7 @@ class _Replays:
         """How many decisions can be had, if the one behind them takes too long."""
         self._watching: Iterator[DecisionRecord] | None = None
         self._tracing: Iterator[DecisionRecord] | None = None
-        self._uses: Sequence[FutureUse] | None = None
+        self._uses: tuple[Sequence[FutureUse], DecisionRecord | None] | None = None
         self._lines: list[Sequence[Line]] = []
         self._windows: OrderedDict[tuple[int, bool], list[DecisionRecord]] = OrderedDict()
         """By its number, and whether it has lines alone."""
@@ -362,12 +373,13 @@ class _Replays:
             raise
         return self._lines[number - 1]
 
-    def uses(self) -> Sequence[FutureUse]:
+    def uses(self) -> tuple[Sequence[FutureUse], DecisionRecord | None]:
         if self._uses is None:
             found: list[Sequence[FutureUse]] = []
-            for _ in self._watch(stacks_from=len(self._history) + 1, at_end=found.append):
+            last: DecisionRecord | None = None
+            for last in self._watch(stacks_from=len(self._history) + 1, at_end=found.append):  # noqa: B007
                 pass
-            self._uses = found[0]
+            self._uses = found[0], last
         return self._uses
 
     def close(self) -> None:

@@ -63,11 +63,14 @@ class Matching:
                 self.open[command.kind] -= 1
         return command
 
-    def match(self, batch: DecisionBatch, *, expects_all: bool, max_open_activities: int) -> Matched:
+    def match(
+        self, batch: DecisionBatch, *, expects_all: bool, max_open_activities: int, close_waits: bool = False
+    ) -> Matched:
         """Match a batch with the pending commands.
 
         With `expects_all` every command must be recorded, unless an answer could not hold it: a decider of ours made
-        the decision, which kept at most this many activity tasks open.
+        the decision, which kept at most this many activity tasks open. With `close_waits` the close comes later than
+        the end of the code: a signal that was passed on has not arrived.
         """
         pairs: list[tuple[HistoryEvent, Command]] = []
         is_limited = False
@@ -88,7 +91,7 @@ class Matching:
             is_limited = is_limited or (command.kind is CLOSE and event.row.entity != EXECUTION)
         if not expects_all or is_limited or not len(pending):
             return Matched(pairs, None)
-        return Matched(pairs, _unrecorded(batch.completed, self._expected(max_open_activities)))
+        return Matched(pairs, _unrecorded(batch.completed, self._expected(max_open_activities, close_waits)))
 
     def inherit(self, recorded: Sequence[HistoryEvent], unclaimed: Unclaimed) -> list[tuple[HistoryEvent, Command]]:
         """Match inherited events with the pending commands as far as they go; the others are unclaimed."""
@@ -139,12 +142,11 @@ class Matching:
         if event.type in _OPENING:
             self.open[command.kind] += 1
 
-    def _expected(self, max_open_activities: int) -> list[Command]:
+    def _expected(self, max_open_activities: int, close_waits: bool) -> list[Command]:
         """The pending commands that a decider of ours would have sent."""
         run = self._run
-        left = [command for command in run.pending if command.kind is not CLOSE]
+        left = [command for command in run.pending if command.kind is not CLOSE or not close_waits]
         if run.closing is not None:
-            # The close may come later than the code's end: when a signal that is passed on has arrived.
             left = [command for command in left if not command.kind.is_lost_at_close]
         if self.open[ACTIVITY] >= max_open_activities:
             left = [command for command in left if command.kind is not ACTIVITY]

@@ -20,8 +20,10 @@ from contextlib import AbstractContextManager
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import CloseNotPermittedError, HistoryError, ImpureWorkflowError
+from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.answer import Answer, Selection, answer_with, new_context, select
 from simpleflow_lab.replay.budgets import Room, warnings_of_fields, warnings_of_length, warnings_of_room
+from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.commands.activity import ACTIVITY
 from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.close import continuing_refused
@@ -130,6 +132,8 @@ class Replay:
         self._kept: KeptEvents | None = None
         self._unclaimed: Unclaimed | None = None
         """Of a fork: the inherited commands that the code has not made."""
+        self._holding_back: frozenset[Future] = frozenset()
+        """Of a fork: the groups that held members back where what it inherits ended."""
         if self._splice is not None:
             run.identify(*self._splice.first_identity)
             run.reused = set()
@@ -313,6 +317,7 @@ class Replay:
             batch,
             expects_all=decider is not None and not batch.rest,
             max_open_activities=min(self._max_open_activities, recorded_limit),
+            close_waits=self._kinds.signals.is_passing_on,
         )
         divergence = matched.divergence
         if divergence is not None and self._run.author_error is not None:
@@ -418,6 +423,7 @@ class Replay:
         run.identify(*(crossing.identity or self._identity))
         assert self._unclaimed is not None
         self._unclaimed = self._unclaimed.completed()
+        self._holding_back = frozenset(run.holding_back)
         self._execution_context = ""
         self._continuing_refused = None
         self._kinds.begin_own(crossing.given, self._matching.forget_open())
@@ -425,15 +431,15 @@ class Replay:
     def _claim(self, unclaimed: Unclaimed) -> bool:
         """Let the commands that the code has made have what is recorded of them; gives whether there is something.
 
-        Behind what is inherited these are the ones that only a limit held back: the others the code makes because of
-        something new.
+        Behind what is inherited these are the ones that only a limit held back, of a group that the code submitted
+        before: the others the code makes because of something new.
         """
         assert self._splice is not None
         is_own = not self._splice.is_inherited(self._run.started_event_id)
         found, pending = False, self._run.pending
         fresh, pending.fresh = pending.fresh or [], []
         for command in fresh:
-            if is_own and not command.future.held_back_by:
+            if is_own and not self._was_held_back(command):
                 continue
             event = self._matching.claim(command, unclaimed) if command in pending else None
             if event is not None:
@@ -443,6 +449,16 @@ class Replay:
                 for each in unclaimed.claim(event, command.kind):
                     self._resolve(each, each.row)
         return found
+
+    def _was_held_back(self, command: Command) -> bool:
+        """A limit held it back where what is inherited ended. Of code that runs again from its start, which submits its
+        groups anew, it is enough that one held it back."""
+        group = command.future.held_back_in
+        if self._run.is_rerun:
+            return group is not None
+        while group is not None and group not in self._holding_back:
+            group = group.held_back_in
+        return group is not None
 
     def _settle(self) -> bool:
         """Let the commands that the code has made stand for the kept events; gives whether some do."""

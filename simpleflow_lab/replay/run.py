@@ -102,6 +102,8 @@ class ReplayedRun:
         """The code raised `ExecutionBlocked`: it runs again from its start at the next decision."""
         self.resolved_after_block = False
         """A hook closed a future after that: nothing else may come to make the code run again."""
+        self.is_rerun = False
+        """The code runs again from its start: it raised `ExecutionBlocked`."""
         self.hooks_called: set[str] = set()
         """The hooks of a close that were called before, for a close that SWF refused: they are called once."""
         self.decision_error: DecisionTaskError | None = None
@@ -212,6 +214,7 @@ class ReplayedRun:
         if self.observer is not None:
             self.observer.rerun_begins()
         self.blocked = self.resolved_after_block = False
+        self.is_rerun = True
         self.fibers.close()
         self.fibers = self._new_fibers()
         self.holding_back.clear()

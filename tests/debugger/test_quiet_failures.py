@@ -173,3 +173,28 @@ def test_the_examples_have_those_that_they_show(lab: Lab) -> None:
     assert quiet["WordCount"] == []
     (only,) = quiet["Failing"]
     assert (only.kind, only.task.rpartition(".")[2]) == ("failure", "forgotten-1")
+
+
+def test_of_code_that_decides_otherwise_than_recorded_it_is_told_that_the_rest_is_not_known(lab: Lab) -> None:
+    class Careful(Quiet):
+        name = "quiet.careful"
+
+        def run(self) -> Any:
+            first = self.submit(quiet_value, 7).result
+            self.submit(self.wait_signal("go")).wait()
+            return first
+
+    execution = lab.start(Careful)
+    execution.signal("go")
+    execution.result(30)
+    assert not execution.quiet_failures()
+
+    class Edited(Quiet):
+        name = "quiet.careful"
+
+        def run(self) -> Any:
+            return self.submit(quiet_value, 8).result
+
+    [told] = execution.replay(Edited).quiet_failures()
+    assert told.kind == "difference"
+    assert told.text.startswith("replayed with this code, it ends at decision 1: NondeterminismError: event ")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from simpleflow_lab import History, Lab, Workflow, activity, workflow
 from simpleflow_lab.debugger.kept_sources import KeptSources
 from simpleflow_lab.debugger.recorded_checks import Recorded, RecordedChecks, check_recorded
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import NondeterminismError, UsageError
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes
 from tests.examples_count import examples
@@ -238,6 +238,25 @@ def test_open_executions_come_first_and_are_told_how_to_go_on() -> None:
         assert lab.check(patched).is_safe
         waiting.signal("go")
         assert waiting.result(30) == 2
+
+
+@pytest.mark.parametrize("end", ["return 'early'", "raise ValueError('early')", "self.submit(two, 5)"])
+def test_an_edit_that_acts_where_an_open_execution_only_waited_is_told_and_holds_it(end: str) -> None:
+    with Lab(":memory:") as lab:  # by a virtual clock it would soon be out of time
+        waits = ["x = self.submit(one, x).result", "self.submit(self.wait_signal('go')).wait()"]
+        execution = lab.start(define(waits))
+        for _ in execution.watch(timeout=30):
+            if "signal go" in str(execution.waiting_for()):
+                break
+        edited = define([waits[0], end, waits[1]])
+        checks = lab.check(edited)
+        assert re.search(r"differs in .* \(open\) at decision 2, event 10: recorded nothing; now ", checks.summary)
+        execution.signal("go")
+        with pytest.raises(NondeterminismError, match="event 10: the history has nothing here"):
+            execution.result(30)
+        assert execution.status == "OPEN"
+        define(waits)
+        assert execution.result(30) == 1
 
 
 def test_code_that_never_waits_is_left_and_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -101,6 +101,55 @@ def test_it_finds_events_lines_failures_and_conditions(debugger: Debugger) -> No
         debugger.to_divergence()
 
 
+def test_a_condition_sees_the_variables_of_run_where_it_waits_in_another_function(lab: Lab) -> None:
+    @activity.with_attributes(name="travel.give", task_list="travel", version="1")
+    def give(number):
+        return number
+
+    class Asks(Workflow):
+        name, version, task_list = "travel.asks", "1", "travel"
+
+        def ask(self, number):
+            inner = -number
+            return self.submit(give, number).result if inner else 0
+
+        def run(self):
+            total = 0
+            for number in range(1, 5):
+                total += self.ask(number)
+            return total
+
+    execution = lab.start(Asks)
+    execution.result(30)
+    debugger = execution.debug()
+    assert debugger.first().number == 1
+    assert debugger.to_condition("total >= 3 and inner == -3").number == 3
+    assert debugger.to_condition("total == 1", backwards=True).number == 2
+
+
+def test_a_search_backwards_replays_the_history_a_few_times_and_not_for_each_part_of_it(lab: Lab) -> None:
+    seen: list[int] = []
+
+    class Counts(Workflow):
+        name, version, task_list = "travel.counts", "1", "travel"
+
+        def run(self, count):
+            for number in range(count):
+                self.submit(self.start_timer(f"t{number}", 0)).wait()
+                seen.append(number)
+
+    execution = lab.start(Counts, 600)
+    execution.wait(60)
+    debugger = execution.debug()
+    debugger.last()
+    seen.clear()
+    assert debugger.to_condition("number == 3", backwards=True).number == 4
+    assert len(seen) < 5 * 600
+    debugger.last()
+    with pytest.raises(ZeroDivisionError):
+        debugger.to_condition(lambda step: 1 / (step.number - 300) < 0, backwards=True)
+
+
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
