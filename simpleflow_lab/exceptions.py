@@ -46,6 +46,7 @@
         │   ├── CloseNotPermittedError  the decider may not close executions
         │   └── WorkflowNotRegisteredError
         ├── ServiceUnreachableError     no service answers at the address
+        ├── SilentServiceError          the service did not answer in the time that there was
         ├── CredentialsError            AWS does not accept the credentials, or there are none
         └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
 
@@ -652,6 +653,10 @@ class DecisionBlockedError(DecisionTaskError):
 
 class ServiceUnreachableError(SimpleflowLabError):
     """No service answers at the address, or the one that answers is not the expected one."""
+
+
+class SilentServiceError(SimpleflowLabError):
+    """The service did not answer in the time that its caller had; it may still carry out what it was asked."""
 
 
 class CredentialsError(SimpleflowLabError):

@@ -21,6 +21,7 @@ from simpleflow_lab.constants import MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import (
     DecisionBlockedError,
     ExecutionStillOpenError,
+    SilentServiceError,
     SimpleflowLabError,
     StorePausedError,
     UnknownResourceFault,
@@ -38,6 +39,7 @@ from simpleflow_lab.runtime.answers import pauses
 from simpleflow_lab.runtime.awaited import Stopped, awaited
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.execution_logs import NumberedRecord, page_from_json
+from simpleflow_lab.service.patience import waiting_until
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.execution_context import reused_by
@@ -176,6 +178,8 @@ class Execution(HistoryViews):
 
             why = phrase(self._waits_with(folded, known))
             why = f", waits for {why}" if why else ""
+            if not history:  # nothing of it is on the disk yet
+                return visible(f"<Execution {self.workflow_id}: OPEN{why}>")
         else:
             reason = history[-1].attributes.get("reason")
             why = f", {shortened(reason, MAX_REASON_LENGTH)}" if isinstance(reason, str) else ""
@@ -196,10 +200,16 @@ class Execution(HistoryViews):
         return self._of_fold(self._fold_now)
 
     def _look(self) -> tuple[FoldedHistory, Mapping[str, Any]]:
-        """The history, and what `describe_waiting` says. While nothing can be recorded, it is what was read before."""
+        """The history, and what `describe_waiting` says. While nothing can be recorded, it is what was read before, or
+        else what is on the disk: nothing, if the execution was to start just then."""
         known = self._service.describe_waiting(domain=self.domain, execution=self._execution)
         is_paused = "storePaused" in known
-        return self._of_fold(self._fold_now, fetch=not is_paused), known
+        try:
+            return self._of_fold(self._fold_now, fetch=not is_paused or not self._events), known
+        except StorePausedError:
+            if not is_paused:
+                raise
+            return self._of_fold(self._fold_now, fetch=False), known
 
     def _fold_now(self, fold: HistoryFold) -> FoldedHistory:
         """The fold, with what is open counted up to now. Nothing is open of an execution that has closed."""
@@ -615,11 +625,17 @@ class Execution(HistoryViews):
         Raises `DecisionTaskError` if no decision can be made for now, for it or for a child that it waits for: waiting
         would not help.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        return self._wait(timeout)[0]
+
+    def _wait(self, timeout: float | None) -> tuple[bool, str]:
+        """Whether it has closed; and that its service does not answer, in words, if that is why this is not known."""
+        deadline = _deadline(timeout)
         try:
-            for _ in self.watch(timeout=timeout, until_closed=True):
+            for _ in self._watch(deadline, _WAIT_STEP, True):
                 pass
-            return self._patiently(lambda: self._is_closed, deadline)
+            return self._patiently(lambda: self._is_closed, deadline), ""
+        except SilentServiceError as error:
+            return False, str(error)
         except KeyboardInterrupt:
             raise WaitInterrupted(self.workflow_id) from None
 
@@ -630,9 +646,9 @@ class Execution(HistoryViews):
 
         Raises `DecisionTaskError` if no decision can be made for now.
         """
-        if timeout is not None and math.isnan(timeout):
-            raise UsageError(f"a timeout of {timeout} is no number of seconds: None waits without a limit")
-        yield from self._watch(None if timeout is None else time.monotonic() + timeout, interval, until_closed)
+        deadline = _deadline(timeout)
+        with contextlib.suppress(SilentServiceError):
+            yield from self._watch(deadline, interval, until_closed)
 
     def _watch(
         self, deadline: float | None, interval: float, until_closed: bool, stopped: Stopped = lambda: False
@@ -660,13 +676,14 @@ class Execution(HistoryViews):
                 seen = last
                 yield
             elif left > 0:
-                self._check_defined()
+                self._patiently(self._check_defined, deadline)
 
     def _patiently(self, call: Callable[[], T], deadline: float | None) -> T:
         """The result of `call`; repeated while Amazon SWF is too busy or can't be reached, until the deadline."""
         for pause in pauses(1.0):
             try:
-                return call()
+                with waiting_until(deadline):
+                    return call()
             except SimpleflowLabError as error:
                 left = math.inf if deadline is None else deadline - time.monotonic()
                 if not error.is_transient or left <= 0:
@@ -703,13 +720,21 @@ class Execution(HistoryViews):
         `TimeoutError`, if it is still open after `timeout` seconds. In the last two cases it stays open. An interrupt
         ends the waiting with `WaitInterrupted`, a `KeyboardInterrupt`, and the execution goes on.
         """
-        if not self.wait(timeout):
-            from simpleflow_lab.views.waiting import phrase
-
-            raise ExecutionStillOpenError(self.workflow_id, timeout, phrase(self._waits_with(*self._look())))
+        is_closed, silence = self._wait(timeout)
+        if not is_closed:
+            raise ExecutionStillOpenError(self.workflow_id, timeout, silence or self._why_open())
         last = self._patiently(self._last_event, None)
         following = self._next_run(last)
         return self._result_in(last) if following is None else following.result(timeout)
+
+    def _why_open(self) -> str:
+        """What it waits for, in words: its service, if that does not answer."""
+        from simpleflow_lab.views.waiting import phrase
+
+        try:
+            return phrase(self._waits_with(*self._patiently(self._look, time.monotonic())))
+        except SilentServiceError as error:
+            return str(error)
 
     @staticmethod
     def while_awaited(execution: Execution) -> contextlib.AbstractContextManager[Any]:
@@ -954,3 +979,10 @@ _KEPT_BY_RESTART: Final = (
 def _is_undefined(task: Mapping[str, Any]) -> bool:
     """A task of `describe_waiting` that nobody has taken, and no process defines."""
     return task["state"] == "scheduled" and not task["isDefined"]
+
+
+def _deadline(timeout: float | None) -> float | None:
+    """When a timeout that begins now ends, on the monotonic clock. Raises `UsageError`."""
+    if timeout is not None and math.isnan(timeout):
+        raise UsageError(f"a timeout of {timeout} is no number of seconds: None waits without a limit")
+    return None if timeout is None else time.monotonic() + timeout

@@ -16,26 +16,21 @@ import atexit
 import contextvars
 import datetime
 import functools
-import inspect
 import os
-import re
 import socket
 import sys
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from simpleflow_lab import activity, settings, workflow
+from simpleflow_lab import settings
 from simpleflow_lab.activity import EXECUTORS
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
-from simpleflow_lab.data.codec import Changes, arguments_of, encode
+from simpleflow_lab.data.codec import Changes, arguments_of
 from simpleflow_lab.exceptions import (
-    EncodingError,
     JumboTooLargeError,
-    ReplacedDefinitionError,
     UnknownResourceFault,
     UsageError,
     WorkflowExecutionAlreadyStartedFault,
@@ -54,13 +49,12 @@ from simpleflow_lab.runtime.sigterm import close_at_sigterm
 from simpleflow_lab.runtime.supervised.statuses import supervisors_of
 from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
-from simpleflow_lab.settings import Settings, default_store
-from simpleflow_lab.swf.decisions import seconds
+from simpleflow_lab.settings import default_store
+from simpleflow_lab.start_requests import START_OPTIONS, computed_options, given_workflow, input_text, start_request
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.names import check_name
-from simpleflow_lab.task import computed
 from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of, with_statuses
-from simpleflow_lab.workflow import Workflow, define_renamed_workflow, is_replaced_workflow
+from simpleflow_lab.workflow import Workflow, define_renamed_workflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,24 +68,13 @@ END_SECONDS: Final = 0.5
 """The same at the end of its process: who ends it, as a front end of kernels does, may kill it after some seconds."""
 LONGEST_POLL: Final = 60
 """For how many seconds at most a poll without a task is held; SWF holds it for so long."""
+LAST_PORT: Final = 65_535
 VIRTUAL: Final = "virtual"
 """The clock that jumps."""
 _LISTED_AFTER: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
 """Pauses, in seconds, between two looks for what has just been started: Amazon's lists show it only after a while."""
 _CLOCKS_DIFFER: Final = datetime.timedelta(minutes=1)
 """By how much the clock of this computer and Amazon's may differ: signatures of other clocks are refused."""
-
-START_OPTIONS: Final[Mapping[str, str]] = {
-    "workflow_id": "workflowId",
-    "task_list": "taskList",
-    "task_priority": "taskPriority",
-    "tag_list": "tagList",
-    "execution_start_to_close_timeout": "executionStartToCloseTimeout",
-    "task_start_to_close_timeout": "taskStartToCloseTimeout",
-    "child_policy": "childPolicy",
-    "lambda_role": "lambdaRole",
-}
-"""Options of `Lab.start`, by SWF's names in Python's spelling."""
 
 
 def notify(text: str) -> None:
@@ -165,6 +148,8 @@ class Lab:
         _check_serve(serve)
         if task_list_of_all is not None:
             check_name(task_list_of_all, "Name", "the name of a task list")
+        if domain:
+            check_name(domain, "DomainName", "a domain")
         around = [around_of(one) for one in middleware]
         if isinstance(clock, str) and clock != VIRTUAL:
             raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or a simpleflow_lab.engine.clock.Clock")
@@ -265,6 +250,8 @@ class Lab:
         """
         if poll_seconds is not None and not 0 <= poll_seconds <= LONGEST_POLL:
             raise UsageError(f"poll_seconds is from 0 to {LONGEST_POLL}, not {poll_seconds}")
+        if port is not None and not 0 <= port <= LAST_PORT:
+            raise UsageError(f"port is from 0 to {LAST_PORT}, not {port}")
         endpoint, notice = serve(self.service, port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
         self._endpoints.append(endpoint)
         variables = {name: str(value) for name, value in endpoint.environment.items()}
@@ -282,7 +269,7 @@ class Lab:
         An open execution with this workflow id, of the same workflow and input, is taken up again instead of being
         started twice. Raises `UsageError` if the arguments don't fit, or if that id is taken by something else.
         """
-        definition = self._workflow(workflow)
+        definition = given_workflow(workflow)
         options = {name: kwargs.pop(name) for name in START_OPTIONS if name in kwargs}
         if input is not None:
             if args or kwargs:
@@ -292,10 +279,10 @@ class Lab:
             given, named = list(args), kwargs
         changes: Changes = {}
         try:
-            text = self.fields.store(_input_text(definition, given, named, changes), f"input of {definition.__name__}")
+            text = self.fields.store(input_text(definition, given, named, changes), f"input of {definition.__name__}")
         except JumboTooLargeError as error:
             raise UsageError(str(error)) from None
-        request = _start_request(definition, _computed_options(definition, given, named) | options, self.settings)
+        request = start_request(definition, computed_options(definition, given, named) | options, self.settings)
         define_renamed_workflow(definition)
         name, version = definition.type_name(), definition.type_version()
         self._pool.registration.register_workflow_type(name, version)
@@ -338,6 +325,7 @@ class Lab:
         `domain` is where to look, if not in this Lab's own.
         """
         domain = domain or self.domain
+        check_name(workflow_id, "WorkflowId", "a workflow id")
         if run_id is None:
             info = self._latest(workflow_id, domain)
             if info is None:
@@ -452,6 +440,8 @@ class Lab:
         is; one that is open goes by the definitions of this process from now on. Without a name, so do those whose
         process has ended, and those whose decisions another process can't make for it.
         """
+        if workflow_id is not None:
+            check_name(workflow_id, "WorkflowId", "a workflow id")
         context = contextvars.copy_context()
         resumed = []
         for info in self.execution_infos(open_only=True, workflow_id=workflow_id):
@@ -476,7 +466,7 @@ class Lab:
         from simpleflow_lab.debugger.recorded_test import execution_in  # noqa: PLC0415  who starts executions
         from simpleflow_lab.debugger.steps import ReplaySteps  # noqa: PLC0415  looks at none
 
-        definition = self._workflow(workflow) if isinstance(workflow, str) else workflow
+        definition = given_workflow(workflow) if isinstance(workflow, str) else workflow
         if isinstance(history, Execution):
             return history.replay(definition)
         workflow_id = run_id = ""
@@ -501,7 +491,7 @@ class Lab:
         """
         from simpleflow_lab.debugger.recorded_checks import check_recorded, recorded_executions  # noqa: PLC0415  as above
 
-        definition = self._workflow(workflow)
+        definition = given_workflow(workflow)
         if seconds is not None and not seconds > 0:
             raise UsageError(f"seconds limits the time of a check, and is more than 0, not {seconds!r:.40}")
         checks = check_recorded(
@@ -680,112 +670,10 @@ class Lab:
             f"lab.execution({workflow_id!r}) shows it, its terminate() ends it; or choose another workflow_id"
         )
 
-    def _workflow(self, workflow: type[Workflow] | str) -> type[Workflow]:
-        if isinstance(workflow, str):
-            return find_workflow(workflow)
-        found: object = workflow
-        if isinstance(found, type) and issubclass(found, Workflow):
-            if found.run is Workflow.run:
-                raise UsageError(f"{found.__name__} has no run method: write one")
-            if is_replaced_workflow(found):
-                raise UsageError(str(ReplacedDefinitionError("workflow", found.type_name(), found.type_version())))
-            return found
-        raise UsageError(f"{workflow!r} is no workflow: give a subclass of simpleflow_lab.Workflow")
-
 
 def _check_serve(serve: object) -> None:
     if not isinstance(serve, str) or serve not in SERVE:
         raise UsageError(f"serve is {', '.join(map(repr, SERVE))}, not {serve!r}")
-
-
-def is_any_defined(kind: str) -> bool:
-    """Whether this process defines anything of this kind, "workflow" or "activity"."""
-    return bool({"workflow": workflow.registry, "activity": activity.registry}[kind])
-
-
-def find_workflow(name: str) -> type[Workflow]:
-    """A workflow defined in this process, by the name of its type or class. Raises `UsageError`."""
-    found = [
-        definition
-        for type_name, version in workflow.registry
-        for definition in workflow.same_type[type_name, version].values()
-        if name in (type_name, definition.__name__, definition.class_name())
-    ]
-    if found:
-        return found[-1]
-    known = sorted({definition.__name__ for definition in workflow.registry.values()})
-    listing = f"defined here: {', '.join(known[:8])}" if known else "none is defined here yet"
-    raise UsageError(f"no workflow {name!r}: {listing}")
-
-
-def check_input(definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any]) -> None:
-    """Raises `UsageError`, as `Lab.start` would, if `run` does not take these arguments, or JSON can't hold them."""
-    _input_text(definition, args, kwargs)
-
-
-def _input_text(
-    definition: type[Workflow], args: list[Any], kwargs: Mapping[str, Any], changes: Changes | None = None
-) -> str:
-    """The input of an execution. Raises `UsageError` if `run` does not take these arguments, or JSON can't."""
-    workflow.check_runnable(definition)
-    try:
-        inspect.signature(definition.run).bind(None, *args, **kwargs)
-    except TypeError as error:
-        raise UsageError(f"{definition.__name__}.run{_signature(definition)}: {error}") from None
-    try:
-        text = encode(workflow.input_of(definition, args, kwargs), changes)
-    except EncodingError as error:
-        raise UsageError(f"the input of {definition.__name__}: {error}") from None
-    return text
-
-
-def _signature(definition: type[Workflow]) -> str:
-    parameters = list(inspect.signature(definition.run).parameters.values())[1:]
-    return str(inspect.Signature(parameters))
-
-
-def _computed_options(definition: type[Workflow], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The options that the class computes for these arguments; what the call says itself comes before them."""
-    hooks = {"workflow_id": "get_workflow_id", "task_list": "get_task_list", "tag_list": "get_tag_list"}
-    found = {name: computed(definition, hook, args, kwargs) for name, hook in hooks.items()}
-    if found["tag_list"] == Workflow.INHERIT_TAG_LIST:  # of a parent, which it doesn't have
-        del found["tag_list"]
-    return {name: value for name, value in found.items() if value}
-
-
-def _start_request(definition: type[Workflow], options: Mapping[str, Any], defaults: Settings) -> dict[str, Any]:
-    """The arguments of SWF's StartWorkflowExecution: what the call says, then the class, then the settings."""
-    values: dict[str, Any] = {
-        "task_list": definition.task_list or defaults.workflow_default_task_list,
-        "task_priority": workflow.priority_of(definition.task_priority),
-        # There is no parent to inherit from.
-        "tag_list": None if definition.tag_list == Workflow.INHERIT_TAG_LIST else definition.tag_list,
-        "execution_start_to_close_timeout": definition.execution_timeout or defaults.workflow_default_execution_time,
-        "task_start_to_close_timeout": definition.decision_tasks_timeout
-        or defaults.workflow_default_decision_task_timeout,
-        "child_policy": definition.child_policy or "TERMINATE",
-        "lambda_role": definition.lambda_role,
-        **{name: value for name, value in options.items() if value is not None},
-    }
-    values.setdefault("workflow_id", _new_workflow_id(definition))
-    values["task_list"] = {"name": values["task_list"]}
-    for name in ("execution_start_to_close_timeout", "task_start_to_close_timeout"):
-        values[name] = seconds(values[name])
-    if values["task_start_to_close_timeout"] == "0":
-        raise UsageError(
-            f"{definition.type_name()}: no decision can be made within a task_start_to_close_timeout of 0 seconds"
-        )
-    if values["task_priority"] is not None:
-        values["task_priority"] = str(values["task_priority"])
-    if values["tag_list"] is not None:
-        values["tag_list"] = list(values["tag_list"])
-    return {START_OPTIONS[name]: value for name, value in values.items() if value is not None}
-
-
-def _new_workflow_id(definition: type[Workflow]) -> str:
-    """`basic-3f6c0d1e`: the workflow's name, and what makes it the only one."""
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", definition.type_name())[:200]
-    return f"{name}-{uuid.uuid4().hex[:8]}"
 
 
 _open_labs: Final[weakref.WeakSet[Lab]] = weakref.WeakSet()

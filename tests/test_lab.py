@@ -448,6 +448,17 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
         (lambda lab: lab.start(Basic, "x" * 6_000_000), "5242880"),
         (lambda lab: lab.execution("nobody"), "no execution 'nobody'"),
         (lambda lab: lab.resume("nobody"), "no execution 'nobody'"),
+        (lambda lab: lab.execution("a/b"), "a workflow id 'a/b' is none that SWF takes"),
+        (lambda lab: lab.resume(""), "a workflow id is empty"),
+        (lambda lab: lab.start(Basic, 1, workflow_id="a\nb"), r"the workflow_id 'a\\nb' is none that SWF takes"),
+        (lambda lab: lab.start(Basic, 1, workflow_id=3), "the workflow_id is text, not 3"),
+        (lambda lab: lab.start(Basic, 1, task_list="a:b"), "the task_list 'a:b' is none that SWF takes"),
+        (lambda lab: lab.start(Basic, 1, tag_list="night"), "tag_list are a list of texts"),
+        (lambda lab: lab.start(Basic, 1, tag_list=list("abcdef")), "tag_list are 5 at most"),
+        (lambda lab: lab.start(Basic, 1, task_priority="high"), "the task_priority is a whole number of 32 bits"),
+        (lambda lab: lab.start(Basic, 1, child_policy="KILL"), "the child_policy is .*not 'KILL'"),
+        (lambda lab: lab.serve(port=65_536), "port is from 0 to 65535, not 65536"),
+        (lambda lab: Lab(":memory:", domain="a/b"), "a domain 'a/b' is none that SWF takes"),
     ],
 )
 def test_a_start_that_is_refused_is_an_error_in_one_line_and_leaves_nothing(lab, start, says):

@@ -41,7 +41,11 @@ PAGES: Final = (
     Page("execute", "Programs", ("execute",)),
     Page("metrology", "Metrology", ("metrology",)),
     Page("exceptions", "Errors", ("exceptions", "data.failure_details")),
-    Page("lab", "Lab and executions", ("lab", "execution", "recorded_execution", "execution_sets", "workers")),
+    Page(
+        "lab",
+        "Lab and executions",
+        ("lab", "execution", "recorded_execution", "execution_sets", "start_requests", "workers"),
+    ),
     Page(
         "debugger",
         "The replay debugger",

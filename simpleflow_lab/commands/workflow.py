@@ -145,8 +145,8 @@ def start(
     and input is taken up again.
     """
     from simpleflow_lab.data.codec import decode_input
-    from simpleflow_lab.lab import check_input
     from simpleflow_lab.middleware import After, Before
+    from simpleflow_lab.start_requests import check_input
 
     if local and session.store is not None and session.store.startswith("aws:"):
         raise UsageError(f"--local is the embedded engine, and {session.store} is Amazon SWF: leave one of them out")

@@ -165,6 +165,11 @@ class EmbeddedSWF(OwnOperations):
             self._durable.end_session(self.instance)
         self._durable.close()
 
+    @property
+    def paused(self) -> str | None:
+        """Why nothing can be written for now, in words; `None` while all goes well."""
+        return self._durable.paused
+
     def hand_over(self) -> None:
         """Close the store for the engine of another process, to which this process names the tasks that it holds."""
         self._durable.close()

@@ -10,8 +10,9 @@ that has them was completed by another program, as the command `sqlite3`, which 
 removes it.
 
 Rule: the mark is advice and never the truth. It is written after the store and not synced, so it is never ahead of
-what was written; without it nothing is checked. What was written after it can be lost unnoticed: after a power failure
-that may be all since the system wrote the mark to the disk, otherwise the commit that no caller was told of.
+what was written; without it nothing is checked, and one that says nothing tells only that there was a `-wal`. What was
+written after it can be lost unnoticed: after a power failure that may be all since the system wrote the mark to the
+disk, otherwise the commit that no caller was told of.
 """
 
 from __future__ import annotations
@@ -87,16 +88,18 @@ def check_complete(path: str) -> None:
                 "away to begin a new store"
             )
         return
-    recorded = _recorded(path)
-    if recorded is None:
+    if not os.path.lexists(path + SUFFIX):
         return
+    recorded = _recorded(path)
     if not os.path.lexists(wal):
         found = "is missing"
     elif not _begins_as_wal(wal):
         found = "is not what was written"
     else:
         found = "is damaged"
-    if not _has(path, recorded, with_wal=found == "is damaged"):
+    with_wal = found == "is damaged"
+    # A mark that says nothing was made when the -wal was there: without it nobody knows that the store is complete.
+    if not (with_wal if recorded is None else _has(path, recorded, with_wal=with_wal)):
         raise StoreError(
             f"the store {path} is damaged: {wal}, with what was written last, {found}; put it back, restore both from "
             f"a copy, or delete {path}{SUFFIX} to go on without what is lost"
@@ -113,7 +116,7 @@ class _Recorded(NamedTuple):
 
 
 def _recorded(path: str) -> _Recorded | None:
-    """What is in the mark; `None` if there is no mark, or one that was not written yet."""
+    """What is in the mark; `None` for one that was not written yet, or is damaged itself."""
     try:
         with open(path + SUFFIX, encoding="ascii") as file:
             found = _RECORDED.match(file.read(100))

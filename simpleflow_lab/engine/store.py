@@ -62,6 +62,8 @@ logger = logging.getLogger(__name__)
 
 UPTIME_SECONDS: Final = 2.0
 """How often the store records that its engine is up."""
+_INDEX_BYTES: Final = 1 << 16
+"""How much room SQLite needs on the disk to read a `-wal`, at least: a part of its index."""
 RETRY_SECONDS: Final = 0.5
 """How often a store whose disk is full tries again to write."""
 
@@ -608,7 +610,7 @@ class SQLiteStore:
                 self._error = damaged_store(self.path, error)
                 return
             else:
-                problem = f"can't be opened ({error}): {_remedy(error)}"
+                problem = f"can't be opened ({error}): {_remedy(error, self.path)}"
             self._error = f"the store {self.path} {problem}"
 
     def _release(self, taken: list[Sequence[Change] | _Query]) -> None:
@@ -641,17 +643,27 @@ def _is_damage(error: Exception | None) -> bool:
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _remedy(error: Exception) -> str:
+def _remedy(error: Exception, path: str) -> str:
     """What to do about a store that can't be opened."""
     # An extended code has the plain one in its last byte.
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
+    is_full = code == sqlite3.SQLITE_IOERR and not _has_room(path)  # its index of the -wal can't grow
+    if is_full or code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
         return "make room on its disk and open it again"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another program, such as sqlite3, has it open; end that and open it again"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(error, OSError):
         return "let its file and folder be written by you, or open another store"
     return "restore the file from a copy, or open another store"
+
+
+def _has_room(path: str) -> bool:
+    """Whether there is room for SQLite's index of a `-wal` on the disk of this file."""
+    try:
+        disk = os.statvfs(os.path.dirname(path) or ".")
+    except OSError:
+        return True
+    return disk.f_bavail * disk.f_frsize >= _INDEX_BYTES
 
 
 def _outcome(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> tuple[Any, Any]:

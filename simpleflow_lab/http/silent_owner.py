@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Final
 
 from simpleflow_lab.engine.liveness import is_running, is_stopped
+from simpleflow_lab.exceptions import SilentServiceError
+from simpleflow_lab.service import patience
 
 PATIENCE_SECONDS: Final = 2.0
 """An owner that has answered nothing for longer, though it should have, is silent."""
@@ -44,7 +46,8 @@ class SilentOwner:
         """Return if an answer is worth waiting for, after a person was told, if there is need.
 
         The owner may hold the request for `held` seconds before it answers; it was sent `waited` seconds ago.
-        Raises `ConnectionResetError` if the owner's process has ended.
+        Raises `ConnectionResetError` if the owner's process has ended, `SilentServiceError` if it is silent and the
+        caller waits no longer.
         """
         if not is_running(self.pid):
             raise ConnectionResetError(f"its process {self.pid} has ended")
@@ -55,6 +58,9 @@ class SilentOwner:
         if stopped or silent >= PATIENCE_SECONDS:
             with self._lock:
                 told, self._told = self._told, True
+            why = "is stopped (it goes on with SIGCONT, or fg)" if stopped else "does not answer"
+            silence = f"process {self.pid}, which owns the store {self._store}, {why}"
             if not told:
-                why = "is stopped (it goes on with SIGCONT, or fg)" if stopped else "does not answer"
-                self._tell(f"process {self.pid}, which owns the store {self._store}, {why}: waiting for it")
+                self._tell(f"{silence}: waiting for it")
+            if patience.is_over():
+                raise SilentServiceError(silence)

@@ -264,4 +264,7 @@ def owner_of(service: WatchableService) -> str:
     """Who owns the store of a service, as `this process` or `process 12 on host`; empty for one that nobody can own."""
     if not isinstance(service, SharedStore):
         return ""
-    return "this process" if service.engine is not None else owner_text(service.path)
+    if service.engine is not None:
+        return "this process"
+    named = owner_text(service.path)
+    return "another process" if named == "this process" else named  # which has taken over just now

@@ -128,6 +128,8 @@ class HandOver:
                 raise ValidationException("it goes by a clock of its own; end it first")
             if self._connection.serving.held:
                 raise ValidationException("it serves the store itself; end it first")
+            if engine.paused is not None:  # the next owner could not open it
+                raise ValidationException(engine.paused)
             logger.info("another process takes over %s", self._path)
             self._connection.handed_over = engine
             if self._connection.endpoint is not None:

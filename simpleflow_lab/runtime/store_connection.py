@@ -78,7 +78,8 @@ class StoreConnection:
     @property
     def engine(self) -> EmbeddedSWF | None:
         """The engine if this process owns the store, else `None`."""
-        return self.backend if isinstance(self.backend, EmbeddedSWF) else None
+        gave_up = self.backend is self.handed_over
+        return self.backend if isinstance(self.backend, EmbeddedSWF) and not gave_up else None
 
     def close_search(self) -> None:
         """Look for no owner any more, and wait for none."""

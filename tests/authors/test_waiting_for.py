@@ -13,7 +13,7 @@ import pytest
 
 from simpleflow_lab import Execution, Group, Lab, Workflow, activity, futures, open_history
 from simpleflow_lab.cli.progress import live_text
-from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError, StorePausedError
+from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError, StorePausedError, ValidationException
 from simpleflow_lab.notebook.live_view import LiveView
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.runtime.shared_store import SharedStore
@@ -324,10 +324,15 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
                 time.sleep(0.02)
             assert list(opened.executions()["workflow_id"]) == [execution.workflow_id]
             with Lab(store.path) as unread:
+                assert repr(unread.execution(execution.workflow_id)).startswith(repr(execution).partition(": OPEN")[0])
                 assert unread.execution(execution.workflow_id).history().to_json() == execution.history().to_json()
                 assert unread.execution(execution.workflow_id).describe()["openCounts"]["openDecisionTasks"] == 0
                 with pytest.raises(StorePausedError, match="make room on its disk, and it goes on by itself"):
                     Execution(unread._pool, "new", opened_by_id["lab", "new"].run.run_id).history()
+                new = Execution(unread._pool, "new", opened_by_id["lab", "new"].run.run_id)
+                assert repr(new).startswith("<Execution new: OPEN, waits for the disk: ")
+                with pytest.raises(ValidationException, match="make room on its disk"):  # who takes over can't open it
+                    opened.service.give_away()
         finally:
             allow(1 << 30)
         sending.join(LIMIT)

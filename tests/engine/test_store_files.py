@@ -216,6 +216,17 @@ def test_a_store_without_the_wal_of_a_killed_process_is_damaged_until_it_is_back
     assert domains(path) == ["d"]
 
 
+@pytest.mark.parametrize("says", [b"", b"garbage", bytes(120)])
+def test_a_store_without_its_wal_is_damaged_even_if_the_mark_beside_it_is_damaged_too(path, killed, says):
+    mark = Path(f"{path}.open")
+    mark.write_bytes(says)
+    away = killed.rename(killed.with_name("away"))
+    with pytest.raises(StoreError, match=r"is damaged: .*-wal, with what was written last, is missing; put it back"):
+        EmbeddedSWF(path)
+    away.rename(killed)
+    assert domains(path) == ["d"]
+
+
 def test_who_gives_up_what_is_lost_says_so_by_deleting_the_file_that_is_named(path: Path, killed: Path) -> None:
     killed.unlink()
     with pytest.raises(StoreError, match=r"or delete .*store.sqlite.open to go on without what is lost"):

@@ -127,6 +127,19 @@ def test_what_was_sent_to_a_stopped_owner_is_done_once(store, owner, threads):
         assert list(lab.executions()["workflow_id"]).count("second") == 1
 
 
+def test_the_timeouts_of_waiting_hold_while_the_owner_is_stopped_and_say_so(store, owner):
+    with Lab(store, notice=lambda text: None) as lab:
+        execution = lab.start(Waits, workflow_id="w")
+        stop(owner)
+        with pytest.raises(TimeoutError, match=f"waits for process {owner.pid}, which owns the store .*, is stopped"):
+            execution.result(0.1)
+        assert execution.wait(0.1) is False
+        assert list(execution.watch(timeout=0.1)) == []
+        go_on(owner)
+        execution.signal("go", "1")
+        execution.result(LONG)
+
+
 def test_a_store_whose_owner_is_stopped_is_opened_when_the_owner_goes_on(store, owner, threads):
     said: queue.Queue[str] = queue.Queue()
     stop(owner)
