@@ -2,9 +2,11 @@
 
 A cell that is run again, edited or not, and a module that is reloaded, make a function or class of the same module and
 qualified name from a text that is compiled anew: that replaces the earlier definition. A factory, a loop or two lambdas
-make two definitions that only share a name: the same text with other values, or other functions.
+make two definitions that only share a name: the same text with other values, or other functions. So does a text that
+is executed in two namespaces.
 
-*Rule:* it is told from the two objects alone: their modules, qualified names, instructions, closures and defaults.
+*Rule:* it is told from the two objects alone: their modules, qualified names, instructions, closures and defaults, and
+what they use of namespaces that are no module's.
 """
 
 from __future__ import annotations
@@ -98,10 +100,18 @@ class _Comparison:
         same_text = instructions_of(new.__code__) == instructions_of(old.__code__)
         if not same_text and not _is_same_place(new, old):
             return False
+        if not _share_a_namespace(new, old) and not (same_text and self._uses_the_same(new, old)):
+            return False
         if not self._are_same(_closure(new), _closure(old)):
             return False
         # An edited text may have other defaults; the same text has them from a loop or a factory.
         return not same_text or self._are_same(_defaults(new), _defaults(old))
+
+    def _uses_the_same(self, new: types.FunctionType, old: types.FunctionType) -> bool:
+        """Whether the globals that the code of both uses are the same."""
+        names = {name for code in (new.__code__, *codes_in(new.__code__)) for name in code.co_names}
+        mine, others = ({k: v for k, v in each.__globals__.items() if k in names} for each in (new, old))
+        return mine.keys() == others.keys() and all(self.is_same(mine[name], others[name]) for name in mine)
 
     def _is_same_class(self, new: type, old: type) -> bool:
         if not _is_same_place(new, old):
@@ -123,6 +133,12 @@ def _is_same_place(new: Any, old: Any) -> bool:
     """Whether both have one module and one qualified name, and so were written in one place, one after the other."""
     name = new.__qualname__
     return bool(new.__module__ == old.__module__ and name == old.__qualname__ and "<lambda>" not in name)
+
+
+def _share_a_namespace(new: types.FunctionType, old: types.FunctionType) -> bool:
+    """Whether both have the same globals, or those of one module, imported anew."""
+    module = sys.modules.get(new.__module__)
+    return new.__globals__ is old.__globals__ or (module is not None and vars(module) is new.__globals__)
 
 
 def _parts(value: Any) -> list[Any]:

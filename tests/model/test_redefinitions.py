@@ -1,6 +1,8 @@
 """Two definitions of one type: one that is made again replaces the other; of two that differ only one can be used."""
 
+import sys
 import textwrap
+import types
 import warnings
 
 import pytest
@@ -91,8 +93,31 @@ ANOTHER = {
 
 @pytest.mark.parametrize("name", MADE_AGAIN)
 def test_what_a_cell_makes_again_is_no_other_definition(name):
-    first, second = (names_of(text)["work"] for text in MADE_AGAIN[name])
+    names: dict[str, object] = {"__name__": "__main__"}
+    first, second = (names_of(text, names)["work"] for text in MADE_AGAIN[name])
     assert is_made_again(second, first)
+
+
+def test_what_a_module_makes_again_that_is_imported_anew_is_no_other_definition(monkeypatch):
+    works = []
+    for factor in (1, 2):
+        module = types.ModuleType("made_again")
+        monkeypatch.setitem(sys.modules, "made_again", module)
+        exec(f"FACTOR = {factor}\ndef work(x): return x * FACTOR", vars(module))
+        works.append(module.work)
+    assert is_made_again(*reversed(works))
+
+
+@pytest.mark.parametrize(("first", "second", "same"), [("1", "1", True), ("1", "2", False), ("1", "1.0", False)])
+def test_one_text_in_two_namespaces_is_one_definition_only_if_what_it_uses_is_the_same(first, second, same):
+    text = "FACTOR = {}\ndef work(x): return [times(x) for times in (lambda x: x * FACTOR,)]"
+    works = [names_of(text.format(factor))["work"] for factor in (first, second)]
+    assert is_made_again(*reversed(works)) is same
+
+
+def test_two_texts_in_two_namespaces_are_two_definitions():
+    works = [names_of(f"def work(x): return x * {factor}")["work"] for factor in (1, 2)]
+    assert not is_made_again(*reversed(works))
 
 
 @pytest.mark.parametrize("name", ANOTHER)

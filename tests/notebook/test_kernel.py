@@ -42,6 +42,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel for tests that leave it as it was."""
     with Kernel(tmp_path_factory.mktemp("store") / "store.sqlite") as kernel:
         assert kernel.run(DEFINITIONS, cell_id="definitions").error is None
+        assert kernel.run("_ = %simpleflow connect").error is None  # says that it makes the store
         yield kernel
 
 
