@@ -388,7 +388,25 @@ class Execution(HistoryViews):
         """
         from simpleflow_lab.debugger.time_travel import Debugger
 
-        return Debugger(lambda: self.replay(workflow), at=at, decided=self._decided)
+        return Debugger(lambda: self.replay(workflow), at=at, decided=self._decided, find_other=self._beside)
+
+    def _beside(self, workflow_id: str) -> Execution | None:
+        """The latest execution with this id in its domain."""
+        lists = self._service.list_open_workflow_executions, self._service.list_closed_workflow_executions
+        infos = [
+            info
+            for each in lists
+            for info in each(
+                domain=self.domain,
+                startTimeFilter={"oldestDate": 0},
+                executionFilter={"workflowId": workflow_id},
+                maximumPageSize=1,
+            )["executionInfos"]
+        ]
+        if not infos:
+            return None
+        latest = max(infos, key=lambda info: info["startTimestamp"])
+        return Execution(self._pool, workflow_id, latest["execution"]["runId"], domain=self.domain)
 
     def _decided(self) -> int:
         """How many decisions are recorded by now."""

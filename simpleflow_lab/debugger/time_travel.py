@@ -38,10 +38,16 @@ class Debugger:
     code waits."""
 
     def __init__(
-        self, replay: Callable[[], ReplaySteps], *, at: int | None = None, decided: Callable[[], int] | None = None
+        self,
+        replay: Callable[[], ReplaySteps],
+        *,
+        at: int | None = None,
+        decided: Callable[[], int] | None = None,
+        find_other: Callable[[str], Any] | None = None,
     ):
         """`replay` makes the steps, now and after each `rest` and `reload`; `at` is the number of the first step shown.
-        `decided` gives how many decisions are recorded by now; without it the history does not grow.
+        `decided` gives how many decisions are recorded by now; without it the history does not grow. `find_other` gives
+        another execution of the same store, or `None`, for its id.
 
         Raises what `replay` does, and `UsageError` for a history without a decision and a step that is not there.
         """
@@ -56,6 +62,7 @@ class Debugger:
         if not len(self._steps):
             raise UsageError("this history has no decision yet: there is no step to show")
         self._decided = decided
+        self._find_other = find_other
         found = opening_of(self._steps) if at is None else Opening(self._steps[at].number, "")
         self._number, self._why = found
         self._opened = found.number
@@ -228,10 +235,16 @@ class Debugger:
         return self.go_to(found)
 
     def to_parting(self, other: Any) -> Step:
-        """Move to the first step from which another execution went another way: an execution, a history, or steps.
+        """Move to the first step from which another execution went another way: an execution, a history, or steps; or
+        the workflow id of an execution that is where this one is.
 
         Raises `UsageError` if they part nowhere.
         """
+        if isinstance(other, str):
+            found = self.beside(other)
+            if found is None:
+                raise UsageError(f"no execution {other!r:.80} where this one is: debugger.to_parting(other) takes any")
+            other = found
         theirs = other.history() if hasattr(other, "history") and callable(other.history) else other
         if isinstance(theirs, Debugger):
             theirs = theirs.steps
@@ -241,6 +254,10 @@ class Debugger:
         if parted is None:
             raise UsageError("they part nowhere: both saw and asked the same in every step")
         return self.go_to(parted[0])
+
+    def beside(self, workflow_id: str) -> Any:
+        """The latest execution with this id where this one is; `None` if there is none."""
+        return None if self._find_other is None else self._find_other(workflow_id)
 
     def _found(self, step: Step | None, what: str, backwards: bool, error: str | None = None) -> Step:
         if step is None:

@@ -64,7 +64,7 @@ class DebuggerView(anywidget.AnyWidget):
     """What the kernel is looking for, if that takes a while."""
 
     def __init__(self, debugger: Debugger, *, find_other: Callable[[str], Any] | None = None):
-        """`find_other` finds the execution that a reader names to compare with.
+        """`find_other` finds the execution that a reader names to compare with, if it is not where this one is.
 
         Raises what the replay does if it can't be had.
         """
@@ -270,9 +270,10 @@ class DebuggerView(anywidget.AnyWidget):
             case {"kind": "divergence"}:
                 debugger.to_divergence()
             case {"kind": "parting", "other": str(other)}:
-                if self._find_other is None:
-                    raise UsageError("compare with another execution in a cell: debugger.to_parting(other)")
-                debugger.to_parting(self._find_other(other))
+                found = debugger.beside(other)
+                if found is None and self._find_other is not None:
+                    found = self._find_other(other)
+                debugger.to_parting(other if found is None else found)
             case {"kind": "reload"}:
                 self._set("busy", "replays the history again")
                 debugger.reload()

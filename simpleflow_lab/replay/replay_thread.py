@@ -157,9 +157,10 @@ class ReplayThread:
                 if self._last is not None:
                     self._calls.put(_Call(self._last, is_awaited=True))
                 self._calls.put(None)
-            if self._running is not None and not self._running.is_awaited:
+            is_inside = threading.current_thread() is self._thread  # the garbage of others is collected there, too
+            if self._running is not None and not self._running.is_awaited and not is_inside:
                 self._raise(self._running)
-        if threading.current_thread() is not self._thread:
+        if not is_inside:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 

@@ -91,6 +91,15 @@ def forked_from(started: Mapping[str, Any]) -> ForkedFrom | None:
     )
 
 
+def input_of_run(text: Any) -> Any:
+    """An input as its author gave it: that of a fork without what it inherits, and any other value as it is."""
+    if forked_from({"input": text}) is None:
+        return text
+    value = json.loads(text)
+    value[EXTRA] = {name: member for name, member in value[EXTRA].items() if name != KEY}
+    return json.dumps({name: member for name, member in value.items() if name != EXTRA or member}, ensure_ascii=False)
+
+
 def tags_of_run(tags: Sequence[str] | None) -> list[str]:
     """The tags that a run was given, without the one that says that it is a fork: what it starts is none."""
     return [tag for tag in tags or () if not tag.startswith(TAG)]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from simpleflow_lab.swf.fork_start import input_of_run
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory
@@ -75,7 +76,7 @@ def execution_summary(history: History | FoldedHistory, *, until: datetime.datet
         started=started,
         closed=closed,
         duration=max((end - started).total_seconds(), 0.0) if started and end else 0.0,
-        input=well_formed(first.get("input")),
+        input=well_formed(input_of_run(first.get("input"))),
         result=well_formed(last.get("result")),
         reason=well_formed(last.get("reason") or last.get("cause") or last.get("timeoutType")),
         details=well_formed(last.get("details")),

@@ -204,6 +204,16 @@ def test_before_a_decision_what_it_saw_is_reused_and_the_rest_runs(lab):
     assert f"forked from {origin.workflow_id} before decision 3: 2 results reused" in repr(fork)
 
 
+def test_a_fork_shows_its_input_without_what_it_inherits(lab):
+    execution = lab.start(Sum, 1)
+    execution.result(timeout=30)
+    fork = execution.fork(at=2)
+    assert fork.result(timeout=30) == [2, 3, 4]
+    html = fork._repr_html_()
+    assert "args&#34;: [1]" in html
+    assert "inherited" not in html
+
+
 def test_how_many_results_a_fork_reused_is_said_exactly_when_its_code_asks_for_fewer(lab):
     origin = lab.start(Ends, 1)
     origin.result(timeout=30)

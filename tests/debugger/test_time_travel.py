@@ -234,6 +234,13 @@ def test_it_finds_where_two_executions_part(debugger: Debugger, lab: Lab, workfl
         debugger.to_parting(7)
 
 
+def test_another_execution_of_the_same_lab_is_compared_by_its_id(debugger: Debugger, lab: Lab) -> None:
+    lab.start("travel.sums", 2, workflow_id="short").wait()
+    assert debugger.to_parting("short").number == 1
+    with pytest.raises(UsageError, match="no execution 'nosuch' where this one is"):
+        debugger.to_parting("nosuch")
+
+
 def test_without_widgets_it_is_its_step_as_text(debugger: Debugger) -> None:
     debugger.step = 3
     assert repr(debugger).startswith("step 3 of nightly: decided after event")
