@@ -137,7 +137,7 @@ def test_what_a_process_serves_there_is_chosen_and_its_own_pollers_are_all_that_
             assert [(each.kind, each.task_list) for each in runs.pollers()] == [("activity worker", "amazon")]
             assert runs.workers.stop(seconds=60)
             until = time.monotonic() + 90
-            while [worker.state for worker in runs.workers] != ["stopped"]:  # its poll lasts up to a minute
+            while {worker.state for worker in runs.workers} != {"stopped"}:  # a poll lasts up to a minute
                 assert time.monotonic() < until
                 time.sleep(0.01)
             assert list(runs.pollers()) == []
