@@ -49,6 +49,7 @@ OTHERS = {
     *("completion", "gantt", "info", "open"),  # without a service, or with a history only
     *("decider.start", "engine.start", "standalone", "worker.list", "worker.start", "worker.stop"),  # processes
     "workflow.logs",  # which Amazon does not keep
+    "workflow.retry_decision",  # a test of its own: it answers an execution that waits with an error
     "workflow.start",  # every test makes one
     "debug",  # its answer is a text
     "workflow.to_test",  # it writes files: tests/cli/test_recorded_tests.py
@@ -109,6 +110,14 @@ def test_a_command_does_on_amazon_what_it_does_on_a_store(on_amazon: Command, co
         assert on_amazon("workflow.terminate", "b2").code == 0
     if command not in ("workflow.cancel", "workflow.signal", "workflow.terminate"):
         assert json.loads(ended.out) is not None
+
+
+def test_an_execution_on_amazon_none_of_whose_decisions_is_blocked_is_one_line(on_amazon: Command) -> None:
+    assert on_amazon("workflow.restart", "b2").code == 0
+    ended = on_amazon("workflow.retry_decision", "b2")
+    assert on_amazon("workflow.terminate", "b2").code == 0
+    assert (ended.code, ended.out) == (2, "")
+    assert "simpleflow: no decision of b2 is blocked" in ended.err
 
 
 def test_domains_on_amazon(on_amazon: Command) -> None:

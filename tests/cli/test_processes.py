@@ -87,7 +87,7 @@ def test_processes_of_a_module_decide_and_work_are_listed_everywhere_and_stop(
     until(lambda: sum(each.done or 0 for each in lab.pollers().of("supervised-activities")) == 6)
     listed = simpleflow("--header", "worker.list").out
     assert all(str(pid) in listed for pid in workers)
-    assert "supervised-deaf 1, supervised-gate 1, supervised-parent 1 and 2 more" in listed
+    assert "supervised-deaf 1, supervised-gate 1, supervised-killed 1 and 3 more" in listed
     # From the shell, by the process of one of them: the whole command ends.
     asked = simpleflow("worker.stop", "--wait", str(min(workers)))
     assert (asked.code, asked.err) == (0, "simpleflow: 2 processes ended\n")
