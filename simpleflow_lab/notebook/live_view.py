@@ -169,7 +169,11 @@ class LiveView(anywidget.AnyWidget):
                 errors += 1
                 goes_on = errors < _MAX_ERRORS
             if not goes_on or (not self._shown and began - self._unseen_since > _UNSEEN):
-                break
+                with self._lock:
+                    if self._requests.empty():
+                        self._thread = None  # a request that comes from now on begins another one
+                        break
+                continue
             self._wake.wait(max(self._refresh, _SHARE * (time.monotonic() - began)) * 2**errors)
             self._wake.clear()
 

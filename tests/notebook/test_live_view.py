@@ -133,6 +133,27 @@ def test_a_blocked_decision_is_retried_at_once_when_its_cause_was_mended(lab: La
     view.close()
 
 
+@pytest.mark.trial
+def test_whatever_is_asked_of_a_closed_executions_view_is_answered_at_whichever_moment_it_comes(lab: Lab) -> None:
+    class Adds(Workflow):
+        name, version, task_list = "live.one", "1", "live"
+
+        def run(self):
+            return 1
+
+    execution = lab.start(Adds)
+    assert execution.result(LIMIT) == 1
+    view = LiveView(execution)
+    until(lambda: not view.is_open)
+    answers: list[Any] = []
+    view.send = lambda content, buffers=None: answers.append(content)
+    for number in range(1, 1001):  # each comes just when the thread that answered the one before has nothing more to do
+        receive(view, {"kind": "rows"})
+        deadline = time.monotonic() + LIMIT
+        while len(answers) < number:
+            assert time.monotonic() < deadline
+
+
 def test_the_lineage_of_a_task_is_told_when_it_is_selected(lab: Lab) -> None:
     @activity.with_attributes(name="live.add", task_list="live", version="1")
     def add(*numbers):
