@@ -175,6 +175,7 @@ MEASURED = {
     "tables": tables,
     "import": lambda n: starting.importing(n, "simpleflow"),
     "help": starting.help_text,
+    "start": lambda n: starting.local_start(n, "simpleflow"),
 }
 for line in sys.stdin:
     name, n = line.split()

@@ -70,6 +70,7 @@ BENCHMARKS = {
     "memory": Benchmark("an open execution / 10 MB", "", 10_000, 10_000, "memory", 3, 1.2, "ten-megabytes", 0, False),
     "import": Benchmark("import: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.4),
     "help": Benchmark("simpleflow --help: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.5),
+    "start": Benchmark("workflow.start --local: ours / upstream", UPSTREAM, 5, 2, "cpu", 5, 0.65),
 }
 
 

@@ -36,9 +36,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.execution_sets import Executions, Member, period, selected
 from simpleflow_lab.middleware import around_of
-from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
@@ -46,14 +44,12 @@ from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.pool import SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.runtime.sigterm import close_at_sigterm
-from simpleflow_lab.runtime.supervised.statuses import supervisors_of
 from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import default_store
 from simpleflow_lab.start_requests import START_OPTIONS, computed_options, given_workflow, input_text, start_request
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.names import check_name
-from simpleflow_lab.workers import Pollers, Workers, pollers_from, pollers_of, with_statuses
 from simpleflow_lab.workflow import Workflow, define_renamed_workflow
 
 if TYPE_CHECKING:
@@ -61,6 +57,9 @@ if TYPE_CHECKING:
 
     from simpleflow_lab.debugger.recorded_checks import RecordedChecks
     from simpleflow_lab.debugger.steps import ReplaySteps
+    from simpleflow_lab.execution_sets import Executions
+    from simpleflow_lab.recorded_execution import RecordedExecution
+    from simpleflow_lab.workers import Pollers, Workers
 
 CLOSE_SECONDS: Final = 2.0
 """For how long a Lab that is closed waits for what is at hand; what has not ended then is given back."""
@@ -369,8 +368,8 @@ class Lab:
 
         The times are in this time zone; with `None` they are in UTC and without a zone, as Excel takes them.
         """
-        from simpleflow_lab.views.tables import executions_table  # noqa: PLC0415  pandas
-        from simpleflow_lab.views.time_zones import in_time_zone  # noqa: PLC0415  pandas
+        from simpleflow_lab.views.tables import executions_table
+        from simpleflow_lab.views.time_zones import in_time_zone
 
         return in_time_zone(executions_table(self.execution_infos(), until=self.now()), timezone)
 
@@ -391,6 +390,8 @@ class Lab:
         name of a type; they have this status, or one of these (`OPEN`, or SWF's close statuses), and all of these tags.
         What says nothing leaves none out. Raises `UsageError`.
         """
+        from simpleflow_lab.execution_sets import Executions, Member, period, selected
+
         since, until = period(last, since, until, self.now())
         name = workflow if workflow is None or isinstance(workflow, str) else workflow.type_name()
         infos = selected(self.execution_infos(), since=since, until=until, workflow=name, status=status, tags=tags)
@@ -463,8 +464,9 @@ class Lab:
         this process defines for the type of the history. Large values are read from this Lab's store. Nothing is sent
         and no activity runs. Raises `UsageError`, `HistoryError` for a file that is none.
         """
-        from simpleflow_lab.debugger.recorded_test import execution_in  # noqa: PLC0415  who starts executions
-        from simpleflow_lab.debugger.steps import ReplaySteps  # noqa: PLC0415  looks at none
+        from simpleflow_lab.debugger.recorded_test import execution_in
+        from simpleflow_lab.debugger.steps import ReplaySteps
+        from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 
         definition = given_workflow(workflow) if isinstance(workflow, str) else workflow
         if isinstance(history, Execution):
@@ -489,7 +491,7 @@ class Lab:
         differs, with both lines, and how open executions can go on. Nothing is decided and no activity runs. Raises
         `UsageError` for what is no workflow.
         """
-        from simpleflow_lab.debugger.recorded_checks import check_recorded, recorded_executions  # noqa: PLC0415  as above
+        from simpleflow_lab.debugger.recorded_checks import check_recorded, recorded_executions
 
         definition = given_workflow(workflow)
         if seconds is not None and not seconds > 0:
@@ -529,6 +531,8 @@ class Lab:
         First those of this Lab, then those of other open ones. It displays itself: what each does, since when, what it
         has done, and its latest error.
         """
+        from simpleflow_lab.workers import Workers
+
         context = self._pool.context
         others = [
             lab._pool
@@ -546,6 +550,9 @@ class Lab:
         It displays itself. Amazon SWF doesn't tell who polls there: then it is about this process, and about those that
         `decider.start`, `worker.start` and `standalone` started on this machine.
         """
+        from simpleflow_lab.runtime.supervised.statuses import supervisors_of
+        from simpleflow_lab.workers import pollers_from, pollers_of, with_statuses
+
         domain = domain or self.domain
         found = pollers_of(self.service.pollers(domain=domain), instance=self._pool.context.session.instance)
         workers = self._pool.workers if domain == self.domain else []
@@ -593,6 +600,8 @@ class Lab:
         scaled. Without `task_list`, those of all activities that this process defines. With `only_one_task` each of
         them stops when it has taken one. Raises `UsageError`.
         """
+        from simpleflow_lab.workers import Workers
+
         if count is not None:
             checked_count(count)
         task_lists = self._task_lists_to_serve(task_list, self._pool.task_lists_of_activities(), "activity")
@@ -613,6 +622,8 @@ class Lab:
 
         Without `task_list`, those of all workflows that this process defines. Raises `UsageError`.
         """
+        from simpleflow_lab.workers import Workers
+
         task_lists = self._task_lists_to_serve(task_list, self._pool.task_lists_of_workflows(), "workflow")
         started = [self._pool.start_decider(each) for each in task_lists]
         return Workers(decider for decider in started if decider is not None)

@@ -33,8 +33,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import platformdirs
-
 from simpleflow_lab.constants import (
     DEFAULT_ACTIVITY_TIMEOUT,
     DEFAULT_DECISION_TASK_TIMEOUT,
@@ -332,6 +330,8 @@ def default_store() -> str:
 
 def own_store() -> str:
     """Path of the user's own durable store, in a folder that is made when it is opened first."""
+    import platformdirs  # noqa: PLC0415  a twentieth of the import time; who names a store does without it
+
     return str(Path(platformdirs.user_data_path("simpleflow_lab")) / "lab.sqlite")
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import importlib.resources
 import itertools
 import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.data.json_encoder import compact_encoder
@@ -60,7 +60,7 @@ def open_file(path: str) -> sqlite3.Connection:
 
 def _create(path: str) -> None:
     """Create a store: there is never a part of one at `path`. Raises `StoreError` if something is there by now."""
-    schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.executescript(f"BEGIN; {schema} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('secret', ?)", (os.urandom(SECRET_BYTES),))

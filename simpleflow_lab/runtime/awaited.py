@@ -6,12 +6,14 @@ ends by itself; what it waited for goes on.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 Stopped = Callable[[], bool]
@@ -23,6 +25,8 @@ async def awaited(call: Callable[[Stopped], T], *, name: str) -> T:
 
     `call` gets a function that says whether nobody awaits it any more: then it should return soon, whatever it gives.
     """
+    import asyncio  # noqa: PLC0415  a tenth of the package's import time; who awaits has it already
+
     __tracebackhide__ = True  # IPython leaves out such a frame
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()

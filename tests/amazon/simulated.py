@@ -15,6 +15,7 @@ fault             what happens to the request
 `reset`           likewise, by a reset
 `lose`            carried out, and the connection closed without a response
 `repeat`          carried out twice, with the response to the second request
+`stall`           carried out, and no response comes until the client gives up; not by chance, it takes long
 ================  =====================================================================================================
 """
 
@@ -160,6 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case "reset":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+            case "stall":
+                self._forward(body)
+                self.connection.recv(1)  # nothing, at the end
                 self.close_connection = True
             case "lose":
                 self._forward(body)

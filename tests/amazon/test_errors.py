@@ -155,6 +155,20 @@ def test_nobody_at_the_port(simulated: SimulatedAmazon, environment: pytest.Monk
     assert "check the region, the network and AWS_ENDPOINT_URL_SWF" in str(error)
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+def test_p13_the_setting_for_retries_says_how_often_a_call_is_made_again(
+    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, retries: int
+) -> None:
+    """Upstream's had no such meaning: it was about making a client."""
+    environment.setenv("SWF_CONNECTION_RETRIES", str(retries))
+    with Lab(ADDRESS, serve="nothing", notice=quiet) as lab:
+        simulated.faults = Faults({"DescribeDomain": ["error"] * 9})
+        before = simulated.calls["DescribeDomain"]
+        with pytest.raises(SimpleflowLabError):
+            lab.service.describe_domain(name="etl")
+        assert simulated.calls["DescribeDomain"] - before == retries + 1
+
+
 def test_no_region(simulated: SimulatedAmazon, environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_DEFAULT_REGION", raising=False)
     error = refused("aws:///etl")

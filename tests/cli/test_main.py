@@ -77,6 +77,19 @@ assert not loaded, loaded
     assert done.returncode == 0, done.stderr
 
 
+def test_a_workflow_starts_without_what_only_others_need(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from simpleflow_lab.cli.main import main
+assert main(["--store", {str(tmp_path / "new.sqlite")!r}, "workflow.start", {BASIC!r}, "--input", "[1, 0]"]) == 0
+loaded = {{"pandas", "boto3", "IPython", "asyncio", "ssl", "importlib.resources",
+          "simpleflow_lab.execution_sets", "simpleflow_lab.workers"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("format", ["json", "prettyjson"])
 def test_a_result_in_json_comes_with_its_ids(simpleflow: Command, format: str) -> None:
     ended = simpleflow(

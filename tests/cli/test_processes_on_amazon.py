@@ -99,6 +99,29 @@ def test_f3_activities_whose_processes_are_killed_run_again_after_their_heartbea
         assert works.said.count("was killed by SIGKILL; it starts again in") == kills
 
 
+@pytest.mark.slow
+def test_f5_a_worker_that_is_suspended_for_longer_than_its_heartbeat_timeout_answers_too_late_and_goes_on(
+    start: Start, tmp_path: Path
+) -> None:
+    with Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab:
+        execution = lab.start(flows.Killed, str(tmp_path), 1)
+        start("decider.start", "-N", "1", *MODULE)
+        suspended = start("worker.start", "-N", "1", *MODULE)
+        number, pid = until(lambda: next(running(tmp_path, suspended), None))
+        psutil.Process(pid).suspend()
+        (tmp_path / f"killed-{number}").touch()  # so its next attempt returns, and this one when it is resumed
+        start("worker.start", "-N", "1", *MODULE)
+        assert execution.result(LONG) == [number]
+        psutil.Process(pid).resume()
+        until(lambda: "came too late" in suspended.said)
+        types = [event.type for event in execution.history()]
+        assert types.count("ActivityTaskCompleted") == types.count("ActivityTaskTimedOut") == 1
+        assert types[-1] == "WorkflowExecutionCompleted"
+        # It is the same process, and works on.
+        assert [each.pid for each in suspended.children()] == [pid]
+        assert suspended.stop() == 0
+
+
 def running(folder: Path, works: Command) -> Iterator[tuple[int, int]]:
     """The numbers and processes of activities that run and were not killed yet."""
     alive = {each.pid for each in works.children() if each.is_running()}

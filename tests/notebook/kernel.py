@@ -119,6 +119,16 @@ class Kernel:
     ) -> None:
         self._cleanup.close()
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        pid: int = self._manager.provisioner.pid
+        return pid
+
+    def ask_to_shut_down(self) -> None:
+        """What a front end does first."""
+        self._manager.request_shutdown()
+
     def send(self, code: str, *, cell_id: str | None = None) -> str:
         """Ask it to run a cell; gives the id of the request."""
         content = {

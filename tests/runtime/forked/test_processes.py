@@ -157,9 +157,12 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("function", "reason"), ENDS, ids=[function.__name__[1:] for function, _ in ENDS])
-def test_whatever_ends_it_is_the_reason_of_its_failure_at_once(lab, function, reason):
-    found = lab.start(OneFailure, made(function).name).result(30)  # its timeout is 300 s
+def test_f4_whatever_ends_it_is_the_reason_of_its_failure_and_no_timeout(lab, function, reason):
+    execution = lab.start(OneFailure, made(function).name)
+    found = execution.result(30)  # its timeout is 300 s
     assert re.match(reason, found), found
+    ends = [event.type for event in execution.history() if event.type.startswith("ActivityTask")]
+    assert ends == ["ActivityTaskScheduled", "ActivityTaskStarted", "ActivityTaskFailed"]
 
 
 def test_one_that_is_killed_from_outside_fails_at_once_and_is_tried_again(lab, tmp_path):
