@@ -33,6 +33,7 @@ from simpleflow_lab.engine.clock import Moment
 from simpleflow_lab.engine.domains_and_types import Domain, Type
 from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run
+from simpleflow_lab.engine.file_in_place import FileInPlace, StoreGoneError, leave_open
 from simpleflow_lab.engine.integrity import DECODE_ERRORS, damage, damaged_store, is_sealed, verified_events
 from simpleflow_lab.engine.open_mark import OpenMark
 from simpleflow_lab.engine.ownership import Ownership
@@ -427,12 +428,15 @@ class SQLiteStore:
         connection = mark = None
         try:
             connection = open_file(self.path)
+            in_place = FileInPlace(self.path)
             self._begin_session(connection, self._moment())
             mark = OpenMark(self.path, *self._uptime)
             self._uptime_recorded_at = time.monotonic()
             self._opened.set()
             while True:
                 taken, flushed = self._take()
+                if self._is_uptime_due:
+                    in_place.check()
                 if self._last_event is not None and _deletes(taken):
                     self._last_event = None
                     mark.record(*self._uptime)  # before its history may be gone
@@ -455,6 +459,12 @@ class SQLiteStore:
                 mark = None
             if self._crash is not None:
                 self._crash.at("checkpoint")
+        except StoreGoneError as error:
+            self._error = str(error)
+            logger.warning(self._error)
+            if connection is not None:
+                leave_open(connection)
+                connection = None
         except (sqlite3.Error, OSError, StoreError, *DECODE_ERRORS) as error:
             self._fail(error)
         finally:
@@ -496,7 +506,7 @@ class SQLiteStore:
         return True
 
     def _write(self, connection: sqlite3.Connection, taken: list[Sequence[Change] | _Query]) -> None:
-        uptime_due = self._closing or time.monotonic() >= self._uptime_recorded_at + UPTIME_SECONDS
+        uptime_due = self._is_uptime_due
         if not uptime_due and all(isinstance(each, _Query) for each in taken):
             return
         crash = self._crash
@@ -516,6 +526,10 @@ class SQLiteStore:
             self._uptime_recorded_at = time.monotonic()
             self._counts.clear()
         self._last_event = self._last_event_of(taken)
+
+    @property
+    def _is_uptime_due(self) -> bool:
+        return self._closing or time.monotonic() >= self._uptime_recorded_at + UPTIME_SECONDS
 
     def _last_event_of(self, taken: list[Sequence[Change] | _Query]) -> tuple[int, int] | None:
         """`_last_event` after these changes."""

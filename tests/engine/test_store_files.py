@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -277,6 +278,27 @@ def test_a_flipped_bit_in_the_wal_of_a_killed_process_is_told_and_loses_nothing_
     wal.write_bytes(damaged)
     mark.unlink()  # as the line says, of one who gives up what is lost
     assert open_workflow_ids() == ["w0", "w1"]
+
+
+def ask(engine: EmbeddedSWF) -> None:
+    """Ask it until it refuses, for longer than that takes."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        engine.list_domains(registrationStatus="REGISTERED")
+
+
+@pytest.mark.parametrize("what", ["removed or renamed", "replaced by another file"])
+def test_a_store_whose_file_goes_while_it_is_open_says_so_and_leaves_what_is_there_now(path: Path, what: str) -> None:
+    wal = Path(f"{path}-wal")
+    with EmbeddedSWF(path) as engine:
+        for file in path.parent.iterdir():
+            file.unlink()
+        if what.startswith("replaced"):
+            path.write_bytes(b"another")
+        wal.write_bytes(b"of another")
+        with pytest.raises(StoreError, match=f"was {what} while it was open: nothing more is written"):
+            ask(engine)
+    assert wal.read_bytes() == b"of another"
 
 
 def test_a_wal_whose_store_is_gone_is_damage_and_no_new_store(path: Path, killed: Path) -> None:
