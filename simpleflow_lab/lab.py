@@ -167,6 +167,7 @@ class Lab:
         """Where objects are kept beside the histories: large values, notes of steps."""
         self.fields = connection.fields
         """Encodes values as SWF's fields and decodes them, with the large ones kept as objects."""
+        self._last_started: tuple[str, str] | None = None
         self._pool = WorkerPool(
             WorkerContext(
                 service=self.service,
@@ -306,10 +307,16 @@ class Lab:
         for change in changes.values():
             self._pool.warned({"workflowExecution": ids}, f"input of {definition.__name__}: {change}")
         execution = self._execution(request["workflowId"], run_id, attached=attached)
+        self._last_started = request["workflowId"], run_id
         if attached:
             self._pool.serve_history(execution.history())
             self._attach(execution)
         return execution
+
+    @property
+    def last_started(self) -> Execution | None:
+        """What `start` has given last; `None` before."""
+        return None if self._last_started is None else self._execution(*self._last_started)
 
     def _attach(self, execution: Execution, *, takes_over: bool = True) -> None:
         """Let an execution that is taken up go by the definitions of this process; see `attach_execution`."""

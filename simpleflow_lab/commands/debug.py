@@ -82,7 +82,7 @@ def stand(debugger: Debugger) -> Done:
 def _latest(session: Session, target: Target) -> Target:
     """The execution that was started last."""
     session.known_domain(target.domain)
-    infos = session.lab().execution_infos()
+    infos = [info for info in session.lab().execution_infos() if "parent" not in info]
     if not infos:
         raise UsageError("there is no execution to debug: workflow.start starts one")
     started = infos[0]["execution"]

@@ -69,9 +69,10 @@ class Session:
         watch: Watch = wait,
         tell: Callable[[str], None] | None = None,
         serves_here: bool = False,
+        started_by_hand: Callable[[], Execution | None] | None = None,
     ):
         """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`. `tell` tells
-        a person a line, such as that a new store was made."""
+        a person a line, such as that a new store was made. `started_by_hand` finds what was started last by a call."""
         self._open_lab = open_lab or self.open
         self.watch = watch
         self.tell = tell or _notify
@@ -87,8 +88,26 @@ class Session:
         """How the answer of the command is shown."""
         self.modules: list[str] = []
         """Modules that were imported because the command line named them."""
-        self.last: Execution | RecordedExecution | None = None
-        """The execution that was started, resumed or opened last: commands that name none are about this one."""
+        self._started_by_hand = started_by_hand or (lambda: None)
+        self._last: Execution | RecordedExecution | None = None
+        self._started_before: Execution | None = None
+
+    @property
+    def last(self) -> Execution | RecordedExecution | None:
+        """The execution that was started, resumed or opened last, by a command or by hand: commands that name none are
+        about this one."""
+        started = self._started_by_hand()
+        if started is None or (self._started_before is not None and started.run_id == self._started_before.run_id):
+            return self._last
+        return started
+
+    @last.setter
+    def last(self, execution: Execution | RecordedExecution) -> None:
+        self._last, self._started_before = execution, self._started_by_hand()
+
+    def forget_last(self) -> None:
+        """Know none but what was started by hand: another Lab is used from now on."""
+        self._last = self._started_before = None
 
     def close(self) -> None:
         """Close the Labs that this session opened."""

@@ -248,7 +248,7 @@ function moves(model, store) {
   return { element, focus: key => { fields[key].focus(); fields[key].select(); }, draw() {
     const busy = model.get("busy");
     stop.hidden = !busy;
-    notice.textContent = busy ? `${busy} …` : model.get("notice");
+    notice.textContent = busy ? `${busy} …` : visible(model.get("notice"));
   } };
 }
 
@@ -324,7 +324,7 @@ function sourcePane(model, store, pick) {
     const kinds = at?.kinds ?? new Set();
     row.className = ["sfl-line", ...[...kinds].map(kind => `sfl-${kind}`)].join(" ");
     row.firstChild.textContent = `${kinds.has("raised") ? "✗" : kinds.has("waits") ? "▶" : kinds.has("caller") ? "▷" : " "}${kinds.has("asked") ? "+" : kinds.has("ran") ? "•" : " "}`;
-    row.title = at ? at.texts.join("\n") : "";
+    row.title = at ? visible(at.texts.join("\n")) : "";
     const words = [kinds.has("raised") && "raised", kinds.has("waits") && "waits", kinds.has("caller") && "called from here", kinds.has("ran") && "ran", kinds.has("asked") && "commanded"].filter(Boolean);
     if (words.length) row.setAttribute("aria-label", `line ${line}, ${words.join(", ")}: ${row.lastChild.textContent}`);
     else row.removeAttribute("aria-label");
@@ -481,7 +481,7 @@ function output(model) {
   const { element } = pane("Output and budgets", text, budgets);
   return { element, draw() {
     const shown = model.get("shown");
-    text.textContent = shown.output || "it printed nothing";
+    text.textContent = visible(shown.output) || "it printed nothing";
     text.classList.toggle("sfl-quiet", !shown.output);
     fill(budgets, ...shown.budgets.map(([name, used, limit]) => h("label", {},
       h("span", {}, `${name} ${used.toLocaleString("en")} of ${limit.toLocaleString("en")}`),
@@ -568,7 +568,7 @@ function chart(model, store, pick) {
   }
   canvas.addEventListener("mousemove", event => {
     const bar = barAt(event), styles = model.get("overview").styles;
-    tip.textContent = bar ? `${bar[1]}, ${styles[bar[3]]?.[1] ?? bar[3]}: asked for at ${duration(bar[4])}${bar[6] === null ? ", open" : `, closed at ${duration(bar[6])}`}` : " ";
+    tip.textContent = bar ? `${visible(bar[1])}, ${styles[bar[3]]?.[1] ?? bar[3]}: asked for at ${duration(bar[4])}${bar[6] === null ? ", open" : `, closed at ${duration(bar[6])}`}` : " ";
   });
   canvas.addEventListener("click", event => { const bar = barAt(event); if (bar) store.move({ kind: "event", event: bar[0] }); });
   return { element, draw };

@@ -1,18 +1,28 @@
 // What the views share: elements, texts and messages to the kernel. It stands before each of them in one module.
 
+// A text whose characters can all be seen: what would change the direction of the text around it becomes �, as in the
+// pages that Python writes; the values of fields stay as they are.
+function visible(text) {
+  return text
+    .replace(/[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\u0080-\u009f\ufffe\uffff]/g, "�")
+    .replace(/[\u0000-\u0008\u000b-\u001f]/g, control => String.fromCharCode(0x2400 + control.charCodeAt(0)))
+    .replace(/\u007f/g, "␡");
+}
+
 function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (name === "style") Object.assign(element.style, value);
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, name === "value" ? value : visible(String(value)));
   }
   return fill(element, ...children);
 }
 
 function fill(element, ...children) {
-  element.replaceChildren(...children.filter(child => child !== null && child !== undefined));
+  element.replaceChildren(...children.filter(child => child !== null && child !== undefined)
+    .map(child => typeof child === "string" ? visible(child) : child));
   return element;
 }
 

@@ -72,6 +72,7 @@ def unload(shell: InteractiveShell) -> None:
 def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
     """Within this context open executions are shown live, and debuggers as views."""
     shell.events.register("pre_run_cell", magics.live_views.begin)
+    shell.events.register("post_run_cell", magics.live_views.end)
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type(Execution, magics.live_views.formatter)
     formatter.for_type(Lab, magics.live_views.lab_formatter)
@@ -89,6 +90,7 @@ def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
         texts.pop(Lab, None)
         formatter.pop(".".join(_DEBUGGER), None)
         shell.events.unregister("pre_run_cell", magics.live_views.begin)
+        shell.events.unregister("post_run_cell", magics.live_views.end)
 
 
 def _configured(shell: Any) -> SimpleflowMagics:

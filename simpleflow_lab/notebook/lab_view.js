@@ -40,8 +40,8 @@ function render({ model, el }) {
     const element = h("div", { class: "sfl-row", "data-worker": key }, text, isDecider ? null : at, isDecider ? null : scale, stop, again);
     return { element, update: now => {
       const busy = now.running ? `: ${now.tasks.join(", ")}${now.running > now.tasks.length ? ` and ${now.running - now.tasks.length} more` : ""}` : "";
-      text.textContent = `${now.kind} of ${now.task_list}: ${now.state}${busy}; ${now.done.toLocaleString("en")} done, `
-        + `${now.failed.toLocaleString("en")} failed${now.error ? `, last error: ${now.error}` : ""}`;
+      fill(text, `${now.kind} of ${now.task_list}: ${now.state}${busy}; ${now.done.toLocaleString("en")} done, `
+        + `${now.failed.toLocaleString("en")} failed${now.error ? `, last error: ${now.error}` : ""}`);
       const stopped = now.state === "stopped" || now.state === "draining";
       stop.hidden = stopped; again.hidden = !stopped; scale.hidden = stopped;
     } };
@@ -49,7 +49,7 @@ function render({ model, el }) {
   function draw() {
     const now = model.get("overview");
     head.replaceChildren(h("h3", {}, "Lab"), ...now.lines.map(line => h("div", {}, line)));
-    notice.textContent = model.get("notice");
+    notice.textContent = visible(model.get("notice"));
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean), wanted = states.value;
     const shown = now.executions.filter(each => {
       if (wanted === "open" && each.status !== "OPEN") return false;

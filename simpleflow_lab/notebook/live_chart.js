@@ -136,7 +136,7 @@ function chart(store, model, select) {
   }
   canvas.addEventListener("mousemove", event => {
     const row = rowAt(event), { field } = store;
-    tip.textContent = row ? `${row[field.id]}, ${styleOf(model, row[field.state]).word}: waited ${duration(waiting(store, row))}, ran ${duration(running(store, row))}` : " ";
+    tip.textContent = row ? `${visible(row[field.id])}, ${styleOf(model, row[field.state]).word}: waited ${duration(waiting(store, row))}, ran ${duration(running(store, row))}` : " ";
   });
   canvas.addEventListener("click", event => { const row = rowAt(event); select(row ? row[store.field.event] : null); });
   canvas.addEventListener("wheel", event => {

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ class LiveViews:
         self._find_execution = find_execution
         self._cell_id: str | None = None
         self._by_cell: dict[str | None, weakref.WeakSet[LiveView | DebuggerView | LabView]] = {}
+        self._unseen: dict[LiveView, Callable[[], bool]] = {}
+        """What renews the still pictures of views that no page has shown yet: whether it has to be asked again."""
         self.in_short: Lab | None = None
         """A Lab that the current cell only names: it was connected."""
         self.refresh = FASTEST
@@ -76,6 +79,15 @@ class LiveViews:
         if self._cell_id is not None:
             self._close(self._cell_id)
 
+    def end(self, _: Any) -> None:
+        """Handle IPython's event `post_run_cell`: where no page shows a view, its still picture is renewed.
+
+        What executes a notebook without a page, as papermill does, takes in only what is sent while a cell runs.
+        """
+        for view, renew in list(self._unseen.items()):
+            if view.was_shown or not renew():
+                self._unseen.pop(view, None)
+
     def close(self) -> None:
         """Close all of them."""
         for cell_id in list(self._by_cell):
@@ -83,6 +95,7 @@ class LiveViews:
 
     def _close(self, cell_id: str | None) -> None:
         for view in list(self._by_cell.pop(cell_id, ())):
+            self._unseen.pop(view, None)
             view.close()
 
     @property
@@ -146,15 +159,33 @@ class LiveViews:
             still.update(still_of(execution), raw=True)
             return view
 
-        def close() -> None:
-            closed = view.execution
+        def finish(closed: Execution) -> None:
             has_view = closed.status != "COMPLETED"
             still.update(still_of(closed, has_view=has_view), raw=True)
             if not has_view:
                 handle.update({}, raw=True)
 
+        drawn = time.monotonic()
+
+        def renew() -> bool:
+            nonlocal drawn
+            try:
+                run = view.execution
+                while (following := run.next_run) is not None:
+                    run = following
+                if run.status != "OPEN":
+                    finish(run)
+                    return False
+                if time.monotonic() - drawn > STILL_EVERY:
+                    still.update(still_of(run), raw=True)
+                    drawn = time.monotonic()
+            except SimpleflowLabError:  # the picture says how old it is
+                return not view.execution.lab_is_closed
+            return True
+
         view.now_and_then(lambda: still.update(still_of(view.execution), raw=True), every=STILL_EVERY)
-        view.when_closed(close)
+        view.when_closed(lambda: finish(view.execution))
+        self._unseen[view] = renew
         return view
 
     def wait(self, execution: Execution, *, refresh: float = FASTEST, not_shown: Callable[[], None]) -> None:

@@ -126,9 +126,9 @@ function render({ model, el }) {
         h("ul", {}, ...summary.warnings.map(line => h("li", {}, line)))) : null);
     actions.update(summary);
     const { signals, blocked } = summary.waits, says = `${summary.status.word}, ${numbered(summary.failed, "failed attempt")}`
-      + (signals.length ? `, waits for signal ${signals.join(", ")}` : "") + (blocked ? ", a decision is blocked" : "");
+      + (signals.length ? `, waits for signal ${visible(signals.join(", "))}` : "") + (blocked ? ", a decision is blocked" : "");
     if (spoken.textContent !== says) spoken.textContent = says;
-    notice.textContent = model.get("notice");
+    notice.textContent = visible(model.get("notice"));
     tabs.label("tasks", `Tasks: ${numbered(store.rows.length, "attempt")}`);
     tabs.label("failures", `Failures: ${numbered(summary.failed, "attempt")}`);
   }
@@ -320,7 +320,7 @@ function output(store, model) {
   return { panel,
     draw: () => {
       const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 4;
-      text.textContent = store.log === null ? "…" : store.log.join("\n");
+      text.textContent = store.log === null ? "…" : visible(store.log.join("\n"));
       if (atEnd) text.scrollTop = text.scrollHeight;
     },
     shown: shown => { if (asked !== shown) { asked = shown; say(model, { kind: "log", shown }); } },

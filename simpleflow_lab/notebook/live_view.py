@@ -92,6 +92,8 @@ class LiveView(anywidget.AnyWidget):
         self._log_is_shown = False
         self._log_number = -1
         self._shown = 0
+        self.was_shown = False
+        """Whether a page has ever shown it."""
         self._unseen_since = time.monotonic()
         self._thread: threading.Thread | None = None
         self._on_closed: Callable[[], None] = _nothing
@@ -237,7 +239,7 @@ class LiveView(anywidget.AnyWidget):
             lines_shown = [line for line in lines if line.kind not in (STATUS, WAITS)][:_EXPLAINED]
         else:
             lines_shown = list(lines)
-        self._explained = [bounded(str(line), HOVER_LIMIT) for line in lines_shown]
+        self._explained = [str(line) for line in lines_shown]  # each text is bounded, and what helps stands behind it
         self._explained_at = round(at, 1)
 
     def _collect(self) -> tuple[int, list[list[Any]]]:
@@ -310,6 +312,7 @@ class LiveView(anywidget.AnyWidget):
         match message:
             case {"kind": "shown"}:
                 self._shown += 1
+                self.was_shown = True
             case {"kind": "hidden"}:
                 self._shown = max(self._shown - 1, 0)
                 self._unseen_since = time.monotonic()

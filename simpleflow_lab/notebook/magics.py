@@ -59,7 +59,7 @@ EXPORT: Final = CommandSpec(
 """Another one."""
 LIVE: Final = CommandSpec(
     name="live",
-    summary="Show an execution live, by default the latest: what it does, what it waits for, what failed.",
+    summary="Show an execution live, by default the last one: what it does, what it waits for, what failed.",
     parameters=(
         ParameterSpec(names=("WORKFLOW_ID",), kind="execution", choices=(), is_option=False, multiple=False, help=""),
     ),
@@ -93,7 +93,9 @@ class SimpleflowMagics(Magics):
         super().__init__(shell, **kwargs)
         self._lab: Lab | None = None
         self._opened: list[Lab] = []
-        self._session = Session(self._open, watch=self._wait, tell=_tell, serves_here=True)
+        self._session = Session(
+            self._open, watch=self._wait, tell=_tell, serves_here=True, started_by_hand=self._started_by_hand
+        )
         self.cells = Cells(shell)
         self.checks = CellChecks()
         self.live_views = LiveViews(shell, find_execution=self._find_execution)
@@ -250,7 +252,7 @@ class SimpleflowMagics(Magics):
         if isinstance(given, str) and isinstance(variables.get(given), (Lab, str, os.PathLike)):
             given = variables[given]
         self._lab = given if isinstance(given, Lab) else self._open(given and os.fspath(given), None, True, anew=True)
-        self._session.last = None
+        self._session.forget_last()
         self.live_views.in_short = self._lab
         return self._lab
 
@@ -282,16 +284,27 @@ class SimpleflowMagics(Magics):
         """The Lab that commands act on, `None` if it is not open."""
         return self._lab or self._open_lab(self.store or default_store())
 
+    def _started_by_hand(self) -> Execution | None:
+        """What the Lab that commands act on has started last, by whichever call."""
+        lab = self.lab
+        return None if lab is None or lab.closed else lab.last_started
+
     def _live(self, words: list[str]) -> None:
         if len(words) > 1:
             raise UsageError(f"live takes one workflow id, not {len(words)} words")
         self._session.known_domain(None)
         lab = self._session.lab()
-        infos = lab.execution_infos() if not words else []
-        if not words and not infos:
-            raise UsageError("there is no execution to show: workflow.start starts one")
-        workflow_id = words[0] if words else infos[0]["execution"]["workflowId"]
-        self.live_views.show(lab.execution(workflow_id), refresh=self.refresh)
+        last = self._session.last
+        if words:
+            execution = lab.execution(words[0])
+        elif isinstance(last, Execution):
+            execution = last
+        else:
+            infos = [info for info in lab.execution_infos() if "parent" not in info]
+            if not infos:
+                raise UsageError("there is no execution to show: workflow.start starts one")
+            execution = lab.execution(infos[0]["execution"]["workflowId"])
+        self.live_views.show(execution, refresh=self.refresh)
 
     def _find_execution(self, text: str) -> Any:
         """An execution or a history by the name of a variable, a file, or a workflow id. Raises `UsageError`."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import types
@@ -16,10 +17,15 @@ from typing import Any, Final
 from IPython.core.interactiveshell import InteractiveShell
 
 from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.views.text_tables import visible_lines
 
 _PACKAGE: Final = f"{Path(__file__).resolve().parents[1]}{os.sep}"
-_MACHINERY: Final = (os.sep + os.path.join("asyncio", ""), os.sep + os.path.join("IPython", "core", ""))
-"""What stands between a cell and our code when it awaits, or when a magic runs."""
+_MACHINERY: Final = (
+    os.sep + os.path.join("asyncio", ""),
+    os.sep + os.path.join("IPython", "core", ""),
+    contextlib.__file__,
+)
+"""What stands between a cell and our code when it awaits, when a magic runs, or when our code is in a context."""
 _FILE: Final = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)')
 _METHOD: Final = "_render_traceback_"
 """IPython calls this method of an error to show it."""
@@ -49,6 +55,9 @@ def rendered(shell: Any, error: BaseException) -> list[str]:
         lines: list[str] = shell.InteractiveTB.structured_traceback(
             type(error), error, error.__traceback__, tb_offset=0
         )
+        for each in _chain(error):  # its text may be that of a history: no colours, no other direction of writing
+            text = str(each)
+            lines = [line.replace(text, visible_lines(text)) if text else line for line in lines]
         return [_with_cells(shell, line) for line in lines]
 
 

@@ -59,11 +59,12 @@ class Comparison(LineView):
         return gantt_pair(*self._histories, **options)
 
 
-def compare(a: History | FoldedHistory, b: History | FoldedHistory) -> Comparison:
-    """What is different in `a`, seen from `b`. Raises `HistoryError` if an event refers to nothing known."""
+def compare(a: History | FoldedHistory, b: History | FoldedHistory, *, call: str = "comparison") -> Comparison:
+    """What is different in `a`, seen from `b`. `call` is what gives this comparison where it is shown; empty if nothing
+    does. Raises `HistoryError` if an event refers to nothing known."""
     folded, other = fold_history(a), fold_history(b)
     differences = task_differences(folded, other)
-    lines = [_status(folded, other), *_divergence(folded, other, differences), *_parts(folded, other)]
+    lines = [_status(folded, other), *_divergence(folded, other, differences, call), *_parts(folded, other)]
     return Comparison(lines, differences, (folded, other))
 
 
@@ -89,7 +90,7 @@ def _caution(a: FoldedHistory, b: FoldedHistory, one: ExecutionSummary, two: Exe
     return "".join(f"{each}; " for each in words)
 
 
-def _divergence(a: FoldedHistory, b: FoldedHistory, differences: Sequence[TaskDifference]) -> Iterator[Line]:
+def _divergence(a: FoldedHistory, b: FoldedHistory, differences: Sequence[TaskDifference], call: str) -> Iterator[Line]:
     """The first task that is not the same in both, and how many there are."""
     inputs = [execution_summary(each).input for each in (a, b)]
     if inputs[0] != inputs[1]:
@@ -101,7 +102,7 @@ def _divergence(a: FoldedHistory, b: FoldedHistory, differences: Sequence[TaskDi
         left = len(found) - 1
         more = f"; {count(left, 'more task')} {'differs' if left == 1 else 'differ'}" if left else ""
         what = f"the first task that differs is {_label(first)}: {why}{more}"
-        yield Line.of(DIVERGENCE, what, to_do="comparison.tasks()")
+        yield Line.of(DIVERGENCE, what, to_do=f"{call}.tasks()" if call else "")
 
 
 def _why(task: TaskDifference) -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from simpleflow_lab.swf.event_types import CHILD
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.execution_context import reused_by
 from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History
@@ -72,16 +72,31 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[Line]:
     """What an open execution waits for: first what people may have to act on."""
     told = [wait for number, wait in enumerate(waits) if not _is_told_below(waits, number) and not wait.more]
     told.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
-    for number, wait in enumerate(told[:MAX_WAITS]):
+    groups: dict[Any, list[Wait]] = {}
+    for number, wait in enumerate(told):
+        alike = (_kind_of(wait), wait.to_do, wait.has_reason) if wait.kind == ACTIVITY and wait.to_do else number
+        groups.setdefault(alike, []).append(wait)
+    left = len(told)
+    for number, group in enumerate(list(groups.values())[:MAX_WAITS]):
+        wait = group[0]
         above = f"{wait.workflow_id}: " if wait.depth and wait.workflow_id else ""
-        left = len(told) - MAX_WAITS if number + 1 == MAX_WAITS else 0
-        more = f", and for {left:,} more" if left > 0 else ""
+        left -= len(group)
+        others = len(group) - 1
+        if others:  # what is not listed is of the same kind, as far as anybody knows
+            others += sum(each.more for each in waits if _kind_of(each) == _kind_of(wait))
+        more = f", and {others:,} more alike" if others else ""
+        if left and number + 1 == MAX_WAITS:
+            more += f", and for {left:,} more"
         says = "can't go on:" if wait.kind == BLOCKED else "waits for"
         yield Line.of(
             WAITS,
             f"{says} {above}{wait.what}{more}",
             to_do=wait.to_do or ("execution.waiting_for()" if more else ""),
         )
+
+
+def _kind_of(wait: Wait) -> tuple[str, int, str]:
+    return wait.workflow_id, wait.depth, wait.kind
 
 
 def _is_told_below(waits: Sequence[Wait], number: int) -> bool:

@@ -109,7 +109,15 @@ class HistoryViews(ABC):
 
         if not isinstance(other, HistoryViews):
             raise UsageError(f"an execution is compared with another execution, not with {other!r:.80}")
-        return compare(self._folded(), other._folded())
+        return compare(self._folded(), other._folded(), call=self._call_of_compare(other))
+
+    def _call_of_compare(self, other: HistoryViews) -> str:
+        """The call that compares them, by the names that are known where it is shown; empty if there is none."""
+        calls = [type(each).spelled(each, "execution.tasks()") for each in (self, other)]
+        if any(not call.endswith(".tasks()") for call in calls):
+            return ""
+        one, two = (call.removesuffix(".tasks()") for call in calls)
+        return "comparison" if one == two else f"{one}.compare({two})"
 
     def slack(self) -> pd.DataFrame:
         """By how much longer each task could have taken without delay; see `views.path_tables.slack_table`."""

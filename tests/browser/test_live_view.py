@@ -17,6 +17,7 @@ pytestmark = [
 ]
 
 EVIL = "<img src=x onerror=alert(1)>"
+BACKWARDS = "\u202e"
 CELLS = [
     "%load_ext simpleflow_lab\nfrom simpleflow_lab import Lab\nlab = Lab(':memory:')\n%simpleflow connect lab",
     f"""%%simpleflow
@@ -26,7 +27,7 @@ from simpleflow_lab import Workflow, activity, futures
 def fetch(page):
     print("page", page)
     if page == 5:
-        raise ValueError({EVIL!r})
+        raise ValueError({EVIL!r} + "\\u202e backwards")
     return page
 
 @activity.with_attributes(name="live.count", task_list="live", version="1")
@@ -98,6 +99,8 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     view.get_by_role("tab", name="Failures: 1 attempt").press("Enter")
     view.locator("summary", has_text="ValueError").click()
     has_text(view.locator("pre"), EVIL)
+    has_text(view, f"{EVIL}� backwards")
+    assert BACKWARDS not in view.inner_text()
     view.get_by_role("tab", name="Output").click()
     has_text(view.locator("pre"), "page 39")
 

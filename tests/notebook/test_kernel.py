@@ -156,6 +156,21 @@ def test_an_open_execution_is_live_until_it_closes_and_then_its_summary(kernel: 
     assert "one workflow id" in refused.error
 
 
+def test_a_notebook_without_a_page_keeps_the_last_state_of_what_it_showed(kernel: Kernel, tmp_path: Path) -> None:
+    """As papermill executes one: it takes in what is sent while a cell runs, and no page ever shows the view."""
+    kernel.run(start(tmp_path, "unseen", "--detach"))
+    assert "OPEN" in kernel.run("%simpleflow live unseen").bundles[0]["text/plain"]
+    (tmp_path / "gate").touch()
+
+    later = kernel.run("%simpleflow resume unseen")
+
+    *_, summary, place = updates(later.messages)
+    assert "COMPLETED" in summary["text/plain"]
+    assert "image/svg+xml;base64" in summary["text/html"]
+    assert place == {}  # of the view
+    assert updates(kernel.run("pass").messages) == []
+
+
 def test_a_quick_run_shows_none(kernel: Kernel, tmp_path: Path) -> None:
     (tmp_path / "gate").touch()
     reply = kernel.run(start(tmp_path, "quick"))

@@ -236,7 +236,7 @@ def test_it_explains_itself_while_it_is_open_and_when_it_has_closed(execution: A
     execution.terminate("enough")
     until(lambda: not view.is_open)
     assert "TERMINATED" in view.summary["explained"][0]
-    assert view.summary["explained"] == [str(line)[:300] for line in execution.explain()]
+    assert view.summary["explained"] == [str(line) for line in execution.explain()]
 
 
 def test_it_is_started_again(execution: Any, view: LiveView) -> None:

@@ -555,3 +555,66 @@ def test_advice_names_the_variables_of_the_notebook_or_the_magic_and_never_what_
         magic(defined, "workflow.explain magic")
     )
     defined.run_cell("labs[0].close()")
+
+
+def test_commands_that_name_none_are_about_what_a_cell_started_last(defined: InteractiveShell) -> None:
+    lab = magic(defined, "connect")
+
+    def shown() -> str:
+        history: History = magic(defined, "workflow.history")
+        return str(history[0].attributes["input"])
+
+    lab.start("doubling", 11).wait()
+    assert "11" in shown()
+    magic(defined, "workflow.start Doubling --input '[12]'")
+    assert "12" in shown()
+    lab.start("doubling", 13).wait()
+    assert "13" in shown()
+
+
+def test_a_comparison_names_no_variable_that_is_not_there(defined: InteractiveShell) -> None:
+    lab = magic(defined, "connect")
+    for number in range(2):
+        defined.user_ns[f"run_{number}"] = lab.start("doubling", number)
+        defined.user_ns[f"run_{number}"].wait()
+    defined.user_ns["run_2"] = lab.start("Failing")
+    defined.user_ns["run_2"].wait()
+
+    (line,) = [line for line in defined.ev("run_0.compare(run_2)") if line.to_do]
+
+    assert line.to_do == "run_0.compare(run_2).tasks()"
+    assert len(defined.ev(line.to_do))
+
+
+HOSTILE = """%%simpleflow
+from simpleflow_lab import Workflow
+
+class Hostile(Workflow):
+    def run(self):
+        raise ValueError("\\x1b[31m red \\u202e backwards")
+"""
+
+
+def test_an_error_of_a_history_changes_neither_colours_nor_the_direction_of_writing(
+    defined: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    defined.run_cell(HOSTILE, store_history=True)
+    defined.run_cell("%simpleflow workflow.start Hostile", store_history=True)
+
+    shown = capsys.readouterr().out
+
+    assert "ValueError: \\x1b[31m red \\u202e backwards" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
+
+
+def test_what_is_refused_of_a_closed_execution_is_shown_by_the_line_of_the_cell_alone(
+    defined: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    defined.user_ns["closed"] = magic(defined, "workflow.start Doubling --input '[1]'")
+    capsys.readouterr()
+
+    defined.run_cell("closed.signal('go')", store_history=True)
+
+    shown = capsys.readouterr().out
+    assert "is closed already" in shown
+    assert "contextlib" not in shown

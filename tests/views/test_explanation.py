@@ -244,3 +244,18 @@ def test_what_is_printed_holds_no_control_character() -> None:
     printed = repr(explain(story.history(), workflow_id="shop-1"))
     assert "owned" in printed
     assert all(character.isprintable() or character == "\n" for character in printed)
+
+
+def test_tasks_that_wait_for_the_same_are_one_line() -> None:
+    story = Story("shop.Prices")
+    story.decide(0.1)
+    for number in range(1, 41):
+        story.schedule(f"activity-shop.price-{number}", "shop.price")
+    story.add("TimerStarted", timerId="patience", startToFireTimeout="60", decisionTaskCompletedEventId=story.decided)
+
+    waits = [line for line in explain(story.history()) if line.kind == "waits"]
+
+    assert [line.text for line in waits] == [
+        "waits for activity shop.price [activity-shop.price-1] is queued in task list workers, and 39 more alike",
+        "waits for timer patience",
+    ]
