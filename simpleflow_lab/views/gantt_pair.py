@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
-from simpleflow_lab.views.gantt import gantt
+from simpleflow_lab.views.gantt import MAX_ROWS, gantt
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 
 _GAP: Final = 64
@@ -22,7 +22,9 @@ _GAP: Final = 64
 def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_bars: int = 2000) -> Chart:
     """The charts of two executions, `a` above `b`, as `views.gantt.gantt` draws each. Raises `HistoryError`."""
     folded, other = fold_history(a), fold_history(b)
-    above, below = (gantt(each, max_bars=max_bars, fold=False) for each in (folded, other))
+    tasks = [len({(attempt.kind, attempt.id) for attempt in each.tasks}) for each in (folded, other)]
+    by = "name" if max(tasks) > MAX_ROWS else None  # both in lanes, if one of them is: rows beside lanes compare badly
+    above, below = (gantt(each, max_bars=max_bars, fold=False, by=by) for each in (folded, other))
     shift = _start(folded) - _start(other)
     heights = [_plot_height(figure) for figure in (above, below)]
     whole = sum(heights) + _GAP

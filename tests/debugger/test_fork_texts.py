@@ -10,15 +10,7 @@ import pytest
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.replay import inherited
 from simpleflow_lab.replay.inherited import InheritedRun, Splice, from_text, to_text
-from simpleflow_lab.swf.fork_start import (
-    EXTRA,
-    KEY,
-    ForkedFrom,
-    forked_from,
-    tag_of_origin,
-    tags_of_run,
-    without_inherited,
-)
+from simpleflow_lab.swf.fork_start import EXTRA, KEY, ForkedFrom, forked_from, tag_of_origin, tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 
 NOW = datetime(2026, 11, 29, 4, 0, 0, 123_000, tzinfo=UTC)
