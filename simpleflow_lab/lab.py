@@ -335,7 +335,9 @@ class Lab:
         if run_id is None:
             info = self._latest(workflow_id, domain)
             if info is None:
-                raise UsageError(f"no execution {workflow_id!r} in domain {domain!r}: executions() lists them")
+                raise UsageError(
+                    f"no execution {workflow_id!r} in domain {domain!r}: executions(), or workflow.list, lists them"
+                )
             run_id = info["execution"]["runId"]
         execution = self._execution(workflow_id, run_id, domain=domain)
         try:

@@ -148,7 +148,8 @@ def _check(definition: type[Workflow], values: Mapping[str, Any]) -> None:
     if values["tag_list"] is not None:
         check_tags(values["tag_list"], f"{of}the tags of tag_list")
     for name in ("execution_start_to_close_timeout", "task_start_to_close_timeout"):
-        check_duration(str(values[name]), f"{of}the {name}", finite=True)
+        # SWF takes NONE for a decision task, and not for an execution.
+        check_duration(str(values[name]), f"{of}the {name}", finite=name.startswith("execution"))
     if values["task_start_to_close_timeout"] == "0":
         raise UsageError(f"{of}no decision can be made within a task_start_to_close_timeout of 0 seconds")
     check_choice(values["child_policy"], "ChildPolicy", f"{of}the child_policy")

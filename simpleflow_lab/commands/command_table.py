@@ -289,6 +289,12 @@ def _unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
     return f"unknown {kind} {name!r}: " + (f"did you mean {' or '.join(close)}?" if close else otherwise)
 
 
+_WORDS: Final = {
+    "is not a valid integer range.": "is no whole number",
+    "is not a valid integer.": "is no whole number",
+    "is not a valid float range.": "is no number",
+}
+"""What click calls the type of a value, and what a person does."""
 _NO_WATCH: Final = (
     "--watch is for commands that only read: what waits for an execution says in a terminal how far it is; for another "
     "one, workflow.info ID --watch 2"
@@ -309,7 +315,10 @@ def _in_one_line(error: click.ClickException) -> str:
         takes_id = any(isinstance(each.type, Word) and each.type.name == "execution" for each in command.params)
         dashes = "; an id that begins with - goes after --" if takes_id else ""
         return of + _unknown("option", name, _options_of(command), otherwise) + dashes
-    return of + " ".join(error.format_message().split())
+    text = " ".join(error.format_message().split())
+    for clicks, ours in _WORDS.items():
+        text = text.replace(clicks, ours)
+    return of + text
 
 
 def _options_of(command: click.Command) -> list[str]:

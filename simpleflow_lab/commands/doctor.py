@@ -19,6 +19,7 @@ from simpleflow_lab import settings
 from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.views.formatting import count
 from simpleflow_lab.views.listings import Kind, Listing
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _allowed(lab: Lab) -> Iterator[Finding]:
     yield _waiting(lab, answers["ListOpenWorkflowExecutions"])
     pollers = lab.pollers()
     names = sorted({poller.task_list for poller in pollers})
-    polled = f"{len(names)} task lists are polled" if names else "nobody polls"
+    polled = count(len(names), "polled task list") if names else "nobody polls"
     to_do = "" if names or not opened else "simpleflow resume --module MODULE"
     yield Finding("pollers", OK if names or not opened else WARNING, polled, to_do)
 

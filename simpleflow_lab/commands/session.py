@@ -234,7 +234,7 @@ class Session:
             run = "" if run_id is None else f" with run id {run_id!r}"
             message = f"no execution {workflow_id!r}{run} in domain {domain!r}: workflow.list lists them"
             if other is not None and self._exists(lab, other, domain):
-                message = f"the id comes first, then the rest: write {other} {workflow_id}"
+                message = f"the id comes first, then the rest: write `{other} {workflow_id}`"
             raise UsageError(message) from None
 
     @staticmethod

@@ -284,6 +284,13 @@ def test_a_history_that_is_none_is_one_line(simpleflow: Command, tmp_path: Path,
             assert said in ended.err
 
 
+def test_what_is_no_number_is_told_in_a_persons_words(simpleflow: Command) -> None:
+    for option, said in (("--limit", "'x' is no whole number"), ("--watch", "'x' is no number")):
+        ended = simpleflow("workflow.list", option, "x")
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.endswith(f"{said}\n")
+
+
 def test_an_event_of_a_type_that_is_not_known_is_told_and_shown(simpleflow: Command, tmp_path: Path) -> None:
     file = tmp_path / "history.json"
     file.write_text(json.dumps(events_with(lambda events: events[3].update(eventType="WorkflowExecutionMoved"))))

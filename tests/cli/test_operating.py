@@ -369,7 +369,7 @@ def test_code_that_decides_otherwise_is_exit_code_1(simpleflow: Command, store: 
 
 def test_the_id_comes_before_the_signal_and_the_other_order_is_told(simpleflow: Command, store: Path) -> None:
     ended = simpleflow("workflow.signal", "go", "night-3")
-    assert (ended.code, ended.err) == (2, "simpleflow: the id comes first, then the rest: write night-3 go\n")
+    assert (ended.code, ended.err) == (2, "simpleflow: the id comes first, then the rest: write `night-3 go`\n")
     for words in (("night-3", "go"), ("lab", "night-3", "go"), ("night-3", "go", "-d", "lab")):
         assert "signal 'go' was sent to night-3" in simpleflow("workflow.signal", *words).err
     run_id = json.loads(simpleflow("--format", "json", "workflow.info", "night-3").out)[0]["run_id"]
