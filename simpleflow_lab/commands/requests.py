@@ -67,16 +67,22 @@ def _each(
         )
     domain = session.known_domain(target.domain)
     rows = []
-    for words in lines:
+    for number, words in enumerate(lines):
         named = tuple(word.strip() for word in words)
         try:
             record = request(session.execution(Target(words=named, domain=domain)))
             rows.append((named[0], "done", record.message or ""))
         except SimpleflowLabError as error:
+            if number == 0 and named[0] in _TITLES:  # of a list as CSV or TSV
+                continue
             rows.append((named[0], "refused", " ".join(str(error).split())))
     refused = sum(row[1] == "refused" for row in rows)
     said = f"{count(len(rows) - refused, 'request')} made, {refused:,} refused"
     return RequestsSent(rows=tuple(rows), refused=refused, message=said)
+
+
+_TITLES: Final = ("Workflow ID", "workflow_id")
+"""The titles of the column of ids in lists."""
 
 
 def _check_open(execution: Execution) -> None:
