@@ -89,6 +89,8 @@ def open_history(path: str | Path) -> RecordedExecution:
     It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError` for a file that
     is not the whole history of one run.
     """
+    if Path(path).is_dir():
+        raise HistoryError(f"{path} is a folder: open_histories(…), or simpleflow open, opens the histories in it")
     opened = RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name, path=str(path))
     try:
         opened._folded()

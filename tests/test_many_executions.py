@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simpleflow_lab import Executions, Lab, Workflow, activity, open_histories
+from simpleflow_lab import Executions, Lab, Workflow, activity, open_histories, open_history
 from simpleflow_lab.exceptions import HistoryError, UsageError
 
 TASKS = {"task_list": "many-executions", "version": "1", "raises_on_failure": False}
@@ -195,6 +195,11 @@ def test_what_is_no_history_is_left_out_of_a_folder_and_named(folder):
         assert len(open_histories(folder)) == 6
     with pytest.raises(HistoryError):
         open_histories([folder / "<b>notes.json"])
+
+
+def test_a_folder_given_for_a_history_is_told_what_opens_it(folder):
+    with pytest.raises(HistoryError, match=r"is a folder: open_histories\(…\), or simpleflow open, opens"):
+        open_history(folder)
 
 
 def test_a_folder_without_histories_says_so(tmp_path):
