@@ -315,7 +315,8 @@ def _show_replayed(record: Replayed, session: Session) -> ExitCode:
 @show.of("ReplayedAll")
 def _show_replayed_all(record: ReplayedAll, session: Session) -> ExitCode:
     _show_listing(record, session)
-    return ExitCode.DONE if record.checks.is_safe else ExitCode.FAILED
+    is_done = record.checks.is_safe and record.checks.stopped is None
+    return ExitCode.DONE if is_done else ExitCode.FAILED
 
 
 @show.of("Diagnosis")

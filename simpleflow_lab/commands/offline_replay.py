@@ -194,7 +194,7 @@ def _replayed_all(session: Session, definition: Any, target: Target) -> Replayed
     return ReplayedAll(
         workflow=f"{definition.__module__}.{definition.__qualname__}",
         checks=checks,
-        message="; ".join(left_out) or None,
+        message="; ".join([*left_out, *filter(None, [checks.stopped])]) or None,
     )
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from simpleflow_lab import settings
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS, lines_around, source_of
 from simpleflow_lab.exceptions import (
@@ -336,6 +337,7 @@ class _Checking:
         self.checks: list[RecordedCheck] = []
         self.left_out = 0
         self._at: Recorded | None = None
+        self._replaying: Replay | None = None
         self._error: BaseException | None = None
         self._stopping = threading.Event()
         self._interrupting = threading.Lock()
@@ -353,7 +355,7 @@ class _Checking:
         thread = threading.Thread(target=self._run, name="check of recorded executions", daemon=True)
         try:
             thread.start()  # it may run before this comes back, and an interrupt come here
-            self._wait(seconds)
+            is_over = self._wait(seconds)
             if self._ended.is_set():
                 if self._error is not None:
                     raise self._error
@@ -363,7 +365,9 @@ class _Checking:
             self._interrupt(thread)
         left = self.total - len(self.checks)
         where = f" ({shortened(at.workflow_id)} was being replayed)" if at is not None else ""
-        return f"{count(left, 'other')} not checked within {seconds:g} s{where}"
+        limit = settings.current().lab_step_seconds
+        why = f"within {seconds:g} s" if is_over else f"for run did not wait within {limit:g} s"
+        return f"{count(left, 'other')} not checked {why}{where}"
 
     def _interrupt(self, thread: threading.Thread) -> None:
         """End the thread, if it has not ended: also code that never waits."""
@@ -375,13 +379,29 @@ class _Checking:
                     interrupt(thread.ident)
             self._ended.wait(_GRACE / 4)
 
-    def _wait(self, seconds: float | None) -> None:
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait until the thread has ended; whether `seconds` are over, or else one decision takes too long."""
         ends = None if seconds is None else time.monotonic() + seconds
+        limit, place, lasted = settings.current().lab_step_seconds, self._place, 0.0
         while not self._ended.is_set():
             left = _STEP if ends is None else min(_STEP, ends - time.monotonic())
             if left <= 0:
-                return
+                return True
+            began = time.monotonic()
             self._ended.wait(left)  # in steps, so that an interrupt is seen
+            if place != self._place or self._replaying is None:
+                place, lasted = self._place, 0.0
+            else:
+                lasted += min(time.monotonic() - began, 2 * _STEP)  # of more, as when it was suspended, no code ran
+                if limit and lasted >= limit:
+                    return False
+        return True
+
+    @property
+    def _place(self) -> tuple[Replay | None, int]:
+        """How far it has come."""
+        replay = self._replaying
+        return replay, 0 if replay is None else replay.decided_for
 
     def _run(self) -> None:
         try:
@@ -447,11 +467,13 @@ class _Checking:
                 fields=self._fields,
             )
             try:
+                self._replaying = replay
                 replay.feed(history)
                 replay.replay_last_batch()
             except (DecisionTaskError, StoreError, HistoryError) as error:
                 return error
             finally:
+                self._replaying = None
                 replay.close()
         return None
 

@@ -56,11 +56,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def command(project: Path, *words: str) -> Ended:
+def command(project: Path, *words: str, **environment: str) -> Ended:
     ended = subprocess.run(
         [sys.executable, "-m", "simpleflow_lab.cli", *words],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project)},
+        env={**os.environ, "PYTHONPATH": str(project), **environment},
         capture_output=True,
         text=True,
         timeout=90,
@@ -116,6 +116,12 @@ def test_a_written_test_passes_and_fails_when_the_workflow_is_edited_so_that_it_
     same = command(project, "--format", "json", "workflow.replay", "flows.Nightly", "tests", "night's <1>")
     assert same.code == 0, same.err
     assert [row["same"] for row in json.loads(same.out)] == ["yes", "yes"]
+
+    (project / "flows.py").write_text(FLOWS.replace("x = 0", "while True: x = 0"))
+    endless = command(project, "workflow.replay", "flows.Nightly", "tests", SIMPLEFLOW_LAB_STEP_SECONDS="0.5")
+    assert endless.code == 1
+    assert "1 other not checked for run did not wait within 0.5 s" in endless.err
+    (project / "flows.py").write_text(FLOWS)
 
     again = command(project, "workflow.to_test", "night's <1>", "--module", "flows", "--out", "tests")
     assert again.code == 2

@@ -259,7 +259,10 @@ def test_an_edit_that_acts_where_an_open_execution_only_waited_is_told_and_holds
         assert execution.result(30) == 1
 
 
-def test_code_that_never_waits_is_left_and_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_code_that_never_waits_is_left_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STEP_SECONDS", "0.5")
     lines = ["x = self.submit(one, 1).result"]
     with Lab(":memory:") as lab:
         execution = lab.start(define(lines, "checks.endless"), workflow_id="endless")
@@ -268,6 +271,11 @@ def test_code_that_never_waits_is_left_and_prints_nothing(capfd: pytest.CaptureF
         checks = lab.check(endless, seconds=0.3)
         assert checks.summary == (
             "safe with 0 of 1 recorded execution; 1 other not checked within 0.3 s (endless was being replayed)"
+        )
+        checks = lab.check(endless)
+        assert checks.summary == (
+            "safe with 0 of 1 recorded execution; "
+            "1 other not checked for run did not wait within 0.5 s (endless was being replayed)"
         )
         assert lab.check(define(["print('here')", *lines], "checks.endless")).is_safe
     assert capfd.readouterr() == ("", "")

@@ -6,6 +6,7 @@ Upstream mostly sleeps between its polls, so several programs run at a time, eac
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -22,9 +23,12 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.history import History
 from tests.authors.upstream_programs import PROGRAMS, Program
+from tests.debugger.step_facts import check_steps
 from tests.engine.invariants import violations
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
+from tests.replay.recorded_by_upstream import forget_others
 
+Events = list[Mapping[str, Any]]
 FOLDER = Path(__file__).parents[1] / "authors" / "programs"
 FIRST = {program.workflow.partition(".")[0]: program for program in reversed(PROGRAMS)}.values()
 """Of each module; the others are trials."""
@@ -36,8 +40,8 @@ THERE = [
 AT_A_TIME = 6
 
 
-def run_by_upstream(simpleflow: str, folder: Path, program: Program) -> list[Mapping[str, Any]]:  # noqa: F811
-    """The events of its last run."""
+def run_by_upstream(simpleflow: str, folder: Path, program: Program) -> tuple[str, Events]:  # noqa: F811
+    """The run id and the events of its last run."""
     with EmbeddedSWF(":memory:", poll_seconds=0.5) as engine:
         engine.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
         endpoint = Endpoint(engine)
@@ -54,10 +58,7 @@ def run_by_upstream(simpleflow: str, folder: Path, program: Program) -> list[Map
             domain="lab", startTimeFilter={"oldestDate": 0}, executionFilter={"workflowId": "the-one"}
         )["executionInfos"]
         latest = max(infos, key=lambda info: info["startTimestamp"])["execution"]
-        events: list[Mapping[str, Any]] = engine.get_workflow_execution_history(domain="lab", execution=latest)[
-            "events"
-        ]
-        return events
+        return latest["runId"], engine.get_workflow_execution_history(domain="lab", execution=latest)["events"]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def run_there(
     request: pytest.FixtureRequest,
     simpleflow: str,  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[Program], list[Mapping[str, Any]]]]:
+) -> Iterator[Callable[[Program], tuple[str, Events]]]:
     """Begins to run all programs of the chosen tests, with upstream's name in their import lines."""
     root = tmp_path_factory.mktemp("upstream")
     shutil.copytree(FOLDER, root / "programs", ignore=shutil.ignore_patterns("__pycache__"))
@@ -73,7 +74,7 @@ def run_there(
         path.write_text(re.sub(r"\bsimpleflow_lab\b", "simpleflow", path.read_text()))
     chosen = [item.callspec.params["program"] for item in request.session.items if item.path == Path(__file__)]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        running: dict[str, Future[list[Mapping[str, Any]]]] = {
+        running: dict[str, Future[tuple[str, Events]]] = {
             program.workflow: pool.submit(run_by_upstream, simpleflow, root, program) for program in chosen
         }
         yield lambda program: running[program.workflow].result()
@@ -82,12 +83,20 @@ def run_there(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", THERE)
-def test_upstream_gives_the_same(run_there: Callable[[Program], list[Mapping[str, Any]]], program: Program) -> None:
-    events = run_there(program)
+def test_upstream_gives_the_same_and_what_it_records_is_stepped_through_here(
+    run_there: Callable[[Program], tuple[str, Events]], program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, events = run_there(program)
     assert violations(events) == []
-    last = History.from_wire(events)[-1]
+    history = History.from_wire(events)
+    last = history[-1]
     if program.fails:
         assert program.gives in str(last.attributes)
-    else:
-        assert last.type == "WorkflowExecutionCompleted", last
-        assert json.loads(last.attributes["result"]) == program.gives
+        return  # upstream fails at the first failure, also where `run` waits for other tasks as well
+    assert last.type == "WorkflowExecutionCompleted", last
+    assert json.loads(last.attributes["result"]) == program.gives
+    forget_others(monkeypatch)
+    monkeypatch.syspath_prepend(FOLDER.parent)  # there, too, the module is `programs.basic`
+    module, _, name = program.workflow.partition(".")
+    workflow = getattr(importlib.import_module(f"programs.{module}"), name)
+    check_steps(workflow, history, domain="lab", workflow_id="the-one", run_id=run_id)
