@@ -102,7 +102,10 @@ def is_new(path: str) -> bool:
         raise StoreError(f"the store {path} can't be read: {error.strerror or error}") from None
     with open(descriptor, "rb", buffering=0) as file:
         _check_kind(path, os.fstat(descriptor))
-        header = file.read(_HEADER_BYTES)
+        try:
+            header = file.read(_HEADER_BYTES)
+        except OSError as error:
+            raise StoreError(f"the store {path} can't be read: {error.strerror or error}") from None
     if not header:
         raise NotAStoreError(path, "it is empty")
     if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE):

@@ -69,6 +69,7 @@ from simpleflow_lab.http.targets import (
 )
 from simpleflow_lab.swf.history import epoch_seconds
 
+_BAD_SIGNATURE: Final = "InvalidSignatureException"
 logger = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
@@ -298,7 +299,9 @@ class _Handler(socketserver.StreamRequestHandler):
             self._send(200, response or None)
 
     def _refuse(self, error: _Rejected) -> None:
-        self._keeps_connection = False
+        # The keys of a client whose session depends on this connection were rotated: it lives, and gets the new ones.
+        is_of_session = self._session is not None and error.code == _BAD_SIGNATURE
+        self._keeps_connection = self._keeps_connection and is_of_session
         self._send(error.status, {"__type": error.code, "message": str(error)})
 
     # -- the request
@@ -337,7 +340,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 now=endpoint.now(),
             )
         except SignatureError as error:
-            raise _Rejected(403, "InvalidSignatureException", str(error)) from None
+            raise _Rejected(403, _BAD_SIGNATURE, str(error)) from None
         endpoint.strangers.is_known(self.connection)
 
     def _operation(self, body: bytes) -> tuple[str | OwnOperation, dict[str, Any]]:

@@ -265,10 +265,9 @@ class SharedStore(DelegatingService):
             self.session.told(backend.keep_session(instance=instance_id(), record={}))
         if not isinstance(backend, EngineClient):
             return False
-        held = self._held
+        held, earlier = self._held, None
         if held is None or held[0] is not backend:
-            if held is not None:
-                held[1].close()
+            earlier = held
             held = self._held = (backend, backend.beside())
         try:
             self._say_that_it_lives(held[1])
@@ -279,6 +278,11 @@ class SharedStore(DelegatingService):
             return False
         except ServiceUnreachableError:
             self._connection.reconnect(backend)
+        finally:
+            if (
+                earlier is not None
+            ):  # only now: the same owner, with other keys, would take its end for that of this process
+                earlier[1].close()
         return True
 
     def _say_that_it_lives(self, owner: EngineClient) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import Lab
+from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.store_files import exists
 from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreNotPrivateError
@@ -73,6 +74,11 @@ def test_a_file_that_has_lost_its_name_is_refused(tmp_path: Path) -> None:
         with pytest.raises(NotAStoreError, match="a file without a name"):
             EmbeddedSWF(f"/proc/self/fd/{file.fileno()}")
     assert names(tmp_path) == []
+
+
+def test_a_file_that_gives_an_error_when_it_is_read_is_told_in_one_line() -> None:
+    with pytest.raises(StoreError, match=r"^the store /proc/self/mem can't be read: Input/output error$"):
+        store_files.check("/proc/self/mem")
 
 
 def test_a_store_is_not_made_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -172,6 +178,7 @@ def test_every_file_is_private_while_the_store_is_open_whatever_the_umask(path: 
 
 KILLED = """
 import os, signal, sys
+from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 EmbeddedSWF(sys.argv[1]).register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
 os.kill(os.getpid(), signal.SIGKILL)
@@ -238,6 +245,7 @@ def test_who_gives_up_what_is_lost_says_so_by_deleting_the_file_that_is_named(pa
 
 STARTED = """
 import os, signal, sys
+from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from tests.service.scenario import Scenario
 lab = Scenario(EmbeddedSWF(sys.argv[1]), None)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,42 @@ def test_processes_of_ours_go_on_when_the_keys_are_rotated(store: str, lab: Lab)
         go_on.set()
         assert execution.result(LONG) == 2
         assert runs == [1]
+
+
+ROTATES = """
+import sys
+from simpleflow_lab import Lab
+with Lab(sys.argv[1]) as lab:
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(lab.serve(rotate_keys=True).url, flush=True)
+"""
+
+
+def test_no_activity_runs_twice_because_the_keys_are_rotated_while_it_runs(store: str) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", ROTATES, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    with owner:
+        assert owner.stdin is not None
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        with Lab(store) as lab:
+            execution = lab.start(Works)
+            assert begun.wait(LONG)
+            connection = lab.service._connection
+            before = connection.backend
+            owner.stdin.write("rotate\n")
+            owner.stdin.flush()
+            assert owner.stdout.readline().startswith("http")
+            deadline = time.monotonic() + LONG
+            while connection.backend is before:  # until its session was refused, and has the new keys
+                assert time.monotonic() < deadline
+                threading.Event().wait(0.02)
+            go_on.set()
+            assert execution.result(LONG) == 2
+            assert runs == [1]
+        owner.stdin.close()
 
 
 def test_a_kernel_that_serves_the_store_takes_it_over_too_and_keeps_it_until_it_stops(store: str, lab: Lab) -> None:
