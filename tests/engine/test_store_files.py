@@ -178,7 +178,6 @@ def test_every_file_is_private_while_the_store_is_open_whatever_the_umask(path: 
 
 KILLED = """
 import os, signal, sys
-from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 EmbeddedSWF(sys.argv[1]).register_domain(name="d", workflowExecutionRetentionPeriodInDays="1")
 os.kill(os.getpid(), signal.SIGKILL)
@@ -245,7 +244,6 @@ def test_who_gives_up_what_is_lost_says_so_by_deleting_the_file_that_is_named(pa
 
 STARTED = """
 import os, signal, sys
-from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from tests.service.scenario import Scenario
 lab = Scenario(EmbeddedSWF(sys.argv[1]), None)
