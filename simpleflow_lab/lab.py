@@ -45,6 +45,7 @@ from simpleflow_lab.runtime.pool import SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.runtime.sigterm import close_at_sigterm
 from simpleflow_lab.runtime.worker import Worker, checked_count
+from simpleflow_lab.service.listed_executions import each_once
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import default_store
 from simpleflow_lab.start_requests import START_OPTIONS, computed_options, given_workflow, input_text, start_request
@@ -431,8 +432,8 @@ class Lab:
         lists = [self.service.list_open_workflow_executions]
         if not open_only:
             lists.append(self.service.list_closed_workflow_executions)
-        infos: list[Mapping[str, Any]] = []
-        for listing in lists:
+        listed: list[list[Mapping[str, Any]]] = [[], []]
+        for infos, listing in zip(listed, lists, strict=False):
             page: dict[str, Any] = {}
             while True:
                 answer = listing(**ever, **page)
@@ -440,7 +441,7 @@ class Lab:
                 if not answer.get("nextPageToken"):
                     break
                 page = {"nextPageToken": answer["nextPageToken"]}
-        return sorted(infos, key=lambda info: info["startTimestamp"], reverse=True)
+        return sorted(each_once(*listed), key=lambda info: info["startTimestamp"], reverse=True)
 
     def resume(self, workflow_id: str | None = None) -> list[Execution]:
         """Go on with every open execution of this store, or with the one of this workflow id; gives them.

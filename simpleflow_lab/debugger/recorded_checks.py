@@ -36,6 +36,7 @@ from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decider import registered_workflow
+from simpleflow_lab.service.listed_executions import each_once
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import count, shortened
@@ -279,20 +280,21 @@ def recorded_executions(
 ) -> list[Recorded]:
     """The executions of this workflow's type that a service has, the open ones first and of each the latest first, at
     most 1,000 of each. `history` gets one by workflow id and run id."""
+    wanted: dict[str, Any] = {
+        "domain": domain,
+        "startTimeFilter": {"oldestDate": 0},
+        "typeFilter": {"name": workflow.type_name(), "version": workflow.type_version()},
+    }
+    infos = each_once(
+        service.list_open_workflow_executions(**wanted)["executionInfos"],
+        service.list_closed_workflow_executions(**wanted)["executionInfos"],
+    )
     found = []
-    for listing, is_open in (
-        (service.list_open_workflow_executions, True),
-        (service.list_closed_workflow_executions, False),
-    ):
-        infos = listing(
-            domain=domain,
-            startTimeFilter={"oldestDate": 0},
-            typeFilter={"name": workflow.type_name(), "version": workflow.type_version()},
-        )["executionInfos"]
-        for info in infos:
-            ids = info["execution"]
-            get = functools.partial(history, ids["workflowId"], ids["runId"])
-            found.append(Recorded(workflow_id=ids["workflowId"], run_id=ids["runId"], is_open=is_open, history=get))
+    for info in infos:
+        ids = info["execution"]
+        get = functools.partial(history, ids["workflowId"], ids["runId"])
+        is_open = info.get("closeStatus") is None
+        found.append(Recorded(workflow_id=ids["workflowId"], run_id=ids["runId"], is_open=is_open, history=get))
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from simpleflow_lab.exceptions import UnknownResourceFault, UsageError
 from simpleflow_lab.lab import Lab
+from simpleflow_lab.service.listed_executions import each_once
 from simpleflow_lab.views.formatting import LABEL_LIMIT, count, shortened
 from simpleflow_lab.views.listing_views import listing_html
 from simpleflow_lab.views.listings import Kind, Listing
@@ -176,7 +177,7 @@ def overview_of(lab: Lab) -> LabOverview:
         processes=tuple(_processes(lab, pollers)),
         workers=lab.workers,
         task_lists=tuple(_task_list(lab, name, pollers) for name in names),
-        executions=tuple(_execution(lab, info, waits) for info in (*open_infos, *closed_infos)),
+        executions=tuple(_execution(lab, info, waits) for info in each_once(open_infos, closed_infos)),
         open_count=_counted(lab.service.count_open_workflow_executions(domain=lab.domain, startTimeFilter=_EVER)),
         closed_count=_counted(lab.service.count_closed_workflow_executions(domain=lab.domain, startTimeFilter=_EVER)),
     )
