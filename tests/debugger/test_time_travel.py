@@ -352,7 +352,6 @@ def test_what_the_view_is_sent_is_bounded(lab: Lab) -> None:
     debugger = execution.debug()
     shown = view_data.shown(debugger.first())
     debugger.step.locals  # a view shows the step at once: its lines, of so many commands, come from one replay more
-    assert not debugger.step.is_detailed
     debugger.step.new_lines
     assert debugger.step.is_detailed
     assert (len(shown["commands"]), shown["all_commands"]) == (view_data.MAX_LISTED, 520)
