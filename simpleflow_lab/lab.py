@@ -45,12 +45,12 @@ from simpleflow_lab.runtime.pool import SERVE, WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.runtime.sigterm import close_at_sigterm
 from simpleflow_lab.runtime.worker import Worker, checked_count
-from simpleflow_lab.service.listed_executions import each_once
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import default_store
 from simpleflow_lab.start_requests import START_OPTIONS, computed_options, given_workflow, input_text, start_request
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.names import check_name
+from simpleflow_lab.views.listed_executions import each_once
 from simpleflow_lab.workflow import Workflow, define_renamed_workflow
 
 if TYPE_CHECKING:

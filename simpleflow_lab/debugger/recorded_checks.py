@@ -36,11 +36,11 @@ from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decider import registered_workflow
-from simpleflow_lab.service.listed_executions import each_once
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import count, shortened
 from simpleflow_lab.views.html import piece, quiet
+from simpleflow_lab.views.listed_executions import each_once
 from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.markup import Html

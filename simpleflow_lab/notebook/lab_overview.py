@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from simpleflow_lab.exceptions import UnknownResourceFault, UsageError
 from simpleflow_lab.lab import Lab
-from simpleflow_lab.service.listed_executions import each_once
 from simpleflow_lab.views.formatting import LABEL_LIMIT, count, shortened
+from simpleflow_lab.views.listed_executions import each_once
 from simpleflow_lab.views.listing_views import listing_html
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.markup import Html
