@@ -429,19 +429,20 @@ class Lab:
         ever: dict[str, Any] = {"domain": domain or self.domain, "startTimeFilter": {"oldestDate": 0}}
         if workflow_id is not None:
             ever["executionFilter"] = {"workflowId": workflow_id}
-        lists = [self.service.list_open_workflow_executions]
-        if not open_only:
-            lists.append(self.service.list_closed_workflow_executions)
-        listed: list[list[Mapping[str, Any]]] = [[], []]
-        for infos, listing in zip(listed, lists, strict=False):
+
+        def listed(listing: Callable[..., Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+            infos: list[Mapping[str, Any]] = []
             page: dict[str, Any] = {}
             while True:
                 answer = listing(**ever, **page)
                 infos.extend(answer["executionInfos"])
                 if not answer.get("nextPageToken"):
-                    break
+                    return infos
                 page = {"nextPageToken": answer["nextPageToken"]}
-        return sorted(each_once(*listed), key=lambda info: info["startTimestamp"], reverse=True)
+
+        still_open = listed(self.service.list_open_workflow_executions)
+        closed = [] if open_only else listed(self.service.list_closed_workflow_executions)
+        return sorted(each_once(still_open, closed), key=lambda info: info["startTimestamp"], reverse=True)
 
     def resume(self, workflow_id: str | None = None) -> list[Execution]:
         """Go on with every open execution of this store, or with the one of this workflow id; gives them.

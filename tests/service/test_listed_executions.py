@@ -35,7 +35,7 @@ class ClosesBetweenTheLists(DelegatingService):
 
 def test_an_execution_that_closes_while_executions_are_listed_is_listed_once_as_closed():
     with Lab(":memory:") as lab:
-        execution = lab.start(WaitsForTheListing)
+        first = execution = lab.start(WaitsForTheListing)
 
         def close() -> None:
             if execution.status == "OPEN":
@@ -44,4 +44,10 @@ def test_an_execution_that_closes_while_executions_are_listed_is_listed_once_as_
 
         service = ClosesBetweenTheLists(lab.service, close)
         found = recorded_executions(service, lab.domain, WaitsForTheListing, lambda *ids: execution.history())
-    assert [(each.run_id, each.is_open) for each in found] == [(execution.run_id, False)]
+        second = execution = lab.start(WaitsForTheListing)
+        own, lab.service = lab.service, service
+        infos = lab.execution_infos()
+        lab.service = own
+        listed = [(info["execution"]["runId"], info.get("closeStatus")) for info in infos]
+    assert listed == [(second.run_id, "COMPLETED"), (first.run_id, "COMPLETED")]
+    assert [(each.run_id, each.is_open) for each in found] == [(first.run_id, False)]
