@@ -23,10 +23,10 @@ from typing import Any, Final
 
 from simpleflow_lab import activity_context
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION, MAX_SECONDS
-from simpleflow_lab.definitions import Definitions
+from simpleflow_lab.definitions.redefinitions import is_made_again, warn_of_another
+from simpleflow_lab.definitions.registries import Definitions
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import Around, through
-from simpleflow_lab.redefinitions import is_made_again, warn_of_another
 from simpleflow_lab.retry import Retry, check_retry
 
 

@@ -42,7 +42,7 @@ from simpleflow_lab.constants import (
     DEFAULT_TASK_LIST,
 )
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 
 DEFAULT_DOMAIN: Final = "lab"
 MODULE_VARIABLE: Final = "SIMPLEFLOW_SETTINGS_MODULE"

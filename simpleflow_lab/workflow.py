@@ -30,12 +30,12 @@ from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
 from simpleflow_lab.constants import DEFAULT_VERSION
-from simpleflow_lab.definitions import Definitions
+from simpleflow_lab.definitions.redefinitions import is_made_again, warn_of_another
+from simpleflow_lab.definitions.registries import Definitions
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
 from simpleflow_lab.log import is_to_be_logged
 from simpleflow_lab.marker import Marker
-from simpleflow_lab.redefinitions import is_made_again, warn_of_another
 from simpleflow_lab.retry import Retry, check_retry
 from simpleflow_lab.signal import Signal, SignalFuture, WaitForNextSignal, WaitForSignal
 from simpleflow_lab.task import (

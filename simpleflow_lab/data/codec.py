@@ -48,7 +48,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from simpleflow_lab.data import times
 from simpleflow_lab.data.json_encoder import compact_encoder
-from simpleflow_lab.definitions import Definitions
+from simpleflow_lab.definitions.registries import Definitions
 from simpleflow_lab.exceptions import EncodingError, UnreadableValueError, UsageError
 
 MAX_DEPTH = 100

@@ -13,7 +13,7 @@ import os
 import socket
 
 from simpleflow_lab.exceptions import StoreError, StoreInUseError
-from simpleflow_lab.file_lock import FileLock
+from simpleflow_lab.locking.file_lock import FileLock
 
 
 class Ownership:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from simpleflow_lab import activity, workflow
-from simpleflow_lab.definitions import FINGERPRINT
+from simpleflow_lab.definitions.registries import FINGERPRINT
 
 DefinitionKind = Literal["activity", "workflow"]
 Change = Literal["new", "replaced", "unchanged", "removed"]

@@ -25,8 +25,8 @@ from typing import Any, Final
 
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.data.codec import decode, encode
+from simpleflow_lab.definitions.redefinitions import codes_in, instructions_of
 from simpleflow_lab.exceptions import EncodingError, UsageError
-from simpleflow_lab.redefinitions import codes_in, instructions_of
 
 RUN_ELSEWHERE: Final = "__run_elsewhere__"
 """The attribute of a function that runs another function in another interpreter; its value is that function."""

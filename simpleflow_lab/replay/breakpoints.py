@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import KeyboardInputError
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.replay.lines import line_of, line_text
 
 Handler = Callable[[FrameType, str], bool]

@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.log import is_repeated, log_receivers, logged_before, replaying_threads
-from simpleflow_lab.process_lock import process_lock
 from simpleflow_lab.replay import breakpoints
 
 _lock = process_lock()

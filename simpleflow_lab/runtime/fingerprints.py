@@ -39,8 +39,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.activity import Activity, NotSet
-from simpleflow_lab.definitions import FINGERPRINT
-from simpleflow_lab.redefinitions import codes_in, instructions_of
+from simpleflow_lab.definitions.redefinitions import codes_in, instructions_of
+from simpleflow_lab.definitions.registries import FINGERPRINT
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.workflow import Workflow
 

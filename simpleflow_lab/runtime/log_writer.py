@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from simpleflow_lab.exceptions import ServiceUnreachableError, SimpleflowLabError, StoreError
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.runtime.bounded import LatestUsed
 from simpleflow_lab.service.execution_logs import (
     MAX_BYTES,

@@ -14,7 +14,7 @@ import time
 import weakref
 from typing import Final
 
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.runtime.bounded import LatestUsed
 
 MAX_OUTPUT_CONTEXTS: Final = 10_000

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import SimpleflowLabError
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.runtime.bounded import LatestUsed
 from simpleflow_lab.runtime.captured_output import TaskOutput, shows_in_cells, streams_below
 from simpleflow_lab.runtime.log_writer import LoggedExecution, LogWriter

@@ -29,7 +29,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.http.client import EngineClient
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.http.silent_owner import Tell
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.runtime import process_session
 from simpleflow_lab.runtime.hand_over import HandOver
 from simpleflow_lab.runtime.identity import instance_id

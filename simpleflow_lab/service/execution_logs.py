@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import ValidationException
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 
 MAX_RECORDS: Final = 10_000
 """Records that the log of an execution may hold."""

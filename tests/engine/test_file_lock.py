@@ -9,11 +9,11 @@ import sys
 import threading
 from pathlib import Path
 
-from simpleflow_lab.file_lock import FileLock
+from simpleflow_lab.locking.file_lock import FileLock
 
 HOLDS = """
 import os, signal, sys, time
-from simpleflow_lab.file_lock import FileLock
+from simpleflow_lab.locking.file_lock import FileLock
 lock = FileLock(sys.argv[1])
 assert lock.acquire()
 child = os.fork()
@@ -57,7 +57,7 @@ def test_it_is_free_when_its_process_was_killed_though_a_process_that_it_forked_
 FORKS_AND_LOCKS = """
 import os, sys, threading
 from pathlib import Path
-from simpleflow_lab.file_lock import FileLock
+from simpleflow_lab.locking.file_lock import FileLock
 
 errors = []
 

@@ -8,8 +8,8 @@ import warnings
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, workflow
+from simpleflow_lab.definitions.redefinitions import is_made_again
 from simpleflow_lab.exceptions import DefinitionWarning, ReplacedDefinitionError, UsageError
-from simpleflow_lab.redefinitions import is_made_again
 
 
 def names_of(text, namespace=None):

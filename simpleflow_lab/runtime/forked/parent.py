@@ -39,7 +39,7 @@ from typing import Any, Final
 from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.data.objects import Storage
 from simpleflow_lab.exceptions import ActivityProcessDied, ObjectNotFoundError, StoreError, UsageError
-from simpleflow_lab.process_lock import process_lock
+from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.runtime.captured_output import TaskOutput
 from simpleflow_lab.runtime.forked import activity_process, locks
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages

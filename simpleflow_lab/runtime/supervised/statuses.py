@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
 
-from simpleflow_lab.file_lock import FileLock
+from simpleflow_lab.locking.file_lock import FileLock
 
 if TYPE_CHECKING:
     from simpleflow_lab.runtime.worker import CurrentTask, Worker

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from simpleflow_lab.definitions import FINGERPRINT
+from simpleflow_lab.definitions.registries import FINGERPRINT
 from simpleflow_lab.exceptions import DefinitionWarning
 
 _PACKAGE: Final = __name__.partition(".")[0]

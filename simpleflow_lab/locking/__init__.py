@@ -1,0 +1,1 @@
+"""Locks that hold across processes, and locks that a fork leaves behind."""
