@@ -314,6 +314,14 @@ class Lab:
             self._attach(execution)
         return execution
 
+    def limit_to_own_executions(self) -> None:
+        """Take only tasks of executions that this process starts or resumes from now on, and of their children.
+
+        Without it a process takes the tasks of its task lists, of any execution. It holds for all Labs of the store in
+        this process. On Amazon SWF it has no effect: a poll there can't say which tasks it wants.
+        """
+        self._pool.context.session.limit_to_own_executions()
+
     @property
     def last_started(self) -> Execution | None:
         """What `start` has given last; `None` before."""

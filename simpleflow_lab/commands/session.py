@@ -192,6 +192,13 @@ class Session:
         if reason is not None:
             raise UsageError(f"no domain has the name {domain!r}: {reason}")
 
+    def lab_of_own_executions(self, domain: str | None = None, *, new: bool = False) -> Lab:
+        """As `lab`, for a command that runs one execution: in a shell it takes no tasks of other executions."""
+        lab = self.lab(domain, new=new)
+        if not self.serves_here:
+            lab.limit_to_own_executions()
+        return lab
+
     def known_domain(self, domain: str | None) -> str:
         """A domain of the store to use, by default the Lab's own. Raises `UsageError` if it is not registered."""
         lab = self.lab()

@@ -142,7 +142,8 @@ def start(
     """Start a WORKFLOW, and wait for its result.
 
     WORKFLOW is the name of a workflow of this process, or module.Class. An open execution with the same id, workflow
-    and input is taken up again.
+    and input is taken up again. In a shell this process decides and runs the activities of this execution and of its
+    children, and of no other in the store. On Amazon SWF it takes any task of their task lists, as a poll there does.
     """
     from simpleflow_lab.data.codec import decode_input
     from simpleflow_lab.middleware import After, Before
@@ -166,7 +167,7 @@ def start(
         "task_start_to_close_timeout": options["decision_tasks_timeout"],
     }
     given_members = {name: value for name, value in members.items() if value is not None}
-    lab = session.lab(domain, new=True)
+    lab = session.lab_of_own_executions(domain, new=True)
     lab.use(*middleware)
     if repairs is None:
         execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)
@@ -191,7 +192,7 @@ def start(
 def resume(
     session: Session, workflow_id: str | None, modules: tuple[str, ...], domain: str | None, wait: bool
 ) -> Resumed:
-    """Go on with every open execution, or with that of WORKFLOW_ID.
+    """Go on with every open execution, or with that of WORKFLOW_ID and its children only.
 
     Completed activities are not run again. The code is never loaded by a name in a store: give --module, or define the
     workflows and activities here.
@@ -199,7 +200,7 @@ def resume(
     for module in modules:
         import_module(module)
         session.remember_module(module)
-    lab = session.lab(domain)
+    lab = session.lab(domain) if workflow_id is None else session.lab_of_own_executions(domain)
     session.known_domain(lab.domain)
     executions = lab.resume(workflow_id)
     outcomes = [outcome_of(session, execution, wait=wait) for execution in executions]

@@ -89,6 +89,8 @@ class ClientSession:
     """The fingerprints of what the process defines."""
     serves: set[ListKey] = field(default_factory=set)
     """The task lists that the process polls."""
+    own_executions_only: bool = False
+    """Whether it takes only tasks of executions that it started or attached, and of their children."""
     unconfirmed: dict[int, HeldTask] = field(default_factory=dict)
     """The tasks that were given to polls with a number, by that number, until the client tells what became of it."""
     logs: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -108,6 +110,10 @@ class ClientSession:
     def identity(self) -> str:
         """What tells the next engine of the store whether the process lives: as the identity of its polls."""
         return json.dumps({INSTANCE_KEY: self.instance, "pid": self.pid, "hostname": self.hostname})
+
+    def takes_of(self, origin: str | None) -> bool:
+        """Whether it takes tasks of an execution that the process `origin` started or attached."""
+        return origin == self.instance or not self.own_executions_only
 
     def hold(self, task: HeldTask, is_held: Callable[[HeldTask], bool]) -> None:
         """Note that the process holds this task; `is_held` says of an earlier one whether it is still open."""
@@ -148,7 +154,8 @@ class Match(Enum):
     ALLOWED = 1
     """It may."""
     REFUSED = 2
-    """It does not define the type, or another process that lives has the definition that the execution goes by."""
+    """It does not define the type, or takes only tasks of other executions, or another process that lives has the
+    definition that the execution goes by."""
     LATER = 3
     """Not yet: the process that decided the execution last comes first, for `HOME_SECONDS`."""
     RETURNING = 4
@@ -219,12 +226,19 @@ class ClientSessions:
         definitions = session.definitions if session is not None else self._ended.get(home, {})
         return definitions.get(type_key)
 
-    def with_wanted(self, list_key: ListKey, type_key: TypeKey, wanted: str) -> ClientSession | None:
-        """A living session that serves the list and has the wanted definition."""
+    def with_wanted(
+        self, list_key: ListKey, type_key: TypeKey, wanted: str, origin: str | None
+    ) -> ClientSession | None:
+        """A living session that serves the list, has the wanted definition, and takes tasks of this origin."""
         for session in self.living.values():
-            if session.definitions.get(type_key) == wanted and list_key in session.serves:
+            if session.definitions.get(type_key) == wanted and list_key in session.serves and session.takes_of(origin):
                 return session
         return None
+
+    def taking_only_own(self, origin: str | None) -> str | None:
+        """This origin of an execution, if it is a living process that takes tasks of no other origin."""
+        session = None if origin is None else self.living.get(origin)
+        return origin if session is not None and session.own_executions_only else None
 
     def changed(self) -> None:
         """Note that a process has come, or has told of other definitions."""
@@ -254,14 +268,21 @@ class ClientSessions:
         return wanted is not None and wanted != session.definitions.get(type_key)
 
     def match(
-        self, session: ClientSession, list_key: ListKey, type_key: TypeKey, home: str | None, age: float
+        self,
+        session: ClientSession,
+        list_key: ListKey,
+        type_key: TypeKey,
+        home: str | None,
+        age: float,
+        origin: str | None = None,
     ) -> Match:
         """Whether this session may take a task of this type from this list.
 
-        `home` is the instance whose definitions the execution goes by; `age` is for how many seconds the task waits.
+        `home` is the instance whose definitions the execution goes by; `age` is for how many seconds the task waits;
+        `origin` is the instance that started or attached the execution, if that takes only tasks of its own.
         """
         own = session.definitions.get(type_key)
-        if own is None:
+        if own is None or not session.takes_of(origin):
             return Match.REFUSED
         if home is None or home == session.instance:
             return Match.ALLOWED
@@ -270,7 +291,7 @@ class ClientSessions:
             if back is None or list_key not in back.serves:
                 return Match.RETURNING
         wanted = self.wanted(home, type_key)
-        if wanted not in (None, own) and self.with_wanted(list_key, type_key, str(wanted)) is not None:
+        if wanted not in (None, own) and self.with_wanted(list_key, type_key, str(wanted), origin) is not None:
             return Match.REFUSED
         if list_key[0] == DECISION_TASK and age < HOME_SECONDS:
             first = self.living.get(home)

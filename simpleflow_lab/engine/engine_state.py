@@ -41,7 +41,7 @@ from simpleflow_lab.service.execution_logs import LogRecord
 from simpleflow_lab.service.reports import Reports
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.conventions import GIVEN_BACK, LOST_BESIDE, WORKER_LOST
-from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities
 
@@ -427,6 +427,21 @@ class EngineState:
         if execution.home == home or execution.closed:
             return
         execution.home = home
+        self._queue_again(execution)
+
+    def limit_to_own(self, session: ClientSession, own_executions_only: bool) -> None:
+        """Give this session only tasks of executions that it started or attached, and of their children, or any."""
+        if session.own_executions_only != own_executions_only:
+            session.own_executions_only = own_executions_only
+            self._queue_again_those_of(session.instance)
+
+    def _queue_again_those_of(self, origin: str) -> None:
+        for execution in self.open.values():
+            if execution.origin == origin:
+                self._queue_again(execution)
+
+    def _queue_again(self, execution: ExecutionState) -> None:
+        """Put the queued tasks of an execution into their lists again: who may take them has changed."""
         execution.home_changes += 1
         for entity in execution.entities.of(ACTIVITY):
             if started_event(entity) is None:
@@ -453,9 +468,8 @@ class EngineState:
         have died of is tried once more.
         """
         own = self.sessions.living.get(instance)
-        if own is not None and execution.origin != instance:
-            execution.origin_identity = own.identity
-            self.outbox.append(OriginChanged(execution.run.key, own.identity))
+        if own is not None:
+            self._come_from(execution, own)
         self.set_home(execution, instance)
         started = execution.started
         if started is None or not self.reports.is_blocked(execution.run.run_id):
@@ -463,6 +477,28 @@ class EngineState:
         if execution.deaths or own is None or (execution.run.key, started[0]) not in own.held:
             execution.deaths = max(execution.deaths - 1, 0)
             self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)], GIVEN_BACK)
+
+    def _come_from(self, execution: ExecutionState, session: ClientSession) -> None:
+        """Let the process of this session be the origin of the execution.
+
+        If it takes tasks of no other, it gets the open children with it, except those that another process that lives
+        has attached since.
+        """
+        before = execution.origin
+        if before != session.instance:
+            execution.origin_identity = session.identity
+            self.outbox.append(OriginChanged(execution.run.key, session.identity))
+            self._queue_again(execution)
+        if not session.own_executions_only:
+            return
+        for entity in execution.entities.of(CHILD):
+            child = self.open_execution(execution.run.domain, str(entity.name), None)
+            if (
+                child is not None
+                and child.run.parent == (execution.run.workflow_id, execution.run.run_id)
+                and (child.origin in (before, session.instance) or child.origin not in self.sessions.living)
+            ):
+                self._come_from(child, session)
 
     def retry_decision(self, execution: ExecutionState) -> bool:
         """Give out again the decision task of an execution whose decisions are blocked, whichever process holds it;
@@ -496,8 +532,11 @@ class EngineState:
             self.sessions.living[session.instance] = session
             if not session.is_local:
                 self.unbound[session.instance] = self.now() + round(OPENING_SECONDS * 1000)
+            if session.own_executions_only:
+                self._queue_again_those_of(session.instance)
         else:
             found.definitions, found.serves, found.told = session.definitions, session.serves, -1
+            self.limit_to_own(found, session.own_executions_only)
             found.speaks(session.spoke_at)
             session = found
         if found is None and session.instance in self.sessions.expected:

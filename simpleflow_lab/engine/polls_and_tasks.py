@@ -141,7 +141,10 @@ def _scheduled(state: EngineState, execution: ExecutionState, kind: str, schedul
         **about,
         "state": "scheduled",
         "since": to_milliseconds(scheduled.timestamp) / 1000,
-        "isDefined": any(_type_key(execution, scheduled) in session.definitions for session in state.sessions),
+        "isDefined": any(
+            _type_key(execution, scheduled) in session.definitions and session.takes_of(execution.origin)
+            for session in state.sessions
+        ),
         "reason": _reason(state, execution, (kind, execution.run.domain, about["taskList"]), scheduled),
     }
 
@@ -150,11 +153,12 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
     """Why nobody has taken a task, in words."""
     type_key = _type_key(execution, scheduled)
     name = f"{type_key[1]} {type_key[2]}"
-    serving = [session for session in state.sessions if key in session.serves]
-    defining = [session for session in state.sessions if type_key in session.definitions]
+    taking = [session for session in state.sessions if session.takes_of(execution.origin)]
+    serving = [session for session in taking if key in session.serves]
+    defining = [session for session in taking if type_key in session.definitions]
     able = [session for session in serving if session in defining]
     wanted = state.sessions.wanted(execution.home, type_key)
-    holder = state.sessions.with_wanted(key, type_key, wanted) if wanted is not None else None
+    holder = None if wanted is None else state.sessions.with_wanted(key, type_key, wanted, execution.origin)
     if holder is not None:
         able = [session for session in able if session.definitions[type_key] == wanted]
     if not able:
@@ -163,6 +167,10 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
         if unknown:
             return "a program without a session is about to take it"
         if not defining:
+            others = [session for session in state.sessions if type_key in session.definitions]
+            if others:
+                pids = ", ".join(str(session.pid) for session in others)
+                return f"process {pids} defines {name}, and runs only tasks of executions that it started"
             return f"no process defines {name}"
         pids = ", ".join(str(session.pid) for session in defining)
         return f"no process that defines {name} polls the task list {key[2]!r}: process {pids} defines it"

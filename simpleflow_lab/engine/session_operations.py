@@ -47,6 +47,7 @@ class SessionOperations:
                 is_local=is_local,
                 definitions=definitions_of(record) or {},
                 serves=serves_of(record) or set(),
+                own_executions_only=bool(record.get("ownExecutionsOnly", False)),
             )
             state.open_session(session, [self._held_task(token) for token in taskTokens])
             answer: Answer = {"differing": state.sessions.differing(state.sessions.get(instance))}
@@ -84,6 +85,8 @@ class SessionOperations:
                 state.sessions.changed()
             if serves is not None:
                 session.serves = serves
+            if "ownExecutionsOnly" in record:
+                state.limit_to_own(session, bool(record["ownExecutionsOnly"]))
             if definitions is not None or serves is not None:
                 state.match_all()
             answer = {"differing": state.sessions.differing(session), "logs": list(session.logs.values())}

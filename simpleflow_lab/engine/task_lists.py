@@ -2,9 +2,9 @@
 
 Rule: a task goes to one poll, in order of priority, then of time. A poll of a client session is given only tasks whose
 types its process defines, as `client_sessions` says; a poll without a session is given any. Tasks wait in groups of
-one type and one home, so that looking for a poll's next task takes a step for each group, not for each task. A waiting
-poll sleeps until a task is assigned to it, and one task wakes one poll. Everything here runs under the engine's lock,
-except the sleeping.
+one type, one home and one origin (if that takes only its own), so that looking for a poll's next task takes a step for
+each group, not for each task. A waiting poll sleeps until a task is assigned to it, and one task wakes one poll.
+Everything here runs under the engine's lock, except the sleeping.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class TaskList:
         self._key = key
         self._sessions = sessions
         self._isolation = isolation
-        self._groups: dict[tuple[tuple[str, str, str], str | None, bool], LazyHeap[ScheduledTask]] = {}
+        self._groups: dict[tuple[tuple[str, str, str], str | None, bool, str | None], LazyHeap[ScheduledTask]] = {}
         self._polls: dict[ClientSession | None, deque[Poll]] = {}
         self._count = 0
         self.recheck_at: int | None = None
@@ -139,7 +139,13 @@ class TaskList:
 
     def push(self, task: ScheduledTask) -> None:
         """Add a task."""
-        group = task.type_key, task.execution.home, task.is_isolated
+        execution = task.execution
+        group = (
+            task.type_key,
+            execution.home,
+            task.is_isolated,
+            self._sessions.taking_only_own(execution.origin),
+        )
         heap = self._groups.get(group)
         if heap is None:
             heap = self._groups[group] = LazyHeap(ScheduledTask.is_pending)
@@ -164,7 +170,8 @@ class TaskList:
             if best_key is not None and key >= best_key:
                 continue
             if session is not None:
-                match = self._sessions.match(session, self._key, group[0], group[1], (now - task.queued_at) / 1000)
+                age = (now - task.queued_at) / 1000
+                match = self._sessions.match(session, self._key, group[0], group[1], age, group[3])
                 if (wait := _WAITS.get(match)) is not None:
                     at = task.queued_at + wait
                     self.recheck_at = at if self.recheck_at is None else min(self.recheck_at, at)

@@ -78,6 +78,7 @@ class ProcessSession:
         self._context = contextvars.copy_context()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._own_executions_only = False
         self.is_open = False
         """Whether the engine was told of this process."""
 
@@ -87,6 +88,10 @@ class ProcessSession:
         return None if self._service is None else instance_id()
 
     # -- what is served
+
+    def limit_to_own_executions(self) -> None:
+        """Take only tasks of executions that this process starts or attaches from now on, and of their children."""
+        self._own_executions_only = self._dirty = True
 
     def serve(self, kind: str, domain: str, task_list: str) -> None:
         """Say that this process polls this task list from now on; `kind` is that of the tasks."""
@@ -189,6 +194,7 @@ class ProcessSession:
             "activityTypes": activity_types,
             "decisionTaskLists": [{"domain": d, "name": name} for kind, d, name in lists if kind == DECISION_TASK],
             "activityTaskLists": [{"domain": d, "name": name} for kind, d, name in lists if kind == ACTIVITY],
+            "ownExecutionsOnly": self._own_executions_only,
         }
 
     def told(self, answer: Mapping[str, Any]) -> None:

@@ -36,6 +36,8 @@ class ClientRecord(TypedDict):
     """The task lists for which it polls for decision tasks, each with `domain` and `name`."""
     activityTaskLists: NotRequired[Sequence[Structure]]
     """The task lists for which it polls for activity tasks, likewise."""
+    ownExecutionsOnly: NotRequired[bool]
+    """Whether it takes only tasks of executions that it started or attached, and of their children."""
 
 
 class WatchableService(SWFService, Protocol):

@@ -108,6 +108,17 @@ class Parent(Workflow):
         return self.submit(Pids, 1).result
 
 
+class GateOfChild(Workflow):
+    """The result of a child whose activity takes long."""
+
+    name = "supervised-gate-of-child"
+    version = "1"
+    task_list = "supervised-decisions"
+
+    def run(self, folder):
+        return self.submit(Gate, folder).result
+
+
 class Wrong(Workflow):
     """It fails."""
 

@@ -168,6 +168,82 @@ def test_an_activity_task_goes_to_the_processes_that_have_the_definition_of_its_
     assert engine.types(execution).count("ActivityTaskTimedOut") == len(takers)
 
 
+OWN = {"ownExecutionsOnly": True}
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["from the start", "told later"])
+def test_a_process_that_takes_only_its_own_executions_is_given_no_task_of_another(engine, later):
+    engine.session("own", {"a": "1"}, {"b": "1"}, process={} if later else OWN)
+    mine, other = engine.start("a", "own"), engine.start("a", "elsewhere")
+    if later:
+        engine.swf.keep_session(instance="own", record=OWN)
+    task = engine.poll("decision", "own")
+    assert task["workflowExecution"] == mine
+    engine.schedule(task, "b")
+    assert engine.poll("activity", "own")["workflowExecution"] == mine
+    assert not engine.poll("decision", "own")
+    assert engine.reasons(other) == ["process 7 defines a 1, and runs only tasks of executions that it started"]
+    engine.session("any", {"a": "1"}, {"b": "1"})
+    assert engine.poll("decision", "any")["workflowExecution"] == other
+
+
+def test_an_own_execution_that_another_process_decides_stays_own(engine):
+    engine.session("own", {"a": "1"}, {"b": "1"}, process=OWN)
+    engine.session("decider", {"a": "1"})
+    mine = engine.start("a", "own")
+    engine.clock.advance(2)  # the home had its time
+    engine.schedule(engine.poll("decision", "decider"), "b")
+    assert engine.poll("activity", "own")["workflowExecution"] == mine
+
+
+def test_no_task_waits_for_a_process_with_its_definition_that_takes_only_its_own_executions(engine):
+    engine.session("gone", {"a": "1"})
+    engine.session("own", {"a": "1"}, process=OWN)
+    engine.session("any", {"a": "2"})
+    other = engine.start("a", "gone")
+    engine.swf.close_session(instance="gone")
+    assert engine.poll("decision", "any")["workflowExecution"] == other
+
+
+def child_of(engine: Engine, instance: str) -> dict[str, Any]:
+    """A child of the execution that this process decides next."""
+    start = {"workflowId": "child", "workflowType": {"name": "c", "version": "1"}, "taskList": {"name": "l"}}
+    timeouts = {"executionStartToCloseTimeout": "60", "taskStartToCloseTimeout": "NONE", "childPolicy": "ABANDON"}
+    decision = {
+        "decisionType": "StartChildWorkflowExecution",
+        "startChildWorkflowExecutionDecisionAttributes": start | timeouts,
+    }
+    token = engine.poll("decision", instance)["taskToken"]
+    engine.swf.respond_decision_task_completed(taskToken=token, decisions=[decision])
+    found = engine.swf.list_open_workflow_executions(domain=DOMAIN, startTimeFilter={"oldestDate": 0})
+    return dict(next(each["execution"] for each in found["executionInfos"] if "parent" in each))
+
+
+def test_children_of_own_executions_are_own(engine):
+    engine.session("own", {"a": "1", "c": "1"}, process=OWN)
+    engine.start("a", "own")
+    child = child_of(engine, "own")
+    tasks = [engine.poll("decision", "own") for _ in range(2)]
+    assert child in [task["workflowExecution"] for task in tasks]
+
+
+@pytest.mark.parametrize("starter", ["lives", "is gone", "has left the child to another"])
+def test_who_resumes_an_execution_and_takes_only_its_own_gets_its_children_too(engine, starter):
+    engine.session("before", {"a": "1", "c": "1"})
+    parent = engine.start("a", "before")
+    child = child_of(engine, "before")
+    if starter == "is gone":
+        engine.swf.close_session(instance="before")
+    engine.session("own", {"a": "1", "c": "1"}, process=OWN)
+    if starter == "has left the child to another":
+        engine.session("another", {"c": "1"})
+        engine.swf.attach_execution(domain=DOMAIN, execution=child, instance="another")
+    engine.swf.attach_execution(domain=DOMAIN, execution=parent, instance="own")
+    engine.clock.advance(2)
+    given = [engine.poll("decision", "own") for _ in range(2)]
+    assert [child in [task.get("workflowExecution") for task in given]] == [starter != "has left the child to another"]
+
+
 def test_a_program_without_a_session_is_given_anything(engine):
     engine.session("x", {"a": "1"})
     engine.start("a", "x")
@@ -596,6 +672,19 @@ def test_the_next_engine_waits_for_no_process_that_has_ended(tmp_path):
 
 ALIVE = {"pid": os.getppid(), "hostname": socket.gethostname()}
 GONE = {"pid": 1, "hostname": "a container that is gone"}
+
+
+def test_the_next_engine_learns_which_process_takes_only_its_own_executions(tmp_path):
+    first = Engine(tmp_path / "store.sqlite").prepare()
+    first.session("own", {"a": "1"}, process=OWN | ALIVE)
+    mine, other = first.start("a", "own"), first.start("a")
+    first.swf.hand_over()
+    second = Engine(tmp_path / "store.sqlite")
+    second.session("own", {"a": "1"}, process=OWN | ALIVE)
+    given = [second.poll("decision", "own") for _ in range(2)]
+    assert [task.get("workflowExecution") for task in given] == [mine, None]
+    assert second.types(other)[-1] == "DecisionTaskScheduled"
+    second.swf.close()
 
 
 @pytest.mark.parametrize("decider", [None, "owner"])
