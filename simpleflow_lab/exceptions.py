@@ -343,9 +343,12 @@ class ActivityProcessDied(SimpleflowLabError):
 
 
 class WorkflowException(SimpleflowLabError):
-    """The workflow failed itself, with this reason and these details."""
+    """The workflow failed itself, with this reason and these details. Raises `UsageError` for what is no text."""
 
     def __init__(self, message: str, reason: str, details: str | None = None):
+        for name, text in (("reason", reason), ("details", details)):
+            if not isinstance(text, str) and (name, text) != ("details", None):
+                raise UsageError(f"the {name} of a failure must be a text, not {type(text).__name__}: convert it first")
         super().__init__(message, reason, details)
         self.reason = reason
         self.details = details

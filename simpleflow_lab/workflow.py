@@ -169,7 +169,10 @@ class Workflow:
         return future.futures
 
     def fail(self, reason: str, details: str | None = None) -> None:
-        """End the execution as failed, with this reason; behind it is named what failed before and nothing handled."""
+        """End the execution as failed, with this reason; behind it is named what failed before and nothing handled.
+
+        Raises `UsageError` for a reason or details that are no text.
+        """
         raise WorkflowException(reason, reason, details)
 
     def signal(

@@ -61,7 +61,6 @@ def _main(words: list[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(table, {}, "simpleflow", COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE])
-    standard_streams.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("always", DamagedStoreWarning)
         warnings.showwarning = _Warnings()
@@ -71,6 +70,7 @@ def _main(words: list[str]) -> int:
 def _with_session(words: list[str]) -> int:
     session = _ShellSession(watch=progress.watch, tell=report)
     try:
+        standard_streams.prepare()
         prepare()
         return _run(words, session)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ from typing import Final
 
 from simpleflow_lab.constants import MAX_DETAILS_LENGTH, MAX_REASON_LENGTH
 from simpleflow_lab.data.codec import parse
-from simpleflow_lab.exceptions import TaskFailed
+from simpleflow_lab.exceptions import SimpleflowLabError, TaskFailed
 
 _MAX_MESSAGE: Final = 4_096
 _MAX_NAME: Final = 512
@@ -157,17 +157,27 @@ def _qualified(kind: type) -> str:
 
 
 def format_traceback(error: BaseException, *, skip_package: bool = True) -> list[str]:
-    """The lines of an exception's traceback, without the frames of this package: they are not the author's."""
+    """The lines of an exception's traceback, without the frames of this package: they are not the author's.
+
+    An error of ours that passed none of the author's lines, such as that of a value that JSON can't hold, is its text.
+    """
     found = traceback.TracebackException.from_exception(error)
-    if skip_package:
-        _remove_package_frames(found)
+    if not skip_package:
+        return list(found.format())
+    if isinstance(error, SimpleflowLabError) and not _authors_frames(found):
+        return list(found.format_exception_only())
+    _remove_package_frames(found)
     return list(found.format())
+
+
+def _authors_frames(found: traceback.TracebackException) -> list[traceback.FrameSummary]:
+    return [frame for frame in found.stack if not frame.filename.startswith(_PACKAGE_FOLDER)]
 
 
 def _remove_package_frames(found: traceback.TracebackException | None) -> None:
     """Remove the package's frames, of the exception and of those that led to it."""
     while found is not None:
-        authors = [frame for frame in found.stack if not frame.filename.startswith(_PACKAGE_FOLDER)]
+        authors = _authors_frames(found)
         if authors:
             found.stack = traceback.StackSummary.from_list(authors)
         _remove_package_frames(found.__context__)

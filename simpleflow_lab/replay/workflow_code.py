@@ -21,7 +21,9 @@ from simpleflow_lab.data.fields import DeferredFields
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
+    EncodingError,
     ExecutionBlocked,
+    JumboTooLargeError,
     KeyboardInputError,
     StoreError,
     TaskException,
@@ -187,7 +189,7 @@ class WorkflowCode:
                 raise UsageError(
                     f"{self._class.__name__}.run returned a future, which is no result: return what its `.result` gives"
                 )
-            text = run.fields.encode(result, "result")
+            text = self._encoded(result)
         except ExecutionBlocked:
             if self._cancel_raised is None:
                 run.blocked = True
@@ -211,6 +213,15 @@ class WorkflowCode:
                 self._hooks.call(run, "after_replay")
                 self._hooks.call_at_close(run, "on_completed")
                 close_with(run, "CompleteWorkflowExecution", result=text)
+
+    def _encoded(self, result: Any) -> str:
+        """The JSON text of what `run` returned. Raises `EncodingError`, which names the workflow."""
+        try:
+            return self._run.fields.encode(result, "result")
+        except JumboTooLargeError:
+            raise
+        except EncodingError as error:
+            raise EncodingError(f"the result of {self._class.__name__}.run can't be recorded: {error}") from None
 
     def _is_interrupted(self) -> bool:
         """Whoever watches the replay may have interrupted it: signals are handled in the main thread."""

@@ -192,6 +192,67 @@ def test_an_argument_that_contains_itself_is_refused_at_its_line(levels):
     assert said.startswith("an argument contains itself, or has more levels than JSON can hold")
 
 
+# -- results, and what a workflow says of its failure ------------------------------------------------------------------
+
+
+@activity.with_attributes(name="refused_by_swf.opaque", raises_on_failure=True, **TASKS)
+def opaque():
+    return object()
+
+
+@activity.with_attributes(
+    name="refused_by_swf.opaque_of_a_process", executor="processes", raises_on_failure=True, **TASKS
+)
+def opaque_of_a_process():
+    return object()
+
+
+class Returns(Child):
+    """Returns, or says, what JSON or SWF can't hold."""
+
+    name = "refused_by_swf.returns"
+
+    def run(self, what):
+        match what:
+            case "self":
+                return self
+            case "future":
+                return {"sum": self.submit(one)}
+            case "activity":
+                return self.submit(opaque).result
+            case "process":
+                return self.submit(opaque_of_a_process).result
+            case "reason":
+                self.fail(ValueError("x"))
+            case "details":
+                self.fail("x", {"code": 7})
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("self", f"EncodingError: the result of Returns.run can't be recorded: JSON can't hold a {__name__}.Returns"),
+        ("future", "UsageError: Returns.run returned a future, which is no result: return what its `.result` gives"),
+        (
+            "activity",
+            "EncodingError: the result of refused_by_swf.opaque can't be recorded: JSON can't hold a builtins.",
+        ),
+        ("process", "EncodingError: the result of refused_by_swf.opaque_of_a_process can't be recorded: JSON can't "),
+        ("reason", "UsageError: the reason of a failure must be a text, not ValueError: convert it first"),
+        ("details", "UsageError: the details of a failure must be a text, not dict: convert it first"),
+    ],
+)
+def test_a_refused_value_fails_the_execution_and_shows_no_lines_of_the_library(what, said):
+    with Lab(":memory:") as lab:
+        execution = lab.start(Returns, what)
+        with pytest.raises(WorkflowExecutionFailed) as failed:
+            execution.result(60)
+    assert said in failed.value.reason
+    assert said in failed.value.details
+    shown = [line.split('"')[1] for line in failed.value.details.splitlines() if line.startswith("  File ")]
+    assert set(shown) <= {__file__}
+
+
 # -- run and __init__ --------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 START = "workflow.start --local examples.basic.BasicWorkflow --input '[1, 0]'"
 LIST = "simpleflow --format csv --no-header workflow.list"
+CLOSED = "simpleflow: the standard output is closed, and the answer goes there: >/dev/null drops it\n"
 FULL = "simpleflow: the answer can't be written to the standard output: No space left on device\n"
 
 
@@ -20,11 +21,24 @@ def in_shell(line: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_who_closes_the_streams_wants_no_answer_and_the_store_is_whole() -> None:
-    done = in_shell(
-        f"simpleflow {START} --workflow-id closed <&- >&- 2>&- && simpleflow --format csv --no-header workflow.list"
-    )
-    assert (done.returncode, done.stderr, done.stdout.strip()) == (0, "", "closed,basic,COMPLETED")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", ">&- 2>&-"])
+def test_without_a_standard_output_nothing_is_done_and_one_line_says_so(closed: str) -> None:
+    done = in_shell(f"( simpleflow {START} --workflow-id closed {closed} ); code=$?; {LIST}; exit $code")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("" if "2>" in closed else CLOSED)
+
+
+def test_a_command_needs_neither_standard_input_nor_standard_error() -> None:
+    done = in_shell(f"simpleflow {START} --workflow-id quiet <&- 2>&-; {LIST}")
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, "", "quiet,basic,COMPLETED")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "</dev/null"])
+def test_an_input_that_is_read_from_a_closed_standard_input_is_missing(closed: str) -> None:
+    done = in_shell(f"simpleflow workflow.start --local examples.basic.BasicWorkflow {closed} --input -")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("simpleflow: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
