@@ -36,6 +36,14 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.executions.execution_infos import execution_infos, latest_run
+from simpleflow_lab.executions.start_requests import (
+    START_OPTIONS,
+    computed_options,
+    given_workflow,
+    input_text,
+    start_request,
+)
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
@@ -47,10 +55,8 @@ from simpleflow_lab.runtime.sigterm import close_at_sigterm
 from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import default_store
-from simpleflow_lab.start_requests import START_OPTIONS, computed_options, given_workflow, input_text, start_request
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.names import check_name
-from simpleflow_lab.views.listed_executions import each_once
 from simpleflow_lab.workflow import Workflow, define_renamed_workflow
 
 if TYPE_CHECKING:
@@ -342,12 +348,11 @@ class Lab:
         domain = domain or self.domain
         check_name(workflow_id, "WorkflowId", "a workflow id")
         if run_id is None:
-            info = self._latest(workflow_id, domain)
-            if info is None:
+            run_id = latest_run(self.service, workflow_id, domain=domain)
+            if run_id is None:
                 raise UsageError(
                     f"no execution {workflow_id!r} in domain {domain!r}: executions(), or workflow.list, lists them"
                 )
-            run_id = info["execution"]["runId"]
         execution = self._execution(workflow_id, run_id, domain=domain)
         try:
             execution.describe()
@@ -434,23 +439,8 @@ class Lab:
         self, *, open_only: bool = False, workflow_id: str | None = None, domain: str | None = None
     ) -> list[Mapping[str, Any]]:
         """SWF's `executionInfos` of open and closed executions, latest first."""
-        ever: dict[str, Any] = {"domain": domain or self.domain, "startTimeFilter": {"oldestDate": 0}}
-        if workflow_id is not None:
-            ever["executionFilter"] = {"workflowId": workflow_id}
-
-        def listed(listing: Callable[..., Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-            infos: list[Mapping[str, Any]] = []
-            page: dict[str, Any] = {}
-            while True:
-                answer = listing(**ever, **page)
-                infos.extend(answer["executionInfos"])
-                if not answer.get("nextPageToken"):
-                    return infos
-                page = {"nextPageToken": answer["nextPageToken"]}
-
-        still_open = listed(self.service.list_open_workflow_executions)
-        closed = [] if open_only else listed(self.service.list_closed_workflow_executions)
-        return sorted(each_once(still_open, closed), key=lambda info: info["startTimestamp"], reverse=True)
+        domain = domain or self.domain
+        return execution_infos(self.service, domain=domain, open_only=open_only, workflow_id=workflow_id)
 
     def resume(self, workflow_id: str | None = None) -> list[Execution]:
         """Go on with every open execution of this store, or with the one of this workflow id; gives them.
@@ -668,10 +658,6 @@ class Lab:
         self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
     ) -> Execution:
         return Execution(self._pool, workflow_id, run_id, domain=domain, attached=attached)
-
-    def _latest(self, workflow_id: str, domain: str) -> Mapping[str, Any] | None:
-        infos = self.execution_infos(workflow_id=workflow_id, domain=domain)
-        return infos[0] if infos else None
 
     def _run_like(self, workflow_id: str, name: str, version: str, text: str, began: datetime.datetime) -> str:
         """The run id of the execution of this id that is open, or has closed since `began`, if it is the same workflow

@@ -44,7 +44,15 @@ PAGES: Final = (
     Page(
         "lab",
         "Lab and executions",
-        ("lab", "execution", "recorded_execution", "execution_sets", "start_requests", "workers"),
+        (
+            "lab",
+            "execution",
+            "recorded_execution",
+            "executions.task_progress",
+            "execution_sets",
+            "executions.start_requests",
+            "workers",
+        ),
     ),
     Page(
         "debugger",
@@ -138,6 +146,7 @@ INTERNAL: Final = frozenset(
         "debugger",
         "definitions",
         "engine",
+        "executions",
         "http",
         "locking",
         "notebook",

@@ -28,7 +28,7 @@ def import_module(name: str) -> Any:
 
 def workflow_named(name: str) -> Any:
     """A workflow class: one that is defined in this process, or `module.Class`, imported. Raises `UsageError`."""
-    from simpleflow_lab.start_requests import find_workflow
+    from simpleflow_lab.executions.start_requests import find_workflow
 
     try:
         return find_workflow(name)

@@ -277,7 +277,7 @@ def _is_another_json(file: str) -> bool:
 
 def defined_here(type_name: str) -> Any:
     """The workflow of a type, if this process defines it: what a history names is not imported. Raises `UsageError`."""
-    from simpleflow_lab.start_requests import find_workflow
+    from simpleflow_lab.executions.start_requests import find_workflow
 
     try:
         return find_workflow(type_name)

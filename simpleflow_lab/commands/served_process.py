@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.executions.start_requests import is_any_defined
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.middleware import After, Before
 from simpleflow_lab.runtime.connection import missing_store
 from simpleflow_lab.runtime.supervised.link import CANCEL, DRAIN, SupervisorLink
 from simpleflow_lab.runtime.supervised.statuses import status_of
 from simpleflow_lab.runtime.worker import DECIDER
-from simpleflow_lab.start_requests import is_any_defined
 from simpleflow_lab.workers import Workers
 
 logger = logging.getLogger(__name__)

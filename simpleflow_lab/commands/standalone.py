@@ -111,7 +111,7 @@ def standalone(
     execution with the same id, workflow and input is taken up again. An interrupt (Ctrl-C, SIGTERM) leaves it open, and
     lets the processes finish what they have at hand; a second one cancels that, a third one kills them.
     """
-    from simpleflow_lab.start_requests import check_input
+    from simpleflow_lab.executions.start_requests import check_input
 
     if session.serves_here:
         raise UsageError("standalone starts processes, which have no cells: use workflow.start, or a shell")

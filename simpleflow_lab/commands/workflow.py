@@ -146,8 +146,8 @@ def start(
     children, and of no other in the store. On Amazon SWF it takes any task of their task lists, as a poll there does.
     """
     from simpleflow_lab.data.codec import decode_input
+    from simpleflow_lab.executions.start_requests import check_input
     from simpleflow_lab.middleware import After, Before
-    from simpleflow_lab.start_requests import check_input
 
     if local and session.store is not None and session.store.startswith("aws:"):
         raise UsageError(f"--local is the embedded engine, and {session.store} is Amazon SWF: leave one of them out")

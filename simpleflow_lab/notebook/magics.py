@@ -28,6 +28,7 @@ from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
 from simpleflow_lab.execution import Execution
+from simpleflow_lab.executions.start_requests import find_workflow
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.advice_names import with_names
 from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, take_out
@@ -42,7 +43,6 @@ from simpleflow_lab.notebook.renderers import blocked, cell_value
 from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
 from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.settings import default_store
-from simpleflow_lab.start_requests import find_workflow
 from simpleflow_lab.views.live_rows import FASTEST
 
 CONNECT: Final = CommandSpec(
