@@ -54,6 +54,8 @@ def facts_of(record: DecisionRecord, trigger: str) -> Iterator[tuple[str, str]]:
         yield "printed", shortened(line, HOVER_LIMIT)
     if len(lines) > _MAX_OUTPUT_LINES:
         yield "printed", f"… {count(len(lines) - _MAX_OUTPUT_LINES, 'line')} more"
+    for id in record.raised_at_once:
+        yield "at once", at_once_text(id)
     if record.raised is not None:
         yield "raised", shortened(raised_text(record.raised), 2 * HOVER_LIMIT)
     close = record.close
@@ -79,6 +81,14 @@ def html_of(record: DecisionRecord, trigger: str, title: str) -> Html:
 def raised_text(raised: Raised) -> str:
     """`ValueError: no 3, at flows.py:12, raise ValueError(f"no {n}")`."""
     return raised.text if raised.line is None else f"{raised.text}, at {line_text(raised.line)}"
+
+
+def at_once_text(task_id: str) -> str:
+    """A failure that was raised because simpleflow decided: what is different here."""
+    return (
+        f"the failure of {shortened(task_id)} is raised while run waits: so simpleflow decided; "
+        "a decider of this package raises it where the result is read"
+    )
 
 
 def command_text(command: CommandRecord) -> str:

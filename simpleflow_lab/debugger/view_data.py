@@ -13,7 +13,7 @@ import linecache
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from simpleflow_lab.debugger.step_text import heading_of
+from simpleflow_lab.debugger.step_text import at_once_text, heading_of
 from simpleflow_lab.debugger.steps import ReplaySteps, Step
 from simpleflow_lab.debugger.triggers import event_words
 from simpleflow_lab.replay.lines import Line, line_text, place_text
@@ -130,6 +130,7 @@ def shown(step: Step) -> dict[str, Any]:
         "output": bounded(record.output, 5 * VALUE_LIMIT) if record.output else "",
         "close": "" if record.close is None else record.close.decision_type,
         "refused": "" if record.close is None else shortened(record.close.refused),
+        "at_once": [at_once_text(id) for id in record.raised_at_once],
         "raised": None
         if record.raised is None
         else {

@@ -40,11 +40,15 @@ class Failures:
 
     def unraised(self) -> BaseException | None:
         """The first error that reading a result would have raised, if nothing read it; it counts as handled then."""
-        for future in self._failed:
-            if future.raises and future.unhandled_failure:
-                future.mark_handled()
-                return future.peek_exception()
-        return None
+        future = self.first_to_raise()
+        if future is None:
+            return None
+        future.mark_handled()
+        return future.peek_exception()
+
+    def first_to_raise(self) -> Future | None:
+        """The first that failed and that nothing read, if reading its result would raise; else the next such one."""
+        return next((future for future in self._failed if future.raises and future.unhandled_failure), None)
 
     def begin_rerun(self) -> None:
         """The code is about to run from its start, and gets the failures anew."""

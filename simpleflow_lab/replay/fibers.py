@@ -142,6 +142,15 @@ class Fibers:
             fiber.error = error
             self._resume(fiber, fiber.wait_token)
 
+    def interrupt_first(self, error: BaseException) -> bool:
+        """Raise this error where the first fiber waits; `False` if it waits for nothing."""
+        first = next((fiber for fiber in self.suspended if fiber.path == ()), None)
+        if first is None:
+            return False
+        first.error = error
+        self._resume(first, first.wait_token)
+        return True
+
     def call_outside(self, call: Callable[[], Any]) -> Any:
         """Make a call outside of all fibers, while the current one is suspended; gives what the call gives.
 

@@ -128,6 +128,16 @@ class Matching:
         kind = KINDS.get(event.row.decision or "")
         return None if kind is None else _find(event, kind, self._run.pending)
 
+    def lacks(self, events: Sequence[HistoryEvent]) -> bool:
+        """No pending command is recorded by one of these events, which record a decision's commands."""
+        return any(
+            event.attributes.get("timerId") != WAKE_UP_TIMER
+            and (kind := KINDS.get(event.row.decision or "")) is not None
+            and kind is not MARKER
+            and _find(event, kind, self._run.pending) is None
+            for event in events
+        )
+
     def record(self, event: HistoryEvent, command: Command) -> None:
         """This event records the pending command."""
         run = self._run

@@ -71,6 +71,10 @@ class Observer(Protocol):
     def execution_failed(self, error: BaseException, reason: str) -> None:
         """The code raised this, and so the execution is about to be closed as failed, for this reason."""
 
+    def raised_at_once(self, future: Future) -> None:
+        """The failure of this task was raised where `run` waits, because the history shows that whoever decided did so:
+        what the code did since belongs to the same decision."""
+
     def decision_replayed(
         self, pairs: Sequence[tuple[HistoryEvent, Command]], divergence: Divergence | None, *, pending: int
     ) -> None:

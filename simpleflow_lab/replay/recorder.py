@@ -87,6 +87,7 @@ class _Decision:
         self.output: list[str] = []
         self.output_left = MAX_OUTPUT
         self.raised: Raised | None = None
+        self.raised_at_once: list[str] = []
 
 
 class Recorder:
@@ -212,6 +213,11 @@ class Recorder:
         if decision is not None:
             decision.raised = self._fibers.raised(error, reason, decision.started_event_id)
 
+    def raised_at_once(self, future: Future) -> None:
+        """See `Observer`."""
+        if self._decision is not None:
+            self._decision.raised_at_once.append(future.task_id or "?")
+
     def decision_replayed(
         self, pairs: Sequence[tuple[HistoryEvent, Command]], divergence: Divergence | None, *, pending: int
     ) -> None:
@@ -308,6 +314,7 @@ class Recorder:
                 error=None if error is None else _error_text(error),
                 lines=lines,
                 raised=decision.raised,
+                raised_at_once=tuple(decision.raised_at_once),
                 _futures=self._futures.log,
                 _first_change=decision.first_change,
                 _last_change=len(self._futures.log),

@@ -34,7 +34,7 @@ from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import LIMIT_KEY, SECOND_RULES, DecisionBatch, HistoryReader
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
 from simpleflow_lab.replay.inherited import Crossing, Splice, Unclaimed, from_text
-from simpleflow_lab.replay.matching import Matching
+from simpleflow_lab.replay.matching import Matched, Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
@@ -322,6 +322,9 @@ class Replay:
         divergence = matched.divergence
         if divergence is not None and self._run.author_error is not None:
             divergence = dataclasses.replace(divergence, author_error=self._run.author_error)
+        if decider is None and (divergence is not None or self._matching.lacks(batch.rest)):
+            matched = self._match_raising_at_once(batch, matched._replace(divergence=divergence))
+            divergence = matched.divergence
         if divergence is not None and self._splice is not None and divergence.event_id is not None:
             divergence = dataclasses.replace(divergence, event_id=self._splice.id_outside(divergence.event_id))
         if self._observer is not None:
@@ -329,6 +332,25 @@ class Replay:
         if divergence is not None:
             raise divergence.error()
         self._continuing_refused = continuing_refused_for(batch)
+
+    def _match_raising_at_once(self, batch: DecisionBatch, matched: Matched) -> Matched:
+        """Match a decision of simpleflow's, which differs so far, as simpleflow makes it.
+
+        It enters `run` anew in each decision and raises a failure at the task's `submit`, also if `run` waits for other
+        tasks then. So the failures that nothing read are raised, one by one, where `run` waits, until what is recorded
+        follows. If it never does, the first difference stands.
+        """
+        pairs, divergence = list(matched.pairs), matched.divergence
+        while (failed := self._code.raise_at_once()) is not None:
+            if self._observer is not None:
+                self._observer.raised_at_once(failed)
+            done = pairs[-1][0].id if pairs else 0
+            left = batch._replace(recorded=[event for event in batch.recorded if event.id > done])
+            again = self._matching.match(left, expects_all=False, max_open_activities=self._max_open_activities)
+            pairs += again.pairs
+            if again.divergence is None and not self._matching.lacks(batch.rest):
+                return Matched(pairs, None)
+        return Matched(pairs, divergence)
 
     def _keep(self, batch: DecisionBatch) -> None:
         """Pass over a decision that counts as not made."""

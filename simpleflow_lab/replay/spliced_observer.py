@@ -65,6 +65,10 @@ class SplicedObserver:
         """See `Observer`."""
         self._observer.execution_failed(error, reason)
 
+    def raised_at_once(self, future: Future) -> None:
+        """See `Observer`."""
+        self._observer.raised_at_once(future)
+
     def recorded_before(self, event: HistoryEvent, command: Command) -> None:
         """See `Observer`."""
         self._observer.recorded_before(self._splice.outside(event), command)

@@ -255,6 +255,9 @@ class DecisionRecord:
     `None` if they were not traced. The first of a fiber that went on is the one in which it waited."""
     raised: Raised | None = None
     """The error of the code that ended the execution in this decision, if one did."""
+    raised_at_once: Sequence[str] = ()
+    """Ids of the tasks whose failures `run` got where it waits for others as well: so simpleflow decided, which made
+    this decision. Deciders of this package raise a failure where the result is read."""
     _futures: FutureLog = field(repr=False, compare=False)
     _first_change: int = field(repr=False, compare=False)
     _last_change: int = field(repr=False, compare=False)

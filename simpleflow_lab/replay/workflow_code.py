@@ -110,6 +110,21 @@ class WorkflowCode:
         with self._muted(None if run.observer is None else run.observer.output_written):
             self._run_to_suspension()
 
+    def raise_at_once(self) -> Future | None:
+        """Raise the first failure that nothing read where `run` waits, though it waits for another task as well, and
+        let it go on from there. Gives the future that failed; `None`, and nothing is done, if there is none."""
+        run = self._run
+        future = run.failures.first_to_raise()
+        error = None if future is None else future.peek_exception()
+        if future is None or error is None or run.closing is not None or not run.fibers.interrupt_first(error):
+            return None
+        future.mark_handled()
+        with self._muted(None if run.observer is None else run.observer.output_written):
+            self._run_fibers()
+        if run.decision_error is not None:
+            raise run.decision_error
+        return future
+
     def abandon(self) -> None:
         """End the code where it is suspended; another run of it takes its place."""
         with self._muted(_drop):

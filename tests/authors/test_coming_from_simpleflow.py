@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from simpleflow_lab.exceptions import (
     EncodingError,
     ExecutionBlocked,
     NondeterminismError,
+    TaskException,
     UsageError,
     WorkflowExecutionFailed,
 )
@@ -95,6 +97,11 @@ def once(value):
 
 @activity.with_attributes(name="guide.fails", **TASKS)
 def fails():
+    raise ValueError("on purpose")
+
+
+@activity.with_attributes(name="guide.raises", raises_on_failure=True, **TASKS)
+def raises():
     raise ValueError("on purpose")
 
 
@@ -174,6 +181,20 @@ def test_a_pending_future_in_a_list_holds_up_its_task_alone():
         return [other, waits.result[0]["x"]["args"]]
 
     assert execute(run) == [2, [7]]
+
+
+@says("The failure of a task with `raises_on_failure`")
+def test_a_failure_is_raised_where_its_result_is_read():
+    def run(self):
+        failing, timer = self.submit(raises), self.submit(self.start_timer("meanwhile", 1))
+        try:
+            futures.wait(failing, timer)
+        except TaskException:
+            return timer.done
+        return "not reached"
+
+    with Lab(":memory:", clock="virtual") as lab:
+        assert lab.start(workflow_of(run)).result(30) is True
 
 
 @says("`raises_on_failure` of a container")
@@ -585,6 +606,24 @@ def test_an_input_with_references_makes_upstreams_worker_fail_and_says_why():
         inputs = [e.attributes["input"] for e in execution.history() if e.type == "ActivityTaskScheduled"]
         # Upstream calls `input["meta"].get`.
         assert "only workers of simpleflow_lab can read it" in json.loads(inputs[1])["meta"]
+
+
+@says("Failures while others are open")
+@pytest.mark.parametrize("by", [None, Story.identity])
+def test_what_upstream_decided_at_a_failure_is_no_difference(by):
+    def run(self):
+        futures.wait(self.submit(raises), self.submit(double, 1))
+
+    story = Story(workflow_of(run))
+    story.identity = by
+    first, second = story.decide()
+    scheduled = story.record(first)
+    story.record(second)
+    story.add("ActivityTaskFailed", scheduledEventId=scheduled.id, startedEventId=0, reason="ValueError: no")
+    story.decide()
+    story.record({"decisionType": "FailWorkflowExecution"})
+    with nullcontext() if by is None else pytest.raises(NondeterminismError):
+        story.new_replay().feed(story.events)
 
 
 @says("Numbers that shift")

@@ -68,6 +68,8 @@ PROGRAMS: Sequence[Program] = (
     Program("blocked.EitherWorkflow", [], [150, "hired"]),
     Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True]),
     Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True),
+    Program("failing.FailsMeanwhileWorkflow", [], "this fails the workflow", fails=True),
+    Program("failing.CleansUpWorkflow", [], "cleaned up"),
     Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None]),
     Program("jumbo.JumboWorkflow", ["a"], 50_000, upstream=False),
     Program("steps.StepWorkflow", [], ["aloud", "forced", "numbers"], upstream=False),

@@ -4,7 +4,7 @@ from simpleflow_lab.swf.task import WorkflowTask
 
 from simpleflow_lab import Workflow, activity, futures
 from simpleflow_lab.canvas import Group
-from simpleflow_lab.exceptions import TaskFailed
+from simpleflow_lab.exceptions import TaskException, TaskFailed
 from simpleflow_lab.log import END, GREEN
 from simpleflow_lab.task import TaskFailureContext
 
@@ -17,6 +17,11 @@ def fails_quietly():
 @activity.with_attributes(task_list="quickstart", version="example", raises_on_failure=True)
 def fails_aloud():
     raise ValueError("this fails the workflow")
+
+
+@activity.with_attributes(task_list="quickstart", version="example")
+def clean_up():
+    return "cleaned up"
 
 
 class FailingWorkflow(Workflow):
@@ -75,3 +80,34 @@ class QuietWorkflow(Workflow):
         future = self.submit(fails_quietly)
         futures.wait(future)
         return [future.result, future.exception.reason, future.finished]
+
+
+class FailsMeanwhileWorkflow(Workflow):
+    """One task fails while another goes on."""
+
+    name = "programs-fails-meanwhile"
+    version = "example"
+    task_list = "example"
+
+    def run(self):
+        failing = self.submit(fails_aloud)
+        timer = self.submit(self.start_timer("meanwhile", 2))
+        futures.wait(timer, failing)
+        raise AssertionError("not reached")
+
+
+class CleansUpWorkflow(Workflow):
+    """Catches the failure, and goes on with another task."""
+
+    name = "programs-cleans-up"
+    version = "example"
+    task_list = "example"
+
+    def run(self):
+        try:
+            failing = self.submit(fails_aloud)
+            timer = self.submit(self.start_timer("meanwhile", 2))
+            futures.wait(timer, failing)
+        except TaskException:
+            return self.submit(clean_up).result
+        raise AssertionError("not reached")
