@@ -28,7 +28,8 @@ from simpleflow_lab.engine.off_main_thread import OffMainThread
 from simpleflow_lab.engine.recovery import latest_recorded, recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.run_index import RunIndex
-from simpleflow_lab.engine.store import MemoryStore, SQLiteStore, Store
+from simpleflow_lab.engine.sqlite_store import SQLiteStore
+from simpleflow_lab.engine.store import MemoryStore, Store
 from simpleflow_lab.engine.waiters import HistoryWaiter, HistoryWaiters
 from simpleflow_lab.exceptions import StoreError, StorePausedError
 from simpleflow_lab.swf.conventions import GIVEN_BACK

@@ -351,7 +351,7 @@ def small_disk(report: Reporter, folder: str, megabytes: int) -> None:
     paused = threading.Event()
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: paused.set()  # type: ignore[method-assign]
-    logging.getLogger("simpleflow_lab.engine.store").addHandler(handler)
+    logging.getLogger("simpleflow_lab.engine.sqlite_store").addHandler(handler)
     store, ballast = Path(folder) / "store.sqlite", Path(folder) / "ballast"
     with opened(report, str(store)) as lab:
         execution = begun(lab, Sum, 0, 1)

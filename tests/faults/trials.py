@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from simpleflow_lab import Lab
-from simpleflow_lab.engine import store as stores
+from simpleflow_lab.engine import sqlite_store as stores
 from simpleflow_lab.engine.crash_points import POINTS
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
