@@ -13,8 +13,6 @@ from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine import domains_and_types
 from simpleflow_lab.engine.client_sessions import (
-    OPENING_SECONDS,
-    ClientSession,
     ClientSessions,
     HeldTask,
     ListKey,
@@ -24,10 +22,7 @@ from simpleflow_lab.engine.client_sessions import (
 from simpleflow_lab.engine.deadlines import (
     DEADLINES,
     Deadline,
-    activity_timed_out,
     deadlines_started_by,
-    decision_timed_out,
-    postponed_to,
 )
 from simpleflow_lab.engine.decision_rules import NewEvent
 from simpleflow_lab.engine.domains_and_types import DomainsAndTypes, Kind, Type
@@ -40,21 +35,12 @@ from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.service.execution_logs import LogRecord
 from simpleflow_lab.service.reports import Reports
 from simpleflow_lab.swf import limits
-from simpleflow_lab.swf.conventions import GIVEN_BACK, LOST_BESIDE, WORKER_LOST
-from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
+from simpleflow_lab.swf.event_types import ACTIVITY, CLOSE_STATUS, DECISION_TASK, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities
 
 CACHED_EVENTS: Final = 100_000
 """How many events of closed executions stay in memory, unless the engine says otherwise."""
-
-
-MAX_LOGS_TO_TELL: Final = 1_000
-"""Executions of which a process is told at once that their logs have grown."""
-MAX_PARENTS: Final = 50
-"""Executions above one that are named."""
-UNHEARD_PAUSE: Final = 500
-"""How often, in milliseconds, to look whether the process has spoken that holds a task whose time is over."""
 
 
 class NewEvents(NamedTuple):
@@ -420,27 +406,16 @@ class EngineState:
             assert entity is not None
             self.enqueue(DECISION_TASK, execution, entity.first)
 
-    # -- client sessions
+    # -- whose definitions an execution goes by: see `session_changes`
 
     def set_home(self, execution: ExecutionState, home: str) -> None:
         """Let the execution go by the definitions of this process from now on; its queued tasks are queued again."""
         if execution.home == home or execution.closed:
             return
         execution.home = home
-        self._queue_again(execution)
+        self.queue_again(execution)
 
-    def limit_to_own(self, session: ClientSession, own_executions_only: bool) -> None:
-        """Give this session only tasks of executions that it started or attached, and of their children, or any."""
-        if session.own_executions_only != own_executions_only:
-            session.own_executions_only = own_executions_only
-            self._queue_again_those_of(session.instance)
-
-    def _queue_again_those_of(self, origin: str) -> None:
-        for execution in self.open.values():
-            if execution.origin == origin:
-                self._queue_again(execution)
-
-    def _queue_again(self, execution: ExecutionState) -> None:
+    def queue_again(self, execution: ExecutionState) -> None:
         """Put the queued tasks of an execution into their lists again: who may take them has changed."""
         execution.home_changes += 1
         for entity in execution.entities.of(ACTIVITY):
@@ -448,126 +423,6 @@ class EngineState:
                 self.enqueue(ACTIVITY, execution, entity.first)
         execution.enqueued = 0
         self.enqueue_decision_task(execution)
-
-    def is_left_to(self, execution: ExecutionState, instance: str) -> bool:
-        """Whether a process that goes on with everything may attach this execution, which no person has named.
-
-        The process by whose definitions it goes has ended; or another one can't make its decisions, and the one that it
-        was started with is this one, or has ended.
-        """
-        living = self.sessions.living
-        if execution.home not in living:
-            return True
-        is_own = instance in (execution.home, execution.origin)
-        return (is_own or execution.origin not in living) and self.reports.is_blocked(execution.run.run_id)
-
-    def attach(self, execution: ExecutionState, instance: str) -> None:
-        """Let the execution go by the definitions of this process, which a person has chosen.
-
-        A decision that another process could not make is made there: its task is given out again. One that processes
-        have died of is tried once more.
-        """
-        own = self.sessions.living.get(instance)
-        if own is not None:
-            self._come_from(execution, own)
-        self.set_home(execution, instance)
-        started = execution.started
-        if started is None or not self.reports.is_blocked(execution.run.run_id):
-            return
-        if execution.deaths or own is None or (execution.run.key, started[0]) not in own.held:
-            execution.deaths = max(execution.deaths - 1, 0)
-            self.lose([HeldTask(DECISION_TASK, execution.run.key, *started)], GIVEN_BACK)
-
-    def _come_from(self, execution: ExecutionState, session: ClientSession) -> None:
-        """Let the process of this session be the origin of the execution.
-
-        If it takes tasks of no other, it gets the open children with it, except those that another process that lives
-        has attached since.
-        """
-        before = execution.origin
-        if before != session.instance:
-            execution.origin_identity = session.identity
-            self.outbox.append(OriginChanged(execution.run.key, session.identity))
-            self._queue_again(execution)
-        if not session.own_executions_only:
-            return
-        for entity in execution.entities.of(CHILD):
-            child = self.open_execution(execution.run.domain, str(entity.name), None)
-            if (
-                child is not None
-                and child.run.parent == (execution.run.workflow_id, execution.run.run_id)
-                and (child.origin in (before, session.instance) or child.origin not in self.sessions.living)
-            ):
-                self._come_from(child, session)
-
-    def retry_decision(self, execution: ExecutionState) -> bool:
-        """Give out again the decision task of an execution whose decisions are blocked, whichever process holds it;
-        whether that was so. One that processes have died of is tried once more."""
-        if execution.started is None or not self.reports.is_blocked(execution.run.run_id):
-            return False
-        execution.deaths = max(execution.deaths - 1, 0)
-        self.lose([HeldTask(DECISION_TASK, execution.run.key, *execution.started)], GIVEN_BACK)
-        return True
-
-    def note_log(self, run: Run, writer: str | None) -> None:
-        """Another process has added to the log of an execution: tell the one that started it, if it lives."""
-        execution = self.open.get(run.key)
-        origin = None if execution is None else execution.origin
-        session = self.sessions.living.get(origin) if origin is not None and origin != writer else None
-        if session is None or (run.key not in session.logs and len(session.logs) >= MAX_LOGS_TO_TELL):
-            return
-        parents: list[str] = []
-        above: Run | None = run
-        while above is not None and above.parent is not None and len(parents) < MAX_PARENTS:
-            parents.append(above.parent[0])
-            above = self.runs.find(run.domain, *above.parent)
-        session.logs[run.key] = {"domain": run.domain, "execution": run.execution, "parents": parents}
-        if session.is_local and self.sessions.on_change is not None:
-            self.sessions.on_change()
-
-    def open_session(self, session: ClientSession, held: Iterable[HeldTask]) -> None:
-        """Open a session, or take up the one that its process has. `held` are the tasks that its process holds."""
-        found = self.sessions.living.get(session.instance)
-        if found is None:
-            self.sessions.living[session.instance] = session
-            if not session.is_local:
-                self.unbound[session.instance] = self.now() + round(OPENING_SECONDS * 1000)
-            if session.own_executions_only:
-                self._queue_again_those_of(session.instance)
-        else:
-            found.definitions, found.serves, found.told = session.definitions, session.serves, -1
-            self.limit_to_own(found, session.own_executions_only)
-            found.speaks(session.spoke_at)
-            session = found
-        if found is None and session.instance in self.sessions.expected:
-            # What others wrote to these logs, the engine that is gone may not have told.
-            for execution in self.open.values():
-                if execution.origin == session.instance:
-                    self.note_log(execution.run, None)
-        unclaimed = self.unclaimed.pop(session.instance, [])
-        for task in held:
-            if self.is_held(task):
-                session.hold(task, self.is_held)
-        self.sessions.changed()
-        # The others never reached it: the engine died with its answers.
-        self.lose([task for task in unclaimed if (task.key, task.scheduled_id) not in session.held], GIVEN_BACK)
-        self.match_all()
-
-    def end_session(self, session: ClientSession, details: str = WORKER_LOST) -> None:
-        """End a session: its polls end without a task, and its tasks are given out again.
-
-        `details` says why of its activities: their process has ended, or gives them back.
-        """
-        if session.ended:
-            return
-        self.sessions.end(session)
-        self.unbound.pop(session.instance, None)
-        for poll in self.waiting_polls():
-            if poll.session is session:
-                poll.wake()
-        self.lose(session.held.values(), details)
-        session.held.clear()
-        self.match_all()
 
     def is_held(self, task: HeldTask) -> bool:
         """Whether this task is still started, and not closed."""
@@ -579,29 +434,6 @@ class EngineState:
         entity = execution.entities.get(task.scheduled_id)
         started = started_event(entity) if entity is not None else None
         return started is not None and started.id == task.started_id
-
-    def lose(self, tasks: Iterable[HeldTask], details: str = WORKER_LOST) -> None:
-        """Record that nobody answers these tasks, and for activities why; those of one execution get one timestamp.
-
-        They are all that one process had at one moment: if it has died, any of them may be the cause, but for decisions
-        that were blocked.
-        """
-        lost: dict[int, list[NewEvent]] = {}
-        held = [task for task in tasks if self.is_held(task)]
-        deciding = [
-            self.open[task.key]
-            for task in held
-            if task.kind == DECISION_TASK and not self.reports.is_blocked(self.open[task.key].run.run_id)
-        ]
-        if details == WORKER_LOST and sum(task.kind == ACTIVITY for task in held) + len(deciding) > 1:
-            details = LOST_BESIDE
-        if details != GIVEN_BACK:
-            for execution in deciding:
-                execution.deaths += 1
-        for task in held:
-            lost.setdefault(task.key, []).append(lost_event(self.open[task.key], task.kind, task.scheduled_id, details))
-        for key, events in lost.items():
-            self.record(self.open[key], events)
 
     def match_all(self) -> None:
         """Look for polls for all tasks that wait: a session has come, gone or changed."""
@@ -663,41 +495,13 @@ class EngineState:
             earliest = min(*self._recheck.values(), *self.unbound.values(), *others, _NEVER)
         return earliest
 
-    def record_due(self) -> None:
-        """Record the events of all deadlines that have passed, in the order of the deadlines, with their effects.
-
-        Tasks of the previous engine that nobody has claimed are lost; tasks that waited for a process are offered.
-        """
-        if self.claim_until is not None and self.claim_until <= self.now():
-            self.claim_until = None
-            for tasks in list(self.unclaimed.values()):
-                self.lose(tasks)
-            self.unclaimed.clear()
-            self.dispatch()
-        if self.unbound:
-            for instance in [instance for instance, at in self.unbound.items() if at <= self.now()]:
-                self.end_session(self.sessions.living[instance])
-                self.dispatch()
+    def look_again(self) -> None:
+        """Look for polls for the tasks that waited until now for a process of their own."""
         if self._recheck:
             for key in [key for key, at in self._recheck.items() if at <= self.now()]:
                 del self._recheck[key]
                 if key in self._task_lists:
                     self._to_match[key] = self._task_lists[key]
-        while (found := self.deadlines.first(before=(self.now() + 1,))) is not None:
-            self.deadlines.pop()
-            (at, counted), deadline = found
-            paused, unheard = self.paused(deadline)
-            later = postponed_to(deadline, at, paused - counted, paused)
-            since = self.now() - later
-            if unheard > since >= 0:
-                # The holder has not spoken since. Its process is suspended, or tells in a moment that it is not: until
-                # then, take it for a pause. What does not prove to be one is taken back.
-                later, paused = later + since + UNHEARD_PAUSE, paused + since + UNHEARD_PAUSE
-            if later > at:
-                self.deadlines.push((later, paused), deadline)
-                continue
-            self.record(deadline.execution, [deadline.event()])
-            self.dispatch()
 
     # -- closed executions
 
@@ -745,14 +549,6 @@ def _with_decision_task(execution: ExecutionState, new: Iterable[NewEvent]) -> I
         elif DECISION_TASKS_SAY_NONE:
             attributes["scheduleToStartTimeout"] = "NONE"
         yield "DecisionTaskScheduled", attributes
-
-
-def lost_event(execution: ExecutionState, kind: str, scheduled_id: int, details: str = WORKER_LOST) -> NewEvent:
-    """The event that says that nobody answers a started task; `details` says why, if it is an activity's."""
-    if kind == DECISION_TASK:
-        return decision_timed_out(execution, "START_TO_CLOSE", scheduled_id)
-    event_type, attributes = activity_timed_out(execution, "START_TO_CLOSE", scheduled_id)
-    return event_type, {**attributes, "details": details}
 
 
 def _event_limit_exceeded(execution: ExecutionState) -> NewEvent:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from simpleflow_lab.engine import polls_and_tasks
 from simpleflow_lab.engine.engine_state import EngineState, NewLogRecords
 from simpleflow_lab.engine.named_executions import run_of
+from simpleflow_lab.engine.session_changes import note_log, retry_decision
 from simpleflow_lab.engine.session_operations import SessionOperations
 from simpleflow_lab.engine.waiters import HistoryWaiter
 from simpleflow_lab.exceptions import StoreError
@@ -94,7 +95,7 @@ class OwnOperations(SessionOperations):
 
         def change(state: EngineState) -> Answer:
             found = state.open.get(run_of(state, domain, execution).key)
-            return {"isRetried": found is not None and state.retry_decision(found)}
+            return {"isRetried": found is not None and retry_decision(state, found)}
 
         return self._in_transaction(change)
 
@@ -137,7 +138,7 @@ class OwnOperations(SessionOperations):
             with self._durable.transaction(urgent=False) as state:
                 run = run_of(state, domain, execution)
                 state.outbox.append(NewLogRecords(run.key, checked, dropped))
-                state.note_log(run, instance or self.instance)
+                note_log(state, run, instance or self.instance)
 
         self._durable.run_off_main_thread(append)
         return {}

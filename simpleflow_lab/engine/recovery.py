@@ -17,6 +17,7 @@ from simpleflow_lab.engine.client_sessions import CLAIM_SECONDS, HeldTask, insta
 from simpleflow_lab.engine.deadlines import open_deadlines
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
+from simpleflow_lab.engine.session_changes import lose
 from simpleflow_lab.engine.store import Contents
 from simpleflow_lab.exceptions import DamagedStoreWarning, StoreError
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, DECISION_TASK, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA
@@ -136,7 +137,7 @@ def _lose_tasks(state: EngineState, recovered: Iterable[ExecutionState], is_work
                 state.unclaimed.setdefault(instance, []).append(task)
                 state.claim_until = state.now() + round(CLAIM_SECONDS * 1000)
     for tasks in lost.values():
-        state.lose(tasks)
+        lose(state, tasks)
 
 
 def _started_tasks(execution: ExecutionState) -> Iterator[tuple[HeldTask, str | None]]:

@@ -12,6 +12,7 @@ from simpleflow_lab.engine import tokens
 from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, polls_of, serves_of
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.named_executions import run_of
+from simpleflow_lab.engine.session_changes import attach, end_session, is_left_to, limit_to_own, lose, open_session
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.transactions import DurableState
 from simpleflow_lab.exceptions import ValidationException
@@ -49,7 +50,7 @@ class SessionOperations:
                 serves=serves_of(record) or set(),
                 own_executions_only=bool(record.get("ownExecutionsOnly", False)),
             )
-            state.open_session(session, [self._held_task(token) for token in taskTokens])
+            open_session(state, session, [self._held_task(token) for token in taskTokens])
             answer: Answer = {"differing": state.sessions.differing(state.sessions.get(instance))}
             if is_local:
                 self.instance = instance
@@ -78,7 +79,7 @@ class SessionOperations:
                 session.connection = connection
                 state.unbound.pop(instance, None)
             if polls is not None and session.unconfirmed:
-                state.lose(session.never_arrived(polls, taken), GIVEN_BACK)
+                lose(state, session.never_arrived(polls, taken), GIVEN_BACK)
             definitions, serves = definitions_of(record), serves_of(record)
             if definitions is not None:
                 session.definitions = definitions
@@ -86,7 +87,7 @@ class SessionOperations:
             if serves is not None:
                 session.serves = serves
             if "ownExecutionsOnly" in record:
-                state.limit_to_own(session, bool(record["ownExecutionsOnly"]))
+                limit_to_own(state, session, bool(record["ownExecutionsOnly"]))
             if definitions is not None or serves is not None:
                 state.match_all()
             answer = {"differing": state.sessions.differing(session), "logs": list(session.logs.values())}
@@ -105,7 +106,7 @@ class SessionOperations:
         def change(state: EngineState) -> Answer:
             found = state.sessions.living.get(instance)
             if found is not None:
-                state.end_session(found, GIVEN_BACK)
+                end_session(state, found, GIVEN_BACK)
             return {}
 
         return self._in_transaction(change)
@@ -116,7 +117,7 @@ class SessionOperations:
         def change(state: EngineState) -> Answer:
             found = state.sessions.living.get(instance)
             if found is not None and found.connection is connection:
-                state.end_session(found)
+                end_session(state, found)
             return {}
 
         self._in_transaction(change)
@@ -126,7 +127,7 @@ class SessionOperations:
         task = self._held_task(taskToken)
 
         def change(state: EngineState) -> Answer:
-            state.lose([task], GIVEN_BACK)
+            lose(state, [task], GIVEN_BACK)
             return {}
 
         return self._in_transaction(change)
@@ -136,8 +137,8 @@ class SessionOperations:
 
         def change(state: EngineState) -> Answer:
             found = state.open.get(run_of(state, domain, execution).key)
-            if found is not None and (takes_over or state.is_left_to(found, instance)):
-                state.attach(found, instance)
+            if found is not None and (takes_over or is_left_to(state, found, instance)):
+                attach(state, found, instance)
             return {}
 
         return self._in_transaction(change)

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.clock import Clock, EngineTime
+from simpleflow_lab.engine.due import record_due
 from simpleflow_lab.engine.effects import EFFECTS
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run
@@ -28,6 +29,7 @@ from simpleflow_lab.engine.off_main_thread import OffMainThread
 from simpleflow_lab.engine.recovery import latest_recorded, recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.run_index import RunIndex
+from simpleflow_lab.engine.session_changes import end_session
 from simpleflow_lab.engine.sqlite_store import SQLiteStore
 from simpleflow_lab.engine.store import MemoryStore, Store
 from simpleflow_lab.engine.waiters import HistoryWaiter, HistoryWaiters
@@ -181,7 +183,7 @@ class DurableState:
                 with self.transaction() as state:
                     found = state.sessions.living.get(instance)
                     if found is not None:
-                        state.end_session(found, GIVEN_BACK)
+                        end_session(state, found, GIVEN_BACK)
             except StoreError:
                 return  # the next engine finds the tasks of a process that is gone, or has no session
 
@@ -253,7 +255,7 @@ class DurableState:
         if not self.state.open:
             self._time.meet_wall()
         self._read_clock()
-        self.state.record_due()
+        record_due(self.state)
         if self._moment.at >= self._sweep_at:
             self._sweep()
 
