@@ -188,7 +188,8 @@ class Endpoint:
     def close(self) -> None:
         """Stop serving, and delete the connection file. Polls that wait end when the engine releases them.
 
-        A second call does nothing: the file may be the next owner's by then.
+        What has come is answered; no connection brings anything more, and each ends with its last response. A second
+        call does nothing: the file may be the next owner's by then.
         """
         if self.closing:
             return
@@ -199,6 +200,7 @@ class Endpoint:
         self._server.shutdown()
         self._server.server_close()
         self.strangers.end()
+        self._server.end_reading()
         self._thread.join()
         self.on_close()
 
@@ -210,18 +212,27 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, address: tuple[str, int], endpoint: Endpoint):
         self.endpoint = endpoint
+        self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
         forks.register(self.socket)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
         self.endpoint.strangers.came(request)
+        self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
         self.endpoint.strangers.is_known(request)
+        self._open.discard(request)
         super().shutdown_request(request)
+
+    def end_reading(self) -> None:
+        """Let the threads that wait for a further request on their connections end."""
+        for each in self._open.copy():  # none comes any more
+            with contextlib.suppress(OSError):  # it has just ended
+                each.shutdown(socket.SHUT_RD)
 
     def service_actions(self) -> None:
         """Called between two connections, and otherwise every `poll_interval` seconds."""
@@ -315,7 +326,10 @@ class _Handler(socketserver.StreamRequestHandler):
             raise _Rejected(413, TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
         if headers.get("expect", "").lower() == "100-continue":
             self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise ConnectionResetError("the connection ended within a request")
+        return body
 
     def _check_sender(self, body: bytes) -> None:
         """Raise `_Rejected` unless a program sent the request that has the key, and not a page in a browser."""

@@ -296,3 +296,35 @@ def test_a_port_that_is_taken_is_an_error_of_one_line(endpoint, engine):
     with pytest.raises(StoreError, match="name another port") as refused:
         Endpoint(engine, port=endpoint.port)
     assert "\n" not in str(refused.value)
+
+
+def test_a_closed_endpoint_leaves_no_thread_of_a_kept_connection(engine, tmp_path):
+    """What waits for the next request of a client ends, and is not left until the client goes."""
+    path = str(tmp_path / "lab.sqlite")
+    before = set(threading.enumerate())
+    served = Endpoint(engine, connection_file=connection_file_path(path))
+    client = connect_to_owner(path)
+    client.list_domains(registrationStatus="REGISTERED")
+    mine = [each for each in threading.enumerate() if each not in before]
+    assert len(mine) == 2
+    served.close()
+    for each in mine:
+        each.join(60)
+    assert not any(each.is_alive() for each in mine)
+    with pytest.raises(ServiceUnreachableError):
+        client.list_domains(registrationStatus="REGISTERED")
+    client.close()
+
+
+def test_a_request_that_ends_in_its_middle_is_none(endpoint, engine):
+    """It is not carried out, and not told that its signature is wrong: an SDK would not send it again."""
+    body = json.dumps(DOMAIN | {"name": "half"}).encode()
+    headers = signed(endpoint, body, "SimpleWorkflowService.RegisterDomain")
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=60)
+    connection.request("POST", "/", None, headers | {"Content-Length": str(len(body))})
+    connection.send(body[:-2])
+    connection.sock.shutdown(socket.SHUT_WR)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        connection.getresponse()
+    connection.close()
+    assert [each["name"] for each in engine.list_domains(registrationStatus="REGISTERED")["domainInfos"]] == ["lab"]
