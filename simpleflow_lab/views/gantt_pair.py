@@ -28,7 +28,6 @@ def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_ba
     shift = _start(folded) - _start(other)
     heights = [_plot_height(figure) for figure in (above, below)]
     whole = sum(heights) + _GAP
-    figure = Chart([*above.data, *(_moved(trace, shift, above) for trace in below.data)])
     layout = above.layout.to_plotly_json()
     margin = layout["margin"]
     layout["height"] = whole + margin["t"] + margin["b"]
@@ -42,8 +41,7 @@ def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_ba
     shapes = [shape.to_plotly_json() | {"yref": "y2"} for shape in below.layout.shapes]
     layout["shapes"] = [*layout.get("shapes", ()), *shapes]
     layout["annotations"] = [_title(below, heights[1] / whole)]
-    figure.update_layout(layout)
-    return figure
+    return Chart([*above.data, *(_moved(trace, shift, above) for trace in below.data)], layout)
 
 
 def _start(folded: FoldedHistory) -> np.datetime64:

@@ -131,10 +131,9 @@ def graph(
     tasks = sum(node.tasks() for node in nodes)
     shown = f"{count(tasks, 'task')} in {count(len(nodes), 'row')}"
     subtitle = f"{status.glyph} {status.word} · {duration(summary.duration)} · {shown}"
-    figure = Chart([*_edges(nodes, on_path), *_points(nodes, on_path)])
     deepest = max((node.depth for node in nodes), default=0)
-    figure.update_layout(
-        title={
+    layout = {
+        "title": {
             "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
             "subtitle": {"text": subtitle, "font": {"size": 13}},
             "x": 0,
@@ -144,19 +143,19 @@ def graph(
             "yanchor": "top",
             "pad": {"t": 14},
         },
-        height=103 + max(len(nodes) * _ROW, 60) + 20,
-        margin={"l": 20, "r": 20, "t": 103, "b": 20},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": _INK, "size": 12},
-        hoverlabel={"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "align": "left"},
-        hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        showlegend=True,
-        xaxis={"range": [-0.4, deepest + max(4.0, deepest * 0.6)], "visible": False, "fixedrange": True},
-        yaxis={"range": [max(len(nodes), 1) - 0.5, -0.5], "tickvals": [], "showgrid": False, "zeroline": False},
-    )
-    return figure
+        "height": 103 + max(len(nodes) * _ROW, 60) + 20,
+        "margin": {"l": 20, "r": 20, "t": 103, "b": 20},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": _INK, "size": 12},
+        "hoverlabel": {"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "align": "left"},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "showlegend": True,
+        "xaxis": {"range": [-0.4, deepest + max(4.0, deepest * 0.6)], "visible": False, "fixedrange": True},
+        "yaxis": {"range": [max(len(nodes), 1) - 0.5, -0.5], "tickvals": [], "showgrid": False, "zeroline": False},
+    }
+    return Chart([*_edges(nodes, on_path), *_points(nodes, on_path)], layout)
 
 
 def _opened(folded: FoldedHistory, wanted: list[str]) -> set[str]:

@@ -41,17 +41,45 @@ def svg_of(figure: Any, *, width: int = WIDTH) -> str:
     return _Picture(figure, width).text()
 
 
+class _Properties:
+    """What a part of a figure was given, by its names; `None` for what was not. plotly's own objects look each name up
+    among its thousands of properties: a picture takes them four times as long to read as to draw."""
+
+    _PARTS: Final = frozenset(
+        {"font", "line", "margin", "marker", "pattern", "subtitle", "textfont", "title", "xaxis", "yaxis", "yaxis2"}
+    )
+    """Those that have properties in their turn; one that was not given has none, and is false."""
+    _LISTS: Final = frozenset({"annotations", "shapes"})
+
+    def __init__(self, given: Mapping[str, Any]):
+        self._given = given
+
+    def __bool__(self) -> bool:
+        return bool(self._given)
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._given.get(name)
+        if isinstance(value, Mapping) or (value is None and name in self._PARTS):
+            value = _Properties(value or {})
+        elif name in self._LISTS:
+            value = [_Properties(each) for each in value or ()]
+        setattr(self, name, value)
+        return value
+
+
 class _Picture:
     """One picture in the making."""
 
     def __init__(self, figure: Any, width: int):
-        self._traces = [trace for trace in figure.data if trace.visible is not False]
-        self._layout = figure.layout
+        traces = [_Properties(trace.to_plotly_json()) for trace in figure.data]
+        self._traces = [trace for trace in traces if trace.visible is not False]
+        self._layout = _Properties(figure.layout.to_plotly_json())
         self._width = width
         self._ink = self._layout.font.color or "#888"
         self._patterns: dict[tuple[str, str, float], str] = {}
-        names = [name for name in ("yaxis", "yaxis2") if name in self._layout]
-        self._axes = {name.replace("axis", ""): self._layout[name] for name in names}
+        self._axes = {"y": self._layout.yaxis}
+        if self._layout.yaxis2:
+            self._axes["y2"] = self._layout.yaxis2
         left = max((width_of(str(text)) for axis in self._axes.values() for text in axis.ticktext or ()), default=0.0)
         if any(axis.tickvals is None for axis in self._axes.values()):
             left = max(left, _NUMBERS)
@@ -175,7 +203,7 @@ class _Picture:
     # -- what is drawn --
 
     def _shapes(self) -> Iterator[str]:
-        for shape in self._layout.shapes or ():
+        for shape in self._layout.shapes:
             axis = shape.yref if shape.yref in self._axes else "y"
             x0, x1 = (
                 self._left + float(x) * (self._right - self._left) if shape.xref == "paper" else self._x(_number(x))
@@ -332,7 +360,7 @@ class _Picture:
         return f'<path d="M{x:.1f} {y:.1f}h18" stroke="{colour}" stroke-width="2"{dash} fill="none"/>'
 
     def _annotations(self) -> Iterator[str]:
-        for note in self._layout.annotations or ():
+        for note in self._layout.annotations:
             size = float(note.font.size or 12)
             lines = str(note.text).count("<br>") + 1
             if note.xref == "paper":

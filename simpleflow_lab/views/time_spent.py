@@ -178,30 +178,29 @@ def concurrency(
     parts = [f"{word} {spent[word].percentage:.0f} %" for word in PARTS if spent[word].percentage >= 0.5]
     status = STATUSES[summary.status]
     subtitle = " · ".join([f"{status.glyph} {status.word}", duration(summary.duration), *parts])
-    figure = Chart(lines)
     most = max((float(max(line.y)) for line in lines if len(line.y)), default=1.0)
-    figure.update_layout(
-        title={
+    layout = {
+        "title": {
             "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
             "subtitle": {"text": subtitle, "font": {"size": 13}},
             "x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14},
         },
-        height=370,
-        margin={"l": 50, "r": 36, "t": 110, "b": 46},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": _INK, "size": 12},
-        hovermode="x unified",
+        "height": 370,
+        "margin": {"l": 50, "r": 36, "t": 110, "b": 46},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": _INK, "size": 12},
+        "hovermode": "x unified",
         # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short
-        hoverlabel={"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "namelength": -1},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        showlegend=True,
-        xaxis={"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
+        "hoverlabel": {"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "namelength": -1},
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "showlegend": True,
+        "xaxis": {"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
                "title": {"text": "time (UTC)", "font": {"size": 11}}},
-        yaxis={"range": [0, max(most * 1.08, 1)], **_whole_ticks(most), "zeroline": False,
+        "yaxis": {"range": [0, max(most * 1.08, 1)], **_whole_ticks(most), "zeroline": False,
                "gridcolor": "rgba(128,128,128,.22)"},
-    )  # fmt: skip
-    return figure
+    }  # fmt: skip
+    return Chart(lines, layout)
 
 
 def _whole_ticks(most: float) -> dict[str, list[Any]]:
