@@ -381,7 +381,7 @@ class Group(_Members):
                 break
             current = submit(executor, as_member(member, self.raises_on_failure))
             if is_limited:
-                _note_held_back(current, future)
+                _note(current, future, None)
             future.futures.append(current)
             if not current.done:
                 at_work.append(current)
@@ -443,8 +443,10 @@ class Chain(_Members):
             if future.cancel_requested:
                 return
             current = submit(executor, as_member(member, self.raises_on_failure, *previous))
-            if not future.futures and future.held_back_in is not None:
-                _note_held_back(current, future.held_back_in)
+            if future.futures:
+                _note(current, None, future.futures[-1])
+            elif future.held_back_in is not None or future.follows is not None:
+                _note(current, future.held_back_in, future.follows)
             future.futures.append(current)
             current.wait()
             if current.peek_exception() is not None and self.break_on_failure:
@@ -475,12 +477,12 @@ def _value(future: Future) -> Any:
     return future.passed_on() if future.done and future.peek_exception() is None else None
 
 
-def _note_held_back(future: Future, group: Future) -> None:
-    """Note whose limit held a member back, and what it has submitted already if it is a group."""
-    future.held_back_in = group
+def _note(future: Future, held_back_in: Future | None, follows: Future | None) -> None:
+    """Note what a member had to wait for, and so had what it has submitted: all of a group, the first of a chain."""
+    future.held_back_in, future.follows = held_back_in, follows
     if isinstance(future, GroupFuture):
-        for each in future.futures:
-            _note_held_back(each, group)
+        for each in future.futures[:1] if isinstance(future, ChainFuture) else future.futures:
+            _note(each, held_back_in, follows)
 
 
 def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:

@@ -469,7 +469,6 @@ class Execution(HistoryViews):
             run_id=self.run_id,
             fields=self._fields,
             settings=self._pool.context.settings,
-            defaults=self._pool.context.activity_defaults,
             workflow=workflow,
             workers=workers,
             scale=scale,

@@ -89,6 +89,7 @@ class Future:
         "_result",
         "_state",
         "_waiter",
+        "follows",
         "held_back_in",
         "is_awaited",
         "is_read",
@@ -107,6 +108,8 @@ class Future:
         """Id of the task behind it, or `None`."""
         self.held_back_in: Future | None = None
         """The group whose `max_parallel` let it be submitted only when another member had closed; else `None`."""
+        self.follows: Future | None = None
+        """The member of a chain that had closed before this was submitted; `None` of its first one, and elsewhere."""
         self.is_awaited = False
         """Some code has waited for it, by itself or with others, or would have if it had not been done."""
         self.is_read = False

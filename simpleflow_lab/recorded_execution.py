@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab import settings
+from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.exceptions import HistoryError, UsageError
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
@@ -17,6 +20,38 @@ if TYPE_CHECKING:
     from simpleflow_lab.debugger.quiet_failures import QuietFailures
     from simpleflow_lab.debugger.steps import ReplaySteps
     from simpleflow_lab.debugger.time_travel import Debugger
+    from simpleflow_lab.debugger.what_if import WhatIf
+
+
+_ONLY_IN_A_STORE: Final = frozenset(
+    {
+        *(
+            "fork",
+            "restart",
+            "task",
+            "result",
+            "wait",
+            "watch",
+            "status",
+            "progress",
+            "describe",
+            "logs",
+            "follow_logs",
+        ),
+        *("signal", "request_cancel", "terminate", "retry_decision", "next_run", "metrology"),
+    }
+)
+"""What an `Execution` has beside what a history gives."""
+
+
+class NotInAStoreError(UsageError, AttributeError):
+    """This is asked of an execution that runs, or ran, in a store, and not of a history alone."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f"{name} needs the store in which the execution is, and this is a history alone: it can be viewed, "
+            f"replayed, debugged and asked what_if. One in the store of the Lab is lab.execution(workflow_id)"
+        )
 
 
 class RecordedExecution(HistoryViews):
@@ -74,6 +109,41 @@ class RecordedExecution(HistoryViews):
         from simpleflow_lab.debugger.time_travel import Debugger
 
         return Debugger(lambda: self.replay(workflow, workflow_id=workflow_id, run_id=run_id), at=at)
+
+    def what_if(
+        self,
+        workflow: type[workflow.Workflow] | None = None,
+        *,
+        workers: int | Mapping[str, int] | None = None,
+        scale: float | Mapping[str, float] | None = None,
+        without_retries: bool = False,
+        workflow_id: str = "",
+        run_id: str = "",
+    ) -> WhatIf:
+        """How long it would have taken with other workers, other durations, or without the attempts that failed and
+        were tried again; see `Execution.what_if`. `workflow`, `workflow_id` and `run_id` are those of `replay`.
+
+        Raises `UsageError`, and `DecisionTooLongError` for a `run` that does not wait.
+        """
+        from simpleflow_lab.debugger.what_if import what_if
+
+        return what_if(
+            self._history,
+            domain="",
+            workflow_id=workflow_id or "recorded",
+            run_id=run_id,
+            fields=Fields(),
+            settings=settings.current(),
+            workflow=workflow,
+            workers=workers,
+            scale=scale,
+            without_retries=without_retries,
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _ONLY_IN_A_STORE:
+            raise NotInAStoreError(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def _folded(self) -> FoldedHistory:
         return self._folded_once

@@ -269,6 +269,17 @@ class Settings:
     format: str | None = _of("SIMPLEFLOW_FORMAT", _text, None, "output format of the `simpleflow` command")
     log_level: str = _of("LOG_LEVEL", _text, "WARNING", "log level of the `simpleflow` command")
 
+    @property
+    def activity_defaults(self) -> Mapping[str, str]:
+        """The task list and timeouts of activities that leave them unset, by the arguments' names in a decision."""
+        return {
+            "task_list": self.activity_default_task_list,
+            "start_to_close_timeout": self.activity_start_to_close_timeout,
+            "schedule_to_close_timeout": self.activity_schedule_to_close_timeout,
+            "schedule_to_start_timeout": self.activity_schedule_to_start_timeout,
+            "heartbeat_timeout": self.activity_heartbeat_timeout,
+        }
+
 
 _FIELDS: Final = {field.name: field for field in dataclasses.fields(Settings)}
 _BY_VARIABLE: Final = {field.metadata["variable"]: field.name for field in _FIELDS.values()}

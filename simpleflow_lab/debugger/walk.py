@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from simpleflow_lab import settings
 from simpleflow_lab.debugger.kept_values import Keeping
 from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.replay.lines import Line
@@ -27,6 +25,7 @@ from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay_thread import ReplayClosedError, ReplayThread
 from simpleflow_lab.replay.trace import DecisionRecord, FutureUse, watch
 from simpleflow_lab.runtime.captured_output import ensure_streams
+from simpleflow_lab.runtime.decision_limit import DecisionLimit
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
 
@@ -40,8 +39,6 @@ MAX_WINDOWS: Final = 6
 """How many windows are kept: those that were asked for last."""
 MAX_THREADS: Final = 8
 """How many walks have a replay, with its thread, at a time: those that were asked last. The others begin one anew."""
-_MOST_COUNTED: Final = 1.0
-"""Seconds between two looks at the code that count: of more, as when the process was suspended, no code was running."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -217,20 +214,12 @@ class Walk:
 
     def _limit(self, thread: ReplayThread) -> Callable[[], None]:
         """Called now and then by who waits; raises `DecisionTooLongError`."""
-        limit = settings.current().lab_step_seconds
-        looked, lasted, progress = time.monotonic(), 0.0, self._replays.progress
+        limit = DecisionLimit(lambda: self._replays.progress)
 
         def look() -> None:
-            nonlocal looked, lasted, progress
             if self._is_stopped:
                 raise UsageError("stopped before it came to an end")
-            now = time.monotonic()
-            lasted += min(now - looked, _MOST_COUNTED)
-            looked = now
-            if progress != self._replays.progress:
-                lasted, progress = 0.0, self._replays.progress
-            elif limit and lasted >= limit:
-                raise DecisionTooLongError(limit, thread.line(self._module))
+            limit.check(lambda: thread.line(self._module))
 
         return look
 

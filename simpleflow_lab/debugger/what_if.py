@@ -99,7 +99,6 @@ def what_if(
     run_id: str,
     fields: Fields,
     settings: Settings,
-    defaults: Mapping[str, str],
     workflow: Any = None,
     workers: int | Mapping[str, int] | None = None,
     scale: float | Mapping[str, float] | None = None,
@@ -122,7 +121,7 @@ def what_if(
         workflow_id=workflow_id,
         run_id=run_id,
         fields=fields,
-        defaults=defaults,
+        defaults=settings.activity_defaults,
         max_open_activities=settings.swf_max_open_activity_count,
     )
     outcome = fold_history(History(events))

@@ -18,6 +18,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
+from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import CloseNotPermittedError, HistoryError, ImpureWorkflowError
 from simpleflow_lab.futures import Future
@@ -134,6 +135,10 @@ class Replay:
         """Of a fork: the inherited commands that the code has not made."""
         self._holding_back: frozenset[Future] = frozenset()
         """Of a fork: the groups that held members back where what it inherits ended."""
+        self._held: dict[Future, bool] = {}
+        """Of a fork: what is known of which future, see `_was_held_back`."""
+        self._anew: set[str] = set()
+        """Of a fork: the ids of the activity tasks and child executions that it runs itself."""
         if self._splice is not None:
             run.identify(*self._splice.first_identity)
             run.reused = set()
@@ -461,10 +466,13 @@ class Replay:
         found, pending = False, self._run.pending
         fresh, pending.fresh = pending.fresh or [], []
         for command in fresh:
-            if is_own and not self._was_held_back(command):
+            if is_own and not self._was_held_back(command.future):
+                self._note_anew(command)
                 continue
             event = self._matching.claim(command, unclaimed) if command in pending else None
-            if event is not None:
+            if event is None:
+                self._note_anew(command)
+            else:
                 found = True
                 if self._observer is not None:
                     self._observer.recorded_before(event, command)
@@ -472,15 +480,28 @@ class Replay:
                     self._resolve(each, each.row)
         return found
 
-    def _was_held_back(self, command: Command) -> bool:
-        """A limit held it back where what is inherited ended. Of code that runs again from its start, which submits its
-        groups anew, it is enough that one held it back."""
-        group = command.future.held_back_in
-        if self._run.is_rerun:
-            return group is not None
-        while group is not None and group not in self._holding_back:
-            group = group.held_back_in
-        return group is not None
+    def _note_anew(self, command: Command) -> None:
+        if command.kind in (ACTIVITY, CHILD):
+            self._anew.add(command.id)
+
+    def _was_held_back(self, future: Future) -> bool:
+        """A limit held it back where what is inherited ended, or held back what it follows in a chain, of which nothing
+        runs anew. Of code that runs again from its start, which submits its groups anew, it is enough that one did."""
+        each: Future | None = future
+        found: bool | None = None
+        while found is None and each is not None:
+            group, before = each.held_back_in, each.follows
+            found = self._held.get(each)
+            if group is not None and (self._run.is_rerun or group in self._holding_back or self._was_held_back(group)):
+                found = True
+            each = None if before is None or self._runs_anew(before) else before
+        self._held[future] = bool(found)
+        return bool(found)
+
+    def _runs_anew(self, future: Future) -> bool:
+        if isinstance(future, GroupFuture):
+            return any(map(self._runs_anew, future.futures))
+        return future.task_id in self._anew
 
     def _settle(self) -> bool:
         """Let the commands that the code has made stand for the kept events; gives whether some do."""

@@ -65,10 +65,4 @@ class WorkerContext:
     @cached_property
     def activity_defaults(self) -> Mapping[str, str]:
         """The task list and timeouts of activities that leave them unset, by the arguments' names in a decision."""
-        return {
-            "task_list": self.settings.activity_default_task_list,
-            "start_to_close_timeout": self.settings.activity_start_to_close_timeout,
-            "schedule_to_close_timeout": self.settings.activity_schedule_to_close_timeout,
-            "schedule_to_start_timeout": self.settings.activity_schedule_to_start_timeout,
-            "heartbeat_timeout": self.settings.activity_heartbeat_timeout,
-        }
+        return self.settings.activity_defaults

@@ -10,7 +10,6 @@ it prints is dropped. Nothing leaves the engine, which is gone afterwards.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import heapq
 import itertools
@@ -29,8 +28,10 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY, RULES
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.replay.trace import close_replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
+from simpleflow_lab.runtime.decision_limit import DecisionLimit
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf import decisions as swf_decisions
@@ -146,6 +147,8 @@ class Simulation:
         self._deciding = False
         self._decided = 0
         self._run_id = ""
+        self.progress = 0
+        """Grows with each thing that happens."""
         self.is_stopped = False
         """Set by whoever does not wait for it any more."""
 
@@ -160,6 +163,7 @@ class Simulation:
                         self._clock.advance((at - self._at) / 1000)
                         self._at = at
                     action()
+                    self.progress += 1
                 return self._history()
         finally:
             close_replay(self._replay)
@@ -447,7 +451,8 @@ def _attributes_key(decision: Mapping[str, Any]) -> str:
 def simulated(workflow: type[Workflow], started: HistoryEvent, script: Script, **options: Any) -> list[HistoryEvent]:
     """The history of a `Simulation`, which runs in a thread of its own: an interrupt ends it, and goes through.
 
-    Raises what `Simulation.run` raises.
+    Raises what `Simulation.run` raises, and `DecisionTooLongError` if one decision runs for longer than
+    `SIMPLEFLOW_LAB_STEP_SECONDS`.
     """
     ensure_streams()
     begun: list[Simulation] = []
@@ -456,10 +461,10 @@ def simulated(workflow: type[Workflow], started: HistoryEvent, script: Script, *
         begun.append(Simulation(workflow, started, script, **options))
         return begun[0].run()
 
-    with concurrent.futures.ThreadPoolExecutor(1, "simulation") as thread:
-        found = thread.submit(simulate)
+    limit = DecisionLimit(lambda: sum(simulation.progress for simulation in begun))
+    with ReplayThread("simulation") as thread:
         try:
-            return found.result()
+            return thread.call_watched(lambda: limit.check(lambda: thread.line(workflow.__module__)), simulate)
         except BaseException:
             for simulation in begun:
                 simulation.is_stopped = True

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from simpleflow_lab import Group, Workflow, activity
+from simpleflow_lab import Chain, Group, Workflow, activity
 from simpleflow_lab.debugger.fork_plan import Planner
 from simpleflow_lab.replay.inherited import to_text
 from simpleflow_lab.swf.control import read_control
@@ -40,6 +40,17 @@ class Finds(Limited):
     def run(self, limit):
         self.submit(find).wait()
         return super().run(limit)
+
+
+class Chains(Workflow):
+    """Chains, of which a limit holds some back; in one a group and a chain follow."""
+
+    name, version, task_list = "limited.chains", "1", "limited"
+
+    def run(self, limit):
+        inner = [Group((fetch, "e"), (fetch, "f")), Chain((fetch, "g"), (fetch, "h"))]
+        chains = [Chain((fetch, "a"), (fetch, "b")), Chain((fetch, "c"), (fetch, "d"), *inner)]
+        return self.submit(Group(*chains, (fetch, "i"), max_parallel=limit)).result
 
 
 def worked_on(story: Story, at_once: int) -> list[str]:
@@ -88,6 +99,25 @@ def test_a_limited_group_runs_again_as_a_whole_behind_a_task_that_runs_again(lim
     story = Story(Finds, limit)
     assert worked_on(story, at_once) == list("abcde")
     assert worked_on(forked(story, ["find-1"], limit), at_once) == list("abcde")
+
+
+def names_of(story: Story, at_once: int) -> dict[str, str]:
+    """By argument, the label of each task."""
+    names = worked_on(story, at_once)
+    assert sorted(names) == list("abcdefghi")
+    return {name: f"fetch-{number}" for number, name in enumerate(names, 1)}
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize(
+    ("again", "asked"), [("a", "ab"), ("b", "b"), ("ac", "abcdefgh"), ("ae", "abegh"), ("ag", "abgh")]
+)
+def test_a_whole_chain_that_a_limit_held_back_is_reused_up_to_what_runs_again(
+    at_once: int, again: str, asked: str
+) -> None:
+    story = Story(Chains, 1)
+    labels = names_of(story, at_once)
+    assert sorted(worked_on(forked(story, [labels[name] for name in again], 1), at_once)) == list(asked)
 
 
 def test_all_members_behind_a_limit_are_recorded_as_held_back() -> None:

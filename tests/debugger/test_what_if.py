@@ -1,12 +1,13 @@
 """What if: simulated, the same takes as long; and what is changed makes the difference that it makes."""
 
+import threading
 import time
 from collections import Counter
 
 import pytest
 
-from simpleflow_lab import Lab, Workflow, activity, futures
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab import Lab, Workflow, activity, futures, open_history, settings
+from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 
 TASKS = {"task_list": "what-if", "version": "1"}
 calls: Counter[str] = Counter()
@@ -211,3 +212,39 @@ def test_a_task_whose_type_was_never_recorded_is_said_to_be_run_by_nobody(lab):
     simulated = execution.what_if(workflow=Other)
     assert "nobody runs them: activity-what_if.unseen-1" in str(simulated)
     assert "taken as others" not in str(simulated)
+
+
+def test_a_run_that_never_waits_is_interrupted_and_its_line_told(lab):
+    execution = lab.start(Naps, 1, 0)
+    execution.result(timeout=30)
+
+    class Endless(Workflow):
+        name, version, task_list = "what_if.naps", "1", "what-if-decisions"
+
+        def run(self, many, seconds):
+            while True:
+                pass
+
+    with settings.override(lab_step_seconds=0.3), pytest.raises(DecisionTooLongError, match=r"test_what_if\.py:"):
+        execution.what_if(workflow=Endless)
+    assert not [thread for thread in threading.enumerate() if thread.name == "simulation"]
+
+
+def test_a_history_from_a_file_can_be_asked_and_says_what_needs_a_store(lab, tmp_path):
+    execution = lab.start(Naps, 2, 0.05)
+    execution.result(timeout=30)
+    path = tmp_path / "history.json"
+    path.write_text(execution.history().to_json())
+    recorded = open_history(path)
+    simulated = recorded.what_if(Naps, scale=2)
+    assert simulated.status == "COMPLETED"
+    assert simulated.seconds > 0.2
+    assert recorded.what_if().recorded_seconds == simulated.recorded_seconds
+    for name in ("fork", "task", "signal", "status"):
+        with pytest.raises(
+            UsageError, match=f"{name} needs the store in which the execution is, and this is a history"
+        ):
+            getattr(recorded, name)
+    assert not hasattr(recorded, "fork")
+    with pytest.raises(AttributeError, match="no attribute 'forks'"):
+        _ = recorded.forks
