@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from simpleflow_lab import settings
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import HistoryError, UsageError
 from simpleflow_lab.replay.task_records import HistoryWithRecords
@@ -133,7 +132,6 @@ class RecordedExecution(HistoryViews):
             workflow_id=workflow_id or "recorded",
             run_id=run_id,
             fields=Fields(),
-            settings=settings.current(),
             workflow=workflow,
             workers=workers,
             scale=scale,

@@ -143,6 +143,8 @@ class Planner:
                 raise UsageError(
                     f"at is the number of a decision, a step, a task's id or {FIRST_FAILURE!r}, not {at!r:.80}"
                 )
+            if not at:
+                raise UsageError(f"at names no task: give the id of one, a decision's number or {FIRST_FAILURE!r}")
             tasks = [self._task(each) for each in ([at] if isinstance(at, str) else at)]
         again = {task.id: task for task in [*tasks, *(self._task(each) for each in anew)]}
         refused = [task for task in again.values() if task.last is not None and task.last.type in _REFUSED]

@@ -318,6 +318,12 @@ def _new_debugger(session: PdbSession) -> Any:
 
         do_j = do_jump
 
+        def do_run(self, arg: str) -> None:
+            """run, restart: not in a replay, which is begun anew by a new `pdb()`."""
+            self.message("*** a replay goes along what was recorded: leave with q, and call pdb() again to restart")
+
+        do_restart = do_run
+
     return ReplayPdb()
 
 

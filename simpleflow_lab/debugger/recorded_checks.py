@@ -233,6 +233,12 @@ class RecordedChecks(ListingView[RecordedCheck]):
         ]
         return "\n".join([f"{self.workflow}: {self.summary}", *told, *sources, *filter(None, [self.advice])])
 
+    @property
+    def _glyph(self) -> str:
+        if not self.is_safe:
+            return "✗"
+        return "✓" if len(self) else "?"  # none was checked before it was stopped
+
     def _repr_html_(self) -> str:
         if not len(self) and self.stopped is None:
             return str(quiet(self._nothing))
@@ -248,9 +254,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         advice = Html("<pre>{}</pre>").format(self.advice) if self.advice is not None else Html("")
         return str(
             piece(
-                Html("<div>{} <strong>{}</strong>: {}</div>").format(
-                    "✓" if self.is_safe else "✗", self.workflow, self.summary
-                ),
+                Html("<div>{} <strong>{}</strong>: {}</div>").format(self._glyph, self.workflow, self.summary),
                 told,
                 Html('<div style="display: flex; flex-wrap: wrap; gap: 1em">{}</div>').format(beside),
                 advice,

@@ -8,6 +8,7 @@ written into the test. It needs neither a store nor the executions' activities.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -156,8 +157,9 @@ def _quoted(text: str) -> str:
 
 
 def _root_of(module: str, folder: Path) -> str | None:
-    """From where a module of the user's own is imported, seen from the test's folder; `None` of an installed one."""
-    if (folder / f"{module}.py").is_file():
+    """From where a module of the user's own is imported, seen from the test's folder; `None` of an installed one. One
+    that is nowhere yet is about to be written there."""
+    if (folder / f"{module}.py").is_file() or _is_nowhere(module.partition(".")[0]):
         return "."
     file = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
     if file is None:
@@ -167,3 +169,10 @@ def _root_of(module: str, folder: Path) -> str | None:
     if any(root.is_relative_to(path) for path in set(sysconfig.get_paths().values())):
         return None
     return os.path.relpath(root, folder.resolve())
+
+
+def _is_nowhere(module: str) -> bool:
+    try:
+        return module not in sys.modules and importlib.util.find_spec(module) is None
+    except ValueError:  # `__main__` of some front ends
+        return False

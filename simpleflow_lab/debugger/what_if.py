@@ -23,7 +23,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.simulation import Attempted, Script, simulated
-from simpleflow_lab.settings import Settings
+from simpleflow_lab.settings import Settings, current
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.chart import Chart
@@ -98,7 +98,7 @@ def what_if(
     workflow_id: str,
     run_id: str,
     fields: Fields,
-    settings: Settings,
+    settings: Settings | None = None,
     workflow: Any = None,
     workers: int | Mapping[str, int] | None = None,
     scale: float | Mapping[str, float] | None = None,
@@ -106,6 +106,7 @@ def what_if(
 ) -> WhatIf:
     """Simulate a recorded execution; see `Execution.what_if`. Raises `UsageError`, and what a decider raises for a
     decision that can't be made."""
+    used = settings or current()
     definition = definition_for(history, workflow, fields)
     if history.close_status is None:
         raise UsageError("this execution is open: what might have been is asked of one that has closed")
@@ -116,13 +117,13 @@ def what_if(
         definition,
         history[0],
         script,
-        settings=settings,
+        settings=used,
         domain=domain,
         workflow_id=workflow_id,
         run_id=run_id,
         fields=fields,
-        defaults=settings.activity_defaults,
-        max_open_activities=settings.swf_max_open_activity_count,
+        defaults=used.activity_defaults,
+        max_open_activities=used.swf_max_open_activity_count,
     )
     outcome = fold_history(History(events))
     return WhatIf(_lines(folded, outcome, script), folded, outcome)

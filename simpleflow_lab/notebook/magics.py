@@ -7,7 +7,6 @@ error by what was typed is shown in one line.
 
 from __future__ import annotations
 
-import itertools
 import os
 import shlex
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec, de
 from simpleflow_lab.commands.command_table import run
 from simpleflow_lab.commands.inspection import execution_of
 from simpleflow_lab.commands.parameters import Target
+from simpleflow_lab.commands.recorded_tests import to_test
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome, Resumed
@@ -38,7 +38,7 @@ from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 from simpleflow_lab.notebook.live_display import LiveViews
-from simpleflow_lab.notebook.module_export import export
+from simpleflow_lab.notebook.module_export import Module, export, module_for
 from simpleflow_lab.notebook.renderers import blocked, cell_value
 from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
 from simpleflow_lab.recorded_execution import RecordedExecution, open_history
@@ -160,8 +160,11 @@ class SimpleflowMagics(Magics):
         words, name = take_out_name(words)
         words, is_awaited = take_out(words, AWAIT)
         words, no_raise = take_out(words, NO_RAISE)
+        module: Module | None = None
         if words[:1] == ["to-test"]:
-            words = ["workflow.to_test", *words[1:], *self._imported_from(words[1:])]
+            module = self._module_for_test(words[1:])
+            imported_from = [] if module is None else ["--import-from", module.exported.file.stem]
+            words = ["workflow.to_test", *words[1:], *imported_from]
         match words:
             case [] | ["help"] | ["help", "connect" | "export" | "live"]:
                 found: Any = Commands(commands())
@@ -178,6 +181,8 @@ class SimpleflowMagics(Magics):
                 if is_awaited:
                     return self._awaited(words, name, no_raise=no_raise)
                 record = run(words, self._session, prog_name="%simpleflow")
+                if module is not None:  # the test was not refused
+                    _tell(repr(module.write()))
                 if record.message is not None:
                     print(record.message)  # noqa: T201  it belongs below the cell
                 found = self._shown(record)
@@ -211,20 +216,18 @@ class SimpleflowMagics(Magics):
                 raise MagicUsageError(blocked(outcome.execution, error)) from None
         return self._shown(record)
 
-    def _imported_from(self, words: list[str]) -> list[str]:
-        """From where a test imports the workflow of an execution, as an option: if a cell defines it, from a module
-        that is written for it into the folder of the test."""
-        out = next((value for name, value in itertools.pairwise(words) if name == "--output"), ".")
-        ids = tuple(itertools.takewhile(lambda word: not word.startswith("-"), words))
-        if "--file" in words or "--import-from" in words or not os.path.isdir(out):
-            return []
-        execution = execution_of(self._session, Target(words=ids))
+    def _module_for_test(self, words: list[str]) -> Module | None:
+        """The module from which a test imports the workflow of an execution, if a cell defines it: to be written into
+        the folder of the test."""
+        given = to_test.make_context("to-test", list(words), resilient_parsing=True).params
+        if given["file"] is not None or given["import_from"] is not None or not os.path.isdir(given["out"]):
+            return None
+        execution = execution_of(self._session, Target(words=given["words"]))
         definition = find_workflow(execution.history().workflow_type)
         if not is_from_a_cell(definition):
-            return []
-        name = f"{definition.__name__.lower()}_cells"
-        _tell(repr(export(os.path.join(out, f"{name}.py"), self._cells_that_were_run(), self.shell.user_ns)))
-        return ["--import-from", name]
+            return None
+        path = os.path.join(given["out"], f"{definition.__name__.lower()}_cells.py")
+        return module_for(path, self._cells_that_were_run(), self.shell.user_ns)
 
     def _shown(self, record: Record) -> Any:
         output = self._session.output

@@ -49,6 +49,24 @@ class Exported:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Module:
+    """A module before it is written."""
+
+    text: str
+    """Its text."""
+    exported: Exported
+    """What it has."""
+
+    def write(self) -> Exported:
+        """Write it; gives what was written. Raises `UsageError` if the file can't be."""
+        try:
+            self.exported.file.write_text(self.text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{self.exported.file} can't be written: {error.strerror or error}") from None
+        return self.exported
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Statement:
     """A statement at the top of a cell."""
 
@@ -71,6 +89,14 @@ class _Statement:
 def export(path: str, cells: Sequence[str], names: Mapping[str, Any]) -> Exported:
     """Write the module; gives what it has. Raises `UsageError` if there is nothing to write or the file can't be.
 
+    The parameters are those of `module_for`.
+    """
+    return module_for(path, cells, names).write()
+
+
+def module_for(path: str, cells: Sequence[str], names: Mapping[str, Any]) -> Module:
+    """The module to be written to this file. Raises `UsageError` if there is nothing to write.
+
     `cells` are the cells that were run, as Python and in their order, `names` the notebook's names.
     """
     file = Path(path)
@@ -90,12 +116,9 @@ def export(path: str, cells: Sequence[str], names: Mapping[str, Any]) -> Exporte
     text = module.text()
     try:
         compile(text, str(file), "exec")
-        file.write_text(text, encoding="utf-8")
     except SyntaxError as error:
         raise UsageError(f"{path} was not written: what the cells say makes no module ({error})") from None
-    except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror or error}") from None
-    return Exported(file=file, definitions=definitions, left_out=tuple(module.left_out))
+    return Module(text=text, exported=Exported(file=file, definitions=definitions, left_out=tuple(module.left_out)))
 
 
 def _has_changed(statement: _Statement, name: str, value: Any) -> bool:

@@ -284,6 +284,7 @@ def test_unknown_points_and_tasks_are_one_line(lab):
     known = ids(origin)[0]
     for bad, words in (
         (lambda: origin.fork(), "it completed|this execution completed"),
+        (lambda: origin.fork(at=[]), "at names no task"),
         (lambda: origin.fork(at=9), "no decision 9: this execution has 4"),
         (lambda: origin.fork(at=known[:-1] + "7"), known),
         (lambda: origin.fork(replace={"nothing-1": 1}), "no task 'nothing-1'"),

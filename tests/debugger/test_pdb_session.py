@@ -145,6 +145,13 @@ def test_breakpoint_in_an_activity_stops_no_worker(program: Path) -> None:
     assert "status COMPLETED" in shown
 
 
+def test_restart_and_jump_are_told_and_change_nothing(program: Path) -> None:
+    shown = typed(program, "steps[2].pdb()", "p total;restart;run;jump 3;p total;q")
+    assert shown.count("call pdb() again to restart") == 2
+    assert shown.count("it can't jump") == 1
+    assert shown.count("(Pdb) 0") == 2
+
+
 def test_the_end_of_an_open_history_is_stood_on(program: Path) -> None:
     shown = typed(program, "steps[3].pdb()", "n;n;n;n;n;n;p total;q", "waits")
     assert "*** the history ends with step 4: the code waits there for what comes next" in shown

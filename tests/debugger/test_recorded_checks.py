@@ -272,6 +272,7 @@ def test_code_that_never_waits_is_left_and_prints_nothing(
         assert checks.summary == (
             "safe with 0 of 1 recorded execution; 1 other not checked within 0.3 s (endless was being replayed)"
         )
+        assert "? <strong>" in checks._repr_html_()
         checks = lab.check(endless)
         assert checks.summary == (
             "safe with 0 of 1 recorded execution; "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from IPython.core.error import UsageError as MagicUsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from simpleflow_lab import Lab
@@ -171,6 +172,13 @@ def test_to_test_writes_the_cells_as_a_module_for_it(
         "nightly_nightly_done_history.json",
         "test_nightly_nightly_done.py",
     }
+
+    before = {path.name: path.read_text() for path in tmp_path.glob("*night*")}
+    shell.run_cell(CELL.replace("plus, x)", "plus, x, 2)")).raise_error()
+    for words in (f"nightly-done --out {tmp_path}", f"--force --out={tmp_path} nightly-done"):
+        with pytest.raises(MagicUsageError):  # it is there already; it is not decided so
+            run(shell, f"%simpleflow to-test {words}")
+        assert {path.name: path.read_text() for path in tmp_path.glob("*night*")} == before
 
     def outcome() -> tuple[int, str]:
         ended = subprocess.run(
