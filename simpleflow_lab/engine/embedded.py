@@ -15,13 +15,13 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar, Unpack
 
 from simpleflow_lab.engine import tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
 from simpleflow_lab.engine.decision_rules import NewEvent, events_of_decisions
-from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, WORKFLOW_TYPE, Kind, type_text
+from simpleflow_lab.engine.domains_and_types import DEPRECATED, WORKFLOW_TYPE, type_text
 from simpleflow_lab.engine.engine_state import CACHED_EVENTS, EngineState, Starter
 from simpleflow_lab.engine.execution_state import ExecutionState, Heartbeat, cancel_request, started_event
 from simpleflow_lab.engine.liveness import is_worker_alive
@@ -36,9 +36,11 @@ from simpleflow_lab.engine.open_questions import (
     REPEATED_CANCEL_REQUESTS_ARE_RECORDED,
     STARTED_ALREADY_MESSAGE,
 )
+from simpleflow_lab.engine.operations import operation, swf_name
 from simpleflow_lab.engine.own_operations import OwnOperations
 from simpleflow_lab.engine.pages import PageTokens, event_page, page_size, request_digest
-from simpleflow_lab.engine.responses import copied, domain_info, execution_detail, type_info
+from simpleflow_lab.engine.registration_operations import RegistrationOperations
+from simpleflow_lab.engine.responses import copied, execution_detail
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.transactions import MEMORY, DurableState
@@ -62,30 +64,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _operation(
-    declared: Callable[Concatenate[SWFService, P], Answer],
-) -> Callable[[Callable[[EmbeddedSWF, Request], Answer]], Callable[Concatenate[EmbeddedSWF, P], Answer]]:
-    """Make a method the declared operation: its request is validated, and it runs off the main thread."""
-    operation = _swf_name(declared)
-
-    def decorate(method: Callable[[EmbeddedSWF, Request], Answer]) -> Callable[Concatenate[EmbeddedSWF, P], Answer]:
-        @functools.wraps(method)
-        def call(self: EmbeddedSWF, /, *args: P.args, **request: P.kwargs) -> Answer:
-            if args:
-                refuse_positional(declared)
-            validation.check(operation, request)
-            return self._durable.run_off_main_thread(lambda: method(self, request))
-
-        return call
-
-    return decorate
-
-
 def _poll(
     declared: Callable[Concatenate[SWFService, P], Answer],
 ) -> Callable[[Callable[[EmbeddedSWF, Request, Poll], Answer]], Callable[Concatenate[EmbeddedSWF, P], Answer]]:
     """Make a method a polling operation. A poll whose caller is interrupted ends without a task."""
-    operation = _swf_name(declared)
+    name = swf_name(declared)
 
     def decorate(
         method: Callable[[EmbeddedSWF, Request, Poll], Answer],
@@ -94,7 +77,7 @@ def _poll(
         def call(self: EmbeddedSWF, /, *args: P.args, **request: P.kwargs) -> Answer:
             if args:
                 refuse_positional(declared)
-            validation.check(operation, request)
+            validation.check(name, request)
             poll = Poll(_identity(request))
             return self._durable.run_off_main_thread(lambda: method(self, request, poll), lambda: self._abandon(poll))
 
@@ -103,17 +86,12 @@ def _poll(
     return decorate
 
 
-def _swf_name(declared: Callable[..., Answer]) -> str:
-    """SWF's name of an operation."""
-    return "".join(word.capitalize() for word in declared.__name__.split("_"))
-
-
 def _identity(request: Request) -> str | None:
     identity: str | None = request.get("identity")
     return identity
 
 
-class EmbeddedSWF(OwnOperations):
+class EmbeddedSWF(RegistrationOperations, OwnOperations):
     """Amazon SWF, embedded. See `service.protocol.SWFService` for the operations, `WatchableService` for the rest."""
 
     def __init__(
@@ -186,136 +164,9 @@ class EmbeddedSWF(OwnOperations):
         """End every waiting poll without a task, so that pollers can stop."""
         self._durable.run_off_main_thread(self._durable.release_polls)
 
-    # -- domains
-
-    @_operation(SWFService.register_domain)
-    def register_domain(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.register_domain(request))
-
-    @_operation(SWFService.deprecate_domain)
-    def deprecate_domain(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.deprecate_domain(request["name"], state.now()))
-
-    @_operation(SWFService.undeprecate_domain)
-    def undeprecate_domain(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.undeprecate_domain(request["name"]))
-
-    @_operation(SWFService.describe_domain)
-    def describe_domain(self, request: Request) -> Answer:
-        with self._durable.transaction() as state:
-            domain = state.registry.domain(request["name"])
-        return {
-            "domainInfo": domain_info(domain),
-            "configuration": {"workflowExecutionRetentionPeriodInDays": domain.retention},
-        }
-
-    @_operation(SWFService.list_domains)
-    def list_domains(self, request: Request) -> Answer:
-        with self._durable.transaction() as state:
-            domains = sorted(state.registry.domains.values(), key=lambda domain: domain.name)
-        listed = [domain for domain in domains if domain.status == request["registrationStatus"]]
-        return self._named_page("Domain", "domainInfos", listed, request, domain_info)
-
-    @_operation(SWFService.tag_resource)
-    def tag_resource(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.tag(request))
-
-    @_operation(SWFService.untag_resource)
-    def untag_resource(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.untag(request))
-
-    @_operation(SWFService.list_tags_for_resource)
-    def list_tags_for_resource(self, request: Request) -> Answer:
-        with self._durable.transaction() as state:
-            domain = state.registry.domain_of_arn(request["resourceArn"])
-        return {"tags": [{"key": k} if v is None else {"key": k, "value": v} for k, v in domain.tags.items()]}
-
-    # -- types
-
-    @_operation(SWFService.register_workflow_type)
-    def register_workflow_type(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.register_type(WORKFLOW_TYPE, request, state.now()))
-
-    @_operation(SWFService.register_activity_type)
-    def register_activity_type(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.register_type(ACTIVITY_TYPE, request, state.now()))
-
-    @_operation(SWFService.deprecate_workflow_type)
-    def deprecate_workflow_type(self, request: Request) -> Answer:
-        domain, ids = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.deprecate_type(WORKFLOW_TYPE, domain, ids, state.now()))
-
-    @_operation(SWFService.deprecate_activity_type)
-    def deprecate_activity_type(self, request: Request) -> Answer:
-        domain, ids = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.deprecate_type(ACTIVITY_TYPE, domain, ids, state.now()))
-
-    @_operation(SWFService.undeprecate_workflow_type)
-    def undeprecate_workflow_type(self, request: Request) -> Answer:
-        domain, ids = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.undeprecate_type(WORKFLOW_TYPE, domain, ids))
-
-    @_operation(SWFService.undeprecate_activity_type)
-    def undeprecate_activity_type(self, request: Request) -> Answer:
-        domain, ids = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.undeprecate_type(ACTIVITY_TYPE, domain, ids))
-
-    @_operation(SWFService.delete_workflow_type)
-    def delete_workflow_type(self, request: Request) -> Answer:
-        domain, ids = request["domain"], request["workflowType"]
-        return self._durable.write(lambda state: state.registry.delete_type(WORKFLOW_TYPE, domain, ids))
-
-    @_operation(SWFService.delete_activity_type)
-    def delete_activity_type(self, request: Request) -> Answer:
-        domain, ids = request["domain"], request["activityType"]
-        return self._durable.write(lambda state: state.registry.delete_type(ACTIVITY_TYPE, domain, ids))
-
-    @_operation(SWFService.describe_workflow_type)
-    def describe_workflow_type(self, request: Request) -> Answer:
-        return self._describe_type(WORKFLOW_TYPE, request["domain"], request["workflowType"])
-
-    @_operation(SWFService.describe_activity_type)
-    def describe_activity_type(self, request: Request) -> Answer:
-        return self._describe_type(ACTIVITY_TYPE, request["domain"], request["activityType"])
-
-    @_operation(SWFService.list_workflow_types)
-    def list_workflow_types(self, request: Request) -> Answer:
-        return self._list_types(WORKFLOW_TYPE, request)
-
-    @_operation(SWFService.list_activity_types)
-    def list_activity_types(self, request: Request) -> Answer:
-        return self._list_types(ACTIVITY_TYPE, request)
-
-    def _describe_type(self, kind: Kind, domain: str, ids: Structure) -> Answer:
-        with self._durable.transaction() as state:
-            found = state.registry.type(domain, kind, ids)
-        return {"typeInfo": type_info(found), "configuration": copied(found.defaults)}
-
-    def _list_types(self, kind: Kind, request: Request) -> Answer:
-        status, name = request["registrationStatus"], request.get("name")
-        with self._durable.transaction() as state:
-            domain = state.registry.domain(request["domain"]).name
-            types = list(state.registry.types[domain].values())
-        listed = [t for t in types if t.kind == kind and t.status == status and name in (None, t.name)]
-        listed.sort(key=lambda t: (t.name, t.version))
-        return self._named_page(kind, "typeInfos", listed, request, type_info)
-
-    def _named_page(
-        self, about: str, member: str, listed: Sequence[T], request: Request, info: Callable[[T], dict[str, Any]]
-    ) -> Answer:
-        """A page of a list that is sorted by name."""
-        digest = request_digest(about, request)
-        skip, *_ = self._page_tokens.read(tokens.NAMES_PAGE_TOKEN, digest, request) or (0,)
-        ordered = listed[::-1] if request.get("reverseOrder") else listed
-        end = skip + page_size(request)
-        answer: Answer = {member: [info(each) for each in ordered[skip:end]]}
-        if end < len(ordered):
-            answer["nextPageToken"] = self._page_tokens.write(tokens.NAMES_PAGE_TOKEN, digest, end)
-        return answer
-
     # -- executions
 
-    @_operation(SWFService.start_workflow_execution)
+    @operation(SWFService.start_workflow_execution)
     def start_workflow_execution(self, request: Request) -> Answer:
         return self._start(request, self.instance)
 
@@ -351,12 +202,12 @@ class EmbeddedSWF(OwnOperations):
         self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
         return {"runId": run_id}
 
-    @_operation(SWFService.signal_workflow_execution)
+    @operation(SWFService.signal_workflow_execution)
     def signal_workflow_execution(self, request: Request) -> Answer:
         attributes = {**picked(request, "signalName", "input"), "externalInitiatedEventId": 0}
         return self._record(request, lambda execution: ("WorkflowExecutionSignaled", attributes))
 
-    @_operation(SWFService.request_cancel_workflow_execution)
+    @operation(SWFService.request_cancel_workflow_execution)
     def request_cancel_workflow_execution(self, request: Request) -> Answer:
         def requested(execution: ExecutionState) -> NewEvent | None:
             if execution.cancel_requested and not REPEATED_CANCEL_REQUESTS_ARE_RECORDED:
@@ -365,7 +216,7 @@ class EmbeddedSWF(OwnOperations):
 
         return self._record(request, requested)
 
-    @_operation(SWFService.terminate_workflow_execution)
+    @operation(SWFService.terminate_workflow_execution)
     def terminate_workflow_execution(self, request: Request) -> Answer:
         def terminated(execution: ExecutionState) -> NewEvent:
             policy = request.get("childPolicy", execution.configuration["childPolicy"])
@@ -394,7 +245,7 @@ class EmbeddedSWF(OwnOperations):
 
         return self._durable.write(change)
 
-    @_operation(SWFService.describe_workflow_execution)
+    @operation(SWFService.describe_workflow_execution)
     def describe_workflow_execution(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         # In one transaction, so that the parts of the response are consistent.
@@ -404,7 +255,7 @@ class EmbeddedSWF(OwnOperations):
         on_disk = self._durable.execution_on_disk(execution.run, ticket)
         return answer if on_disk is None else execution_detail(on_disk)
 
-    @_operation(SWFService.get_workflow_execution_history)
+    @operation(SWFService.get_workflow_execution_history)
     def get_workflow_execution_history(self, request: Request) -> Answer:
         execution = self._execution(request["domain"], request["execution"])
         digest = request_digest("history", request)
@@ -438,19 +289,19 @@ class EmbeddedSWF(OwnOperations):
                 state.cache(read)
         return found or read
 
-    @_operation(SWFService.list_open_workflow_executions)
+    @operation(SWFService.list_open_workflow_executions)
     def list_open_workflow_executions(self, request: Request) -> Answer:
         return self._list_executions(request, closed=False)
 
-    @_operation(SWFService.list_closed_workflow_executions)
+    @operation(SWFService.list_closed_workflow_executions)
     def list_closed_workflow_executions(self, request: Request) -> Answer:
         return self._list_executions(request, closed=True)
 
-    @_operation(SWFService.count_open_workflow_executions)
+    @operation(SWFService.count_open_workflow_executions)
     def count_open_workflow_executions(self, request: Request) -> Answer:
         return self._count_executions(request, closed=False)
 
-    @_operation(SWFService.count_closed_workflow_executions)
+    @operation(SWFService.count_closed_workflow_executions)
     def count_closed_workflow_executions(self, request: Request) -> Answer:
         return self._count_executions(request, closed=True)
 
@@ -548,7 +399,7 @@ class EmbeddedSWF(OwnOperations):
             )
         return answer
 
-    @_operation(SWFService.respond_decision_task_completed)
+    @operation(SWFService.respond_decision_task_completed)
     def respond_decision_task_completed(self, request: Request) -> Answer:
         return self._respond_decision(request, wait=True)
 
@@ -568,7 +419,7 @@ class EmbeddedSWF(OwnOperations):
 
         return self._durable.write(change, wait=wait)
 
-    @_operation(SWFService.count_pending_decision_tasks)
+    @operation(SWFService.count_pending_decision_tasks)
     def count_pending_decision_tasks(self, request: Request) -> Answer:
         return self._count_pending(DECISION_TASK, request)
 
@@ -589,7 +440,7 @@ class EmbeddedSWF(OwnOperations):
             **copied(picked(scheduled.attributes, "activityId", "activityType", "input")),
         }
 
-    @_operation(SWFService.record_activity_task_heartbeat)
+    @operation(SWFService.record_activity_task_heartbeat)
     def record_activity_task_heartbeat(self, request: Request) -> Answer:
         with self._durable.transaction() as state:
             execution, activity = self._activity_of_token(state, request["taskToken"])
@@ -599,15 +450,15 @@ class EmbeddedSWF(OwnOperations):
             execution.heartbeats[activity.id] = Heartbeat(state.now(), paused, details)
             return {"cancelRequested": cancel_request(activity) is not None}
 
-    @_operation(SWFService.respond_activity_task_completed)
+    @operation(SWFService.respond_activity_task_completed)
     def respond_activity_task_completed(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskCompleted", "result")
 
-    @_operation(SWFService.respond_activity_task_failed)
+    @operation(SWFService.respond_activity_task_failed)
     def respond_activity_task_failed(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskFailed", "reason", "details")
 
-    @_operation(SWFService.respond_activity_task_canceled)
+    @operation(SWFService.respond_activity_task_canceled)
     def respond_activity_task_canceled(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskCanceled", "details")
 
@@ -634,7 +485,7 @@ class EmbeddedSWF(OwnOperations):
             raise UnknownResourceFault(f"Unknown activity, scheduledEventId = {scheduled_id}")
         return execution, activity
 
-    @_operation(SWFService.count_pending_activity_tasks)
+    @operation(SWFService.count_pending_activity_tasks)
     def count_pending_activity_tasks(self, request: Request) -> Answer:
         return self._count_pending(ACTIVITY, request)
 
