@@ -23,19 +23,8 @@ from typing import Final
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities, Entity
-from simpleflow_lab.views.attempts import (
-    PLANS,
-    POINT_EVENTS,
-    Attempt,
-    AttemptRows,
-    DecisionTask,
-    PointEvent,
-    decision_task_of,
-    is_own_pause,
-    json_object,
-    lasting_until,
-    point_event_of,
-)
+from simpleflow_lab.views.attempt_rows import PLANS, AttemptRows, decision_task_of, json_object, point_event_of
+from simpleflow_lab.views.attempts import POINT_EVENTS, Attempt, DecisionTask, PointEvent, is_own_pause, lasting_until
 from simpleflow_lab.views.task_counts import TaskCounts
 from simpleflow_lab.views.uncollected import uncollected
 
