@@ -43,7 +43,7 @@ from simpleflow_lab.engine.registration_operations import RegistrationOperations
 from simpleflow_lab.engine.responses import copied, execution_detail
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask
 from simpleflow_lab.engine.tokens import Tokens
-from simpleflow_lab.engine.transactions import MEMORY, DurableState
+from simpleflow_lab.engine.transactions import MEMORY, ROOM_SECONDS, DurableState
 from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, picked, with_defaults
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
@@ -177,6 +177,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
 
     def _start(self, request: Request, home: str | None) -> Answer:
         domain, workflow_id, ids = request["domain"], request["workflowId"], request["workflowType"]
+        self._durable.expect_room()
         transaction = self._durable.transaction()
         with transaction as state:
             state.registry.active_domain(domain)
@@ -199,7 +200,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             session = state.sessions.living.get(home) if home is not None else None
             starter = Starter(home, None if session is None else session.identity)
             run_id = state.start_execution(domain, workflow_id, state.new_run_id(), attributes, starter).run.run_id
-        self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
+        self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay, room_seconds=ROOM_SECONDS)
         return {"runId": run_id}
 
     @operation(SWFService.signal_workflow_execution)
@@ -243,7 +244,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             if new is not None:
                 state.record(execution, [new])
 
-        return self._durable.write(change)
+        return self._durable.write(change, room_seconds=ROOM_SECONDS)
 
     @operation(SWFService.describe_workflow_execution)
     def describe_workflow_execution(self, request: Request) -> Answer:

@@ -10,6 +10,7 @@ from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, WORKFLOW_TYPE
 from simpleflow_lab.engine.operations import Operations, operation
 from simpleflow_lab.engine.pages import PageTokens, page_size, request_digest
 from simpleflow_lab.engine.responses import copied, domain_info, type_info
+from simpleflow_lab.engine.transactions import ROOM_SECONDS
 from simpleflow_lab.engine.validation import Request
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 
@@ -69,7 +70,9 @@ class RegistrationOperations(Operations):
 
     @operation(SWFService.register_workflow_type)
     def register_workflow_type(self, request: Request) -> Answer:
-        return self._durable.write(lambda state: state.registry.register_type(WORKFLOW_TYPE, request, state.now()))
+        return self._durable.write(
+            lambda state: state.registry.register_type(WORKFLOW_TYPE, request, state.now()), room_seconds=ROOM_SECONDS
+        )
 
     @operation(SWFService.register_activity_type)
     def register_activity_type(self, request: Request) -> Answer:

@@ -52,7 +52,7 @@ from simpleflow_lab.engine.store_format import (
     write_event_counts,
     write_uptime,
 )
-from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.exceptions import StoreError, StorePausedError
 from simpleflow_lab.service.execution_logs import NumberedRecord
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -162,8 +162,9 @@ class SQLiteStore:
             self._urgent = True
             self._condition.notify()
 
-    def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
-        """Return when all changes up to this ticket are on disk. Raises `StoreError`."""
+    def wait(self, ticket: int, *, flush_delay: float = 0.0, room_seconds: float | None = None) -> None:
+        """Return when all changes up to this ticket are on disk. Raises `StoreError`, and `StorePausedError` if there
+        was no room for about `room_seconds`."""
         if self._flushed >= ticket:
             return
         flushed = threading.Lock()
@@ -185,9 +186,17 @@ class SQLiteStore:
             if flush_delay:
                 with self._lock:
                     self._make_urgent()
-            flushed.acquire()
+            while not flushed.acquire(timeout=-1 if room_seconds is None else room_seconds):
+                self._check_room(ticket, flushed)
         if self._flushed < ticket:
             raise StoreError(self._error or f"the store {self.path} is closed")
+
+    def _check_room(self, ticket: int, flushed: threading.Lock) -> None:
+        """Raise `StorePausedError`, and wait no more for this ticket, if there is no room for it."""
+        with self._lock:
+            if self.paused is not None and self._flushed < ticket:
+                self._waiters = [waiter for waiter in self._waiters if waiter[1] is not flushed]
+                raise StorePausedError(f"{self.paused}; what was asked counts as soon as there is room")
 
     def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:
         """Whether all changes up to this ticket are on disk, as soon as they are; `False` while there is no room."""

@@ -60,10 +60,12 @@ class Store(Protocol):
         """
         ...
 
-    def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
+    def wait(self, ticket: int, *, flush_delay: float = 0.0, room_seconds: float | None = None) -> None:
         """Return when all changes up to this ticket are on disk. Raises `StoreError`.
 
         If they are not written within `flush_delay` seconds because other changes are urgent, they become urgent.
+        If they can't be written for now, that is waited for: for ever, or for about `room_seconds`. Then it raises
+        `StorePausedError`, and the changes are written when they can be.
         """
         ...
 
@@ -124,7 +126,7 @@ class MemoryStore:
                 self._logs.pop(change.key, None)
         return 0
 
-    def wait(self, ticket: int, *, flush_delay: float = 0.0) -> None:
+    def wait(self, ticket: int, *, flush_delay: float = 0.0, room_seconds: float | None = None) -> None:
         """Return at once."""
 
     def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:

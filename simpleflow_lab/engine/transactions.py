@@ -15,6 +15,7 @@ import base64
 import functools
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -39,6 +40,9 @@ from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 T = TypeVar("T")
 
+ROOM_SECONDS: Final = 1.5
+"""For how long what a person asks for waits while the disk is full. Less than after what another process says that the
+owner does not answer (`http.silent_owner`)."""
 MEMORY: Final = ":memory:"
 """The path of an engine without a file."""
 FLUSH_DELAY_SECONDS: Final = 0.001
@@ -159,15 +163,30 @@ class DurableState:
         """A transaction, to be used as a context. Changes that are not `urgent` are written with the next that are."""
         return Transaction(self, urgent)
 
-    def write(self, change: Callable[[EngineState], None], *, wait: bool = True) -> dict[str, Any]:
-        """Run a transaction and give an empty response, once the changes are on disk; without `wait` at once."""
+    def write(
+        self, change: Callable[[EngineState], None], *, wait: bool = True, room_seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Run a transaction and give an empty response, once the changes are on disk; without `wait` at once.
+
+        For `room_seconds` see `Store.wait`; with it nothing is changed while the disk is full.
+        """
+        if room_seconds is not None:
+            self.expect_room()
         transaction = self.transaction()
         with transaction as state:
             change(state)
         if not wait:
             return {}
-        self.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
+        self.store.wait(transaction.ticket, flush_delay=transaction.flush_delay, room_seconds=room_seconds)
         return {}
+
+    def expect_room(self) -> None:
+        """Wait a moment for room, if the disk is full. Raises `StorePausedError` if there is none: nothing is changed
+        then."""
+        if self.paused is None or self.store.wait_to_read(self.last_ticket, until=time.monotonic() + ROOM_SECONDS):
+            return
+        if self.paused is not None:
+            raise StorePausedError(f"{self.paused}; what was asked was not done: ask again")
 
     def release_polls(self) -> None:
         """End every waiting poll without a task."""

@@ -19,8 +19,12 @@ from simpleflow_lab.exceptions import (
     NotAStoreError,
     StoreError,
     StoreInUseError,
+    StorePausedError,
     StoreVersionError,
 )
+from simpleflow_lab.http.client import connect_to_owner
+from simpleflow_lab.http.connection_file import connection_file_path
+from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf import decisions
 from tests.service.scenario import DOMAIN, Scenario
 
@@ -418,6 +422,53 @@ def test_every_call_raises_when_the_store_can_not_be_written_any_more(path: Path
         with pytest.raises(StoreError, match="close it and open it again"):
             call()
     engine.close()
+
+
+def no_more_than(pages: int) -> Callable[[sqlite3.Connection], None]:
+    """So many more pages than it has are what the store may have, as on a disk that is full."""
+
+    def limit(connection: sqlite3.Connection) -> None:
+        (there,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {there + pages}")
+
+    return limit
+
+
+@pytest.mark.parametrize("is_client", [False, True])
+def test_what_a_person_asks_for_while_the_disk_is_full_is_refused_in_a_moment_and_not_done(
+    opened: Open, path: Path, is_client: bool
+) -> None:
+    lab = opened()
+    handle = lab.start("a")
+    store = lab.service._durable.store
+    endpoint = Endpoint(lab.service, connection_file=connection_file_path(str(path)))
+    service = connect_to_owner(str(path)) if is_client else lab.service
+    asked = {"domain": DOMAIN, "workflowId": "a"}
+    large = "x" * 30_000
+    store._query(no_more_than(0))
+    with pytest.raises(
+        StorePausedError, match=r"make room on its disk.*; what was asked counts as soon as there is room"
+    ):
+        service.signal_workflow_execution(**asked, signalName="recorded", input=large)
+    for call in (
+        lambda: service.signal_workflow_execution(**asked, signalName="refused"),
+        lambda: service.request_cancel_workflow_execution(**asked),
+        lambda: service.terminate_workflow_execution(**asked),
+        lambda: service.start_workflow_execution(
+            domain=DOMAIN, workflowId="b", workflowType={"name": "workflow", "version": "1"}
+        ),
+        lambda: service.register_workflow_type(domain=DOMAIN, name="another", version="1"),
+    ):
+        with pytest.raises(StorePausedError, match=r"make room on its disk.*; what was asked was not done: ask again"):
+            call()
+    store._query(no_more_than(1_000))
+    lab.signal("a")
+    signals = [event for event in lab.events(handle) if event["eventType"] == "WorkflowExecutionSignaled"]
+    assert [each["workflowExecutionSignaledEventAttributes"].get("input") for each in signals] == [large, None]
+    assert lab.everything() == [handle]
+    endpoint.close()
+    if is_client:
+        service.close()
 
 
 def test_the_owner_file_names_the_process(path: Path) -> None:
