@@ -500,7 +500,7 @@ class Lab:
         differs, with both lines, and how open executions can go on. Nothing is decided and no activity runs. Raises
         `UsageError` for what is no workflow.
         """
-        from simpleflow_lab.debugger.recorded_checks import check_recorded, recorded_executions
+        from simpleflow_lab.debugger.checking import check_recorded, recorded_executions
 
         definition = given_workflow(workflow)
         if seconds is not None and not seconds > 0:

@@ -63,6 +63,7 @@ PAGES: Final = (
             "debugger.quiet_failures",
             "debugger.differences",
             "debugger.recorded_checks",
+            "debugger.checking",
             "debugger.kept_values",
             "debugger.pdb_session",
             "debugger.fork_execution",

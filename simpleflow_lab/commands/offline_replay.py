@@ -20,7 +20,8 @@ from simpleflow_lab.views.listings import Kind, Listing
 
 if TYPE_CHECKING:
     from simpleflow_lab.data.fields import Fields
-    from simpleflow_lab.debugger.recorded_checks import Recorded, RecordedChecks
+    from simpleflow_lab.debugger.checking import Recorded
+    from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 
 _COLUMNS: Final = {
     "workflow": Kind.TEXT,
@@ -176,7 +177,7 @@ def _is_module(name: str) -> bool:
 
 
 def _replayed_all(session: Session, definition: Any, target: Target) -> ReplayedAll:
-    from simpleflow_lab.debugger.recorded_checks import check_recorded
+    from simpleflow_lab.debugger.checking import check_recorded
 
     recorded: list[Recorded] = []
     left_out: list[str] = []
@@ -214,7 +215,7 @@ def _told_left_out(word: str) -> list[str]:
 
 def _recorded(session: Session, definition: Any, word: str, domain: str | None) -> list[Recorded]:
     """The histories that a word names: a file, a folder of files, or an execution of the store."""
-    from simpleflow_lab.debugger.recorded_checks import Recorded
+    from simpleflow_lab.debugger.checking import Recorded
     from simpleflow_lab.debugger.recorded_test import execution_in
     from simpleflow_lab.recorded_execution import open_history
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab import History, Lab, Workflow, activity, workflow
+from simpleflow_lab.debugger.checking import Recorded, check_recorded
 from simpleflow_lab.debugger.kept_sources import KeptSources
-from simpleflow_lab.debugger.recorded_checks import Recorded, RecordedChecks, check_recorded
+from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import NondeterminismError, UsageError
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf.decisions import attributes

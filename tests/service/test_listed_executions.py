@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simpleflow_lab import Lab, Workflow
-from simpleflow_lab.debugger.recorded_checks import recorded_executions
+from simpleflow_lab.debugger.checking import recorded_executions
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 
 

@@ -1,0 +1,313 @@
+"""Recorded executions checked in a thread of its own, so that what takes too long can be left.
+
+Open executions come first, for they go on with this code, then the others; of each the latest first. The time is
+limited, and so is that of code that never waits: it is interrupted. Nothing is decided, no activity runs, and what the
+code prints and logs is dropped.
+
+*Rule:* a check changes nothing and raises nothing of what it finds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simpleflow_lab import settings
+from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.debugger.recorded_checks import MAX_TEXT, RecordedCheck, RecordedChecks
+from simpleflow_lab.exceptions import (
+    DecisionInterrupted,
+    DecisionTaskError,
+    HistoryError,
+    NondeterminismError,
+    SimpleflowLabError,
+    StoreError,
+)
+from simpleflow_lab.replay.async_interrupts import interrupt, take_back
+from simpleflow_lab.replay.muted_output import watched_output
+from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.runtime.captured_output import ensure_streams
+from simpleflow_lab.runtime.decider import registered_workflow
+from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.views.formatting import count, shortened
+from simpleflow_lab.views.listed_executions import each_once
+from simpleflow_lab.workflow import Workflow
+
+_GRACE: Final = 1.0
+"""Seconds in which interrupted code should end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """An execution whose history is recorded."""
+
+    workflow_id: str
+    run_id: str = ""
+    is_open: bool = False
+    """It goes on, with the code of today."""
+    label: str | None = None
+    """What it is called, if not by its workflow id: the name of its file."""
+    history: Callable[[], History]
+    """Gets the history."""
+
+
+def recorded_executions(
+    service: SWFService, domain: str, workflow: type[Workflow], history: Callable[[str, str], History]
+) -> list[Recorded]:
+    """The executions of this workflow's type that a service has, the open ones first and of each the latest first, at
+    most 1,000 of each. `history` gets one by workflow id and run id."""
+    wanted: dict[str, Any] = {
+        "domain": domain,
+        "startTimeFilter": {"oldestDate": 0},
+        "typeFilter": {"name": workflow.type_name(), "version": workflow.type_version()},
+    }
+    infos = each_once(
+        service.list_open_workflow_executions(**wanted)["executionInfos"],
+        service.list_closed_workflow_executions(**wanted)["executionInfos"],
+    )
+    found = []
+    for info in infos:
+        ids = info["execution"]
+        get = functools.partial(history, ids["workflowId"], ids["runId"])
+        is_open = info.get("closeStatus") is None
+        found.append(Recorded(workflow_id=ids["workflowId"], run_id=ids["runId"], is_open=is_open, history=get))
+    return found
+
+
+def check_recorded(
+    workflow: type[Workflow],
+    recorded: Sequence[Recorded] | Callable[[], Sequence[Recorded]],
+    *,
+    domain: str = "",
+    fields: Fields | None = None,
+    seconds: float | None = None,
+    any_class: bool = False,
+) -> RecordedChecks:
+    """Replay each of these executions with this workflow, in their order, for so many seconds at most, in which they
+    are also looked up, if `recorded` does that.
+
+    Executions of the same type that began with another class of this process are left out, unless `any_class`. Without
+    `seconds` all are checked, however long that takes. What fails is told in the checks; only a `KeyboardInterrupt` is
+    raised.
+    """
+    checking = _Checking(workflow, recorded, domain, fields, any_class)
+    stopped = checking.run(seconds)
+    return RecordedChecks(workflow.__name__, checking.checks, total=checking.total, stopped=stopped)
+
+
+class _Checking:
+    """Checks in a thread of its own, so that what takes too long can be left."""
+
+    def __init__(
+        self,
+        workflow: type[Workflow],
+        recorded: Sequence[Recorded] | Callable[[], Sequence[Recorded]],
+        domain: str,
+        fields: Fields | None,
+        any_class: bool,
+    ):
+        self._workflow = workflow
+        self._find = recorded if callable(recorded) else lambda: recorded
+        self._recorded: Sequence[Recorded] = ()
+        self._domain = domain
+        self._fields = fields
+        self._any_class = any_class
+        self.checks: list[RecordedCheck] = []
+        self.left_out = 0
+        self._at: Recorded | None = None
+        self._replaying: Replay | None = None
+        self._error: BaseException | None = None
+        self._stopping = threading.Event()
+        self._interrupting = threading.Lock()
+        """Held while the thread is interrupted, and when it ends."""
+        self._ended = threading.Event()
+        """The thread is at its end. An interrupted `Thread.join` of Python 3.11 takes a thread for ended that runs."""
+
+    @property
+    def total(self) -> int:
+        """How many there are to be checked."""
+        return len(self._recorded) - self.left_out
+
+    def run(self, seconds: float | None) -> str | None:
+        """Check until all is done or the time is over; gives why it stopped before."""
+        thread = threading.Thread(target=self._run, name="check of recorded executions", daemon=True)
+        try:
+            thread.start()  # it may run before this comes back, and an interrupt come here
+            is_over = self._wait(seconds)
+            if self._ended.is_set():
+                if self._error is not None:
+                    raise self._error
+                return None
+            at = self._at
+        finally:
+            self._interrupt(thread)
+        left = self.total - len(self.checks)
+        where = f" ({shortened(at.workflow_id)} was being replayed)" if at is not None else ""
+        limit = settings.current().lab_step_seconds
+        why = f"within {seconds:g} s" if is_over else f"for run did not wait within {limit:g} s"
+        return f"{count(left, 'other')} not checked {why}{where}"
+
+    def _interrupt(self, thread: threading.Thread) -> None:
+        """End the thread, if it has not ended: also code that never waits."""
+        self._stopping.set()
+        ends = time.monotonic() + _GRACE
+        while not self._ended.is_set() and time.monotonic() < ends:
+            with self._interrupting:
+                if thread.ident is not None and not self._ended.is_set():
+                    interrupt(thread.ident)
+            self._ended.wait(_GRACE / 4)
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait until the thread has ended; whether `seconds` are over, or else one decision takes too long."""
+        ends = None if seconds is None else time.monotonic() + seconds
+        limit, place, lasted = settings.current().lab_step_seconds, self._place, 0.0
+        while not self._ended.is_set():
+            left = _STEP if ends is None else min(_STEP, ends - time.monotonic())
+            if left <= 0:
+                return True
+            began = time.monotonic()
+            self._ended.wait(left)  # in steps, so that an interrupt is seen
+            if place != self._place or self._replaying is None:
+                place, lasted = self._place, 0.0
+            else:
+                lasted += min(time.monotonic() - began, 2 * _STEP)  # of more, as when it was suspended, no code ran
+                if limit and lasted >= limit:
+                    return False
+        return True
+
+    @property
+    def _place(self) -> tuple[Replay | None, int]:
+        """How far it has come."""
+        replay = self._replaying
+        return replay, 0 if replay is None else replay.decided_for
+
+    def _run(self) -> None:
+        try:
+            self._check_all()
+        except DecisionInterrupted:
+            pass  # the time was over
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Let nobody interrupt this thread any more, and leave no interrupt behind."""
+        while not self._ended.is_set():
+            with contextlib.suppress(DecisionInterrupted), self._interrupting:
+                self._ended.set()
+        take_back()
+
+    def _check_all(self) -> None:
+        try:
+            self._recorded = self._find()
+            for each in self._recorded:
+                if self._stopping.is_set():
+                    return
+                self._at = each
+                check = self._check(each)
+                self._at = None
+                if check is None:
+                    self.left_out += 1
+                else:
+                    self.checks.append(check)
+        except DecisionInterrupted:
+            return  # the time is over
+        except BaseException as error:
+            self._error = error
+
+    def _check(self, each: Recorded) -> RecordedCheck | None:
+        try:
+            history = each.history()
+        except (SimpleflowLabError, OSError) as error:
+            return _result(each, History(), error)
+        if not history:
+            return _result(each, history, HistoryError("this history has no events"))
+        if not self._any_class and not self._is_of_this_class(history):
+            return None
+        return _result(each, history, self._replay(each, history))
+
+    def _is_of_this_class(self, history: History) -> bool:
+        kind: Any = history[0].attributes.get("workflowType") or {}
+        name, version = str(kind.get("name")), str(kind.get("version"))
+        try:
+            found = registered_workflow(name, version, history[0], self._fields or Fields())
+        except SimpleflowLabError:
+            return True  # that says the replay
+        return found is self._workflow
+
+    def _replay(self, each: Recorded, history: History) -> Exception | None:
+        with watched_output(lambda text: None):
+            ensure_streams()
+            replay = Replay(
+                self._workflow,
+                domain=self._domain,
+                workflow_id=each.workflow_id,
+                run_id=each.run_id,
+                fields=self._fields,
+            )
+            try:
+                self._replaying = replay
+                replay.feed(history)
+                replay.replay_last_batch()
+            except (DecisionTaskError, StoreError, HistoryError) as error:
+                return error
+            finally:
+                self._replaying = None
+                replay.close()
+        return None
+
+
+_STEP: Final = 0.1
+"""Seconds between two looks whether the thread has ended, at most."""
+
+
+def _result(each: Recorded, history: History, error: Exception | None) -> RecordedCheck:
+    completed = [event.id for event in history if event.type == "DecisionTaskCompleted"]
+    differs = error if isinstance(error, NondeterminismError) else None
+    event_id = None if differs is None else differs.event_id
+    last = (
+        None if event_id is None else next((event.id for event in reversed(history) if _began(event, event_id)), None)
+    )
+    return RecordedCheck(
+        workflow_id=each.label or each.workflow_id,
+        run_id=each.run_id,
+        is_open=each.is_open,
+        events=len(history),
+        decisions=len(completed),
+        decision=None if event_id is None else sum(id <= event_id for id in completed),
+        event_id=event_id,
+        recorded=_bounded(None if differs is None else differs.recorded),
+        recorded_line=_bounded(None if differs is None else differs.recorded_line),
+        now=_bounded(None if differs is None else differs.requested),
+        now_line=_bounded(None if differs is None else differs.requested_line),
+        decided_at=None if last is None else _decided_here_at(history[last - 1]),
+        error=None if error is None else _bounded(" ".join(str(error).split()) or type(error).__name__),
+    )
+
+
+def _began(event: HistoryEvent, event_id: int) -> bool:
+    """It began the decision that is recorded by this event, or one before."""
+    return event.type == "DecisionTaskStarted" and event.id <= event_id
+
+
+def _decided_here_at(started: HistoryEvent) -> float | None:
+    """When this decision began, if a decider of this process made it."""
+    try:
+        identity = json.loads(started.attributes.get("identity") or "")
+    except (ValueError, RecursionError):
+        return None
+    ours = {"pid": os.getpid(), "hostname": socket.gethostname()}
+    is_ours = isinstance(identity, dict) and all(identity.get(name) == value for name, value in ours.items())
+    return started.timestamp.timestamp() if is_ours else None
+
+
+def _bounded(text: str | None) -> str | None:
+    return None if text is None else shortened(text, MAX_TEXT)
