@@ -73,7 +73,8 @@ def pytest_of(project: Path, *words: str) -> Ended:
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words],
         cwd=project / "tests",
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # a plugin takes longer to import than the test
         capture_output=True,
         text=True,
         timeout=90,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +34,8 @@ def simpleflow() -> str:
     ENVIRONMENT.parent.mkdir(exist_ok=True)
     with FileLock(ENVIRONMENT.parent / "upstream.lock"):  # tests may run in several processes
         if not made.exists():
-            venv.create(ENVIRONMENT, with_pip=True, clear=True)
-            pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+            venv.create(ENVIRONMENT, clear=True)
+            pip = [sys.executable, "-m", "pip", "--python", str(ENVIRONMENT / "bin" / "python"), "install", "--quiet"]
             subprocess.run([*pip, f"simpleflow=={VERSION}"], check=True, capture_output=True, text=True)
             made.touch()
     return str(ENVIRONMENT / "bin" / "simpleflow")
