@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeGuard
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.data.references import list_of_results, loaded
 from simpleflow_lab.exceptions import AggregateException, UsageError
-from simpleflow_lab.futures import FINISHED, FIRST_COMPLETED, Future, wait
+from simpleflow_lab.futures import FINISHED, FIRST_COMPLETED, Future, wait_until
 from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowTask
 
 
@@ -376,7 +376,8 @@ class Group(_Members):
             while len(at_work) >= self.max_parallel:
                 is_limited = True
                 future.hold_back(len(members) - number)
-                at_work = wait(at_work, return_when=FIRST_COMPLETED).not_done
+                wait_until(FIRST_COMPLETED, at_work, None)
+                at_work = [each for each in at_work if not each.done]
             if future.cancel_requested:
                 break
             current = submit(executor, as_member(member, self.raises_on_failure))
@@ -387,7 +388,7 @@ class Group(_Members):
                 at_work.append(current)
         future.hold_back(0)
         for each in future.futures:
-            each.wait()
+            each.await_close()
 
 
 class Chain(_Members):
@@ -448,7 +449,7 @@ class Chain(_Members):
             elif future.held_back_in is not None or future.follows is not None:
                 _note(current, future.held_back_in, future.follows)
             future.futures.append(current)
-            current.wait()
+            current.await_close()
             if current.peek_exception() is not None and self.break_on_failure:
                 return
             if self.send_result:
@@ -466,7 +467,7 @@ def as_member(member: Any, raises_on_failure: bool | None, *more: Future) -> Any
     if more and isinstance(member, ActivityTask | WorkflowTask | FuncGroup):
         member = copy.copy(member)
         is_function = isinstance(member, FuncGroup)
-        member.args = [*member.args, *((loaded(_value(future)) for future in more) if is_function else more)]
+        member.args = [*member.args, *((loaded(_read(future)) for future in more) if is_function else more)]
     return member
 
 
@@ -474,7 +475,16 @@ def _value(future: Future) -> Any:
     """The result of a member that is done, `None` of one that failed or is not; does not wait."""
     if isinstance(future, GroupFuture):
         return future.results
-    return future.passed_on() if future.done and future.peek_exception() is None else None
+    if not future.done or future.peek_exception() is not None:
+        return None
+    # A class of the author's may have a `result` of its own.
+    return future.peek()[1] if type(future).result is Future.result else future.passed_on()
+
+
+def _read(future: Future) -> Any:
+    """The same, for the author's code."""
+    future.is_read = True
+    return _value(future)
 
 
 def _note(future: Future, held_back_in: Future | None, follows: Future | None) -> None:

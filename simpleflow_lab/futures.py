@@ -201,6 +201,10 @@ class Future:
     def wait(self) -> None:
         """Return when the task has closed."""
         self.is_awaited = True
+        self.await_close()
+
+    def await_close(self) -> None:
+        """Return when the task has closed: for what waits for it for its own ends, as a container does."""
         if self._state in _DONE:
             return
         if self._waiter is None:
@@ -359,7 +363,7 @@ def wait(
             f"return_when must be FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED of futures, not {until!r}"
         )
     if timeout is None or timeout > 0:
-        _wait_until(until, every, timeout)
+        wait_until(until, every, timeout)
     return DoneAndNotDone([f for f in every if f.done], [f for f in every if not f.done])
 
 
@@ -408,8 +412,8 @@ def _is_enough(return_when: str, every: list[Future]) -> bool:
     return all(future.done for future in every)
 
 
-def _wait_until(return_when: str, every: list[Future], timeout: float | None) -> None:
-    """Wait until enough futures are done, or the timeout is over."""
+def wait_until(return_when: str, every: list[Future], timeout: float | None) -> None:
+    """Wait until enough futures are done, or the timeout is over: for what waits for them for its own ends, too."""
     enough = _is_enough(return_when, every)
     # Also if there is nothing to wait for: a rerun of the code finds each deadline under the number that it had.
     deadline = None if timeout is None else _start_deadline(every, timeout, needed=not enough)

@@ -3,9 +3,12 @@
 ==================  ==================================================================================================
 kind                what it is
 ==================  ==================================================================================================
-`failure`           a task failed for good, and no code read or raised its error
+`failure`           a task failed for good, and no code read or raised its error; or a chain ended there, before its
+                    other members
 `unawaited`         the execution closed while the task was open, and no code had ever waited for it
-`unused`            a task completed with a result that is not `None`, and no code read it, passed it on or awaited it
+`unused`            a task completed with a result that is not `None`, and no code read it, passed it on or awaited it;
+                    of a group or chain of which nothing is used, and of `map`, it is told once
+`not submitted`     a task that the code made, as by `self.start_timer(…)`, and dropped
 `timer`             no code ever waited for the timer: it changed nothing
 `signal`            a signal came that no code ever waited for
 `difference`        the code does not make the decisions that are recorded: what it would wait for later can't be told
@@ -20,11 +23,12 @@ to its end, only failures are told: the rest may still be used. Code that asks f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from simpleflow_lab.debugger.not_submitted import not_submitted
 from simpleflow_lab.debugger.triggers import named
 from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.trace import FutureUse
@@ -40,6 +44,7 @@ UNAWAITED: Final = "unawaited"
 UNUSED: Final = "unused"
 TIMER: Final = "timer"
 SIGNAL: Final = "signal"
+NOT_SUBMITTED: Final = "not submitted"
 DIFFERENCE: Final = "difference"
 
 _CONTAINERS: Final = frozenset({"group", "chain"})
@@ -56,9 +61,9 @@ class QuietFailure:
     """One of them."""
 
     kind: str
-    """`failure`, `unawaited`, `unused`, `timer`, `signal` or `difference`."""
+    """`failure`, `unawaited`, `unused`, `timer`, `signal`, `not submitted` or `difference`."""
     task: str
-    """Id of the task, or name of the signal."""
+    """Id of the task, or name of the signal; empty of what has none, as a group."""
     text: str
     """What there is to say, in one line."""
     line: Line | None
@@ -92,11 +97,16 @@ _COLUMNS: Final = {"kind": Kind.TEXT, "task": Kind.TEXT, "what": Kind.TEXT, "lin
 
 
 def quiet_failures(
-    workflow: type[Workflow], history: History, uses: Sequence[FutureUse], differs: str | None = None
+    workflow: type[Workflow],
+    history: History,
+    uses: Sequence[FutureUse],
+    differs: str | None = None,
+    *,
+    lines: Callable[[], Iterable[Line]],
 ) -> QuietFailures:
     """The quiet failures of a history that was replayed with this workflow; `uses` is what `watch` told at its end, and
-    `differs` why that is not the end of the history."""
-    found = [*_of_failures(uses)]
+    `differs` why that is not the end of the history. `lines` gives the lines that ran, decision by decision."""
+    found = [*_of_failures(uses), *_of_chains(uses), *_not_submitted(workflow, lines)]
     if differs is not None:
         text = f"{shortened(differs, HOVER_LIMIT)} - what came to nothing later can't be told"
         found.append(QuietFailure(kind=DIFFERENCE, task="", text=text, line=None, event_id=None))
@@ -117,7 +127,34 @@ def _of_failures(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
             yield _quiet(FAILURE, use, f"{_name(use)} failed, and nothing read its error: {error}")
 
 
-def _of_tasks(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
+def _of_chains(uses: Sequence[FutureUse]) -> Iterator[QuietFailure]:
+    by_number = {use.record.number: use for use in uses}
+    for use in uses:
+        failed = [by_number[number] for number in use.record.members if by_number[number].is_unhandled]
+        if use.record.kind == "chain" and use.record.state == "FINISHED" and use.not_submitted and failed:
+            left = f"{count(use.not_submitted, 'member')} of the chain never ran"
+            yield _quiet(FAILURE, use, f"{left}: {_name(failed[-1])} failed before, and nothing read its error")
+
+
+def _not_submitted(workflow: type[Workflow], lines: Callable[[], Iterable[Line]]) -> Iterator[QuietFailure]:
+    calls = not_submitted(workflow)
+    left = {(call.line.filename, call.line.lineno) for call in calls}
+    ran: set[tuple[str, int]] = set()
+    for line in lines() if left else ():
+        if (line.filename, line.lineno) in left:
+            ran.add((line.filename, line.lineno))
+            if ran == left:
+                break
+    for call in calls:
+        if (call.line.filename, call.line.lineno) in ran:
+            text = f"what {call.method} made was never submitted, and so does nothing: self.submit(…) it"
+            yield QuietFailure(kind=NOT_SUBMITTED, task="", text=text, line=call.line, event_id=None)
+
+
+def _of_tasks(uses: Sequence[FutureUse]) -> Iterator[QuietFailure]:
+    unused = [use for use in uses if use.record.kind in _TASKS and _is_unused(use)]
+    together = _containers_of(uses, unused)
+    told: set[int] = set()
     for use in uses:
         record = use.record
         if record.kind not in _TASKS or record.failed or use.is_read:
@@ -126,9 +163,51 @@ def _of_tasks(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
             if not use.is_awaited:
                 how = "was never scheduled" if not record.attempts else "was still open when the execution closed"
                 yield _quiet(UNAWAITED, use, f"{_name(use)} {how}, and no code ever waited for it")
-        elif record.state == "FINISHED" and use.has_value and not use.is_awaited:
+        elif _is_unused(use) and record.number in together:
+            container, tasks = together[record.number]
+            if container.record.number not in told:
+                told.add(container.record.number)
+                results = f"{count(tasks, 'task')} of a {container.record.kind} gave results"
+                yield _quiet(UNUSED, container, f"{results}, and no code waited for them or used them")
+        elif _is_unused(use):
             value = shortened(record.value, HOVER_LIMIT)
             yield _quiet(UNUSED, use, f"{_name(use)} gave {value}, and no code waited for it or used it")
+
+
+def _is_unused(use: FutureUse) -> bool:
+    return use.record.state == "FINISHED" and use.has_value and not use.record.failed and not _is_used(use)
+
+
+def _is_used(use: FutureUse) -> bool:
+    return use.is_awaited or use.is_read
+
+
+def _containers_of(uses: Sequence[FutureUse], unused: Sequence[FutureUse]) -> dict[int, tuple[FutureUse, int]]:
+    """By the number of a task: the outermost container in which it is, if no task in there is used, and how many tasks
+    that gives; a chain uses the results that it sends on."""
+    outermost: dict[int, FutureUse] = {}
+    for use in uses:  # containers come before their members
+        container = outermost.get(use.record.number) or use
+        outermost.update(dict.fromkeys(use.record.members, container))
+    used = {
+        outermost[use.record.number].record.number
+        for use in uses
+        if use.record.number in outermost
+        and use.record.kind not in _CONTAINERS
+        and _is_used(use)
+        and outermost[use.record.number].record.kind != "chain"
+    }
+    inside: dict[int, list[int]] = {}
+    for use in unused:
+        around = outermost.get(use.record.number)
+        if around is not None and around.record.number not in used:
+            inside.setdefault(around.record.number, []).append(use.record.number)
+    return {
+        number: (outermost[number], len(numbers))
+        for numbers in inside.values()
+        if len(numbers) > 1
+        for number in numbers
+    }
 
 
 def _of_timers(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:

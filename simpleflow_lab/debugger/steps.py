@@ -481,7 +481,12 @@ class ReplaySteps:
         differs = None
         if last is not None and last.error is not None:
             differs = f"replayed with this code, it ends at decision {last.number}: {last.error}"
-        return quiet_failures(self.workflow, self.history, uses, differs)
+
+        def lines() -> Iterator[Line]:
+            for step in self:
+                yield from self._walk.lines_of(step.number)
+
+        return quiet_failures(self.workflow, self.history, uses, differs, lines=lines)
 
     def _numbers(self, wanted: slice) -> range:
         if wanted.step == 0:

@@ -175,6 +175,8 @@ class FutureUse(NamedTuple):
     """It failed, and no code raised or read the error."""
     has_value: bool
     """It has a result other than `None`."""
+    not_submitted: int
+    """Of a group or chain: how many of its members were not submitted."""
 
 
 class FutureLog:

@@ -300,14 +300,14 @@ class TracedFutures:
         passed_on: set[int] = set()
         awaited: set[int] = set()
         found = []
-        for traced in self._by_future.values():
-            record = traced.record(self._run)
+        every = [(traced.record(self._run), traced.future) for traced in self._by_future.values()]
+        for record, future in sorted(every, key=lambda each: each[0].number):  # containers come before their members
             passed_on.update(record.depends_on)
-            if traced.future.is_read:
+            if future.is_read or record.number in passed_on:
                 passed_on.update(record.members)
-            if traced.future.is_awaited:
+            if future.is_awaited or record.number in awaited:
                 awaited.update(record.members)
-            found.append((record, traced.future))
+            found.append((record, future))
         return tuple(
             FutureUse(
                 record=record,
@@ -315,8 +315,9 @@ class TracedFutures:
                 is_read=future.is_read or record.number in passed_on,
                 is_unhandled=future.unhandled_failure,
                 has_value=future.peek()[1] is not None,
+                not_submitted=len(future.activities) - len(future.futures) if isinstance(future, GroupFuture) else 0,
             )
-            for record, future in sorted(found, key=lambda each: each[0].number)
+            for record, future in found
         )
 
     def _change(self, traced: TracedFuture) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import greenlet
 
+from simpleflow_lab.canvas import SubmittableContainer
 from simpleflow_lab.data.codec import arguments_of
 from simpleflow_lab.data.failure_details import format_traceback, read_details, reason_of
 from simpleflow_lab.data.fields import DeferredFields
@@ -42,6 +43,7 @@ from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.workflow_hooks import Hooks, InfrastructureError
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DATA, MAX_REASON
+from simpleflow_lab.task import Task
 from simpleflow_lab.workflow import Workflow, check_runnable
 
 _INFRASTRUCTURE: Final = frozenset(
@@ -203,6 +205,11 @@ class WorkflowCode:
             if isinstance(result, Future) or _holds_future(result):
                 raise UsageError(
                     f"{self._class.__name__}.run returned a future, which is no result: return what its `.result` gives"
+                )
+            if isinstance(result, Task | SubmittableContainer):
+                raise UsageError(
+                    f"{self._class.__name__}.run returned a {type(result).__name__}, which nobody submitted: "
+                    "submit it, and return what its `.result` gives"
                 )
             text = self._encoded(result)
         except ExecutionBlocked:

@@ -149,7 +149,7 @@ def test_restart_and_jump_are_told_and_change_nothing(program: Path) -> None:
     shown = typed(program, "steps[2].pdb()", "p total;restart;run;jump 3;p total;q")
     assert shown.count("call pdb() again to restart") == 2
     assert shown.count("it can't jump") == 1
-    assert shown.count("(Pdb) 0") == 2
+    assert shown.count("(Pdb) 1") == 2
 
 
 def test_the_end_of_an_open_history_is_stood_on(program: Path) -> None:

@@ -13,6 +13,7 @@ from examples.failing import Failing
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Chain, Group
 from simpleflow_lab.debugger.quiet_failures import QuietFailure
+from simpleflow_lab.exceptions import WorkflowExecutionFailed
 
 QUIET = {"version": "quiet", "task_list": "quiet"}
 
@@ -98,6 +99,84 @@ def test_to_wait_for_a_task_is_to_use_it_however_the_code_waits(lab: Lab) -> Non
     execution = lab.start(Waits)
     execution.result(30)
     assert list(execution.quiet_failures()) == []
+
+
+def test_groups_and_chains_that_came_to_nothing_are_told_once_each(lab: Lab) -> None:
+    class Grouped(Quiet):
+        name = "quiet.grouped"
+
+        def run(self) -> Any:
+            self.submit(Group((quiet_value, 1), Chain((quiet_value, 2), (quiet_value, 3))))  # nobody waits
+            self.submit(Group((quiet_value, 4), (quiet_value, 5), max_parallel=1))  # nor for these
+            self.map(quiet_value, [6, 7])  # nor here
+            self.submit(Chain((quiet_value, None), (quiet_break,), (quiet_value, 8)))  # breaks
+            some = self.map(quiet_value, [9, 10])  # one of them is used
+            waited = self.submit(Group(Chain((quiet_value, 11), (quiet_value, 12)), (quiet_value, 13), max_parallel=1))
+            futures.wait(some[0], waited)
+            sent = self.submit(Chain((quiet_value, 14), (quiet_value,), send_result=True))
+            self.submit(self.start_timer("last", 5)).wait()
+            return sent.result
+
+    execution = lab.start(Grouped)
+    assert execution.result(30) == [14, 14]
+    told = [(each.kind, each.text.partition(",")[0], each.line.lineno) for each in execution.quiet_failures()]  # type: ignore[union-attr]
+    breaks, name = line_with("# breaks"), "tests.debugger.test_quiet_failures"
+    assert told == [
+        ("failure", f"activity {name}.quiet_break-1 failed", breaks),
+        (
+            "failure",
+            f"1 member of the chain never ran: activity {name}.quiet_break-1 failed before",
+            breaks,
+        ),
+        ("unused", "3 tasks of a group gave results", line_with("# nobody waits")),
+        ("unused", "2 tasks of a group gave results", line_with("# nor for these")),
+        ("unused", "2 tasks of a group gave results", line_with("# nor here")),
+        ("unused", told[5][1], line_with("# one of them is used")),
+    ]
+    assert told[5][1].endswith(" gave 10")
+
+
+def test_a_task_that_was_made_and_dropped_is_told_if_its_line_ran(lab: Lab) -> None:
+    class Drops(Quiet):
+        name = "quiet.drops"
+
+        def run(self, again: bool) -> Any:
+            self.start_timer("pause", 5)  # dropped
+            marker = self.record_marker("seen")  # noqa: F841  kept in vain
+            timer, self.kept = self.start_timer("kept", 1), self.start_timer("other", 1)
+            if again:
+                self.continue_as_new(False)  # not reached
+            self.submit(timer).wait()
+            self.submit(self.signal("go"))
+            self.pause()
+            return [self.submit(each).done for each in [self.wait_signal("go")]]
+
+        def pause(self) -> None:
+            self.submit(self.kept).wait()
+            self.signal("lost", 1)  # by a method
+
+        def never(self) -> None:
+            self.signal("never")
+
+    execution = lab.start(Drops, False)
+    execution.result(30)
+    assert [(each.kind, each.line.lineno) for each in execution.quiet_failures() if each.line] == [
+        ("not submitted", line_with("# dropped")),
+        ("not submitted", line_with("# noqa: F841  kept in vain")),
+        ("not submitted", line_with("# by a method")),
+    ]
+    assert "self.signal" in repr(execution.quiet_failures())
+
+
+def test_a_run_that_returns_a_task_is_told_to_submit_it(lab: Lab) -> None:
+    class Returns(Quiet):
+        name = "quiet.returns"
+
+        def run(self) -> Any:
+            return self.continue_as_new()
+
+    with pytest.raises(WorkflowExecutionFailed, match="returned a ContinueAsNewWorkflowTask, which nobody submitted"):
+        lab.start(Returns).result(30)
 
 
 def test_code_that_uses_what_it_asks_for_has_none(lab: Lab) -> None:
