@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from simpleflow_lab.debugger.edited_lines import edited_lines
 from simpleflow_lab.debugger.triggers import named
 from simpleflow_lab.replay.lines import line_text
 from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, Raised, SuspendedFiber
@@ -45,6 +46,7 @@ def facts_of(record: DecisionRecord, trigger: str) -> Iterator[tuple[str, str]]:
     """What there is to say of a step: pairs of a word and a text in one line."""
     yield "woken by", trigger
     yield from _named("asked", [command_text(command) for command in record.commands])
+    yield from _named("edited since", [str(edited) for edited in edited_lines(record)])
     yield from _named("changed", [future_text(future) for future in record.changed_futures])
     yield from _named("waits", [fiber_text(fiber) for fiber in record.suspended])
     if record.pending:

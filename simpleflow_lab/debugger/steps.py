@@ -24,6 +24,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
 from simpleflow_lab.debugger.backwards import last_step
 from simpleflow_lab.debugger.differences import StepDifference, difference
+from simpleflow_lab.debugger.edited_lines import EditedLine, edited_lines
 from simpleflow_lab.debugger.frames import Budgets, Frame
 from simpleflow_lab.debugger.line_wanted import LineWanted
 from simpleflow_lab.debugger.parting import view_of
@@ -112,6 +113,11 @@ class Step:
         return self.record.completed_event_id
 
     # -- what it saw --
+
+    @property
+    def edited(self) -> Sequence[EditedLine]:
+        """The lines that made its commands, where they read otherwise here than when it was recorded."""
+        return edited_lines(self.record)
 
     @property
     def trigger(self) -> str:

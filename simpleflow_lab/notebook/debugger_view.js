@@ -175,6 +175,7 @@ function head(model, store, pick) {
       model.get("opened") ? h("span", { class: "sfl-quiet sfl-opened" }, `${model.get("opened")}; Home: the first step, End: the last`) : null,
       news ? h("button", { type: "button", class: "sfl-news", title: "replay again: the history and the code as they are now (r)",
         onclick: () => store.move({ kind: "reload" }) }, `▶ ${count(news, "new decision")} · r to read ${news === 1 ? "it" : "them"}`) : null,
+      shown.edited?.length ? h("div", { class: "sfl-banner", role: "note" }, h("strong", {}, "⚠ the source was edited since: "), shown.edited.join("; ")) : null,
       ...(shown.at_once ?? []).map(text => h("div", { class: "sfl-quiet" }, text)),
       shown.raised ? raised(shown.raised) : null,
       shown.error ? h("div", { class: "sfl-banner sfl-error", role: "alert" }, h("strong", {}, "⚠ the steps end here: "), shown.error) : null);
