@@ -19,7 +19,6 @@ import functools
 import os
 import socket
 import sys
-import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -44,8 +43,8 @@ from simpleflow_lab.executions.start_requests import (
     input_text,
     start_request,
 )
+from simpleflow_lab.executions.started_already import run_like
 from simpleflow_lab.middleware import around_of
-from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
@@ -77,10 +76,6 @@ LONGEST_POLL: Final = 60
 LAST_PORT: Final = 65_535
 VIRTUAL: Final = "virtual"
 """The clock that jumps."""
-_LISTED_AFTER: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
-"""Pauses, in seconds, between two looks for what has just been started: Amazon's lists show it only after a while."""
-_CLOCKS_DIFFER: Final = datetime.timedelta(minutes=1)
-"""By how much the clock of this computer and Amazon's may differ: signatures of other clocks are refused."""
 
 
 def notify(text: str) -> None:
@@ -145,20 +140,16 @@ class Lab:
 
         Raises `StoreError` or `UsageError`.
         """
-        if activity_threads < 1:
-            raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
-        if replay_cache_size < 0:
-            raise UsageError(f"replay_cache_size must be 0 or more, not {replay_cache_size}")
-        if activity_executor not in EXECUTORS:
-            raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
-        _check_serve(serve)
-        if task_list_of_all is not None:
-            check_name(task_list_of_all, "Name", "the name of a task list")
-        if domain:
-            check_name(domain, "DomainName", "a domain")
+        _check_options(
+            domain=domain,
+            activity_threads=activity_threads,
+            activity_executor=activity_executor,
+            clock=clock,
+            replay_cache_size=replay_cache_size,
+            serve=serve,
+            task_list_of_all=task_list_of_all,
+        )
         around = [around_of(one) for one in middleware]
-        if isinstance(clock, str) and clock != VIRTUAL:
-            raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or a simpleflow_lab.engine.clock.Clock")
         self.settings = settings.current()
         """The settings of the moment when it was opened."""
         self.address = os.fspath(address) if address is not None else default_store()
@@ -194,13 +185,8 @@ class Lab:
             registers_domain=is_store or bool(registers_domain),
         )
         try:
-            if not is_store:
-                self._pool.registration.finds_domain()  # credentials that are not accepted are told now
-            elif registers_domain is not False and self._pool.registration.register_domain():
-                similar = self._pool.registration.similar_domains()
-                if similar:  # its name may be mistyped
-                    notice(f"the new domain {self.domain!r} was registered: did you mean {' or '.join(similar)}?")
-        except BaseException:
+            self._begin_domain(is_store, registers_domain, notice)
+        except BaseException:  # an interrupt too: nobody has the Lab that would close it
             self.service.close()
             raise
         self._pool.context.log.follows_service = clock is not None
@@ -212,6 +198,16 @@ class Lab:
         _open_labs.add(self)
         close_at_sigterm(_close_all)
         self._pool.serve_definitions()
+
+    def _begin_domain(self, is_store: bool, registers_domain: bool | None, notice: Callable[[str], None]) -> None:
+        """Register the domain of a store; ask for that of Amazon, so that refused credentials are told now."""
+        registration = self._pool.registration
+        if not is_store:
+            registration.finds_domain()
+        elif registers_domain is not False and registration.register_domain():
+            similar = registration.similar_domains()
+            if similar:  # its name may be mistyped
+                notice(f"the new domain {self.domain!r} was registered: did you mean {' or '.join(similar)}?")
 
     def __repr__(self) -> str:
         return f"<Lab {self.address}, domain {self.domain}{', closed' if self.closed else ''}>"
@@ -298,14 +294,21 @@ class Lab:
         # The workflow's output goes where the output of this call goes.
         other = self._pool.set_output_context(request["workflowId"], contextvars.copy_context())
         attached = False
-        began = datetime.datetime.now(datetime.UTC) - _CLOCKS_DIFFER
+        began = datetime.datetime.now(datetime.UTC)
         try:
             run_id = self.service.start_workflow_execution(
                 domain=self.domain, workflowType={"name": name, "version": version}, input=text, **request
             )["runId"]
         except WorkflowExecutionAlreadyStartedFault:
             try:
-                run_id = self._run_like(request["workflowId"], name, version, text, began)
+                run_id = run_like(
+                    self.service,
+                    domain=self.domain,
+                    workflow_id=request["workflowId"],
+                    workflow_type={"name": name, "version": version},
+                    text=text,
+                    began=began,
+                )
             except UsageError:
                 self._pool.set_output_context(request["workflowId"], other)
                 raise
@@ -659,32 +662,31 @@ class Lab:
     ) -> Execution:
         return Execution(self._pool, workflow_id, run_id, domain=domain, attached=attached)
 
-    def _run_like(self, workflow_id: str, name: str, version: str, text: str, began: datetime.datetime) -> str:
-        """The run id of the execution of this id that is open, or has closed since `began`, if it is the same workflow
-        with the same input. Raises `UsageError` if it is another one.
 
-        It may have closed just after a start was refused for it; or the first response to a start was lost, and what
-        that started is done.
-        """
-        infos: list[Mapping[str, Any]] = []
-        for pause in (0.0, *_LISTED_AFTER):
-            time.sleep(pause)
-            infos = [
-                info
-                for info in self.execution_infos(workflow_id=workflow_id)
-                if info["executionStatus"] == "OPEN" or info["closeTimestamp"] >= began
-            ]
-            if infos:
-                break
-        if infos:
-            run_id: str = infos[0]["execution"]["runId"]
-            started = self._execution(workflow_id, run_id).history()[0].attributes
-            if started["workflowType"] == {"name": name, "version": version} and same_json(started.get("input"), text):
-                return run_id
-        raise UsageError(
-            f"an open execution has the id {workflow_id!r}, with another workflow or input: "
-            f"lab.execution({workflow_id!r}) shows it, its terminate() ends it; or choose another workflow_id"
-        )
+def _check_options(
+    *,
+    domain: str | None,
+    activity_threads: int,
+    activity_executor: str,
+    clock: object,
+    replay_cache_size: int,
+    serve: str,
+    task_list_of_all: str | None,
+) -> None:
+    """Raise `UsageError` for what a Lab can't be opened with."""
+    if activity_threads < 1:
+        raise UsageError(f"activity_threads must be 1 or more, not {activity_threads}")
+    if replay_cache_size < 0:
+        raise UsageError(f"replay_cache_size must be 0 or more, not {replay_cache_size}")
+    if activity_executor not in EXECUTORS:
+        raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
+    _check_serve(serve)
+    if task_list_of_all is not None:
+        check_name(task_list_of_all, "Name", "the name of a task list")
+    if domain:
+        check_name(domain, "DomainName", "a domain")
+    if isinstance(clock, str) and clock != VIRTUAL:
+        raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or a simpleflow_lab.engine.clock.Clock")
 
 
 def _check_serve(serve: object) -> None:
