@@ -65,7 +65,9 @@ class OwnOperations(SessionOperations):
             if started is None or started[1] != error.get("startedEventId"):
                 return {}
             if "error" in error:
-                self._durable.state.reports.block((domain, run.workflow_id, run.run_id), error)
+                self._durable.state.reports.block(
+                    (domain, run.workflow_id, run.run_id), error, self._durable.now() / 1000
+                )
             else:
                 self._durable.state.reports.unblock(run.run_id)
         return {}

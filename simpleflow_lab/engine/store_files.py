@@ -41,7 +41,8 @@ _VERSION_AT: Final = 60
 _APPLICATION_AT: Final = 68
 _OBJECTS: Final = ".objects"
 _BESIDE: Final = ("-wal", "-shm", "-journal", ".open", ".lock", ".serving", ".owner")
-"""Not `.endpoint` and `.keys`: those that others could have read are not used, and new ones replace them."""
+_REPLACED: Final = (".endpoint", ".keys")
+"""Those that others could have read are not used, and new ones replace them."""
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a FIFO",
@@ -151,6 +152,10 @@ def check_private(path: str) -> None:
         if status is not None:
             _check_kind(path + suffix, status)
             _check_owner(path + suffix, status, "600")
+    for suffix in _REPLACED:
+        status = _status(path + suffix)
+        if status is not None:
+            _check_kind(path + suffix, status)
     objects = path + _OBJECTS
     status = _status(objects)
     if status is not None:

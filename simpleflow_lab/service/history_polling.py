@@ -72,7 +72,7 @@ class HistoryPolling(DelegatingService):
         """Keep it in this process."""
         run = (domain, execution["workflowId"], execution["runId"])
         if "error" in error:
-            self._reports.block(run, error)
+            self._reports.block(run, error, time.time())
         else:
             self._reports.unblock(run[2])
         return {}

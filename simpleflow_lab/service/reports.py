@@ -43,6 +43,8 @@ class BlockedReport:
     """It is the author's to remedy: waiting for the execution would not help."""
     pid: int | None
     """The process that could not decide."""
+    since: float
+    """When it was reported first, in seconds since 1970."""
 
     def answer(self) -> dict[str, Any]:
         """The report as an answer of a service."""
@@ -52,6 +54,7 @@ class BlockedReport:
             "error": self.error,
             "message": self.message,
             "endsWait": self.ends_wait,
+            "since": self.since,
             **({} if self.pid is None else {"pid": self.pid}),
         }
 
@@ -66,15 +69,20 @@ class Reports:
         self.is_empty = True
         """Nothing is kept: a look that costs nothing."""
 
-    def block(self, run: RunName, error: Mapping[str, Any]) -> None:
-        """Decisions of this run are blocked by an error, as `WatchableService.report_decision_error` has it."""
+    def block(self, run: RunName, error: Mapping[str, Any], now: float) -> None:
+        """Decisions of this run are blocked by an error, as `WatchableService.report_decision_error` has it.
+
+        `now` is in seconds since 1970. What blocks a run goes on, whatever it says later, until the run is unblocked.
+        """
         pid = error.get("pid")
+        earlier = self._blocked.get(run[2])
         report = BlockedReport(
             run=run,
             error=str(error.get("error", ""))[:MAX_TEXT],
             message=str(error.get("message", ""))[:MAX_TEXT],
             ends_wait=bool(error.get("endsWait")),
             pid=pid if type(pid) is int else None,
+            since=now if earlier is None else earlier.since,
         )
         with self._lock:
             self._put(self._blocked, run[2], report)

@@ -104,8 +104,8 @@ class WatchableService(SWFService, Protocol):
     def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
         """What deciders reported of an open execution and of those below it: `decisionErrors` and `warnings`.
 
-        Each of `decisionErrors` has `execution`, `error`, `message`, `endsWait` and `pid`; that of the execution itself
-        comes first, then those of its children, of their children, …; `warnings` are its own texts.
+        Each of `decisionErrors` has `execution`, `error`, `message`, `endsWait`, `since` and `pid`; that of the
+        execution itself comes first, then those of its children, of their children, …; `warnings` are its own texts.
         """
         ...
 

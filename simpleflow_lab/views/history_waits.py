@@ -322,8 +322,14 @@ def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> W
         depth=depth,
         kind=BLOCKED,
         what=shortened(what, HOVER_LIMIT),
+        since=_time_of(error.get("since")),
         to_do=_MEND.format(_resume(workflow_id)) if error.get("endsWait") else _AGAIN,
     )
+
+
+def _time_of(seconds: Any) -> datetime.datetime | None:
+    """A time of a report; `None` if the engine, of an earlier version, does not tell it."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC) if isinstance(seconds, int | float) else None
 
 
 def _resume(workflow_id: str) -> str:

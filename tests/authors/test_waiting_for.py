@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -207,6 +206,8 @@ def test_a_blocked_decision_ends_the_wait_for_those_above_it(lab: Lab) -> None:
     waits = execution.waiting_for()
     blocked = of(waits, "blocked decision")[0]
     assert (blocked.depth, blocked.workflow_id) == (2, raised.value.blocked)
+    assert blocked.since is not None
+    assert lab.execution(blocked.workflow_id).history()[0].timestamp <= blocked.since <= lab.now()
     assert "ImpureWorkflowError" in waits.in_words()
     assert execution.decision_error is None  # of the execution itself
 
@@ -294,14 +295,51 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
 
         execution = opened.start(Signals)
         until(execution, lambda waits: of(waits, "signal"))
-        allow(1)
-        sending = threading.Thread(target=execution.signal, args=("go", f'"{"x" * 30_000}"'), daemon=True)
-        sending.start()
+        start = {
+            "domain": "lab",
+            "workflowId": "new",
+            "workflowType": {"name": Signals.type_name(), "version": Signals.type_version()},
+            "taskList": {"name": "waits"},
+        }
+        durable, told = opened.service.engine._durable, []
+        is_full, gate = threading.Event(), threading.Event()
+
+        def fill(connection: Any) -> None:
+            connection.execute("PRAGMA max_page_count = 1").fetchall()
+            is_full.set()
+            assert gate.wait(LIMIT)
+
         try:
+            # Two calls are recorded before the store finds that there is no room.
+
+            def ask(call: Callable[..., Any], *args: Any, **named: Any) -> None:
+                with pytest.raises(StorePausedError) as refused:
+                    call(*args, **named)
+                told.append(str(refused.value).rpartition("; ")[2])
+
+            asking = [
+                threading.Thread(target=store._query, args=(fill,)),
+                threading.Thread(target=ask, args=(execution.signal, "go", f'"{"x" * 30_000}"')),
+                threading.Thread(target=ask, args=(opened.service.start_workflow_execution,), kwargs=start),
+            ]
+            asking[0].start()
+            assert is_full.wait(LIMIT)
+            for each in asking[1:]:
+                each.start()
+            opened_by_id = durable.state.open_by_id
+            of_execution = opened_by_id["lab", execution.workflow_id]
             deadline = time.monotonic() + LIMIT
-            while store.paused is None:  # before that, a look at the history would wait for what is being written
+            while ("lab", "new") not in opened_by_id or "WorkflowExecutionSignaled" not in {
+                event.type for event in of_execution.events
+            }:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
+            gate.set()
+            for each in asking:
+                each.join(LIMIT)
+            assert told == ["what was asked counts as soon as there is room"] * 2
+            with pytest.raises(StorePausedError, match="what was asked was not done: ask again"):
+                execution.terminate()
             waits = execution.waiting_for()
             assert [wait.kind for wait in waits][:2] == ["disk", "signal"]
             assert "waits for the disk" in repr(execution)
@@ -315,13 +353,6 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
             assert (execution.status, execution.progress().status, len(execution.tasks())) == ("OPEN", "OPEN", 1)
             assert not [event for event in execution.history() if event.type == "WorkflowExecutionSignaled"]
             # Of what was not read before, as by a command, what is on disk is shown.
-            opened_by_id = opened.service.engine._durable.state.open_by_id
-            start = functools.partial(opened.start, Signals, workflow_id="new")
-            starting = threading.Thread(target=start, daemon=True)
-            starting.start()
-            while ("lab", "new") not in opened_by_id:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
             assert list(opened.executions()["workflow_id"]) == [execution.workflow_id]
             with Lab(store.path) as unread:
                 assert repr(unread.execution(execution.workflow_id)).startswith(repr(execution).partition(": OPEN")[0])
@@ -335,9 +366,9 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
                     opened.service.give_away()
         finally:
             allow(1 << 30)
-        sending.join(LIMIT)
-        starting.join(LIMIT)
-        assert not sending.is_alive()
+        while store.paused is not None:
+            assert time.monotonic() < deadline + LIMIT
+            time.sleep(0.02)
         assert len(opened.executions()) == 2
         assert not of(until(execution, lambda waits: not of(waits, "signal")), "disk")
 

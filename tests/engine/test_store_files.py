@@ -95,7 +95,7 @@ def test_no_file_but_the_stores_own_is_replaced_when_it_is_made(path: Path) -> N
     assert [other.read_text() for other in others] == ["somebody's"] * 3
 
 
-@pytest.mark.parametrize("suffix", [".lock", ".owner", ".serving", ".open", "-wal", ".objects"])
+@pytest.mark.parametrize("suffix", [".lock", ".owner", ".serving", ".open", "-wal", ".objects", ".keys", ".endpoint"])
 def test_links_beside_the_address_are_refused(path: Path, suffix: str) -> None:
     target = path.with_name("precious")
     target.write_text("precious")
@@ -104,6 +104,7 @@ def test_links_beside_the_address_are_refused(path: Path, suffix: str) -> None:
     with pytest.raises(StoreError, match=says):
         EmbeddedSWF(path)
     assert target.read_text() == "precious"
+    assert Path(f"{path}{suffix}").is_symlink()
     assert not exists(str(path))
 
 

@@ -30,7 +30,7 @@ def test_nothing_is_known_before_a_report() -> None:
 
 def test_an_error_is_told_of_its_execution_and_of_those_above_it() -> None:
     reports = Reports()
-    reports.block(run("child"), ERROR)
+    reports.block(run("child"), ERROR, 5.0)
     parents = {"child": "parent", "parent": "grandparent"}
 
     for name in ("child", "parent", "grandparent"):
@@ -41,22 +41,22 @@ def test_an_error_is_told_of_its_execution_and_of_those_above_it() -> None:
 
 def test_the_error_of_the_execution_itself_comes_first() -> None:
     reports = Reports()
-    reports.block(run("child"), ERROR)
-    reports.block(run("parent"), ERROR)
+    reports.block(run("child"), ERROR, 5.0)
+    reports.block(run("parent"), ERROR, 5.0)
 
     assert told(reports, "parent", child="parent") == ["parent", "child"]
 
 
 def test_executions_that_are_their_own_ancestors_end_no_program() -> None:
     reports = Reports()
-    reports.block(run("a"), ERROR)
+    reports.block(run("a"), ERROR, 5.0)
 
     assert told(reports, "elsewhere", a="b", b="a") == []
 
 
 def test_what_is_not_blocked_any_more_or_has_closed_is_forgotten() -> None:
     reports = Reports()
-    reports.block(run("a"), ERROR)
+    reports.block(run("a"), ERROR, 5.0)
     reports.warn(run("a"), "slow")
     reports.unblock(run("a")[2])
     assert reports.describe(run("a"), family()) == {"decisionErrors": [], "warnings": ["slow"]}
@@ -67,7 +67,7 @@ def test_what_is_not_blocked_any_more_or_has_closed_is_forgotten() -> None:
 def test_reports_are_bounded() -> None:
     reports = Reports()
     for number in range(MAX_RUNS + 10):
-        reports.block(run(str(number)), {**ERROR, "message": "x" * 100_000})
+        reports.block(run(str(number)), {**ERROR, "message": "x" * 100_000}, 5.0)
         reports.warn(run(str(number)), "x" * 100_000)
     assert told(reports, "9") == []
     assert told(reports, "10") == ["10"]
@@ -82,10 +82,20 @@ def test_reports_are_bounded() -> None:
 @pytest.mark.parametrize("error", [{"error": None}, {"error": 1, "message": [], "endsWait": "x", "pid": "7"}])
 def test_a_report_may_hold_anything(error: dict[str, object]) -> None:
     reports = Reports()
-    reports.block(run("a"), error)
+    reports.block(run("a"), error, 5.0)
 
     (answer,) = reports.describe(run("a"), family())["decisionErrors"]
     assert isinstance(answer["error"], str)
     assert isinstance(answer["message"], str)
     assert isinstance(answer["endsWait"], bool)
     assert "pid" not in answer
+
+
+def test_an_execution_is_blocked_since_it_was_reported_first_until_a_decision_was_made() -> None:
+    reports = Reports()
+    for now in (5.0, 9.0):
+        reports.block(run("a"), ERROR, now)
+    assert reports.describe(run("a"), family())["decisionErrors"][0]["since"] == 5.0
+    reports.unblock("run of a")
+    reports.block(run("a"), ERROR, 12.0)
+    assert reports.describe(run("a"), family())["decisionErrors"][0]["since"] == 12.0
