@@ -2,44 +2,33 @@
 
     %simpleflow live first-run
 
-An open execution that is the value of a cell shows itself so, and the runs that continue it as new. One thread of each
-view follows the execution: it alone reads the service and writes to the widget, at most every `FASTEST` seconds, and
-sends the tasks that have changed. What a reader clicks is put into a queue for it, for callbacks may run in any thread.
-The thread ends when the execution has closed, when its Lab is closed, when nobody shows the view any more, and when the
-cell of the view runs again.
+An open execution that is the value of a cell shows itself so, and the runs that continue it as new. The tasks that have
+changed are sent at most every `FASTEST` seconds, until the execution has closed or its Lab is; see
+`notebook.following_view`. The view ends when its cell runs again.
 
 `notebook.live_display` puts views into the outputs of cells.
 """
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import pathlib
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import anywidget
 import traitlets
 
-from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
+from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of
+from simpleflow_lab.notebook.following_view import FollowingView
+from simpleflow_lab.notebook.widget_messages import module_of
 from simpleflow_lab.views import live_rows
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.explanation_lines import STATUS, WAITS
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 from simpleflow_lab.views.live_rows import FASTEST
 
-_SHARE: Final = 5
-"""Updates may take one part in so many of the time."""
-_UNSEEN: Final = 10.0
-"""Seconds after which a view that nobody shows is not updated any more."""
-_MAX_ERRORS: Final = 5
-"""After so many failed updates in a row the view gives up."""
 _EXPLAIN_EVERY: Final = 2.0
 """Seconds between two explanations, at least: they take the whole history."""
 _EXPLAIN_SHARE: Final = 20
@@ -56,7 +45,7 @@ def _rows_to_json(rows: Any, view: LiveView) -> dict[str, Any]:
     return view.all_rows()
 
 
-class LiveView(anywidget.AnyWidget):
+class LiveView(FollowingView):
     """One execution, live."""
 
     _esm = module_of("live_chart.js", "live_tasks.js", "live_view.js")
@@ -72,8 +61,10 @@ class LiveView(anywidget.AnyWidget):
     """The latest change: the rows that changed between two numbers of events."""
     summary = traitlets.Dict().tag(sync=True)
     """All that is not about single tasks."""
-    notice = traitlets.Unicode().tag(sync=True)
-    """What became of the reader's last action."""
+    _thread_name = "simpleflow-lab live view"
+    _messages = ("act", "rows", "log", "lineage")
+    _share = 5
+    _max_errors = 5
 
     def __init__(self, execution: Execution, *, refresh: float = FASTEST):
         """Follow `execution`, with an update at most every `refresh` seconds.
@@ -81,21 +72,12 @@ class LiveView(anywidget.AnyWidget):
         Raises what `Execution.progress` does if it can't be read.
         """
         self._execution = execution
-        self._refresh = max(refresh, FASTEST)
         self._lock = threading.RLock()
         self._rows: dict[int, list[Any]] = {}
         self._failures: dict[int, Attempt] = {}
         self._mark = 0
-        self._requests: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._log_is_shown = False
         self._log_number = -1
-        self._shown = 0
-        self.was_shown = False
-        """Whether a page has ever shown it."""
-        self._unseen_since = time.monotonic()
-        self._thread: threading.Thread | None = None
         self._on_closed: Callable[[], None] = _nothing
         self._sometimes = _Sometimes(_nothing, every=0.0)
         self._explained: list[str] = []
@@ -103,10 +85,12 @@ class LiveView(anywidget.AnyWidget):
         self._explaining = _Sometimes(self._explain, every=_EXPLAIN_EVERY)
         self._runs = 0
         self._begin_with(execution)
-        super().__init__(styles=live_rows.state_styles(), fields=list(live_rows.ROW), summary=self._summary())
-        self.on_msg(self._received)
-        answer_while_a_cell_runs(self)
-        self._follow()
+        super().__init__(
+            refresh=max(refresh, FASTEST),
+            styles=live_rows.state_styles(),
+            fields=list(live_rows.ROW),
+            summary=self._summary(),
+        )
 
     @property
     def execution(self) -> Execution:
@@ -129,15 +113,6 @@ class LiveView(anywidget.AnyWidget):
         often if it takes long."""
         self._sometimes = _Sometimes(act, every=every, after=after)
 
-    def close(self) -> None:
-        """Stop to follow the execution, and take the widget away."""
-        self._stopping.set()
-        self._wake.set()
-        layout = self.layout  # a widget of its own, which would stay
-        super().close()
-        if layout is not None:
-            layout.close()
-
     def all_rows(self) -> dict[str, Any]:
         """The number of events that were read, and the rows of all tasks up to it."""
         with self._lock:
@@ -145,45 +120,11 @@ class LiveView(anywidget.AnyWidget):
 
     # -- following --
 
-    def _follow(self) -> None:
-        """Begin to follow it, if nobody does."""
-        with self._lock:
-            if self._stopping.is_set() or (self._thread is not None and self._thread.is_alive()):
-                return
-            context = contextvars.copy_context()
-            self._thread = threading.Thread(
-                target=context.run, args=(self._run,), name="simpleflow-lab live view", daemon=True
-            )
-            self._thread.start()
-
-    def _run(self) -> None:
-        errors = 0
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            if self._execution.lab_is_closed:
-                self._set("notice", "its Lab was closed: open one and show the execution again to see more")
-                break
-            try:
-                goes_on = self._update()
-                errors = 0
-            except SimpleflowLabError as error:
-                self._set("notice", f"can't be read for now: {error_line(error)}")
-                errors += 1
-                goes_on = errors < _MAX_ERRORS
-            if not goes_on or (not self._shown and began - self._unseen_since > _UNSEEN):
-                with self._lock:
-                    if self._requests.empty():
-                        self._thread = None  # a request that comes from now on begins another one
-                        break
-                continue
-            self._wake.wait(max(self._refresh, _SHARE * (time.monotonic() - began)) * 2**errors)
-            self._wake.clear()
+    def _why_ended(self) -> str | None:
+        closed = self._execution.lab_is_closed
+        return "its Lab was closed: open one and show the execution again to see more" if closed else None
 
     def _update(self) -> bool:
-        """Send what has changed; whether it goes on."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._act(self._requests.get_nowait())
         self._explaining.ask()  # its numbers grow with the time, also while no task changes
         self._explaining.act()
         before, rows = self._collect()
@@ -301,45 +242,20 @@ class LiveView(anywidget.AnyWidget):
             self._log_number = number
             self.send({"kind": "log", "lines": lines})
 
-    def _set(self, name: str, value: Any) -> None:
-        if getattr(self, name) != value:
-            setattr(self, name, value)
+    # -- the reader's part --
 
-    # -- the reader's part; any thread --
-
-    def _received(self, _: Any, message: Any, buffers: Any) -> None:
-        """Put what the page says into the queue; nothing is done in the thread of a callback."""
-        match message:
-            case {"kind": "shown"}:
-                self._shown += 1
-                self.was_shown = True
-            case {"kind": "hidden"}:
-                self._shown = max(self._shown - 1, 0)
-                self._unseen_since = time.monotonic()
-            case {"kind": "act" | "rows" | "log" | "lineage"}:
-                self._requests.put(message)
-        self._wake.set()
-        self._follow()
-
-    def _act(self, request: Mapping[str, Any]) -> None:
+    def _answer(self, request: Mapping[str, Any]) -> None:
         match request:
             case {"kind": "rows"}:
                 self.send({"kind": "rows", **self.all_rows()})
-                return
             case {"kind": "lineage", "event": int(event)}:
                 self.send({"kind": "lineage", **live_rows.lineage_record(event, self._execution.lineage(event))})
-                return
             case {"kind": "log", "shown": bool(shown)}:
                 self._log_is_shown, self._log_number = shown, -1
-                return
-        try:
-            done = self._do(request)
-        except SimpleflowLabError as error:
-            done = error_line(error)
-        self._set("notice", done)
+            case _:
+                super()._answer(request)
 
     def _do(self, request: Mapping[str, Any]) -> str:
-        """Do what was clicked; a line that says so. Raises `SimpleflowLabError`."""
         execution = self._execution
         match request:
             case {"action": "cancel"}:
