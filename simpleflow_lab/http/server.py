@@ -108,6 +108,7 @@ class Endpoint:
         hand_over: Callable[[], None] | None = None,
         poll_seconds: float | None = None,
         stranger_seconds: float = STRANGER_SECONDS,
+        look_seconds: float = 0.2,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
         """Serve `engine` on a port, by default a free one, and write the connection file if one is named.
@@ -115,8 +116,8 @@ class Endpoint:
         Requests must be signed with `keys`, by default new ones, see `store_keys.of_store` for those of a store.
         `hand_over` gives the store away when another process asks for it; without it, that is refused.
         An empty poll returns after `poll_seconds`, by default as the engine's own polls. A connection on which no
-        signed request has come whole after `stranger_seconds` is closed. `now` gives the time against which the time
-        of signatures is checked.
+        signed request has come whole after `stranger_seconds` is closed; that is looked at every `look_seconds`, and
+        when another connection comes. `now` gives the time against which the time of signatures is checked.
 
         Raises `StoreError` if the port is taken or the file can't be written.
         """
@@ -143,7 +144,7 @@ class Endpoint:
         self.use_keys(self.keys)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.2},
+            kwargs={"poll_interval": look_seconds},
             name="simpleflow-lab endpoint",
             daemon=True,
         )
@@ -197,7 +198,7 @@ class Endpoint:
         if self._connection_file is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._connection_file)
-        self._server.shutdown()
+        self._server.stop()
         self._server.server_close()
         self.strangers.end()
         self._server.end_reading()
@@ -215,6 +216,19 @@ class _Server(socketserver.ThreadingTCPServer):
         self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
         forks.register(self.socket)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection. Raises `OSError` when the endpoint closes; the caller takes that for none."""
+        if self.endpoint.closing:
+            raise OSError("the endpoint closes")
+        return super().get_request()
+
+    def stop(self) -> None:
+        """Accept nothing more. `serve_forever` looks whether it is to end when a connection comes, so one does."""
+        with contextlib.suppress(OSError), socket.socket() as own:  # without it, it looks after its `poll_interval`
+            own.setblocking(False)
+            own.connect_ex(self.server_address)
+        self.shutdown()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""

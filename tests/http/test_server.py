@@ -298,6 +298,20 @@ def test_a_port_that_is_taken_is_an_error_of_one_line(endpoint, engine):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("connections", [0, 3])
+def test_closing_waits_for_no_look_at_the_connections(engine, connections):
+    """Every command that owns its store would take longer by that."""
+    endpoint = Endpoint(engine, look_seconds=600)
+    opened = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(connections)]
+
+    endpoint.close()
+
+    for each in opened:
+        each.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", endpoint.port))
+
+
 def test_a_closed_endpoint_leaves_no_thread_of_a_kept_connection(engine, tmp_path):
     """What waits for the next request of a client ends, and is not left until the client goes."""
     path = str(tmp_path / "lab.sqlite")
