@@ -63,6 +63,8 @@ def run(notebook: NotebookNode) -> None:
         for output in cell.get("outputs", []):
             for mime_type in LIVE_MIME_TYPES:
                 output.get("data", {}).pop(mime_type, None)
+        if "outputs" in cell:  # without those of which nothing is left: a view, behind its still picture
+            cell.outputs = [one for one in cell.outputs if "data" not in one or any(one["data"].values())]
 
 
 def build(source: Path) -> None:

@@ -182,7 +182,9 @@ class Rehearsal(Workflow):
 
 
 # %%
-# %simpleflow workflow.start Rehearsal --input '["approve", 15]' -o rehearsal
+# %simpleflow workflow.start Rehearsal --input '["approve", 15]' --workflow-id rehearsal -o rehearsal
+
+# %%
 rehearsal.result()
 
 # %% [markdown]

@@ -163,7 +163,9 @@ class Shops(Workflow):
 
 
 # %%
-# %simpleflow workflow.start Shops --input '[45000]' -o shops
+# %simpleflow workflow.start Shops --input '[45000]' --workflow-id shops -o shops
+
+# %%
 shops.result()
 
 # %%

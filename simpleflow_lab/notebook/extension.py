@@ -78,6 +78,8 @@ def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
     formatter.for_type(Lab, magics.live_views.lab_formatter)
     texts = shell.display_formatter.formatters["text/plain"]
     texts.for_type(Lab, magics.live_views.lab_text)
+    pages = shell.display_formatter.formatters["text/html"]
+    pages.for_type(Execution, magics.live_views.html_formatter)
     before = Execution.while_awaited
     Execution.while_awaited = staticmethod(magics.live_views.while_awaited)  # type: ignore[method-assign]
     formatter.for_type_by_name(*_DEBUGGER, magics.live_views.debugger_formatter)
@@ -88,6 +90,7 @@ def _showing_live(shell: Any, magics: SimpleflowMagics) -> Iterator[None]:
         formatter.pop(Execution, None)
         formatter.pop(Lab, None)
         texts.pop(Lab, None)
+        pages.pop(Execution, None)
         formatter.pop(".".join(_DEBUGGER), None)
         shell.events.unregister("pre_run_cell", magics.live_views.begin)
         shell.events.unregister("post_run_cell", magics.live_views.end)

@@ -5,6 +5,7 @@ const AXIS = 20;            // height of its axis
 const STEPS = [         // of its axis, in seconds: at most six of one fit in what is shown
   ...[.001, .01, .1, 1].flatMap(one => [one, 2 * one, 5 * one]), 10, 20, 30, ...[60, 3600].flatMap(one => [one, 2 * one, 5 * one, 10 * one, 20 * one, 30 * one]),
   ...[1, 2, 5, 10, 20, 50, 100].map(days => 86400 * days)];
+const CROSS = 8;            // pixels between two crosses of failures in a row, at least
 const MAX_SUBROWS = 40;     // of a lane: more than so many tasks at once share the last one
 
 function chart(store, model, select) {
@@ -96,6 +97,7 @@ function chart(store, model, select) {
       g.fillStyle = styleOf(model, row[field.state]).colour; g.globalAlpha = .25 * opacity(row);
       g.fillRect(x(began), top + thick / 3, Math.max((started - began) * scale, .5), thick / 3); g.globalAlpha = 1;
     });
+    const crossed = new Map();  // by row: where the last cross stands; those that would cover it are left out
     inSight((row, began, started, closed, top) => {
       const left = x(started), relation = store.relation(row), clear = opacity(row);
       g.fillStyle = styleOf(model, row[field.state]).colour;
@@ -104,7 +106,8 @@ function chart(store, model, select) {
       if (relation === "before" || relation === "after") {  // a line below what it depended on, above what depended on it
         g.fillStyle = css.color; g.fillRect(x(began), relation === "before" ? top + thick : top - 1, Math.max((closed - began) * scale, 1.5), 1);
       }
-      if (row[field.closed] !== null && row[field.state] !== "completed" && row[field.state] !== "fired" && thick > 3) {
+      if (row[field.closed] !== null && row[field.state] !== "completed" && row[field.state] !== "fired" && thick > 3 && Math.abs(left + wide - (crossed.get(top) ?? -99)) >= CROSS) {
+        crossed.set(top, left + wide);
         g.strokeStyle = css.color; g.beginPath(); g.moveTo(left + wide - 3, top); g.lineTo(left + wide + 3, top + thick);
         g.moveTo(left + wide + 3, top); g.lineTo(left + wide - 3, top + thick); g.stroke();
       }

@@ -5,9 +5,9 @@ picture of it, which needs no kernel and is hidden by the view: that is what a s
 has completed, only that is left; of one that did not, the view stays, to look into. When the cell runs again, its views
 are closed.
 
-While a cell waits for an execution, it shows it live, too, and takes that away at the end; of a long wait there is a
-still picture until then. An interrupt of the kernel
-ends the waiting, and the execution goes on.
+While a cell waits for an execution it shows it live, too, and the view stays. Its still picture stands behind it: it is
+displayed when the cell ends, or is the cell's value if that is the execution. An interrupt of the kernel ends the
+waiting, and the execution goes on.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ LONG: Final = 3_000
 """Events of a history whose picture takes longer than a reader waits for the view."""
 STILL_EVERY: Final = 10.0
 """Seconds between two still pictures of an execution that is open, at least."""
-FIRST_STILL: Final = 2.0
-"""Seconds of showing what a cell waits for before there is a still picture of it, too: it imports plotly."""
+MAX_CARDS: Final = 5
+"""A cell that waits for more executions, one after the other, shows the next one in the place of the last."""
 _TICK: Final = 0.2
 """Seconds after which an interrupt is noticed at the latest, while a cell awaits an execution."""
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
@@ -67,6 +67,8 @@ class LiveViews:
         self._by_cell: dict[str | None, weakref.WeakSet[LiveView | DebuggerView | LabView]] = {}
         self._unseen: dict[LiveView, Callable[[], bool]] = {}
         """What renews the still pictures of views that no page has shown yet: whether it has to be asked again."""
+        self._waited: list[_Card] = []
+        """What the current cell waits for, or has waited for."""
         self.in_short: Lab | None = None
         """A Lab that the current cell only names: it was connected."""
         self.refresh = FASTEST
@@ -75,15 +77,19 @@ class LiveViews:
     def begin(self, info: Any) -> None:
         """Handle IPython's event `pre_run_cell`: what this cell showed before is closed."""
         self.in_short = None
+        self._waited = []
         self._cell_id = getattr(info, "cell_id", None)
         if self._cell_id is not None:
             self._close(self._cell_id)
 
     def end(self, _: Any) -> None:
-        """Handle IPython's event `post_run_cell`: where no page shows a view, its still picture is renewed.
+        """Handle IPython's event `post_run_cell`: what the cell waited for gets its still picture, and where no page
+        shows a view, its picture is renewed.
 
         What executes a notebook without a page, as papermill does, takes in only what is sent while a cell runs.
         """
+        for card in self._waited:
+            card.settle()
         for view, renew in list(self._unseen.items()):
             if view.was_shown or not renew():
                 self._unseen.pop(view, None)
@@ -117,6 +123,13 @@ class LiveViews:
         if not is_open:
             raise NotImplementedError
         self.show(execution)
+
+    def html_formatter(self, execution: Execution) -> str:
+        """The HTML of an execution: if this cell shows it, that of the still picture behind its view."""
+        shown = [card for card in self._waited if card.is_of(execution)]
+        for card in shown:
+            card.is_value = True
+        return still_html(execution) if shown else execution._repr_html_()
 
     def lab_formatter(self, lab: Lab) -> None:
         """Display a Lab as the value of a cell. Raises `NotImplementedError` if it is not shown live."""
@@ -155,37 +168,10 @@ class LiveViews:
             html = with_view(quiet(repr(execution)), seen_at=execution.now())
             still.display({"text/plain": repr(execution), "text/html": html}, raw=True)
         view, handle = self._display(execution, refresh=refresh, **{"text/plain": ""})
-        if not view.is_open:
-            still.update(still_of(execution), raw=True)
-            return view
-
-        def finish(closed: Execution) -> None:
-            has_view = closed.status != "COMPLETED"
-            still.update(still_of(closed, has_view=has_view), raw=True)
-            if not has_view:
-                handle.update({}, raw=True)
-
-        drawn = time.monotonic()
-
-        def renew() -> bool:
-            nonlocal drawn
-            try:
-                run = view.execution
-                while (following := run.next_run) is not None:
-                    run = following
-                if run.status != "OPEN":
-                    finish(run)
-                    return False
-                if time.monotonic() - drawn > STILL_EVERY:
-                    still.update(still_of(run), raw=True)
-                    drawn = time.monotonic()
-            except SimpleflowLabError:  # the picture says how old it is
-                return not view.execution.lab_is_closed
-            return True
-
-        view.now_and_then(lambda: still.update(still_of(view.execution), raw=True), every=STILL_EVERY)
-        view.when_closed(lambda: finish(view.execution))
-        self._unseen[view] = renew
+        card = _Card(handle, still)
+        card.hold(execution, view, after=0.0)
+        if view.is_open:
+            self._unseen[view] = card.renew
         return view
 
     def wait(self, execution: Execution, *, refresh: float = FASTEST, not_shown: Callable[[], None]) -> None:
@@ -202,14 +188,14 @@ class LiveViews:
                 not_shown()
                 execution.wait()
             return
-        shown = self._display_for_a_while(execution, refresh=refresh)
+        card = self._show_what_is_waited_for(execution, refresh=refresh)
         run: Execution | None = execution
         try:
             while run is not None:
                 run.wait()
                 run = run.next_run
         finally:
-            shown.take_away()
+            card.is_waited_for = False
 
     @contextmanager
     def while_awaited(self, execution: Execution) -> Iterator[None]:
@@ -220,11 +206,11 @@ class LiveViews:
         if not self.are_possible:
             yield
             return
-        shown: list[_ShownForAWhile] = []
+        shown: list[_Card] = []
 
         def show() -> None:
             try:
-                shown.append(self._display_for_a_while(execution, refresh=self.refresh))
+                shown.append(self._show_what_is_waited_for(execution, refresh=self.refresh))
             except SimpleflowLabError as error:  # whoever awaits it is told
                 logger.warning("%s can't be shown: %s", execution.workflow_id, error)
 
@@ -239,8 +225,8 @@ class LiveViews:
         finally:
             timer.cancel()
             ticking.stop()
-            for each in shown:
-                each.take_away()
+            for card in shown:
+                card.is_waited_for = False
 
     def debugger_formatter(self, debugger: Debugger) -> None:
         """Display a debugger as the value of a cell, behind a still of its step, as of an execution. Raises
@@ -263,44 +249,126 @@ class LiveViews:
         view = LiveView(execution, refresh=refresh)
         return view, self._put(view, forms)
 
-    def _display_for_a_while(self, execution: Execution, *, refresh: float) -> _ShownForAWhile:
-        """A live view below the current cell, and before it the place of its still picture, which is made when the cell
-        has waited for `FIRST_STILL`: for a notebook that is saved meanwhile, and where no widgets are drawn."""
-        still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        still.display({}, raw=True)
-        return _ShownForAWhile(still, *self._display(execution, refresh=refresh))
+    def _show_what_is_waited_for(self, execution: Execution, *, refresh: float) -> _Card:
+        """A live view below the current cell, or in the place of one for which it does not wait any more."""
+        free = [card for card in self._waited if not card.is_waited_for]
+        if len(self._waited) < MAX_CARDS or not free:
+            view, handle = self._display(execution, refresh=refresh)
+            card = _Card(handle)
+            self._waited.append(card)
+        else:
+            card = free[-1]
+            view = self._take_place(card, execution, refresh=refresh)
+        card.is_waited_for = True
+        card.hold(execution, view, after=STILL_EVERY)
+        self._unseen[view] = card.renew
+        return card
+
+    def _take_place(self, card: _Card, execution: Execution, *, refresh: float) -> LiveView:
+        """A view in the place of another one, which is closed."""
+        from simpleflow_lab.notebook.live_view import LiveView  # noqa: PLC0415  anywidget, for those who look
+
+        view = LiveView(execution, refresh=refresh)
+        before = card.take(_bundle(view, {}))
+        if before is not None:
+            self._unseen.pop(before, None)
+            before.close()
+        self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
+        return view
 
     def _put(self, view: LiveView | DebuggerView | LabView, forms: Mapping[str, str] | None = None) -> Any:
         """Display a view below the current cell, with its own other forms or with these; the handle of its place."""
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        bundle: Any = view._repr_mimebundle_()
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        handle.display(data if forms is None else {_WIDGET_VIEW: data[_WIDGET_VIEW], **forms}, raw=True)
+        handle.display(_bundle(view, forms), raw=True)
         self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
         return handle
 
 
-class _ShownForAWhile:
-    """A live view that is taken away when its cell goes on, with its still picture."""
+class _Card:
+    """The place of a live view, and that of its still picture, which shows the last state in a saved notebook."""
 
-    def __init__(self, still: Any, view: LiveView, handle: Any):
-        self._still, self._view, self._handle = still, view, handle
-        self._lock, self._is_over = threading.Lock(), False
-        view.now_and_then(self._draw, every=STILL_EVERY, after=FIRST_STILL)
+    def __init__(self, handle: Any, still: Any = None):
+        """`still`: the place of the picture, if it was displayed."""
+        self._handle, self._still = handle, still
+        self._lock = threading.RLock()
+        self._execution: Execution | None = None
+        self._view: LiveView | None = None
+        self._drawn = time.monotonic()
+        self.is_waited_for = False
+        self.is_value = False
+        """Whether the cell shows the execution anyway, as its value."""
 
-    def _draw(self) -> None:
-        picture = still_of(self._view.execution)
+    def is_of(self, execution: Execution) -> bool:
+        """Whether it shows this execution."""
+        mine = self._execution
+        return mine is not None and (mine.workflow_id, mine.run_id) == (execution.workflow_id, execution.run_id)
+
+    def hold(self, execution: Execution, view: LiveView, *, after: float) -> None:
+        """Show this execution in this view; `after` so many seconds there is a new still picture while it is open."""
         with self._lock:
-            if not self._is_over:
+            self._execution, self._view, self.is_value = execution, view, False
+        view.now_and_then(lambda: self._draw(view, view.execution), every=STILL_EVERY, after=after)
+        view.when_closed(lambda: self._draw(view, view.execution, again=True))
+
+    def take(self, bundle: Mapping[str, Any]) -> LiveView | None:
+        """Give the place of the view to another one; the view before. The picture is that of the view before, still."""
+        with self._lock:
+            before, self._view = self._view, None
+            self._handle.update(bundle, raw=True)
+        return before
+
+    def settle(self) -> None:
+        """At the end of its cell: its still picture is displayed, unless the execution itself was.
+
+        The view gets an empty text, too, for nbconvert warns of an output that has none. It had none so far: nbval
+        would miss it in a run that is too quick to be shown.
+        """
+        if self._view is None:
+            return
+        self._handle.update(_bundle(self._view, {"text/plain": ""}), raw=True)
+        with self._lock:
+            if self.is_value:
+                if self._still is not None:
+                    self._still.update({}, raw=True)
+                return
+        with contextlib.suppress(SimpleflowLabError):  # it can't be read: the cell has said so
+            self._draw(self._view, _latest_run(self._view))
+
+    def renew(self) -> bool:
+        """Make the still picture again if the execution has closed, or the picture is old: whether to ask again."""
+        view = self._view
+        if view is None or self.is_value:
+            return False
+        try:
+            run = _latest_run(view)
+            is_open = run.status == "OPEN"
+            if not is_open or time.monotonic() - self._drawn > STILL_EVERY:
+                self._draw(view, run)
+        except SimpleflowLabError:  # the picture says how old it is
+            return not view.execution.lab_is_closed
+        return is_open
+
+    def _draw(self, view: LiveView, run: Execution, *, again: bool = False) -> None:
+        """Display the picture; `again`: only if there is one."""
+        if self.is_value or (again and self._still is None):
+            return
+        picture = still_of(run)
+        with self._lock:
+            if view is not self._view or self.is_value:
+                return
+            if self._still is None:
+                self._still = DisplayHandle()  # type: ignore[no-untyped-call]
+                self._still.display(picture, raw=True)
+            else:
                 self._still.update(picture, raw=True)
+            self._drawn = time.monotonic()
 
-    def take_away(self) -> None:
-        """Leave nothing in the output, also if the picture is being drawn just now."""
-        with self._lock:
-            self._is_over = True
-            self._still.update({}, raw=True)
-        self._handle.update({}, raw=True)
-        self._view.close()
+
+def _latest_run(view: LiveView) -> Execution:
+    run = view.execution
+    while (following := run.next_run) is not None:
+        run = following
+    return run
 
 
 class _Ticking:
@@ -317,6 +385,13 @@ class _Ticking:
         self._timer.cancel()
 
 
-def still_of(execution: Execution, *, has_view: bool = True) -> dict[str, str]:
+def still_of(execution: Execution) -> dict[str, str]:
     """What is known of an execution, as outputs that need no kernel: its summary, and the picture of its chart."""
-    return {"text/plain": repr(execution), "text/html": still_html(execution, has_view=has_view)}
+    return {"text/plain": repr(execution), "text/html": still_html(execution)}
+
+
+def _bundle(view: LiveView | DebuggerView | LabView, forms: Mapping[str, str] | None) -> dict[str, Any]:
+    """A view as an output, with its own other forms or with these."""
+    bundle: Any = view._repr_mimebundle_()
+    data: dict[str, Any] = bundle[0] if isinstance(bundle, tuple) else bundle
+    return data if forms is None else {_WIDGET_VIEW: data[_WIDGET_VIEW], **forms}

@@ -1,7 +1,7 @@
 """Still pictures of what is shown live: what a saved notebook, a page made of it, or a front end without widgets shows.
 
 A front end keeps the outputs of a cell, not the state of widgets: of a saved view it says that there is no model. So
-each live view has a still picture in an output before it.
+each live view has a still picture in the output before it, or in one of those behind it, as what a cell waited for.
 
 *Rule:* a style sheet alone decides which of the two is seen, by what is there: a view hides the picture, and without a
 kernel the place of the view is hidden.
@@ -29,22 +29,23 @@ SWITCH: Final = Html("""<style>
 .jp-OutputArea-child:has(.sfl-still):has(+ .jp-OutputArea-child :is(.sfl-live, .sfl-debugger)) { display: none; }
 .jp-OutputArea-child:has(.sfl-still)
   + .jp-OutputArea-child:not(:has(.sfl-live, .sfl-debugger)):not(:has([class*="jp-Rendered"])) { display: none; }
+.jp-OutputArea-child:has(.sfl-live) ~ .jp-OutputArea-child:has(.sfl-still),
+.jp-OutputArea-child:not(:has(.sfl-live, .sfl-debugger, .sfl-still)):not(:has([class*="jp-Rendered"])):has(
+  ~ .jp-OutputArea-child .sfl-still) { display: none; }
 .sfl-still img { max-width: 100%; }
 </style>""")
 """In JupyterLab, and in pages made by nbconvert: the picture, or the view in the output behind it."""
 
 
-def still_html(execution: Execution, *, has_view: bool = True) -> str:
-    """The summary of an execution, with the picture of its Gantt chart if that is small enough. `has_view`: the output
-    behind it is that of a live view."""
-    switch = SWITCH if has_view else ""
+def still_html(execution: Execution) -> str:
+    """The summary of an execution, with the picture of its Gantt chart if that is small enough."""
     seen = ""
     if execution.status == "OPEN":
         seen = Html('<div class="sfl sfl-quiet">as it was at {}, while it was open</div>').format(
             utc_time(execution.now())
         )
     # Each part is HTML that is escaped already.
-    return f'<div class="sfl-still">{switch}{execution._repr_html_()}{_picture(execution)}{seen}</div>'
+    return f'<section class="sfl-still">{SWITCH}{execution._repr_html_()}{_picture(execution)}{seen}</section>'
 
 
 def with_view(html: str, *, seen_at: datetime.datetime) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 import plotly.graph_objects as go
 
 from simpleflow_lab.exceptions import UsageError
@@ -186,8 +187,35 @@ def _edges(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
         yield go.Scatter(name=name, mode="lines", x=xs, y=ys, line=line, hoverinfo="skip")
 
 
+def _label_places(nodes: list[Node]) -> list[int]:
+    """For each row the column of the last line that goes down through it: its label stands to the right of that."""
+    last: dict[int, int] = {}
+    for node in nodes:
+        for number in node.before:
+            last[number] = max(last.get(number, number), node.number)
+    places = np.array([node.depth for node in nodes], dtype="int64")
+    for number, child in last.items():
+        passed = places[number + 1 : child]
+        np.maximum(passed, nodes[number].depth, out=passed)
+    return [int(place) for place in places]
+
+
 def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
     by_style: dict[Style, list[Node]] = {}
+    places = _label_places(nodes)
+    apart = [node for node in nodes if places[node.number] > node.depth]
+    if apart:
+        yield go.Scatter(
+            mode="text",
+            x=[float(places[node.number]) for node in apart],
+            y=[float(node.number) for node in apart],
+            text=[str(_label(node)) for node in apart],
+            textposition="middle right",
+            textfont={"color": _INK, "size": 12},
+            hoverinfo="skip",
+            showlegend=False,
+            cliponaxis=False,
+        )
     for node in nodes:
         by_style.setdefault(style_of(node.worst()), []).append(node)
     for of, members in by_style.items():
@@ -196,7 +224,7 @@ def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]
             mode="markers+text",
             x=[float(node.depth) for node in members],
             y=[float(node.number) for node in members],
-            text=[str(_label(node)) for node in members],
+            text=[str(_label(node)) if places[node.number] == node.depth else "" for node in members],
             textposition="middle right",
             textfont={"color": _INK, "size": 12},
             hovertext=[str(_hover(node, on_path)) for node in members],

@@ -171,7 +171,8 @@ class _Picture:
             if self._left - 0.5 <= x <= self._right + 0.5:
                 line = f"M{x:.1f} {self._top:.1f}V{bottom:.1f}"
                 yield f'<path d="{line}" stroke="{_GRID}" stroke-opacity=".22" fill="none"/>'
-                yield text_element(label, x, bottom + 16, size=11, anchor="middle")
+                half = width_of(label, 11) / 2 + 2  # a label at an end stays within the picture
+                yield text_element(label, min(max(x, half), self._width - half), bottom + 16, size=11, anchor="middle")
         if axis.title.text:
             middle = (self._left + self._right) / 2
             yield text_element(axis.title.text, middle, bottom + 35, size=11, anchor="middle")
@@ -290,11 +291,12 @@ class _Picture:
             area = f"{path}L{self._x(float(xs[-1])):.1f} {ground:.1f}L{self._x(float(xs[0])):.1f} {ground:.1f}z"
             filled = f'<path d="{area}" fill="{colour}" fill-opacity=".28"/>'
         width = 2 if trace.line.width is None else trace.line.width
-        dash = ' stroke-dasharray="4 3"' if trace.line.dash else ""
+        dash = _dashes(trace.line.dash)
         return f'{filled}<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:g}"{dash}/>'
 
     def _symbols(self, trace: Any) -> str:
-        if "markers" not in (trace.mode or "") or trace.x is None:
+        mode = trace.mode or ""
+        if not ("markers" in mode or "text" in mode) or trace.x is None:
             return ""
         axis = trace.yaxis or "y"
         symbol = trace.marker.symbol or "circle"
@@ -305,12 +307,13 @@ class _Picture:
             at, level = self._x(x), self._y(y, axis)
             if not self._left - 8 <= at <= self._right + 8:
                 continue
-            paths.append(_symbol(str(symbol), at, level, size / 2))
+            if "markers" in mode:
+                paths.append(_symbol(str(symbol), at, level, size / 2))
             if text:
                 words.append(text_element(str(text), at + size / 2 + 4, level, size=11,
                                           colour=trace.textfont.color or trace.marker.color, middle=True))  # fmt: skip
         if not paths:
-            return ""
+            return "".join(words)
         look = f'fill="none" stroke="{colour}"' if "open" in symbol else f'fill="{colour}" stroke="#fff"'
         return f'<path d="{"".join(paths)}" {look} stroke-width="1"/>{"".join(words)}'
 
@@ -330,7 +333,7 @@ class _Picture:
                 rows.append([])
                 x = 14.0
             rows[-1].append((x, trace))
-            x += needed + 12
+            x += needed + 18
         return rows
 
     def _legend_elements(self) -> Iterator[str]:
@@ -356,7 +359,7 @@ class _Picture:
             look = f'fill="none" stroke="{colour}"' if "open" in symbol else f'fill="{colour}"'
             return f'<path d="{_symbol(symbol, x + 9, y, 5)}" {look}/>'
         colour = escaped(trace.line.color or self._ink)
-        dash = ' stroke-dasharray="4 3"' if trace.line.dash else ""
+        dash = _dashes(trace.line.dash)
         return f'<path d="M{x:.1f} {y:.1f}h18" stroke="{colour}" stroke-width="2"{dash} fill="none"/>'
 
     def _annotations(self) -> Iterator[str]:
@@ -393,6 +396,14 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "+": "M3 0V6M0 3H6",
     ".": "M2 3h2",
 }
+
+
+_DASHES: Final = {"dot": "2 3", "longdash": "9 4"}
+"""plotly's kinds of dashes; any other is `4 3`."""
+
+
+def _dashes(kind: str | None) -> str:
+    return f' stroke-dasharray="{_DASHES.get(kind, "4 3")}"' if kind else ""
 
 
 def _symbol(symbol: str, x: float, y: float, r: float) -> str:

@@ -48,6 +48,8 @@ MAX_GROUPS: Final = 8
 """Lines of groups; the others share one."""
 _INK: Final = "#888"
 _COLOURS: Final = ("#2a9d8f", "#4c8fcc", "#9d78c2", "#dd8a1c", "#a0705a", "#d1495b", "#5b6b82", "#8b95a5")
+_DECISIONS: Final = "#a0705a"
+"""Neither that of what runs nor that of what is queued: two of the three lines are dashed."""
 
 Span = tuple[float, float]
 
@@ -173,7 +175,7 @@ def concurrency(
     queued = [(_at(each.scheduled), _at(each.started or each.closed, _at(end))) for each in tasks]
     lines.append(_line("queued for a worker", style_of("scheduled").colour, queued, start, end, dash="dot"))
     open_ = [(_at(each.scheduled), _at(each.closed, _at(end))) for each in folded.decision_tasks]
-    lines.append(_line("decisions open", "#5b6b82", open_, start, end, dash="dash"))
+    lines.append(_line("decisions open", _DECISIONS, open_, start, end, dash="longdash"))
     spent = {each.part: each for each in time_spent(folded)}
     parts = [f"{word} {spent[word].percentage:.0f} %" for word in PARTS if spent[word].percentage >= 0.5]
     status = STATUSES[summary.status]
@@ -193,7 +195,7 @@ def concurrency(
         "hovermode": "x unified",
         # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short
         "hoverlabel": {"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "namelength": -1},
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.04, "yanchor": "bottom"},
         "showlegend": True,
         "xaxis": {"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
                "title": {"text": "time (UTC)", "font": {"size": 11}}},

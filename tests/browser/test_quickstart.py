@@ -83,7 +83,9 @@ def test_the_quickstart_runs_and_is_drawn(lab: JupyterLab, theme: Literal["Light
         assert len(drawn) == 2
         for index in drawn:
             page.cell(index).locator("svg.main-svg .barlayer .point").first.wait_for()
-        assert page.page.locator(STATUS).count() == 0  # the status has gone with the waiting
+        assert page.page.locator(STATUS).count() == 2  # what was waited for stays, before its value
+        assert page.page.locator(f"{STATUS} header").get_by_text("COMPLETED").count() == 2
+        assert [page.page.locator(".sfl-still").nth(number).is_visible() for number in range(2)] == [False, False]
         assert page.external_requests == []
         assert page.console_errors == []
         page.screenshot(tmp_path / "quickstart.png")

@@ -43,6 +43,10 @@ class Pipeline(Workflow):
     "    if open_one.progress().completed:\n"
     "        break\n"
     "open_one",
+    "import asyncio\nawaited = lab.start(Pipeline, workflow_id='awaited')\n"
+    "asyncio.get_running_loop().call_later(1, awaited.signal, 'go')\nawait awaited",
+    "import threading\nthreading.Timer(1, lambda: lab.execution('blocking').signal('go')).start()\n"
+    "%simpleflow workflow.start Pipeline --workflow-id blocking",
 ]
 
 
@@ -65,6 +69,9 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
         cell = page.cell(2)
         cell.locator(".sfl-live header").wait_for()
         assert not cell.locator(".sfl-still").is_visible()
+        for index in (3, 4):  # what a cell waited for stays
+            page.cell(index).locator(".sfl-live header").get_by_text("COMPLETED").wait_for()
+            page.cell(index).locator(".sfl-still").wait_for(state="hidden")
         saved(page)
         page.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)"
@@ -78,6 +85,12 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
         assert again.cell(2).locator(".sfl-live").count() == 0
         for text in ("model not found", "Loading widget"):
             assert not again.cell(2).get_by_text(text).is_visible()
+        for index in (3, 4):
+            closed = again.cell(index).locator(".sfl-still")
+            closed.locator(".sfl-badge", has_text="COMPLETED").first.wait_for()
+            assert closed.count() == 1
+            assert closed.locator("img").evaluate("one => one.complete && one.naturalWidth") > 300
+            assert not again.cell(index).get_by_text("model not found").is_visible()
         picture = still.locator("img")
         assert picture.evaluate("one => one.complete && one.naturalWidth") > 300
         again.page.screenshot(path=tmp_path / "again.png")
@@ -90,7 +103,8 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
         exported = page.page.context.new_page()
         exported.route("**/*", lambda route: route.abort())  # what nbconvert wants from the network
         exported.set_content(html)
-        still = exported.locator(".sfl-still")
+        assert [exported.locator(".sfl-still").nth(number).is_visible() for number in range(3)] == [True] * 3
+        still = exported.locator(".sfl-still").first
         still.wait_for()
         assert "signal go" in still.inner_text()
         assert still.locator("img").evaluate("one => one.naturalWidth") > 300

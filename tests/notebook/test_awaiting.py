@@ -62,16 +62,41 @@ def test_other_code_runs_while_a_cell_awaits(kernel: Kernel) -> None:
     assert text(reply) == "6"
 
 
-def test_it_is_shown_while_it_is_awaited_and_no_more_then(kernel: Kernel) -> None:
+def test_it_is_shown_while_it_is_awaited_and_stays_there(kernel: Kernel) -> None:
     begun = kernel.send("await lab.start(Checking, 7, signal='go', workflow_id='shown')")
     early = kernel.wait(begun, until=lambda reply: any(WIDGET in bundle for bundle in reply.bundles))
-    assert [set(bundle) for bundle in early.bundles] == [set(), {WIDGET}]
+    assert [set(bundle) for bundle in early.bundles] == [{WIDGET}]
     kernel.interrupt()
     late = kernel.wait(begun)
 
     assert uncoloured(late) == "shown goes on: only the waiting was interrupted; its result() waits again"
-    assert any(message["msg_type"] == "comm_close" for message in late.messages)
+    assert ["while it was open" in still["text/html"] for still in late.bundles] == [True]
+    assert not any(message["msg_type"] == "comm_close" for message in late.messages)
     assert text(kernel.run("lab.execution('shown').signal('go')\nawait lab.execution('shown')")) == "7"
+
+
+def test_what_a_cell_awaited_leaves_its_last_state_and_no_empty_output(kernel: Kernel) -> None:
+    ids = [f"one-of-{number}" for number in range(6)]
+    begun = kernel.send(
+        "import asyncio\n"
+        f"runs = [lab.start(Checking, 7, signal='go', workflow_id=each) for each in {ids}]\n"
+        "results = []\n"
+        "for each in runs:\n"
+        "    asyncio.get_running_loop().call_later(0.8, each.signal, 'go')\n"
+        "    results.append(await each)\n"
+        "results"
+    )
+    reply = kernel.wait(begun)
+
+    assert text(reply) == str([7] * 6)
+    *views, value = reply.bundles[:6]
+    assert [set(view) for view in views] == [{WIDGET}] * 5
+    assert value["text/plain"] == str([7] * 6)
+    # The last one took the place of the one before it: a loop does not fill the page.
+    assert [still["text/plain"] for still in reply.bundles[6:]] == [
+        f"<Execution {each} of checking: COMPLETED>" for each in [*ids[:4], ids[5]]
+    ]
+    assert [message["msg_type"] for message in reply.messages].count("comm_close") == 2  # a view and its layout
     names = "import threading\n[each.name for each in threading.enumerate() if 'waits for' in each.name]"
     assert text(kernel.run(names)) == "[]"
 

@@ -92,7 +92,7 @@ def test_what_is_printed_later_still_lands_in_the_cell_that_started_it(kernel: K
     assert kernel.wait(begun).error is None
     other = kernel.run("print('here')")
     (tmp_path / "gate").touch()
-    late = kernel.wait(begun, until=lambda reply: "done" in reply.stdout, ended=True)
+    late = kernel.wait(begun, until=lambda reply: "done\n" in reply.stdout, ended=True)
 
     assert other.stdout == "here\n"
     assert late.stdout.endswith("done\n")
@@ -110,14 +110,12 @@ def own_updates(messages: list[dict[str, Any]]) -> list[dict[str, str]]:
     return [content["data"] for place, content in enumerate(contents) if ids[place] and ids[place] in ids[:place]]
 
 
-def test_a_slow_run_shows_its_status_and_a_still_picture_and_takes_them_away(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_slow_run_shows_its_status_and_its_view_stays_before_its_value(kernel: Kernel, tmp_path: Path) -> None:
     begun = kernel.send(start(tmp_path, "slow"))
     early = kernel.wait(
         begun,
         until=lambda reply: (
-            counts(reply.messages).get("completed") == 1
-            and any(WIDGET in bundle for bundle in reply.bundles)
-            and any("text/html" in data for data in updates(reply.messages))
+            counts(reply.messages).get("completed") == 1 and any(WIDGET in bundle for bundle in reply.bundles)
         ),
     )
     status, numbers = last_status(early.messages), counts(early.messages)
@@ -125,21 +123,41 @@ def test_a_slow_run_shows_its_status_and_a_still_picture_and_takes_them_away(ker
     late = kernel.wait(begun)
 
     (shown,) = (bundle for bundle in early.bundles if WIDGET in bundle)
-    assert set(shown) == {WIDGET}  # nothing that a saved notebook would keep
+    assert set(shown) == {WIDGET}
     messages = [*early.messages, *late.messages]
-    # Where no widgets are drawn, and in a notebook that is saved meanwhile:
-    (still,) = [data for data in own_updates(early.messages) if data]
-    assert "as it was at" in still["text/html"]
-    assert "image/svg+xml;base64" in still["text/html"]
-    assert "OPEN" in still["text/plain"]
     assert status["title"]["workflow_id"] == "slow"
     assert numbers == {"completed": 1, "running": 1}
     assert status["running"] == ["__main__.step"]
-    assert own_updates(messages)[-2:] == [{}, {}]
-    assert any(message["msg_type"] == "comm_close" for message in messages)
+    assert late.result is not None
+    assert late.result["text/plain"] == "<Execution slow of steps: COMPLETED>"
+    # Where no widgets are drawn, and in a saved notebook:
+    assert late.result["text/html"].startswith('<section class="sfl-still">')
+    assert "image/svg+xml;base64" in late.result["text/html"]
+    assert late.bundles == [late.result]  # it is shown once
+    assert not any(message["msg_type"] == "comm_close" for message in messages)
+    assert [(set(data), data["text/plain"]) for data in own_updates(messages)] == [({WIDGET, "text/plain"}, "")]
 
 
-def test_an_open_execution_is_live_until_it_closes_and_then_its_summary(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_long_run_has_a_still_picture_before_it_ends(kernel: Kernel, tmp_path: Path) -> None:
+    begun = kernel.send(
+        "from simpleflow_lab.notebook import live_display\nlive_display.STILL_EVERY = 0.1\n" + start(tmp_path, "long")
+    )
+    early = kernel.wait(begun, until=lambda reply: any("text/html" in bundle for bundle in reply.bundles))
+    (tmp_path / "gate").touch()
+    late = kernel.wait(begun)
+    kernel.run("live_display.STILL_EVERY = 10.0")
+
+    still = early.bundles[-1]
+    assert "as it was at" in still["text/html"]
+    assert "OPEN" in still["text/plain"]
+    assert late.result is not None
+    assert "COMPLETED" in late.result["text/plain"]
+    assert {} in own_updates([*early.messages, *late.messages])  # the value shows it
+
+
+def test_an_open_execution_is_live_and_its_still_picture_follows_it_until_it_has_closed(
+    kernel: Kernel, tmp_path: Path
+) -> None:
     kernel.run(start(tmp_path, "lives", "--detach"))
     shown = kernel.send("%simpleflow live lives")
     first = kernel.wait(shown)
@@ -149,12 +167,10 @@ def test_an_open_execution_is_live_until_it_closes_and_then_its_summary(kernel: 
     (tmp_path / "gate").touch()
     last = kernel.wait(
         shown,
-        until=lambda reply: any(
-            m["msg_type"] == "update_display_data" and not m["content"]["data"] for m in reply.messages
-        ),
+        until=lambda reply: any("COMPLETED" in data["text/plain"] for data in updates(reply.messages)),
         ended=True,
     )
-    summary = updates(last.messages)[-2]
+    summary = updates(last.messages)[-1]
     assert set(summary) == {"text/plain", "text/html"}
     assert "COMPLETED" in summary["text/plain"]
     assert "image/svg+xml;base64" in summary["text/html"]
@@ -172,10 +188,9 @@ def test_a_notebook_without_a_page_keeps_the_last_state_of_what_it_showed(kernel
     later = kernel.run("%simpleflow resume unseen")
 
     sent = updates(later.messages)
-    (place, summary) = next((place, data) for place, data in enumerate(sent) if "unseen" in data.get("text/plain", ""))
+    summary = next(data for data in sent if "unseen" in data.get("text/plain", ""))
     assert "COMPLETED" in summary["text/plain"]
     assert "image/svg+xml;base64" in summary["text/html"]
-    assert sent[place + 1] == {}  # in the place of the view
     assert not any("unseen" in data.get("text/plain", "") for data in updates(kernel.run("pass").messages))
 
 
