@@ -14,6 +14,7 @@ import pytest
 from simpleflow_lab import Lab
 from simpleflow_lab.swf.conventions import is_worker_lost
 from tests.examples_count import repeats
+from tests.killing import killed_until_it_ends
 
 pytestmark = pytest.mark.slow
 
@@ -29,26 +30,9 @@ def start(store: Path, notes: Path, pause: float = 0.02) -> subprocess.Popen[str
 @pytest.mark.parametrize("seed", [0, *repeats(range(1, 4))])
 def test_a_killed_workflow_goes_on_and_no_recorded_activity_runs_again(tmp_path, seed):
     """The same program is killed at random moments until it ends by itself."""
-    chance = random.Random(seed)
     store, notes = tmp_path / "lab.sqlite", tmp_path / "notes"
-    kills = 0
-    while True:
-        process = start(store, notes)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        try:
-            process.wait(timeout=chance.uniform(0.0, 0.25) if kills < 5 else 60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            kills += 1
-            continue
-        # Not communicate(): the line may be in the buffer of readline() already.
-        out, err = process.stdout.read(), process.stderr.read()
-        process.communicate()
-        assert process.returncode == 0, err
-        assert out == f"result {[sum(range(LENGTH)), 1000, 1001, 1002]}\n"
-        break
+    out, kills = killed_until_it_ends(lambda: start(store, notes), random.Random(seed), kills=5, longest=0.25)
+    assert out == f"result {[sum(range(LENGTH)), 1000, 1001, 1002]}\n"
     assert kills >= 1
     with Lab(store) as lab:
         history = lab.execution("survivor").history()
@@ -75,6 +59,7 @@ def test_resuming_runs_only_what_was_not_done(tmp_path):
     deadline = time.monotonic() + 30
     while not notes.exists() or "end 3\n" not in notes.read_text():
         assert time.monotonic() < deadline
+        time.sleep(0.005)
     process.kill()
     process.communicate()
     done = [line.split()[1] for line in notes.read_text().splitlines() if line.startswith("end")]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.killing import killed_until_it_ends
+
 pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).with_name("forked_program.py")
@@ -21,31 +23,15 @@ def started(store, notes):
 
 def test_a_killed_fork_goes_on_in_another_process(tmp_path, monkeypatch):
     monkeypatch.setenv("SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS", "1000")
-    chance = random.Random(0)
     store, notes = tmp_path / "lab.sqlite", tmp_path / "notes"
     result = f"result {sum(range(LENGTH))}\n"
     out, err = started(store, notes).communicate(timeout=120)
     assert out == result, err
     ran = notes.read_text().split()
     assert ran == [str(number) for number in range(LENGTH)]
-    kills = 0
-    while True:
-        process = started(store, notes)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        try:
-            process.wait(timeout=chance.uniform(0.0, 0.15) if kills < 4 else 60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            kills += 1
-            continue
-        out, err = process.stdout.read(), process.stderr.read()
-        process.communicate()
-        assert process.returncode == 0, err
-        assert out == result
-        break
-    assert kills >= 1
+    ended = killed_until_it_ends(lambda: started(store, notes), random.Random(0), kills=4, longest=0.15)
+    assert ended.out == result
+    assert ended.kills >= 1
     again = Counter(notes.read_text().split()[LENGTH:])
     assert not any(again[str(number)] for number in range(LENGTH // 2)), again
     assert all(again[str(number)] for number in range(LENGTH // 2, LENGTH)), again

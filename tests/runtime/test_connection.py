@@ -136,6 +136,7 @@ def test_when_the_owner_is_killed_the_other_takes_over_and_the_execution_goes_on
     deadline = time.monotonic() + 30
     while not notes.exists() or len(notes.read_text().splitlines()) < 10:
         assert time.monotonic() < deadline
+        time.sleep(0.005)
     first.kill()
     assert second.answer() == sum(range(60))
     third = others()
@@ -150,6 +151,7 @@ def test_when_the_worker_is_killed_the_owner_keeps_what_was_done(others, store, 
     deadline = time.monotonic() + 30
     while not notes.exists() or len(notes.read_text().splitlines()) < 5:
         assert time.monotonic() < deadline
+        time.sleep(0.005)
     second.kill()
     with Lab(store) as lab:
         history = lab.execution("long").history()
@@ -221,6 +223,7 @@ def test_what_a_worker_in_another_process_has_begun_is_not_begun_again_when_the_
     deadline = time.monotonic() + 30
     while not notes.exists() or len(notes.read_text().splitlines()) < 20:
         assert time.monotonic() < deadline
+        time.sleep(0.005)
     first.kill()
     assert second.answer() == sum(range(200))
     begun = [line.split() for line in notes.read_text().splitlines()]
