@@ -1,12 +1,13 @@
 """Amazon SWF in this process: its 39 operations, and those that a service in this process offers in addition.
 
 Rule: an operation checks its request, runs one transaction on the engine's state, and waits for the disk after it.
-Changes that a call acknowledged are on disk, and so are the events that a call returned. There is one exception (output
+Changes that a call acknowledged are on disk, and so are the events that a call returned. There is an exception (output
 commit): a poll's own `…TaskStarted` event need not be on disk before the poll returns, because a poller is a thread of
 this process and dies with it, and recovery treats a started task as lost. The events before it must be on disk if the
 task may have effects outside, so a poll for an activity task waits for them. A poll for a decision task does not:
 deciding has no effects, and what follows from the completion of the task waits for the disk itself; but it waits where
-the engine before may have died of this decision. A poll of another process, which may outlive this one, waits for both,
+the engine before may have died of this decision. For the same reasons our own workers and deciders in this process do
+not wait for what they answer. A poll of another process, which may outlive this one, waits for both,
 but for decision tasks of a process with a client session: it makes a decision again that was lost.
 """
 
@@ -43,7 +44,7 @@ from simpleflow_lab.engine.registration_operations import RegistrationOperations
 from simpleflow_lab.engine.responses import copied, execution_detail
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask
 from simpleflow_lab.engine.tokens import Tokens
-from simpleflow_lab.engine.transactions import MEMORY, ROOM_SECONDS, DurableState
+from simpleflow_lab.engine.transactions import FLUSH_DELAY_SECONDS, MEMORY, ROOM_SECONDS, DurableState
 from simpleflow_lab.engine.validation import EXECUTION_DEFAULTS, Request, picked, with_defaults
 from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
@@ -55,7 +56,7 @@ from simpleflow_lab.exceptions import (
 )
 from simpleflow_lab.service.delegation import refuse_positional
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
-from simpleflow_lab.service.watchable import DecisionAnswer
+from simpleflow_lab.service.watchable import ActivityAnswer, DecisionAnswer
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history_entities import Entity
@@ -433,6 +434,9 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             return {"startedEventId": 0}
         task, started_id = assigned
         self._durable.store.wait(poll.ticket)
+        if self._durable.paused is not None:
+            # What it did could not be recorded for now: until then the tasks before it are enough.
+            self._durable.store.wait(poll.start_ticket)
         run, scheduled = task.execution.run, task.scheduled
         return {
             "taskToken": self._tokens.write(tokens.ACTIVITY_TASK_TOKEN, run.key, scheduled.id, started_id),
@@ -455,6 +459,14 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
     def respond_activity_task_completed(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskCompleted", "result")
 
+    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+        """`respond_activity_task_completed` for our own activity workers; see `WatchableService`."""
+        validation.check("RespondActivityTaskCompleted", request)
+        answer: Answer = self._durable.run_off_main_thread(
+            lambda: self._close_activity(request, "ActivityTaskCompleted", "result", wait=False)
+        )
+        return answer
+
     @operation(SWFService.respond_activity_task_failed)
     def respond_activity_task_failed(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskFailed", "reason", "details")
@@ -463,7 +475,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
     def respond_activity_task_canceled(self, request: Request) -> Answer:
         return self._close_activity(request, "ActivityTaskCanceled", "details")
 
-    def _close_activity(self, request: Request, event_type: str, *members: str) -> Answer:
+    def _close_activity(self, request: Request, event_type: str, *members: str, wait: bool = True) -> Answer:
         def change(state: EngineState) -> None:
             execution, activity = self._activity_of_token(state, request["taskToken"])
             started = started_event(activity)
@@ -474,7 +486,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
                 attributes["latestCancelRequestedEventId"] = latest.id
             state.record(execution, [(event_type, attributes)])
 
-        return self._durable.write(change)
+        return self._durable.write(change, wait=wait)
 
     def _activity_of_token(self, state: EngineState, token: str) -> tuple[ExecutionState, Entity]:
         """The started activity task of a token. Raises `ValidationException`, `UnknownResourceFault`."""
@@ -505,7 +517,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             task = task_list.pop(session, state.now())
             if task is not None:
                 poll.finished = True
-                poll.ticket = task.execution.ticket
+                poll.ticket = task.execution.scheduling_ticket
                 state.start_task(task, poll, key)
             else:
                 task_list.add_poll(poll)
@@ -513,7 +525,10 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
         if task is not None:
             poll.start_ticket = transaction.ticket
         else:
-            poll.sleep(end - time.monotonic())
+            # It may be the call after an answer that nobody waits for.
+            if not (self._durable.is_write_delayed() and poll.sleep(FLUSH_DELAY_SECONDS)):
+                self._durable.write_delayed()
+                poll.sleep(end - time.monotonic())
             if poll.assigned is None or not poll.finished:
                 with self._durable.lock:
                     self._durable.state.task_list(*key).remove_poll(poll)

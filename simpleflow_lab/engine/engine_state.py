@@ -145,6 +145,8 @@ class EngineState:
         """Changes that the store must write, in order."""
         self.changed: dict[int, ExecutionState] = {}
         """Executions with events in the outbox."""
+        self.scheduling: list[ExecutionState] = []
+        """Those of them that have scheduled activity tasks."""
         self.served_polls: list[Poll] = []
         """Polls that were assigned a task and must be woken once the store has the outbox."""
         self.damaged: dict[int, str] = {}
@@ -260,7 +262,8 @@ class EngineState:
     def _undo(self, execution: ExecutionState, length: int) -> None:
         """Restore the execution to its first `length` events, after an error in the rules."""
         before = ExecutionState.fold(self.runs.by_key[execution.run.key], execution.events[:length])
-        before.heartbeats, before.enqueued, before.ticket = execution.heartbeats, execution.enqueued, execution.ticket
+        before.heartbeats, before.enqueued = execution.heartbeats, execution.enqueued
+        before.ticket, before.scheduling_ticket = execution.ticket, execution.scheduling_ticket
         before.home, before.home_changes = execution.home, execution.home_changes
         before.origin_identity = execution.origin_identity
         before.deaths, before.is_recovered = execution.deaths, execution.is_recovered
@@ -276,6 +279,7 @@ class EngineState:
                     self.add_deadline(deadline, at)
             if event.type == "ActivityTaskScheduled":
                 self.enqueue(ACTIVITY, execution, event)
+                self.scheduling.append(execution)
             if event.type in self._effects:
                 self._pending_effects.append((execution, event))
         self.enqueue_decision_task(execution)

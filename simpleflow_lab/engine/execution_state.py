@@ -136,6 +136,8 @@ class ExecutionState:
         """When the latest event was recorded, in milliseconds since 1970; 0 before the first."""
         self.ticket = 0
         """The store's ticket after which all events are on disk. Not in the history."""
+        self.scheduling_ticket = 0
+        """The store's ticket after which the latest decisions that scheduled activity tasks are on disk."""
         self.home: str | None = None
         """Instance of the process that started, attached or decided the execution last. Not in the history."""
         self.origin_identity: str | None = run.origin

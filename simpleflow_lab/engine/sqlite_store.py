@@ -198,6 +198,16 @@ class SQLiteStore:
                 self._waiters = [waiter for waiter in self._waiters if waiter[1] is not flushed]
                 raise StorePausedError(f"{self.paused}; what was asked counts as soon as there is room")
 
+    def is_flushed(self, ticket: int) -> bool:
+        """Whether all changes up to this ticket are on disk."""
+        return self._flushed >= ticket
+
+    def flush_soon(self, ticket: int) -> None:
+        """Let the changes up to this ticket be written now, without waiting for it."""
+        with self._lock:
+            if self._flushed < ticket:
+                self._make_urgent()
+
     def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:
         """Whether all changes up to this ticket are on disk, as soon as they are; `False` while there is no room."""
         while self._flushed < ticket:

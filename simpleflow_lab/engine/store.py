@@ -69,6 +69,14 @@ class Store(Protocol):
         """
         ...
 
+    def is_flushed(self, ticket: int) -> bool:
+        """Whether all changes up to this ticket are on disk."""
+        ...
+
+    def flush_soon(self, ticket: int) -> None:
+        """Let the changes up to this ticket be written now, without waiting for it."""
+        ...
+
     def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:
         """Whether all changes up to this ticket are on disk, as soon as they are. Raises `StoreError`.
 
@@ -128,6 +136,13 @@ class MemoryStore:
 
     def wait(self, ticket: int, *, flush_delay: float = 0.0, room_seconds: float | None = None) -> None:
         """Return at once."""
+
+    def is_flushed(self, ticket: int) -> bool:
+        """Nothing waits to be written."""
+        return True
+
+    def flush_soon(self, ticket: int) -> None:
+        """Do nothing."""
 
     def wait_to_read(self, ticket: int, *, until: float = 0.0) -> bool:
         """Everything is in memory."""

@@ -96,6 +96,7 @@ class DurableState:
         self.history_waiters = HistoryWaiters()
         self.last_ticket = 0
         """The store's ticket after which everything recorded so far is on disk."""
+        self._delayed_ticket = 0
         self._clock = clock
         self._time = EngineTime(clock)
         self._moment = self._time.moment()
@@ -168,6 +169,7 @@ class DurableState:
     ) -> dict[str, Any]:
         """Run a transaction and give an empty response, once the changes are on disk; without `wait` at once.
 
+        Without `wait`, changes that may wait for more changes do so until the next call of `write_delayed`.
         For `room_seconds` see `Store.wait`; with it nothing is changed while the disk is full.
         """
         if room_seconds is not None:
@@ -176,6 +178,8 @@ class DurableState:
         with transaction as state:
             change(state)
         if not wait:
+            if transaction.flush_delay:
+                self._delayed_ticket = transaction.ticket
             return {}
         self.store.wait(transaction.ticket, flush_delay=transaction.flush_delay, room_seconds=room_seconds)
         return {}
@@ -187,6 +191,15 @@ class DurableState:
             return
         if self.paused is not None:
             raise StorePausedError(f"{self.paused}; what was asked was not done: ask again")
+
+    def is_write_delayed(self) -> bool:
+        """Whether changes wait for more changes that nobody waits for."""
+        return not self.store.is_flushed(self._delayed_ticket)
+
+    def write_delayed(self) -> None:
+        """Let the changes be written that wait for more changes and that nobody waits for."""
+        if self.is_write_delayed():
+            self.store.flush_soon(self._delayed_ticket)
 
     def release_polls(self) -> None:
         """End every waiting poll without a task."""
@@ -313,6 +326,9 @@ class DurableState:
                 execution.ticket = ticket
                 self.history_waiters.notify(key, closed=execution.closed)
             state.changed.clear()
+            for execution in state.scheduling:
+                execution.scheduling_ticket = ticket
+            state.scheduling.clear()
         for poll in state.served_polls:
             poll.ticket = poll.start_ticket = ticket
             if poll.assigned is not None and poll.assigned[0].kind == ACTIVITY:

@@ -21,9 +21,10 @@ class Waiter:
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def sleep(self, seconds: float) -> None:
-        """Block the calling thread until `wake`, or for `seconds`. Not to be called under the engine's lock."""
-        self._lock.acquire(timeout=max(0.0, seconds))
+    def sleep(self, seconds: float) -> bool:
+        """Block the calling thread until `wake`, or for `seconds`; whether it was woken. After that it can't be called
+        again. Not to be called under the engine's lock."""
+        return self._lock.acquire(timeout=max(0.0, seconds))
 
     def wake(self) -> None:
         """End the sleep. A second call does nothing. To be called under the engine's lock."""

@@ -50,7 +50,7 @@ from simpleflow_lab.http.targets import (
 from simpleflow_lab.service.delegation import DelegatingService
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.protocol import Answer, Structure
-from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
+from simpleflow_lab.service.watchable import ActivityAnswer, ClientRecord, DecisionAnswer
 from simpleflow_lab.swf import shapes
 from simpleflow_lab.swf.history import epoch_seconds
 
@@ -181,6 +181,10 @@ class EngineClient(DelegatingService):
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
         """See `WatchableService`."""
         return self._own("answer_decision_task", **request)
+
+    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+        """See `WatchableService`. This process may outlive the engine: the result is on disk when it returns."""
+        return self.respond_activity_task_completed(**request)
 
     def release_polls(self) -> None:
         """End the polls of this process that wait at the owner, if it has a session there."""

@@ -340,7 +340,7 @@ class ActivityWorker(Worker):
     def _respond(self, token: str, outcome: Outcome) -> None:
         match outcome:
             case Completed(result=result):
-                self._service.respond_activity_task_completed(taskToken=token, result=result)
+                self._service.answer_activity_task(taskToken=token, result=result)
             case Failed(reason=reason, details=details, cut=cut):
                 details = self._fields.store_or_truncate(details, "details of a failure", lambda _: cut)
                 self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)

@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Unpack
 
 from simpleflow_lab.engine.clock import Clock
@@ -38,7 +38,7 @@ from simpleflow_lab.runtime.store_connection import StoreConnection
 from simpleflow_lab.runtime.waits_here import waits_seen_here
 from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.protocol import Answer, Structure
-from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer, WatchableService
+from simpleflow_lab.service.watchable import ActivityAnswer, ClientRecord, DecisionAnswer, WatchableService
 
 _POLLS: Final = frozenset({"poll_for_decision_task", "poll_for_activity_task"})
 _RESPONSES: Final = frozenset(
@@ -149,15 +149,9 @@ class SharedStore(DelegatingService):
             self.session.refresh()
         elif operation == "respond_decision_task_completed":
             self.session.flush()
-        try:
-            answer = self._connection.call(lambda engine: call_operation(engine, operation, request))
-        except UnknownResourceFault:
-            if operation in _RESPONSES:
-                self.session.done(request["taskToken"])
-            raise
         if operation in _RESPONSES:
-            self.session.done(request["taskToken"])
-        return answer
+            return self._answered(request["taskToken"], lambda engine: call_operation(engine, operation, request))
+        return self._connection.call(lambda engine: call_operation(engine, operation, request))
 
     def _poll(self, operation: str, request: Mapping[str, Any]) -> Answer:
         while True:
@@ -209,13 +203,21 @@ class SharedStore(DelegatingService):
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
         """See `WatchableService`."""
         self.session.flush()
+        return self._answered(request["taskToken"], lambda engine: engine.answer_decision_task(**request))
+
+    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+        """See `WatchableService`."""
+        return self._answered(request["taskToken"], lambda engine: engine.answer_activity_task(**request))
+
+    def _answered(self, token: str, answer: Callable[[WatchableService], Answer]) -> Answer:
+        """Answer a task, which this process holds no longer."""
         try:
-            answer = self._connection.call(lambda engine: engine.answer_decision_task(**request))
+            answered = self._connection.call(answer)
         except UnknownResourceFault:
-            self.session.done(request["taskToken"])
+            self.session.done(token)
             raise
-        self.session.done(request["taskToken"])
-        return answer
+        self.session.done(token)
+        return answered
 
     # -- client sessions: see `WatchableService`
 

@@ -10,7 +10,7 @@ from simpleflow_lab.service.delegation import DelegatingService, call_operation
 from simpleflow_lab.service.execution_logs import MemoryLogs, checked_records, page_to_json
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.reports import MAX_RUNS, Reports, RunName
-from simpleflow_lab.service.watchable import ClientRecord, DecisionAnswer
+from simpleflow_lab.service.watchable import ActivityAnswer, ClientRecord, DecisionAnswer
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 
 FIRST_PAUSE: Final = 0.02
@@ -65,6 +65,10 @@ class HistoryPolling(DelegatingService):
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
         """Complete a decision task. When it returns, the decisions are on disk."""
         return self._service.respond_decision_task_completed(**request)
+
+    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+        """Complete an activity task. When it returns, the result is on disk."""
+        return self._service.respond_activity_task_completed(**request)
 
     # Nobody but this process hears of what its deciders report.
 

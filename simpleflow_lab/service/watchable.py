@@ -21,6 +21,13 @@ class DecisionAnswer(TypedDict):
     executionContext: NotRequired[str]
 
 
+class ActivityAnswer(TypedDict):
+    """The arguments of `respond_activity_task_completed` that our activity workers use."""
+
+    taskToken: str
+    result: NotRequired[str]
+
+
 class ClientRecord(TypedDict):
     """What a process says of itself when it opens a session, and of what has changed when it keeps one."""
 
@@ -62,6 +69,14 @@ class WatchableService(SWFService, Protocol):
 
         It may return before the decisions are on disk. Nothing that follows from them begins before they are, and if
         they are lost with the process, the next decider makes the same ones again.
+        """
+        ...
+
+    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+        """Complete an activity task like `respond_activity_task_completed`, for an activity worker of ours.
+
+        It may return before the result is on disk if this process owns the store. Nothing that follows from the result
+        begins before it is; if it is lost with the process, so is the worker, whose attempt counts as lost.
         """
         ...
 

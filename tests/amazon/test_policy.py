@@ -165,7 +165,8 @@ def test_the_calls_of_everything_that_a_lab_does_are_the_actions_of_the_policy(
 def named_in_code() -> set[str]:
     """The operations that the code above the services names, as actions."""
     operations = {name for name in vars(SWFService) if not name.startswith("_")}
-    found = {"respond_decision_task_completed"}  # by another name: `answer_decision_task`
+    # By other names: `answer_decision_task`, `answer_activity_task`.
+    found = {"respond_decision_task_completed", "respond_activity_task_completed"}
     for path in (ROOT / "simpleflow_lab").rglob("*.py"):
         if path.relative_to(ROOT / "simpleflow_lab").parts[0] not in ("service", "engine", "http"):
             found |= set(re.findall(r"\.(\w+)", path.read_text()))

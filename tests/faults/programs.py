@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import datetime
 import functools
 import logging
 import os
@@ -204,6 +205,10 @@ def opened(report: Reporter, store: str, before_decision: Callable[[], None] = l
     lab = Lab(store, activity_threads=THREADS)
     service: Any = lab.service
     tasks: dict[str, tuple[Any, ...]] = {}
+    all_executions = {
+        "domain": lab.domain,
+        "startTimeFilter": {"oldestDate": datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)},
+    }
 
     def telling(name: str) -> None:
         method = getattr(service, name)
@@ -222,7 +227,11 @@ def opened(report: Reporter, store: str, before_decision: Callable[[], None] = l
                     report("took", *tasks[token], answer["startedEventId"])
                 else:
                     tasks[token] = (run_id, answer["startedEventId"])
-            elif name == "respond_activity_task_completed":
+            elif name in ("respond_activity_task_completed", "answer_activity_task"):
+                if name == "answer_activity_task":
+                    service.count_open_workflow_executions(
+                        **all_executions
+                    )  # waits for the disk, which the answer does not
                 report("completed", *tasks.pop(request["taskToken"]))
                 report("waited", waited)
             elif name == "respond_decision_task_completed":
@@ -238,6 +247,7 @@ def opened(report: Reporter, store: str, before_decision: Callable[[], None] = l
     for name in (
         "poll_for_activity_task",
         "poll_for_decision_task",
+        "answer_activity_task",
         "respond_activity_task_completed",
         "respond_decision_task_completed",
         "answer_decision_task",

@@ -98,10 +98,10 @@ def bench() -> Iterator[Bench]:
 
 def test_a_result_is_answered_again_until_swf_accepts_it(bench):
     """P1: upstream gives up after three tries."""
-    bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 4
+    bench.flaky.failing["answer_activity_task"] = [ThrottlingException("slow down")] * 4
     bench.schedule(lambda_named("result", lambda: 42))
     assert bench.closed()["activityTaskCompletedEventAttributes"]["result"] == "42"
-    assert bench.flaky.asked.count("respond_activity_task_completed") == 5
+    assert bench.flaky.asked.count("answer_activity_task") == 5
 
 
 def test_a_failure_is_answered_again_until_swf_accepts_it(bench):
@@ -112,13 +112,13 @@ def test_a_failure_is_answered_again_until_swf_accepts_it(bench):
 
 
 def test_heartbeats_go_on_until_the_answer_is_accepted(bench):
-    bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 4
+    bench.flaky.failing["answer_activity_task"] = [ThrottlingException("slow down")] * 4
     bench.schedule(lambda_named("patient", lambda: "kept"), heartbeat_timeout="1")
     assert bench.closed()["eventType"] == "ActivityTaskCompleted"
 
 
 def test_a_result_that_the_service_refuses_is_a_failure_with_the_reason(bench):
-    bench.flaky.failing["respond_activity_task_completed"] = [ValidationException("not like this")]
+    bench.flaky.failing["answer_activity_task"] = [ValidationException("not like this")]
     bench.schedule(lambda_named("refused", lambda: 42))
     assert bench.closed()["activityTaskFailedEventAttributes"]["reason"].endswith("ValidationException: not like this")
 
@@ -143,10 +143,10 @@ def test_a_task_that_is_gone_is_not_answered(bench, caplog):
 
 
 def test_a_worker_that_stops_no_longer_tries(bench):
-    bench.flaky.failing["respond_activity_task_completed"] = [ThrottlingException("slow down")] * 1000
+    bench.flaky.failing["answer_activity_task"] = [ThrottlingException("slow down")] * 1000
     bench.schedule(lambda_named("hopeless", lambda: 42))
     deadline = time.monotonic() + 60
-    while "respond_activity_task_completed" not in bench.flaky.asked and time.monotonic() < deadline:
+    while "answer_activity_task" not in bench.flaky.asked and time.monotonic() < deadline:
         time.sleep(0.005)
     assert bench.pool.stop(release=bench.service.release_polls)
 
