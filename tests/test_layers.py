@@ -73,6 +73,28 @@ def test_replay_reads_no_clock_no_entropy_and_no_file() -> None:
     assert found == []
 
 
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The packages that a module imports when it runs, by their first names."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+            case ast.Import(names=names):
+                yield from (name.name.partition(".")[0] for name in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.partition(".")[0]
+        yield from imported(node)
+
+
+def test_numpy_and_pandas_are_imported_where_no_interrupt_can_break_that() -> None:
+    found = {
+        path.relative_to(PACKAGE).as_posix(): names
+        for path in PACKAGE.rglob("*.py")
+        if (names := {"numpy", "pandas"} & set(imported(ast.parse(path.read_text()))))
+    }
+    assert found == {"data/numpy_library.py": {"numpy"}, "data/pandas_library.py": {"pandas"}}
+
+
 def in_a_new_process(code: str) -> object:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)

@@ -30,10 +30,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
-import pandas as pd
-
 from simpleflow_lab.data import codec
+from simpleflow_lab.data.numpy_library import np
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.exceptions import EncodingError
 
 _NUMPY: Final = re.compile(r"b1|[iu][1248]|f[248]|[mM]8(\[(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?|U[1-9][0-9]{0,5}")

@@ -10,9 +10,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import pandas as pd
-
 from simpleflow_lab.commands.command_specs import CommandSpec
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.notebook.cell_definitions import Change, Definition
 from simpleflow_lab.views import html
 from simpleflow_lab.views.formatting import LABEL_LIMIT

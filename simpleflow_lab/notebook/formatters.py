@@ -103,8 +103,7 @@ def _lab_html(lab: Lab) -> str:
 def _frame_html(frame: Any) -> str | None:
     """The HTML of a frame: of our tables of tasks with more rows than pandas shows it is the columns that are read
     most, with what failed first; of any other what pandas writes."""
-    import pandas as pd  # noqa: PLC0415  there is a frame
-
+    from simpleflow_lab.data.pandas_library import pd  # noqa: PLC0415  there is a frame
     from simpleflow_lab.notebook.renderers import tasks_html  # noqa: PLC0415  imports pandas
 
     own: str | None = frame._repr_html_()

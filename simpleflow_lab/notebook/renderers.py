@@ -11,8 +11,6 @@ import functools
 from collections.abc import Iterable
 from typing import Any, Final
 
-import pandas as pd
-
 from simpleflow_lab.commands.command_table import Version
 from simpleflow_lab.commands.compare import ExecutionsCompared
 from simpleflow_lab.commands.debug import Debugged
@@ -34,6 +32,7 @@ from simpleflow_lab.commands.processes import Started
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.data.codec import canonical, parse
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.cell_values import Table, Text, table_of_frame, table_of_listing

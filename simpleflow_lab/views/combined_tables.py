@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-import numpy as np
-import pandas as pd
-
+from simpleflow_lab.data.numpy_library import np
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.tables import attempts_table, texts

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import pandas as pd
-
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.views.tables import Column, frame, integers, numbers, optional_flags, texts
 from simpleflow_lab.views.task_differences import TaskDifference
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import plotly.graph_objects as go
 
+from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.views.markup import Html
 from simpleflow_lab.views.style import Style, style_of
 

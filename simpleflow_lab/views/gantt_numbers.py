@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-
+from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import duration, shortened, utc_time

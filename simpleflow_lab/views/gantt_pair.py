@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
 import plotly.graph_objects as go
 
+from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.gantt import MAX_ROWS, gantt

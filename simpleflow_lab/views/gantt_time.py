@@ -11,8 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
+from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.views.formatting import duration
 from simpleflow_lab.views.history_fold import FoldedHistory

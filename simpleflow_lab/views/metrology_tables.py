@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-import numpy as np
-import pandas as pd
-
+from simpleflow_lab.data.numpy_library import np
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.swf.event_types import ACTIVITY
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
-import pandas as pd
-
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS
 from simpleflow_lab.views.critical_path import Segment, critical_path

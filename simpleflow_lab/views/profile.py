@@ -10,9 +10,8 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
-import numpy as np
-import pandas as pd
-
+from simpleflow_lab.data.numpy_library import np
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
 from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import pandas as pd
-
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.tables import Column, flags, frame, numbers, objects, texts, times

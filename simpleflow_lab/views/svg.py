@@ -13,8 +13,7 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-
+from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.views.svg_text import escaped, plain_text, text_element, width_of
 

@@ -13,9 +13,8 @@ import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-import pandas as pd
-
+from simpleflow_lab.data.numpy_library import np
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.fork_start import tag_of_origin
 from simpleflow_lab.swf.history import History

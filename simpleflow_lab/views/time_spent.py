@@ -12,10 +12,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
+from simpleflow_lab.data.numpy_library import np
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 import zoneinfo
 
-import pandas as pd
-
+from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.exceptions import UsageError
 
 
