@@ -243,7 +243,8 @@ class Lab:
         They may be in any language: they speak SWF's own protocol, and need the variables that this gives. The keys
         among them are those of the store, the same in whichever process serves it, until `rotate_keys` makes new ones.
         The port is by default the one at which the store was served last, or another one if that is taken; 0 takes
-        any free one. An empty poll is answered after `poll_seconds`, by default 50.
+        any free one. An empty poll is answered after `poll_seconds`, by default 5: a program that is
+        told to stop often ends only when its poll does.
 
         This process owns the store as long as it serves it; another one that owned it before hands it over and goes on
         as a client.

@@ -44,7 +44,7 @@ class EngineStarted(Record):
     "--poll-seconds",
     type=Number(0, 55),
     metavar="SECONDS",
-    help="Answer a poll without a task after this time.  [default: 50]",
+    help="Answer a poll without a task after this time; programs such as simpleflow end with it.  [default: 5]",
 )
 @click.option(
     "--rotate-keys", is_flag=True, help="Make new keys for the store; programs with the old ones are refused."

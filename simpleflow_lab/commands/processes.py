@@ -110,7 +110,7 @@ def works_of(work: Mapping[str, Any], count: int, noun: str) -> tuple[Supervised
     return tuple(
         SupervisedWork(
             label=f"{noun} {number} of {count} ({lists})" if count > 1 else f"{noun} ({lists})",
-            work={**work, "isQuiet": number > 1},
+            work={"isQuiet": number > 1, **work},
         )
         for number in range(1, count + 1)
     )

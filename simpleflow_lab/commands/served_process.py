@@ -43,7 +43,7 @@ def serve(descriptor: int, *, prepare: Callable[[], None]) -> int:
     link.handle_signals()
     try:
         prepare()
-        with open_lab(work) as lab:
+        with open_lab(work, lambda text: link.send({"notice": text})) as lab:
             _serve(lab, start_work(lab, work), link)
     except SimpleflowLabError as error:
         link.send({"failure": " ".join(str(error).split()), "isTransient": error.is_transient})
@@ -51,8 +51,11 @@ def serve(descriptor: int, *, prepare: Callable[[], None]) -> int:
     return 0
 
 
-def open_lab(work: Mapping[str, Any]) -> Lab:
-    """The Lab of a process that serves, after the modules were imported. Raises `UsageError`, `StoreError`."""
+def open_lab(work: Mapping[str, Any], tell: Callable[[str], None] = logger.warning) -> Lab:
+    """The Lab of a process that serves, after the modules were imported. Raises `UsageError`, `StoreError`.
+
+    `tell` tells a person a line, unless another process does.
+    """
     for module in work["modules"]:
         import_module(module)
     middleware = [
@@ -60,7 +63,8 @@ def open_lab(work: Mapping[str, Any]) -> Lab:
         *(After(function_named(name)) for name in work.get("after", ())),
     ]
     _check_definitions(work)
-    tell = logger.info if work.get("isQuiet") else logger.warning
+    if work.get("isQuiet"):
+        tell = logger.info
     missing = missing_store(work["address"])
     lab = Lab(
         work["address"],

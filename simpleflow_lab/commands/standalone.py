@@ -173,8 +173,9 @@ def _works(
         "taskLists": [task_list],
         "modules": modules,
         "taskListOfAll": task_list,
+        "isQuiet": True,  # the Lab of the command tells
     }
-    activities = activity_work(address, domain, [task_list], modules, **options)
+    activities = {**activity_work(address, domain, [task_list], modules, **options), "isQuiet": True}
     return (
         *works_of(decisions, deciders, "decider"),
         *works_of(activities, workers or os.cpu_count() or 1, "activity worker"),

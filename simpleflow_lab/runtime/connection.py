@@ -50,7 +50,7 @@ __all__ = ["MEMORY", "Connection", "Endpoint", "chosen_domain", "connect", "miss
 MEMORY: Final = ":memory:"
 AMAZON_PAUSE: Final = 2.0
 """Longest pause, in seconds, between two requests for a history on Amazon SWF until it has grown."""
-SERVED_POLL_SECONDS: Final = 50.0
+SERVED_POLL_SECONDS: Final = 5.0
 """How long, in seconds, a poll of a program of another kind waits; SWF lets it wait 60 s."""
 LOCAL_HEARTBEAT, AMAZON_HEARTBEAT = 2.0, 60.0
 """Longest pauses, in seconds, between the heartbeats of an activity: an activity may learn so late that it should stop.

@@ -48,6 +48,15 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         endpoint.close()
 
 
+def test_account_region_and_domain_are_told_once_and_as_no_warning(start: Start) -> None:
+    decides = start("decider.start", "-N", "2", *MODULE)
+    until(lambda: "Amazon SWF: account" in decides.said)
+    until(lambda: len(decides.children()) == 2)
+    assert decides.stop() == 0
+    assert decides.said.count("Amazon SWF: account") == 1
+    assert "WARNING" not in decides.said
+
+
 def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(start: Start, tmp_path: Path) -> None:
     with Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab:
         execution = lab.start(flows.Gate, str(tmp_path))
