@@ -147,6 +147,24 @@ MANY = [
     ["domain.undeprecate", "lab"], ["domain.list", "-s", "OLD"], ["completion"], ["completion", "tcsh"],
     ["workflow.info", "-x"], ["workflow.info", "--", "-x"],
 ]  # fmt: skip
+SERVED = ["--module", "examples.basic"]
+PROCESSES = [
+    *([command, *SERVED, "-N", number] for command in ("decider.start", "worker.start")
+      for number in ("0", "-3", "10000", "x", "1.5")),
+    *(["standalone", BASIC, "-i", "[1]", option, number] for option in ("-W", "-D") for number in ("0", "100000", "x")),
+    ["worker.start", *SERVED, "--heartbeat", "-1"], ["worker.start", *SERVED, "--heartbeat", "nan"],
+    ["worker.start", *SERVED, "--threads", "0"], ["worker.start", *SERVED, "--executor", "rockets"],
+    ["worker.start"], ["worker.start", "--module", "nosuch"], ["decider.start"], ["decider.start", "nosuch.W"],
+    ["worker.start", *SERVED, "--poll-data", "!"], ["worker.start", *SERVED, "--poll-data", "e30="],
+    ["standalone"], ["standalone", "nosuch"], ["standalone", "nosuch.W"], ["standalone", BASIC, "-i", "{"],
+    ["standalone", BASIC, "-i", "[1, 2, 3]"], ["standalone", BASIC, "-i", "[1]", "--repair", "b1"],
+    ["worker.stop", "999999999"], ["worker.stop", "x"], ["worker.stop", "b1"], ["worker.list", "nodomain"],
+    ["workflow.logs", "nosuch"], ["workflow.logs", "b1", "--task", "nosuch"], ["workflow.explain", "nosuch"],
+    ["workflow.compare"], ["workflow.compare", "b1"], ["workflow.compare", "b1", "nosuch"],
+    ["workflow.retry_decision", "b1"], ["workflow.retry_decision", "nosuch"], ["debug", "nosuch"],
+    ["workflow.filter", "--workflow-id", "x" * 257], ["workflow.info", "b1", "\u00e9" * 65],
+    start("-i", "[1]", "--workflow-id", "\u00e9" * 257),
+]  # fmt: skip
 CASES = [
     *(["workflow.start", name, "-i", "[1, 0]"] for name in WORKFLOW_NAMES),
     *(with_input(text) for text in INPUTS),
@@ -155,6 +173,7 @@ CASES = [
     *ENGINE,
     *GLOBAL,
     *MANY,
+    *PROCESSES,
 ]
 
 
