@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import plotly.graph_objects as go
 
+from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
