@@ -35,7 +35,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.execution import Execution
-from simpleflow_lab.executions.execution_infos import execution_infos, latest_run
+from simpleflow_lab.executions.execution_infos import execution_infos, latest_run, with_damaged
 from simpleflow_lab.executions.start_requests import (
     START_OPTIONS,
     computed_options,
@@ -391,14 +391,15 @@ class Lab:
         return time_of(self.service)
 
     def executions(self, *, timezone: str | datetime.tzinfo | None = "UTC") -> pd.DataFrame:
-        """Every execution of this store and domain, latest first.
+        """Every execution of this store and domain, latest first. One that can't go on, because what is recorded of it
+        is damaged, has the status DAMAGED.
 
         The times are in this time zone; with `None` they are in UTC and without a zone, as Excel takes them.
         """
         from simpleflow_lab.views.tables import executions_table
         from simpleflow_lab.views.time_zones import in_time_zone
 
-        return in_time_zone(executions_table(self.execution_infos(), until=self.now()), timezone)
+        return in_time_zone(executions_table(self.execution_infos(damaged=True), until=self.now()), timezone)
 
     def select_executions(
         self,
@@ -440,11 +441,21 @@ class Lab:
         return self.select_executions(**criteria).profile()
 
     def execution_infos(
-        self, *, open_only: bool = False, workflow_id: str | None = None, domain: str | None = None
+        self,
+        *,
+        open_only: bool = False,
+        workflow_id: str | None = None,
+        domain: str | None = None,
+        damaged: bool = False,
     ) -> list[Mapping[str, Any]]:
-        """SWF's `executionInfos` of open and closed executions, latest first."""
+        """SWF's `executionInfos` of open and closed executions, latest first.
+
+        With `damaged` those that are open and can't go on are among them: `executionStatus` is "DAMAGED", and `damage`
+        says why.
+        """
         domain = domain or self.domain
-        return execution_infos(self.service, domain=domain, open_only=open_only, workflow_id=workflow_id)
+        infos = execution_infos(self.service, domain=domain, open_only=open_only, workflow_id=workflow_id)
+        return with_damaged(infos, self.service, domain=domain) if damaged else infos
 
     def resume(self, workflow_id: str | None = None) -> list[Execution]:
         """Go on with every open execution of this store, or with the one of this workflow id; gives them.

@@ -64,10 +64,13 @@ class Criteria:
         )
 
 
-def infos_of(session: Session, domain: str, criteria: Criteria) -> Infos:
-    """SWF's `executionInfos` of the executions of a domain for which the criteria hold, latest first."""
+def infos_of(session: Session, domain: str, criteria: Criteria, *, damaged: bool = False) -> Infos:
+    """SWF's `executionInfos` of the executions of a domain for which the criteria hold, latest first.
+
+    For `damaged` see `Lab.execution_infos`.
+    """
     found = session.lab().execution_infos(
-        open_only=criteria.status == "open", workflow_id=criteria.workflow_id, domain=domain
+        open_only=criteria.status == "open", workflow_id=criteria.workflow_id, domain=domain, damaged=damaged
     )
     return tuple(info for info in found if criteria.hold_of(info))
 
@@ -177,13 +180,13 @@ def list_executions(session: Session, domain: str | None, named: str | None, sta
     tags, parent, cancel_requested.
     """
     found = session.known_domain(one_domain(domain, named))
-    infos = infos_of(session, found, Criteria(status=status, since=_days_ago(session, days)))
+    infos = infos_of(session, found, Criteria(status=status, since=_days_ago(session, days)), damaged=True)
     return Executions(domain=found, infos=infos, waits=_waits(session, found, infos), until=session.lab().now())
 
 
 def _waits(session: Session, domain: str | None, infos: Infos) -> dict[str, str]:
-    ids = [info["execution"] for info in infos if "closeStatus" not in info][:MAX_WAITS]
-    waits = {}
+    ids = [info["execution"] for info in infos if info["executionStatus"] == "OPEN"][:MAX_WAITS]
+    waits = {info["execution"]["runId"]: info["damage"] for info in infos if "damage" in info}
     for each in ids:
         try:
             execution = session.lab().execution(each["workflowId"], each["runId"], domain=domain)

@@ -13,6 +13,7 @@ from simpleflow_lab.engine.engine_state import EngineState, NewLogRecords
 from simpleflow_lab.engine.named_executions import run_of
 from simpleflow_lab.engine.session_changes import note_log, retry_decision
 from simpleflow_lab.engine.session_operations import SessionOperations
+from simpleflow_lab.engine.visibility import execution_info
 from simpleflow_lab.engine.waiters import HistoryWaiter
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.service.execution_logs import checked_records, page_to_json
@@ -113,6 +114,18 @@ class OwnOperations(SessionOperations):
             tasks = [] if found is None else polls_and_tasks.open_tasks(self._durable.state, found)
         paused = self._durable.paused
         return {"tasks": tasks} if paused is None else {"tasks": tasks, "storePaused": paused}
+
+    def damaged_executions(self, *, domain: str) -> Answer:
+        """See `WatchableService`."""
+        with self._durable.lock:
+            state = self._durable.state
+            found = [(state.runs.by_key[key], damage) for key, damage in state.damaged.items()]
+        infos = [
+            execution_info(run, cancel_requested=False) | {"executionStatus": "DAMAGED", "damage": damage}
+            for run, damage in found
+            if run.domain == domain and run.closed_at is None
+        ]
+        return {"executionInfos": infos}
 
     # -- logs
 

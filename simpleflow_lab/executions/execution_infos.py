@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simpleflow_lab.service.protocol import SWFService
+from simpleflow_lab.service.watchable import WatchableService
 from simpleflow_lab.views.listed_executions import each_once
+
+
+def with_damaged(infos: list[Mapping[str, Any]], service: WatchableService, *, domain: str) -> list[Mapping[str, Any]]:
+    """These `executionInfos` and those of open executions that are damaged, which no service lists; latest first."""
+    damaged = service.damaged_executions(domain=domain)["executionInfos"]
+    return sorted([*infos, *damaged], key=lambda info: info["startTimestamp"], reverse=True) if damaged else infos
 
 
 def execution_infos(

@@ -232,6 +232,15 @@ class EngineClient(DelegatingService):
         except UnknownOperationException:  # an owner of version 0.1.0 does not tell
             return {"tasks": []}
 
+    def damaged_executions(self, *, domain: str) -> Answer:
+        """See `WatchableService`."""
+        try:
+            response = self._own("damaged_executions", domain=domain)
+        except UnknownOperationException:  # an owner of an earlier version
+            return {"executionInfos": []}
+        with_datetimes(response)
+        return response
+
     def beside(self) -> EngineClient:
         """Another client of the same engine, with connections of its own on which a response may take for ever."""
         return EngineClient(

@@ -149,6 +149,7 @@ _OWN: Final = (
         optional=frozenset({"takesOver"}),
     ),
     OwnOperation(f"{OWN_NAMESPACE}.Pollers", "pollers", {"domain": ("domain", _TEXT)}),
+    OwnOperation(f"{OWN_NAMESPACE}.DamagedExecutions", "damaged_executions", {"domain": ("domain", _TEXT)}),
     OwnOperation(
         f"{OWN_NAMESPACE}.DescribeWaiting",
         "describe_waiting",

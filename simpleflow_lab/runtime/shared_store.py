@@ -260,6 +260,10 @@ class SharedStore(DelegatingService):
             self._connection.call(lambda engine: engine.describe_waiting(domain=domain, execution=execution))
         )
 
+    def damaged_executions(self, *, domain: str) -> Answer:
+        """See `WatchableService`."""
+        return self._connection.call(lambda engine: engine.damaged_executions(domain=domain))
+
     def _hold_session(self) -> bool:
         """Tell the owner, if it is another process, that this one lives. Its connection tells the owner the end."""
         backend = self._connection.backend

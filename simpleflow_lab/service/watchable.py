@@ -190,6 +190,14 @@ class WatchableService(SWFService, Protocol):
         """
         ...
 
+    def damaged_executions(self, *, domain: str) -> Answer:
+        """The executions of a domain that are open and can't go on, because what is recorded of them is damaged.
+
+        `executionInfos` as SWF lists open executions, which these are not among: `executionStatus` is "DAMAGED", and
+        `damage` says in a line what was found and what to do.
+        """
+        ...
+
     def close(self) -> None:
         """Release what the service holds. Every later call is refused."""
         ...

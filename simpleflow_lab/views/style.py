@@ -67,6 +67,7 @@ STATUSES: Final[dict[str, Style]] = {
     "CANCELED": Style("CANCELED", _PURPLE, glyph="⊘"),
     "TERMINATED": Style("TERMINATED", _BROWN, glyph="■"),
     "CONTINUED_AS_NEW": Style("CONTINUED_AS_NEW", _GREY, glyph="↻"),
+    "DAMAGED": Style("DAMAGED", _RED, glyph="✗"),
 }
 """By the status of an execution."""
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import Lab, Workflow
+from simpleflow_lab.exceptions import DamagedStoreWarning
+from simpleflow_lab.http.client import connect_to_owner
 from tests.cli.conftest import Command
 
 
@@ -75,6 +77,17 @@ def test_an_open_execution_that_is_damaged_is_told_in_one_line_and_not_started_a
         assert (ended.code, ended.err.count("\n")) == (code, 1)
         assert ended.err.startswith(f"simpleflow: the store {store} is damaged: execution bad ")
         assert ("good" in ended.out) == (code == 0)
+        if code == 0:
+            (row,) = (line for line in ended.out.splitlines() if line.lstrip().startswith("bad "))
+            assert "DAMAGED" in row
+            assert "is not what was written" in " ".join(ended.out.split())
+    with pytest.warns(DamagedStoreWarning):
+        lab = Lab(store, serve="nothing")
+    with lab:
+        table = lab.executions().set_index("workflow_id")["status"].to_dict()
+        assert table == {"bad": "DAMAGED", "good": "OPEN"}
+        told = connect_to_owner(str(store)).damaged_executions(domain=lab.domain)["executionInfos"]
+        assert told == lab.service.damaged_executions(domain=lab.domain)["executionInfos"]
     connection = sqlite3.connect(store)
     assert connection.execute("SELECT workflow_id FROM execution").fetchall() == [("bad",), ("good",)]
     connection.close()
