@@ -15,10 +15,7 @@ Rule: pure. The text comes from a history, and so from anybody: it is checked an
 
 from __future__ import annotations
 
-import base64
 import datetime
-import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,11 +24,10 @@ from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, CLOSE_STATUS, EVENT_TYPES
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.inherited_text import pack, unpack
 
 LEFT_OUT: Final = "simpleflow_lab.left_out"
 """The type of an event that stands for one that is not inherited: ids have no gaps."""
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""Most bytes that the text of one fork expands to."""
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND: Final = datetime.timedelta(microseconds=1)
@@ -96,21 +92,14 @@ def to_text(runs: Iterable[InheritedRun]) -> str:
         }
         for run in runs
     ]
-    plain = json.dumps(value, separators=(",", ":")).encode()
-    if len(plain) > MAX_BYTES:
-        raise HistoryError(f"what a fork inherits has {len(plain):,} bytes, at most {MAX_BYTES:,} can be kept")
-    return base64.b85encode(zlib.compress(plain, 9)).decode("ascii")
+    return pack(value)
 
 
 def from_text(text: str) -> list[InheritedRun]:
     """The runs of a text, oldest first. Raises `HistoryError` for anything that `to_text` does not write."""
     try:
-        decompressor = zlib.decompressobj()
-        plain = decompressor.decompress(base64.b85decode(text), MAX_BYTES)
-        if not decompressor.eof:
-            raise HistoryError(f"what this fork inherits is cut, or larger than {MAX_BYTES >> 20} MiB")
-        return [_run_of(each) for each in json.loads(plain)]
-    except (ValueError, TypeError, LookupError, AttributeError, zlib.error, RecursionError, OverflowError) as error:
+        return [_run_of(each) for each in unpack(text)]
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
         raise HistoryError(f"what this fork inherits can't be read: {type(error).__name__}: {error}"[:300]) from None
 
 

@@ -40,6 +40,10 @@ def draw_rows(folded: FoldedHistory, marks: PathMarks, children: Mapping[int, Op
     draw_decisions(drawing, folded)
     rows: dict[tuple[str, str], int] = {}
     tries = Counter((attempt.kind, attempt.id) for attempt in attempts)
+    for attempt in folded.reused:
+        draw_attempt(
+            drawing, attempt, drawing.add_row(row_label(attempt)), folded.until, 1, HOVER_LIMIT, "", labelled=True
+        )
     for attempt in attempts:
         key = attempt.kind, attempt.id
         if key not in rows:

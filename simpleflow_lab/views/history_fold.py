@@ -25,6 +25,7 @@ from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities, Entity
 from simpleflow_lab.views.attempt_rows import PLANS, AttemptRows, decision_task_of, json_object, point_event_of
 from simpleflow_lab.views.attempts import POINT_EVENTS, Attempt, DecisionTask, PointEvent, is_own_pause, lasting_until
+from simpleflow_lab.views.reused_tasks import reused_tasks
 from simpleflow_lab.views.task_counts import TaskCounts
 from simpleflow_lab.views.uncollected import uncollected
 
@@ -50,8 +51,14 @@ class FoldedHistory:
 
     @cached_property
     def tasks(self) -> tuple[Attempt, ...]:
-        """The attempts of what the author's code asked for: without the pauses of deciders."""
-        return without_own_pauses(self.attempts)
+        """The attempts of what the author's code asked for: without the pauses of deciders; of a fork what it reuses
+        first."""
+        return (*self.reused, *without_own_pauses(self.attempts))
+
+    @cached_property
+    def reused(self) -> tuple[Attempt, ...]:
+        """Of a fork: the tasks whose results it inherits; see `views.reused_tasks`."""
+        return reused_tasks(self.history)
 
 
 class HistoryFold:
@@ -174,9 +181,10 @@ def fold_history(history: History | FoldedHistory, *, until: datetime.datetime |
 
 
 def tasks_of(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
-    """The attempts of what the author's code asked for: `attempts_of` without the timers by which
-    deciders wait for a retry or have themselves called again. Raises `HistoryError`."""
-    return without_own_pauses(attempts_of(history, until=until))
+    """The attempts of what the author's code asked for: `attempts_of` without the timers by which deciders wait for a
+    retry or have themselves called again; of a fork what it reuses first. Raises `HistoryError`."""
+    events = history.history if isinstance(history, FoldedHistory) else history
+    return (*reused_tasks(events), *without_own_pauses(attempts_of(history, until=until)))
 
 
 def without_own_pauses(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:

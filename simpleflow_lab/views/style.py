@@ -39,6 +39,7 @@ UNRELATED: Final = Style("not of its lineage", "rgba(139,149,165,.4)")
 """An attempt that the task whose lineage is shown has nothing to do with."""
 STATES: Final[dict[str, Style]] = {
     "completed": Style("completed", _BLUE, glyph="✓"),
+    "reused": Style("reused from another run", _GREY, "\\", "circle-open", "↺"),
     "fired": Style("timer fired", _GREY, glyph="✓"),
     "started": Style("running", _TEAL, "/", glyph="▶"),
     "scheduled": Style("not started", _GREY, ".", glyph="…"),

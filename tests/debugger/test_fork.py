@@ -263,6 +263,31 @@ def test_a_failed_run_forks_from_its_first_failure(lab):
     assert not any(ran[f"fetch {name}"] for name in "acd")
 
 
+def test_reused_tasks_are_in_tables_and_in_the_chart(lab):
+    broken.add("b")
+    origin = lab.start(Fetches, ["a", "b", "c"])
+    origin.wait(timeout=30)
+    broken.clear()
+    fork = origin.fork()
+    fork.result(timeout=30)
+    table = fork.tasks()
+    reused = table[table.state == "reused"]
+    assert [id.rpartition(".")[2] for id in reused.id] == [
+        id.rpartition(".")[2]
+        for id, state in zip(origin.tasks().id, origin.tasks().state, strict=True)
+        if state == "completed"
+    ]
+    assert set(reused.reason) == {f"of {origin.workflow_id}, run {origin.run_id}"}
+    assert set(reused.running) == {0.0}
+    assert set(table.state) == {"reused", "completed"}
+    assert "reused from another run" in str(fork.gantt())
+    assert all(id.rpartition(".")[2] in str(fork.gantt()) for id in reused.id)
+    again = fork.fork(at="fetch-1")
+    again.result(timeout=30)
+    runs = [reason.partition(",")[0] for reason in again.tasks().reason if isinstance(reason, str)]
+    assert {f"of {origin.workflow_id}", f"of {fork.workflow_id}"} == set(runs)
+
+
 def test_a_fork_of_a_fork(lab):
     origin = lab.start(Sum, 1)
     origin.result(timeout=30)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from simpleflow_lab.exceptions import HistoryError
-from simpleflow_lab.replay import inherited
 from simpleflow_lab.replay.inherited import InheritedRun, Splice, from_text, to_text
+from simpleflow_lab.swf import inherited_text
 from simpleflow_lab.swf.fork_start import EXTRA, KEY, ForkedFrom, forked_from, tag_of_origin, tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.views.reused_tasks import reused_tasks
 
 NOW = datetime(2026, 11, 29, 4, 0, 0, 123_000, tzinfo=UTC)
 RUN = InheritedRun(
@@ -60,6 +61,30 @@ def test_an_event_of_a_wrong_shape_is_refused_at_the_door(event: object) -> None
         from_text(packed([{"workflow_id": "w", "run_id": "r", "events": [event], "given": {}}]))
 
 
+TASK = ["ActivityTaskScheduled", 0, {"activityId": "a", "activityType": {"name": "load", "version": "1"}}]
+CLOSED = ["ActivityTaskCompleted", 0, {"scheduledEventId": 2, "result": "5"}]
+
+
+def reused(text: str) -> list[tuple[str, str, str | None]]:
+    origin = ForkedFrom(workflow_id="w", run_id="r", at="", results=1, replaced=(), inherited=text)
+    input = json.dumps({"args": [], EXTRA: {KEY: origin.member()}})
+    started = HistoryEvent(1, "WorkflowExecutionStarted", NOW, {"input": input})
+    return [(task.id, task.name, task.result) for task in reused_tasks([started])]
+
+
+def test_a_view_reads_the_tasks_of_a_text_and_none_of_a_damaged_one() -> None:
+    run = {"workflow_id": "w", "run_id": "r", "given": {}}
+    assert reused(packed([{**run, "events": [TASK, CLOSED]}])) == [("a", "load", "5")]
+    assert reused(packed([{**run, "events": [TASK], "given": {"a": "7"}}])) == [("a", "load", "7")]
+    assert reused(packed([{**run, "events": [TASK, CLOSED, TASK]}])) == []
+    assert reused(packed([{**run, "events": [TASK, CLOSED]}])[:-5]) == []
+    odd = ["ActivityTaskCompleted", 0, {"scheduledEventId": [2]}]
+    for event in [*WRONG_EVENTS, odd, 1, [], ["A"], [1, 2, {}], None]:
+        assert reused(packed([{**run, "events": [event, TASK], "given": 5}])) == []
+    for value in ({}, [1], [{}], 5, None, [{**run, "events": 5}]):
+        assert reused(packed(value)) == []
+
+
 EVENTS = [["DecisionTaskScheduled", 0, {}]]
 
 
@@ -97,7 +122,7 @@ def test_any_other_text_is_refused_in_one_line(text: str) -> None:
 
 
 def test_a_text_that_expands_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inherited, "MAX_BYTES", 1_000)
+    monkeypatch.setattr(inherited_text, "MAX_BYTES", 1_000)
     with pytest.raises(HistoryError, match="larger than"):
         from_text(packed(b" " * 1_000_000))
     with pytest.raises(HistoryError, match="at most 1,000"):

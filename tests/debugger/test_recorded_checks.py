@@ -141,18 +141,8 @@ COMPARED = ("activityId", "activityType", "input", "timerId", "startToFireTimeou
 
 def normal(decision: Any) -> Any:
     """A decision without what no replay compares: the line that made it, and timeouts."""
-    compared = (
-        "activityId",
-        "activityType",
-        "input",
-        "timerId",
-        "startToFireTimeout",
-        "markerName",
-        "details",
-        "result",
-    )
     its = attributes(decision)
-    return decision["decisionType"], {name: its[name] for name in compared if name in its}
+    return decision["decisionType"], {name: its[name] for name in COMPARED if name in its}
 
 
 @examples(60, 600)
