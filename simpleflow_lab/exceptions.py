@@ -603,7 +603,7 @@ class WorkflowNotRegisteredError(DecisionTaskError):
 
 
 class WrongArgumentsError(DecisionTaskError):
-    """A submit of an activity with arguments that it does not take."""
+    """A submit of an activity or a child workflow with arguments that it does not take."""
 
     def __init__(self, name: str, problem: str, line: str | None = None):
         at = f"{line}: " if line else ""

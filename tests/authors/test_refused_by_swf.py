@@ -483,9 +483,19 @@ class Miscalls(Child):
         return self.submit(*args, **kwargs).result
 
 
+class Takes(Child):
+    name = "refused_by_swf.takes"
+
+    def run(self, number, colour="blue"):
+        return number
+
+
 @pytest.mark.parametrize(
     ("args", "kwargs", "problem"),
     [
+        ((Takes,), {}, "refused_by_swf.takes does not take these arguments: missing a required argument: 'number'"),
+        ((Takes, 1, "red", 2), {}, "refused_by_swf.takes does not take these arguments: too many positional arguments"),
+        ((Takes, 1), {"size": 2}, "these arguments: got an unexpected keyword argument 'size'"),
         ((one, 1, 2), {}, "refused_by_swf.one does not take these arguments: too many positional arguments"),
         ((one,), {"colour": "red"}, "these arguments: got an unexpected keyword argument 'colour'"),
     ],
@@ -501,7 +511,7 @@ def test_arguments_that_can_not_be_right_are_refused_at_their_line_and_the_execu
         assert str(refused.value).startswith("test_refused_by_swf.py:")
         assert problem in str(refused.value)
         assert not any(event.type.startswith(("ActivityTask", "StartChild")) for event in execution.history())
-        Miscalls.calls.append(((one,), {}))
+        Miscalls.calls.append(((one,), {}) if args[0] is one else ((Takes, 1), {"colour": "red"}))
         execution.retry_decision()
         assert execution.result(60) == 1
 

@@ -1,4 +1,4 @@
-"""Whether a function takes the arguments with which its activity is submitted.
+"""Whether a function takes the arguments with which its activity, or the workflow whose `run` it is, is submitted.
 
 *Rule:* nothing is called. Certain is only what the signature of a plain function says: a class may make its instances
 otherwise, and a wrapper may pass on other arguments than it takes.
@@ -67,7 +67,7 @@ _signatures: Final[weakref.WeakKeyDictionary[Any, _Signature]] = weakref.WeakKey
 
 
 def _signature_of(function: Any) -> _Signature | None:
-    """The signature of the function or class of an activity; `None` if it does not tell."""
+    """The signature of a function, or of the class of an activity; `None` if it does not tell."""
     try:
         if function not in _signatures:
             _signatures[function] = _signature_in_short(inspect.signature(function))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -75,6 +77,8 @@ class Children(AttemptedTasks):
         define_renamed_workflow(workflow)
         check_name(task.workflow.type_name(), "Name", "the name of a workflow")
         check_name(task.workflow.type_version(), "Version", f"workflow {task.workflow.type_name()}: the version")
+        if isinstance(inspect.getattr_static(workflow, "run"), types.FunctionType):  # else `self` may not be its first
+            self.check_arguments(workflow.type_name(), workflow.run, (None, *task.args), task.kwargs, line)
         captured = CapturedArguments((task.args, task.kwargs))
         future = run.new_future("", raises=task.raises_on_failure, canceler=self.cancel)
         # Reserved also for a class that may give an id of its own when the arguments are ready.
