@@ -382,12 +382,8 @@ class Execution(HistoryViews):
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Its result, as `result()` gives it."""
-        return self._awaited().__await__()
-
-    async def _awaited(self) -> Any:
-        __tracebackhide__ = True  # see `awaited`
-        with type(self).while_awaited(self):
-            return await awaited(self._result_unless, name=f"simpleflow-lab waits for {self.workflow_id}")
+        name = f"simpleflow-lab waits for {self.workflow_id}"
+        return awaited(self._result_unless, name=name, context=type(self).while_awaited(self)).__await__()
 
     def _result_unless(self, stopped: Stopped) -> Any:
         """Wait for its result; give it, or nothing as soon as the waiting was stopped."""

@@ -20,21 +20,40 @@ Stopped = Callable[[], bool]
 """Whether nobody awaits any more."""
 
 
-async def awaited(call: Callable[[Stopped], T], *, name: str) -> T:
-    """The result of `call`, or its error. `name` is that of its thread.
+def awaited(
+    call: Callable[[Stopped], T], *, name: str, context: contextlib.AbstractContextManager[Any]
+) -> asyncio.Future[T]:
+    """A future with the result of `call`, or its error. `name` is that of its thread.
 
     `call` gets a function that says whether nobody awaits it any more: then it should return soon, whatever it gives.
+    Within `context` it is awaited: a cancellation is raised in it, too. It is no coroutine, so that the traceback of a
+    cancellation, and of what Python makes of it, holds the lines of who awaits and none of ours.
     """
     import asyncio  # noqa: PLC0415  a tenth of the package's import time; who awaits has it already
 
-    __tracebackhide__ = True  # IPython leaves out such a frame
+    class Outcome(asyncio.Future[T]):
+        def cancel(self, msg: Any | None = None) -> bool:
+            if self.done():
+                return False
+            error = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
+            leave(error)
+            self.set_exception(error)
+            return True
+
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
+    outcome = Outcome(loop=loop)
     stopped = threading.Event()
+    left = contextlib.ExitStack()
+    left.enter_context(context)
+
+    def leave(error: BaseException | None) -> None:
+        stopped.set()
+        left.__exit__(None if error is None else type(error), error, None)
 
     def tell(put: Callable[[Any], None], value: Any) -> None:
         def put_if_awaited() -> None:
             if not outcome.done():
+                leave(None)
                 put(value)
 
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody awaits
@@ -42,7 +61,7 @@ async def awaited(call: Callable[[Stopped], T], *, name: str) -> T:
 
     def run() -> None:
         try:
-            found = call(stopped.is_set)
+            found = call(lambda: stopped.is_set() or loop.is_closed())
         except BaseException as error:  # whatever it is, it belongs to who awaits
             tell(outcome.set_exception, error)
         else:
@@ -50,7 +69,4 @@ async def awaited(call: Callable[[Stopped], T], *, name: str) -> T:
 
     # In the context of who awaits: what is printed meanwhile belongs below its cell. A daemon: a process may end.
     threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True).start()
-    try:
-        return await outcome
-    finally:
-        stopped.set()
+    return outcome

@@ -168,6 +168,20 @@ def test_an_execution_that_is_late_is_told_at_the_line_of_the_cell(kernel: Kerne
     )
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["x = 1\nawait asyncio.wait_for(late, 0.1)", "x = 1\nasync with asyncio.timeout(0.1):\n    await late"],
+)
+def test_what_is_awaited_too_long_shows_no_line_of_ours(kernel: Kernel, cell: str) -> None:
+    assert kernel.run("import asyncio\nlate = lab.start(Checking, 1, signal='go')").error is None
+    reply = kernel.run(cell)
+
+    assert str(reply.error).startswith("TimeoutError")
+    assert "----> 2 a" in uncoloured(reply)
+    assert "simpleflow_lab" not in uncoloured(reply)
+    assert kernel.run("print(late.status)\nlate.terminate()").stdout == "OPEN\n"
+
+
 def test_without_the_extension_the_errors_are_pythons_again(kernel: Kernel) -> None:
     assert kernel.run("%unload_ext simpleflow_lab").error is None
     shown = uncoloured(kernel.run("lab.start(Checking)"))
