@@ -10,7 +10,8 @@ Rule: plain data, which needs no pandas. `views.attempt_rows` makes the records 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER, is_given_back, is_worker_lost
@@ -202,6 +203,36 @@ def last_attempts(attempts: Iterable[Attempt]) -> list[Attempt]:
     for attempt in attempts:
         latest[attempt.kind, attempt.id] = attempt
     return list(latest.values())
+
+
+def ends_needed(attempt: Attempt, closings: Mapping[str, Sequence[int]]) -> list[int]:
+    """The events that an attempt was waiting for: ends of tasks that it depends on, or of its attempt before.
+
+    `closings` are the events that closed the attempts of each id, in order.
+    """
+    ids = list(attempt.depends_on)
+    if attempt.kind == TIMER and attempt.id.startswith(RETRY_TIMER):
+        ids = [attempt.id.removeprefix(RETRY_TIMER)]
+    elif attempt.attempt > 1:
+        ids = [attempt.id, RETRY_TIMER + attempt.id]
+    ends = []
+    for id in ids:
+        of_id = closings.get(id, ())
+        before = bisect_left(of_id, attempt.scheduled_event_id)
+        if before:
+            ends.append(of_id[before - 1])
+    return ends
+
+
+def closings_by_id(attempts: Iterable[Attempt]) -> dict[str, list[int]]:
+    """The events that closed the attempts of each id, in order."""
+    closings: dict[str, list[int]] = {}
+    for attempt in attempts:
+        if attempt.closed_event_id is not None:
+            closings.setdefault(attempt.id, []).append(attempt.closed_event_id)
+    for of_id in closings.values():
+        of_id.sort()
+    return closings
 
 
 def lasting_until(attempt: Attempt, until: datetime.datetime) -> Attempt:

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, TypeGuard
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
-from simpleflow_lab.views.attempts import TASKS, Attempt, seconds_between
+from simpleflow_lab.views.attempts import TASKS, Attempt, closings_by_id, ends_needed, seconds_between
 from simpleflow_lab.views.decision_triggers import Turn, Turns
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.list_loads import ListLoad, loads_of
@@ -134,13 +134,11 @@ class _Walk:
         self._requests = {event.event_id: event for event in folded.point_events}
         self._of_event: dict[int, Attempt] = {}
         """The attempt that each event opened or closed."""
-        self._closings: dict[str, list[int]] = {}
-        """The events that closed the attempts of each id."""
+        self._closings = closings_by_id(folded.attempts)
         for attempt in folded.attempts:
             self._of_event[attempt.scheduled_event_id] = attempt
             if attempt.closed_event_id is not None:
                 self._of_event[attempt.closed_event_id] = attempt
-                self._closings.setdefault(attempt.id, []).append(attempt.closed_event_id)
         self._made: list[Segment] = []
         """Latest first."""
         if self._history:
@@ -201,7 +199,7 @@ class _Walk:
         place = self._turns.made_before(before)
         if place is None:
             return self._history[0]
-        needed = self._needed(attempt)
+        needed = ends_needed(attempt, self._closings)
         held = self._held_since(attempt, place, needed)
         if held is None:
             return self._decision(place, needed)
@@ -219,18 +217,6 @@ class _Walk:
             scheduled_event_id=attempt.scheduled_event_id,
         )
         return self._decision(since, needed)
-
-    def _needed(self, attempt: Attempt) -> list[int]:
-        """The events that an attempt was waiting for: ends of tasks that it depends on, or of its attempt before."""
-        ids = list(attempt.depends_on)
-        if attempt.kind == TIMER and attempt.id.startswith(RETRY_TIMER):
-            ids = [attempt.id.removeprefix(RETRY_TIMER)]
-        elif attempt.attempt > 1:
-            ids = [attempt.id, RETRY_TIMER + attempt.id]
-        ends = (
-            [event_id for event_id in self._closings.get(id, ()) if event_id < attempt.scheduled_event_id] for id in ids
-        )
-        return [found[-1] for found in ends if found]
 
     def _held_since(self, attempt: Attempt, place: int, needed: list[int]) -> tuple[int, str] | None:
         """Since which decision an attempt was held back, and by what; `None` if it was not.

@@ -19,7 +19,8 @@ from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
-from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, duration, shortened
+from simpleflow_lab.views.chart_head import INK, chart_layout
+from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 from simpleflow_lab.views.gantt_drawing import Drawing
 from simpleflow_lab.views.gantt_lanes import GROUPS, SPANS, Lanes
 from simpleflow_lab.views.gantt_numbers import draw_numbers
@@ -30,7 +31,7 @@ from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.lineage import dependencies_of
 from simpleflow_lab.views.markup import escape
-from simpleflow_lab.views.style import STATUSES, style_of
+from simpleflow_lab.views.style import style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 from simpleflow_lab.views.task_labels import task_label
 from simpleflow_lab.views.uncollected import uncollected
@@ -43,7 +44,7 @@ MAX_LANES: Final = 120
 NARROW_PLOT: Final = 640
 """Pixels of time axis that there are at least; labels are given room by it."""
 
-_INK, _GRID, _BAND = "#888", "rgba(128,128,128,.22)", "rgba(128,128,128,.06)"
+_GRID, _BAND = "rgba(128,128,128,.22)", "rgba(128,128,128,.06)"
 
 
 def gantt(
@@ -155,37 +156,22 @@ def _layout(
     end: datetime.datetime,
     waits: str,
 ) -> dict[str, Any]:
-    status = STATUSES[summary.status]
-    subtitle = f"{status.glyph} {status.word} · {duration(summary.duration)} · {drawing.note}"
+    parts = [drawing.note]
     if waits:
-        subtitle += f" · waits for {escape(shortened(waits, _WAITS_LIMIT), HOVER_LIMIT)}"
+        parts.append(f"waits for {escape(shortened(waits, _WAITS_LIMIT), HOVER_LIMIT)}")
+    head = chart_layout(summary, *parts, title=title)
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
     rows = max(drawing.rows, 1)
     top = 82 + 21 * drawing.legend_rows()
     return {
-        "title": {
-            "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
-            "subtitle": {"text": subtitle, "font": {"size": 13}},
-            "x": 0,
-            "xref": "paper",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 14},
-        },
+        **head,
         "height": top + max(rows * drawing.row_height, 60) + 46,
         "margin": {"l": 20, "r": 20, "t": top, "b": 46},
         "barmode": "overlay",
         "uniformtext": {"minsize": 8, "mode": "hide"},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": _INK, "size": 12},
-        "hoverlabel": {"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "align": "left"},
-        "hovermode": "closest",
         "dragmode": "zoom",
-        "modebar": {"remove": ["sendChartToCloud", "lasso2d", "select2d"], "bgcolor": "rgba(0,0,0,0)", "color": _INK},
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal"},
-        "showlegend": True,
+        "modebar": {"remove": ["sendChartToCloud", "lasso2d", "select2d"], "bgcolor": "rgba(0,0,0,0)", "color": INK},
+        "legend": {**head["legend"], "traceorder": "normal"},
         "xaxis": {
             "type": "date",
             "range": [_plain(start, -margin), _plain(end, max(margin, _room_for_labels(drawing, start, end)))],

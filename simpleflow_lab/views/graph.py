@@ -20,13 +20,14 @@ from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, is_failure, is_own_timer
 from simpleflow_lab.views.chart import Chart
+from simpleflow_lab.views.chart_head import INK, chart_layout
 from simpleflow_lab.views.critical_path import critical_path
-from simpleflow_lab.views.formatting import LABEL_LIMIT, count, duration, shortened
+from simpleflow_lab.views.formatting import count, duration, shortened
 from simpleflow_lab.views.gantt_words import bold, in_lines, kind_sign
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.lineage import Dependencies, dependencies_of
-from simpleflow_lab.views.markup import Html, escape
-from simpleflow_lab.views.style import STATUSES, Style, style_of
+from simpleflow_lab.views.markup import Html
+from simpleflow_lab.views.style import Style, style_of
 from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.task_labels import task_label
 
@@ -37,7 +38,6 @@ MAX_EDGES: Final = 2_000
 _ROW: Final = 26
 """Pixels of a row."""
 _PATH_COLOUR: Final = "#c2408f"
-_INK: Final = "#888"
 
 
 @dataclass
@@ -128,31 +128,13 @@ def graph(
     nodes = nodes_of(folded, opened=_opened(folded, [open] if isinstance(open, str) else list(open)))
     on_path = critical_path(folded).attempts()
     summary = execution_summary(folded)
-    status = STATUSES[summary.status]
     tasks = sum(node.tasks() for node in nodes)
     shown = f"{count(tasks, 'task')} in {count(len(nodes), 'row')}"
-    subtitle = f"{status.glyph} {status.word} · {duration(summary.duration)} · {shown}"
     deepest = max((node.depth for node in nodes), default=0)
     layout = {
-        "title": {
-            "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
-            "subtitle": {"text": subtitle, "font": {"size": 13}},
-            "x": 0,
-            "xref": "paper",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 14},
-        },
+        **chart_layout(summary, shown, title=title),
         "height": 103 + max(len(nodes) * _ROW, 60) + 20,
         "margin": {"l": 20, "r": 20, "t": 103, "b": 20},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": _INK, "size": 12},
-        "hoverlabel": {"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "align": "left"},
-        "hovermode": "closest",
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "showlegend": True,
         "xaxis": {"range": [-0.4, deepest + max(4.0, deepest * 0.6)], "visible": False, "fixedrange": True},
         "yaxis": {"range": [max(len(nodes), 1) - 0.5, -0.5], "tickvals": [], "showgrid": False, "zeroline": False},
     }
@@ -177,7 +159,7 @@ def _edges(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
     edges = [(nodes[number], node, likely) for node in nodes for number, likely in node.before.items()]
     for parent, child, likely in edges[:MAX_EDGES]:
         is_path = parent.number in paths and child.number in paths
-        look = ("critical path", _PATH_COLOUR) if is_path else ("depends on", _INK)
+        look = ("critical path", _PATH_COLOUR) if is_path else ("depends on", INK)
         name = f"{look[0]}, likely" if likely else look[0]
         xs, ys = drawn.setdefault((name, look[1], "dash" if likely else None), ([], []))
         xs += [parent.depth, parent.depth, child.depth, None]
@@ -211,7 +193,7 @@ def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]
             y=[float(node.number) for node in apart],
             text=[str(_label(node)) for node in apart],
             textposition="middle right",
-            textfont={"color": _INK, "size": 12},
+            textfont={"color": INK, "size": 12},
             hoverinfo="skip",
             showlegend=False,
             cliponaxis=False,
@@ -226,7 +208,7 @@ def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]
             y=[float(node.number) for node in members],
             text=[str(_label(node)) if places[node.number] == node.depth else "" for node in members],
             textposition="middle right",
-            textfont={"color": _INK, "size": 12},
+            textfont={"color": INK, "size": 12},
             hovertext=[str(_hover(node, on_path)) for node in members],
             hoverinfo="text",
             cliponaxis=False,

@@ -12,9 +12,9 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 
-from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import TIMER
-from simpleflow_lab.views.attempts import Attempt, seconds_between
+from simpleflow_lab.views.attempts import Attempt, closings_by_id, ends_needed, seconds_between
 from simpleflow_lab.views.critical_path import CriticalPath
 from simpleflow_lab.views.decision_triggers import Turn
 from simpleflow_lab.views.history_fold import FoldedHistory
@@ -47,12 +47,7 @@ class _Follows:
         self._by_itself: dict[int, list[Attempt]] = {}
         """The attempts that each decision scheduled though nothing that they depend on was new to it."""
         self._closing = path.triggers.that_closed()
-        self._closings: dict[str, list[int]] = {}
-        for attempt in folded.attempts:
-            if attempt.closed_event_id is not None:
-                self._closings.setdefault(attempt.id, []).append(attempt.closed_event_id)
-        for closings in self._closings.values():
-            closings.sort()
+        self._closings = closings_by_id(folded.attempts)
         for attempt in folded.attempts:
             if attempt.id != WAKE_UP_TIMER:
                 self._sort_in(attempt)
@@ -65,26 +60,12 @@ class _Follows:
         if place is None:
             return
         turn = self._turns.completed[place]
-        needed = self._needed(attempt)
+        needed = ends_needed(attempt, self._closings)
         for event_id in needed:
             self._next.setdefault(event_id, []).append((attempt, turn))
         is_own = attempt.kind == TIMER and attempt.id.startswith(DEADLINE_TIMER)
         if not is_own and not any(turn.first <= id <= turn.last for id in needed):
             self._by_itself.setdefault(place, []).append(attempt)
-
-    def _needed(self, attempt: Attempt) -> list[int]:
-        ids = list(attempt.depends_on)
-        if attempt.kind == TIMER and attempt.id.startswith(RETRY_TIMER):
-            ids = [attempt.id.removeprefix(RETRY_TIMER)]
-        elif attempt.attempt > 1:
-            ids = [attempt.id, RETRY_TIMER + attempt.id]
-        ends = []
-        for id in ids:
-            closings = self._closings.get(id, ())
-            before = bisect_left(closings, attempt.scheduled_event_id)
-            if before:
-                ends.append(closings[before - 1])
-        return ends
 
     def least(self, attempt: Attempt, known: Mapping[int, float]) -> float:
         """The least time after the close of an attempt that whatever follows it could have waited."""

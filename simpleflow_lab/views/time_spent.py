@@ -22,11 +22,12 @@ from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, is_own_timer
 from simpleflow_lab.views.chart import Chart
+from simpleflow_lab.views.chart_head import chart_layout
 from simpleflow_lab.views.decision_triggers import Turns
-from simpleflow_lab.views.formatting import LABEL_LIMIT, duration, shortened
+from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.markup import escape
-from simpleflow_lab.views.style import STATUSES, style_of
+from simpleflow_lab.views.style import style_of
 from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.tables import Column, frame, numbers, texts
 from simpleflow_lab.views.workflow_listings import percentage
@@ -46,7 +47,6 @@ MAX_STEPS: Final = 600
 """Steps of a line; in a longer history each is the most there was in its time."""
 MAX_GROUPS: Final = 8
 """Lines of groups; the others share one."""
-_INK: Final = "#888"
 _COLOURS: Final = ("#2a9d8f", "#4c8fcc", "#9d78c2", "#dd8a1c", "#a0705a", "#d1495b", "#5b6b82", "#8b95a5")
 _DECISIONS: Final = "#a0705a"
 """Neither that of what runs nor that of what is queued: two of the three lines are dashed."""
@@ -178,25 +178,16 @@ def concurrency(
     lines.append(_line("decisions open", _DECISIONS, open_, start, end, dash="longdash"))
     spent = {each.part: each for each in time_spent(folded)}
     parts = [f"{word} {spent[word].percentage:.0f} %" for word in PARTS if spent[word].percentage >= 0.5]
-    status = STATUSES[summary.status]
-    subtitle = " · ".join([f"{status.glyph} {status.word}", duration(summary.duration), *parts])
+    head = chart_layout(summary, *parts, title=title)
     most = max((float(max(line.y)) for line in lines if len(line.y)), default=1.0)
     layout = {
-        "title": {
-            "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
-            "subtitle": {"text": subtitle, "font": {"size": 13}},
-            "x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14},
-        },
+        **head,
         "height": 370,
         "margin": {"l": 50, "r": 36, "t": 110, "b": 46},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": _INK, "size": 12},
         "hovermode": "x unified",
         # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short
-        "hoverlabel": {"bgcolor": "#22272e", "bordercolor": "#555", "font": {"color": "#f2f2f2"}, "namelength": -1},
-        "legend": {"orientation": "h", "x": 0, "y": 1.04, "yanchor": "bottom"},
-        "showlegend": True,
+        "hoverlabel": {**head["hoverlabel"], "namelength": -1},
+        "legend": {**head["legend"], "y": 1.04},
         "xaxis": {"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
                "title": {"text": "time (UTC)", "font": {"size": 11}}},
         "yaxis": {"range": [0, max(most * 1.08, 1)], **_whole_ticks(most), "zeroline": False,
