@@ -68,6 +68,7 @@ def report(figures: Figures, seconds: float) -> dict[str, Any]:
         "p99_wait_ms": round(1000 * waits[len(waits) * 99 // 100]) if waits else 0,
         "worst_move_ms": figures.worst_move_ms,
         "worst_recovery_ms": figures.worst_recovery_ms,
+        "worst_standstill_ms": figures.worst_standstill_ms,
         "seeds": sorted(set(figures.seeds)),
         "seconds": round(seconds),
     }

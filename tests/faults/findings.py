@@ -58,7 +58,9 @@ class Figures:
     worst_move_ms: int = 0
     """Between the death of an owner and the first answer of the next."""
     worst_recovery_ms: int = 0
-    """Between the last kill and the end of all executions."""
+    """Between the last kill and the end of all executions: most of it is the work that was left."""
+    worst_standstill_ms: int = 0
+    """In which nothing was recorded between the first and the last event, whoever was killed then."""
     timed_out: int = 0
     """Tasks that ended by a timeout, though their workers lived or their loss was known."""
     locked: int = 0

@@ -5,6 +5,7 @@ Rule: no activity may be retried and no timeout is short, so whatever is lost be
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -143,4 +144,8 @@ def _check(path: Path, reports: list[tuple[Any, ...]], figures: Figures) -> None
     for words in reports:
         if words[0] == "closed" and words[2] != sum_of(SIDE, CHAIN):
             figures.wrong.append(f"{words[1]} gave {words[2]}")
-    check_results(check_store(path, reports, figures), figures)
+    found = check_store(path, reports, figures)
+    check_results(found, figures)
+    moments = sorted(event.timestamp for each in found.values() for event in each.history)
+    pauses = ((later - earlier).total_seconds() for earlier, later in itertools.pairwise(moments))
+    figures.worst_standstill_ms = max(figures.worst_standstill_ms, round(1000 * max(pauses, default=0.0)))
