@@ -80,7 +80,7 @@ def opening(n: int) -> Seconds:
     with Stopwatch() as stopwatch:
         debugger = recorded.debug(Debugged)
         view = DebuggerView(debugger)
-    assert view.shown["number"] == n + 1
+    assert view.shown["number"] == n  # the last step in which the code waits
     view.close()
     return stopwatch.seconds
 
@@ -104,7 +104,7 @@ def back(n: int) -> Seconds:
     with Stopwatch() as stopwatch:
         for _ in range(STEPS_BACK):
             view.debugger.back()
-    assert view.shown["number"] == n + 1 - STEPS_BACK
+    assert view.shown["number"] == n - STEPS_BACK
     view.close()
     return stopwatch.seconds
 
