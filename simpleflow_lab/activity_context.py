@@ -191,7 +191,7 @@ def heartbeat_details(progress: Any, details: Any) -> str | None:
 def _plain(value: Any) -> Any:
     try:
         return decode(encode(value))
-    except Exception:
+    except Exception:  # an encoder is the author's code: what fails is shown as text
         return as_plain_text(value)
 
 
@@ -199,7 +199,7 @@ def as_plain_text(value: Any) -> str:
     """A value as Python shows it, without characters that can't be encoded. It raises nothing."""
     try:
         return str(value).encode("utf-8", "replace").decode()
-    except Exception:
+    except Exception:  # __str__ is the author's code
         return f"<{type(value).__name__}>"
 
 

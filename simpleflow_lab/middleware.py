@@ -92,7 +92,7 @@ class _Methods:
             pre(context)
         try:
             result = around(context, call, args, kwargs) if around is not None else call(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # whatever ends the activity, what came before gets its end
             if post is not None and _takes_error(post):
                 post(context, result=None, error=error)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -166,3 +167,32 @@ print(json.dumps(state()))
     assert isinstance(state, list)
     for name, level, handlers in state:
         assert (level, handlers) in ((30 if name == "root" else 0, []), (0, ["NullHandler"])), name
+
+
+def without_reason(text: str) -> list[int]:
+    """The lines that catch every error, or every exit too, and don't say why."""
+    broad = re.compile(r"\s*except\s*(\(?.*\b(Base)?Exception\b.*)?:\s*$")
+    return [number for number, line in enumerate(text.splitlines(), 1) if broad.match(line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("    except:", [1]),
+        ("except Exception:", [1]),
+        ("except (KeyError, BaseException) as error:", [1]),
+        ("except Exception:  # a condition is any code", []),
+        ("except StoreException:", []),
+        ("except KeyError:", []),
+    ],
+)
+def test_broad_excepts_are_recognised(line: str, found: list[int]) -> None:
+    assert without_reason(line) == found
+
+
+def test_what_catches_every_error_says_why_in_its_line() -> None:
+    files = sorted(PACKAGE.rglob("*.py"))
+    found = [
+        f"{path.relative_to(PACKAGE.parent)}:{line}" for path in files for line in without_reason(path.read_text())
+    ]
+    assert found == []

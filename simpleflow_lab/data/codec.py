@@ -248,7 +248,7 @@ def _encode_registered(registered: Registered, value: Any, where: _Where, depth:
     except EncodingError as error:
         place = _place(where)
         raise EncodingError(f"{error}{f' (at {place})' if place else ''}") from None
-    except Exception as error:
+    except Exception as error:  # an encoder is the author's code: what it raises is told with its type
         name = registered.name or _qualified(registered.type)
         _refuse(f"this {name} ({type(error).__name__}: {error})", where)
     plain = _plain(encoded, where, depth + 1)

@@ -32,7 +32,7 @@ def last_step(step: Callable[[int], _S], condition: Callable[[_S], object], *, u
                 holds = condition(at)
             except (UsageError, DecisionTaskError):
                 raise  # stopped, or the code can't be replayed
-            except Exception as raised:
+            except Exception as raised:  # a condition is any code; it counts if no later step holds
                 found, error = None, raised
             else:
                 found, error = (at, None) if holds else (found, error)

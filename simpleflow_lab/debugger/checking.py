@@ -220,7 +220,7 @@ class _Checking:
                     self.checks.append(check)
         except DecisionInterrupted:
             return  # the time is over
-        except BaseException as error:
+        except BaseException as error:  # raised again in the thread that waits
             self._error = error
 
     def _check(self, each: Recorded) -> RecordedCheck | None:

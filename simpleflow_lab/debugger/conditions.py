@@ -77,7 +77,7 @@ class Condition:
                 self._unknown.add(error.name)
             else:
                 self._note(step, error)
-        except Exception as error:
+        except Exception as error:  # a condition is any code: what it raises is noted
             self._note(step, error)
         finally:
             self._began = None

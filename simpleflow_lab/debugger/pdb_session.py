@@ -337,7 +337,7 @@ def _told_in_one_line() -> Iterator[None]:
     """A front end that takes no input, as nbclient, is told of in one line. Raises `UsageError`."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # its class is that of the front end, which need not be installed
         if type(error).__name__ != "StdinNotImplementedError":
             raise
         raise UsageError(

@@ -285,7 +285,7 @@ class _Replays:
                         self.is_at_end, self._watching = True, None
                     elif record.number > len(self.records):
                         self.records.append(record)
-            except BaseException:
+            except BaseException:  # an interrupt too: see below
                 self._watching = None  # interrupted, it has ended: who asks again begins one anew
                 raise
 
@@ -357,8 +357,8 @@ class _Replays:
                     return ()
                 if record.number > len(self._lines):
                     self._lines.append(record.lines or ())
-        except BaseException:
-            self._tracing = None  # as above
+        except BaseException:  # an interrupt too: as above
+            self._tracing = None
             raise
         return self._lines[number - 1]
 

@@ -253,7 +253,7 @@ class EngineState:
                 execution.apply(HistoryEvent(event_id, event_type, timestamp, attributes))
                 if execution.closed:
                     break
-        except BaseException:
+        except BaseException:  # an interrupt too: a history has all of a call's events or none
             self._undo(execution, first)
             raise
         execution.last_at = at

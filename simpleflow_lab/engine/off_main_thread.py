@@ -45,7 +45,7 @@ class OffMainThread:
         call = self._start(function)
         try:
             call.done.wait()
-        except BaseException:
+        except BaseException:  # a KeyboardInterrupt in the midst of the wait
             self._start(on_interrupt)
             raise
         if call.error is not None:
@@ -77,7 +77,7 @@ class OffMainThread:
         while (call := calls.get()) is not None:
             try:
                 call.result = call.function()
-            except BaseException as error:
+            except BaseException as error:  # raised again in the thread that called
                 call.error = error
             self._idle.append((threading.current_thread(), calls))
             call.done.set()

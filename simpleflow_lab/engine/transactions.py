@@ -67,7 +67,7 @@ class Transaction:
         self._durable.lock.acquire()
         try:
             self._durable.begin_transaction()
-        except BaseException:
+        except BaseException:  # an interrupt too: the lock is not left held
             self._durable.lock.release()
             raise
         return self._durable.state
@@ -131,7 +131,7 @@ class DurableState:
             self.store.wait(self._flush(urgent=True)[0])
             if crash is not None:
                 crash.at("recover_after_append")
-        except BaseException:
+        except BaseException:  # an interrupt too: the thread of the store must end
             self.store.close()
             raise
         self._timekeeper = threading.Thread(target=self._keep_time, name="simpleflow-lab timekeeper", daemon=True)

@@ -55,7 +55,7 @@ class FileLock:
             is_there = os.fstat(descriptor).st_nlink > 0  # else it was removed meanwhile, and locks nothing
         except BlockingIOError:
             is_there = False
-        except BaseException:
+        except BaseException:  # an interrupt too: the descriptor is not left open
             os.close(descriptor)
             raise
         if is_there:

@@ -68,7 +68,7 @@ class Cells:
         before, classes = registered(), cell_classes()
         try:
             self._execute(body)
-        except BaseException:
+        except BaseException:  # an interrupt too: what the cell has defined by then is known
             self._remember(changed_since(before), complete=False)
             self._replace_classes(cell_classes() - classes, complete=False)
             raise
@@ -143,7 +143,7 @@ def _own_traceback(shell: Any) -> Iterator[None]:
     """Within this context, the traceback of an error begins at the cell's own frame."""
     try:
         yield
-    except BaseException as error:
+    except BaseException as error:  # an interrupt too is shown from the cell's frame on
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next

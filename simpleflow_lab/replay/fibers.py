@@ -169,7 +169,7 @@ class Fibers:
                 found.append(call())
             except StoreError:
                 raise
-            except Exception as error:
+            except Exception as error:  # the author's code: they are raised together
                 errors.append(error)
             self._switch(fiber)
 

@@ -550,7 +550,7 @@ class Replay:
             run.history.advance(started_event_id)
             if run.closing is None:
                 self._code.run()
-        except Exception as error:
+        except Exception as error:  # whoever watches is told; it is raised
             if self._observer is not None:
                 self._observer.decision_failed(error, pending=len(run.pending))
             raise

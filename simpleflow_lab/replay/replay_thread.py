@@ -113,7 +113,7 @@ class ReplayThread:
                 if call.stopped:
                     raise UsageError("stopped before it came to an end")
             return call.reply.result()
-        except BaseException:
+        except BaseException:  # an interrupt too: the thread does not go on for nobody
             call.reply.cancel()  # of no effect once it runs
             self._interrupt(call)
             raise
@@ -205,7 +205,7 @@ class ReplayThread:
         except DecisionInterrupted as error:
             self._end(call)  # the interrupt may have come in the midst of the first time
             call.reply.set_exception(error)
-        except BaseException as error:
+        except BaseException as error:  # raised again in the thread that called
             call.reply.set_exception(error)
         else:
             call.reply.set_result(result)

@@ -187,7 +187,7 @@ class WorkflowCode:
             return instance
         except (DecisionTaskError, StoreError):
             raise
-        except Exception as error:
+        except Exception as error:  # the author's code: what it raises blocks the decision
             raise InfrastructureError.of(error, f"{self._class.type_name()}.__init__") from error
 
     # -- how it ends --
@@ -226,7 +226,7 @@ class WorkflowCode:
             self._fail(_with(error.reason, after), details, error)
         except (greenlet.GreenletExit, DecisionInterrupted):
             raise
-        except BaseException as error:
+        except BaseException as error:  # sys.exit() too: whatever `run` raises fails the execution
             if isinstance(error, KeyboardInterrupt) and self._is_interrupted():
                 raise
             self._author_failed(error)

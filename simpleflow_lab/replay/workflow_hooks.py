@@ -63,7 +63,7 @@ class Hooks:
             for method in methods:
                 returned = getattr(run.workflow, method)(run.history, *args)
             return returned
-        except Exception as error:
+        except Exception as error:  # a hook is the author's code: what it raises blocks the decision
             raise InfrastructureError.of(error, f"{self._type_name()}.{name}") from error
 
     def call_at_close(self, run: ReplayedRun, name: str, *args: Any) -> None:

@@ -67,5 +67,5 @@ def rerun_activity(
             return result, None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
+    except BaseException as error:  # sys.exit() too: it is the outcome of the attempt
         return None, error

@@ -287,7 +287,7 @@ class ActivityWorker(Worker):
                     raise
                 outcome = Failed.of(error)
                 continue
-            except Exception as error:
+            except Exception as error:  # whatever it is: the outcome is kept, and sent again
                 # A store whose owner does not answer gets another; one that is closed or broken does not answer again.
                 is_final = isinstance(error, StoreError) and not isinstance(error, StoreInUseError)
                 if is_final or self._stopping.is_set():

@@ -286,7 +286,7 @@ class Decider(Worker):
                 self._warn_of(task, replay.impurities)
             # What the author writes outside of fibers, in hooks, goes where the output of the fibers goes.
             answer = output.context().run(self._run_watched, replay, task, before, new, is_first)
-        except BaseException:
+        except BaseException:  # an interrupt too: the greenlets of the replay must end
             replay.close()
             raise
         finally:

@@ -61,7 +61,7 @@ class HandOver:
         self._take_over()
         try:
             return self._serve(port, poll_seconds, rotate_keys=rotate_keys)
-        except BaseException:
+        except BaseException:  # an interrupt too: what is half begun is not left
             self._stop_serving()
             raise
 
@@ -114,7 +114,7 @@ class HandOver:
                         raise UsageError(f"process {pid} does not give the store {self._path} away: {error}") from None
                     time.sleep(0.05)
                 self._connection.reconnect(owner)
-        except BaseException:
+        except BaseException:  # as above
             self._stop_serving()
             raise
 

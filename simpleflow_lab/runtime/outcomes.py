@@ -85,7 +85,7 @@ def outcome_of(call: Callable[[], Completed], task: RunningTask) -> Outcome:
         if task.canceled is None:
             return Failed.of(error)
         return Canceled(details=_as_text(error.details))
-    except BaseException as error:
+    except BaseException as error:  # sys.exit() too: whatever the author raises fails the task
         return Failed.of(error)
 
 

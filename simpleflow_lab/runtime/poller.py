@@ -293,7 +293,7 @@ class Poller:
                 failure: str | None = None
                 try:
                     failure = self._handle(task)
-                except Exception as error:
+                except Exception as error:  # a task that can't be handled ends no worker
                     failure = _text_of(error)
                     # After `stop` the service may be closed: the task is given out again when it is open.
                     level = logging.DEBUG if self._stopping.is_set() else logging.ERROR

@@ -132,7 +132,7 @@ class ProcessSession:
                     self.open_again()
                 except UnknownOperationException:  # an owner of version 0.1.0 knows no sessions
                     return
-                except BaseException:
+                except BaseException:  # an interrupt too: what was not told is told again
                     self._dirty = True
                     raise
 
@@ -294,7 +294,7 @@ class ProcessSession:
                 is_held = self._hold is not None and self._hold()
                 # Once more after a definition: what it uses may come later in its cell.
                 pause = KEEP_SECONDS if woken or is_held else None
-            except Exception:
+            except Exception:  # whatever it is, it ends no thread that keeps the session
                 # A suspended or dying owner, a closed store: the next call of a poller finds out which.
                 logger.debug("the session could not be kept", exc_info=True)
                 pause = KEEP_SECONDS

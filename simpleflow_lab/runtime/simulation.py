@@ -465,7 +465,7 @@ def simulated(workflow: type[Workflow], started: HistoryEvent, script: Script, *
     with ReplayThread("simulation") as thread:
         try:
             return thread.call_watched(lambda: limit.check(lambda: thread.line(workflow.__module__)), simulate)
-        except BaseException:
+        except BaseException:  # an interrupt too: the thread that is left must end
             for simulation in begun:
                 simulation.is_stopped = True
             raise

@@ -166,7 +166,7 @@ class StoreConnection:
                 connection_file=connection_file_path(self.path),
                 hand_over=self._visitor.give_away,
             )
-        except BaseException:
+        except BaseException:  # an interrupt too: nobody has the engine that would close it
             engine.close()
             raise
         engine.on_session_change(self._visitor.arrived)

@@ -150,7 +150,7 @@ class Worker(abc.ABC):
             return
         try:
             self._context.session.serve(*self._served)
-        except BaseException:
+        except BaseException:  # an interrupt too: what does not begin is not served
             self._context.session.stop_serving(*self._served)
             raise
         self._begin()

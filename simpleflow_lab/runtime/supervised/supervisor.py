@@ -187,7 +187,7 @@ class Supervisor:
                     self._begin(each)
                 while not all(each.has_ended for each in self._processes):
                     self._step()
-        except Exception as error:
+        except Exception as error:  # whatever failed, its processes are ended, and it is told
             logger.exception("the supervisor failed")
             self.error = f"the supervisor failed: {type(error).__name__}: {error}"
         finally:
