@@ -22,7 +22,7 @@ def import_module(name: str) -> Any:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise UsageError(f"no module {error.name!r}: is it installed, or in the current directory?") from error
         raise UsageError(f"module {name!r} can't be imported: {_in_one_line(error)}") from error
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # a module is any code
         raise UsageError(f"module {name!r} can't be imported: {_in_one_line(error)}") from error
 
 
