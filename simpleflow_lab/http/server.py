@@ -200,7 +200,6 @@ class Endpoint:
                 os.unlink(self._connection_file)
         self._server.stop()
         self._server.server_close()
-        self.strangers.end()
         self._server.end_reading()
         self._thread.join()
         self.on_close()
@@ -238,7 +237,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
-        self.endpoint.strangers.is_known(request)
+        self.endpoint.strangers.left(request)
         self._open.discard(request)
         super().shutdown_request(request)
 
@@ -369,7 +368,8 @@ class _Handler(socketserver.StreamRequestHandler):
             )
         except SignatureError as error:
             raise _Rejected(403, _BAD_SIGNATURE, str(error)) from None
-        endpoint.strangers.is_known(self.connection)
+        if not endpoint.strangers.is_known(self.connection):
+            raise ConnectionResetError("the connection was ended while its request came")
 
     def _operation(self, body: bytes) -> tuple[str | OwnOperation, dict[str, Any]]:
         """The operation of SWF or of our own, and its request. Raises `SWFFault`."""

@@ -32,6 +32,8 @@ class Strangers:
         self._at_most = at_most
         self._since: dict[socket.socket, float] = {}
         """Since when each is there, the earliest first, by the hand below."""
+        self._ended: set[socket.socket] = set()
+        """Those that were ended here, until they are closed."""
         self._lock = threading.Lock()
         self._hand = 0.0
         """Seconds for which this process has run."""
@@ -46,14 +48,19 @@ class Strangers:
             self._since[connection] = self._hand
             too_many = len(self._since) - self._at_most
             gone = [] if too_many <= 0 else list(self._since)[:too_many]
-            for each in gone:
-                del self._since[each]
-        _end(gone)
+            self._end(gone)
 
-    def is_known(self, connection: socket.socket) -> None:
-        """A signed request has come on it, or it is closed."""
+    def is_known(self, connection: socket.socket) -> bool:
+        """A signed request has come on it. `False` if it was ended before: nothing could be answered any more."""
         with self._lock:
             self._since.pop(connection, None)
+            return connection not in self._ended
+
+    def left(self, connection: socket.socket) -> None:
+        """It is closed."""
+        with self._lock:
+            self._since.pop(connection, None)
+            self._ended.discard(connection)
 
     def look(self) -> None:
         """End the connections whose time is over. To be called several times a second."""
@@ -62,20 +69,12 @@ class Strangers:
             self._hand += min(now - self._looked_at, _LONGEST_STEP)
             self._looked_at = now
             gone = [each for each, since in self._since.items() if self._hand - since > self._seconds]
-            for each in gone:
-                del self._since[each]
-        _end(gone)
+            self._end(gone)
 
-    def end(self) -> None:
-        """End all of them."""
-        with self._lock:
-            gone = list(self._since)
-            self._since.clear()
-        _end(gone)
-
-
-def _end(connections: list[socket.socket]) -> None:
-    """End connections in both directions: the threads that read from them go on, and close them."""
-    for each in connections:
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+    def _end(self, connections: list[socket.socket]) -> None:
+        """End connections in both directions: the threads that read from them go on, and close them."""
+        for each in connections:
+            del self._since[each]
+            self._ended.add(each)
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)

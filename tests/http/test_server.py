@@ -342,3 +342,18 @@ def test_a_request_that_ends_in_its_middle_is_none(endpoint, engine):
         connection.getresponse()
     connection.close()
     assert [each["name"] for each in engine.list_domains(registrationStatus="REGISTERED")["domainInfos"]] == ["lab"]
+
+
+def test_a_request_that_has_come_when_the_endpoint_closes_is_answered(engine):
+    """It may be the first of its connection: whether a program with the key sent it is not known by then."""
+    served: list[Endpoint] = []
+
+    def closing() -> datetime.datetime:
+        served[0].close()
+        return datetime.datetime.now(datetime.UTC)
+
+    served.append(Endpoint(engine, now=closing))
+    request = {"name": "recorded", "workflowExecutionRetentionPeriodInDays": "1"}
+    body = json.dumps(request).encode()
+    assert send(served[0], signed(served[0], body, "SimpleWorkflowService.RegisterDomain"), body) == (200, None)
+    assert len(engine.list_domains(registrationStatus="REGISTERED")["domainInfos"]) == 2
