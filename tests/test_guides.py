@@ -15,7 +15,22 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    "page", ["activities", "debugger", "determinism", "explain", "tables", "waiting", "why_is_it_waiting", "workers"]
+    "page",
+    [
+        "activities",
+        "coming_from_simpleflow",
+        "debugger",
+        "determinism",
+        "explain",
+        "failures",
+        "index",
+        "output",
+        "pictures",
+        "tables",
+        "waiting",
+        "why_is_it_waiting",
+        "workers",
+    ],
 )
 def test_the_code_of_a_guide_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page is one program, whose blocks assert what the page says."""

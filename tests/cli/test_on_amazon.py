@@ -112,6 +112,50 @@ def test_a_command_does_on_amazon_what_it_does_on_a_store(on_amazon: Command, co
         assert json.loads(ended.out) is not None
 
 
+LISTS = [
+    "domain.list", "task.info", "task_list.list", "workflow.filter", "workflow.info", "workflow.list",
+    "workflow.profile", "workflow.statistics", "workflow.tasks",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", LISTS)
+@pytest.mark.parametrize("place", ["a store", "Amazon"])
+def test_a_list_takes_the_options_of_the_output_wherever_it_comes_from(
+    simpleflow: Command, request: pytest.FixtureRequest, place: str, command: str
+) -> None:
+    run: Command = simpleflow if place == "a store" else request.getfixturevalue("on_amazon")
+    if place == "a store":
+        run("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", "b1", "-i", "[1, 0]")
+    words = [word if word != "etl" or place == "Amazon" else "lab" for word in WORDS[command]]
+
+    def rows(*options: str) -> list[dict[str, Any]]:
+        ended = run("--format", "json", command, *words, *options)
+        assert ended.code == 0, ended.err
+        found: list[dict[str, Any]] = json.loads(ended.out)
+        return found
+
+    everything = rows()
+    if not everything:  # no task list of Amazon SWF has a backlog that a decider of ours has seen
+        assert command == "task_list.list"
+        return
+    name, value = next((name, value) for name, value in everything[0].items() if isinstance(value, str) and value)
+    column = name.replace(" ", "_")
+    assert rows("--limit", "1") == everything[:1]
+    assert rows("--limit", "0") == rows("--filter", f"{column}=no such value") == []
+    filtered = rows("--filter", f"{column}={value}")
+    assert [row[name] for row in filtered] == [row[name] for row in everything if row[name] == value]
+    assert rows("--columns", column) == [{name: row[name]} for row in everything]
+    texts = [row[name] for row in rows(f"--sort=-{column}")]
+    assert texts == sorted(texts, reverse=True)
+    for format, separator in (("csv", ","), ("tsv", "\t")):
+        ended = run("--format", format, command, *words)
+        assert (ended.code, ended.out.splitlines()[0].split(separator)) == (0, list(everything[0]))
+    for wrong in (("--columns", "nosuch"), ("--sort", "nosuch"), ("--filter", "nosuch=1"), ("--watch", "0")):
+        ended = run(command, *words, *wrong)
+        told = [line for line in ended.err.splitlines() if "Amazon SWF: account" not in line]
+        assert (ended.code, ended.out, len(told)) == (2, "", 1), wrong
+
+
 def test_an_execution_on_amazon_none_of_whose_decisions_is_blocked_is_one_line(on_amazon: Command) -> None:
     assert on_amazon("workflow.restart", "b2").code == 0
     ended = on_amazon("workflow.retry_decision", "b2")
