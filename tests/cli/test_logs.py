@@ -87,9 +87,9 @@ def test_it_comes_in_every_format(program: Command) -> None:
     ]
 
 
-def test_records_are_selected(program: Command) -> None:
+def test_records_are_selected(program: Command, simpleflow: Command) -> None:
     def texts(*words: str) -> list[str]:
-        return [row["text"] for row in json.loads(program("--format", "json", "workflow.logs", "first", *words).out)]
+        return [row["text"] for row in json.loads(simpleflow("--format", "json", "workflow.logs", "first", *words).out)]
 
     assert texts("--source", "warning") == ["careful"]
     assert texts("--text", "goes") == ["goes on"]
@@ -97,7 +97,7 @@ def test_records_are_selected(program: Command) -> None:
     assert texts("--task", "say", "--tail", "1") == ["goes on"]
 
 
-def test_bad_input_is_one_line(program: Command) -> None:
+def test_bad_input_is_one_line(program: Command, simpleflow: Command) -> None:
     for words in (
         ["nobody"],
         ["first", "--tail", "-1"],
@@ -105,7 +105,7 @@ def test_bad_input_is_one_line(program: Command) -> None:
         ["first", "--source", "FOO"],
         ["first", "--task", "n"],
     ):
-        ended = program("--format", "json", "workflow.logs", *words)
+        ended = simpleflow("--format", "json", "workflow.logs", *words)
         assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
 
 

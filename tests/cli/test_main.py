@@ -152,13 +152,13 @@ def test_run_ids_may_be_percent_encoded(simpleflow: Command) -> None:
     assert simpleflow("workflow.info", "lab", "b1", encoded).out == simpleflow("workflow.info", "b1", run_id).out
 
 
-def test_the_domain_comes_from_the_option_or_the_environment(process: Command) -> None:
-    process("workflow.start", BASIC, "-d", "other", "--workflow-id", "o1", "-i", "[1, 0]")
-    assert process("workflow.list").out == ""
+def test_the_domain_comes_from_the_option_or_the_environment(simpleflow: Command, process: Command) -> None:
+    simpleflow("workflow.start", BASIC, "-d", "other", "--workflow-id", "o1", "-i", "[1, 0]")
+    assert simpleflow("workflow.list").out == ""
     for words in (["other"], ["--domain", "other"]):
-        assert process("workflow.list", *words).out.split()[0] == "o1"
+        assert simpleflow("workflow.list", *words).out.split()[0] == "o1"
     for words in (["other", "o1"], ["-d", "other", "o1"]):
-        assert process("workflow.info", *words).out.split()[0] == "other"
+        assert simpleflow("workflow.info", *words).out.split()[0] == "other"
     assert process("workflow.info", "o1", environment={"SWF_DOMAIN": "other"}).out.split()[0] == "other"
 
 
