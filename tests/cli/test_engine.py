@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import boto3
+import botocore.config
 import botocore.exceptions
 import pytest
 
@@ -109,3 +110,19 @@ def test_rotated_keys_lock_programs_out_that_have_the_old_ones_and_no_process_of
     old.close()
     with Served(store) as again:
         assert again.variables == after.variables
+
+
+@pytest.mark.slow
+def test_a_program_that_polls_in_vain_is_answered_soon_enough_to_end(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab.sqlite", serve="nothing") as lab:
+        variables = lab.serve(port=0).environment
+        swf = boto3.client(
+            "swf",
+            endpoint_url=variables["AWS_ENDPOINT_URL_SWF"],
+            region_name=variables["AWS_DEFAULT_REGION"],
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+            # SWF's own 60 s, or half of them, would be an error here.
+            config=botocore.config.Config(read_timeout=25, retries={"total_max_attempts": 1}),
+        )
+        assert not swf.poll_for_activity_task(domain="lab", taskList={"name": "empty"}).get("taskToken")
