@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import debugging, memory, reading, starting, stores
+from benchmarks import debugging, memory, painting, reading, starting, stores
 from benchmarks.stopwatch import Seconds, Stopwatch
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.replay.replay import Replay
@@ -202,9 +202,9 @@ def measured(labs: Labs, name: str, n: int) -> Seconds:
             return reading.replay(labs.memory, FanOut, n)
         case "steps":
             return reading.steps(FanOut, n)
-    for module in (debugging.MEASURED, memory.MEASURED, reading.MEASURED, stores.MEASURED, starting.MEASURED):
-        if name in module:
-            return module[name](n)
+    for each in (debugging, memory, painting, reading, stores, starting):
+        if name in each.MEASURED:
+            return each.MEASURED[name](n)
     raise SystemExit(f"nothing is measured under the name {name}")
 
 

@@ -37,6 +37,12 @@ class Benchmark(NamedTuple):
     """The size on the other side, if it is another one; it is not changed by `--quick`."""
     per_task: bool = True
     """Whether n is how many tasks there are: then what is compared is the time of one."""
+    in_browser: bool = False
+    """Whether it needs Chromium: then `--quick` leaves it out, unless it is named."""
+
+
+def _painted(title: str, at_most: float, beside: str, n: int = 1000) -> Benchmark:
+    return Benchmark(title, "", n, 100, "wall", 3, at_most, beside, per_task=False, in_browser=True)
 
 
 DBOS, UPSTREAM, HUEY = "peer_dbos.py", "peer_upstream.py", "peer_huey.py"
@@ -68,6 +74,14 @@ BENCHMARKS = {
     "finding": Benchmark("Lab.execution: 20,000 / 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
     "opening": Benchmark("opening a store / SELECT", "", 20_000, 2000, "wall", 5, 10.0, "reading-rows", 0, False),
     "memory": Benchmark("an open execution / 10 MB", "", 10_000, 10_000, "memory", 3, 1.2, "ten-megabytes", 0, False),
+    "paint": _painted("first paint of the live view / of px.timeline", 0.5, "timeline-paint"),
+    "paint-update": _painted("an update of the live view / of px.timeline", 0.5, "timeline-update"),
+    "paint-zoom": _painted("a zoom in the live view / in px.timeline", 0.5, "timeline-zoom"),
+    "paint-10000": _painted("first paint of 10,000 tasks / 10 steps of 50 ms", 10.0, "paint-bar", 10_000),
+    "paint-update-10000": _painted("an update of 10,000 tasks / 50 ms", 1.0, "paint-bar", 10_000),
+    "paint-zoom-10000": _painted("a zoom in 10,000 tasks / 50 ms", 1.0, "paint-bar", 10_000),
+    "paint-filter-10000": _painted("a filter of 10,000 tasks / 50 ms", 1.0, "paint-bar", 10_000),
+    "paint-scroll-10000": _painted("a scroll in 10,000 tasks / 50 ms", 1.0, "paint-bar", 10_000),
     "import": Benchmark("import: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.4),
     "help": Benchmark("simpleflow --help: ours / upstream", UPSTREAM, 5, 2, "cpu", 3, 0.5),
     "start": Benchmark("workflow.start --local: ours / upstream", UPSTREAM, 5, 2, "cpu", 5, 0.65),
@@ -112,7 +126,7 @@ def peers_python() -> str:
 
 def run(name: str, benchmark: Benchmark, *, quick: bool) -> None:
     """Measure in turn and print the ratio."""
-    kind = name.removeprefix("growth-").removesuffix("-cpu").removesuffix("-8000")
+    kind = name.removeprefix("growth-").removesuffix("-cpu").removesuffix("-8000").removesuffix("-10000")
     other_kind = benchmark.beside or kind
     ours = Side([sys.executable, "-m", "benchmarks.ours"])
     other = Side([peers_python(), str(ROOT / "benchmarks" / benchmark.peer)]) if benchmark.peer else ours
@@ -155,7 +169,8 @@ def main() -> None:
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(BENCHMARKS)}")
-    for name in options.names or BENCHMARKS:
+    usual = [name for name, each in BENCHMARKS.items() if not (options.quick and each.in_browser)]
+    for name in options.names or usual:
         run(name, BENCHMARKS[name], quick=options.quick)
 
 
