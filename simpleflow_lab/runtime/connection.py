@@ -112,7 +112,7 @@ def connect(
         if clock is not None:
             raise UsageError("Amazon SWF has a clock of its own: give a clock with a store, or ':memory:'")
         return _amazon(text, domain)
-    if not text or "://" in text:
+    if not text or "://" in text or "\0" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
     if text == settings.own_store():
         make_private_folder(Path(text).parent)
@@ -125,7 +125,9 @@ def connect(
 
 def missing_store(address: str) -> str | None:
     """The path of the store at this address if there is none yet, and `None` for every other address."""
-    if address == MEMORY or "://" in address or address.startswith("aws:") or store_files.exists(address):
+    if address == MEMORY or "://" in address or "\0" in address or address.startswith("aws:"):
+        return None
+    if store_files.exists(address):
         return None
     return os.path.realpath(os.path.expanduser(address))
 

@@ -49,9 +49,10 @@ def test_a_mistyped_store_is_told_and_not_made(simpleflow: Command, tmp_path: Pa
     assert sorted(tmp_path.iterdir()) == there
 
 
-def test_an_empty_address_is_not_that_of_your_own_store(simpleflow: Command) -> None:
-    told = "simpleflow: '' is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'\n"
-    assert simpleflow("--store", "", "workflow.list") == (2, "", told)
+def test_an_address_that_is_none_is_not_that_of_your_own_store(simpleflow: Command) -> None:
+    for address in ("", "a\0b"):
+        told = f"simpleflow: {address!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'\n"
+        assert simpleflow("--store", address, "workflow.list") == (2, "", told)
 
 
 def test_a_store_in_a_folder_that_is_not_there_names_the_folder(simpleflow: Command, tmp_path: Path) -> None:
