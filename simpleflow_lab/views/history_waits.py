@@ -274,9 +274,10 @@ class _Rows:
 
 _DISK: Final = "free some space: it goes on by itself"
 _AGAIN: Final = "it is tried again by itself; execution.retry_decision() tries it now"
+_MENDED: Final = "define it again"
+_MENDED_HERE: Final = f"mend the code and {_MENDED}: it goes on by itself; "
 _MEND: Final = (
-    "mend the code and define it again: it goes on by itself; execution.retry_decision() tries it now; {} decides it "
-    "with the definitions of another process"
+    _MENDED_HERE + "execution.retry_decision() tries it now; {} decides it with the definitions of another process"
 )
 _SILENT: Final = "let its process go on (kill -CONT), or end it: the task is given out again"
 _TAKES_LONG: Final = (
@@ -317,13 +318,16 @@ def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> W
     """The row of one of the `decisionErrors` of `WatchableService.describe_reports`."""
     where = f" in process {error['pid']}" if "pid" in error else ""
     what = f"its decisions are blocked{where}: {error.get('error')}: {error.get('message')}"
+    to_do = _MEND.format(_resume(workflow_id)) if error.get("endsWait") else _AGAIN
+    if _MENDED in str(error.get("message")):  # the error says so itself
+        to_do = to_do.removeprefix(_MENDED_HERE)
     return Wait(
         workflow_id=workflow_id,
         depth=depth,
         kind=BLOCKED,
         what=shortened(what, HOVER_LIMIT),
         since=_time_of(error.get("since")),
-        to_do=_MEND.format(_resume(workflow_id)) if error.get("endsWait") else _AGAIN,
+        to_do=to_do,
     )
 
 

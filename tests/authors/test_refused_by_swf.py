@@ -510,6 +510,9 @@ def test_arguments_that_can_not_be_right_are_refused_at_their_line_and_the_execu
             execution.result(60)
         assert str(refused.value).startswith("test_refused_by_swf.py:")
         assert problem in str(refused.value)
+        blocked = next(str(line) for line in execution.explain() if "blocked" in str(line))
+        assert blocked.count("define it again") == 1  # the error's own advice is not given twice
+        assert "execution.retry_decision()" in blocked
         assert not any(event.type.startswith(("ActivityTask", "StartChild")) for event in execution.history())
         Miscalls.calls.append(((one,), {}) if args[0] is one else ((Takes, 1), {"colour": "red"}))
         execution.retry_decision()
