@@ -171,6 +171,7 @@ def _layout(
         "uniformtext": {"minsize": 8, "mode": "hide"},
         "dragmode": "zoom",
         "modebar": {"remove": ["sendChartToCloud", "lasso2d", "select2d"], "bgcolor": "rgba(0,0,0,0)", "color": INK},
+        "hoverlabel": {**head["hoverlabel"], "align": "left"},
         "legend": {**head["legend"], "traceorder": "normal"},
         "xaxis": {
             "type": "date",

@@ -131,8 +131,10 @@ def graph(
     tasks = sum(node.tasks() for node in nodes)
     shown = f"{count(tasks, 'task')} in {count(len(nodes), 'row')}"
     deepest = max((node.depth for node in nodes), default=0)
+    head = chart_layout(summary, shown, title=title)
     layout = {
-        **chart_layout(summary, shown, title=title),
+        **head,
+        "hoverlabel": {**head["hoverlabel"], "align": "left"},
         "height": 103 + max(len(nodes) * _ROW, 60) + 20,
         "margin": {"l": 20, "r": 20, "t": 103, "b": 20},
         "xaxis": {"range": [-0.4, deepest + max(4.0, deepest * 0.6)], "visible": False, "fixedrange": True},
