@@ -1,12 +1,13 @@
 """A whole history, replayed with the code that this process has: for a look, and for tests of changed code.
 
-*Rule:* it decides nothing, runs no activity and writes nothing; output of the workflow is muted.
+*Rule:* it decides nothing, runs no activity and writes nothing; what the workflow prints or logs is dropped.
 """
 
 from __future__ import annotations
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import DecisionTaskError
+from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.runtime.captured_output import ensure_streams
@@ -26,20 +27,21 @@ def replay_history(
     """Where the code decides otherwise than the history records, as the error of that decision; `None` if nowhere.
 
     The ids of children are made of those of the execution, which are not in its history. `fields` reads large fields of
-    the history. Raises what is no matter of the decisions: `HistoryError` for a history
-    with gaps, `StoreError` for a large value that can't be read.
+    the history. Raises what is no matter of the decisions: `HistoryError` for a history with gaps, `StoreError` for a
+    large value that can't be read.
     """
 
     def replay() -> DecisionTaskError | None:
         ensure_streams()
-        replayed = Replay(workflow, domain=domain, workflow_id=workflow_id, run_id=run_id, fields=fields)
-        try:
-            replayed.feed(history)
-            replayed.replay_last_batch()
-        except DecisionTaskError as error:
-            return error
-        finally:
-            replayed.close()
+        with watched_output(lambda text: None):
+            replayed = Replay(workflow, domain=domain, workflow_id=workflow_id, run_id=run_id, fields=fields)
+            try:
+                replayed.feed(history)
+                replayed.replay_last_batch()
+            except DecisionTaskError as error:
+                return error
+            finally:
+                replayed.close()
         return None
 
     with ReplayThread("offline replay") as thread:

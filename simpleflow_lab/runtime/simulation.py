@@ -5,7 +5,7 @@ it ended, when a signal came, how long each decision took. A clock that is moved
 next makes hours of it pass in a moment.
 
 *Rule:* one thread, and no code of the author's but the workflow's own: no activity runs, no hook of a close, and what
-it prints is dropped. Nothing leaves the engine, which is gone afterwards.
+it prints or logs is dropped. Nothing leaves the engine, which is gone afterwards.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY, RULES
+from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.replay.trace import close_replay
@@ -459,7 +460,8 @@ def simulated(workflow: type[Workflow], started: HistoryEvent, script: Script, *
 
     def simulate() -> list[HistoryEvent]:
         begun.append(Simulation(workflow, started, script, **options))
-        return begun[0].run()
+        with watched_output(lambda text: None):
+            return begun[0].run()
 
     limit = DecisionLimit(lambda: sum(simulation.progress for simulation in begun))
     with ReplayThread("simulation") as thread:

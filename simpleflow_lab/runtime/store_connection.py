@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeVar
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.liveness import is_stopped
-from simpleflow_lab.engine.ownership import Serving, owner_pid, owner_text
+from simpleflow_lab.engine.ownership import ServingLock, owner_pid, owner_text
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError
 from simpleflow_lab.http import store_keys
 from simpleflow_lab.http.client import EngineClient, connect_to_owner
@@ -66,7 +66,7 @@ class StoreConnection:
         """The engine, or the client of the process that owns the store."""
         self.endpoint: Endpoint | None = None
         """Where other processes find the engine, if this process owns the store or did so last."""
-        self.serving = Serving(path)
+        self.serving = ServingLock(path)
         """Whether this process serves the store to SWF programs, or another one."""
         self.handed_over: EmbeddedSWF | None = None
         """The engine that this process gave up for that of another process."""
