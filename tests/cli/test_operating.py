@@ -93,7 +93,8 @@ def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command)
     assert "forked from night-2" in simpleflow("workflow.explain", "again").out
     anew = simpleflow("workflow.fork", "night-1", "--force-activities", "save", "--new-id", "saved-again")
     assert (anew.code, anew.out.strip()) == (0, '"saved 1"'), anew.err
-    assert len(rows("workflow.tasks", "saved-again")) == 1
+    states = {row["Tasks"]: row["Last State"] for row in rows("workflow.tasks", "saved-again")}
+    assert states == {"operated.load": "reused", "operated.save": "completed"}
 
 
 def test_a_repair_reuses_what_is_done_and_runs_what_failed(simpleflow: Command, rows: Command) -> None:
