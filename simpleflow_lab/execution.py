@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simpleflow_lab.debugger.quiet_failures import QuietFailures
-    from simpleflow_lab.debugger.rerun_attempts import Task
+    from simpleflow_lab.debugger.rerun_attempts import RecordedTask
     from simpleflow_lab.debugger.steps import ReplaySteps
     from simpleflow_lab.debugger.time_travel import Debugger
     from simpleflow_lab.debugger.what_if import WhatIf
@@ -471,16 +471,16 @@ class Execution(HistoryViews):
             without_retries=without_retries,
         )
 
-    def task(self, task_id: str) -> Task:
+    def task(self, task_id: str) -> RecordedTask:
         """A task, by its id, its short label or its name if only one has that: its attempts, with inputs and outcomes.
 
         `execution.task("fetch-3").attempt(2).rerun()` runs that attempt again in this process, with its recorded input;
         see `debugger.rerun_attempts`. Raises `UsageError` if there is no such task.
         """
-        from simpleflow_lab.debugger.rerun_attempts import Task
+        from simpleflow_lab.debugger.rerun_attempts import RecordedTask
 
         names = {"domain": self.domain, "workflow_id": self.workflow_id, "run_id": self.run_id}
-        return Task(self._pool, self.history(), task_id, **names)
+        return RecordedTask(self._pool, self.history(), task_id, **names)
 
     def fork(
         self,

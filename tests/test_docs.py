@@ -83,3 +83,13 @@ def test_the_architecture_page_names_files_that_are_there() -> None:
     assert len(paths) > 30
     package = ROOT / "simpleflow_lab"
     assert [path for path in paths if not (package / path).exists() and not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_page_names_what_is_defined_there() -> None:
+    """A name in brackets behind a file is defined in that file."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`([a-z_/]+\.py)` \(`(\w+)`\)", page)
+    assert len(named) > 3
+    package = ROOT / "simpleflow_lab"
+    defined = r"(?m)^\s*(?:def |class )?%s\b"
+    assert [pair for pair in named if not re.search(defined % pair[1], (package / pair[0]).read_text())] == []

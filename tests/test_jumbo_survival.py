@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab.data.objects import FolderObjects
-from simpleflow_lab.data.references import is_reference, parse
+from simpleflow_lab.data.references import is_reference, reference_in
 from simpleflow_lab.swf.history import History
 from tests.examples_count import repeats
 
@@ -87,6 +87,6 @@ def test_a_kill_around_the_writing_of_any_object_loses_nothing(tmp_path: Path, w
         for event in history:
             for value in event.attributes.values():
                 if isinstance(value, str) and is_reference(value):
-                    reference = parse(value)
+                    reference = reference_in(value)
                     assert len(reference.text_of(objects.get(reference.key))) == reference.size
     assert number > 5

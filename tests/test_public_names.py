@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import simpleflow_lab
-from tools.reference import PACKAGE, public_modules
+from tools.reference import PACKAGE, PAGES, public_modules
 
 PUBLIC = {
     *("Lab", "Execution", "RecordedExecution", "open_history", "Executions", "open_histories", "History"),
@@ -54,8 +54,8 @@ def test_an_import_of_all_names_hides_no_module_of_python() -> None:
 
 
 def public_objects() -> Iterator[tuple[str, str]]:
-    """Each class or function of ours in a public module: its name there, and where it is defined."""
-    for module in public_modules():
+    """Each class or function of ours in a public module, or in one of the reference: its name, and where it stands."""
+    for module in {*public_modules(), *(module for page in PAGES for module in page.modules)}:
         for name, value in vars(importlib.import_module(f"{PACKAGE}.{module}")).items():
             ours = getattr(value, "__module__", "").split(".")[0] == PACKAGE
             if ours and not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):

@@ -60,6 +60,7 @@ PAGES: Final = (
         (
             "debugger.steps",
             "debugger.frames",
+            "debugger.decision_size",
             "debugger.quiet_failures",
             "debugger.differences",
             "debugger.recorded_checks",

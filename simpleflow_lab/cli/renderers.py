@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.commands.requests import RequestSent, RequestsSent
     from simpleflow_lab.commands.workflow import Outcome, Resumed
     from simpleflow_lab.execution import Execution
-    from simpleflow_lab.views.explanation_lines import Line
+    from simpleflow_lab.views.explanation_lines import ExplanationLine
 
 _MAX_UNHANDLED: Final = 5
 """Unhandled failures that a warning names."""
@@ -131,7 +131,7 @@ def _show_comparison(record: ExecutionsCompared, session: Session) -> ExitCode:
     return _show_message(record, session)
 
 
-def _print_lines(lines: Iterable[Line], execution: AnyExecution, session: Session) -> None:
+def _print_lines(lines: Iterable[ExplanationLine], execution: AnyExecution, session: Session) -> None:
     for line in lines:
         text = in_shell(line, named_in_shell(execution))
         print(text if session.output.raw else visible(text))

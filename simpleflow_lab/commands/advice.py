@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab.settings import default_domain
-from simpleflow_lab.views.explanation_lines import Line
+from simpleflow_lab.views.explanation_lines import ExplanationLine
 from simpleflow_lab.views.listings import Listing
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def listing_in_shell(listing: Listing, execution: str) -> Listing:
     return Listing(columns=listing.columns, rows=rows)
 
 
-def in_shell(line: Line, execution: str) -> str:
+def in_shell(line: ExplanationLine, execution: str) -> str:
     """A line with what helps as commands; `execution` is how a command names the execution that it is about."""
     advice = as_commands(line.to_do, execution)
     return f"{line.text} → {advice}" if advice else line.text

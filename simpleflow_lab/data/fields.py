@@ -158,7 +158,9 @@ class Fields:
 
     def text(self, field: str | None) -> str | None:
         """The text that a field holds or refers to. Raises `StoreError`."""
-        return self.read(references.parse(field)) if field is not None and references.is_reference(field) else field
+        return (
+            self.read(references.reference_in(field)) if field is not None and references.is_reference(field) else field
+        )
 
     def text_or_field(self, field: str | None) -> str | None:
         """The text that a field holds or refers to; a text that only begins like a reference is given as it is.
@@ -193,7 +195,7 @@ class Fields:
 
         Raises `ValueError` if it is not JSON, `StoreError` if it can't be read.
         """
-        value = decode(self.read(references.parse(field)) if references.is_reference(field) else field)
+        value = decode(self.read(references.reference_in(field)) if references.is_reference(field) else field)
         if _has_arguments(value) and PATHS_KEY in value:
             self._put_in(value, take_paths(value))
         return value
@@ -223,7 +225,7 @@ class Fields:
                 place = value
                 for step in way:
                     place = place[step]
-                place[last] = decode_or_text(self.read(references.parse(place[last])))
+                place[last] = decode_or_text(self.read(references.reference_in(place[last])))
         except (LookupError, TypeError, ValueError) as error:
             raise JumboReferenceError(str(paths), f"no reference stands there ({error})") from error
 

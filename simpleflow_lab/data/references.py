@@ -179,7 +179,7 @@ def is_reference(field: object) -> TypeGuard[str]:
     return isinstance(field, str) and field.startswith(_CLAIMS)
 
 
-def parse(field: str) -> Reference:
+def reference_in(field: str) -> Reference:
     """The reference in a field. Raises `JumboReferenceError` for everything that is not exactly one."""
     found = _REFERENCE.fullmatch(field)
     if found is None:
@@ -200,7 +200,7 @@ def same_text(recorded: str, requested: str) -> bool:
     Only names are compared. Upstream's random names can't be: then it counts as the same.
     """
     try:
-        there = parse(recorded)
+        there = reference_in(recorded)
     except JumboReferenceError:
         return False
     if not there.is_verified:
@@ -208,7 +208,7 @@ def same_text(recorded: str, requested: str) -> bool:
     if not is_reference(requested):
         return there.name == name_of(requested)
     try:
-        here = parse(requested)
+        here = reference_in(requested)
     except JumboReferenceError:
         return False
     return here.name == there.name or not here.is_verified
@@ -237,7 +237,7 @@ def bucket_location(given: str, *, source: str) -> str:
 def describe(field: str) -> str:
     """A reference for people, without reading what it refers to: `5.0 MB in S3, not fetched (simpleflow+s3://…)`."""
     try:
-        reference = parse(field)
+        reference = reference_in(field)
     except JumboReferenceError:
         return field
     place = "S3" if reference.scheme == S3 else "the store"

@@ -14,7 +14,7 @@ import builtins
 import time
 from typing import Any, Final
 
-from simpleflow_lab.debugger.steps import Step
+from simpleflow_lab.debugger.steps import ReplayStep
 from simpleflow_lab.exceptions import UsageError
 
 _MAX_SHOWN: Final = 60
@@ -61,7 +61,7 @@ class Condition:
         began = self._began
         return (0, 0.0) if began is None else (began[0], time.monotonic() - began[1])
 
-    def __call__(self, step: Step) -> bool:
+    def __call__(self, step: ReplayStep) -> bool:
         """Whether it holds at the end of this step."""
         names: dict[str, Any] = dict(getattr(step.steps.workflow.run, "__globals__", {}))
         if self._needs_locals:
@@ -83,5 +83,5 @@ class Condition:
             self._began = None
         return False
 
-    def _note(self, step: Step, error: Exception) -> None:
+    def _note(self, step: ReplayStep, error: Exception) -> None:
         self._raised = f"in step {step.number} it raises {type(error).__name__}: {str(error)[:200]}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.debugger.step_text import command_text, fiber_text
-from simpleflow_lab.debugger.triggers import named
+from simpleflow_lab.debugger.trigger_text import task_words
 from simpleflow_lab.replay.trace import DecisionRecord, FutureRecord, SuspendedFiber
 from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 from simpleflow_lab.views.listing_views import ListingView
@@ -86,7 +86,7 @@ def _of_futures(first: Sequence[FutureRecord], second: Sequence[FutureRecord]) -
         if _future_text(old) != _future_text(new):
             known = new or old
             assert known is not None
-            name = named(known.kind, known.id or known.number)
+            name = task_words(known.kind, known.id or known.number)
             yield Difference(kind=FUTURE, name=name, before=_future_text(old), after=_future_text(new))
 
 

@@ -22,8 +22,8 @@ from typing import Any, Final
 from simpleflow_lab.data.codec import arguments_of, encode
 from simpleflow_lab.data.fields import PATHS_KEY, Fields
 from simpleflow_lab.data.references import MAX_FIELD
-from simpleflow_lab.debugger.fork_plan import Plan, Planner
-from simpleflow_lab.debugger.steps import Step
+from simpleflow_lab.debugger.fork_plan import ForkPlan, Planner
+from simpleflow_lab.debugger.steps import ReplayStep
 from simpleflow_lab.exceptions import (
     EncodingError,
     HistoryError,
@@ -72,11 +72,11 @@ def fork_execution(
     _check_replace(replace)
     fields = pool.context.fields
     planner = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited_runs(history[0], fields))
-    if isinstance(at, Step) and at.steps.run_id not in ("", run_id):
+    if isinstance(at, ReplayStep) and at.steps.run_id not in ("", run_id):
         raise UsageError(
             f"this is a step of {at.steps.workflow_id}, not of {workflow_id}: give one of its own replay()"
         )
-    point = at.number if isinstance(at, Step) else at
+    point = at.number if isinstance(at, ReplayStep) else at
     _check_children(pool, domain, planner)
     plan = planner.plan(point, _fields_of(planner, replace or {}, fields), _matching(planner, anew))
     started = history[0].attributes
@@ -188,7 +188,7 @@ def _matching(planner: Planner, anew: Any) -> list[str]:
     return found
 
 
-def _input_of(started: Mapping[str, Any], plan: Plan, origin: ForkedFrom, fields: Fields) -> str:
+def _input_of(started: Mapping[str, Any], plan: ForkPlan, origin: ForkedFrom, fields: Fields) -> str:
     """The input of the fork: the arguments, and beside them what it inherits. Large ones are stored by themselves, so
     that who looks at the start sees that it is a fork."""
     text = started.get("input")
@@ -223,7 +223,7 @@ def _input_of(started: Mapping[str, Any], plan: Plan, origin: ForkedFrom, fields
     return whole
 
 
-def _text_of(plan: Plan) -> str:
+def _text_of(plan: ForkPlan) -> str:
     try:
         return to_text(plan.runs)
     except HistoryError as error:

@@ -38,7 +38,7 @@ _Place = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ForkPlan:
     """What a fork inherits."""
 
     runs: Sequence[InheritedRun]
@@ -111,7 +111,7 @@ class Planner:
         at: int | str | Sequence[str] | None,
         replace: Mapping[str, str],
         anew: Iterable[str] = (),
-    ) -> Plan:
+    ) -> ForkPlan:
         """What a fork inherits that begins at this point, with these results, as fields by task id, in place of those
         that were recorded.
 
@@ -245,7 +245,7 @@ class Planner:
 
     def _made(
         self, *, at: str, until: int, replace: Mapping[str, str], again: Mapping[str, _Task] | None = None
-    ) -> Plan:
+    ) -> ForkPlan:
         end = (self._own, until)
         point = min((task.place for task in (again or {}).values() if task.outcomes), default=None)
         left_out: set[_Place] = set()
@@ -287,7 +287,7 @@ class Planner:
             own_given = {**run.given, **(given if number == self._own else {})}
             own_given = {id: text for id, text in own_given.items() if again is None or id not in again or id in given}
             runs.append(InheritedRun(workflow_id=run.workflow_id, run_id=run.run_id, events=events, given=own_given))
-        return Plan(runs=runs, at=at, results=results)
+        return ForkPlan(runs=runs, at=at, results=results)
 
 
 def _left_out(event: HistoryEvent) -> HistoryEvent:

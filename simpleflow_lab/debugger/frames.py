@@ -1,4 +1,4 @@
-"""What of a decision is counted against SWF's limits, and the frames in which its fibers wait.
+"""The frames in which the fibers of a workflow wait at the end of a step, with their local variables.
 
 *Rule:* a frame gives copies: who changes a local variable changes no step.
 """
@@ -7,23 +7,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from simpleflow_lab.replay.lines import Line, line_text
-
-
-class Budgets(NamedTuple):
-    """How much of SWF's limits a decision takes."""
-
-    decisions: int
-    """Decisions of its answer; SWF takes `max_decisions`."""
-    max_decisions: int
-    bytes: int
-    """Bytes of these decisions in the request; SWF takes `max_bytes` for all of it."""
-    max_bytes: int
-    events: int
-    """Events of the history once the decision is recorded; SWF ends an execution at `max_events`."""
-    max_events: int
 
 
 class _Locals(dict[str, Any]):

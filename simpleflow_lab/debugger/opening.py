@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from simpleflow_lab.debugger.steps import ReplaySteps, Step
+from simpleflow_lab.debugger.steps import ReplayStep, ReplaySteps
 
 
 class Opening(NamedTuple):
@@ -45,11 +45,11 @@ def opening_of(steps: ReplaySteps) -> Opening:
     return Opening(last.number, "at the last step: the code waits in none")
 
 
-def _is_final(step: Step) -> bool:
+def _is_final(step: ReplayStep) -> bool:
     """SWF did not refuse the close that followed."""
     close = step.record.close
     return close is None or close.refused is None
 
 
-def _last_of(steps: ReplaySteps, condition: Callable[[Step], bool]) -> Step | None:
+def _last_of(steps: ReplaySteps, condition: Callable[[ReplayStep], bool]) -> ReplayStep | None:
     return steps.find(condition, backwards=True)

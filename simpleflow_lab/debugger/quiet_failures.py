@@ -29,7 +29,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from simpleflow_lab.debugger.not_submitted import not_submitted
-from simpleflow_lab.debugger.triggers import named
+from simpleflow_lab.debugger.trigger_text import task_words
 from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.trace import FutureUse
 from simpleflow_lab.swf.history import History
@@ -242,7 +242,7 @@ def _quiet(kind: str, use: FutureUse, text: str) -> QuietFailure:
 
 
 def _name(use: FutureUse) -> str:
-    return named(use.record.kind, use.record.id or use.record.number)
+    return task_words(use.record.kind, use.record.id or use.record.number)
 
 
 def _names_in(workflow: type[Workflow]) -> frozenset[str]:

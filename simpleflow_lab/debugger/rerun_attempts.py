@@ -101,7 +101,7 @@ class TaskAttempt:
         raise error
 
 
-class Task(ListingView[TaskAttempt]):
+class RecordedTask(ListingView[TaskAttempt]):
     """A task of an execution: its attempts, the first one first. It displays itself, one row per attempt."""
 
     def __init__(self, pool: WorkerPool, history: History, task_id: str, **names: str):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from simpleflow_lab.debugger.edited_lines import edited_lines
-from simpleflow_lab.debugger.triggers import named
+from simpleflow_lab.debugger.trigger_text import task_words
 from simpleflow_lab.replay.lines import line_text
 from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, Raised, SuspendedFiber
 from simpleflow_lab.swf.decisions import Decision, attributes
@@ -96,7 +96,7 @@ def at_once_text(task_id: str) -> str:
 def command_text(command: CommandRecord) -> str:
     """`activity fetch-3 at flows.py:12, self.submit(fetch, 3)`."""
     where = f" at {line_text(command.line)}" if command.line is not None else ""
-    return f"{named(command.kind, command.id)}{where}"
+    return f"{task_words(command.kind, command.id)}{where}"
 
 
 def decision_text(decision: Decision) -> str:
@@ -131,7 +131,7 @@ def _one_spelling(text: str) -> str:
 def future_text(future: FutureRecord) -> str:
     """`activity fetch-3: FINISHED, 42`."""
     value = f", {'failed: ' if future.failed else ''}{shortened(future.value, HOVER_LIMIT)}" if future.value else ""
-    return f"{named(future.kind, future.id or future.number)}: {future.state}{value}"
+    return f"{task_words(future.kind, future.id or future.number)}: {future.state}{value}"
 
 
 def fiber_text(fiber: SuspendedFiber) -> str:

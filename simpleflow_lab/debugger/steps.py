@@ -23,16 +23,17 @@ from typing import TYPE_CHECKING, Any, Final, Self, overload
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
 from simpleflow_lab.debugger.backwards import last_step
+from simpleflow_lab.debugger.decision_size import Budgets
 from simpleflow_lab.debugger.differences import StepDifference, difference
 from simpleflow_lab.debugger.edited_lines import EditedLine, edited_lines
-from simpleflow_lab.debugger.frames import Budgets, Frame
+from simpleflow_lab.debugger.frames import Frame
 from simpleflow_lab.debugger.line_wanted import LineWanted
 from simpleflow_lab.debugger.parting import view_of
 from simpleflow_lab.debugger.pdb_session import PdbSession
 from simpleflow_lab.debugger.quiet_failures import QuietFailures, quiet_failures
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.debugger.step_listings import futures_listing, steps_listing
-from simpleflow_lab.debugger.triggers import Triggers
+from simpleflow_lab.debugger.trigger_text import TriggerTexts
 from simpleflow_lab.debugger.walk import WINDOW, Walk
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
 from simpleflow_lab.replay.budgets import size_of
@@ -64,7 +65,7 @@ _OF_RUN: Final = 1
 """The number of the fiber of `run`."""
 
 
-class Step:
+class ReplayStep:
     """One decision: what it saw, what the code did, and where it waits then. It displays itself."""
 
     __slots__ = ("_steps", "record")
@@ -81,7 +82,7 @@ class Step:
         return str(step_text.html_of(self.record, self.trigger, self._steps.title))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Step) and self.record == other.record and self.futures == other.futures
+        return isinstance(other, ReplayStep) and self.record == other.record and self.futures == other.futures
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -437,20 +438,20 @@ class ReplaySteps:
         self._walk.reach(None)
         return len(self._walk.records)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[ReplayStep]:
         number = 1
         while self._walk.reach(number):
             yield self._step(number)
             number += 1
 
-    def __reversed__(self) -> Iterator[Step]:
+    def __reversed__(self) -> Iterator[ReplayStep]:
         return (self._step(number) for number in range(len(self), 0, -1))
 
     @overload
-    def __getitem__(self, number: int) -> Step: ...
+    def __getitem__(self, number: int) -> ReplayStep: ...
     @overload
-    def __getitem__(self, number: slice) -> list[Step]: ...
-    def __getitem__(self, number: int | slice) -> Step | list[Step]:
+    def __getitem__(self, number: slice) -> list[ReplayStep]: ...
+    def __getitem__(self, number: int | slice) -> ReplayStep | list[ReplayStep]:
         """The step of this number, from 1; -1 is the last. A slice gives a list: `steps[3:6]` is 3, 4 and 5.
 
         Raises `NoSuchStepError`, a `UsageError` and an `IndexError`.
@@ -475,7 +476,7 @@ class ReplaySteps:
         return listing_table(steps_listing([step.row for step in self]))
 
     def futures_frame(self, step: int = -1) -> pd.DataFrame:
-        """One row per future as it was at the end of a step, by default the last; see `Step.futures_frame`."""
+        """One row per future as it was at the end of a step, by default the last; see `ReplayStep.futures_frame`."""
         return self[step].futures_frame()
 
     # -- what came to nothing --
@@ -502,8 +503,8 @@ class ReplaySteps:
         # As of a list whose first place, 0, is left out.
         return range(*_from_one(wanted).indices(len(self) + 1))
 
-    def _step(self, number: int) -> Step:
-        return Step(self, self._walk.records[number - 1])
+    def _step(self, number: int) -> ReplayStep:
+        return ReplayStep(self, self._walk.records[number - 1])
 
     def _detailed(self, number: int, *, lines: bool = False) -> DecisionRecord:
         found = self._walk.detailed(number, lines=lines)
@@ -516,7 +517,7 @@ class ReplaySteps:
 
     # -- finding --
 
-    def at(self, *, event: int) -> Step:
+    def at(self, *, event: int) -> ReplayStep:
         """The step that first saw this event, or whose decisions it records. Raises `UsageError` if none did."""
         check_whole(event, "event")
         if not 1 <= event <= len(self.history):
@@ -540,7 +541,9 @@ class ReplaySteps:
             )
         return self._step(place + 1)
 
-    def find(self, condition: Callable[[Step], object], *, after: int = 0, backwards: bool = False) -> Step | None:
+    def find(
+        self, condition: Callable[[ReplayStep], object], *, after: int = 0, backwards: bool = False
+    ) -> ReplayStep | None:
         """The first step after number `after` of which the condition holds, or with `backwards` the last one before
         it; `None` if there is none. `after=0` is before the first, or behind the last. Raises `UsageError` for what is
         no condition, and whatever the condition raises."""
@@ -561,7 +564,7 @@ class ReplaySteps:
             yield number
             number += 1
 
-    def at_line(self, line: int | str, *, after: int = 0, backwards: bool = False) -> Step | None:
+    def at_line(self, line: int | str, *, after: int = 0, backwards: bool = False) -> ReplayStep | None:
         """The first step after number `after`, or with `backwards` the last one before it, in which this line ran,
         made a command, or is where a fiber waits; `None` if there is none.
 
@@ -569,7 +572,7 @@ class ReplaySteps:
         """
         wanted = LineWanted.of(line)
 
-        def is_there(step: Step) -> bool:
+        def is_there(step: ReplayStep) -> bool:
             record = step.record
             return (
                 any(command.line is not None and wanted.is_at(command.line) for command in record.commands)
@@ -579,15 +582,15 @@ class ReplaySteps:
 
         return self.find(is_there, after=after, backwards=backwards)
 
-    def diff(self, first: int | Step, second: int | Step) -> StepDifference:
+    def diff(self, first: int | ReplayStep, second: int | ReplayStep) -> StepDifference:
         """What is different between two steps: futures, local variables, where the code waits, commands.
 
         It displays itself; `to_pandas()` gives a frame. Raises `UsageError` for a step that is not there.
         """
-        one, other = (each if isinstance(each, Step) else self[each] for each in (first, second))
+        one, other = (each if isinstance(each, ReplayStep) else self[each] for each in (first, second))
         return difference(one.detailed, other.detailed)
 
-    def parting(self, other: ReplaySteps | History) -> tuple[Step, Step | None] | None:
+    def parting(self, other: ReplaySteps | History) -> tuple[ReplayStep, ReplayStep | None] | None:
         """The first steps in which this replay and another one saw or commanded something else; `None` if they part
         nowhere.
 
@@ -611,7 +614,7 @@ class ReplaySteps:
 
     def run_to(self, event: int | None = None) -> None:
         """Replay in this thread up to this event, by default to the end, and stop at each `breakpoint()` of the code;
-        then stand where `run` waits. See `debugger.pdb_session`; raises as `Step.pdb`."""
+        then stand where `run` waits. See `debugger.pdb_session`; raises as `ReplayStep.pdb`."""
         self._debug(len(self) if event is None else self.at(event=event).number, stops_at_breakpoints=True)
 
     def _debug(self, number: int, **options: Any) -> None:
@@ -619,18 +622,18 @@ class ReplaySteps:
             self.workflow, self.history, self.options, stand_at=lambda record: record.number >= number, **options
         ).run()
 
-    def first_failure(self) -> Step | None:
+    def first_failure(self) -> ReplayStep | None:
         """The first step in which something failed: a task, a refused decision, `run`, the decision; or `None`."""
         return self.find(lambda step: step.has_failure)
 
-    def first_divergence(self) -> Step | None:
+    def first_divergence(self) -> ReplayStep | None:
         """The step in which the code decides otherwise than recorded, or can't decide; `None` if it replays all."""
         return self.find(lambda step: step.record.divergence is not None or step.record.error is not None)
 
     @cached_property
-    def triggers(self) -> Triggers:
+    def triggers(self) -> TriggerTexts:
         """What woke each decision."""
-        return Triggers(self.history)
+        return TriggerTexts(self.history)
 
 
 def decisions_in(history: Iterable[HistoryEvent]) -> int:

@@ -22,7 +22,7 @@ from typing import Any, Final
 from simpleflow_lab import settings
 from simpleflow_lab.debugger.conditions import Condition
 from simpleflow_lab.debugger.opening import Opening, opening_of
-from simpleflow_lab.debugger.steps import ReplaySteps, Step, check_whole, decisions_in
+from simpleflow_lab.debugger.steps import ReplayStep, ReplaySteps, check_whole, decisions_in
 from simpleflow_lab.exceptions import NoSuchStepError, UsageError
 from simpleflow_lab.replay.replay_thread import ReplayThread
 from simpleflow_lab.swf.history import History
@@ -84,13 +84,13 @@ class Debugger:
             return self._steps
 
     @property
-    def step(self) -> Step:
+    def step(self) -> ReplayStep:
         """The step at which it stands. Set it, to a step or its number, to move there."""
         with self._lock:
             return self.steps[min(self._number, len(self.steps))]
 
     @step.setter
-    def step(self, to: Step | int) -> None:
+    def step(self, to: ReplayStep | int) -> None:
         self.go_to(to)
 
     @property
@@ -115,9 +115,9 @@ class Debugger:
 
     # -- moves --
 
-    def go_to(self, to: Step | int) -> Step:
+    def go_to(self, to: ReplayStep | int) -> ReplayStep:
         """Move to a step, or to that of this number; -1 is the last. Raises `UsageError` if there is none."""
-        number = to.number if isinstance(to, Step) else to
+        number = to.number if isinstance(to, ReplayStep) else to
         check_whole(number, "the number of a step")
         with self._lock:
             step = self.steps[number]
@@ -126,29 +126,29 @@ class Debugger:
             viewer.moved()
         return step
 
-    def forward(self, count: int = 1) -> Step:
+    def forward(self, count: int = 1) -> ReplayStep:
         """Move on by so many steps, at most to the last. Raises `UsageError` for what is no whole number."""
         check_whole(count, "how many steps it moves")
         return self.go_to(max(min(self._number + count, len(self)), 1))
 
-    def back(self, count: int = 1) -> Step:
+    def back(self, count: int = 1) -> ReplayStep:
         """Move back by so many steps, at most to the first. Raises `UsageError` for what is no whole number."""
         check_whole(count, "how many steps it moves")
         return self.forward(-count)
 
-    def first(self) -> Step:
+    def first(self) -> ReplayStep:
         """Move to the first step."""
         return self.go_to(1)
 
-    def last(self) -> Step:
+    def last(self) -> ReplayStep:
         """Move to the last step."""
         return self.go_to(-1)
 
-    def to_event(self, event: int) -> Step:
+    def to_event(self, event: int) -> ReplayStep:
         """Move to the step that first saw this event, or whose decisions it records. Raises `UsageError`."""
         return self.go_to(self.steps.at(event=event))
 
-    def to_line(self, line: int | str, *, backwards: bool = False) -> Step:
+    def to_line(self, line: int | str, *, backwards: bool = False) -> ReplayStep:
         """Move on to the next step, or back to the one before, in which this line ran, made a command, or waits.
 
         `line` is a number or `flows.py:12`. Raises `UsageError` if there is none.
@@ -158,11 +158,11 @@ class Debugger:
 
     def to_condition(
         self,
-        condition: str | Callable[[Step], object],
+        condition: str | Callable[[ReplayStep], object],
         *,
         backwards: bool = False,
         stopped: Callable[[], bool] | None = None,
-    ) -> Step:
+    ) -> ReplayStep:
         """Move on to the next step, or back to the one before, at whose end this holds: a function of a step, or a
         Python expression over the local variables of `run` and `step`.
 
@@ -173,7 +173,7 @@ class Debugger:
             raise UsageError(f"a condition is an expression or a function of a step, not {condition!r:.60}")
         holds = Condition(condition) if isinstance(condition, str) else condition
 
-        def check(step: Step) -> object:
+        def check(step: ReplayStep) -> object:
             if stopped is not None and stopped():
                 raise UsageError(f"stopped at step {step.number}, where it did not hold yet")
             return holds(step)
@@ -189,11 +189,11 @@ class Debugger:
     def _found_by(
         self,
         condition: Condition,
-        check: Callable[[Step], object],
+        check: Callable[[ReplayStep], object],
         *,
         backwards: bool,
         stopped: Callable[[], bool] | None,
-    ) -> Step | None:
+    ) -> ReplayStep | None:
         """Look in a thread that can be left: an expression may be an endless one."""
         limit = settings.current().lab_step_seconds
 
@@ -219,7 +219,7 @@ class Debugger:
             if running is not None:
                 running.stop()
 
-    def to_failure(self, *, after: int = 0) -> Step:
+    def to_failure(self, *, after: int = 0) -> ReplayStep:
         """Move to the first step after number `after` in which something failed. Raises `UsageError` if none did."""
         check_whole(after, "after")
         found = self.steps.find(lambda step: step.has_failure, after=after)
@@ -227,14 +227,14 @@ class Debugger:
             raise UsageError(f"nothing failed{f' after step {after}' if after else ''} in these {len(self)} steps")
         return self.go_to(found)
 
-    def to_divergence(self) -> Step:
+    def to_divergence(self) -> ReplayStep:
         """Move to the step in which the code decides otherwise than recorded. Raises `UsageError` if none does."""
         found = self.steps.first_divergence()
         if found is None:
             raise UsageError(f"the code makes all {len(self)} decisions as they were recorded")
         return self.go_to(found)
 
-    def to_parting(self, other: Any) -> Step:
+    def to_parting(self, other: Any) -> ReplayStep:
         """Move to the first step from which another execution went another way: an execution, a history, or steps; or
         the workflow id of an execution that is where this one is.
 
@@ -259,7 +259,7 @@ class Debugger:
         """The latest execution with this id where this one is; `None` if there is none."""
         return None if self._find_other is None else self._find_other(workflow_id)
 
-    def _found(self, step: Step | None, what: str, backwards: bool, error: str | None = None) -> Step:
+    def _found(self, step: ReplayStep | None, what: str, backwards: bool, error: str | None = None) -> ReplayStep:
         if step is None:
             where = "before" if backwards else "after"
             raise UsageError(f"no step {where} {self._number} {what}" + (f": {error}" if error else ""))
@@ -267,7 +267,7 @@ class Debugger:
 
     # -- its replay --
 
-    def reload(self) -> Step:
+    def reload(self) -> ReplayStep:
         """Replay the history as it is now, with the code as it is now, and stand at the same step, if it is there."""
         self._replaying = steps = self._replay()
         try:

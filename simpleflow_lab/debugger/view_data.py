@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.debugger.step_text import at_once_text, heading_of
-from simpleflow_lab.debugger.steps import ReplaySteps, Step
-from simpleflow_lab.debugger.triggers import event_words
+from simpleflow_lab.debugger.steps import ReplayStep, ReplaySteps
+from simpleflow_lab.debugger.trigger_text import event_words
 from simpleflow_lab.replay.lines import Line, line_text, place_text
 from simpleflow_lab.replay.trace import FutureRecord, StackFrame
 from simpleflow_lab.swf.history import HistoryEvent
@@ -78,7 +78,7 @@ def overview(steps: ReplaySteps) -> dict[str, Any]:
     }
 
 
-def _mark(step: Step) -> str:
+def _mark(step: ReplayStep) -> str:
     record = step.record
     if record.error is not None:
         return "d"
@@ -89,7 +89,7 @@ def _mark(step: Step) -> str:
     return "p" if record.output else "."
 
 
-def shown(step: Step) -> dict[str, Any]:
+def shown(step: ReplayStep) -> dict[str, Any]:
     """A step, without what takes a further replay."""
     record, history = step.record, step.steps.history
     start = history[0].timestamp
@@ -147,7 +147,7 @@ def shown(step: Step) -> dict[str, Any]:
     }
 
 
-def details(step: Step) -> dict[str, Any]:
+def details(step: ReplayStep) -> dict[str, Any]:
     """What a further replay gives: the lines that ran, and the local variables where the code waits.
 
     Raises `UsageError` if the code does not come to the step a second time.
@@ -191,7 +191,7 @@ def _event(history: Any, event: HistoryEvent) -> list[Any]:
 # -- futures --
 
 
-def futures_page(step: Step, *, which: str = "changed", words: str = "", first: int = 0) -> dict[str, Any]:
+def futures_page(step: ReplayStep, *, which: str = "changed", words: str = "", first: int = 0) -> dict[str, Any]:
     """Some futures of a step: all of them or those that changed in it, of which each of these words is part.
 
     `first` is the place of the first one that is sent, at most `MAX_LISTED` are.

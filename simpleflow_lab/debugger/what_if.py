@@ -29,7 +29,7 @@ from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.comparison import Comparison, compare
 from simpleflow_lab.views.critical_path import CriticalPath, critical_path
-from simpleflow_lab.views.explanation_lines import STATUS, TIME, Line, named
+from simpleflow_lab.views.explanation_lines import STATUS, TIME, ExplanationLine, first_few
 from simpleflow_lab.views.formatting import duration
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
@@ -46,7 +46,7 @@ MAX_PATH_LINES: Final = 2
 class WhatIf(LineView):
     """What a simulation gave, beside what was recorded. It displays itself."""
 
-    def __init__(self, lines: Sequence[Line], recorded: FoldedHistory, simulated: FoldedHistory):
+    def __init__(self, lines: Sequence[ExplanationLine], recorded: FoldedHistory, simulated: FoldedHistory):
         super().__init__(lines)
         self._recorded, self._simulated = recorded, simulated
 
@@ -143,7 +143,7 @@ class _Factors:
         for name in self._by_name:
             if name not in known:
                 names = sorted({attempt.name for attempt in folded.attempts if attempt.kind in TASKS})
-                raise UsageError(f"scale: no task is named {name!r:.80}: there are {named(names) or 'none'}")
+                raise UsageError(f"scale: no task is named {name!r:.80}: there are {first_few(names) or 'none'}")
 
     def of(self, attempt: Attempt) -> float:
         """The factor of this attempt: of its id, or else of its name."""
@@ -206,7 +206,9 @@ def _slots(most: Mapping[str, int], workers: Any) -> dict[str, int]:
     given = dict(workers) if isinstance(workers, Mapping) else dict.fromkeys(most, workers)
     for name, count in given.items():
         if name not in most:
-            raise UsageError(f"workers: no activity ran on a task list {name!r:.80}: there are {named(sorted(most))}")
+            raise UsageError(
+                f"workers: no activity ran on a task list {name!r:.80}: there are {first_few(sorted(most))}"
+            )
         if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
             raise UsageError(f"workers is a number from 1, or one for each task list, not {count!r:.80}")
     if not most and workers is not None and not isinstance(workers, Mapping | int):
@@ -298,7 +300,7 @@ def _seconds(history: History) -> float:
     return (history[-1].timestamp - history[0].timestamp).total_seconds()
 
 
-def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) -> list[Line]:
+def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) -> list[ExplanationLine]:
     new, old = _seconds(simulated.history), _seconds(recorded.history)
     change = f", {duration(abs(new - old))} {'less' if new < old else 'more'}" if round(new - old, 3) else ""
     share = f" ({(new - old) / old:+.0%})" if old and change else ""
@@ -306,7 +308,7 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
     was = recorded.history.close_status
     closes = "" if status == was else f", and it would be {status} instead of {was}"
     lines = [
-        Line.of(
+        ExplanationLine.of(
             STATUS,
             f"it would take {duration(new)} instead of {duration(old)}{change}{share}{closes}",
             to_do="gantt() shows both",
@@ -315,7 +317,7 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
     ]
     for words, folded in (("it would wait for", simulated), ("it waited for", recorded)):
         for line in list(time_lines(folded, critical_path(folded)))[:MAX_PATH_LINES]:
-            lines.append(Line.of(TIME, f"{words}: {line.text}", seconds=line.seconds))
+            lines.append(ExplanationLine.of(TIME, f"{words}: {line.text}", seconds=line.seconds))
     known = set(script.attempts)
     others = [attempt for attempt in simulated.attempts if attempt.kind in TASKS and attempt.id not in known]
     for words, is_assumed in (
@@ -324,5 +326,5 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
     ):
         ids = [attempt.id for attempt in others if (attempt.name in script.by_name) is is_assumed]
         if ids:
-            lines.append(Line.of("assumed", f"{words}: {named(dict.fromkeys(ids))}"))
+            lines.append(ExplanationLine.of("assumed", f"{words}: {first_few(dict.fromkeys(ids))}"))
     return lines

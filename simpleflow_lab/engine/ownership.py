@@ -43,7 +43,7 @@ class Ownership:
         self._lock.release()
 
 
-class Serving:
+class ServingLock:
     """The lock of the process that serves a store to SWF programs, which were told where it is and can't look for it.
 
     While it holds the lock, no other process takes the ownership of the store: those that find no owner wait for it.

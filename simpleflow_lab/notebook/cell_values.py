@@ -19,7 +19,7 @@ from simpleflow_lab.views.listing_views import listing_html
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.markup import Html
 from simpleflow_lab.views.style import Style
-from simpleflow_lab.views.tables import failures_first, listing_table
+from simpleflow_lab.views.tables import failed_rows_first, listing_table
 
 
 class Table(pd.DataFrame):
@@ -40,7 +40,7 @@ class Table(pd.DataFrame):
     def __repr__(self) -> str:
         frame = pd.DataFrame(self)
         frame.attrs = self.attrs
-        return repr(failures_first(frame, limit=pd.get_option("display.max_rows"))[self._shown])
+        return repr(failed_rows_first(frame, limit=pd.get_option("display.max_rows"))[self._shown])
 
     def _repr_html_(self) -> str:
         return self._html
@@ -56,7 +56,7 @@ def table_of_frame(
 ) -> Table:
     """A frame as a table that shows these columns, by their kinds. `shorten` makes the texts of a column shorter. Of
     tasks that are too many to be shown those that failed come first."""
-    whole, frame = frame, failures_first(frame, limit=html.MAX_ROWS)
+    whole, frame = frame, failed_rows_first(frame, limit=html.MAX_ROWS)
     columns = {name: frame[name].tolist() for name in shown}
     for name, function in (shorten or {}).items():
         columns[name] = [function(text) if isinstance(text, str) else text for text in columns[name]]

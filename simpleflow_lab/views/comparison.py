@@ -12,7 +12,7 @@ from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import parts_of, words_of
-from simpleflow_lab.views.explanation_lines import COMPARED, DIVERGENCE, STATUS, TIME, Line
+from simpleflow_lab.views.explanation_lines import COMPARED, DIVERGENCE, STATUS, TIME, ExplanationLine
 from simpleflow_lab.views.formatting import count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
@@ -37,7 +37,7 @@ class Comparison(LineView):
 
     def __init__(
         self,
-        lines: Sequence[Line],
+        lines: Sequence[ExplanationLine],
         differences: Sequence[TaskDifference],
         histories: tuple[FoldedHistory, FoldedHistory],
     ):
@@ -68,13 +68,13 @@ def compare(a: History | FoldedHistory, b: History | FoldedHistory, *, call: str
     return Comparison(lines, differences, (folded, other))
 
 
-def _status(a: FoldedHistory, b: FoldedHistory) -> Line:
+def _status(a: FoldedHistory, b: FoldedHistory) -> ExplanationLine:
     one, two = execution_summary(a), execution_summary(b)
     longer = one.duration - two.duration
     how = f"{duration(abs(longer))} {'slower' if longer > 0 else 'faster'}" if longer else "as long"
     statuses = [f"{STATUSES[each.status].glyph} {each.status} after {duration(each.duration)}" for each in (one, two)]
     text = f"{_caution(a, b, one, two)}{how}: {statuses[0]}, the other {statuses[1]}"
-    return Line.of(STATUS, text, seconds=longer)
+    return ExplanationLine.of(STATUS, text, seconds=longer)
 
 
 def _caution(a: FoldedHistory, b: FoldedHistory, one: ExecutionSummary, two: ExecutionSummary) -> str:
@@ -90,19 +90,21 @@ def _caution(a: FoldedHistory, b: FoldedHistory, one: ExecutionSummary, two: Exe
     return "".join(f"{each}; " for each in words)
 
 
-def _divergence(a: FoldedHistory, b: FoldedHistory, differences: Sequence[TaskDifference], call: str) -> Iterator[Line]:
+def _divergence(
+    a: FoldedHistory, b: FoldedHistory, differences: Sequence[TaskDifference], call: str
+) -> Iterator[ExplanationLine]:
     """The first task that is not the same in both, and how many there are."""
     inputs = [execution_summary(each).input for each in (a, b)]
     if inputs[0] != inputs[1]:
         what = f"their inputs differ: {shortened(inputs[0], 100)}, the other {shortened(inputs[1], 100)}"
-        yield Line.of(DIVERGENCE, what)
+        yield ExplanationLine.of(DIVERGENCE, what)
     found = [(difference, why) for difference in differences if (why := _why(difference))]
     if found:
         first, why = found[0]
         left = len(found) - 1
         more = f"; {count(left, 'more task')} {'differs' if left == 1 else 'differ'}" if left else ""
         what = f"the first task that differs is {_label(first)}: {why}{more}"
-        yield Line.of(DIVERGENCE, what, to_do=f"{call}.tasks()" if call else "")
+        yield ExplanationLine.of(DIVERGENCE, what, to_do=f"{call}.tasks()" if call else "")
 
 
 def _why(task: TaskDifference) -> str:
@@ -117,7 +119,7 @@ def _why(task: TaskDifference) -> str:
     return "its result is another one" if task.same_result is False else ""
 
 
-def _parts(a: FoldedHistory, b: FoldedHistory) -> Iterator[Line]:
+def _parts(a: FoldedHistory, b: FoldedHistory) -> Iterator[ExplanationLine]:
     """What on the critical path took longer, and what less long, the largest first."""
     now, then = parts_of(critical_path(a).segments), parts_of(critical_path(b).segments)
     changes = {part: now.get(part, 0.0) - then.get(part, 0.0) for part in {**now, **then}}
@@ -129,7 +131,9 @@ def _parts(a: FoldedHistory, b: FoldedHistory) -> Iterator[Line]:
         sign = "+" if changes[part] > 0 else "−"
         kind = TIME if part in now else COMPARED
         both = f"{duration(now.get(part, 0.0))}, in the other one {duration(then.get(part, 0.0))}"
-        yield Line.of(kind, f"{sign}{duration(abs(changes[part]))}: {words_of(*part)} ({both})", seconds=changes[part])
+        yield ExplanationLine.of(
+            kind, f"{sign}{duration(abs(changes[part]))}: {words_of(*part)} ({both})", seconds=changes[part]
+        )
 
 
 def _label(task: TaskDifference) -> str:

@@ -22,7 +22,7 @@ from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.attempts import TASKS, Attempt, closings_by_id, ends_needed, seconds_between
-from simpleflow_lab.views.decision_triggers import Turn, Turns
+from simpleflow_lab.views.decision_triggers import DecisionTaskEvents, DecisionTriggers
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.list_loads import ListLoad, loads_of
 
@@ -87,7 +87,7 @@ class CriticalPath:
 
     segments: tuple[Segment, ...]
     """In the order of time, without a gap."""
-    triggers: Turns
+    triggers: DecisionTriggers
     """The decisions of the history, with what they saw."""
     lists: dict[str, ListLoad]
     """How many tasks ran at once on each task list."""
@@ -116,10 +116,10 @@ def critical_path(history: History | FoldedHistory, *, until: datetime.datetime 
     a timer, and the one that was scheduled first. Raises `HistoryError` if an event refers to nothing known.
     """
     folded = fold_history(history, until=until)
-    turns = Turns(folded.history)
+    triggers = DecisionTriggers(folded.history)
     lists = loads_of(folded.attempts, folded.until)
-    segments = _Walk(folded, turns, lists).segments()
-    return CriticalPath(segments=segments, triggers=turns, lists=lists)
+    segments = _Walk(folded, triggers, lists).segments()
+    return CriticalPath(segments=segments, triggers=triggers, lists=lists)
 
 
 # -- the way back ------------------------------------------------------------------------------------------------------
@@ -128,8 +128,8 @@ def critical_path(history: History | FoldedHistory, *, until: datetime.datetime 
 class _Walk:
     """The way from the end of an execution to its start."""
 
-    def __init__(self, folded: FoldedHistory, turns: Turns, lists: dict[str, ListLoad]):
-        self._history, self._turns, self._lists = folded.history, turns, lists
+    def __init__(self, folded: FoldedHistory, triggers: DecisionTriggers, lists: dict[str, ListLoad]):
+        self._history, self._triggers, self._lists = folded.history, triggers, lists
         self._attempts = folded.attempts
         self._requests = {event.event_id: event for event in folded.point_events}
         self._of_event: dict[int, Attempt] = {}
@@ -148,7 +148,7 @@ class _Walk:
     def segments(self) -> tuple[Segment, ...]:
         if not self._history:
             return ()
-        last, place = self._history[-1], self._turns.that_closed()
+        last, place = self._history[-1], self._triggers.that_closed()
         if self._history.close_status is not None:
             self._at = max(last.timestamp, self._origin)
         # Each step goes to an earlier event.
@@ -172,15 +172,15 @@ class _Walk:
 
     def _decision(self, place: int, needed: Iterable[int]) -> HistoryEvent | None:
         """The time that a decision took from its trigger on; gives the trigger."""
-        return self._turn(self._turns.completed[place], tuple(needed))
+        return self._deciding(self._triggers.completed[place], tuple(needed))
 
-    def _turn(self, turn: Turn, needed: tuple[int, ...]) -> HistoryEvent | None:
-        trigger = self._turns.trigger(turn, needed)
-        since = self._history[turn.first - 1 if trigger is None else trigger.id - 1].timestamp
-        for each in self._turns.back_from(turn):
+    def _deciding(self, decision: DecisionTaskEvents, needed: tuple[int, ...]) -> HistoryEvent | None:
+        trigger = self._triggers.trigger(decision, needed)
+        since = self._history[decision.first - 1 if trigger is None else trigger.id - 1].timestamp
+        for each in self._triggers.back_from(decision):
             if (each.closed or self._at) < since:
                 break
-            if each.closed is not None and each is not turn:
+            if each.closed is not None and each is not decision:
                 # The next one was scheduled while this one was being made, or after it.
                 self._to(NO_DECIDER, max(each.closed, since))
             if each.started is not None:
@@ -189,14 +189,14 @@ class _Walk:
         if trigger is not None:
             return trigger
         # Nothing new was there: it is a decision that another one left over.
-        before = self._turns.made_before(turn.scheduled_id)
+        before = self._triggers.made_before(decision.scheduled_id)
         return None if before is None else self._decision(before, needed)
 
     def _asked_by(self, attempt: Attempt) -> HistoryEvent | None:
         """The time before an attempt was scheduled; gives the trigger of that."""
         decided = attempt.decision_event_id
         before = decided + 1 if _is_id(decided, below=attempt.scheduled_event_id) else attempt.scheduled_event_id
-        place = self._turns.made_before(before)
+        place = self._triggers.made_before(before)
         if place is None:
             return self._history[0]
         needed = ends_needed(attempt, self._closings)
@@ -205,7 +205,7 @@ class _Walk:
             return self._decision(place, needed)
         since, kind = held
         self._decision(place, ())  # of the member that closed, until the next one was scheduled
-        made = self._turns.completed[since].closed
+        made = self._triggers.completed[since].closed
         assert made is not None
         self._to(
             kind,
@@ -225,16 +225,16 @@ class _Walk:
         """
         if attempt.attempt > 1 or attempt.kind == TIMER or place == 0:
             return None
-        limit, waits = attempt.max_parallel, self._turns.waits_after[place - 1]
+        limit, waits = attempt.max_parallel, self._triggers.waits_after[place - 1]
         if limit is not None and any(group[0] == limit for group in waits.groups):
             kind = HELD_BACK
-            since = self._turns.since_when(place - 1, lambda w: any(group[0] == limit for group in w.groups))
+            since = self._triggers.since_when(place - 1, lambda w: any(group[0] == limit for group in w.groups))
         elif attempt.kind == ACTIVITY and self._is_among_first(attempt, waits.held_back):
             kind = OPEN_LIMIT
-            since = self._turns.since_when(place - 1, lambda w: w.held_back > 0)
+            since = self._triggers.since_when(place - 1, lambda w: w.held_back > 0)
         else:
             return None
-        seen = self._turns.that_saw(max(needed)) if needed else None
+        seen = self._triggers.that_saw(max(needed)) if needed else None
         since = since if seen is None else max(since, seen)
         return (since, kind) if since < place else None
 
@@ -266,7 +266,7 @@ class _Walk:
         if _is_id(initiated_id, below=event.id):
             decided = self._history[initiated_id - 1].attributes.get("decisionTaskCompletedEventId")
         if _is_id(decided, below=event.id):
-            place = self._turns.made_before(decided + 1)
+            place = self._triggers.made_before(decided + 1)
             return self._history[0] if place is None else self._decision(place, ())
         return self._blocked_before(event.id)
 
@@ -313,15 +313,15 @@ class _Walk:
     def _signal(self, event: HistoryEvent) -> HistoryEvent | None:
         """The wait for a signal: since the code waited for it, or since the decision before."""
         name = str(event.attributes.get("signalName"))
-        place = self._turns.made_before(event.id)
+        place = self._triggers.made_before(event.id)
         if place is None:
             return self._history[0]
         return self._signal_wait(name, place)
 
     def _signal_wait(self, name: str, place: int) -> HistoryEvent | None:
-        if name in self._turns.waits_after[place].signals:
-            place = self._turns.since_when(place, lambda waits: name in waits.signals)
-        closed = self._turns.completed[place].closed
+        if name in self._triggers.waits_after[place].signals:
+            place = self._triggers.since_when(place, lambda waits: name in waits.signals)
+        closed = self._triggers.completed[place].closed
         assert closed is not None
         self._to(SIGNAL_WAIT, closed, id=name)
         return self._decision(place, ())
@@ -330,29 +330,31 @@ class _Walk:
 
     def _blocked_before(self, event_id: int) -> HistoryEvent | None:
         """The time of what was open before this event; gives the trigger of what began that."""
-        turn = next((turn for turn in reversed(self._turns.all) if turn.scheduled_id < event_id), None)
-        is_open = turn is not None and (turn.closed is None or self._closed_after(turn, event_id))
-        if turn is not None and is_open and seconds_between(turn.begins, self._at) >= A_WHILE:
-            return self._turn(turn, ())
+        decision = next(
+            (decision for decision in reversed(self._triggers.all) if decision.scheduled_id < event_id), None
+        )
+        is_open = decision is not None and (decision.closed is None or self._closed_after(decision, event_id))
+        if decision is not None and is_open and seconds_between(decision.begins, self._at) >= A_WHILE:
+            return self._deciding(decision, ())
         found = [attempt for attempt in self._attempts if self._was_open(attempt, event_id)]
         found.sort(key=_likely_last)
-        place = self._turns.made_before(event_id)
-        signals = () if place is None else self._turns.waits_after[place].signals
+        place = self._triggers.made_before(event_id)
+        signals = () if place is None else self._triggers.waits_after[place].signals
         if found and (_likely_last(found[0])[0] == 0 or not signals):
             return self._attempt(found[0])
         if place is not None and signals:
             return self._signal_wait(signals[0], place)
-        if turn is not None and is_open:
-            return self._turn(turn, ())
+        if decision is not None and is_open:
+            return self._deciding(decision, ())
         if place is None:
             return self._history[0]
-        closed = self._turns.completed[place].closed
+        closed = self._triggers.completed[place].closed
         assert closed is not None
         self._to(CODE, closed)
         return self._decision(place, ())
 
-    def _closed_after(self, turn: Turn, event_id: int) -> bool:
-        return turn.completed_id is not None and turn.completed_id > event_id
+    def _closed_after(self, decision: DecisionTaskEvents, event_id: int) -> bool:
+        return decision.completed_id is not None and decision.completed_id > event_id
 
     def _was_open(self, attempt: Attempt, event_id: int) -> bool:
         if attempt.scheduled_event_id >= event_id or attempt.id == WAKE_UP_TIMER:

@@ -21,7 +21,7 @@ from simpleflow_lab.swf.history import History, HistoryEvent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Turn:
+class DecisionTaskEvents:
     """One decision task, with the events that it is for."""
 
     first: int
@@ -42,14 +42,14 @@ class Turn:
     """What the code waited for, besides tasks and timers, until this decision was made."""
 
 
-class Turns:
+class DecisionTriggers:
     """The decision tasks of a history, each with its triggers."""
 
     def __init__(self, history: History):
         self._history = history
-        self.all: list[Turn] = []
+        self.all: list[DecisionTaskEvents] = []
         """In the order in which they were scheduled."""
-        self.completed: list[Turn] = []
+        self.completed: list[DecisionTaskEvents] = []
         """Those that were completed."""
         self.waits_after: list[ContextWaits] = []
         """What the code waited for after each of the completed ones."""
@@ -76,24 +76,24 @@ class Turns:
                 open_[scheduled.id] = scheduled, event
                 continue
             is_made = event.type == "DecisionTaskCompleted"
-            turn = _turn(seen, scheduled, started, event, waits=waits, is_made=is_made)
-            self.all.append(turn)
+            decision = _decision_task(seen, scheduled, started, event, waits=waits, is_made=is_made)
+            self.all.append(decision)
             if not is_made:
                 continue
-            self.completed.append(turn)
+            self.completed.append(decision)
             self._completed_ids.append(event.id)
-            seen = turn.last
+            seen = decision.last
             context = event.attributes.get("executionContext")
             if context is not None:
                 waits = waits_in(context if isinstance(context, str) else None)
             self.waits_after.append(waits)
         for scheduled, started in open_.values():
-            self.all.append(_turn(seen, scheduled, started, None, waits=waits, is_made=False))
+            self.all.append(_decision_task(seen, scheduled, started, None, waits=waits, is_made=False))
         self.all.sort(key=_scheduled_id)
 
-    def back_from(self, turn: Turn) -> Iterator[Turn]:
+    def back_from(self, decision: DecisionTaskEvents) -> Iterator[DecisionTaskEvents]:
         """This decision task, then those that were scheduled before it, latest first."""
-        for place in range(bisect_left(self.all, turn.scheduled_id, key=_scheduled_id), -1, -1):
+        for place in range(bisect_left(self.all, decision.scheduled_id, key=_scheduled_id), -1, -1):
             yield self.all[place]
 
     def made_before(self, event_id: int) -> int | None:
@@ -111,41 +111,41 @@ class Turns:
 
     def that_saw(self, event_id: int) -> int | None:
         """The place in `completed` of the first decision that saw this event; `None` if none did."""
-        place = bisect_left(self.completed, event_id, key=lambda turn: turn.last)
+        place = bisect_left(self.completed, event_id, key=lambda decision: decision.last)
         return place if place < len(self.completed) else None
 
-    def trigger(self, turn: Turn, needed: Collection[int] = ()) -> HistoryEvent | None:
+    def trigger(self, decision: DecisionTaskEvents, needed: Collection[int] = ()) -> HistoryEvent | None:
         """The event for which the code went on in this decision; `None` if nothing new was there.
 
         `needed` are the ids of events of which one that is new to this decision is the trigger, the latest of them.
         """
-        known = [event_id for event_id in needed if turn.first <= event_id <= turn.last]
+        known = [event_id for event_id in needed if decision.first <= event_id <= decision.last]
         if known:
             return self._history[max(known) - 1]
-        if turn.scheduled_id not in self._triggers:
-            self._triggers[turn.scheduled_id] = self._latest(turn)
-        return self._triggers[turn.scheduled_id]
+        if decision.scheduled_id not in self._triggers:
+            self._triggers[decision.scheduled_id] = self._latest(decision)
+        return self._triggers[decision.scheduled_id]
 
-    def _latest(self, turn: Turn) -> HistoryEvent | None:
+    def _latest(self, decision: DecisionTaskEvents) -> HistoryEvent | None:
         """The last event that is new to a decision and that its code was waiting for, or else may have been."""
         found = None
-        for event_id in range(turn.last, turn.first - 1, -1):
+        for event_id in range(decision.last, decision.first - 1, -1):
             event = self._history[event_id - 1]
-            rank = self._rank(event, turn)
+            rank = self._rank(event, decision)
             if rank == _SURE:
                 return event
             if rank == _PERHAPS and found is None:
                 found = event
         return found
 
-    def _rank(self, event: HistoryEvent, turn: Turn) -> int:
+    def _rank(self, event: HistoryEvent, decision: DecisionTaskEvents) -> int:
         row = event.row
         if not row.wakes or row.entity == DECISION_TASK:
             return _NO
         if row.entity in _WAITED_FOR and row.closes:
             return _SURE
         if event.type == "WorkflowExecutionSignaled":
-            return _SURE if event.attributes.get("signalName") in turn.waits.signals else _PERHAPS
+            return _SURE if event.attributes.get("signalName") in decision.waits.signals else _PERHAPS
         return _SURE if event.type == "WorkflowExecutionCancelRequested" else _PERHAPS
 
     def since_when(self, place: int, holds: Any) -> int:
@@ -161,15 +161,15 @@ class Turns:
 _OF_DECISION_TASKS: Final = frozenset(name for name, row in EVENT_TYPES.items() if row.entity == DECISION_TASK)
 
 
-def _scheduled_id(turn: Turn) -> int:
-    return turn.scheduled_id
+def _scheduled_id(decision: DecisionTaskEvents) -> int:
+    return decision.scheduled_id
 
 
 _NO, _PERHAPS, _SURE = range(3)
 _WAITED_FOR: Final = frozenset({ACTIVITY, CHILD, LAMBDA, TIMER})
 
 
-def _turn(
+def _decision_task(
     seen: int,
     scheduled: HistoryEvent,
     started: HistoryEvent | None,
@@ -177,9 +177,9 @@ def _turn(
     *,
     waits: ContextWaits,
     is_made: bool,
-) -> Turn:
+) -> DecisionTaskEvents:
     last = started if started is not None else scheduled
-    return Turn(
+    return DecisionTaskEvents(
         first=seen + 1,
         last=last.id,
         begins=scheduled.timestamp,

@@ -19,7 +19,7 @@ from simpleflow_lab.views.critical_path import (
     CriticalPath,
     Segment,
 )
-from simpleflow_lab.views.explanation_lines import COMPARED, Line
+from simpleflow_lab.views.explanation_lines import COMPARED, ExplanationLine
 from simpleflow_lab.views.formatting import duration
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.summary import execution_summary
@@ -53,7 +53,7 @@ def is_slower(seconds: float, usual: float) -> bool:
     return seconds - usual >= max(_DIFFERS * usual, _SHORTEST)
 
 
-def compared(folded: FoldedHistory, path: CriticalPath, earlier: EarlierRuns) -> Iterator[Line]:
+def compared(folded: FoldedHistory, path: CriticalPath, earlier: EarlierRuns) -> Iterator[ExplanationLine]:
     """A line if the execution took longer than usual, or so much less."""
     summary = execution_summary(folded)
     if not earlier.seconds or summary.status not in ("OPEN", "COMPLETED"):
@@ -64,9 +64,11 @@ def compared(folded: FoldedHistory, path: CriticalPath, earlier: EarlierRuns) ->
     if is_slower(seconds, usual):
         why = _grown(path.segments, earlier.typical) if earlier.typical is not None else ""
         text = f"{duration(seconds - usual)} slower than {runs} ({median}){f': {why}' if why else ''}"
-        yield Line.of(COMPARED, text, seconds=seconds - usual)
+        yield ExplanationLine.of(COMPARED, text, seconds=seconds - usual)
     elif summary.status == "COMPLETED" and is_slower(usual, seconds):
-        yield Line.of(COMPARED, f"{duration(usual - seconds)} faster than {runs} ({median})", seconds=seconds - usual)
+        yield ExplanationLine.of(
+            COMPARED, f"{duration(usual - seconds)} faster than {runs} ({median})", seconds=seconds - usual
+        )
 
 
 def _grown(segments: Sequence[Segment], typical: CriticalPath) -> str:

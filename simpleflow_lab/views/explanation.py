@@ -21,7 +21,7 @@ from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns, compared
-from simpleflow_lab.views.explanation_lines import FORKED, WAITS, Line
+from simpleflow_lab.views.explanation_lines import FORKED, WAITS, ExplanationLine
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.line_views import LineView
@@ -63,12 +63,12 @@ def explain(
     status, *more = outcome_lines(folded, workflow_id)
     slower = () if earlier is None else compared(folded, path, earlier)
     origin = forked_from(folded.history[0].attributes)
-    forked = () if origin is None else (Line.of(FORKED, origin.words(reused_by(folded.history))),)
+    forked = () if origin is None else (ExplanationLine.of(FORKED, origin.words(reused_by(folded.history))),)
     lines = [status, *forked, *_wait_lines(found), *more, *slower, *time_lines(folded, path, polling)]
     return Explanation(lines[:MAX_LINES])
 
 
-def _wait_lines(waits: Sequence[Wait]) -> Iterable[Line]:
+def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
     """What an open execution waits for: first what people may have to act on."""
     told = [wait for number, wait in enumerate(waits) if not _is_told_below(waits, number) and not wait.more]
     told.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
@@ -88,7 +88,7 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[Line]:
         if left and number + 1 == MAX_WAITS:
             more += f", and for {left:,} more"
         says = "can't go on:" if wait.kind == BLOCKED else "waits for"
-        yield Line.of(
+        yield ExplanationLine.of(
             WAITS,
             f"{says} {above}{wait.what}{more}",
             to_do=wait.to_do or ("execution.waiting_for()" if more else ""),

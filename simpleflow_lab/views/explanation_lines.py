@@ -27,7 +27,7 @@ MAX_NAMED: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ExplanationLine:
     """One line of an explanation."""
 
     kind: str
@@ -44,12 +44,12 @@ class Line:
         return f"{self.text} → {self.to_do}" if self.to_do else self.text
 
     @classmethod
-    def of(cls, kind: str, text: str, *, to_do: str = "", seconds: float | None = None) -> Line:
+    def of(cls, kind: str, text: str, *, to_do: str = "", seconds: float | None = None) -> ExplanationLine:
         """A line with its text on one line, bounded."""
         return cls(kind=kind, text=shortened(text, HOVER_LIMIT), to_do=to_do, seconds=seconds)
 
 
-def named(texts: Iterable[str]) -> str:
+def first_few(texts: Iterable[str]) -> str:
     """The first of these texts and how many more there are, as `load-1, load-2 and 5 more`."""
     found = list(texts)
     left = len(found) - MAX_NAMED

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.chart import Chart
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
-    from simpleflow_lab.views.explanation_lines import Line
+    from simpleflow_lab.views.explanation_lines import ExplanationLine
     from simpleflow_lab.views.gantt_rows import OpenedChild
     from simpleflow_lab.views.lineage import Lineage
     from simpleflow_lab.views.waiting import Wait, Waits
@@ -33,7 +33,7 @@ TimeZone = str | datetime.tzinfo | None
 """The zone of the times in a table: see `views.time_zones.in_time_zone`."""
 UTC: Final = "UTC"
 
-_Told = TypeVar("_Told", "Line", "Wait")
+_Told = TypeVar("_Told", "ExplanationLine", "Wait")
 
 
 def _as_it_is(execution: HistoryViews, to_do: str) -> str:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import TASKS, Attempt, failures_first
-from simpleflow_lab.views.explanation_lines import RESULT, UNHANDLED, Line
+from simpleflow_lab.views.explanation_lines import RESULT, UNHANDLED, ExplanationLine
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
     LABEL_LIMIT,
@@ -86,7 +86,7 @@ def execution_html(
     domain: str = "",
     until: datetime.datetime | None = None,
     warnings: Sequence[str] = (),
-    explanation: Iterable[Line] = (),
+    explanation: Iterable[ExplanationLine] = (),
 ) -> Html:
     """The summary of an execution: its type, ids, status and times, its tasks by state, and its last failure.
 
@@ -124,7 +124,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int =
     return piece(_table((escape(header, LABEL_LIMIT) for header in headers), body), _more(len(found) - limit, "row"))
 
 
-def explanation_html(lines: Iterable[Line]) -> Html:
+def explanation_html(lines: Iterable[ExplanationLine]) -> Html:
     """The lines of an explanation as a list."""
     made = [
         Html('<li class="sfl-about-{}">{}{}</li>').format(line.kind, line.text, _remedy(line.to_do)) for line in lines

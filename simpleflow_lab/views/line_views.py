@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from simpleflow_lab.views.explanation_lines import Line
+from simpleflow_lab.views.explanation_lines import ExplanationLine
 from simpleflow_lab.views.html import explanation_html, piece
 from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.text_tables import visible
 
 
-class LineView(ListingView[Line]):
+class LineView(ListingView[ExplanationLine]):
     """Lines, each with what helps. It displays itself, in a notebook as HTML; `to_pandas()` gives a frame."""
 
     _nothing = "nothing is recorded"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from simpleflow_lab.views.attempts import Attempt, is_own_timer
-from simpleflow_lab.views.decision_triggers import Turns
+from simpleflow_lab.views.decision_triggers import DecisionTriggers
 from simpleflow_lab.views.history_fold import FoldedHistory
 
 
@@ -81,7 +81,7 @@ def _reached(ids: Iterable[int], ways: Mapping[int, Iterable[int]]) -> set[int]:
 
 def dependencies_of(folded: FoldedHistory) -> Dependencies:
     """The dependencies of all attempts but the timers that deciders start for themselves."""
-    turns = Turns(folded.history)
+    triggers = DecisionTriggers(folded.history)
     places: dict[str, list[int]] = {}
     """The attempts of each id, in the order of scheduling."""
     by_closing: dict[int, int] = {}
@@ -100,7 +100,7 @@ def dependencies_of(folded: FoldedHistory) -> Dependencies:
         needed = [places[id][bisect_left(places[id], own) - 1] for id in ids if id in places]
         if not needed:
             if attempt.max_parallel is None:
-                needed = free[attempt.kind, attempt.name] = _ended_before(attempt, turns, by_closing)
+                needed = free[attempt.kind, attempt.name] = _ended_before(attempt, triggers, by_closing)
             else:
                 needed = free.get((attempt.kind, attempt.name), [])
             if needed:
@@ -110,11 +110,11 @@ def dependencies_of(folded: FoldedHistory) -> Dependencies:
     return Dependencies(before=before, likely=frozenset(likely))
 
 
-def _ended_before(attempt: Attempt, turns: Turns, by_closing: Mapping[int, int]) -> list[int]:
+def _ended_before(attempt: Attempt, triggers: DecisionTriggers, by_closing: Mapping[int, int]) -> list[int]:
     """The attempt whose end was the trigger of the decision that scheduled this one."""
-    place = turns.made_before((attempt.decision_event_id or attempt.scheduled_event_id) + 1)
+    place = triggers.made_before((attempt.decision_event_id or attempt.scheduled_event_id) + 1)
     if place is None:
         return []
-    trigger = turns.trigger(turns.completed[place])
+    trigger = triggers.trigger(triggers.completed[place])
     found = None if trigger is None else by_closing.get(trigger.id)
     return [] if found is None or found >= attempt.scheduled_event_id else [found]

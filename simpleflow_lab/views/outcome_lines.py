@@ -20,8 +20,8 @@ from simpleflow_lab.views.explanation_lines import (
     STATUS,
     UNFINISHED,
     UNHANDLED,
-    Line,
-    named,
+    ExplanationLine,
+    first_few,
 )
 from simpleflow_lab.views.formatting import bounded, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory
@@ -35,12 +35,14 @@ _REASON_LIMIT: Final = 90
 """Characters of the reason of one failed task."""
 
 
-def outcome_lines(folded: FoldedHistory, workflow_id: str) -> list[Line]:
+def outcome_lines(folded: FoldedHistory, workflow_id: str) -> list[ExplanationLine]:
     """The lines of a history that has events; the first one is about the status."""
     summary = execution_summary(folded)
     lines = [_status(folded, summary, workflow_id)]
     if summary.result is not None:
-        lines.append(Line.of(RESULT, f"result: {bounded(summary.result, _RESULT_LIMIT)}", to_do="execution.result()"))
+        lines.append(
+            ExplanationLine.of(RESULT, f"result: {bounded(summary.result, _RESULT_LIMIT)}", to_do="execution.result()")
+        )
     lines += _unhandled(folded.attempts)
     lines += _handled(folded.attempts, summary)
     lines += _unfinished(folded, workflow_id)
@@ -52,11 +54,11 @@ def outcome_lines(folded: FoldedHistory, workflow_id: str) -> list[Line]:
 # -- the status --------------------------------------------------------------------------------------------------------
 
 
-def _status(folded: FoldedHistory, summary: ExecutionSummary, workflow_id: str) -> Line:
+def _status(folded: FoldedHistory, summary: ExecutionSummary, workflow_id: str) -> ExplanationLine:
     of = STATUSES[summary.status]
     takes = f"{of.glyph} {of.word} {'for' if summary.closed is None else 'after'} {duration(summary.duration)}"
     why, to_do = _why(folded, summary, workflow_id)
-    return Line.of(STATUS, f"{takes}: {why}" if why else takes, to_do=to_do, seconds=summary.duration)
+    return ExplanationLine.of(STATUS, f"{takes}: {why}" if why else takes, to_do=to_do, seconds=summary.duration)
 
 
 def _why(folded: FoldedHistory, summary: ExecutionSummary, workflow_id: str) -> tuple[str, str]:
@@ -144,23 +146,23 @@ def _call(workflow_id: str, run_id: str) -> str:
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
-def _unhandled(attempts: Sequence[Attempt]) -> Iterator[Line]:
+def _unhandled(attempts: Sequence[Attempt]) -> Iterator[ExplanationLine]:
     found = [attempt for attempt in attempts if attempt.unhandled]
     if found:
         were = "was" if len(found) == 1 else "were"
-        what = f"{count(len(found), 'failure')} {were} not handled: {named(_failure(each) for each in found)}"
-        yield Line.of(UNHANDLED, what, to_do="execution.unhandled_failures()")
+        what = f"{count(len(found), 'failure')} {were} not handled: {first_few(_failure(each) for each in found)}"
+        yield ExplanationLine.of(UNHANDLED, what, to_do="execution.unhandled_failures()")
 
 
-def _handled(attempts: Sequence[Attempt], summary: ExecutionSummary) -> Iterator[Line]:
+def _handled(attempts: Sequence[Attempt], summary: ExecutionSummary) -> Iterator[ExplanationLine]:
     """Tasks that came to no result, of which the code took notice, but for the one of which the execution failed."""
     behind = _task_behind(attempts, summary.reason) if summary.status == "FAILED" else None
     found = [each for each in attempts if each.failed and not each.open and not (each.retried or each.unhandled)]
     found = [each for each in found if each.kind in TASKS and not each.cancel_requested and each is not behind]
     if found:
         how = "failed so far" if summary.status == OPEN else "failed, and its code handled that"
-        what = f"{count(len(found), 'task')} {how}: {named(_failure(each) for each in found)}"
-        yield Line.of(HANDLED, what, to_do="execution.tasks()")
+        what = f"{count(len(found), 'task')} {how}: {first_few(_failure(each) for each in found)}"
+        yield ExplanationLine.of(HANDLED, what, to_do="execution.tasks()")
 
 
 def _failure(attempt: Attempt) -> str:
@@ -168,7 +170,7 @@ def _failure(attempt: Attempt) -> str:
     return f"{_label(attempt)} ({shortened(why, _REASON_LIMIT)})" if why else f"{_label(attempt)} ({attempt.state})"
 
 
-def _retried(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Line]:
+def _retried(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[ExplanationLine]:
     """Failed attempts after which another one followed, but for those that say nothing of the task."""
     again = [attempt for attempt in attempts if attempt.retried and not _is_not_its_own(attempt)]
     if not again:
@@ -180,7 +182,9 @@ def _retried(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Line]:
         for id, number in tries.most_common()
     ]
     were = "attempt was" if len(again) == 1 else "attempts were"
-    yield Line.of(RETRIED, f"{len(again):,} failed {were} tried again: {named(tasks)}", to_do=_tasks(workflow_id))
+    yield ExplanationLine.of(
+        RETRIED, f"{len(again):,} failed {were} tried again: {first_few(tasks)}", to_do=_tasks(workflow_id)
+    )
 
 
 def _reason(attempt: Attempt) -> str:
@@ -192,22 +196,22 @@ def _is_not_its_own(attempt: Attempt) -> bool:
     return is_worker_lost(attempt.details) or is_given_back(attempt.details) or is_not_here(attempt.details)
 
 
-def _lost(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Line]:
+def _lost(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[ExplanationLine]:
     lost = [attempt for attempt in attempts if is_worker_lost(attempt.details)]
     if lost:
-        where = named(dict.fromkeys(attempt.worker for attempt in lost if attempt.worker))
+        where = first_few(dict.fromkeys(attempt.worker for attempt in lost if attempt.worker))
         workers = f", in {where}" if where else ""
         were = "attempt was lost with its worker" if len(lost) == 1 else "attempts were lost with their workers"
-        what = f"{len(lost):,} {were}: {named(dict.fromkeys(map(_label, lost)))}{workers}"
-        yield Line.of(LOST, what, to_do=_tasks(workflow_id))
+        what = f"{len(lost):,} {were}: {first_few(dict.fromkeys(map(_label, lost)))}{workers}"
+        yield ExplanationLine.of(LOST, what, to_do=_tasks(workflow_id))
     strangers = [attempt for attempt in attempts if is_not_here(attempt.details)]
     if strangers:
         were = "attempt came to a worker" if len(strangers) == 1 else "attempts came to workers"
-        what = f"{len(strangers):,} {were} without the activity: {named(dict.fromkeys(map(_label, strangers)))}"
-        yield Line.of(LOST, what, to_do="one task list for each code base; lab.pollers() shows who polls")
+        what = f"{len(strangers):,} {were} without the activity: {first_few(dict.fromkeys(map(_label, strangers)))}"
+        yield ExplanationLine.of(LOST, what, to_do="one task list for each code base; lab.pollers() shows who polls")
 
 
-def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[Line]:
+def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[ExplanationLine]:
     if folded.history.close_status is None:
         return
     left = [attempt for attempt in folded.attempts if attempt.open]
@@ -217,8 +221,8 @@ def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[Line]:
     numbers = " and ".join(_number(kinds[kind], *_NOUNS[kind]) for kind in (*_NOUNS,) if kinds[kind])
     were = "was" if len(left) == 1 else "were"
     left.sort(key=lambda attempt: attempt.kind == TIMER)
-    what = f"{numbers} {were} not finished when it closed: {named(map(_label, left))}"
-    yield Line.of(UNFINISHED, what, to_do=_tasks(workflow_id))
+    what = f"{numbers} {were} not finished when it closed: {first_few(map(_label, left))}"
+    yield ExplanationLine.of(UNFINISHED, what, to_do=_tasks(workflow_id))
 
 
 _NOUNS: Final = {

@@ -16,7 +16,7 @@ from simpleflow_lab.swf.conventions import DEADLINE_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.views.attempts import Attempt, closings_by_id, ends_needed, seconds_between
 from simpleflow_lab.views.critical_path import CriticalPath
-from simpleflow_lab.views.decision_triggers import Turn
+from simpleflow_lab.views.decision_triggers import DecisionTaskEvents
 from simpleflow_lab.views.history_fold import FoldedHistory
 
 
@@ -41,8 +41,8 @@ class _Follows:
     """What follows each attempt, and how long after its close."""
 
     def __init__(self, folded: FoldedHistory, path: CriticalPath):
-        self._turns, self._lists = path.triggers, path.lists
-        self._next: dict[int, list[tuple[Attempt, Turn]]] = {}
+        self._triggers, self._lists = path.triggers, path.lists
+        self._next: dict[int, list[tuple[Attempt, DecisionTaskEvents]]] = {}
         """The attempts that needed each close, by its event, and the decisions that scheduled them."""
         self._by_itself: dict[int, list[Attempt]] = {}
         """The attempts that each decision scheduled though nothing that they depend on was new to it."""
@@ -56,23 +56,25 @@ class _Follows:
 
     def _sort_in(self, attempt: Attempt) -> None:
         decided = attempt.decision_event_id or attempt.scheduled_event_id
-        place = self._turns.made_before(decided + 1)
+        place = self._triggers.made_before(decided + 1)
         if place is None:
             return
-        turn = self._turns.completed[place]
+        decision = self._triggers.completed[place]
         needed = ends_needed(attempt, self._closings)
         for event_id in needed:
-            self._next.setdefault(event_id, []).append((attempt, turn))
+            self._next.setdefault(event_id, []).append((attempt, decision))
         is_own = attempt.kind == TIMER and attempt.id.startswith(DEADLINE_TIMER)
-        if not is_own and not any(turn.first <= id <= turn.last for id in needed):
+        if not is_own and not any(decision.first <= id <= decision.last for id in needed):
             self._by_itself.setdefault(place, []).append(attempt)
 
     def least(self, attempt: Attempt, known: Mapping[int, float]) -> float:
         """The least time after the close of an attempt that whatever follows it could have waited."""
         closed_id = _closed_event_id(attempt)
         least = math.inf
-        for follower, turn in self._next.get(closed_id, ()):
-            least = min(least, self._gap(attempt, turn, closed_id) + known.get(follower.scheduled_event_id, math.inf))
+        for follower, decision in self._next.get(closed_id, ()):
+            least = min(
+                least, self._gap(attempt, decision, closed_id) + known.get(follower.scheduled_event_id, math.inf)
+            )
         load = self._lists.get(attempt.task_list or "")
         taken = (
             None
@@ -82,7 +84,7 @@ class _Follows:
         if taken is not None and taken.started is not None and attempt.closed is not None:
             room = known.get(taken.scheduled_event_id, math.inf)
             least = min(least, seconds_between(attempt.closed, taken.started) + room)
-        seen = self._turns.that_saw(closed_id)
+        seen = self._triggers.that_saw(closed_id)
         if seen is None:
             return least
         after = bisect_left(self._places, seen)
@@ -92,11 +94,11 @@ class _Follows:
         room = 0.0 if place == self._closing else math.inf
         for follower in self._by_itself.get(place, ()):
             room = min(room, known.get(follower.scheduled_event_id, math.inf))
-        return min(least, self._gap(attempt, self._turns.completed[place], closed_id) + room)
+        return min(least, self._gap(attempt, self._triggers.completed[place], closed_id) + room)
 
-    def _gap(self, attempt: Attempt, turn: Turn, closed_id: int) -> float:
+    def _gap(self, attempt: Attempt, decision: DecisionTaskEvents, closed_id: int) -> float:
         """The time from a close to the latest event that triggered a later decision."""
-        trigger = self._turns.trigger(turn)
+        trigger = self._triggers.trigger(decision)
         if trigger is None or trigger.id <= closed_id or attempt.closed is None:
             return 0.0
         return seconds_between(attempt.closed, trigger.timestamp)

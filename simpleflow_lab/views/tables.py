@@ -196,7 +196,7 @@ TASKS_TABLE: Final = "tasks"
 """What is said there of a table of tasks."""
 
 
-def failures_first(table: pd.DataFrame, *, limit: int | None) -> pd.DataFrame:
+def failed_rows_first(table: pd.DataFrame, *, limit: int | None) -> pd.DataFrame:
     """A table of tasks with those that failed and were not tried again first, if it has more rows than are shown.
 
     Any other table is given back, as is a table in another order than that of scheduling: somebody asked for it.

@@ -24,7 +24,7 @@ from simpleflow_lab.views.critical_path import (
     CriticalPath,
     Segment,
 )
-from simpleflow_lab.views.explanation_lines import SLACK, TIME, Line, named
+from simpleflow_lab.views.explanation_lines import SLACK, TIME, ExplanationLine, first_few
 from simpleflow_lab.views.formatting import duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.slack import slack
@@ -39,7 +39,7 @@ LEAST_SLACK: Final = 0.01
 """The least slack of a task that is told, as a share of the time."""
 
 
-def time_lines(folded: FoldedHistory, path: CriticalPath, polling: Polling = UNKNOWN) -> Iterator[Line]:
+def time_lines(folded: FoldedHistory, path: CriticalPath, polling: Polling = UNKNOWN) -> Iterator[ExplanationLine]:
     """Where the time went, the largest share first; then the longest task that was not on the path.
 
     `polling` says who polls now.
@@ -63,7 +63,7 @@ def time_lines(folded: FoldedHistory, path: CriticalPath, polling: Polling = UNK
         if group[0].kind == OPEN_LIMIT:
             what, to_do = _for_want_of_workers(group, path, what, to_do, polling)
         of = "of the time" if number else f"of {duration(whole)}"
-        yield Line.of(TIME, f"{100 * seconds / whole:.0f} % {of}: {what}", to_do=to_do, seconds=seconds)
+        yield ExplanationLine.of(TIME, f"{100 * seconds / whole:.0f} % {of}: {what}", to_do=to_do, seconds=seconds)
     yield from _off_the_path(folded, path)
 
 
@@ -85,7 +85,7 @@ def _seconds(group: Sequence[Segment]) -> float:
     return sum(segment.seconds for segment in group)
 
 
-def _off_the_path(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
+def _off_the_path(folded: FoldedHistory, path: CriticalPath) -> Iterator[ExplanationLine]:
     """The task that ran longest of those that could have taken longer, if it is worth a look."""
     found = slack(folded, path)
     off = [a for a in folded.attempts if a.kind in TASKS and a.running and found.get(a.scheduled_event_id, 0.0) > 0]
@@ -101,7 +101,7 @@ def _off_the_path(folded: FoldedHistory, path: CriticalPath) -> Iterator[Line]:
     what = (
         f"not on the critical path: {_label_of(longest)} ran {duration(running)}, and could have run {duration(room)}"
     )
-    yield Line.of(SLACK, f"{what} longer", to_do="execution.slack()", seconds=room)
+    yield ExplanationLine.of(SLACK, f"{what} longer", to_do="execution.slack()", seconds=room)
 
 
 def _label_of(attempt: Attempt) -> str:
@@ -248,7 +248,7 @@ def _tasks_with_times(group: Sequence[Segment]) -> str:
     if len(times) == 1:
         return task_label(*next(iter(times)))
     ordered = sorted(times.items(), key=lambda item: item[1], reverse=True)
-    return named(f"{task_label(*key)} ({duration(seconds)})" for key, seconds in ordered)
+    return first_few(f"{task_label(*key)} ({duration(seconds)})" for key, seconds in ordered)
 
 
 WORDS: Final[dict[str, Callable[[Sequence[Segment]], tuple[str, str]]]] = {

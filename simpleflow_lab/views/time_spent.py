@@ -23,7 +23,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, is_own_timer
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chart_head import chart_layout
-from simpleflow_lab.views.decision_triggers import Turns
+from simpleflow_lab.views.decision_triggers import DecisionTriggers
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.markup import escape
@@ -116,9 +116,9 @@ def _spans(folded: FoldedHistory, end: float) -> Iterable[tuple[str, list[Span]]
 
 def _signal_waits(history: History, end: float) -> Iterator[Span]:
     """From each decision after which the code waited for a signal, up to the next one that was made."""
-    turns = Turns(history)
-    closed = [_at(turn.closed, end) for turn in turns.completed]
-    for waits, first, last in zip(turns.waits_after, closed, [*closed[1:], end], strict=True):
+    triggers = DecisionTriggers(history)
+    closed = [_at(decision.closed, end) for decision in triggers.completed]
+    for waits, first, last in zip(triggers.waits_after, closed, [*closed[1:], end], strict=True):
         if waits.signals:
             yield first, last
 

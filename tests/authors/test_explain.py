@@ -18,7 +18,7 @@ from simpleflow_lab.exceptions import DecisionBlockedError, UsageError
 from simpleflow_lab.notebook.renderers import cell_value
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.views.explanation import Explanation
-from simpleflow_lab.views.explanation_lines import Line
+from simpleflow_lab.views.explanation_lines import ExplanationLine
 
 LIMIT = 60.0
 """Seconds after which a test gives up; nothing here takes long."""
@@ -56,7 +56,7 @@ def until(execution: Execution, condition: Callable[[Explanation], Any]) -> Expl
     return found
 
 
-def of(explanation: Explanation, kind: str) -> list[Line]:
+def of(explanation: Explanation, kind: str) -> list[ExplanationLine]:
     return [line for line in explanation if line.kind == kind]
 
 

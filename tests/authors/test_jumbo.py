@@ -14,7 +14,7 @@ import pytest
 
 from simpleflow_lab import Chain, FuncGroup, Group, Lab, Workflow, activity, futures
 from simpleflow_lab.data.objects import MemoryObjects
-from simpleflow_lab.data.references import MAX_JUMBO, is_reference, parse
+from simpleflow_lab.data.references import MAX_JUMBO, is_reference, reference_in
 from simpleflow_lab.exceptions import (
     JumboTooLargeError,
     NondeterminismError,
@@ -120,7 +120,7 @@ def test_input_argument_and_result_come_back_as_they_went(lab, length):
     execution = lab.start(RoundTrip, text_of(length), by=3)
     assert execution.result(60) == text_of(length) + "+++"
     for field in large_fields(execution):
-        reference = parse(field)
+        reference = reference_in(field)
         assert reference.is_verified
         assert 32_768 < reference.size <= length + 60
     assert (large_fields(execution) == []) == (length == 32_700)
@@ -387,7 +387,7 @@ def test_a_large_result_is_passed_on_without_being_read_by_the_decider():
         assert all(len(text) < 1_000 for text in scheduled)
         assert any('"__jumbo":[["args",0]]' in text for text in scheduled)
         results = [
-            parse(event.attributes["result"]).name
+            reference_in(event.attributes["result"]).name
             for event in execution.history()
             if event.type == "ActivityTaskCompleted" and is_reference(event.attributes["result"])
         ]

@@ -11,7 +11,7 @@ import pytest
 from simpleflow_lab import open_history
 from simpleflow_lab.commands.advice import in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.commands.command_table import table
-from simpleflow_lab.views.explanation_lines import Line
+from simpleflow_lab.views.explanation_lines import ExplanationLine
 from simpleflow_lab.views.listings import Kind, Listing
 
 ID = "nightly-1"
@@ -44,7 +44,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_a_call_is_the_command_that_does_it_or_is_left_out(to_do: str, expected: str) -> None:
-    line = in_shell(Line.of("time", "what there is", to_do=to_do), ID)
+    line = in_shell(ExplanationLine.of("time", "what there is", to_do=to_do), ID)
     assert line == (f"what there is → {expected}" if expected else "what there is")
     for command in re.findall(r"simpleflow (.*?)(?:; | shows|$)", expected):
         words = [word for word in shlex.split(command) if "." in word or word == "gantt"]

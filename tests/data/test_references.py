@@ -22,7 +22,7 @@ from simpleflow_lab.data.references import (
     describe,
     is_reference,
     name_of,
-    parse,
+    reference_in,
 )
 from simpleflow_lab.exceptions import JumboContentError, JumboReferenceError, JumboTooLargeError, StoreError, UsageError
 from tests.examples_count import examples
@@ -35,7 +35,7 @@ UPSTREAMS = f"simpleflow+s3://jumbo-bucket/with/optional/prefix/{V4} 40025"
 
 def test_upstreams_reference_is_read_and_written_as_it_stands():
     """JF-01."""
-    reference = parse(UPSTREAMS)
+    reference = reference_in(UPSTREAMS)
     assert reference == Reference("s3", "jumbo-bucket/with/optional/prefix", V4, 40_025)
     assert str(reference) == UPSTREAMS
     assert not reference.is_verified
@@ -43,8 +43,8 @@ def test_upstreams_reference_is_read_and_written_as_it_stands():
 
 def test_a_reference_into_the_store_is_read_and_written_as_it_stands():
     text = f"simpleflow+store://jumbo/{name_of('x')} 1"
-    assert str(parse(text)) == text
-    assert parse(text).is_verified
+    assert str(reference_in(text)) == text
+    assert reference_in(text).is_verified
 
 
 NONE = [
@@ -99,7 +99,7 @@ NONE = [
 def test_what_is_not_exactly_a_reference_is_refused_in_one_line(text):
     """Reliability J4."""
     with pytest.raises(JumboReferenceError) as refused:
-        parse(text)
+        reference_in(text)
     assert len(str(refused.value).splitlines()) == 1
 
 
@@ -178,7 +178,7 @@ def test_nothing_outside_the_grammar_and_the_trusted_places_ever_leads_to_a_get(
     except StoreError:
         pass
     else:
-        assert not asked or parse(text).size == 0
+        assert not asked or reference_in(text).size == 0
     if asked:
         assert FOLLOWED.fullmatch(text)
         ((location, key),) = asked
@@ -190,7 +190,7 @@ def test_nothing_outside_the_grammar_and_the_trusted_places_ever_leads_to_a_get(
 @given(any_reference)
 def test_a_reference_comes_back_as_it_went(text):
     """H8."""
-    assert str(parse(text)) == text
+    assert str(reference_in(text)) == text
 
 
 # -- names -------------------------------------------------------------------------------------------------------------

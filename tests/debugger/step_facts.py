@@ -6,11 +6,11 @@ import random
 from typing import Any
 
 from simpleflow_lab import Workflow
-from simpleflow_lab.debugger.steps import ReplaySteps, Step
+from simpleflow_lab.debugger.steps import ReplayStep, ReplaySteps
 from simpleflow_lab.swf.history import History
 
 
-def facts(step: Step) -> Any:
+def facts(step: ReplayStep) -> Any:
     """All that a step says."""
     return (
         step.record,

@@ -11,7 +11,7 @@ import pytest
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.data.objects import MemoryObjects, Storage
-from simpleflow_lab.data.references import parse
+from simpleflow_lab.data.references import reference_in
 from simpleflow_lab.service.s3 import open_objects
 from tests.examples_count import trials
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
@@ -43,8 +43,8 @@ def test_both_read_what_the_other_wrote(simpleflow, bucket, prefix):  # noqa: F8
     fields = Fields(Storage(MemoryObjects(), open_objects), bucket=f"{bucket.name}{prefix}")
     encoded = upstream(simpleflow, bucket, prefix, "encode", "".join(f"{json.dumps(value)}\n" for value in VALUES))
     for value, theirs in zip(VALUES, encoded.splitlines(), strict=True):
-        assert not parse(theirs).is_verified
-        assert parse(theirs).location == f"{bucket.name}{prefix}"
+        assert not reference_in(theirs).is_verified
+        assert reference_in(theirs).location == f"{bucket.name}{prefix}"
         assert fields.decode(theirs) == value
     ours = [fields.encode(value, "result") for value in VALUES]
     answers = upstream(simpleflow, bucket, prefix, "decode", "".join(f"{field}\n" for field in ours))

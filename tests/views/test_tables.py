@@ -16,7 +16,7 @@ from simpleflow_lab.views.tables import (
     decisions_table,
     events_table,
     executions_table,
-    failures_first,
+    failed_rows_first,
     point_events_table,
     tasks_table,
     unhandled_failures,
@@ -220,12 +220,12 @@ def test_a_timer_by_which_a_decider_pauses_is_no_task(timer: str) -> None:
 def test_what_failed_comes_first_where_a_table_of_tasks_is_cut() -> None:
     table = tasks_table(many())
 
-    shown = failures_first(table, limit=60)
+    shown = failed_rows_first(table, limit=60)
     assert shown["id"].tolist()[:3] == ["a-100", "a-0", "a-1"]
     assert sorted(shown.index) == list(table.index)
-    assert failures_first(table, limit=200) is table
+    assert failed_rows_first(table, limit=200) is table
     by_state = table.sort_values("running")
-    assert failures_first(by_state.iloc[::-1], limit=60)["id"].tolist() == by_state.iloc[::-1]["id"].tolist()
+    assert failed_rows_first(by_state.iloc[::-1], limit=60)["id"].tolist() == by_state.iloc[::-1]["id"].tolist()
     counts = table.groupby("state").size().to_frame()
-    assert failures_first(counts, limit=0) is counts
+    assert failed_rows_first(counts, limit=0) is counts
     assert type(table) is pd.DataFrame

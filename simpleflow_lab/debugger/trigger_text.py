@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXECUTION, LAMBDA, MARKER, SIGNAL, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
-from simpleflow_lab.views.decision_triggers import Turns
+from simpleflow_lab.views.decision_triggers import DecisionTriggers
 from simpleflow_lab.views.formatting import shortened
 
 _NAMED_BY: Final = {
@@ -22,18 +22,18 @@ _NAMED_BY: Final = {
 """Of each kind of entity its word, and the attribute of its first event that has its name."""
 
 
-class Triggers:
+class TriggerTexts:
     """What woke each decision of one history."""
 
     def __init__(self, history: History):
         self._history = history
-        self._turns = Turns(history)
-        self._by_start = {turn.last: turn for turn in self._turns.all}
+        self._triggers = DecisionTriggers(history)
+        self._by_start = {decision.last: decision for decision in self._triggers.all}
 
     def event(self, started_event_id: int) -> HistoryEvent | None:
         """The event for which the decision that began with this `DecisionTaskStarted` was made, `None` if unknown."""
-        turn = self._by_start.get(started_event_id)
-        return None if turn is None else self._turns.trigger(turn)
+        decision = self._by_start.get(started_event_id)
+        return None if decision is None else self._triggers.trigger(decision)
 
     def words(self, started_event_id: int) -> str:
         """The same in words; of none, `nothing new`."""
@@ -61,9 +61,9 @@ def event_words(history: History, event: HistoryEvent) -> str:
     name = first.attributes.get(attribute)
     if name is None and isinstance(first.attributes.get("workflowExecution"), dict):
         name = first.attributes["workflowExecution"].get(attribute)
-    return f"{named(word, name)} {state}" if name is not None else f"{word} {state}"
+    return f"{task_words(word, name)} {state}" if name is not None else f"{word} {state}"
 
 
-def named(word: str, id: Any) -> str:
+def task_words(word: str, id: Any) -> str:
     """A task in words: `activity fetch-3` of the activity with the id `activity-fetch-3`."""
     return f"{word} {shortened(str(id).removeprefix(f'{word}-'))}"
