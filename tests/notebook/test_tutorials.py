@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from tools import build_notebooks
 
@@ -106,3 +109,33 @@ def test_nothing_of_a_session_is_saved(path: Path) -> None:
     assert len(text) < MAX_BYTES
     assert "application/vnd.jupyter.widget" not in text
     assert "traceback" not in {output.output_type for cell in code_cells(path) for output in cell.outputs}
+
+
+def test_what_nbval_compares_does_not_depend_on_how_quick_the_machine_is(tmp_path: Path) -> None:
+    """A cell that waits for long displays what it waited for, a quick one does not: whichever of them was saved."""
+    still = new_output("display_data", {"text/plain": "<Execution>", "text/html": '<section class="sfl-still">…'})
+    answer = new_output("execute_result", {"text/plain": "42"}, execution_count=1)
+    show = [
+        f"get_ipython().display_pub.publish({dict(still.data)!r})" if slow else "None" for slow in (False, True, True)
+    ]
+    saved = [[answer], [answer, still], [answer]]
+    computed = ["42", "42", "42"]
+    cells = [
+        new_code_cell(f"{shown}\n{value}", outputs=outputs, execution_count=1)
+        for shown, value, outputs in zip(show, computed, saved, strict=True)
+    ]
+    # Slow when it was saved, quick now; and what is compared still has to be equal.
+    cells.append(new_code_cell("42", outputs=[answer, still], execution_count=1))
+    cells.append(new_code_cell("43", outputs=[answer, still], execution_count=1))
+    nbformat.write(new_notebook(cells=cells), tmp_path / "waits.ipynb")
+    (tmp_path / "conftest.py").write_text((NOTEBOOKS / "conftest.py").read_text())
+
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+
+    assert "1 failed, 4 passed" in run.stdout, run.stdout
+    assert "waits.ipynb::Cell 4" in run.stdout
