@@ -200,9 +200,29 @@ class _Table(click.Group):
         if ctx.resilient_parsing:
             ctx.meta[_NOUN] = "" if rest else noun
             return words
+        if rest and rest[0] in ("-h", "--help"):
+            raise _Answered(self.help_of_noun(ctx, noun))
         if rest and not rest[0].startswith("-"):
             raise UsageError(_unknown("command", f"{noun} {rest[0]}", of_noun, f"there are {', '.join(of_noun)}"))
         raise UsageError(f"which command of {noun}? there are {', '.join(of_noun)}")
+
+    def help_of_noun(self, ctx: click.Context, noun: str) -> Help:
+        """The commands of a noun as `--help` lists them. Raises `UsageError` if it has none."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx) if name.startswith(f"{noun}.")}
+        if not found:
+            raise UsageError(_unknown("command", noun, self.list_commands(ctx), "help alone lists them"))
+        formatter = ctx.make_formatter()
+        formatter.write_usage(ctx.command_path, f"{noun} COMMAND …")
+        width = formatter.width - 6 - max(map(len, found))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name.replace(".", " "), command.get_short_help_str(width))
+                    for name, command in found.items()
+                    if command is not None
+                ]
+            )
+        return Help(help=formatter.getvalue().rstrip("\n"))
 
 
 @click.group(
@@ -238,7 +258,7 @@ def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **
 @click.argument("words", nargs=-1, metavar="[COMMAND]")
 @click.pass_context
 def help_command(ctx: click.Context, words: tuple[str, ...]) -> Help:
-    """List the commands, or show the help of a COMMAND."""
+    """List the commands, or those of a noun as `workflow`, or show the help of a COMMAND."""
     parent = ctx.parent
     assert parent is not None
     if not words:
@@ -248,7 +268,7 @@ def help_command(ctx: click.Context, words: tuple[str, ...]) -> Help:
         raise UsageError(f"help is about one command, not {len(words)}: {' '.join(words)}")
     found = table.get_command(parent, command)
     if found is None:
-        raise UsageError(_unknown("command", command, table.list_commands(parent), "help alone lists them"))
+        return table.help_of_noun(parent, command)
     return Help(help=found.get_help(click.Context(found, info_name=command, parent=parent)))
 
 

@@ -61,7 +61,7 @@ def fork(
     from simpleflow_lab.debugger.replayed_workflow import defined_here
 
     execution = session.execution(target)
-    session.lab_of_own_executions()
+    session.lab_of_own_executions(wait=wait)
     if wait:
         history = execution.history()
         if not defined_here(history):

@@ -243,6 +243,6 @@ def wait_option(function: Function) -> Function:
         "--wait/--detach",
         default=True,
         show_default=True,
-        help="Wait until the execution has closed. Detached in a shell, it stays open until `simpleflow resume`; "
-        "in a notebook it goes on in the kernel.",
+        help="Wait until the execution has closed. Detached in a shell, this process does nothing for it: deciders and "
+        "workers of other processes do, or `simpleflow resume`; in a notebook it goes on in the kernel.",
     )(function)

@@ -192,11 +192,14 @@ class Session:
         if reason is not None:
             raise UsageError(f"no domain has the name {domain!r}: {reason}")
 
-    def lab_of_own_executions(self, domain: str | None = None, *, new: bool = False) -> Lab:
-        """As `lab`, for a command that runs one execution: in a shell it takes no tasks of other executions."""
+    def lab_of_own_executions(self, domain: str | None = None, *, new: bool = False, wait: bool = True) -> Lab:
+        """As `lab`, for a command that runs one execution: in a shell it takes no tasks of other executions, and none
+        at all unless the command is to `wait`: it would end with them at hand."""
         lab = self.lab(domain, new=new)
         if not self.serves_here:
             lab.limit_to_own_executions()
+            if not wait:
+                lab.serves = "nothing"
         return lab
 
     def known_domain(self, domain: str | None) -> str:

@@ -167,7 +167,7 @@ def start(
         "task_start_to_close_timeout": options["decision_tasks_timeout"],
     }
     given_members = {name: value for name, value in members.items() if value is not None}
-    lab = session.lab_of_own_executions(domain, new=True)
+    lab = session.lab_of_own_executions(domain, new=True, wait=wait)
     lab.use(*middleware)
     if repairs is None:
         execution = lab.start(definition, input={"args": args, "kwargs": kwargs}, **given_members)

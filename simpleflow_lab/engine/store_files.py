@@ -115,6 +115,8 @@ def is_new(path: str) -> bool:
     version = _version(header)
     if application != APPLICATION_ID:
         raise NotAStoreError(path, "it is an SQLite database of another program")
+    if version < 1:
+        raise NotAStoreError(path, f"its user_version is {version}, and stores begin with version 1")
     if version > SCHEMA_VERSION:
         raise StoreVersionError(path, version, SCHEMA_VERSION)
     return False

@@ -112,6 +112,21 @@ def test_a_command_does_on_amazon_what_it_does_on_a_store(on_amazon: Command, co
         assert json.loads(ended.out) is not None
 
 
+def test_what_starts_an_execution_for_others_takes_no_task_along(
+    on_amazon: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls: list[str] = []
+    for kind in ("poll_for_decision_task", "poll_for_activity_task"):
+        polled = getattr(EmbeddedSWF, kind)
+        monkeypatch.setattr(EmbeddedSWF, kind, lambda *a, polled=polled, **k: polls.append("") or polled(*a, **k))
+    words = ("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", "for-others", "-i", "[1, 0]")
+    assert on_amazon(*words, "--detach").code == 0
+    events = json.loads(on_amazon("--format", "json", "workflow.history", "for-others").out)
+    assert [event["type"] for event in events] == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
+    assert polls == []
+    assert on_amazon("workflow.terminate", "for-others").code == 0
+
+
 LISTS = [
     "domain.list", "task.info", "task_list.list", "workflow.filter", "workflow.info", "workflow.list",
     "workflow.profile", "workflow.statistics", "workflow.tasks",

@@ -202,6 +202,16 @@ def test_a_database_of_another_program_is_refused_and_not_touched(path: Path) ->
     assert untouched(path) == before
 
 
+@pytest.mark.parametrize("version", [0, -1])
+def test_a_store_of_no_version_is_refused_and_not_touched(path: Path, version: int) -> None:
+    EmbeddedSWF(path).close()
+    sql(path, f"PRAGMA user_version = {version}")
+    before = untouched(path)
+    with pytest.raises(NotAStoreError, match=f"user_version is {version}"):
+        EmbeddedSWF(path)
+    assert untouched(path) == before
+
+
 def test_a_newer_store_is_refused_and_not_touched(path: Path) -> None:
     EmbeddedSWF(path).close()
     sql(path, "PRAGMA user_version = 99")
