@@ -1,7 +1,7 @@
 """Comparing JSON texts that different programs may have written.
 
 A time may be spelled in several ways (`data.times`), NaN is equal to itself, and what was written of a set may stand in
-any order.
+any order. Numbers of different types are different: `true` is not `1`, and `1` is not `1.0`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def _same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, bool | int | float) and type(one) is not type(other):
+        return False  # 1, 1.0 and true are equal in Python, and other text for whoever gets them
     return bool(one == other or (one != one and other != other))
 
 

@@ -16,7 +16,7 @@ from simpleflow_lab.replay import patches
 from simpleflow_lab.replay.command import Command, CommandKind, PendingCommands, closed_with, describe
 from simpleflow_lab.replay.commands.activity import ACTIVITY
 from simpleflow_lab.replay.commands.child import CHILD
-from simpleflow_lab.replay.commands.close import CLOSE
+from simpleflow_lab.replay.commands.close import CLOSE, closes_otherwise
 from simpleflow_lab.replay.commands.kinds import KINDS
 from simpleflow_lab.replay.commands.marker import MARKER
 from simpleflow_lab.replay.commands.timer import TIMER
@@ -85,6 +85,9 @@ class Matching:
             command = _find(event, kind, pending)
             if command is None:
                 return Matched(pairs, _divergence(event, kind, pending))
+            closed = closes_otherwise(event, command) if command.kind is CLOSE and expects_all else None
+            if closed is not None:
+                return Matched(pairs, _closed_otherwise(event, command, *closed))
             pairs.append((event, command))
             self.record(event, command)
             # A close that SWF carried out was sent with everything that survives it.
@@ -213,6 +216,16 @@ def _divergence(event: HistoryEvent, kind: CommandKind, pending: PendingCommands
         commanded=nearest.describe() if nearest is not None else None,
         recorded_line=read_control(attributes.get("control")).line,
         commanded_line=nearest.line_text if nearest is not None else None,
+    )
+
+
+def _closed_otherwise(event: HistoryEvent, command: Command, recorded: str, commanded: str) -> Divergence:
+    """The execution was closed in this way, with another reason or input."""
+    return Divergence(
+        event_id=event.id,
+        recorded=describe(CLOSE.name, command.id, None, recorded),
+        commanded=describe(CLOSE.name, command.id, None, commanded),
+        commanded_line=command.line_text,
     )
 
 

@@ -179,6 +179,44 @@ def test_an_edit_is_told_at_the_first_decision_that_it_changes_or_changes_none(
         assert check.recorded != check.now
 
 
+@pytest.mark.parametrize(
+    ("line", "edited", "recorded_as", "now_as"),
+    [
+        ("raise ValueError('a')", "raise ValueError('b')", "ValueError: a", "ValueError: b"),
+        ("raise ValueError('a')", "raise KeyError('a')", "ValueError: a", "KeyError: 'a'"),
+        ("self.fail('a')", "self.fail('b')", "with a", "with b"),
+        ("self.fail('a', 'some')", "self.fail('a', 'other')", "details: some", "details: other"),
+        ("self.submit(self.signal('go', 1)).wait()", "self.submit(self.signal('go', 2)).wait()", "[1]", "[2]"),
+        ("x = 1", "x = True", "with 1", "with true"),
+        ("x = 1", "x = 1.0", "with 1", "with 1.0"),
+        ("self.submit(one, 1).wait()", "self.submit(one, True).wait()", "[1]", "[true]"),
+        ("self.submit(self.continue_as_new('a'))", "self.submit(self.continue_as_new('b'))", '["a"]', '["b"]'),
+    ],
+)
+def test_what_is_sent_is_compared_as_it_was_recorded(
+    line: str, edited: str, recorded_as: str, now_as: str, lab: Lab
+) -> None:
+    execution = lab.start(define([line], "checks.sent"), workflow_id="sent")
+    run_id = execution.run_id
+    execution.wait(30)
+    history = History(lab.execution("sent", run_id).history())
+    each = [Recorded(workflow_id="sent", run_id=run_id, history=lambda: history)]
+    assert check_recorded(define([line], "checks.sent"), each, any_class=True).is_safe
+    (check,) = check_recorded(define([edited], "checks.sent"), each, any_class=True)
+    assert not check.is_same
+    assert recorded_as in str(check.recorded)
+    assert now_as in str(check.now)
+
+
+@pytest.mark.parametrize("line", ["raise ValueError(object())", "raise ValueError([lambda: x])", "int('x')"])
+def test_a_failure_that_names_an_object_is_no_false_alarm(line: str, lab: Lab) -> None:
+    execution = lab.start(define([line], "checks.object"))
+    execution.wait(30)
+    history = History(execution.history())
+    assert execution.status == "FAILED"
+    assert check_recorded(define([line], "checks.object"), recorded(history), any_class=True).is_safe
+
+
 @pytest.mark.parametrize(("name", "definition"), RECORDED, ids=[name for name, _ in RECORDED])
 def test_there_is_no_false_alarm_on_what_upstream_recorded(
     name: str, definition: type[Workflow], monkeypatch: pytest.MonkeyPatch

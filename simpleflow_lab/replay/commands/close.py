@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -28,10 +29,34 @@ _BUILDERS: Final[dict[str, Callable[..., Decision]]] = {
 }
 
 
+_ADDRESS: Final = re.compile(r"(?<=\b0x)[0-9a-fA-F]{6,}")
+
+
 def _is_same(event: HistoryEvent, command: Command) -> bool:
     if event.type != "WorkflowExecutionCompleted":
         return True
     return same_json(event.attributes.get("result"), command.options.get("result"))
+
+
+def closes_otherwise(event: HistoryEvent, command: Command) -> tuple[str, str] | None:
+    """How a failed or continued execution closed, and how this command closes it; `None` if that is the same.
+
+    For decisions of ours: other deciders word their reasons in other ways. Tracebacks, and the addresses of objects in
+    a reason, differ from process to process and don't count.
+    """
+    recorded, options = event.attributes, command.options
+    if event.type == "WorkflowExecutionContinuedAsNew":
+        texts = str(recorded.get("input")), str(options.get("input"))
+        return None if same_json(recorded.get("input"), options.get("input")) else texts
+    if event.type != "WorkflowExecutionFailed":
+        return None
+    was, now = (str(given.get("reason") or "") for given in (recorded, options))
+    if _ADDRESS.sub("", was) != _ADDRESS.sub("", now):
+        return was, now
+    one, other = recorded.get("details") or "", options.get("details") or ""
+    if "Traceback (most recent call last)" in one + other or same_json(one, other) or not (one or other):
+        return None
+    return f"{was}, details: {one}", f"{now}, details: {other}"
 
 
 CLOSE: Final = CommandKind(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from simpleflow_lab.data.codec import canonical, parse_or_text
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import PENDING, Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.refusals import refusal, retry_refused
 from simpleflow_lab.replay.history_reader import SECOND_RULES
+from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.propagation import Propagation
 from simpleflow_lab.replay.received_signals import ReceivedSignals
@@ -29,8 +31,23 @@ def _send(command: Command) -> Decision:
 
 
 def _is_same(event: HistoryEvent, command: Command) -> bool:
-    # The same signal may go to several executions; upstream adds keys to the input that tell of the run.
-    return bool(event.attributes.get("workflowId") == command.options["workflow_id"])
+    # The same signal may go to several executions.
+    if event.attributes.get("workflowId") != command.options["workflow_id"]:
+        return False
+    recorded = event.attributes.get("input")  # a refusal has none
+    return (
+        recorded is None
+        or same_json(recorded, command.input, command.arguments)
+        or _arguments(recorded) == _arguments(command.input)
+    )
+
+
+def _arguments(text: str | None) -> str | None:
+    """What the signal carries, as text: other deciders write keys beside the arguments that tell of the run."""
+    value = parse_or_text(text)
+    if not isinstance(value, dict) or not {"args", "kwargs"} & value.keys():
+        return text
+    return canonical([list(value.get("args", ())), dict(value.get("kwargs", {}))])
 
 
 SIGNAL: Final = CommandKind(name="signal", build=_send, id_attribute="signalName", is_same=_is_same, is_followed=True)
@@ -67,6 +84,7 @@ class Signals:
                 task=task,
                 future=future,
                 input=run.fields.encode(sent, f"input of signal {task.name}"),
+                arguments=(args, kwargs),
                 line=line,
                 dependencies=captured.futures,
                 options={
