@@ -36,6 +36,7 @@ from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decider import registered_workflow
+from simpleflow_lab.runtime.fingerprints import fingerprint
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import count, shortened
@@ -44,6 +45,11 @@ from simpleflow_lab.workflow import Workflow
 
 _GRACE: Final = 1.0
 """Seconds in which interrupted code should end."""
+
+
+def code_of(definition: type[Workflow]) -> str:
+    """What the code of a workflow is, with all that it uses: while it is the same text, a check finds the same."""
+    return fingerprint(definition)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Workflows that a cell has defined, checked with the executions that are recorded of them.
 
-Whatever way a cell defines a workflow again, it is told at once whether recorded executions would be decided as they
-were. Nothing is told of a workflow of which nothing is recorded.
+Whatever way a cell defines a workflow again, or what its code uses, it is told at once whether recorded executions
+would be decided as they were. Nothing is told of a workflow of which nothing is recorded.
 
 *Rule:* it opens no store, takes no longer than the setting says, raises nothing, and keeps no definition alive.
 """
@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.debugger.checking import code_of
 from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import SimpleflowLabError
@@ -35,6 +36,8 @@ class CellChecks:
     def __init__(self) -> None:
         self._before: dict[Key, _Seen] = {}
         """What was registered before the current cell, or when it was checked last."""
+        self._codes: dict[Key, str] = {}
+        """What the code of the workflows of cells was after the last cell, with all that it uses."""
         self._began = time.time()
 
     def begin(self, info: object = None) -> None:
@@ -43,8 +46,9 @@ class CellChecks:
         self._before = {key: _Seen(weakref.ref(thing), attributes_of(thing)) for key, thing in registered().items()}
 
     def check(self, labs: Iterable[Lab]) -> list[RecordedChecks]:
-        """The checks of what was defined since it was called last, or the cell began: of workflows of which something
-        is recorded in one of these Labs."""
+        """The checks of what was defined since it was called last, or the cell began, and of what uses something that
+        is not what it was then, as a function or a constant: of workflows of which something is recorded in one of
+        these Labs."""
         to_check = list(self._to_check())[:MAX_WORKFLOWS]
         if not to_check:
             return []
@@ -60,8 +64,12 @@ class CellChecks:
         return found
 
     def _to_check(self) -> Iterator[tuple[Key, Any]]:
-        """The workflows that were defined; and all those of cells, if more of an activity than its code changed."""
+        """The workflows that were defined; those of cells that use something else now; and all those of cells, if more
+        of an activity than its code changed."""
         now = registered()
+        codes = {key: code_of(thing) for key, thing in now.items() if key[0] == "workflow" and is_from_a_cell(thing)}
+        edited = {key for key, code in codes.items() if self._codes.get(key, code) != code}
+        self._codes = codes
         changed = [key for key, thing in now.items() if self._is_new(key, thing)]
         is_everything = any(
             key[0] == "activity" and key in self._before and self._before[key].attributes != attributes_of(now[key])
@@ -71,7 +79,8 @@ class CellChecks:
             if key[0] != "workflow":
                 continue
             is_of_a_cell = is_from_a_cell(thing)
-            if (key in changed and (is_of_a_cell or key in self._before)) or (is_everything and is_of_a_cell):
+            is_defined = key in changed and (is_of_a_cell or key in self._before)
+            if is_defined or key in edited or (is_everything and is_of_a_cell):
                 yield key, thing
 
     def _is_new(self, key: Key, thing: Any) -> bool:

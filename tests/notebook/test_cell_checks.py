@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -40,14 +41,16 @@ def lab(shell: InteractiveShell) -> Iterator[Lab]:
         yield lab
 
 
-def run(shell: InteractiveShell, cell: str) -> None:
-    shell.run_cell(cell, store_history=True, cell_id="this cell").raise_error()
+def run(shell: InteractiveShell, cell: str, cell_id: str = "this cell") -> None:
+    shell.run_cell(cell, store_history=True, cell_id=cell_id).raise_error()
 
 
-def shown(shell: InteractiveShell, cell: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+def shown(
+    shell: InteractiveShell, cell: str, capsys: pytest.CaptureFixture[str], cell_id: str = "this cell"
+) -> list[str]:
     """The lines that the checks show below this cell."""
     capsys.readouterr()
-    run(shell, cell)
+    run(shell, cell, cell_id)
     lines = capsys.readouterr().out.splitlines()
     first = next((i for i, line in enumerate(lines) if line.startswith("Nightly:")), len(lines))
     return lines[first:]
@@ -123,6 +126,28 @@ def test_an_activity_is_checked_if_more_than_its_code_changed(
     assert shown(shell, head.replace("x + y", "x + y + 0"), capsys) == []
     (first, *_) = shown(shell, head.replace('version="1"', 'version="1", idempotent=True'), capsys)
     assert first.startswith("Nightly: differs in nightly-open (open) at decision 1")
+
+
+USES = CELL.replace("class Nightly", "RATE = 1\n\n\ndef bill(x):\n    return x * RATE\n\n\nclass Nightly").replace(
+    "plus, x)", "plus, bill(x))"
+)
+
+
+@pytest.mark.parametrize("magic", ["%%simpleflow\n", ""])
+def test_a_function_or_a_constant_that_its_code_uses_is_edited(
+    magic: str, shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, USES)
+    done = lab.start("Nightly", 1, workflow_id="nightly-done")
+    done.signal("go")
+    assert done.result(30) == 2
+    bill = magic + "def bill(x):\n    return x * RATE\n"
+    differs = r"Nightly: differs in nightly-done at decision 1, event \d: recorded activity .* with \{\"args\":\[1\]"
+    assert shown(shell, bill, capsys, "helpers") == []
+    assert re.match(differs, shown(shell, bill.replace("x *", "x + 1 *"), capsys, "helpers")[0])
+    assert shown(shell, magic + "unused = 5", capsys, "other") == []
+    assert shown(shell, bill, capsys, "helpers") == ["Nightly: safe with 1 of 1 recorded execution"]
+    assert re.match(differs, shown(shell, magic + "RATE = 2", capsys, "constants")[0])
 
 
 def test_the_setting_limits_the_time_and_0_checks_nothing(
