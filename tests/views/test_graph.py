@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import xml.etree.ElementTree as ET
@@ -77,6 +78,20 @@ class Grouped(Workflow):
         return self.submit(Group(*((fetch, i) for i in range(n)), max_parallel=2)).result
 
 
+class Crossing(Workflow):
+    """The line from its third task down to its last one goes through the row of a task that stands further left."""
+
+    name = "graph-crossing"
+    task_list = "graph"
+
+    def run(self, n):
+        fetched = self.submit(fetch, n)
+        parsed = self.submit(parse, self.submit(parse, fetched))
+        futures.wait(parsed)
+        beside = self.submit(total, [fetched])
+        futures.wait(beside, self.submit(parse, parsed))
+
+
 def ran(workflow: type[Workflow], n: int) -> RecordedExecution:
     with Lab(":memory:", clock="virtual") as lab:
         execution = lab.start(workflow, n)
@@ -122,6 +137,32 @@ def test_a_lineage_is_what_a_task_came_from_and_what_came_of_it() -> None:
     shown = {names[event_id] for event_id in found}
     assert {"activity-graph.fetch-1", "activity-graph.parse-1"} <= shown
     assert "activity-graph.fetch-2" not in shown
+
+
+def test_a_label_stands_to_the_right_of_every_line_that_goes_down_through_its_row() -> None:
+    folded = fold_history(ran(Crossing, 1).history())
+    assert [(node.depth, sorted(node.before)) for node in nodes_of(folded, opened={"graph.parse"})] == [
+        (0, []),
+        (1, [0]),
+        (2, [1]),
+        (1, [0]),
+        (3, [2]),
+    ]
+
+    figure = graph(folded, open="parse")
+
+    places = {}
+    for trace in figure.data:
+        if "text" in trace.mode:
+            places.update({y: (x, text) for x, y, text in zip(trace.x, trace.y, trace.text, strict=True) if text})
+    assert {row: x for row, (x, _) in places.items()} == {0: 0, 1: 1, 2: 2, 3: 2, 4: 3}, "the fourth stands apart"
+    for line in (trace for trace in figure.data if trace.mode == "lines"):
+        points = list(zip(line.x, line.y, strict=True))
+        for (x, top), (end, bottom) in itertools.pairwise(points):
+            if None not in (x, end) and x == end:
+                assert all(places[row][0] >= x for row in places if top < row < bottom)
+    texts = {e.text.strip(): e for e in ET.fromstring(figure.to_svg()).iter() if e.text and e.text.strip()}
+    assert {text.strip() for _, text in places.values()} <= texts.keys()
 
 
 def test_members_of_a_group_share_a_row_though_some_were_held_back() -> None:
