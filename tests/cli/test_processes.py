@@ -87,7 +87,7 @@ def test_processes_of_a_module_decide_and_work_are_listed_everywhere_and_stop(
     until(lambda: sum(each.done or 0 for each in lab.pollers().of("supervised-activities")) == 6)
     listed = simpleflow("--header", "worker.list").out
     assert all(str(pid) in listed for pid in workers)
-    assert "supervised-deaf 1, supervised-gate 1, supervised-killed 1 and 3 more" in listed
+    assert "supervised-deaf 1, supervised-gate 1, supervised-gate-of-child 1 and 4 more" in listed
     # From the shell, by the process of one of them: the whole command ends.
     asked = simpleflow("worker.stop", "--wait", str(min(workers)))
     assert (asked.code, asked.err) == (0, "simpleflow: 2 processes ended\n")
@@ -129,7 +129,7 @@ def test_the_first_signal_lets_them_finish_what_they_have(start: Start, lab: Lab
     (tmp_path / "open").touch()
     assert works.wait() == 0
     assert execution.result(LONG) == pid
-    assert "they finish what they have at hand; the same again cancels that" in works.said
+    assert "they finish what they have in progress; the same again cancels that" in works.said
 
 
 def test_the_second_signal_cancels_and_another_process_does_it_at_once(start: Start, lab: Lab, tmp_path: Path) -> None:
