@@ -21,6 +21,6 @@ USER lab
 WORKDIR /home/lab/work
 VOLUME /home/lab/.local/share/simpleflow_lab
 ENV PYTHONUNBUFFERED=1
-# SIGTERM of `docker stop` lets deciders and workers finish what they have at hand; give them time with --stop-timeout.
+# SIGTERM of `docker stop` lets deciders and workers finish what they have in progress; give them time with --stop-timeout.
 ENTRYPOINT ["simpleflow"]
 CMD ["help"]

@@ -4,7 +4,7 @@
     simpleflow workflow.signal press approve --input '"Ada"'
     simpleflow resume --module examples.signals press
 
-A detached execution stands still until it is resumed; a signal waits for it. With nobody to sign, three days pass:
+A detached execution goes no further until it is resumed; a signal waits for it. With nobody to sign, three days pass:
 
     simpleflow workflow.start --local --virtual-time examples.signals.Purchase --input '["a press"]'
 

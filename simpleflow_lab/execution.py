@@ -249,7 +249,7 @@ class Execution(HistoryViews):
         """What it waits for, and what each of its children waits for; empty if it has closed.
 
         It displays itself as a table; each row is a `views.waiting.Wait`. Of at most 30 executions below it, at
-        most 10 levels deep, their own waits are told.
+        most 10 levels deep, their own waits are listed.
         """
         from simpleflow_lab.executions.waits_below import waits_down
         from simpleflow_lab.views.waiting import Waits

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.workers import Pollers, Workers
 
 CLOSE_SECONDS: Final = 2.0
-"""For how long a Lab that is closed waits for what is at hand; what has not ended then is given back."""
+"""For how long a Lab that is closed waits for what is in progress; what has not ended then is given back."""
 END_SECONDS: Final = 0.5
 """The same at the end of its process: who ends it, as a front end of kernels does, may kill it after some seconds."""
 LONGEST_POLL: Final = 60
@@ -200,7 +200,7 @@ class Lab:
         self._pool.serve_definitions()
 
     def _begin_domain(self, is_store: bool, registers_domain: bool | None, notice: Callable[[str], None]) -> None:
-        """Register the domain of a store; ask for that of Amazon, so that refused credentials are told now."""
+        """Register the domain of a store; ask for that of Amazon, so that refused credentials raise now."""
         registration = self._pool.registration
         if not is_store:
             registration.finds_domain()
@@ -225,7 +225,7 @@ class Lab:
         self._close(seconds=CLOSE_SECONDS)
 
     def _close(self, *, seconds: float) -> None:
-        """Close it; `seconds` is how long to wait for what is at hand."""
+        """Close it; `seconds` is how long to wait for what is in progress."""
         if self.closed:
             return
         self.closed = True

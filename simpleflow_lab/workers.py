@@ -55,7 +55,7 @@ class Workers(ListingView[Worker]):
             worker.start()
 
     def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
-        """Stop all of them at once; `False` if a task is still at hand after `seconds`. See `Worker.stop`."""
+        """Stop all of them at once; `False` if a task is still in progress after `seconds`. See `Worker.stop`."""
         return stop_all(self, drain=drain, seconds=seconds)
 
     def listing(self) -> Listing:

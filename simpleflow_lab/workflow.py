@@ -59,7 +59,7 @@ class Executor(canvas.Submitter, Protocol):
 
     @property
     def history(self) -> Any:
-        """The events up to the decision task at hand, oldest first, and their `last_event_id`."""
+        """The events up to the current decision task, oldest first, and their `last_event_id`."""
 
     @property
     def is_replaying(self) -> bool:
@@ -325,7 +325,7 @@ class Workflow:
         """
         return self.executor.event_details(event_type, event_name)
 
-    # -- hooks: run in the decider, not recorded. `history` is the events up to the decision task at hand. An error in
+    # -- hooks: run in the decider, not recorded. `history` is the events up to the current decision task. An error in
     # one fails the decision, and not the execution. --
 
     def before_replay(self, history: Any) -> None:

@@ -229,7 +229,7 @@ def test_a_worker_runs_as_many_at_once_as_it_is_scaled_to(gate):
         assert (worker.state, worker.done, worker.failed, worker.tasks) == ("polling", 9, 0, [])
 
 
-def test_a_drained_worker_finishes_what_is_at_hand_and_takes_no_more(gate):
+def test_a_drained_worker_finishes_what_is_in_progress_and_takes_no_more(gate):
     with Lab(":memory:", activity_threads=1) as lab:
         execution = lab.start(Passes, "gate", 3)
         assert entered.acquire(timeout=LONG)

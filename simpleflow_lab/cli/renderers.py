@@ -238,7 +238,7 @@ def _show_outcomes(outcomes: Sequence[Outcome], record: ListingRecord, output: O
 
 
 def _explain(execution: Execution) -> None:
-    """Tell a person at a terminal where the time went and what went wrong, beside what is told anyway."""
+    """Tell a person at a terminal where the time went and what went wrong, beside what is shown anyway."""
     from simpleflow_lab.views.explanation_lines import RESULT, STATUS, UNHANDLED
 
     for line in execution.explain():

@@ -139,7 +139,7 @@ COMPLETE_VARIABLE: Final = "_SIMPLEFLOW_COMPLETE"
 
 
 class _Table(click.Group):
-    """The group of all commands. `workflow list` means `workflow.list`, and an unknown command is told in a line."""
+    """The group of all commands. `workflow list` means `workflow.list`, and an unknown one is an error of one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""

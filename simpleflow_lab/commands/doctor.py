@@ -35,7 +35,7 @@ class Finding(NamedTuple):
     """What one check found."""
 
     check: str
-    """What was looked at."""
+    """What was checked."""
     state: str
     """`ok`, `warning` or `problem`."""
     finding: str

@@ -244,7 +244,7 @@ def _recorded(session: Session, definition: Any, word: str, domain: str | None) 
 
 
 def _is_of_type(file: str, definition: Any) -> bool:
-    """Whether a file is a history of this workflow, or one that can't be read: then that is told."""
+    """Whether a file is a history of this workflow, or one that can't be read: then that is reported."""
     from simpleflow_lab.recorded_execution import open_history
 
     try:

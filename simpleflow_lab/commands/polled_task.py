@@ -18,7 +18,7 @@ from simpleflow_lab.lab import Lab
 from simpleflow_lab.runtime.worker import Worker
 
 WAIT_SECONDS: Final = 0.02
-"""Seconds between two looks whether the task is done."""
+"""Seconds between two checks whether the task is done."""
 _MEMBERS: Final = {"taskToken": str, "activityId": str, "startedEventId": int, "workflowExecution": dict}
 """Members of the answer to a poll, beside its types and its input."""
 

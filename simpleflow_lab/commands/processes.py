@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 STOPS: Final = (
     "",
-    "they finish what they have at hand; the same again cancels that",
-    "what they have at hand is canceled and given back; the same again kills them",
+    "they finish what they have in progress; the same again cancels that",
+    "what they have in progress is canceled and given back; the same again kills them",
     "killed",
 )
 """What is said when a supervisor is told to stop, by how often it was."""
 STOP_POLL_SECONDS: Final = 0.05
-"""Seconds between two looks whether a process has ended."""
+"""Seconds between two checks whether a process has ended."""
 
 
 # -- what is started ---------------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def start_decider(
     are polled, or those of --task-list.
 
     In a shell, processes of their own do it. One that dies is started again. An interrupt (Ctrl-C, SIGTERM) lets them
-    finish what they have at hand; a second one cancels that, and gives it back; a third one kills them.
+    finish what they have in progress; a second one cancels that, and gives it back; a third one kills them.
 
     In a notebook, the kernel does it for the workflows that it defines: one decider for each task list.
     """
@@ -358,7 +358,7 @@ def start_worker(
     The activities are those of the modules. Their task lists are polled, or those of --task-list.
 
     In a shell, processes of their own do it. One that dies is started again. An interrupt (Ctrl-C, SIGTERM) lets them
-    finish what they have at hand; a second one cancels that, and gives it back; a third one kills them.
+    finish what they have in progress; a second one cancels that, and gives it back; a third one kills them.
 
     In a notebook, the kernel does it for the activities that it defines: -N of each task list at once.
     """
@@ -417,13 +417,13 @@ def list_workers(session: Session, domain: str | None) -> WorkerList:
 @click.argument("pids", nargs=-1, type=click.IntRange(1), metavar="[PID]...")
 @domain_option
 @click.option("-t", "--task-list", type=Name(), metavar="NAME", help="Only those of this task list.")
-@click.option("--now", is_flag=True, help="Cancel what they have at hand, and give it back.")
+@click.option("--now", is_flag=True, help="Cancel what they have in progress, and give it back.")
 @click.option("--wait", is_flag=True, help="Wait until they have ended.")
 @click.pass_obj
 def stop_workers(
     session: Session, pids: tuple[int, ...], domain: str | None, task_list: str | None, now: bool, wait: bool
 ) -> Stopped:
-    """Stop deciders and activity workers; what they have at hand is finished first.
+    """Stop deciders and activity workers; what they have in progress is finished first.
 
     In a shell, those that decider.start and worker.start started on this machine, or those of a PID, which is that of
     the command that started them or of one of its processes. In a notebook without a PID, those of the kernel.
@@ -437,7 +437,7 @@ def stop_workers(
         if not found:
             raise UsageError("no decider and no activity worker of this kernel is there to stop: worker.list shows all")
         have_ended = Workers(found).stop(drain=not now, seconds=None if wait else 0)
-        what = "stopped" if have_ended else "asked to stop: they finish what they have at hand"
+        what = "stopped" if have_ended else "asked to stop: they finish what they have in progress"
         return Stopped(message=f"{_counted(len(found), 'decider or activity worker', 'deciders and workers')} {what}")
     domain = facts_of(session.address, domain)["domain"]
     supervisors = [
@@ -461,7 +461,7 @@ def stop_workers(
             time.sleep(STOP_POLL_SECONDS)
         return Stopped(message=f"{count} ended")
     what = "cancel and give back" if now else "finish"
-    return Stopped(message=f"{count} will end: they {what} what they have at hand")
+    return Stopped(message=f"{count} will end: they {what} what they have in progress")
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

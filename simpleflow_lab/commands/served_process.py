@@ -1,7 +1,7 @@
 """What a supervised process does: import the modules, start the deciders or activity workers, and stop when told to.
 
-*Rule:* it ends only when what it has at hand is finished, unless it is told to cancel that. On Amazon SWF a poll that
-waits is at hand, too: a task that it is given would be lost until its timeout.
+*Rule:* it ends only when what it has in progress is finished, unless it is told to cancel that. On Amazon SWF a poll
+that waits is in progress, too: a task that it is given would be lost until its timeout.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from simpleflow_lab.workers import Workers
 logger = logging.getLogger(__name__)
 
 STATUS_SECONDS: Final = 0.5
-"""Seconds between two looks at what the workers do."""
+"""Seconds between two readings of what the workers do."""
 DRAINED_SECONDS: Final = 0.05
 """The same while they are about to end."""
 

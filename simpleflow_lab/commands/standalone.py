@@ -109,7 +109,7 @@ def standalone(
 
     WORKFLOW is module.Class. The processes poll a task list that is only this execution's, and end with it. An open
     execution with the same id, workflow and input is taken up again. An interrupt (Ctrl-C, SIGTERM) leaves it open, and
-    lets the processes finish what they have at hand; a second one cancels that, a third one kills them.
+    lets the processes finish what they have in progress; a second one cancels that, a third one kills them.
     """
     from simpleflow_lab.executions.start_requests import check_input
 
@@ -214,7 +214,7 @@ def _running(
             _stop(supervisor, interrupts, tell)
             raise
         finally:
-            # The execution has closed, or can't begin: nobody waits for what is at hand.
+            # The execution has closed, or can't begin: nobody waits for what is in progress.
             while supervisor.stop_level < CANCEL:
                 supervisor.escalate()
             supervisor.join()
@@ -231,7 +231,7 @@ class _Interrupts:
 
 
 def _stop(supervisor: Supervisor, interrupts: _Interrupts, tell: Callable[[str], None]) -> None:
-    """Let the processes finish what they have at hand, and wait for their end; each further interrupt stops them
+    """Let the processes finish what they have in progress, and wait for their end; each further interrupt stops them
     sooner."""
     while True:
         try:

@@ -69,7 +69,7 @@ Changes = dict[str, str]
 def encode(value: Any, changes: Changes | None = None) -> str:
     """The JSON text of a value.
 
-    Keys that became strings, and numbers that are not finite, are told in `changes`. Raises `EncodingError`, with the
+    Keys that became strings, and numbers that are not finite, are noted in `changes`. Raises `EncodingError`, with the
     place of a part that JSON can't hold without loss.
     """
     plain = _plain(value, changes, 0)
@@ -248,7 +248,7 @@ def _encode_registered(registered: Registered, value: Any, where: _Where, depth:
     except EncodingError as error:
         place = _place(where)
         raise EncodingError(f"{error}{f' (at {place})' if place else ''}") from None
-    except Exception as error:  # an encoder is the author's code: what it raises is told with its type
+    except Exception as error:  # an encoder is the author's code: what it raises is reported with its type
         name = registered.name or _qualified(registered.type)
         _refuse(f"this {name} ({type(error).__name__}: {error})", where)
     plain = _plain(encoded, where, depth + 1)
@@ -282,7 +282,7 @@ def _decoded(value: Any) -> Any:
 
 _Where = tuple[Any, object] | Changes | None
 """The place of a value: the place of its container, and the index or key in it. Formatted only for an error. The place
-of the outermost one is where changes are told, if anybody wants to know."""
+of the outermost one is where changes are noted, if anybody wants to know."""
 _ELEMENT: Final = object()
 """The step to an element of a set."""
 

@@ -1,6 +1,6 @@
 """The last step of which something holds.
 
-Values of local variables come from a replay from the start. So the steps are looked at in parts of the history, each
+Values of local variables come from a replay from the start. So the steps are searched in parts of the history, each
 from its first step to its last in one replay, and each several times as long as the one behind it.
 """
 

@@ -102,7 +102,7 @@ def check_recorded(
     are also looked up, if `recorded` does that.
 
     Executions of the same type that began with another class of this process are left out, unless `any_class`. Without
-    `seconds` all are checked, however long that takes. What fails is told in the checks; only a `KeyboardInterrupt` is
+    `seconds` all are checked, however long that takes. What fails is noted in the checks; only a `KeyboardInterrupt` is
     raised.
     """
     checking = _Checking(workflow, recorded, domain, fields, any_class)

@@ -334,7 +334,7 @@ def _ended(record: DecisionRecord) -> str:
 
 @contextlib.contextmanager
 def _told_in_one_line() -> Iterator[None]:
-    """A front end that takes no input, as nbclient, is told of in one line. Raises `UsageError`."""
+    """A front end that takes no input, as nbclient, is reported in one line. Raises `UsageError`."""
     try:
         yield
     except Exception as error:  # its class is that of the front end, which need not be installed

@@ -7,7 +7,7 @@ kind                what it is
                     other members
 `unawaited`         the execution closed while the task was open, and no code had ever waited for it
 `unused`            a task completed with a result that is not `None`, and no code read it, passed it on or awaited it;
-                    of a group or chain of which nothing is used, and of `map`, it is told once
+                    of a group or chain of which nothing is used, and of `map`, it is reported once
 `not submitted`     a task that the code made, as by `self.start_timer(…)`, and dropped
 `timer`             no code ever waited for the timer: it changed nothing
 `signal`            a signal came that no code ever waited for
@@ -16,8 +16,8 @@ kind                what it is
 
 *Rule:* no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
 `futures.wait` or `as_completed`, or for the group it is in. Of an execution that is open, or that the code can't replay
-to its end, only failures are told: the rest may still be used. Code that asks for the state of futures by itself
-(`future.done`), or for events by name, may know more than can be seen: then timers, or signals, are not told.
+to its end, only failures are reported: the rest may still be used. Code that asks for the state of futures by itself
+(`future.done`), or for events by name, may know more than can be seen: then timers, or signals, are not reported.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def quiet_failures(
     *,
     lines: Callable[[], Iterable[Line]],
 ) -> QuietFailures:
-    """The quiet failures of a history that was replayed with this workflow; `uses` is what `watch` told at its end, and
+    """The quiet failures of a history that was replayed with this workflow; `uses` is what `watch` gave at its end, and
     `differs` why that is not the end of the history. `lines` gives the lines that ran, decision by decision."""
     found = [*_of_failures(uses), *_of_chains(uses), *_not_submitted(workflow, lines)]
     if differs is not None:

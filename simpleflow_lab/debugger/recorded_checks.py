@@ -1,6 +1,6 @@
 """Code of today checked against executions that are recorded: would it decide what they did?
 
-*Rule:* what differs is told with both lines. `debugger.checking` finds it.
+*Rule:* what differs is shown with both lines. `debugger.checking` finds it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from simpleflow_lab.workflow import Workflow
 
 MAX_TEXT: Final = 400
 """Most characters of what was recorded, and of what is commanded now."""
-MAX_TOLD: Final = 3
-"""Most executions that differ and are told one by one where the checks display themselves."""
+MAX_SHOWN: Final = 3
+"""Most executions that differ and are shown one by one where the checks display themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
     def __repr__(self) -> str:
         if not len(self) and self.stopped is None:
             return self._nothing
-        told = [str(check) for check in self.different[1:MAX_TOLD]]
+        told = [str(check) for check in self.different[1:MAX_SHOWN]]
         sources = [
             f"{title}:\n{visible_lines(source)}"
             for title, source in zip(("recorded", "now"), self.sources, strict=True)
@@ -197,7 +197,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
     def _repr_html_(self) -> str:
         if not len(self) and self.stopped is None:
             return str(quiet(self._nothing))
-        told = Html("").join(Html("<div>{}</div>").format(check) for check in map(str, self.different[1:MAX_TOLD]))
+        told = Html("").join(Html("<div>{}</div>").format(check) for check in map(str, self.different[1:MAX_SHOWN]))
         pairs = zip(("recorded", "now"), self.sources, strict=True)
         beside = Html("").join(
             Html('<div style="flex: 1 1 20em; min-width: 0"><div class="sfl-quiet">{}</div><pre>{}</pre></div>').format(

@@ -7,7 +7,7 @@ as it took and ends as it ended, each decision too, and signals come when they c
 long as it took.
 
 *Rule:* nothing of it is guessed where the history says it. What it does not say, because other tasks are asked for than
-were recorded, is taken from tasks of the same type, and told.
+were recorded, is taken from tasks of the same type, and said.
 """
 
 from __future__ import annotations

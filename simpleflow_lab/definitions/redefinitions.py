@@ -42,13 +42,13 @@ def warn_of_another(kind: str, key: tuple[str, str], old: weakref.ref[Any] | Non
     `old` and `new` are the function or class of the definitions of this `key`, its type's name and version.
     """
     replaced = old() if old is not None else None
-    if replaced is None or _looked_at[key] >= MAX_LOOKS or is_made_again(new, replaced):
+    if replaced is None or _checks[key] >= MAX_CHECKS or is_made_again(new, replaced):
         return
     del replaced
     gc.collect()  # a class that nobody uses any more goes only now
-    _looked_at[key] += 1
+    _checks[key] += 1
     if old is not None and old() is not None:
-        _looked_at[key] = MAX_LOOKS
+        _checks[key] = MAX_CHECKS
         own = f'name="{key[0].rpartition(".")[2]}_2"'
         message = (
             f"{kind} {key[0]!r} (version {key[1]}) is defined a second time, with other code: the earlier definition "
@@ -61,10 +61,10 @@ def warn_of_another(kind: str, key: tuple[str, str], old: weakref.ref[Any] | Non
 
 
 _EXAMPLES: Final = {"activity": "with_attributes({})", "workflow": "its class attribute {}"}
-MAX_LOOKS: Final = 3
-"""How often it is looked, for one type, whether anybody still uses a definition that was replaced: it takes a while."""
-_looked_at: Final[Counter[tuple[str, str]]] = Counter()
-"""How often, by type; `MAX_LOOKS` once there was a warning."""
+MAX_CHECKS: Final = 3
+"""How often it is checked, for one type, whether anybody still uses a definition that was replaced: this takes time."""
+_checks: Final[Counter[tuple[str, str]]] = Counter()
+"""How often, by type; `MAX_CHECKS` once there was a warning."""
 
 
 class _Comparison:

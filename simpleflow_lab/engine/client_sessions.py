@@ -95,7 +95,7 @@ class ClientSession:
     """The tasks that were given to polls with a number, by that number, until the client tells what became of it."""
     logs: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The executions to whose logs other processes have added since it was told, by their numbers."""
-    told: int = -1
+    known_changes: int = -1
     """Of how many changes of sessions the client was told; see `ClientSessions.changes`."""
     held: dict[tuple[int, int], HeldTask] = field(default_factory=dict)
     """The latest tasks that it was given, by execution and scheduledEventId; some of them are closed by now."""
@@ -251,9 +251,9 @@ class ClientSessions:
 
         Nothing if no session has changed since they were asked for last.
         """
-        if session.told == self.changes:
+        if session.known_changes == self.changes:
             return []
-        session.told = self.changes
+        session.known_changes = self.changes
         return [
             {"kind": kind, "name": name, "version": version, "pid": other.pid, "fingerprint": theirs}
             for other in self.living.values()

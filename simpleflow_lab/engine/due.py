@@ -27,7 +27,7 @@ def record_due(state: EngineState) -> None:
         for instance in [instance for instance, at in state.unbound.items() if at <= state.now()]:
             end_session(state, state.sessions.living[instance])
             state.dispatch()
-    state.look_again()
+    state.match_rechecked()
     while (found := state.deadlines.first(before=(state.now() + 1,))) is not None:
         state.deadlines.pop()
         (at, counted), deadline = found

@@ -343,7 +343,7 @@ class EngineState:
             self.matched(key, task_list)
 
     def matched(self, key: ListKey, task_list: TaskList) -> None:
-        """Note when a task list must be looked at again; drop it if it has neither tasks nor polls."""
+        """Note when a task list must be checked again; drop it if it has neither tasks nor polls."""
         if task_list.recheck_at is not None:
             self._recheck[key] = task_list.recheck_at
         elif self._recheck:
@@ -499,7 +499,7 @@ class EngineState:
             earliest = min(*self._recheck.values(), *self.unbound.values(), *others, _NEVER)
         return earliest
 
-    def look_again(self) -> None:
+    def match_rechecked(self) -> None:
         """Look for polls for the tasks that waited until now for a process of their own."""
         if self._recheck:
             for key in [key for key, at in self._recheck.items() if at <= self.now()]:

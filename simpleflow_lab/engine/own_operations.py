@@ -141,7 +141,7 @@ class OwnOperations(SessionOperations):
         """Append records to the log of an execution; they are written with the next changes, within seconds.
 
         `dropped` is how many records went before these, `instance` that of the process that wrote them, by default this
-        one: if another one started the execution, that is told.
+        one: if another one started the execution, the answer says so.
 
         Raises `ValidationException`, `UnknownResourceFault`, and `StoreError` while the store can't be written.
         """

@@ -16,7 +16,7 @@ from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
 
 MAX_TASKS: Final = 100
-"""The most activity tasks that are told of one execution, queued ones and started ones each."""
+"""The most activity tasks that are listed of one execution, queued ones and started ones each."""
 
 
 def pollers(state: EngineState, domain: str) -> list[dict[str, Any]]:

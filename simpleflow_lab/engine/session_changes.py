@@ -126,7 +126,7 @@ def open_session(state: EngineState, session: ClientSession, held: Iterable[Held
         if session.own_executions_only:
             _queue_again_those_of(state, session.instance)
     else:
-        found.definitions, found.serves, found.told = session.definitions, session.serves, -1
+        found.definitions, found.serves, found.known_changes = session.definitions, session.serves, -1
         limit_to_own(state, found, session.own_executions_only)
         found.speaks(session.spoke_at)
         session = found

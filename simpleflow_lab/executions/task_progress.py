@@ -8,7 +8,7 @@ from simpleflow_lab.activity_context import ActivityProgress
 from simpleflow_lab.executions.execution_reader import ExecutionReader
 
 _JUST_NOW: Final = 1.0
-"""Seconds for which a wait is not yet told as a reason why nothing goes on."""
+"""Seconds for which a wait is not yet given as a reason why nothing goes on."""
 
 
 class Progress(NamedTuple):

@@ -108,7 +108,7 @@ class Endpoint:
         hand_over: Callable[[], None] | None = None,
         poll_seconds: float | None = None,
         stranger_seconds: float = STRANGER_SECONDS,
-        look_seconds: float = 0.2,
+        check_seconds: float = 0.2,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
         """Serve `engine` on a port, by default a free one, and write the connection file if one is named.
@@ -116,7 +116,7 @@ class Endpoint:
         Requests must be signed with `keys`, by default new ones, see `store_keys.of_store` for those of a store.
         `hand_over` gives the store away when another process asks for it; without it, that is refused.
         An empty poll returns after `poll_seconds`, by default as the engine's own polls. A connection on which no
-        signed request has come whole after `stranger_seconds` is closed; that is looked at every `look_seconds`, and
+        signed request has come whole after `stranger_seconds` is closed; that is checked every `check_seconds`, and
         when another connection comes. `now` gives the time against which the time of signatures is checked.
 
         Raises `StoreError` if the port is taken or the file can't be written.
@@ -144,7 +144,7 @@ class Endpoint:
         self.use_keys(self.keys)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": look_seconds},
+            kwargs={"poll_interval": check_seconds},
             name="simpleflow-lab endpoint",
             daemon=True,
         )
@@ -249,7 +249,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def service_actions(self) -> None:
         """Called between two connections, and otherwise every `poll_interval` seconds."""
-        self.endpoint.strangers.look()
+        self.endpoint.strangers.end_late()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that disconnects in the middle of a request is not worth a message; anything else is a bug.
@@ -273,7 +273,7 @@ class _Handler(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
     _head: RequestHead
-    """Of the request at hand."""
+    """Of the current request."""
     _keeps_connection = True
     _session: str | None = None
     """The instance whose session ends with this connection."""

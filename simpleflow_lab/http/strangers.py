@@ -37,7 +37,7 @@ class Strangers:
         self._lock = threading.Lock()
         self._hand = 0.0
         """Seconds for which this process has run."""
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._since)
@@ -62,12 +62,12 @@ class Strangers:
             self._since.pop(connection, None)
             self._ended.discard(connection)
 
-    def look(self) -> None:
+    def end_late(self) -> None:
         """End the connections whose time is over. To be called several times a second."""
         now = time.monotonic()
         with self._lock:
-            self._hand += min(now - self._looked_at, _LONGEST_STEP)
-            self._looked_at = now
+            self._hand += min(now - self._checked_at, _LONGEST_STEP)
+            self._checked_at = now
             gone = [each for each, since in self._since.items() if self._hand - since > self._seconds]
             self._end(gone)
 

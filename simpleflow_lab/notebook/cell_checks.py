@@ -1,7 +1,7 @@
 """Workflows that a cell has defined, checked with the executions that are recorded of them.
 
-Whatever way a cell defines a workflow again, or what its code uses, it is told at once whether recorded executions
-would be decided as they were. Nothing is told of a workflow of which nothing is recorded.
+Whatever way a cell defines a workflow again, or what its code uses, it is said at once whether recorded executions
+would be decided as they were. Nothing is said of a workflow of which nothing is recorded.
 
 *Rule:* it opens no store, takes no longer than the setting says, raises nothing, and keeps no definition alive.
 """

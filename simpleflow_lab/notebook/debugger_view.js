@@ -1,5 +1,5 @@
 // The debugger's view of one replay: a slider over its steps, the source with what ran and where it waits, and beside it
-// the variables, futures, commands, events and output of the step at hand, with a Gantt chart that marks its moment.
+// the variables, futures, commands, events and output of the current step, with a Gantt chart that marks its moment.
 //
 // The kernel sends one step at a time, and only what changed; the page asks for the next one when it has the answer to
 // the one before, so that a slider that is drawn shows what it can. Every text of a history goes into a text node or

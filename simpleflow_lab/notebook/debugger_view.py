@@ -202,11 +202,11 @@ class DebuggerView(anywidget.AnyWidget):
             if self._thread is None:
                 context = contextvars.copy_context()
                 self._thread = threading.Thread(
-                    target=context.run, args=(self._serve,), name="simpleflow-lab debugger view", daemon=True
+                    target=context.run, args=(self._handle_requests,), name="simpleflow-lab debugger view", daemon=True
                 )
                 self._thread.start()
 
-    def _serve(self) -> None:
+    def _handle_requests(self) -> None:
         while not self._is_closed:
             try:
                 request = self._requests.get(timeout=_IDLE)

@@ -39,7 +39,7 @@ function duration(seconds) {
   return `${whole} s`;
 }
 
-// What the reader does, told to the kernel; a line instead, if there is none any more.
+// What the reader does, sent to the kernel; a line instead, if there is none any more.
 function say(model, message) {
   try { model.send(message); }
   catch { model.set("notice", "this could not be sent: the kernel is gone; run the cell again"); }

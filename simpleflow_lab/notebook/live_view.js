@@ -154,7 +154,7 @@ function render({ model, el }) {
   store.listeners.add(listener);
   drawHead(); drawDetail(); show(chosen.tab);
   say(model, { kind: "shown" });
-  // An open execution is told of several times a second; without news there is no kernel, or it has no time.
+  // News of an open execution come several times a second; without news there is no kernel, or it has no time.
   const stale = h("div", { class: "sfl-banner", role: "status", hidden: true });
   head.after(stale);
   function look() {
@@ -189,7 +189,7 @@ function neighbours(store, direct, all, words, select) {
 
 // An explanation takes the whole history, so that of a long one is made less often.
 const age = summary => summary.open && summary.seconds - summary.explained_at > 5
-  ? h("li", { class: "sfl-quiet" }, `told ${duration(summary.explained_at)} after its start`) : null;
+  ? h("li", { class: "sfl-quiet" }, `said ${duration(summary.explained_at)} after its start`) : null;
 const styleOf = (model, state) => model.get("styles")[state] || { word: state, glyph: "?", colour: "#8b95a5" };
 const clock = (store, open) => open ? store.now + Math.min((performance.now() - store.seenAt) / 1000, 2) : store.now;
 const waiting = (store, row) => {

@@ -176,7 +176,7 @@ class LiveView(FollowingView):
     def _explain(self) -> None:
         at = (self._execution.now() - self._start).total_seconds()
         lines = self._execution.explain()
-        if self._execution.status == "OPEN":  # the status and what it waits for are told anyway
+        if self._execution.status == "OPEN":  # the status and what it waits for are shown anyway
             lines_shown = [line for line in lines if line.kind not in (STATUS, WAITS)][:_EXPLAINED]
         else:
             lines_shown = list(lines)

@@ -5,7 +5,7 @@ statement that bound it, and what that statement needs itself, in the order in w
 A type that has its name from the notebook's module is given that name, so that the module's definitions are the
 notebook's: executions that were started here run there.
 
-*Rule:* nothing is left out in silence. What can't be taken along is told, with what needs it.
+*Rule:* nothing is left out in silence. What can't be taken along is reported, with what needs it.
 """
 
 from __future__ import annotations

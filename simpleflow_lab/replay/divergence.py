@@ -26,7 +26,7 @@ class Divergence:
     commanded_line: str | None = None
     """The author's line that makes the command now."""
     author_error: str | None = None
-    """What the code itself raised in this decision, with its line; it is told first."""
+    """What the code itself raised in this decision, with its line; it is reported first."""
 
     def error(self) -> NondeterminismError:
         """The error that says so."""

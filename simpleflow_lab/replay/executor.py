@@ -43,12 +43,12 @@ class ReplayExecutor:
 
     @property
     def history(self) -> HistoryWithRecords:
-        """The events up to the decision at hand."""
+        """The events up to the current decision."""
         return self._run.history
 
     @property
     def is_replaying(self) -> bool:
-        """The decision at hand was made before, or is only inspected."""
+        """The current decision was made before, or is only inspected."""
         return not self._run.is_live
 
     def now(self) -> datetime.datetime:

@@ -64,7 +64,7 @@ class Fiber:
         self.children = 0
         """How many fibers it has started."""
         self.wait_token: object = None
-        """Identifies the wait at hand: a future that closes resumes only the fiber that still waits for it."""
+        """Identifies the current wait: a future that closes resumes only the fiber that still waits for it."""
         self.error: BaseException | None = None
         """An error that is raised where the fiber waits, or waits next."""
 

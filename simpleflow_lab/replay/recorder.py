@@ -72,7 +72,7 @@ _KINDS: Final[Mapping[type[Task], str]] = {
 
 
 class _Decision:
-    """The decision at hand."""
+    """The current decision."""
 
     def __init__(
         self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None, first_change: int

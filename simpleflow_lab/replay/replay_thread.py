@@ -75,7 +75,7 @@ class ReplayThread:
         """The calls whose callers wait."""
         self._running: _Call[Any] | None = None
         # A daemon, so that code that never comes back keeps no interpreter alive.
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run_calls, name=name, daemon=True)
         self._thread.start()
         _alive.add(self)
 
@@ -185,7 +185,7 @@ class ReplayThread:
         call.is_interrupted = True
         interrupt(self._thread.ident or 0)
 
-    def _serve(self) -> None:
+    def _run_calls(self) -> None:
         while True:
             call = self._calls.get()
             if call is None:

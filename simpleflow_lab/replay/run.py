@@ -62,9 +62,9 @@ class ReplayedRun:
         observer: Observer | None = None,
     ):
         self.events = events
-        """The events that were read, also those that came after the decision at hand."""
+        """The events that were read, also those that came after the current decision."""
         self.history = HistoryWithRecords(events)
-        """The events up to the decision at hand: what the workflow may know."""
+        """The events up to the current decision: what the workflow may know."""
         self.domain, self.workflow_id, self.run_id = domain, workflow_id, run_id
         self.defaults = defaults
         """The task list and the timeouts of activities that set none, by their names in a decision."""
@@ -87,15 +87,15 @@ class ReplayedRun:
         self.workflow: Workflow | None = None
         """The author's latest instance; `None` before the first decision."""
         self.is_replaying = False
-        """The decision at hand was made before."""
+        """The current decision was made before."""
         self.is_dry = False
-        """The decision at hand is only inspected: it is not answered."""
+        """The current decision is only inspected: it is not answered."""
         self.rules = 0
-        """The rules by which the decider of the decision at hand decides; 0 of another than ours."""
+        """The rules by which the decider of the current decision decides; 0 of another than ours."""
         self.limits = AttemptLimits()
-        """How often a task is tried again without spending a retry, by the decider of the decision at hand."""
+        """How often a task is tried again without spending a retry, by the decider of the current decision."""
         self.started_event_id = 0
-        """Id of the `DecisionTaskStarted` of the decision at hand; 0 before the first."""
+        """Id of the `DecisionTaskStarted` of the current decision; 0 before the first."""
         self.closing: Command | None = None
         """The close command, once the workflow has ended."""
         self.blocked = False
@@ -115,7 +115,7 @@ class ReplayedRun:
         self.random_seed = run_id
         """What random numbers and new ids follow from."""
         self.author_error: str | None = None
-        """What the author's code raised in the decision at hand, with its line: the first such error."""
+        """What the author's code raised in the current decision, with its line: the first such error."""
         self.author_exception: BaseException | None = None
         """The latest of them itself, with its frames, if the run is watched."""
         self.author_failed: Callable[[BaseException, str], None] = _raise
@@ -133,12 +133,12 @@ class ReplayedRun:
 
     @property
     def is_live(self) -> bool:
-        """The decision at hand is made now, and will be answered: its output is written and hooks of a close run."""
+        """The current decision is made now, and will be answered: its output is written and hooks of a close run."""
         return not self.is_replaying and not self.is_dry
 
     @property
     def decided_at(self) -> datetime.datetime:
-        """When the decision task at hand was started; before the first, when the run was."""
+        """When the current decision task was started; before the first, when the run was."""
         return self.events[max(self.started_event_id, 1) - 1].timestamp
 
     def new_future(
@@ -206,7 +206,7 @@ class ReplayedRun:
             self.author_exception = error
 
     def fail_decision(self, error: DecisionTaskError) -> None:
-        """The decision at hand can't be made, because of the first such error."""
+        """The current decision can't be made, because of the first such error."""
         self.decision_error = self.decision_error or error
 
     def begin_rerun(self) -> None:

@@ -30,7 +30,7 @@ class SplicedObserver:
         self._observer = observer
         self._splice = splice
         self._is_inherited = False
-        """The decision at hand is an inherited one."""
+        """The current decision is an inherited one."""
 
     def decision_begins(self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None) -> None:
         """See `Observer`."""

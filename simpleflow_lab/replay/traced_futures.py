@@ -215,7 +215,7 @@ class TracedFutures:
         self._groups.clear()
 
     def start_over(self, resumed: Iterable[Fiber]) -> None:
-        """The code runs from its start, and its history is told again from the start."""
+        """The code runs from its start, and its history is read again from the start."""
         self.begin_rerun((), resumed)
         self._by_command.clear()
         self._by_event.clear()

@@ -118,7 +118,7 @@ class ActivityWorker(Worker):
         self._stopping.set()
 
     def abandon_tasks(self) -> None:
-        """Cancel the activities at hand, and give their tasks back."""
+        """Cancel the activities in progress, and give their tasks back."""
         for running in self._heartbeats.tasks:
             if running.context["activity_task_list"] == self.task_list:
                 running.cancel(_WAS_STOPPED, is_gone=True)

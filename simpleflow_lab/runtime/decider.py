@@ -172,10 +172,10 @@ class Decider(Worker):
             )
 
     def abandon_tasks(self) -> None:
-        """Leave the decision at hand to `give_up`: it is interrupted, and not answered."""
+        """Leave the current decision to `give_up`: it is interrupted, and not answered."""
 
     def give_up(self) -> None:
-        """Let the decision at hand go on for a second at most."""
+        """Let the current decision go on for a second at most."""
         self.is_giving_up = True
         self._watch.hurry(self)
 

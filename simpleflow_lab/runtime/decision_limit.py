@@ -27,7 +27,7 @@ class DecisionLimit:
         self._looked, self._lasted = time.monotonic(), 0.0
 
     def check(self, line: Callable[[], str]) -> None:
-        """Raise `DecisionTooLongError` if the decision at hand runs for too long; `line` says where it is."""
+        """Raise `DecisionTooLongError` if the current decision runs for too long; `line` says where it is."""
         now = time.monotonic()
         self._lasted += min(now - self._looked, _MOST_COUNTED)
         self._looked, progress = now, self._progress()

@@ -53,7 +53,7 @@ class _Thread(threading.Thread):
     """It was replaced: it ends when it comes back."""
 
 
-class TaskAtHand(NamedTuple):
+class TaskInProgress(NamedTuple):
     """A task that is being handled."""
 
     task: Mapping[str, Any]
@@ -134,11 +134,12 @@ class Poller:
         return self._stopping.is_set()
 
     @property
-    def tasks(self) -> list[TaskAtHand]:
+    def tasks(self) -> list[TaskInProgress]:
         """The tasks that it handles, in the order in which they were taken."""
         with self._lock:
             found = [(thread.task, thread.took_at) for thread in self._threads]
-        return sorted((TaskAtHand(task, since) for task, since in found if task is not None), key=lambda one: one.since)
+        tasks = [TaskInProgress(task, since) for task, since in found if task is not None]
+        return sorted(tasks, key=lambda one: one.since)
 
     def count(self, error: str | None) -> None:
         """Count a task that was handled elsewhere."""
@@ -146,7 +147,7 @@ class Poller:
             self._count(error)
 
     def stop(self) -> None:
-        """Take no more tasks after those at hand. The service must release the polls that wait."""
+        """Take no more tasks after those in progress. The service must release the polls that wait."""
         with self._lock:
             self._released_by = time.monotonic() + RELEASE_SECONDS
             if not self._stopping.is_set():

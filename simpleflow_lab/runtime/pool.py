@@ -332,7 +332,7 @@ class WorkerPool:
     # -- stopping --
 
     def stop(self, *, release: Callable[[], object] | None = None, seconds: float = 2.0) -> bool:
-        """Take no more tasks, and wait up to `seconds` for those at hand; `False` if some still run.
+        """Take no more tasks, and wait up to `seconds` for those in progress; `False` if some still run.
 
         `release` makes the service answer the polls that wait.
         """

@@ -126,7 +126,7 @@ class ProcessSession:
                 if self._last == (record := self._record()):
                     return  # an activity was wrapped again, as by a call of `with_attributes` in `run`
                 try:
-                    self.told(self._service.keep_session(instance=instance_id(), record=record))
+                    self.take_up(self._service.keep_session(instance=instance_id(), record=record))
                     self._last = record
                 except UnknownSessionFault:
                     self.open_again()
@@ -148,7 +148,7 @@ class ProcessSession:
     def open_again(self) -> None:
         """Open the session at an engine that doesn't know it."""
         assert self._service is not None
-        self.told(self._service.open_session(**self.opening()))
+        self.take_up(self._service.open_session(**self.opening()))
         self.opened_anew()
 
     def opened_anew(self) -> None:
@@ -163,7 +163,7 @@ class ProcessSession:
             registry.subscribe(self._defined)
         self._dirty = False
         with contextlib.suppress(UnknownOperationException):
-            self.told(self._service.open_session(**self.opening()))
+            self.take_up(self._service.open_session(**self.opening()))
         self._thread = threading.Thread(target=self._keep, name="simpleflow-lab session", daemon=True)
         self._thread.start()
         if self._closed:
@@ -197,7 +197,7 @@ class ProcessSession:
             "ownExecutionsOnly": self._own_executions_only,
         }
 
-    def told(self, answer: Mapping[str, Any]) -> None:
+    def take_up(self, answer: Mapping[str, Any]) -> None:
         """Take up what an engine's answer says: tell a person, once, which definitions of other processes differ from
         those of this one, and which executions of the store are damaged, and show what others wrote."""
         for news in answer.get("logs", ()):
@@ -211,7 +211,7 @@ class ProcessSession:
         other_names = {name for name, _ in workflow.other_names()}
         for other in answer.get("differing", ()):
             if other["name"] in other_names:
-                continue  # it is told under the name of its type
+                continue  # it is listed under the name of its type
             definition = (str(other["pid"]), other["kind"], other["name"], other["version"])
             if definition not in self._differing:
                 self._differing.add(definition)

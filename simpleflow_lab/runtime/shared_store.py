@@ -268,7 +268,7 @@ class SharedStore(DelegatingService):
         """Tell the owner, if it is another process, that this one lives. Its connection tells the owner the end."""
         backend = self._connection.backend
         if isinstance(backend, EmbeddedSWF):
-            self.session.told(backend.keep_session(instance=instance_id(), record={}))
+            self.session.take_up(backend.keep_session(instance=instance_id(), record={}))
         if not isinstance(backend, EngineClient):
             return False
         held, earlier = self._held, None
@@ -293,7 +293,7 @@ class SharedStore(DelegatingService):
 
     def _say_that_it_lives(self, owner: EngineClient) -> None:
         with self.session.telling_held() as told:
-            self.session.told(owner.hold_session(instance=instance_id(), held=told))
+            self.session.take_up(owner.hold_session(instance=instance_id(), held=told))
 
     def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
         """See `WatchableService`."""
@@ -349,7 +349,7 @@ class SharedStore(DelegatingService):
         """Tell a new owner of this process, if its session is open: before the first poll there."""
         if self.session.is_open:
             with contextlib.suppress(UnknownOperationException):  # an owner of version 0.1.0 knows no sessions
-                self.session.told(engine.open_session(**self.session.opening()))
+                self.session.take_up(engine.open_session(**self.session.opening()))
                 self.session.opened_anew()
 
     def leave(self, engine: WatchableService) -> None:

@@ -158,7 +158,7 @@ class Simulation:
         try:
             with self._service:
                 self._start()
-                while not self._look() and self._todo and not self.is_stopped:
+                while not self._plan_decision() and self._todo and not self.is_stopped:
                     at, _, action = heapq.heappop(self._todo)
                     if at > self._at:
                         self._clock.advance((at - self._at) / 1000)
@@ -174,7 +174,7 @@ class Simulation:
     def _later(self, milliseconds: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._todo, (self._at + max(0, round(milliseconds)), next(self._numbers), action))
 
-    def _look(self) -> bool:
+    def _plan_decision(self) -> bool:
         """Plan the decision that is due; gives whether the execution has closed."""
         found = self._service.describe_workflow_execution(domain=DOMAIN, execution=self._execution)
         if found["executionInfo"]["executionStatus"] == "CLOSED":

@@ -1,6 +1,6 @@
 """What a decider and an activity worker have in common: one task list, a state, counts, and how they are stopped.
 
-*Rule:* whoever is told to stop takes no more tasks. What is at hand is finished first, unless the caller says
+*Rule:* whoever is told to stop takes no more tasks. What is in progress is finished first, unless the caller says
 otherwise.
 """
 
@@ -71,9 +71,9 @@ class Worker(abc.ABC):
 
     @property
     def state(self) -> State:
-        """`polling`: it waits for a task. `busy`: it has a task at hand. `blocked`: a decision can't be made for now;
-        it is retried, and other executions go on. `draining`: it was stopped, and ends when what is at hand is
-        finished. `stopped`: it takes no tasks."""
+        """`polling`: it waits for a task. `busy`: it has a task in progress. `blocked`: a decision can't be made for
+        now; it is retried, and other executions go on. `draining`: it was stopped, and ends when what is in progress
+        is finished. `stopped`: it takes no tasks."""
         if not self.was_started or (self.poller.is_stopping and not self.poller.thread_count):
             return "stopped"
         if self.poller.is_stopping:
@@ -158,11 +158,11 @@ class Worker(abc.ABC):
         self.poller.start()
 
     def stop(self, *, drain: bool = True, seconds: float | None = None) -> bool:
-        """Take no more tasks, and wait for the end of those at hand, at most `seconds`; `False` if some still run.
+        """Take no more tasks, and wait for the end of those in progress, at most `seconds`; `False` if some still run.
 
-        With `drain=False` those at hand are given out again at once, and should end soon: an activity is told that it
-        is canceled, its process is killed if it has one, and a decision's code is interrupted. An activity in a thread
-        that sends no heartbeats goes on all the same; its result is dropped.
+        With `drain=False` those in progress are given out again at once, and should end soon: an activity is told that
+        it is canceled, its process is killed if it has one, and a decision's code is interrupted. An activity in a
+        thread that sends no heartbeats goes on all the same; its result is dropped.
 
         The automatic policy of a Lab does not start it again: `start` does. On Amazon SWF a poll that waits can't be
         taken back for up to 60 seconds; a task that it still gets is finished.
@@ -178,7 +178,7 @@ class Worker(abc.ABC):
             self._at_end()
 
     def scale(self, count: int) -> None:
-        """Handle `count` tasks at once from now on. Fewer are at work when those at hand are finished.
+        """Handle `count` tasks at once from now on. Fewer are at work when those in progress are finished.
 
         Raises `UsageError`.
         """
@@ -188,7 +188,7 @@ class Worker(abc.ABC):
             self.release_polls()
 
     def take_no_more(self) -> None:
-        """Take no more tasks after those at hand; the caller releases the polls that wait."""
+        """Take no more tasks after those in progress; the caller releases the polls that wait."""
         if self.was_started and not self.poller.is_stopping:
             self._context.session.stop_serving(*self._served)
         self.poller.stop()
@@ -207,11 +207,11 @@ class Worker(abc.ABC):
 
     @abc.abstractmethod
     def abandon_tasks(self) -> None:
-        """Stop what is at hand without an answer."""
+        """Stop what is in progress without an answer."""
 
     @abc.abstractmethod
     def give_up(self) -> None:
-        """Let what is at hand end soon."""
+        """Let what is in progress end soon."""
 
     # -- inside --
 

@@ -69,7 +69,7 @@ CALLS: Final = _Kind(read_timeout=30, connect_timeout=CONNECT_TIMEOUT, connectio
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Leaves a record of botocore its line alone: what a failed log-in means is told by the error of the call."""
+    """Leaves a record of botocore its line alone: what a failed log-in means is said by the error of the call."""
     record.exc_info = record.exc_text = None
     return True
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_PARTS: Final = 5
 """The most lines on what took longer, or less long."""
 _WORTH_IT: Final = 0.01
-"""The least difference that is told, as a share of the longer of the two times."""
+"""The least difference that is shown, as a share of the longer of the two times."""
 
 
 class Comparison(LineView):

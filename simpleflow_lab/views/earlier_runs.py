@@ -28,9 +28,9 @@ from simpleflow_lab.views.task_labels import task_label
 MAX_RUNS: Final = 5
 """How many earlier runs an execution is compared with."""
 _DIFFERS: Final = 0.1
-"""The least difference that is told, as a share of the usual time."""
+"""The least difference that is shown, as a share of the usual time."""
 _SHORTEST: Final = 0.1
-"""The least difference that is told, in seconds."""
+"""The least difference that is shown, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

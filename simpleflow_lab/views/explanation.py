@@ -70,7 +70,7 @@ def explain(
 
 def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
     """What an open execution waits for: first what people may have to act on."""
-    told = [wait for number, wait in enumerate(waits) if not _is_told_below(waits, number) and not wait.more]
+    told = [wait for number, wait in enumerate(waits) if not _is_shown_below(waits, number) and not wait.more]
     told.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
     groups: dict[Any, list[Wait]] = {}
     for number, wait in enumerate(told):
@@ -99,7 +99,7 @@ def _kind_of(wait: Wait) -> tuple[str, int, str]:
     return wait.workflow_id, wait.depth, wait.kind
 
 
-def _is_told_below(waits: Sequence[Wait], number: int) -> bool:
-    """It is a child, and what that waits for is told in the next row."""
+def _is_shown_below(waits: Sequence[Wait], number: int) -> bool:
+    """It is a child, and what that waits for is shown in the next row."""
     wait = waits[number]
     return wait.kind == CHILD and number + 1 < len(waits) and waits[number + 1].depth == wait.depth + 1

@@ -51,7 +51,7 @@ class Lanes:
         self.number = sum(max(lanes, default=-1) + 1 for lanes in self._lanes.values())
 
     def _group(self, attempt: Attempt) -> tuple[str, str]:
-        """The kind that is told, and the name."""
+        """The kind that is shown, and the name."""
         if attempt.kind == TIMER:
             return TIMER, "timers"
         if self._by == "name":

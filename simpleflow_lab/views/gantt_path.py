@@ -25,7 +25,7 @@ MAX_SEGMENTS: Final = 300
 
 
 class PathMarks:
-    """The critical path of an execution, and what is told of each attempt."""
+    """The critical path of an execution, and what is said of each attempt."""
 
     def __init__(self, folded: FoldedHistory):
         """Raises `HistoryError` if an event refers to nothing known."""

@@ -115,7 +115,7 @@ def draw_attempt(
     is_pale: bool = False,
     neighbours: str = "",
 ) -> None:
-    """Add the bars of an attempt to row `y`, and a symbol at their end; `note` is told with them.
+    """Add the bars of an attempt to row `y`, and a symbol at their end; `note` is shown with them.
 
     One `is_pale` if it does not belong to the lineage that is asked for; `neighbours` are what it came from, and what
     came of it.

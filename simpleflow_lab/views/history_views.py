@@ -33,7 +33,7 @@ TimeZone = str | datetime.tzinfo | None
 """The zone of the times in a table: see `views.time_zones.in_time_zone`."""
 UTC: Final = "UTC"
 
-_Told = TypeVar("_Told", "ExplanationLine", "Wait")
+_Advised = TypeVar("_Advised", "ExplanationLine", "Wait")
 
 
 def _as_it_is(execution: HistoryViews, to_do: str) -> str:
@@ -75,7 +75,7 @@ class HistoryViews(ABC):
         folded = self._folded()
         return Waits(self._advising(self._waits_of(folded)), now=folded.until)
 
-    def _advising(self, told: Iterable[_Told]) -> list[_Told]:
+    def _advising(self, told: Iterable[_Advised]) -> list[_Advised]:
         """These waits, or lines, with what helps as it is spelled here."""
         spelled = type(self).spelled
         return [replace(each, to_do=spelled(self, each.to_do)) if each.to_do else each for each in told]

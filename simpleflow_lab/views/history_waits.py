@@ -28,7 +28,7 @@ from simpleflow_lab.views.worker_advice import UNKNOWN, Polling, start_more
 MAX_OF_A_KIND: Final = 10
 """The most rows of one kind in one execution; one more row says how many there are beside them."""
 LONG_DECISION: Final = 5.0
-"""Seconds after which it is told that a decider has not answered yet."""
+"""Seconds after which it is said that a decider has not answered yet."""
 
 
 def waits_of(

@@ -36,7 +36,7 @@ MAX_CAUSES: Final = 3
 SMALLEST_SHARE: Final = 0.1
 """The least share of the time that is worth a line, but for the largest one."""
 LEAST_SLACK: Final = 0.01
-"""The least slack of a task that is told, as a share of the time."""
+"""The least slack of a task that is shown, as a share of the time."""
 
 
 def time_lines(folded: FoldedHistory, path: CriticalPath, polling: Polling = UNKNOWN) -> Iterator[ExplanationLine]:

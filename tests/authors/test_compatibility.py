@@ -52,7 +52,7 @@ class Looks(Workflow):
         return seen
 
 
-def test_a_workflow_sees_its_history_up_to_the_decision_at_hand_and_so_does_its_replay(virtual_lab: Lab) -> None:
+def test_a_workflow_sees_its_history_up_to_the_current_decision_and_so_does_its_replay(virtual_lab: Lab) -> None:
     execution = virtual_lab.start(Looks)
     seen = execution.result(timeout=30)
     history = execution.history()

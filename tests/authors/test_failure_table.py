@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 TASKS = {"task_list": "failure-table", "version": "1"}
 THREADS = 4  # activities at once for each task list, in the Labs of these tests
 
-lab_at_hand: list[Any] = []
+current_labs: list[Any] = []
 
 
 def rows(table: str) -> list[list[str]]:
@@ -64,7 +64,7 @@ def fails_until(attempt: int) -> Callable[..., int]:
 
 
 def push_clock(*args):
-    lab_at_hand[-1].clock.advance(101)
+    current_labs[-1].clock.advance(101)
 
 
 barrier = threading.Barrier(THREADS, action=push_clock)
@@ -78,7 +78,7 @@ occupied = an_activity(
 
 
 def end_execution(how: str) -> None:
-    getattr(lab_at_hand[-1].execution(activity.current_context()["workflow_id"]), how)()
+    getattr(current_labs[-1].execution(activity.current_context()["workflow_id"]), how)()
 
 
 ender = an_activity("ender", end_execution)
@@ -246,19 +246,19 @@ def outcome_of(lab, workflow: type[Row]) -> list[str]:
     [each for each in parameters("tasks") if each.id not in ("canceled", "canceled_aloud", "refused")],
 )
 def test_a_task_ends_as_the_page_says(shared_lab, expression, cells):
-    lab_at_hand.append(shared_lab)
+    current_labs.append(shared_lab)
     assert outcome_of(shared_lab, workflow_of(Row, expression)) == cells
 
 
 @pytest.mark.parametrize(("expression", "cells"), parameters("containers"))
 def test_a_container_ends_as_the_page_says(shared_lab, expression, cells):
-    lab_at_hand.append(shared_lab)
+    current_labs.append(shared_lab)
     assert outcome_of(shared_lab, workflow_of(Row, expression)) == cells
 
 
 @pytest.mark.parametrize(("expression", "cells"), parameters("verdicts"))
 def test_a_hooks_answer_ends_the_task_as_the_page_says(shared_lab, expression, cells):
-    lab_at_hand.append(shared_lab)
+    current_labs.append(shared_lab)
     assert outcome_of(shared_lab, workflow_of(Verdict, expression)) == cells
 
 

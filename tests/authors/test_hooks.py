@@ -279,7 +279,7 @@ def test_hooks_by_their_old_names_are_called_and_their_definition_warns(lab):
     assert called == ["before_run", "before_replay", "after_run"]
 
 
-def test_the_history_ends_where_the_decision_at_hand_began_in_every_replay(lab):
+def test_the_history_ends_where_the_current_decision_began_in_every_replay(lab):
     """PM-14: what upstream's programs read, too."""
 
     class Looks(Workflow):

@@ -143,7 +143,7 @@ def test_only_the_errors_that_the_policy_names_are_tried_again(shared_lab, error
 
 
 pushed = []
-"""The clock of the Lab at hand."""
+"""The clock of the current Lab."""
 
 
 by_timeout = Retry(initial_interval=10, timeouts={"HEARTBEAT": 2, "START_TO_CLOSE": 0})

@@ -76,7 +76,7 @@ def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(st
         assert execution.result(LONG) != worker.pid
         failed = [event.attributes for event in execution.history() if event.type == "ActivityTaskFailed"]
         assert [is_given_back(attributes["details"]) for attributes in failed] == [True]
-        # A poll that waits is at hand, too: they end when it has ended.
+        # A poll that waits is in progress, too: they end when it has ended.
         assert again.stop() == 0
         assert decides.stop() == 0
         assert not lab.pollers()

@@ -759,7 +759,7 @@ def test_a_process_that_comes_to_an_engine_with_damaged_executions_is_told_of_th
     for is_local in (False, False, True):
         answer = engine.swf.open_session(instance="x", record=record({"a": "1"}, {}), is_local=is_local)
         assert ("damaged" in answer) is not is_local
-        session.told(answer)
+        session.take_up(answer)
     (line,) = told
     assert f"execution {damaged['workflowId']} (run {damaged['runId']}), its record is not what was written" in line
     engine.swf.close()

@@ -139,7 +139,7 @@ def test_another_ones_processes_go_on_where_it_stands(
     before.start("worker.start", *words[before][1])
     (tmp_path / "open-0").touch()
     until((tmp_path / "began-1").exists)
-    # The second step is at hand in the one's worker when the other's decider takes over.
+    # The second step is in progress in the one's worker when the other's decider takes over.
     assert before.stop("decider.start") == 0
     after.start("decider.start", *words[after][0])
     (tmp_path / "open-1").touch()

@@ -301,7 +301,7 @@ def test_a_port_that_is_taken_is_an_error_of_one_line(endpoint, engine):
 @pytest.mark.parametrize("connections", [0, 3])
 def test_closing_waits_for_no_look_at_the_connections(engine, connections):
     """Every command that owns its store would take longer by that."""
-    endpoint = Endpoint(engine, look_seconds=600)
+    endpoint = Endpoint(engine, check_seconds=600)
     opened = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(connections)]
 
     endpoint.close()

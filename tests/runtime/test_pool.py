@@ -1,4 +1,4 @@
-"""The threads of a Lab are bounded by its task lists and by what is at hand."""
+"""The threads of a Lab are bounded by its task lists and by what is in progress."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ def test_50_idle_task_lists_have_one_decider_and_one_worker_thread_each(threads)
         assert threads() <= 2 * len(LISTS) + CONSTANT
 
 
-def test_50_task_lists_have_a_thread_more_for_each_task_at_hand_and_for_a_while(threads, monkeypatch):
+def test_50_task_lists_have_a_thread_more_for_each_task_in_progress_and_for_a_while(threads, monkeypatch):
     monkeypatch.setattr(poller, "SURPLUS_SECONDS", 0.0)
     with Lab(":memory:", activity_threads=20) as lab:
         executions = [lab.start(OneActivity, task_list, False, task_list=task_list) for task_list in LISTS]

@@ -27,7 +27,7 @@ def test_so_does_that_of_a_history_with_one_of_everything_and_of_a_large_one(his
     check_path(history)
 
 
-def test_a_decision_task_that_waits_for_the_decision_at_hand_is_part_of_deciding() -> None:
+def test_a_decision_task_that_waits_for_the_current_decision_is_part_of_deciding() -> None:
     """SWF schedules the next one while the one before is made: nobody else could take it."""
     history = History.from_file(next(path for path in RECORDED if path.stem == "failing_workflow_output"))
     found = [(segment.kind, round(segment.seconds, 3)) for segment in critical_path(history).segments]

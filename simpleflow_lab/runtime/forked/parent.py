@@ -90,7 +90,7 @@ class ForkedActivities:
         child = _fork(call, task)
         try:
             try:
-                outcome = self._serve_child(child, task, storage, output)
+                outcome = self._follow_child(child, task, storage, output)
             finally:
                 if task.canceled is not None or self._stopping.is_set():
                     child.kill_group()
@@ -107,7 +107,7 @@ class ForkedActivities:
             return Failed.of(ActivityProcessDied(str(task.context["activity_id"]), child.pid, how))
         return outcome
 
-    def _serve_child(self, child: _Child, task: RunningTask, storage: Storage, output: TaskOutput) -> Outcome | None:
+    def _follow_child(self, child: _Child, task: RunningTask, storage: Storage, output: TaskOutput) -> Outcome | None:
         """Handle the child's messages and output until its outcome, which is `None` if it ended without."""
         kill_at: float | None = None
         with selectors.DefaultSelector() as selector:

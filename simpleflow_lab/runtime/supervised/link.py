@@ -1,7 +1,8 @@
 """The link of a supervised process to its supervisor: a socket that it was started with.
 
-The supervisor says what to serve, and later to stop: first to finish what is at hand, then to cancel it. The process
-says that it is ready, what it does, and why it can't go on. SIGTERM and SIGINT say the same to one process alone.
+The supervisor says what to serve, and later to stop: first to finish what is in progress, then to cancel it. The
+process says that it is ready, what it does, and why it can't go on. SIGTERM and SIGINT say the same to one process
+alone.
 
 *Rule:* a process without its supervisor cancels and ends: nobody would start it again, and nobody could stop it.
 """
@@ -17,7 +18,7 @@ from typing import Any, Final
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
 
 DRAIN, CANCEL, KILL = 1, 2, 3
-"""How much a stop asks for: to finish what is at hand, to cancel it, to end without a word."""
+"""How much a stop asks for: to finish what is in progress, to cancel it, to end without a word."""
 
 STOPS: Final[Mapping[str, int]] = {"drain": DRAIN, "cancel": CANCEL}
 """How the supervisor says it."""

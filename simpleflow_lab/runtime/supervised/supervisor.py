@@ -6,7 +6,7 @@ with its supervisor. One that dies is started again after a pause that doubles f
 there for example, ends all, unless one that does the same has served before, or the cause may pass by itself, as when
 the service can't be reached.
 
-The first `escalate` lets the processes finish what is at hand, the second cancels it, the third kills them.
+The first `escalate` lets the processes finish what is in progress, the second cancels it, the third kills them.
 
 *Rule:* the supervisor runs no code of authors and opens no store, so it outlives whatever happens to its processes.
 """
@@ -187,7 +187,7 @@ class Supervisor:
                     self._begin(each)
                 while not all(each.has_ended for each in self._processes):
                     self._step()
-        except Exception as error:  # whatever failed, its processes are ended, and it is told
+        except Exception as error:  # whatever failed, its processes are ended, and it is reported
             logger.exception("the supervisor failed")
             self.error = f"the supervisor failed: {type(error).__name__}: {error}"
         finally:
@@ -354,7 +354,7 @@ class Supervisor:
             if self._stop >= DRAIN and each.state != "canceling":
                 each.becomes("draining" if self._stop == DRAIN else "canceling")
             if not each.is_ready:
-                # It has nothing at hand. While it can't listen yet, the signal ends it.
+                # It has nothing in progress. While it can't listen yet, the signal ends it.
                 each.running.terminate() if self._stop == DRAIN else each.running.kill()
             if each.messages is not None:
                 with contextlib.suppress(OSError):
