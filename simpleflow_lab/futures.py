@@ -362,6 +362,8 @@ def wait(
         raise UsageError(
             f"return_when must be FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED of futures, not {until!r}"
         )
+    if timeout is not None:
+        _check_timeout(timeout)
     if timeout is None or timeout > 0:
         wait_until(until, every, timeout)
     return DoneAndNotDone([f for f in every if f.done], [f for f in every if not f.done])
@@ -374,6 +376,8 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
     is in seconds, for all of them, counted from the first `next` by an SWF timer. When it is over the builtin
     `TimeoutError` is raised.
     """
+    if timeout is not None:
+        _check_timeout(timeout)
     every = list(dict.fromkeys(_flat([fs])))
     came: deque[Future] = deque()
     for future in every:
@@ -401,6 +405,16 @@ def as_completed(fs: Futures, timeout: float | None = None) -> Iterator[Future]:
         yield came.popleft()
     if deadline is not None:
         deadline.cancel()
+
+
+def _check_timeout(timeout: float) -> None:
+    """Refuse what is no number of seconds here, in the words of this call and not of the timer that it would start."""
+    try:
+        is_number = math.isfinite(timeout)
+    except TypeError:
+        is_number = False
+    if not is_number:
+        raise UsageError(f"timeout must be a number of seconds, or None to wait without a limit, not {timeout!r}")
 
 
 def _is_enough(return_when: str, every: list[Future]) -> bool:

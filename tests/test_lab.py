@@ -685,8 +685,11 @@ def test_what_is_no_number_of_seconds_is_refused_at_the_start(lab, option, given
 
 @pytest.mark.parametrize("given", [0, "0", 0.0])
 def test_a_decision_within_no_time_is_refused_at_the_start(lab, given):
-    with pytest.raises(UsageError, match="no decision can be made within a task_start_to_close_timeout of 0 seconds"):
+    says = "no decision can be made within a task_start_to_close_timeout of 0 seconds"
+    with pytest.raises(UsageError, match=says):
         lab.start(Basic, 1, task_start_to_close_timeout=given)
+    with pytest.raises(UsageError, match=says):
+        lab.start(type("Hurried", (Basic,), {"name": "lab.hurried", "decision_tasks_timeout": given}), 1)
 
 
 def test_a_timeout_that_is_no_number_does_not_wait_for_ever(lab):

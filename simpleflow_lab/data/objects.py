@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import errno
 import hashlib
 import os
 import re
@@ -22,10 +23,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
+from simpleflow_lab.exceptions import JumboContentError, ObjectNotFoundError, StoreError, UsageError
 
 MAX_KEY: Final = 1024
 """Longest key in bytes of UTF-8; S3's limit."""
+_NO_FILE: Final = frozenset({errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
+"""Errors of opening a path at which something else is than a file."""
 _PURPOSE: Final = re.compile(r"[a-z]+(?=/)")
 
 
@@ -38,7 +41,8 @@ class Objects(Protocol):
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The content under this key.
 
-        Raises `ObjectNotFoundError`; `StoreError` if it can't be read or is larger than `max_bytes`.
+        Raises `ObjectNotFoundError`; `JumboContentError` if it is larger than `max_bytes` or another object is in its
+        place; another `StoreError` if it can't be read for now.
         """
 
     def keys(self, prefix: str) -> list[str]:
@@ -112,9 +116,11 @@ class FolderObjects:
         except FileNotFoundError:
             raise ObjectNotFoundError(key, str(self._folder)) from None
         except OSError as error:
+            if error.errno in _NO_FILE:
+                raise JumboContentError(key, f"is not what is at {path}: {error.strerror}") from None
             raise StoreError(f"the object {key} can't be read from {self._folder}: {error.strerror}") from error
         if found != key.encode() + b"\n":
-            raise StoreError(f"the file {path} is not the object {key}")
+            raise JumboContentError(key, f"is not what the file {path} has")
         return _checked(content, key, max_bytes)
 
     def keys(self, prefix: str) -> list[str]:
@@ -247,7 +253,7 @@ def _purpose_of(key: str) -> str:
 
 
 def _checked(content: bytes, key: str, max_bytes: int | None) -> bytes:
-    """The content. Raises `StoreError` if it is larger than `max_bytes`."""
+    """The content. Raises `JumboContentError` if it is larger than `max_bytes`."""
     if max_bytes is not None and len(content) > max_bytes:
-        raise StoreError(f"the object {key} is larger than {max_bytes} bytes: it was not read")
+        raise JumboContentError(key, f"is larger than {max_bytes} bytes")
     return content

@@ -21,6 +21,7 @@ could make this one run what he likes, and one who can read them reads secrets.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import pwd
 import shlex
@@ -154,6 +155,8 @@ def check_private(path: str) -> None:
         if status is not None:
             _check_kind(path + suffix, status)
             _check_owner(path + suffix, status, "600")
+            if not suffix:
+                _check_names(path, status)
     for suffix in _REPLACED:
         status = _status(path + suffix)
         if status is not None:
@@ -189,6 +192,28 @@ def _check_owner(path: str, status: os.stat_result, mode: str) -> None:
         raise StoreNotPrivateError(
             path, f"has mode {found:04o}: others may {may} it", f"chmod {mode} {shlex.quote(path)}"
         )
+
+
+def _check_names(path: str, status: os.stat_result) -> None:
+    """A file of several names has a `-wal`, a lock and a mark beside each: what is acknowledged under one name would be
+    missing under another, and be written over later.
+    """
+    if status.st_nlink == 1:
+        return
+    # `put_new` gives it two for a moment, or for ever if its process is killed then. Count those before the names, for
+    # another process may be removing one.
+    unfinished = sum(1 for beside in glob.iglob(f"{glob.escape(path)}.*.new") if _is_same(beside, status))
+    names = os.lstat(path).st_nlink - unfinished
+    if names > 1:
+        raise StoreError(
+            f"the store {path} was not opened: its file has {names} names (hard links), and what is written under one "
+            "can be lost under another; remove the others, or open a copy (cp, not ln or cp -l)"
+        )
+
+
+def _is_same(path: str, status: os.stat_result) -> bool:
+    found = _status(path)
+    return found is not None and os.path.samestat(found, status)
 
 
 def _check_folder(folder: str) -> None:

@@ -18,6 +18,7 @@ from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf.decisions import seconds
 from simpleflow_lab.swf.names import (
     check_choice,
+    check_decision_timeout,
     check_duration,
     check_name,
     check_priority,
@@ -119,8 +120,11 @@ def start_request(definition: type[Workflow], options: Mapping[str, Any], defaul
         # There is no parent to inherit from.
         "tag_list": None if definition.tag_list == Workflow.INHERIT_TAG_LIST else definition.tag_list,
         "execution_start_to_close_timeout": definition.execution_timeout or defaults.workflow_default_execution_time,
-        "task_start_to_close_timeout": definition.decision_tasks_timeout
-        or defaults.workflow_default_decision_task_timeout,
+        "task_start_to_close_timeout": (
+            defaults.workflow_default_decision_task_timeout
+            if definition.decision_tasks_timeout is None
+            else definition.decision_tasks_timeout
+        ),
         "child_policy": definition.child_policy or "TERMINATE",
         "lambda_role": definition.lambda_role,
         **{name: value for name, value in options.items() if value is not None},
@@ -147,11 +151,9 @@ def _check(definition: type[Workflow], values: Mapping[str, Any]) -> None:
         check_priority(values["task_priority"], f"{of}the task_priority")
     if values["tag_list"] is not None:
         check_tags(values["tag_list"], f"{of}the tags of tag_list")
-    for name in ("execution_start_to_close_timeout", "task_start_to_close_timeout"):
-        # SWF takes NONE for a decision task, and not for an execution.
-        check_duration(str(values[name]), f"{of}the {name}", finite=name.startswith("execution"))
-    if values["task_start_to_close_timeout"] == "0":
-        raise UsageError(f"{of}no decision can be made within a task_start_to_close_timeout of 0 seconds")
+    name = "execution_start_to_close_timeout"
+    check_duration(str(values[name]), f"{of}the {name}", finite=True)
+    check_decision_timeout(str(values["task_start_to_close_timeout"]), of, "task_start_to_close_timeout")
     check_choice(values["child_policy"], "ChildPolicy", f"{of}the child_policy")
     if values["lambda_role"] is not None:
         check_text(values["lambda_role"], "Arn", f"{of}the lambda_role")

@@ -7,7 +7,8 @@ and replaced by their results when all of them are done.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import GeneratorType
 from typing import Any
 
 from simpleflow_lab.data.codec import is_registered
@@ -80,7 +81,7 @@ class CapturedArguments:
         proceed()
 
     def _copy(self, value: Any) -> Any:
-        """The value with its containers copied; a tuple becomes a list, as in JSON."""
+        """The value with all copied that could change; a tuple or a generator becomes a list, as in JSON."""
         if type(value) in SCALARS:
             return value
         if isinstance(value, Future):
@@ -88,10 +89,13 @@ class CapturedArguments:
             return value
         if type(value) not in CONTAINERS and is_registered(type(value)):
             return copy.deepcopy(value)  # a value of the author's own, whatever it derives from
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             return {key: self._copy(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple | GeneratorType):  # a generator gives what it has once, and is read often
             return [self._copy(item) for item in value]
         if isinstance(value, set | frozenset):
             self.futures.extend(nested(value))
+            return frozenset(value)
+        if isinstance(value, bytearray):
+            return bytes(value)
         return value

@@ -21,7 +21,7 @@ import botocore.exceptions
 import urllib3.exceptions
 
 from simpleflow_lab.data.objects import MAX_KEY
-from simpleflow_lab.exceptions import ObjectNotFoundError, StoreError, UsageError
+from simpleflow_lab.exceptions import JumboContentError, ObjectNotFoundError, StoreError, UsageError
 from simpleflow_lab.service.aws import CONNECT_TIMEOUT, MAX_ATTEMPTS, Renewal, keys_now
 from simpleflow_lab.service.aws_errors import is_about_credentials
 
@@ -175,14 +175,14 @@ _ERRORS: Final = (*_BROKEN_OFF, botocore.exceptions.BotoCoreError, botocore.exce
 
 
 def _content(body: Any, length: int, max_bytes: int | None, key: str) -> bytes:
-    """The bytes that S3 sends. Raises `StoreError` if there are, or are announced, more than `max_bytes`."""
+    """The bytes that S3 sends. Raises `JumboContentError` if there are, or are announced, more than `max_bytes`."""
     if max_bytes is not None and length > max_bytes:
-        raise StoreError(f"the object {key} has {length} bytes, more than {max_bytes}: it was not read")
+        raise JumboContentError(key, f"has {length} bytes, more than {max_bytes}")
     parts: list[bytes] = []
     size = 0
     for part in body.iter_chunks(CHUNK):
         size += len(part)
         if max_bytes is not None and size > max_bytes:
-            raise StoreError(f"the object {key} is larger than {max_bytes} bytes: it was not read")
+            raise JumboContentError(key, f"is larger than {max_bytes} bytes")
         parts.append(part)
     return b"".join(parts)

@@ -75,6 +75,13 @@ def check_duration(text: str, what: str, *, finite: bool) -> None:
         raise UsageError(f"{what} is whole seconds, 0 to {MAX_DURATION}{'' if finite else ', or None'}, not {text!r}")
 
 
+def check_decision_timeout(text: str, of: str, name: str) -> None:
+    """Raise `UsageError` if no decision can be made within this timeout: SWF takes 0 seconds, too."""
+    check_duration(text, f"{of}{name}", finite=False)
+    if text.isdecimal() and not int(text):
+        raise UsageError(f"{of}no decision can be made within a {name} of 0 seconds")
+
+
 def check_choice(value: Any, shape: str, what: str) -> None:
     """Raise `UsageError` if this is none of the values of a shape, such as `ChildPolicy`."""
     choices = shapes.ENUMS[shape]

@@ -3,6 +3,7 @@
 import pytest
 
 from simpleflow_lab import Chain, FuncGroup, Group, Workflow, activity, exceptions, futures
+from simpleflow_lab.exceptions import UsageError
 
 TASKS = {"task_list": "futures", "version": "1"}
 pytestmark = pytest.mark.usefixtures("replays_anew")
@@ -152,6 +153,17 @@ def test_a_timeout_of_nothing_only_looks(virtual_lab):
     execution = virtual_lab.start(one_off(run, name="futures.only_looks"))
     assert execution.result(30) == 1
     assert timers(execution) == []
+
+
+@pytest.mark.parametrize("call", [futures.wait, lambda fs, timeout: list(futures.as_completed(fs, timeout))])
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), "5"])
+def test_a_timeout_that_is_no_number_of_seconds_is_refused_where_it_is_asked_for(virtual_lab, call, timeout):
+    def run(self):
+        with pytest.raises(UsageError, match=rf"None to wait without a limit, not {timeout!r}$"):
+            call([self.submit(double, 4)], timeout=timeout)
+        return "refused"
+
+    assert virtual_lab.start(one_off(run, name="futures.endless")).result(30) == "refused"
 
 
 def test_deadlines_in_a_loop_have_ids_of_their_own(virtual_lab):

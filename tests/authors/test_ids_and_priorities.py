@@ -1,10 +1,12 @@
 """Which task is which, and which goes first."""
 
+import copy
 import hashlib
+from collections import UserDict
 
 import pytest
 
-from simpleflow_lab import Workflow, activity, futures
+from simpleflow_lab import Group, Workflow, activity, futures
 from simpleflow_lab.activity import PRIORITY_NOT_SET
 
 TASKS = {"task_list": "ids", "version": "1"}
@@ -48,6 +50,47 @@ def test_ub_01_a_task_keeps_its_id_whatever_is_done_first(virtual_lab):
     execution = virtual_lab.start(one_off(run, name="ids.shift"))
     assert execution.result(30) == [2, 3, 301]
     assert scheduled(execution, "activityId") == [f"activity-ids.increment-{n}" for n in (1, 3, 2)]
+
+
+@activity.with_attributes(name="ids.same", idempotent=True, **TASKS)
+def same(*values):
+    return values
+
+
+def test_what_a_generator_gives_is_in_the_id_and_in_the_input(virtual_lab):
+    """It can be read once: an activity whose id is made of its arguments got nothing of it."""
+
+    def run(self):
+        given = self.submit(same, (n for n in (1, 2)), {"a": [(n for n in (3,))]})
+        of_futures = self.submit(same, (self.submit(increment, n) for n in (1, 2)))
+        grouped = self.submit(Group((same, (n for n in (4, 5)))))
+        again = self.submit(same, [1, 2], {"a": [[3]]})
+        assert again.task_id == given.task_id
+        return [given.result, of_futures.result, grouped.result]
+
+    execution = virtual_lab.start(one_off(run, name="ids.generators"))
+    assert execution.result(30) == [[[1, 2], {"a": [[3]]}], [[2, 3]], [[[4, 5]]]]
+
+
+@pytest.mark.parametrize(
+    ("value", "change", "passed"),
+    [
+        ([1], lambda value: value.append(2), [1]),
+        ({1}, lambda value: value.add(2), [1]),
+        (bytearray(b"a"), lambda value: value.extend(b"b"), "a"),
+        (UserDict(a=1), lambda value: value.update(b=2), {"a": 1}),
+        ({"k": {1}}, lambda value: value["k"].add(2), {"k": [1]}),
+    ],
+    ids=["list", "set", "bytearray", "mapping", "set in a dict"],
+)
+def test_what_changes_after_the_submit_changes_nothing(virtual_lab, value, change, passed):
+    def run(self):
+        given = copy.deepcopy(value)
+        task = self.submit(same, self.submit(increment, 1), given)  # waits for its argument
+        change(given)
+        return task.result
+
+    assert virtual_lab.start(one_off(run, name="ids.changed")).result(30) == [2, passed]
 
 
 def test_equal_calls_of_an_idempotent_activity_are_one_task(virtual_lab):

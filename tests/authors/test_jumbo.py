@@ -6,9 +6,11 @@ On the embedded engine they are beside the store; over the wire they are in S3, 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -569,6 +571,70 @@ def test_a_task_whose_input_is_gone_has_failed_and_says_which(broken):
             return self.submit(measure, text_of(length)).exception.reason
 
     assert "ObjectNotFoundError: no object jumbo/" in lab.start(Gone, 50_000).result(60)
+
+
+def rewrite(file: Path, begins: bytes) -> None:
+    """Another content of the same length behind the file's first line, which names the object."""
+    key, content = file.read_bytes().split(b"\n", 1)
+    file.write_bytes(key + b"\n" + begins + content[len(begins) :])
+
+
+class PassesOn(Jumbo):
+    """The second activity gets the first one's result as a reference, once the test has had its way with the object."""
+
+    name = "jumbo.passes_on"
+
+    def run(self, length):
+        made = self.submit(make, length)
+        made.wait()
+        self.submit(self.wait_signal("go")).wait()
+        return self.submit(measure, made).result
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda file: file.write_bytes(b"x" * 50_002), "JumboContentError: .* is not what the file "),
+        (lambda file: file.write_bytes(b""), "JumboContentError: .* is not what the file "),
+        (lambda file: rewrite(file, b'"y'), "JumboContentError: .* was changed after it was written"),
+        (lambda file: rewrite(file, b"\xff\xff"), "JumboContentError: .* is not text in UTF-8"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1]), "JumboContentError: .* has 50001 characters"),
+        (lambda file: file.write_bytes(file.read_bytes() * 9), "JumboContentError: .* is larger than 200008 bytes"),
+        (lambda file: (file.unlink(), file.symlink_to("/etc/passwd")), "JumboContentError: .* is not what is at "),
+        (lambda file: (file.unlink(), file.mkdir()), "JumboContentError: .* is not what is at "),
+        (lambda file: file.unlink(), "ObjectNotFoundError: no object jumbo/"),
+    ],
+    ids=["replaced", "emptied", "changed", "no text", "cut", "longer", "a link", "a folder", "removed"],
+)
+def test_a_worker_that_meets_a_spoiled_large_value_fails_its_task_and_leaves_nothing_open(tmp_path, spoil, says):
+    with Lab(str(tmp_path / "lab.sqlite")) as lab:
+        execution = lab.start(PassesOn, 50_000)
+        until(lambda: "signal go" in execution.waits_in_short())
+        [file] = [found for found in (tmp_path / "lab.sqlite.objects").rglob("*") if found.is_file()]
+        spoil(file)
+        execution.signal("go")
+        assert execution.result(60) is None
+        assert execution.status == "COMPLETED"
+        [failure] = execution.unhandled_failures().to_dict("records")
+        assert failure["id"] == "activity-jumbo.measure-1"
+        assert re.search(says, failure["reason"])
+
+
+def test_a_bucket_and_prefix_of_165_characters_hold_every_large_value(bucket, monkeypatch):
+    """Upstream takes as many, and no more."""
+    place = f"{bucket.name}/{'p' * 165}"[:165]
+    monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", place)
+    with here(monkeypatch) as lab:
+        execution = lab.start(RoundTrip, text_of(50_000), by=1)
+        assert execution.result(60) == text_of(50_000) + "+"
+        fields = large_fields(execution)
+        assert fields
+        assert all(field.startswith(f"simpleflow+s3://{place}/") for field in fields)
+        failed = lab.start(Fails, "task", 50_000)
+        with pytest.raises(WorkflowExecutionFailed):
+            failed.result(60)
+        assert all(len(event.attributes.get("reason") or "") <= 256 for event in failed.history())
+    assert all(f"{bucket.name}/{key}".startswith(f"{place}/") for key in bucket.keys)
 
 
 def test_an_input_that_can_not_be_written_starts_nothing(broken):

@@ -74,6 +74,11 @@ class HurriedChild(Child):
     execution_timeout = "soon"
 
 
+class TimelessChild(Child):
+    name = "refused_by_swf.timeless_child"
+    decision_tasks_timeout = 0
+
+
 class PoliticalChild(Child):
     name = "refused_by_swf.political_child"
     child_policy = "KEEP"
@@ -121,6 +126,7 @@ SUBMITTED = {
     "child id": lambda workflow: NamedChild,
     "child tags": lambda workflow: TaggedChild,
     "child timeout": lambda workflow: HurriedChild,
+    "child decisions": lambda workflow: TimelessChild,
     "async child": lambda workflow: AsyncChild,
     "child policy": lambda workflow: PoliticalChild,
     "child lambda role": lambda workflow: LambdaChild,
@@ -149,6 +155,7 @@ SUBMITTED = {
         ("child id", "the workflow id of a child workflow-refused_by_swf.named_child 'a/b' is none that SWF takes"),
         ("child tags", "are 5 at most, and these are 6"),
         ("child timeout", "execution_timeout is whole seconds, 0 to 99999999, not 'soon'"),
+        ("child decisions", "no decision can be made within a decision_tasks_timeout of 0 seconds"),
         ("async child", "AsyncChild.run is `async def`: write `def run`"),
         ("child policy", "child_policy is TERMINATE, REQUEST_CANCEL or ABANDON, not 'KEEP'"),
         ("child lambda role", "lambda_role has 1601 characters, and SWF takes 1 to 1600"),

@@ -108,6 +108,23 @@ def test_links_beside_the_address_are_refused(path: Path, suffix: str) -> None:
     assert not exists(str(path))
 
 
+def test_a_store_with_two_names_is_refused_for_each_would_have_a_wal_of_its_own(path: Path, killed: Path) -> None:
+    other = path.with_name("other.sqlite")
+    os.link(path, other)
+    for name in (path, other):
+        with pytest.raises(StoreError, match=r"its file has 2 names \(hard links\)"):
+            EmbeddedSWF(name)
+    assert not exists(f"{other}-wal")
+    other.unlink()
+    EmbeddedSWF(path).close()
+
+
+def test_a_process_that_was_killed_while_it_made_the_store_leaves_one_that_opens(path: Path) -> None:
+    EmbeddedSWF(path).close()
+    os.link(path, f"{path}.0123456789abcdef.new")
+    EmbeddedSWF(path).close()
+
+
 # -- whose they are ----------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,15 @@ from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.fork_start import tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.names import check_choice, check_duration, check_name, check_priority, check_tags, check_text
+from simpleflow_lab.swf.names import (
+    check_choice,
+    check_decision_timeout,
+    check_duration,
+    check_name,
+    check_priority,
+    check_tags,
+    check_text,
+)
 from simpleflow_lab.task import WorkflowTask
 from simpleflow_lab.workflow import (
     Workflow,
@@ -172,8 +180,8 @@ def _options_of(
     if timeout is not None:
         check_duration(seconds(timeout) or "", f"workflow {workflow.type_name()}: execution_timeout", finite=True)
     if decision_timeout is not None:
-        what = f"workflow {workflow.type_name()}: decision_tasks_timeout"
-        check_duration(seconds(decision_timeout) or "", what, finite=False)
+        of = f"workflow {workflow.type_name()}: "
+        check_decision_timeout(seconds(decision_timeout) or "", of, "decision_tasks_timeout")
     if workflow.child_policy is not None:
         check_choice(workflow.child_policy, "ChildPolicy", f"workflow {workflow.type_name()}: child_policy")
     if workflow.lambda_role is not None:
