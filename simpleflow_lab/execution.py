@@ -260,14 +260,16 @@ class Execution(HistoryViews):
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
         where the time went, and how long the last runs of its workflow took. See `views.explanation`."""
         from simpleflow_lab.executions.typical_run import earlier_runs
-        from simpleflow_lab.executions.waits_below import polling_of, waits_down
+        from simpleflow_lab.executions.waits_below import polling_of, unhandled_below, waits_down
         from simpleflow_lab.views.explanation import Explanation, explain
 
         folded = self._folded()
+        is_open = folded.history.close_status is None
         lines = explain(
             folded,
             workflow_id=self.workflow_id,
-            waits=[] if folded.history.close_status is not None else list(waits_down(self._reader)),
+            waits=list(waits_down(self._reader)) if is_open else [],
+            below=[] if is_open else unhandled_below(self._reader, folded),
             earlier=earlier_runs(self._reader, folded),
             polling=polling_of(self._reader),
         )

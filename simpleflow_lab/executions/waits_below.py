@@ -11,6 +11,7 @@ from typing import Any, Final
 from simpleflow_lab.executions.execution_reader import ExecutionReader
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.gantt_rows import OpenedChild
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.history_waits import blocked_wait, disk_wait, waits_of
@@ -56,6 +57,19 @@ def waits_with(reader: ExecutionReader, folded: FoldedHistory, known: Mapping[st
 def opened_children(reader: ExecutionReader, folded: FoldedHistory) -> dict[int, OpenedChild]:
     """The histories of its children and of those below them, by the events that initiated them."""
     return _children_down(reader, folded, _Budget(), 0)
+
+
+def unhandled_below(reader: ExecutionReader, folded: FoldedHistory) -> list[tuple[str, Attempt]]:
+    """The attempts in its children, and in theirs, whose failure nobody handled, each with the id of its execution."""
+    return list(_unhandled(folded, opened_children(reader, folded)))
+
+
+def _unhandled(folded: FoldedHistory, children: Mapping[int, OpenedChild]) -> Iterator[tuple[str, Attempt]]:
+    for attempt in folded.attempts:
+        child = children.get(attempt.scheduled_event_id)
+        if child is not None:
+            yield from ((attempt.id, each) for each in child.folded.attempts if each.unhandled)
+            yield from _unhandled(child.folded, child.children)
 
 
 def polling_of(reader: ExecutionReader) -> Polling:

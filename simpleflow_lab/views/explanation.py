@@ -19,6 +19,7 @@ from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.execution_context import reused_by
 from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns, compared
 from simpleflow_lab.views.explanation_lines import FORKED, WAITS, ExplanationLine
@@ -46,13 +47,15 @@ def explain(
     workflow_id: str = "",
     waits: Sequence[Wait] | None = None,
     earlier: EarlierRuns | None = None,
+    below: Sequence[tuple[str, Attempt]] = (),
     polling: Polling = UNKNOWN,
     until: datetime.datetime | None = None,
 ) -> Explanation:
     """The explanation of an execution, in at most `MAX_LINES` lines.
 
     `workflow_id` is named in the commands that help; `waits` say what an open execution waits for, by default what its
-    history shows; `earlier` are runs of the same workflow to compare it with; `polling` says who polls now. Raises
+    history shows; `earlier` are runs of the same workflow to compare it with; `below` are attempts in its children, and
+    in theirs, whose failure nobody handled, each with the id of its execution; `polling` says who polls now. Raises
     `HistoryError` if an event refers to nothing known.
     """
     folded = fold_history(history, until=until)
@@ -60,11 +63,19 @@ def explain(
         return Explanation(())
     found = waits_of(folded, workflow_id=workflow_id) if waits is None else waits
     path = critical_path(folded)
-    status, *more = outcome_lines(folded, workflow_id)
+    status, *more = outcome_lines(folded, workflow_id, below)
     slower = () if earlier is None else compared(folded, path, earlier)
     origin = forked_from(folded.history[0].attributes)
     forked = () if origin is None else (ExplanationLine.of(FORKED, origin.words(reused_by(folded.history))),)
-    lines = [status, *forked, *_wait_lines(found), *more, *slower, *time_lines(folded, path, polling)]
+    is_blocked = any(wait.kind == BLOCKED and wait.depth == 0 for wait in found)
+    lines = [
+        status,
+        *forked,
+        *_wait_lines(found),
+        *more,
+        *slower,
+        *time_lines(folded, path, polling, is_blocked=is_blocked),
+    ]
     return Explanation(lines[:MAX_LINES])
 
 

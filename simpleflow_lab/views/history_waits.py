@@ -56,9 +56,10 @@ def waits_of(
     rows = _Rows(
         folded, workflow_id, depth, {task.get("scheduledEventId"): task for task in tasks}, running_line, polling
     )
+    blocked = list(rows.blocked(errors))
     waits = [
-        *rows.blocked(errors),
-        *rows.decision(),
+        *blocked,
+        *rows.decision(is_blocked=bool(blocked)),
         *rows.signals(),
         *rows.attempts(),
         *rows.limits(),
@@ -109,10 +110,12 @@ class _Rows:
         for error in errors:
             yield blocked_wait(error, workflow_id=self._id, depth=self._depth)
 
-    def decision(self) -> Iterator[Wait]:
+    def decision(self, *, is_blocked: bool) -> Iterator[Wait]:
         tasks = [task for task in self._folded.decision_tasks if task.open]
         for task in tasks[-1:]:
             known = self._tasks.get(task.scheduled_event_id, {})
+            if is_blocked and task.started is not None and not known.get("isSilent"):
+                continue  # its decider can't answer, which the blocked row says
             if task.started is not None:
                 yield self._of_taken_decision(task.started, known)
                 continue
@@ -297,9 +300,11 @@ def description_in_words(description: Mapping[str, Any], error: Mapping[str, Any
     """
     counts, context = description["openCounts"], waits_in(description.get("latestExecutionContext"))
     held = context.held_back + sum(waiting for _, waiting in context.groups)
+    # Of one that is blocked itself, the open decision is the blocked one.
+    is_blocked = error is not None and error["execution"] == description["executionInfo"]["execution"]
     parts = [
         "" if error is None else f"{shortened(error['execution']['workflowId'], 40)} is blocked: {error['error']}",
-        "a decision" if counts.get("openDecisionTasks") else "",
+        "a decision" if counts.get("openDecisionTasks") and not is_blocked else "",
         ", ".join(f"signal {shortened(name, 40)}" for name in context.signals[:3]),
         _number(counts.get("openActivityTasks"), "activity", "activities"),
         _number(counts.get("openLambdaFunctions"), "lambda", "lambdas"),

@@ -35,8 +35,10 @@ _REASON_LIMIT: Final = 90
 """Characters of the reason of one failed task."""
 
 
-def outcome_lines(folded: FoldedHistory, workflow_id: str) -> list[ExplanationLine]:
-    """The lines of a history that has events; the first one is about the status."""
+def outcome_lines(
+    folded: FoldedHistory, workflow_id: str, below: Sequence[tuple[str, Attempt]] = ()
+) -> list[ExplanationLine]:
+    """The lines of a history that has events; the first one is about the status. `below` is that of `explain`."""
     summary = execution_summary(folded)
     lines = [_status(folded, summary, workflow_id)]
     if summary.result is not None:
@@ -44,6 +46,7 @@ def outcome_lines(folded: FoldedHistory, workflow_id: str) -> list[ExplanationLi
             ExplanationLine.of(RESULT, f"result: {bounded(summary.result, _RESULT_LIMIT)}", to_do="execution.result()")
         )
     lines += _unhandled(folded.attempts)
+    lines += _unhandled_below(below)
     lines += _handled(folded.attempts, summary)
     lines += _unfinished(folded, workflow_id)
     lines += _lost(folded.attempts, workflow_id)
@@ -152,6 +155,17 @@ def _unhandled(attempts: Sequence[Attempt]) -> Iterator[ExplanationLine]:
         were = "was" if len(found) == 1 else "were"
         what = f"{count(len(found), 'failure')} {were} not handled: {first_few(_failure(each) for each in found)}"
         yield ExplanationLine.of(UNHANDLED, what, to_do="execution.unhandled_failures()")
+
+
+def _unhandled_below(below: Sequence[tuple[str, Attempt]]) -> Iterator[ExplanationLine]:
+    """What nobody handled in children: they completed all the same, and nothing of it came to their parent."""
+    if below:
+        were = "was" if len(below) == 1 else "were"
+        each = first_few(f"{_failure(attempt)} in {shortened(child, 60)}" for child, attempt in below)
+        what = f"{count(len(below), 'failure')} {were} not handled in its children: {each}"
+        first = below[0][0]
+        to_do = f"lab.execution({first!r}).explain()" if _can_be_typed(first) else ""
+        yield ExplanationLine.of(UNHANDLED, what, to_do=to_do)
 
 
 def _handled(attempts: Sequence[Attempt], summary: ExecutionSummary) -> Iterator[ExplanationLine]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Final
 
-from simpleflow_lab.swf.conventions import DEADLINE_TIMER
+from simpleflow_lab.swf.conventions import DEADLINE_TIMER, is_worker_lost
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.critical_path import (
     CHILD_RUNNING,
@@ -39,21 +39,29 @@ LEAST_SLACK: Final = 0.01
 """The least slack of a task that is shown, as a share of the time."""
 
 
-def time_lines(folded: FoldedHistory, path: CriticalPath, polling: Polling = UNKNOWN) -> Iterator[ExplanationLine]:
+def time_lines(
+    folded: FoldedHistory, path: CriticalPath, polling: Polling = UNKNOWN, *, is_blocked: bool = False
+) -> Iterator[ExplanationLine]:
     """Where the time went, the largest share first; then the longest task that was not on the path.
 
-    `polling` says who polls now.
+    `polling` says who polls now; `is_blocked` that its open decision can't be made.
     """
     whole = path.seconds()
     if whole <= 0:
         return
-    groups = _groups(path.segments)
+    lost = frozenset(a.scheduled_event_id for a in folded.attempts if is_worker_lost(a.details))
+    segments = path.segments
+    blocked = segments[-1] if is_blocked and segments and segments[-1].kind == DECIDING else None
+    groups = _groups(segments if blocked is None else segments[:-1], lost) + ([] if blocked is None else [[blocked]])
     groups.sort(key=_seconds, reverse=True)
     for number, group in enumerate(groups[:MAX_CAUSES]):
         seconds = _seconds(group)
         if number and seconds < SMALLEST_SHARE * whole:
             break
-        what, to_do = WORDS[group[0].kind](group)
+        is_lost = group[0].kind == RUNNING and group[0].scheduled_event_id in lost
+        what, to_do = (_lost if is_lost else WORDS[group[0].kind])(group)
+        if group[0] is blocked:
+            what, to_do = f"{duration(seconds)} in the decision that is blocked", ""
         if group[0].kind == QUEUED:
             to_do = _more_workers(group, polling)
             what += _behind(group, path) + _beside(group, polling)
@@ -67,17 +75,20 @@ def time_lines(folded: FoldedHistory, path: CriticalPath, polling: Polling = UNK
     yield from _off_the_path(folded, path)
 
 
-def _groups(segments: Sequence[Segment]) -> list[list[Segment]]:
-    """Segments of one kind; those of a queue also by task list, those of a group by its limit."""
+def _groups(segments: Sequence[Segment], lost: Set[int]) -> list[list[Segment]]:
+    """Segments of one kind; those of a queue also by task list, those of a group by its limit, and what ran apart from
+    the attempts that were lost, which are those that these events scheduled."""
     groups: dict[object, list[Segment]] = {}
     for segment in segments:
-        groups.setdefault((segment.kind, _split_by(segment)), []).append(segment)
+        groups.setdefault((segment.kind, _split_by(segment, lost)), []).append(segment)
     return list(groups.values())
 
 
-def _split_by(segment: Segment) -> object:
+def _split_by(segment: Segment, lost: Set[int]) -> object:
     if segment.kind in (QUEUED, NOT_TAKEN):
         return segment.task_list
+    if segment.kind == RUNNING:
+        return segment.scheduled_event_id in lost
     return segment.limit if segment.kind == HELD_BACK else None
 
 
@@ -113,6 +124,14 @@ def _label_of(attempt: Attempt) -> str:
 
 def _running(group: Sequence[Segment]) -> tuple[str, str]:
     return f"{duration(_seconds(group))} running {_tasks_with_times(group)}", "execution.critical_path()"
+
+
+def _lost(group: Sequence[Segment]) -> tuple[str, str]:
+    noun = "an attempt that was" if len(group) == 1 else "attempts that were"
+    return (
+        f"{duration(_seconds(group))} in {noun} lost with the worker: {_tasks_with_times(group)}",
+        "execution.tasks()",
+    )
 
 
 def _child(group: Sequence[Segment]) -> tuple[str, str]:

@@ -101,6 +101,36 @@ def test_a_parent_says_what_blocks_its_child(lab: Lab) -> None:
     assert first.to_do.startswith("mend the code")
 
 
+@activity.with_attributes(name="explain.refuse", task_list="explain", version="1")
+def refuse() -> None:
+    raise OSError("relay refused")
+
+
+class Quiet(Base):
+    name = "explain.quiet"
+
+    def run(self) -> Any:
+        return self.submit(refuse).result
+
+
+class AboveQuiet(Base):
+    name = "explain.above_quiet"
+
+    def run(self, depth: int) -> Any:
+        return self.submit(AboveQuiet, depth - 1).result if depth else self.submit(Quiet).result
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_parent_names_the_failure_that_nobody_handled_in_a_child_that_completed(lab: Lab, depth: int) -> None:
+    execution = lab.start(AboveQuiet, depth)
+    assert execution.result(LIMIT) is None
+    (line,) = of(execution.explain(), "unhandled")
+    assert line.text.startswith("1 failure was not handled in its children: refuse-1 (OSError: relay refused) in work")
+    assert lab.execution(line.to_do.split("'")[1]).explain()[2].text == (
+        "1 failure was not handled: refuse-1 (OSError: relay refused)"
+    )
+
+
 def test_what_no_process_defines_is_said_to_be_so(lab: Lab) -> None:
     lab.service.register_workflow_type(domain=lab.domain, name="explain.elsewhere", version="1")
     ids = lab.service.start_workflow_execution(

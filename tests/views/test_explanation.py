@@ -11,6 +11,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns
 from simpleflow_lab.views.explanation import MAX_LINES, explain
+from simpleflow_lab.views.history_waits import waits_of
 from tests.views import troubles
 from tests.views.path_laws import check_path
 from tests.views.story import Story, eventful, large, when
@@ -76,7 +77,8 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
         "result: 1 → execution.result()",
         "1 attempt was lost with its worker: train-1, in lab@node-1:17 "
         "→ execution.tasks(), or simpleflow workflow.tasks shop-1",
-        "97 % of 10.1 s: 9.8 s running train-1 → execution.critical_path()",
+        "68 % of 10.1 s: 6.9 s in an attempt that was lost with the worker: train-1 → execution.tasks()",
+        "29 % of the time: 2.9 s running train-1 → execution.critical_path()",
     ],
     troubles.swallowed_failure: [
         "✓ COMPLETED after 2.1 s",
@@ -244,6 +246,23 @@ def test_what_is_printed_holds_no_control_character() -> None:
     printed = repr(explain(story.history(), workflow_id="shop-1"))
     assert "owned" in printed
     assert all(character.isprintable() or character == "\n" for character in printed)
+
+
+def test_the_time_of_a_blocked_decision_is_told_as_that() -> None:
+    story = Story()
+    story.decide(0.5)
+    story.at(1).add("WorkflowExecutionSignaled", signalName="go")
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"})
+    story.add("DecisionTaskStarted", scheduledEventId=scheduled)
+    error = {"error": "NondeterminismError", "message": "event 5", "endsWait": True}
+    waits = waits_of(story.history(), workflow_id="shop-1", errors=[error], until=when(60))
+
+    found = explain(story.history(), workflow_id="shop-1", waits=waits, until=when(60)).lines()
+
+    assert found[1].startswith("can't go on: its decisions are blocked: NondeterminismError: event 5 → mend the code")
+    assert [line for line in found if "decision" in line][1:] == [
+        "98 % of 1 min: 59.0 s in the decision that is blocked"
+    ]
 
 
 def test_tasks_that_wait_for_the_same_are_one_line() -> None:

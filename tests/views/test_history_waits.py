@@ -272,7 +272,12 @@ def test_the_table_has_a_row_for_each_wait() -> None:
 
 def described(context: object = None, **counts: int) -> dict[str, object]:
     words = {} if context is None else {"latestExecutionContext": json.dumps(context)}
-    return {"openCounts": {f"open{name}": number for name, number in counts.items()}, **words}
+    execution = {"execution": {"workflowId": "parent-1", "runId": "r"}}
+    return {
+        "executionInfo": execution,
+        "openCounts": {f"open{name}": number for name, number in counts.items()},
+        **words,
+    }
 
 
 @pytest.mark.parametrize(
@@ -287,6 +292,21 @@ def described(context: object = None, **counts: int) -> dict[str, object]:
 )
 def test_a_description_is_told_in_a_few_words(description: dict[str, object], words: str) -> None:
     assert description_in_words(description) == words
+
+
+def test_what_blocks_a_decision_is_the_reason_and_not_that_a_decider_has_taken_it() -> None:
+    story = Story()
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"})
+    story.add("DecisionTaskStarted", scheduledEventId=scheduled)
+    tasks = [{"scheduledEventId": scheduled, "holder": {"pid": 17}, "isSilent": False}]
+    error = {"execution": {"workflowId": "parent-1", "runId": "r"}, "error": "NondeterminismError", "message": "no"}
+    until = story.history()[-1].timestamp + datetime.timedelta(seconds=12)
+
+    (wait,) = waits_of(story.history(), tasks=tasks, errors=[{**error, "endsWait": True}], until=until)
+    assert wait.kind == "blocked decision"
+    stopped = [{**tasks[0], "isSilent": True}]
+    assert len(waits_of(story.history(), tasks=stopped, errors=[{**error, "endsWait": True}])) == 2
+    assert description_in_words(described(DecisionTasks=1), error) == "parent-1 is blocked: NondeterminismError"
 
 
 def test_a_blocked_decision_comes_first_in_a_few_words() -> None:
