@@ -7,12 +7,12 @@ releases it whatever happens to the process.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import socket
 
-from simpleflow_lab.exceptions import StoreError, StoreInUseError
+from simpleflow_lab.engine.store_files import is_no_room
+from simpleflow_lab.exceptions import StoreError, StoreInUseError, StorePausedError
 from simpleflow_lab.locking.file_lock import FileLock
 
 
@@ -20,7 +20,8 @@ class Ownership:
     """The lock on a store, held from construction to `release`."""
 
     def __init__(self, path: str):
-        """Lock the store. Raises `StoreInUseError` if another engine owns it, `StoreError` if it can't be locked."""
+        """Lock the store. Raises `StoreInUseError` if another engine owns it, `StoreError` if it can't be locked;
+        `StorePausedError` if that is for want of room on its disk."""
         self._owner_path = _owner_path(path)
         self._lock = FileLock(f"{path}.lock")
         try:
@@ -33,8 +34,10 @@ class Ownership:
             _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         except OSError as error:
             self._lock.release()
-            remedy = "make room on its disk" if error.errno == errno.ENOSPC else "let its folder be written by you"
-            raise StoreError(f"the store {path} can't be opened ({error.strerror}): {remedy}") from None
+            problem = f"the store {path} can't be opened ({error.strerror})"
+            if is_no_room(error):
+                raise StorePausedError(f"{problem}: make room on its disk") from None
+            raise StoreError(f"{problem}: let its folder be written by you") from None
 
     def release(self) -> None:
         """Release the lock."""

@@ -19,7 +19,6 @@ leave open which parts were written.)
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import sqlite3
@@ -83,7 +82,8 @@ class SQLiteStore:
     def __init__(self, path: str, moment: Callable[[], Moment]):
         """Open the store at `path`, or create it. `moment` reads the time of the engine.
 
-        Raises `NotAStoreError`, `StoreNotPrivateError`, `StoreVersionError`, `StoreInUseError`, `StoreError`.
+        Raises `NotAStoreError`, `StoreNotPrivateError`, `StoreVersionError`, `StoreInUseError`, `StoreError`; that is a
+        `StorePausedError` if there is no room on its disk.
         """
         self.path = store_files.locate(path)
         self.paused: str | None = None
@@ -97,6 +97,8 @@ class SQLiteStore:
         self._urgent = False
         self._closing = False
         self._error: str | None = None
+        self._needs_room = False
+        """Whether it could not be opened because there was no room."""
         self._appended = 0
         self._flushed = 0
         self._waiters: list[tuple[int, threading.Lock]] = []
@@ -116,7 +118,7 @@ class SQLiteStore:
         self._opened.wait()
         if self.failure is not None:
             self._ownership.release()
-            raise StoreError(self.failure)
+            raise (StorePausedError if self._needs_room else StoreError)(self.failure)
 
     # -- called by any thread
 
@@ -244,7 +246,7 @@ class SQLiteStore:
         rows = self._query(lambda connection: read_events(connection, run.key))
         if len(rows) != run.event_count:
             if self.paused is not None:
-                raise StoreError(f"execution {run.workflow_id} is not on disk yet: {self.paused}")
+                raise StorePausedError(f"execution {run.workflow_id} is not on disk yet: {self.paused}")
             raise StoreError(damage(run, self.path, f"{len(rows)} events instead of {run.event_count}"))
         return verified_events(run, rows, self.path)[0]
 
@@ -502,6 +504,7 @@ class SQLiteStore:
                 self._error = damaged_store(self.path, error)
                 return
             else:
+                self._needs_room = _needs_room(error, self.path)
                 problem = f"can't be opened ({error}): {_remedy(error, self.path)}"
             self._error = f"the store {self.path} {problem}"
 
@@ -535,12 +538,22 @@ def _is_damage(error: Exception | None) -> bool:
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+def _plain_code(error: Exception) -> int:
+    """SQLite's code of an error, 0 if it has none. An extended code has the plain one in its last byte."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _needs_room(error: Exception, path: str) -> bool:
+    """Whether a store can't be opened because there is no room on its disk."""
+    code = _plain_code(error)
+    is_index_full = code == sqlite3.SQLITE_IOERR and not _has_room(path)  # its index of the -wal can't grow
+    return is_index_full or code == sqlite3.SQLITE_FULL or store_files.is_no_room(error)
+
+
 def _remedy(error: Exception, path: str) -> str:
     """What to do about a store that can't be opened."""
-    # An extended code has the plain one in its last byte.
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    is_full = code == sqlite3.SQLITE_IOERR and not _has_room(path)  # its index of the -wal can't grow
-    if is_full or code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
+    code = _plain_code(error)
+    if _needs_room(error, path):
         return "make room on its disk and open it again"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another program, such as sqlite3, has it open; end that and open it again"

@@ -21,6 +21,7 @@ could make this one run what he likes, and one who can read them reads secrets.
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
 import pwd
@@ -242,6 +243,11 @@ def _user(uid: int) -> str:
 
 
 # -- a new one ---------------------------------------------------------------------------------------------------------
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Whether the system says that there is no room on a disk, or none for this user."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def put_new(path: str, content: bytes) -> None:

@@ -128,7 +128,12 @@ class DurableState:
             crash = crash_points.planned()
             if crash is not None:
                 crash.at("recover_before_append")
-            self.store.wait(self._flush(urgent=True)[0])
+            try:
+                self.store.wait(self._flush(urgent=True)[0], room_seconds=ROOM_SECONDS)
+            except StorePausedError:
+                raise StorePausedError(
+                    f"the store {path} can't be opened without room: make room on its disk"
+                ) from None
             if crash is not None:
                 crash.at("recover_after_append")
         except BaseException:  # an interrupt too: the thread of the store must end

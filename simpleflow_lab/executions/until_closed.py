@@ -21,7 +21,7 @@ from simpleflow_lab.exceptions import (
     WorkflowNotRegisteredError,
 )
 from simpleflow_lab.executions.execution_reader import ExecutionReader
-from simpleflow_lab.runtime.answers import pauses
+from simpleflow_lab.runtime.answers import LOOK_FOR_ROOM_SECONDS, pauses
 from simpleflow_lab.runtime.awaited import Stopped
 from simpleflow_lab.service.patience import waiting_until
 
@@ -78,7 +78,9 @@ def growths(
 
 
 def patiently(reader: ExecutionReader, call: Callable[[], T], deadline: float | None) -> T:
-    """The result of `call`; repeated while Amazon SWF is too busy or can't be reached, until the deadline."""
+    """The result of `call`; repeated while Amazon SWF is too busy or can't be reached, or a store has no
+    owner for want of room, until the deadline."""
+    told = ""
     for pause in pauses(1.0):
         try:
             with waiting_until(deadline):
@@ -87,6 +89,11 @@ def patiently(reader: ExecutionReader, call: Callable[[], T], deadline: float | 
             left = math.inf if deadline is None else deadline - time.monotonic()
             if not error.is_transient or left <= 0:
                 raise
+            if isinstance(error, StorePausedError):
+                pause = min(pause, LOOK_FOR_ROOM_SECONDS)
+                if told == (told := str(error)):
+                    time.sleep(min(pause, left))
+                    continue
             logger.warning("waiting for %s goes on, next look in %.1f s: %s", reader.workflow_id, pause, error)
         time.sleep(min(pause, left))
     raise AssertionError("pauses never end")

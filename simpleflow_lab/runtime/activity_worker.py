@@ -34,13 +34,14 @@ from simpleflow_lab.exceptions import (
     SimpleflowLabError,
     StoreError,
     StoreInUseError,
+    StorePausedError,
     UnknownResourceFault,
     ValidationException,
 )
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.programs.downloads import refuse_binaries
 from simpleflow_lab.replay.budgets import warning_of_result
-from simpleflow_lab.runtime.answers import closing_event, pauses
+from simpleflow_lab.runtime.answers import LOOK_FOR_ROOM_SECONDS, closing_event, pauses
 from simpleflow_lab.runtime.captured_displays import ensure_displays
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
@@ -288,10 +289,17 @@ class ActivityWorker(Worker):
                 outcome = Failed.of(error)
                 continue
             except Exception as error:  # whatever it is: the outcome is kept, and sent again
-                # A store whose owner does not answer gets another; one that is closed or broken does not answer again.
-                is_final = isinstance(error, StoreError) and not isinstance(error, StoreInUseError)
-                if is_final or self._stopping.is_set():
+                # A store whose owner does not answer gets another, and one whose disk is full has room again; one that
+                # is closed or broken does not answer again.
+                is_paused = isinstance(error, StorePausedError)
+                is_final = isinstance(error, StoreError) and not (is_paused or isinstance(error, StoreInUseError))
+                if self._stopping.is_set():
                     raise
+                if is_final:
+                    self._context.session.give_up(task["taskToken"])
+                    raise
+                if is_paused:
+                    pause = min(pause, LOOK_FOR_ROOM_SECONDS)
                 logger.warning(
                     "the answer to %s of %s could not be given, next try in %.1f s: %s",
                     running.context["activity_id"],

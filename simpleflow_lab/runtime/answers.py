@@ -20,6 +20,8 @@ from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Seconds before an answer, or a request for an object, is repeated: the first, and the longest."""
+LOOK_FOR_ROOM_SECONDS: Final = 1.0
+"""Seconds, at most, before what waits for room on the disk of a store is repeated: it is on this machine."""
 
 _CLOSED: Final = frozenset(
     {

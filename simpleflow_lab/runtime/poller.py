@@ -5,7 +5,8 @@ polls any more, up to a limit. A thread ends when its poll found nothing, it had
 and another one polls. All are daemon threads. What they do is counted as they do it.
 
 *Rule:* polling never ends by an error. An error of the poll is logged, and the poll is repeated after a pause that
-doubles up to `MAX_PAUSE`. An error of a handler is only logged: handlers deal with their own errors.
+doubles up to `MAX_PAUSE`; up to `LOOK_FOR_ROOM_SECONDS` while there is no room on the disk of a store. An error of a
+handler is only logged: handlers deal with their own errors.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.exceptions import SimpleflowLabError, StorePausedError
+from simpleflow_lab.runtime.answers import LOOK_FOR_ROOM_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -278,8 +280,10 @@ class Poller:
             except Exception as error:  # a poller must poll: of boto3, of a proxy, … nobody can list them
                 if self._stopping.is_set():
                     continue
-                self.last_error = _text_of(error)
-                logger.warning(
+                earlier, self.last_error = self.last_error, _text_of(error)
+                is_paused = isinstance(error, StorePausedError)
+                logger.log(
+                    logging.DEBUG if is_paused and earlier == self.last_error else logging.WARNING,
                     "%s: polling failed, next try in %.1f s: %s",
                     thread.name,
                     pause,
@@ -287,7 +291,7 @@ class Poller:
                     exc_info=not isinstance(error, SimpleflowLabError),
                 )
                 self._stopping.wait(pause * random.uniform(0.5, 1.0))  # not all of them at once
-                pause = min(pause * 2, MAX_PAUSE)
+                pause = min(pause * 2, LOOK_FOR_ROOM_SECONDS if is_paused else MAX_PAUSE)
                 continue
             if task.get("taskToken"):
                 self._took(thread, task)

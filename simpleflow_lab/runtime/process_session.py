@@ -253,6 +253,11 @@ class ProcessSession:
             self._tokens.discard(token)
             self._untold_tokens.discard(token)
 
+    def give_up(self, token: str) -> None:
+        """Hold a task no longer that this process can't answer: an engine that asks gives it out again at once."""
+        self.done(token)
+        self.release([token])
+
     @contextlib.contextmanager
     def telling_held(self) -> Iterator[dict[str, Any]]:
         """Tell the engine within this context what it gives: the polls, and the tasks that came since it was told."""
