@@ -50,6 +50,7 @@ from simpleflow_lab.exceptions import (
     DefaultUndefinedFault,
     LimitExceededFault,
     StoreError,
+    StorePausedError,
     TypeDeprecatedFault,
     UnknownResourceFault,
     WorkflowExecutionAlreadyStartedFault,
@@ -333,7 +334,11 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             ticket = self._durable.last_ticket
         on_disk = self._durable.runs_on_disk(ticket)
         if on_disk is not None:
+            begun = page
             page, last = visibility.page(on_disk, request, closed=closed, after=after, size=page_size(request))
+            if begun and not page and not closed and "executionFilter" in request:  # as above
+                paused = self._durable.paused or f"the store {self._durable.path} could not be written just now"
+                raise StorePausedError(f"{paused}; execution {begun[0].workflow_id} counts as soon as there is room")
         infos = [visibility.execution_info(run, cancel_requested=run.key in canceling) for run in page]
         answer: Answer = {"executionInfos": infos}
         if last is not None:

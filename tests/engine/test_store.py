@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from simpleflow_lab.exceptions import (
     StorePausedError,
     StoreVersionError,
 )
+from simpleflow_lab.executions.execution_infos import latest_run
 from simpleflow_lab.http.client import connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.server import Endpoint
@@ -476,6 +478,33 @@ def test_what_a_person_asks_for_while_the_disk_is_full_is_refused_in_a_moment_an
     signals = [event for event in lab.events(handle) if event["eventType"] == "WorkflowExecutionSignaled"]
     assert [each["workflowExecutionSignaledEventAttributes"].get("input") for each in signals] == [large, None]
     assert lab.everything() == [handle]
+    endpoint.close()
+    if is_client:
+        service.close()
+
+
+@pytest.mark.parametrize("is_client", [False, True])
+def test_an_execution_that_begins_when_there_is_room_is_not_said_to_be_missing(
+    opened: Open, path: Path, is_client: bool
+) -> None:
+    lab = opened()
+    store = lab.service._durable.store
+    endpoint = Endpoint(lab.service, connection_file=connection_file_path(str(path)))
+    service = connect_to_owner(str(path)) if is_client else lab.service
+    store._query(no_more_than(0))
+    with pytest.raises(StorePausedError, match="what was asked counts as soon as there is room"):
+        lab.start("b", input="x" * 30_000)
+    with pytest.raises(StorePausedError, match="execution b counts as soon as there is room"):
+        latest_run(service, "b", domain=DOMAIN)
+    assert latest_run(service, "c", domain=DOMAIN) is None
+    ever = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
+    assert service.list_open_workflow_executions(**ever)["executionInfos"] == []
+    store._query(no_more_than(1_000))
+    deadline = time.monotonic() + 30
+    while store.paused is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert latest_run(service, "b", domain=DOMAIN) is not None
     endpoint.close()
     if is_client:
         service.close()
