@@ -25,6 +25,8 @@ from simpleflow_lab.replay.lines import Line, author_frame, line_text
 
 SLOW_AFTER: Final = 5.0
 """Seconds after which code is reported as slow."""
+_SLOW_AGAIN_AFTER: Final = 0.5
+"""Seconds after which others no longer wait for code while another decision for an execution of its type is slow."""
 _MARGIN: Final = 5.0
 """How many seconds before the timeout of its decision task code is interrupted, so that there is time left to report
 it. Of a short timeout it is a quarter."""
@@ -84,6 +86,8 @@ class WatchedDecision:
     """How many seconds the code may run."""
     line: str = ""
     """The author's line that ran when it was last checked."""
+    stood_in_for: bool = False
+    """Another thread decides for others meanwhile."""
     slow: bool = False
     """It was reported as slow."""
     interrupted: bool = False
@@ -202,6 +206,10 @@ class DecisionWatch:
             watched.began += pause
         watched.checked_at, watched.used = now, used
         lasted = now - watched.began
+        if not watched.stood_in_for and self._stand_in_after(watched) <= lasted < watched.limit:
+            watched.stood_in_for = True
+            watched.decider.stand_in(watched)
+            self._limit_slow(watched.decider)
         if lasted < min(SLOW_AFTER, watched.limit):
             return
         watched.line = _line_in(watched) or watched.line
@@ -212,9 +220,6 @@ class DecisionWatch:
                 f"{watched.line}: the code has run for {lasted:.0f} s without waiting, and is interrupted after "
                 f"{watched.limit:g} s: put what takes long into an activity, and let run wait for its result",
             )
-            if lasted < watched.limit:
-                watched.decider.stand_in(watched)
-                self._limit_slow(watched.decider)
         if lasted < watched.limit:
             return
         with self._lock:
@@ -226,10 +231,18 @@ class DecisionWatch:
             watched.uninterruptible = True
             watched.decider.replace_thread(watched)
 
+    def _stand_in_after(self, watched: WatchedDecision) -> float:
+        """After how many seconds another thread decides in its place: soon if the code of its workflow is known to be
+        slow, so that many executions of it do not hold up the others one after the other."""
+        with self._lock:
+            others = [each for each in self._running.values() if each.decider is watched.decider and each.stood_in_for]
+        is_known = any(each.slow and each.task["workflowType"] == watched.task["workflowType"] for each in others)
+        return _SLOW_AGAIN_AFTER if is_known and len(others) < _MOST_SLOW // 2 else SLOW_AFTER
+
     def _limit_slow(self, decider: WatchedDecider) -> None:
         with self._lock:
             running = [each for each in self._running.values() if each.decider is decider]
-            slow = [each for each in running if each.slow and not each.interrupted]
+            slow = [each for each in running if each.stood_in_for and not each.interrupted]
             if len(slow) > _MOST_SLOW:
                 min(slow, key=lambda each: each.began).interrupt_now()
 

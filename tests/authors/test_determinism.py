@@ -220,6 +220,31 @@ def test_an_endless_run_of_the_default_timeout_holds_up_nobody_and_is_named_with
     assert result_once_it_goes_on(spinning) == "cured"
 
 
+def test_many_executions_of_one_endless_run_do_not_hold_up_others_one_after_the_other(lab):
+    released = threading.Event()
+
+    class Waits(Workflow):
+        name = "determinism.waits_outside"
+        task_list = "determinism"
+
+        def run(self):
+            released.wait(120)
+            return "released"
+
+    class Patient(Quick):
+        name = "determinism.patient_with_many"
+        decision_tasks_timeout = None
+
+    try:
+        many = [lab.start(Waits) for _ in range(4)]
+        assert lab.start(Patient, 1).result(120) == 2
+        # One had to be found slow; the others gave way before they were.
+        assert sum("without waiting" in warning for each in many for warning in each.warnings) < len(many)
+    finally:
+        released.set()
+    assert [each.result(60) for each in many] == ["released"] * 4
+
+
 def test_a_lab_closes_while_a_run_loops():
     class Endless(Workflow):
         name = "determinism.endless"
