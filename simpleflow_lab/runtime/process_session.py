@@ -159,6 +159,7 @@ class ProcessSession:
     def _open(self) -> None:
         assert self._service is not None
         self.is_open = True
+        self._context = contextvars.copy_context()  # of the cell that starts something: what differs is reported there
         for registry in (workflow.registry, activity.registry):
             registry.subscribe(self._defined)
         self._dirty = False

@@ -357,3 +357,28 @@ def test_a_second_kernel_on_the_same_store_sees_the_same_executions(kernel: Kern
     assert reply.error is None
     assert reply.stderr == ""
     assert reply.stdout == "shared\n"
+
+
+DIFFERS = """
+from simpleflow_lab import Workflow, activity
+
+@activity.with_attributes(name="differs.edition", task_list="differs", version="1")
+def edition():
+    return {edition}
+
+class Differs(Workflow):
+    name, task_list = "differs", "differs"
+
+    def run(self):
+        return self.submit(edition).result
+"""
+
+
+def test_what_another_kernel_defines_otherwise_is_reported_in_the_cell_that_starts_something(tmp_path: Path) -> None:
+    with Kernel(tmp_path / "store.sqlite") as first, Kernel(tmp_path / "store.sqlite") as second:
+        for edition, kernel in enumerate((first, second)):
+            assert kernel.run("from simpleflow_lab import Lab\nlab = Lab()").error is None
+            assert kernel.run(DIFFERS.format(edition=edition)).error is None
+            started = kernel.run("print(lab.start(Differs).result(60))")
+            assert started.stdout.splitlines()[-1] == str(edition)
+    assert "defines differs.edition 1 otherwise than this one" in started.shown
