@@ -6,18 +6,20 @@ const ORDER = ["failed", "timed_out", "schedule_failed", "start_failed", "termin
 const RELATIONS = { before: "↑ ", after: "↓ " };  // of a row to the selected one: that depended on it, it on that
 const rank = state => { const at = ORDER.indexOf(state); return at < 0 ? ORDER.length : at; };
 
+const inOrder = label => label.replace(/\d+/g, number => number.padStart(12, "0"));  // load-2 before load-10
+
 function taskTable(store, model, select) {
   const { chosen, field } = store;
   const columns = [
-    ["state", "state", row => row[field.state], "14%"], ["task", "id", row => row[field.id], "20%"],
-    ["attempt", "attempt", row => row[field.attempt], "7%"], ["scheduled", "scheduled", row => row[field.scheduled], "9%"],
+    ["state", "state", row => row[field.state], "14%"], ["task", "id", row => inOrder(row[field.label]), "18%"],
+    ["attempt", "attempt", row => row[field.attempt], "9%"], ["scheduled", "scheduled", row => row[field.scheduled], "9%"],
     ["waited", "waited", row => waiting(store, row), "9%"], ["ran", "ran", row => running(store, row) ?? -1, "9%"],
     ["worker", "worker", row => row[field.worker], "14%"], ["result or reason", "outcome", row => row[field.outcome], "18%"],
   ];
   const number = new Set(["attempt", "scheduled", "waited", "ran"]);
   const text = {
     state: row => { const of = styleOf(model, row[field.state]); return `${of.glyph} ${of.word}${row[field.flag] === "unhandled" ? " ⚠" : ""}`; },
-    id: row => `${RELATIONS[store.relation(row)] ?? ""}${row[field.id]}`,
+    id: row => `${RELATIONS[store.relation(row)] ?? ""}${row[field.label]}`,
     scheduled: row => duration(row[field.scheduled]), waited: row => duration(waiting(store, row)),
     ran: row => duration(running(store, row)),
   };
@@ -93,7 +95,7 @@ function taskTable(store, model, select) {
         ...columns.map(([, key, value]) => {
           const cell = text[key] ? text[key](row) : String(value(row) ?? "");
           const colour = key === "state" ? { color: styleOf(model, row[field.state]).colour } : {};
-          return h("td", { class: number.has(key) ? "sfl-number" : "", title: cell, style: colour }, cell);
+          return h("td", { class: number.has(key) ? "sfl-number" : "", title: key === "id" ? row[field.id] : cell, style: colour }, cell);
         }));
     }));
     if (box.scrollTop !== chosen.scroll) box.scrollTop = chosen.scroll;

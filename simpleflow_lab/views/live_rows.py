@@ -23,6 +23,7 @@ from simpleflow_lab.views.formatting import (
 )
 from simpleflow_lab.views.lineage import Lineage
 from simpleflow_lab.views.style import STATES, STATUSES, Style, style_of
+from simpleflow_lab.views.task_labels import task_label
 from simpleflow_lab.views.waiting import BLOCKED, SIGNAL, Wait
 
 FASTEST: Final = 0.25
@@ -36,9 +37,10 @@ MAX_LINES: Final = 4
 
 ROW: Final = (
     *("event", "id", "name", "attempt", "kind", "state", "flag", "scheduled", "started", "closed"),
-    *("task_list", "worker", "outcome"),
+    *("task_list", "worker", "outcome", "label"),
 )
 """The members of a row, in their order. `event` is the id of the event that scheduled the task: it identifies the row.
+`label` is what people call the task, as `load-1`.
 `flag` is `unhandled`, `retried` or empty; `started` and `closed` are `None` before."""
 
 
@@ -64,6 +66,7 @@ def task_row(attempt: Attempt, start: datetime.datetime) -> list[Any]:
         shortened(attempt.task_list),
         shortened(attempt.worker),
         bounded(outcome, HOVER_LIMIT),
+        task_label(attempt.id, attempt.name if attempt.kind in TASKS else None),
     ]
 
 

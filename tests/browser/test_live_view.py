@@ -86,6 +86,8 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     has_text(view.get_by_role("status"), "ValueError")
     view.get_by_label("filter the tasks").fill("fetch-12")
     has_text(view, "1 of 41 attempts")
+    task = view.locator("tbody tr").first.locator("td").nth(1)
+    assert (task.inner_text(), task.get_attribute("title")) == ("fetch-12", "activity-live.fetch-12")
     view.locator("tbody tr").first.click()
     has_text(view.locator(".sfl-banner"), "activity-live.fetch-12 ✓ completed on live, worker")
     view.get_by_label("filter the tasks").fill("live.count")
@@ -93,7 +95,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     has_text(view.locator(".sfl-banner"), "depended on:")
     view.get_by_role("button", name="activity-live.fetch-1", exact=True).wait_for()
     view.get_by_label("filter the tasks").fill("")
-    has_text(view.locator("tbody tr"), "↑ activity-live.fetch-1")  # told by a sign, not by colour alone
+    has_text(view.locator("tbody tr"), "↑ fetch-1")  # told by a sign, not by colour alone
     view.get_by_role("button", name="activity-live.fetch-40").press("Enter")
     view.get_by_role("button", name="activity-live.count-1", exact=True).wait_for()  # depended on it
     view.get_by_role("tab", name="Failures: 1 attempt").press("Enter")

@@ -68,7 +68,8 @@ def receive(view: LiveView, message: dict[str, Any]) -> None:
 
 def test_only_the_tasks_that_have_changed_are_sent(execution: Any, view: LiveView) -> None:
     whole = view.get_state()["rows"]
-    assert rows_by_id(whole["rows"])["activity-live.work-1"]["state"] == "completed"
+    first = rows_by_id(whole["rows"])["activity-live.work-1"]
+    assert (first["state"], first["label"]) == ("completed", "work-1")
     sent: list[Any] = []
     view.observe(lambda change: sent.append(change["new"]), "changes")
 
