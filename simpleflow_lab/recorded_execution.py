@@ -79,11 +79,13 @@ class RecordedExecution(HistoryViews):
         """The history replayed with this workflow class, as steps, one for each decision; see `debugger.steps`.
 
         Without a class it is the one that this process defines for the type of the history. `workflow_id` and `run_id`
-        say of which execution it is: the ids of its children are made of them, and a file does not have them. Nothing
-        is sent and no activity runs. Raises `UsageError`.
+        say of which execution it is: the ids of its children are made of them. A file that `simpleflow
+        workflow.history -o raw` or `workflow.to_test` wrote has them, and one of the AWS CLI has not. Nothing is sent
+        and no activity runs. Raises `UsageError`.
         """
         from simpleflow_lab.debugger.steps import ReplaySteps
 
+        workflow_id, run_id = self.ids(workflow_id, run_id)
         return ReplaySteps(self._history, workflow, workflow_id=workflow_id, run_id=run_id)
 
     def quiet_failures(self, workflow: type[workflow.Workflow] | None = None) -> QuietFailures:
@@ -126,6 +128,7 @@ class RecordedExecution(HistoryViews):
         """
         from simpleflow_lab.debugger.what_if import what_if
 
+        workflow_id, run_id = self.ids(workflow_id, run_id)
         return what_if(
             self._history,
             domain="",
@@ -142,6 +145,14 @@ class RecordedExecution(HistoryViews):
         if name in _ONLY_IN_A_STORE:
             raise NotInAStoreError(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def ids(self, workflow_id: str = "", run_id: str = "") -> tuple[str, str]:
+        """Of which execution it is: these ids or, if none is given, those that its file names, or empty ones."""
+        from simpleflow_lab.debugger.recorded_test import execution_in
+
+        if workflow_id or run_id or self.path is None:
+            return workflow_id, run_id
+        return execution_in(self.path)
 
     def _folded(self) -> FoldedHistory:
         return self._folded_once

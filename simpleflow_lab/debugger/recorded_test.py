@@ -81,7 +81,7 @@ def recorded_test(
         test_name=f"test_{stem}.py",
         test=_text(workflow, module, name, stem, workflow_id, run_id, expected, _root_of(module, folder)),
         history_name=name,
-        history=_fixture(history, workflow_id, run_id),
+        history=with_ids(history, workflow_id, run_id) + "\n",
         decisions=len(expected),
     )
 
@@ -89,8 +89,8 @@ def recorded_test(
 def execution_in(path: str | os.PathLike[str]) -> tuple[str, str]:
     """Workflow id and run id that the file of a history names beside its events; empty if it names none."""
     try:
-        with open(path, "rb") as file:
-            data: Any = json.load(file)
+        text = Path(path).read_bytes()
+        data: Any = json.loads(text) if f'"{EXECUTION}"'.encode() in text else None
     except (OSError, ValueError, RecursionError):
         return "", ""
     found = data.get(EXECUTION) if isinstance(data, dict) else None
@@ -98,10 +98,12 @@ def execution_in(path: str | os.PathLike[str]) -> tuple[str, str]:
     return tuple(each if isinstance(each, str) else "" for each in ids)  # type: ignore[return-value]
 
 
-def _fixture(history: History, workflow_id: str, run_id: str) -> str:
+def with_ids(history: History, workflow_id: str, run_id: str) -> str:
+    """The JSON of a history that names, beside its events, of which execution it is; see `execution_in`."""
     data = json.loads(history.to_json())
-    data[EXECUTION] = {"workflowId": workflow_id, "runId": run_id}
-    return json.dumps(data, indent=1, sort_keys=True) + "\n"
+    if workflow_id or run_id:
+        data[EXECUTION] = {"workflowId": workflow_id, "runId": run_id}
+    return json.dumps(data, indent=1, sort_keys=True)
 
 
 def _text(

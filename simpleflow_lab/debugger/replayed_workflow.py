@@ -43,5 +43,5 @@ def definition_for(history: History, workflow: Any = None, fields: Fields | None
         here = f"defined here: {', '.join(known[:8])}" if known else "none is defined here yet"
         raise UsageError(
             f"this history is of workflow {name} in version {version}, which is not defined here ({here}): "
-            "define it, or give the class, as in replay(MyWorkflow)"
+            "import what defines it, in a shell with --module MODULE, or give the class, as in replay(MyWorkflow)"
         ) from None

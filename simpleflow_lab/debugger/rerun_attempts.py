@@ -125,6 +125,8 @@ class RecordedTask(ListingView[TaskAttempt]):
 
     def attempt(self, number: int) -> TaskAttempt:
         """The attempt of this number, from 1; -1 is the latest. Raises `UsageError`."""
+        if type(number) is not int:
+            raise UsageError(f"the number of an attempt is a whole number, not {number!r:.40}")
         place = number - 1 if number > 0 else number
         if not number or not -len(self) <= place < len(self):
             raise UsageError(f"{self.id} has no attempt {number}: it has {len(self)}, from 1")

@@ -236,7 +236,7 @@ function moves(model, store) {
   const button = (text, title, message) => h("button", { type: "button", title, onclick: () => store.move(message()) }, text);
   const notice = h("span", { role: "status", class: "sfl-notice" });
   const stop = h("button", { type: "button", hidden: true, onclick: () => say(model, { kind: "stop" }) }, "Stop");
-  const event = field("event", "to the step of this event", "event", 5, text => store.move({ kind: "event", event: Number(text.replace("#", "")) || 0 }));
+  const event = field("event", "to the step of this event", "event", 5, text => store.move({ kind: "event", event: /^#?\d{1,9}$/.test(text) ? Number(text.replace("#", "")) : text }));
   const element = h("div", { class: "sfl-row" }, h("span", { class: "sfl-quiet" }, "run to"), event,
     field("line", "to the next step in which this line ran; Shift+Enter: back", "line", 9,
       (text, backwards) => store.move({ kind: "line", line: text, backwards })),

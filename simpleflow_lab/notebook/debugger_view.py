@@ -259,6 +259,8 @@ class DebuggerView(anywidget.AnyWidget):
                 debugger.go_to(max(min(number, len(debugger)), 1))
             case {"kind": "event", "event": int(event)}:
                 debugger.to_event(event)
+            case {"kind": "event", "event": str(text)}:
+                raise UsageError(f"an event is found by its number, as 12, and not by {text!r:.40}")
             case {"kind": "line", "line": str(line), "backwards": bool(backwards)}:
                 self._set("busy", f"looks for line {line[:80]}")
                 debugger.to_line(line, backwards=backwards)

@@ -116,6 +116,8 @@ class History(Sequence[HistoryEvent]):
     def from_json(cls, text: str | bytes) -> Self:
         """From the output of `aws swf get-workflow-execution-history`, also with `--reverse-order`, or from `to_json`.
 
+        The rows that `simpleflow workflow.history` writes as JSON are the same history.
+
         Raises `HistoryError` in one line, naming the event, for anything that is not a whole history.
         """
         if len(text) > MAX_FILE_BYTES:
@@ -140,6 +142,8 @@ class History(Sequence[HistoryEvent]):
             )
         if isinstance(data, dict):
             _check_whole(data, len(events))
+        if _are_rows(events):
+            events = [_from_row(row) for row in events]
         if _is_reversed(events):
             events.reverse()
         history = cls(_event_from_file(event, i) for i, event in enumerate(events, start=1))
@@ -236,6 +240,20 @@ def _is_reversed(events: Sequence[Any]) -> bool:
     """Whether the last event comes first, as `--reverse-order` gives them."""
     ids = [event.get("eventId") if isinstance(event, dict) else None for event in (events[0], events[-1])]
     return ids == [len(events), 1] and len(events) > 1
+
+
+_ROW: Final = frozenset({"id", "type", "timestamp", "attributes"})
+
+
+def _are_rows(events: Sequence[Any]) -> bool:
+    """Whether these are rows of `workflow.history`, which have shorter names for the same."""
+    return all(isinstance(event, dict) and event.keys() == _ROW for event in events)
+
+
+def _from_row(row: dict[str, Any]) -> dict[str, Any]:
+    kind = row["type"]
+    its = attributes_key(kind) if isinstance(kind, str) and kind else "attributes"
+    return {"eventId": row["id"], "eventType": kind, "eventTimestamp": row["timestamp"], its: row["attributes"]}
 
 
 def _check_one_run(history: History) -> None:

@@ -153,12 +153,13 @@ def test_the_test_of_a_failed_execution_passes_until_it_fails_otherwise(project:
 def test_a_file_of_a_folder_that_can_not_be_read_is_a_row(project: Path) -> None:
     assert command(project, "workflow.start", "flows.Nightly", "--workflow-id", "night").code == 0
     assert command(project, "workflow.to_test", "night", "--module", "flows", "--out", "tests").code == 0
+    assert command(project, "workflow.history", "night", "-o", "raw", "--output-file", "tests/raw.json").code == 0
     (project / "tests" / "x.json").write_text("{ this is no JSON")
     (project / "tests" / "other.json").write_text('{"other": 1}')
     replayed = command(project, "--format", "json", "workflow.replay", "flows.Nightly", "tests")
     assert replayed.code == 1, replayed.err
-    good, bad = json.loads(replayed.out)
-    assert (good["same"], bad["same"]) == ("yes", "no")
+    good, raw, bad = json.loads(replayed.out)
+    assert (good["same"], raw["same"], bad["same"]) == ("yes", "yes", "no")
     assert bad["history"] == "tests/x.json"
     assert "x.json" in bad["error"]
     assert "tests: left out 1 file that is no history: other.json" in replayed.err

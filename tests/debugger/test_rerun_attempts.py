@@ -49,6 +49,8 @@ def test_a_task_has_its_attempts(execution):
     for number in (0, 3, -3):
         with pytest.raises(UsageError, match=f"has no attempt {number}: it has 2, from 1"):
             good.attempt(number)
+    with pytest.raises(UsageError, match="the number of an attempt is a whole number, not 'last'"):
+        good.attempt("last")
     with pytest.raises(UsageError, match=r"'parse' may be several tasks of this execution: activity-reruns\.parse-1"):
         execution.task("parse").attempt(1)
 

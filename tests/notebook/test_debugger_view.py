@@ -136,6 +136,8 @@ def test_a_move_that_leads_nowhere_is_told_in_one_line(view: DebuggerView) -> No
     assert "is no Python expression" in until(lambda: view.notice)
     say(view, kind="event", event=999, id=2)
     until(lambda: "no event 999" in view.notice)
+    say(view, kind="event", event="abc", id=2)
+    until(lambda: "an event is found by its number, as 12, and not by 'abc'" in view.notice)
     say(view, kind="parting", other="other", id=3)
     until(lambda: "debugger.to_parting(other)" in view.notice)
     say(view, kind="go", to=2, id=4)

@@ -53,6 +53,20 @@ def test_a_history_in_reverse_order_is_the_same_history(path):
     assert History.from_json(json.dumps(data)) == History.from_file(path)
 
 
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_the_rows_of_workflow_history_are_the_same_history(path):
+    history = History.from_file(path)
+    rows = [
+        {"id": each.id, "type": each.type, "timestamp": each.timestamp.isoformat(), "attributes": dict(each.attributes)}
+        for each in history
+    ]
+    assert History.from_json(json.dumps(rows)) == history
+    assert History.from_json(json.dumps({"events": rows[::-1]})) == history
+    rows[1]["id"] = 7
+    with pytest.raises(HistoryError, match="event 2 has eventId 7"):
+        History.from_json(json.dumps(rows))
+
+
 def test_a_page_is_told_to_be_one_and_what_saves_all(tmp_path):
     path = tmp_path / "page.json"
     path.write_text(json.dumps({"events": a_history()["events"][:6], "NextToken": "AAAA"}))
