@@ -198,7 +198,9 @@ class SQLiteStore:
         with self._lock:
             if self.paused is not None and self._flushed < ticket:
                 self._waiters = [waiter for waiter in self._waiters if waiter[1] is not flushed]
-                raise StorePausedError(f"{self.paused}; what was asked counts as soon as there is room")
+                raise StorePausedError(
+                    f"{self.paused}; what was asked counts as soon as there is room, if the store stays open until then"
+                )
 
     def is_flushed(self, ticket: int) -> bool:
         """Whether all changes up to this ticket are on disk."""
@@ -376,6 +378,12 @@ class SQLiteStore:
         except sqlite3.Error as error:
             self._uptime, self._suspended = uptime
             # A store that is being closed does not wait for room.
+            if _is_full(error) and self._closing and not all(isinstance(each, _Query) for each in taken):
+                logger.warning(
+                    "the store %s was closed without room on its disk: what was asked, and waited for room, is not "
+                    "recorded; ask again",
+                    self.path,
+                )
             if not _is_full(error) or self._closing:
                 raise
             self._pause(connection, taken, error)

@@ -337,7 +337,7 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
             gate.set()
             for each in asking:
                 each.join(LIMIT)
-            assert told == ["what was asked counts as soon as there is room"] * 2
+            assert told == ["what was asked counts as soon as there is room, if the store stays open until then"] * 2
             with pytest.raises(StorePausedError, match="what was asked was not done: ask again"):
                 execution.terminate()
             waits = execution.waiting_for()

@@ -510,6 +510,22 @@ def test_an_execution_that_begins_when_there_is_room_is_not_said_to_be_missing(
         service.close()
 
 
+def test_a_store_that_is_closed_without_room_says_that_what_waited_for_it_is_not_recorded(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = opened()
+    handle = lab.start("a")
+    lab.service._durable.store._query(no_more_than(0))
+    with pytest.raises(StorePausedError, match="counts as soon as there is room, if the store stays open until then"):
+        lab.start("b", input="x" * 30_000)
+    lab.service.close()
+    assert caplog.messages[-1].endswith("what was asked, and waited for room, is not recorded; ask again")
+    again = opened()
+    assert again.everything() == [handle]
+    again.service.close()
+    assert len([text for text in caplog.messages if "is not recorded" in text]) == 1
+
+
 def test_the_owner_file_names_the_process(path: Path) -> None:
     with EmbeddedSWF(path):
         owner = json.loads(Path(f"{path}.owner").read_text())
