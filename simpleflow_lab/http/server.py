@@ -10,7 +10,7 @@ SDK's client (upstream's `decider.start -N 2` and `worker.start -N 2` do) share 
 processes, which then read each other's responses, tasks included. A connection that is closed can't be shared; a new
 one takes about 0.3 ms.
 
-Connections on which nothing signed comes are few and end soon, see `strangers`.
+Connections on which nothing signed comes are few and end soon, see `unsigned_connections`.
 
 Rule: this module speaks HTTP and decides nothing about workflows.
 """
@@ -49,7 +49,6 @@ from simpleflow_lab.http.connection_file import write_connection_file
 from simpleflow_lab.http.request_head import RequestHead, RequestHeadError, read_request_head
 from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.http.store_keys import Keys, new_keys
-from simpleflow_lab.http.strangers import STRANGER_SECONDS, Strangers
 from simpleflow_lab.http.targets import (
     CONTENT_TYPE,
     HAND_OVER,
@@ -67,6 +66,7 @@ from simpleflow_lab.http.targets import (
     WAIT_FOR_HISTORY,
     OwnOperation,
 )
+from simpleflow_lab.http.unsigned_connections import UNSIGNED_SECONDS, UnsignedConnections
 from simpleflow_lab.swf.history import epoch_seconds
 
 _BAD_SIGNATURE: Final = "InvalidSignatureException"
@@ -107,7 +107,7 @@ class Endpoint:
         connection_file: str | None = None,
         hand_over: Callable[[], None] | None = None,
         poll_seconds: float | None = None,
-        stranger_seconds: float = STRANGER_SECONDS,
+        unsigned_seconds: float = UNSIGNED_SECONDS,
         check_seconds: float = 0.2,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
@@ -116,7 +116,7 @@ class Endpoint:
         Requests must be signed with `keys`, by default new ones, see `store_keys.of_store` for those of a store.
         `hand_over` gives the store away when another process asks for it; without it, that is refused.
         An empty poll returns after `poll_seconds`, by default as the engine's own polls. A connection on which no
-        signed request has come whole after `stranger_seconds` is closed; that is checked every `check_seconds`, and
+        signed request has come whole after `unsigned_seconds` is closed; that is checked every `check_seconds`, and
         when another connection comes. `now` gives the time against which the time of signatures is checked.
 
         Raises `StoreError` if the port is taken or the file can't be written.
@@ -131,7 +131,7 @@ class Endpoint:
         self._answering = 0
         self._answered = threading.Condition()
         self.poll_seconds = poll_seconds
-        self.strangers = Strangers(seconds=stranger_seconds)
+        self.unsigned = UnsignedConnections(seconds=unsigned_seconds)
         """The connections of which nothing signed has come yet."""
         try:
             self._server = _Server((HOST, port), self)
@@ -231,13 +231,13 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
-        self.endpoint.strangers.came(request)
+        self.endpoint.unsigned.came(request)
         self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
-        self.endpoint.strangers.left(request)
+        self.endpoint.unsigned.left(request)
         self._open.discard(request)
         super().shutdown_request(request)
 
@@ -249,7 +249,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def service_actions(self) -> None:
         """Called between two connections, and otherwise every `poll_interval` seconds."""
-        self.endpoint.strangers.end_late()
+        self.endpoint.unsigned.end_late()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that disconnects in the middle of a request is not worth a message; anything else is a bug.
@@ -368,7 +368,7 @@ class _Handler(socketserver.StreamRequestHandler):
             )
         except SignatureError as error:
             raise _Rejected(403, _BAD_SIGNATURE, str(error)) from None
-        if not endpoint.strangers.is_known(self.connection):
+        if not endpoint.unsigned.signed_request_came(self.connection):
             raise ConnectionResetError("the connection was ended while its request came")
 
     def _operation(self, body: bytes) -> tuple[str | OwnOperation, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A thread that owns replays, and the door by which other threads ask it.
+"""A thread that owns replays, which other threads ask for what they want to know.
 
 Fibers live in the thread that made them. A notebook asks from several: cells run in one, clicks on widgets arrive in
 another. So a replay that is kept for looking lives in a thread of its own, and every call about it is queued there.

@@ -218,10 +218,10 @@ def _lost(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Explanation
         were = "attempt was lost with its worker" if len(lost) == 1 else "attempts were lost with their workers"
         what = f"{len(lost):,} {were}: {first_few(dict.fromkeys(map(_label, lost)))}{workers}"
         yield ExplanationLine.of(LOST, what, to_do=_tasks(workflow_id))
-    strangers = [attempt for attempt in attempts if is_not_here(attempt.details)]
-    if strangers:
-        were = "attempt came to a worker" if len(strangers) == 1 else "attempts came to workers"
-        what = f"{len(strangers):,} {were} without the activity: {first_few(dict.fromkeys(map(_label, strangers)))}"
+    elsewhere = [attempt for attempt in attempts if is_not_here(attempt.details)]
+    if elsewhere:
+        were = "attempt came to a worker" if len(elsewhere) == 1 else "attempts came to workers"
+        what = f"{len(elsewhere):,} {were} without the activity: {first_few(dict.fromkeys(map(_label, elsewhere)))}"
         yield ExplanationLine.of(LOST, what, to_do="one task list for each code base; lab.pollers() shows who polls")
 
 

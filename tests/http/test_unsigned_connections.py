@@ -13,8 +13,8 @@ import pytest
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
-from simpleflow_lab.http.strangers import MAX_STRANGERS
 from simpleflow_lab.http.targets import USER_AGENT
+from simpleflow_lab.http.unsigned_connections import MAX_UNSIGNED
 from tests.http.test_server import BODY, send, signed
 
 PARTS = {
@@ -46,7 +46,7 @@ def is_ended(connection: socket.socket) -> bool:
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 @pytest.mark.parametrize("goes_on", [False, True], ids=["and waits", "and goes on byte by byte"])
 def test_who_sends_too_slowly_is_ended(engine: EmbeddedSWF, part: bytes, goes_on: bool) -> None:
-    endpoint = Endpoint(engine, stranger_seconds=0.3)
+    endpoint = Endpoint(engine, unsigned_seconds=0.3)
     with connect(endpoint) as connection:
         connection.sendall(part)
         ended = threading.Event()
@@ -67,30 +67,30 @@ def test_who_sends_too_slowly_is_ended(engine: EmbeddedSWF, part: bytes, goes_on
 
 
 def test_five_hundred_of_them_cost_few_threads_and_hold_up_nobody_with_the_key(engine: EmbeddedSWF) -> None:
-    endpoint = Endpoint(engine, stranger_seconds=600)
+    endpoint = Endpoint(engine, unsigned_seconds=600)
     before = threading.active_count()
     with contextlib.ExitStack() as stack:
-        strangers = [stack.enter_context(connect(endpoint)) for _ in range(500)]
+        unsigned = [stack.enter_context(connect(endpoint)) for _ in range(500)]
         with selectors.DefaultSelector() as watched:
-            for stranger in strangers:
-                watched.register(stranger, selectors.EVENT_READ)
+            for each in unsigned:
+                watched.register(each, selectors.EVENT_READ)
             deadline = time.monotonic() + 60
             ended: set[socket.socket] = set()
-            while len(ended) < 500 - MAX_STRANGERS and time.monotonic() < deadline:
+            while len(ended) < 500 - MAX_UNSIGNED and time.monotonic() < deadline:
                 for key, _ in watched.select(1):
                     ended.add(key.fileobj)  # type: ignore[arg-type]
                     watched.unregister(key.fileobj)
-        assert ended == set(strangers[: 500 - MAX_STRANGERS])
+        assert ended == set(unsigned[: 500 - MAX_UNSIGNED])
         assert send(endpoint, signed(endpoint))[0] == 200
-        while threading.active_count() - before > MAX_STRANGERS + 8 and time.monotonic() < deadline:
+        while threading.active_count() - before > MAX_UNSIGNED + 8 and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert threading.active_count() - before <= MAX_STRANGERS + 8
+        assert threading.active_count() - before <= MAX_UNSIGNED + 8
         endpoint.close()
-        assert all(is_ended(stranger) for stranger in strangers[-MAX_STRANGERS:])
+        assert all(is_ended(each) for each in unsigned[-MAX_UNSIGNED:])
 
 
 def test_a_connection_of_a_program_with_the_key_stays(engine: EmbeddedSWF) -> None:
-    endpoint = Endpoint(engine, stranger_seconds=1)
+    endpoint = Endpoint(engine, unsigned_seconds=1)
     headers = {**signed(endpoint), "User-Agent": USER_AGENT, "Content-Length": str(len(BODY))}
     headers["Host"] = f"127.0.0.1:{endpoint.port}"
     head = "POST / HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
@@ -98,7 +98,7 @@ def test_a_connection_of_a_program_with_the_key_stays(engine: EmbeddedSWF) -> No
         for _ in range(2):
             connection.sendall(head.encode() + BODY)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-            with connect(endpoint) as stranger:
-                assert is_ended(stranger)
-        assert len(endpoint.strangers) == 0
+            with connect(endpoint) as late:
+                assert is_ended(late)
+        assert len(endpoint.unsigned) == 0
     endpoint.close()
