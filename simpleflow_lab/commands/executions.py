@@ -143,7 +143,7 @@ def _criteria(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Executions(ListingRecord):
+class ListedExecutions(ListingRecord):
     """`workflow.list`."""
 
     domain: str
@@ -173,7 +173,9 @@ class Executions(ListingRecord):
 @click.option("-s", "--status", type=click.Choice(["open", "closed", "all"]), default="all", show_default=True)
 @_since_option()
 @click.pass_obj
-def list_executions(session: Session, domain: str | None, named: str | None, status: str, days: float) -> Executions:
+def list_executions(
+    session: Session, domain: str | None, named: str | None, status: str, days: float
+) -> ListedExecutions:
     """The executions of a domain, latest first; of open ones, what they wait for.
 
     --columns, --sort and --filter know further ones, as in a notebook: version, run_id, started, closed, duration,
@@ -181,7 +183,7 @@ def list_executions(session: Session, domain: str | None, named: str | None, sta
     """
     found = session.known_domain(one_domain(domain, named))
     infos = infos_of(session, found, Criteria(status=status, since=_days_ago(session, days)), damaged=True)
-    return Executions(domain=found, infos=infos, waits=_waits(session, found, infos), until=session.lab().now())
+    return ListedExecutions(domain=found, infos=infos, waits=_waits(session, found, infos), until=session.lab().now())
 
 
 def _waits(session: Session, domain: str | None, infos: Infos) -> dict[str, str]:

@@ -21,8 +21,8 @@ from simpleflow_lab.exceptions import (
     WorkflowNotRegisteredError,
 )
 from simpleflow_lab.executions.execution_reader import ExecutionReader
-from simpleflow_lab.runtime.answers import LOOK_FOR_ROOM_SECONDS, pauses
 from simpleflow_lab.runtime.awaited import Stopped
+from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS, pauses
 from simpleflow_lab.service.patience import waiting_until
 
 logger = logging.getLogger(__name__)

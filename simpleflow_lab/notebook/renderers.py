@@ -15,7 +15,7 @@ from simpleflow_lab.commands.command_table import Version
 from simpleflow_lab.commands.compare import ExecutionsCompared
 from simpleflow_lab.commands.debug import Debugged
 from simpleflow_lab.commands.engine import EngineStarted
-from simpleflow_lab.commands.executions import Executions
+from simpleflow_lab.commands.executions import ListedExecutions
 from simpleflow_lab.commands.explain import ExecutionExplanation
 from simpleflow_lab.commands.inspection import (
     AnyExecution,
@@ -164,7 +164,7 @@ _TASKS: Final = {
 
 
 @cell_value.register
-def _executions(record: Executions) -> Any:
+def _executions(record: ListedExecutions) -> Any:
     frame, kinds = executions_table(record.infos), dict(_EXECUTIONS)
     if record.waits:
         frame["waits_for"] = [record.waits.get(run_id, "") for run_id in frame["run_id"]]

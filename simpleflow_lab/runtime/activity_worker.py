@@ -41,7 +41,6 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.middleware import Around
 from simpleflow_lab.programs.downloads import refuse_binaries
 from simpleflow_lab.replay.budgets import warning_of_result
-from simpleflow_lab.runtime.answers import LOOK_FOR_ROOM_SECONDS, closing_event, pauses
 from simpleflow_lab.runtime.captured_displays import ensure_displays
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
@@ -49,7 +48,9 @@ from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
+from simpleflow_lab.runtime.lost_responses import closing_event
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
+from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS, pauses
 from simpleflow_lab.runtime.poller import NOT_ANSWERED
 from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, Worker
 from simpleflow_lab.swf.event_types import ACTIVITY

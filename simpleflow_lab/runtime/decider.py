@@ -41,13 +41,14 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime.answers import closing_event, pauses
 from simpleflow_lab.runtime.authors_forks import ending_forks
 from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT, BlockedDecision, BlockedDecisions
 from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision, time_limit
 from simpleflow_lab.runtime.fingerprints import fingerprint
+from simpleflow_lab.runtime.lost_responses import closing_event
+from simpleflow_lab.runtime.pauses import pauses
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.runtime.worker import DECIDER, Worker, checked_count

@@ -22,7 +22,7 @@ from typing import Final
 
 from simpleflow_lab.activity_context import RunningTask
 from simpleflow_lab.exceptions import SimpleflowLabError, UnknownResourceFault
-from simpleflow_lab.runtime.answers import pauses
+from simpleflow_lab.runtime.pauses import pauses
 from simpleflow_lab.service.protocol import SWFService
 
 logger = logging.getLogger(__name__)

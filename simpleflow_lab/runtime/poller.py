@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import SimpleflowLabError, StorePausedError
-from simpleflow_lab.runtime.answers import LOOK_FOR_ROOM_SECONDS
+from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS
 
 logger = logging.getLogger(__name__)
 

@@ -233,7 +233,7 @@ class HistoryViews(ABC):
 
     def gantt_html(self) -> str:
         """The Gantt chart and the task table as one HTML page that needs nothing else."""
-        from simpleflow_lab.views.export import gantt_html
+        from simpleflow_lab.views.execution_page import gantt_html
         from simpleflow_lab.views.waiting import Waits
 
         folded = self._folded()

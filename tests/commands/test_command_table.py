@@ -13,7 +13,7 @@ from simpleflow_lab import Execution, Lab, RecordedExecution, Workflow
 from simpleflow_lab.commands.command_specs import describe
 from simpleflow_lab.commands.command_table import Help, run, table
 from simpleflow_lab.commands.environment import REDACTED, environment
-from simpleflow_lab.commands.executions import Executions
+from simpleflow_lab.commands.executions import ListedExecutions
 from simpleflow_lab.commands.imports import workflow_named
 from simpleflow_lab.commands.inspection import ExecutionTasks, Inspection, OpenedHistory
 from simpleflow_lab.commands.output_options import FORMATS
@@ -152,7 +152,7 @@ def test_list_filters_by_status_and_age(session: Session) -> None:
 
     def listed(*words: str) -> list[str]:
         record = run(["workflow.list", *words], session)
-        assert isinstance(record, Executions)
+        assert isinstance(record, ListedExecutions)
         return [info["execution"]["workflowId"] for info in record.infos]
 
     assert sorted(listed()) == ["b1", "s1"]

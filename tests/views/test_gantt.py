@@ -15,7 +15,7 @@ from simpleflow_lab import RecordedExecution
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import KINDS, critical_path
-from simpleflow_lab.views.export import gantt_html
+from simpleflow_lab.views.execution_page import gantt_html
 from simpleflow_lab.views.gantt import MAX_LANES, NARROW_PLOT, gantt
 from simpleflow_lab.views.gantt_drawing import PATH
 from simpleflow_lab.views.gantt_path import MAX_SEGMENTS

@@ -12,7 +12,7 @@ import pytest
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
-from simpleflow_lab.views.export import gantt_html
+from simpleflow_lab.views.execution_page import gantt_html
 from simpleflow_lab.views.formatting import HOVER_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, description_in_words, waits_of

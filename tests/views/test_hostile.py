@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.execution_page import gantt_html
 from simpleflow_lab.views.explanation import explain
-from simpleflow_lab.views.export import gantt_html
 from simpleflow_lab.views.formatting import VALUE_LIMIT
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.html import execution_html, task_rows

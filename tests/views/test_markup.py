@@ -66,7 +66,7 @@ def test_html_is_made_of_literals_only() -> None:
 
     assert found == {
         ("views/markup.py", "Html(_escaped(value, limit))"),
-        ("views/export.py", "Html(chart)"),  # what plotly made
+        ("views/execution_page.py", "Html(chart)"),  # what plotly made
     }
 
 

@@ -1,4 +1,4 @@
-"""Answers to tasks: the pauses between two attempts to give one, and what became of one whose response was lost.
+"""What became of the answer to a task whose response was lost: given, or too late.
 
 SWF may carry out a request whose response never arrives. The request is then made again, and refused with
 `UnknownResourceFault`, for the task is closed: by that very answer, or by a timeout. Nobody else can close it, so the
@@ -9,19 +9,13 @@ history tells which it was.
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from simpleflow_lab.service.protocol import Structure, SWFService
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before an answer, or a request for an object, is repeated: the first, and the longest."""
-LOOK_FOR_ROOM_SECONDS: Final = 1.0
-"""Seconds, at most, before what waits for room on the disk of a store is repeated: it is on this machine."""
 
 _CLOSED: Final = frozenset(
     {
@@ -36,15 +30,6 @@ _CLOSED: Final = frozenset(
 """The events that close a task; each names the event that started it."""
 _READ_AGAIN: Final = (0.25, 0.5, 1.0)
 """Seconds between readings of a history that does not show yet how the task was closed."""
-
-
-def pauses(first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> Iterator[float]:
-    """Seconds to wait before each further attempt: up to twice as long each time, at random, so that processes which
-    failed together do not try again together."""
-    pause = first
-    while True:
-        yield pause * random.uniform(0.5, 1.0)
-        pause = min(2 * pause, longest)
 
 
 def closing_event(
