@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.execution_log import ExecutionLog
     from simpleflow_lab.views.explanation import Explanation
-    from simpleflow_lab.views.gantt_rows import OpenedChild
+    from simpleflow_lab.views.opened_child import OpenedChild
     from simpleflow_lab.views.waiting import Wait, Waits
 
 logger = logging.getLogger(__name__)
@@ -259,8 +259,9 @@ class Execution(HistoryViews):
     def explain(self) -> Explanation:
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
         where the time went, and how long the last runs of its workflow took. See `views.explanation`."""
+        from simpleflow_lab.executions.children_below import unhandled_below
         from simpleflow_lab.executions.typical_run import earlier_runs
-        from simpleflow_lab.executions.waits_below import polling_of, unhandled_below, waits_down
+        from simpleflow_lab.executions.waits_below import polling_of, waits_down
         from simpleflow_lab.views.explanation import Explanation, explain
 
         folded = self._folded()
@@ -296,7 +297,7 @@ class Execution(HistoryViews):
         )
 
     def _opened_children(self, folded: FoldedHistory) -> Mapping[int, OpenedChild]:
-        from simpleflow_lab.executions.waits_below import opened_children
+        from simpleflow_lab.executions.children_below import opened_children
 
         return opened_children(self._reader, folded)
 

@@ -11,8 +11,6 @@ from typing import Any, Final
 from simpleflow_lab.executions.execution_reader import ExecutionReader
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import Attempt
-from simpleflow_lab.views.gantt_rows import OpenedChild
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.history_waits import blocked_wait, disk_wait, waits_of
 from simpleflow_lab.views.waiting import Wait
@@ -26,7 +24,7 @@ MAX_RUNS: Final = 20
 """For how many runs a child that continues as new is followed."""
 
 
-class _Budget:
+class Budget:
     """How many more executions may be read."""
 
     def __init__(self) -> None:
@@ -40,7 +38,7 @@ class _Budget:
 
 def waits_down(reader: ExecutionReader) -> Iterator[Wait]:
     """What it waits for, and after each child what that one waits for."""
-    return _waits_down(reader, 0, _Budget())
+    return _waits_down(reader, 0, Budget())
 
 
 def waits_with(reader: ExecutionReader, folded: FoldedHistory, known: Mapping[str, Any]) -> list[Wait]:
@@ -52,24 +50,6 @@ def waits_with(reader: ExecutionReader, folded: FoldedHistory, known: Mapping[st
         if error["execution"] != reader.ids
     ]
     return [*_own_waits(reader, folded, known, errors), *below]
-
-
-def opened_children(reader: ExecutionReader, folded: FoldedHistory) -> dict[int, OpenedChild]:
-    """The histories of its children and of those below them, by the events that initiated them."""
-    return _children_down(reader, folded, _Budget(), 0)
-
-
-def unhandled_below(reader: ExecutionReader, folded: FoldedHistory) -> list[tuple[str, Attempt]]:
-    """The attempts in its children, and in theirs, whose failure nobody handled, each with the id of its execution."""
-    return list(_unhandled(folded, opened_children(reader, folded)))
-
-
-def _unhandled(folded: FoldedHistory, children: Mapping[int, OpenedChild]) -> Iterator[tuple[str, Attempt]]:
-    for attempt in folded.attempts:
-        child = children.get(attempt.scheduled_event_id)
-        if child is not None:
-            yield from ((attempt.id, each) for each in child.folded.attempts if each.unhandled)
-            yield from _unhandled(child.folded, child.children)
 
 
 def polling_of(reader: ExecutionReader) -> Polling:
@@ -85,7 +65,7 @@ def polling_of(reader: ExecutionReader) -> Polling:
     return Polling(at_once=at_once, is_all=instance is not None, default=pool.activity_threads)
 
 
-def _waits_down(reader: ExecutionReader, depth: int, budget: _Budget) -> Iterator[Wait]:
+def _waits_down(reader: ExecutionReader, depth: int, budget: Budget) -> Iterator[Wait]:
     folded, known = reader.folded_and_waiting()
     for wait in _own_waits(reader, folded, known, reader.reports()["decisionErrors"], depth):
         yield wait
@@ -128,15 +108,3 @@ def _open_child(reader: ExecutionReader, wait: Wait) -> ExecutionReader | None:
             return child
         run_id = last.attributes.get("newExecutionRunId")
     return None
-
-
-def _children_down(
-    reader: ExecutionReader, folded: FoldedHistory, budget: _Budget, depth: int
-) -> dict[int, OpenedChild]:
-    found: dict[int, OpenedChild] = {}
-    for attempt in folded.attempts:
-        if attempt.kind == CHILD and attempt.run_id is not None and depth < MAX_DEPTH and budget.take():
-            child = reader.other(attempt.id, attempt.run_id)
-            own = child.folded()
-            found[attempt.scheduled_event_id] = OpenedChild(own, _children_down(child, own, budget, depth + 1))
-    return found

@@ -25,12 +25,13 @@ from simpleflow_lab.views.gantt_drawing import Drawing
 from simpleflow_lab.views.gantt_lanes import GROUPS, SPANS, Lanes
 from simpleflow_lab.views.gantt_numbers import draw_numbers
 from simpleflow_lab.views.gantt_path import PathMarks
-from simpleflow_lab.views.gantt_rows import OpenedChild, draw_rows
+from simpleflow_lab.views.gantt_rows import draw_rows
 from simpleflow_lab.views.gantt_time import folds_of, retime
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.history_waits import waits_of
 from simpleflow_lab.views.lineage import dependencies_of
 from simpleflow_lab.views.markup import escape
+from simpleflow_lab.views.opened_child import OpenedChild
 from simpleflow_lab.views.style import style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 from simpleflow_lab.views.task_labels import task_label

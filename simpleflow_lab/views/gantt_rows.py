@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
@@ -16,19 +16,11 @@ from simpleflow_lab.views.gantt_path import PathMarks
 from simpleflow_lab.views.gantt_words import bold, counted, decision_hover, hover_of, in_lines, row_label, why, wrapped
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.markup import Html, escape
+from simpleflow_lab.views.opened_child import OpenedChild
 from simpleflow_lab.views.style import DECIDING, POINT_EVENT_STYLES, UNRELATED, WAITING, style_of
 
 MAX_CHILD_ROWS: Final = 200
 """Rows of children that are opened, at most."""
-
-
-class OpenedChild(NamedTuple):
-    """The history of a child that is drawn below its bar."""
-
-    folded: FoldedHistory
-    """Its own history."""
-    children: Mapping[int, OpenedChild]
-    """Those of its children that are opened, by their `scheduled_event_id` in its history."""
 
 
 def draw_rows(folded: FoldedHistory, marks: PathMarks, children: Mapping[int, OpenedChild] | None = None) -> Drawing:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.explanation_lines import ExplanationLine
-    from simpleflow_lab.views.gantt_rows import OpenedChild
     from simpleflow_lab.views.lineage import Lineage
+    from simpleflow_lab.views.opened_child import OpenedChild
     from simpleflow_lab.views.waiting import Wait, Waits
 
 TimeZone = str | datetime.tzinfo | None
