@@ -58,13 +58,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     if COMPLETE_VARIABLE in os.environ:
-        from click.shell_completion import shell_complete
-
-        return shell_complete(table, {}, "simpleflow", COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE])
+        return _complete(os.environ[COMPLETE_VARIABLE])
     with warnings.catch_warnings():
         warnings.simplefilter("always", DamagedStoreWarning)
         warnings.showwarning = _Warnings()
         return _with_session(words)
+
+
+def _complete(instruction: str) -> int:
+    """Print what a shell may put in the place of the command line that its variables tell; see `completion`."""
+    from simpleflow_lab.commands.shell_completion import SHELLS
+
+    shell, _, request = instruction.partition("_")
+    if shell not in SHELLS or request != "complete":
+        return ExitCode.BAD_INPUT
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a person is typing
+        print(SHELLS[shell](table, {}, "simpleflow", COMPLETE_VARIABLE).complete())
+    return ExitCode.DONE
 
 
 def _with_session(words: list[str]) -> int:

@@ -76,7 +76,22 @@ def _completed(command: click.Command, *, reads: bool) -> click.Command:
     with_output_options(command, watch=reads)
     command.add_help_option = False
     command.params.append(_help_option())
+    _read_before_completion(command)
     return command
+
+
+def _read_before_completion(command: click.Command) -> None:
+    """Let a shell that completes the value of an option know the words before it: click reads none of them then."""
+    parse = command.parse_args
+
+    def parse_args(ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and args:
+            options = [option for option in command.params if isinstance(option, click.Option) and not option.is_flag]
+            if any(args[-1] in option.opts for option in options):
+                args = args[:-1]
+        return parse(ctx, args)
+
+    command.parse_args = parse_args  # type: ignore[method-assign]
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -17,6 +17,7 @@ from simpleflow_lab.exceptions import UsageError
 @target_parameters
 @click.option(
     "--at",
+    type=Word("task"),
     metavar="POINT",
     help="The number of a decision, the id of a task, or 'first failure': the default of one that failed.",
 )

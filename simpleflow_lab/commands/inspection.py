@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import click
 
 from simpleflow_lab.commands.files import unused_path, write_file
-from simpleflow_lab.commands.parameters import Function, Target, target_or_file_parameters, target_parameters
+from simpleflow_lab.commands.parameters import Function, Target, Word, target_or_file_parameters, target_parameters
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import HistoryError, UsageError
@@ -175,7 +175,9 @@ def info(session: Session, target: Target) -> ExecutionInfo:
     metavar="STATE",
     help=f"Only tasks in this state: open, {', '.join(_STATES)}. May be given several times.",
 )
-@click.option("--name", metavar="NAME", help="Only tasks of this activity or workflow type, or of this id.")
+@click.option(
+    "--name", type=Word("task"), metavar="NAME", help="Only tasks of this activity or workflow type, or of this id."
+)
 @click.option("--slowest", type=click.IntRange(min=1), metavar="N", help="Only the N that ran longest, these first.")
 @click.option("--all", "every_attempt", is_flag=True, help="Every attempt, not the latest of each task; timers, too.")
 @click.pass_obj
@@ -242,7 +244,7 @@ class ExecutionLogs(ListingRecord):
 
 @click.command("workflow.logs")
 @target_parameters
-@click.option("--task", metavar="ID", help="Only of this task: an activity's id, or its name.")
+@click.option("--task", type=Word("task"), metavar="ID", help="Only of this task: an activity's id, or its name.")
 @click.option("--source", metavar="SOURCE", help="Only stdout, stderr, or what was logged at a level, as WARNING.")
 @click.option("--text", metavar="TEXT", help="Only what contains TEXT.")
 @click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N.")

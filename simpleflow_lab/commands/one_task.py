@@ -79,10 +79,10 @@ class Rerun(Record):
 
 
 @click.command("activity.rerun")
-@click.argument("words", nargs=-1, metavar="[DOMAIN] [WORKFLOW_ID] [RUN_ID] [ACTIVITY_ID]", type=Word("execution"))
-@click.option("--workflow-id", metavar="ID", help="The execution, as an option.")
+@click.argument("words", nargs=-1, metavar="[DOMAIN] [WORKFLOW_ID] [RUN_ID] [ACTIVITY_ID]", type=Word("task"))
+@click.option("--workflow-id", type=Word("execution"), metavar="ID", help="The execution, as an option.")
 @click.option("--run-id", metavar="RUN_ID", help="Of this run, if not of the latest one.")
-@click.option("--activity-id", metavar="ID", help="The activity task, as an option.")
+@click.option("--activity-id", type=Word("task"), metavar="ID", help="The activity task, as an option.")
 @click.option("--scheduled-id", type=click.IntRange(min=1), metavar="EVENT", help="The task that this event scheduled.")
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="The N-th attempt.  [default: the latest]")
 @click.option("-i", "--input", "given", metavar="JSON", help="Run it with this input instead of the recorded one.")

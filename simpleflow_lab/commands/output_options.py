@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,16 +18,25 @@ from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.views.listing_shape import Shape
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 FORMATS: Final = ("tabular", "human", "csv", "tsv", "json", "prettyjson")
 """The formats in which the shell prints listings."""
 MIN_WATCH: Final = 0.1
 """The least seconds between two displays."""
 
 
-class _Words(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
-    """Words with commas between them."""
+class _Columns(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
+    """Columns with commas between them."""
 
     name = "a,b"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What is to be offered in this place; `shell_completion` finds the words for it."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="columns", ctx=ctx, param=param)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """The words."""
@@ -49,10 +58,10 @@ def options(*, hidden: bool = False) -> list[click.Option]:
             help="Show the titles of columns.  [default: as the format needs it]",
             hidden=hidden,
         ),
-        click.Option(["--columns"], type=_Words(), metavar="A,B", help="Show these columns only.", hidden=hidden),
+        click.Option(["--columns"], type=_Columns(), metavar="A,B", help="Show these columns only.", hidden=hidden),
         click.Option(
             ["--sort"],
-            type=_Words(),
+            type=_Columns(),
             metavar="A,-B",
             help="Sort by these columns; -B is from the largest down.",
             hidden=hidden,

@@ -1,7 +1,7 @@
 """The options and arguments that several commands share, and the click types that check what people type.
 
 A value is checked before a command does anything. The name of a click type tells a completion what to offer:
-`workflow`, `execution`, `domain`, `module`.
+`workflow`, `execution`, `task`, `domain`, `module`.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Word(_Type):
         self.name = name
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What a shell offers in this place."""
-        from simpleflow_lab.commands.shell_offers import offers
+        """What is to be offered in this place; `shell_completion` finds the words for it."""
+        from click.shell_completion import CompletionItem
 
-        return offers(self.name, ctx.find_root().params.get("store"), incomplete)
+        return [CompletionItem(incomplete, type=self.name, ctx=ctx, param=param)]
 
 
 def why_no_name(text: str) -> str | None:
@@ -203,7 +203,7 @@ def target_and_word_parameters(word: str, *, file: bool = False) -> Callable[[Ca
             nargs=-1,
             required=True,
             metavar=f"[DOMAIN] [WORKFLOW_ID] [RUN_ID] {word}",
-            type=Word("execution"),
+            type=Word("task" if word == "TASK_ID" else "execution"),
         )
         run_id = click.option("--run-id", metavar="RUN_ID", help="Of this run, if not of the latest one.")
         return words(run_id(domain_option(_file_option(with_target) if file else with_target)))

@@ -126,7 +126,7 @@ class _Offers:
                 yield from ((choice, "choice") for choice in parameter.choices)
             case "workflow":
                 yield from ((name, "workflow") for name in workflow_names())
-            case "execution":
+            case "execution" | "task" if parameter.kind == "execution" or not parameter.is_option:
                 yield from ((name, "execution") for name in self._ids())
             case "path":
                 yield from ((name, "file") for name in files(word))

@@ -528,6 +528,10 @@ SCRIPTS = {"bash": IN_BASH, "fish": IN_FISH, "zsh": IN_ZSH}
         ("fish", "workflow.sta", ["workflow.start", "workflow.statistics"]),
         *((shell, "workflow sig", ["signal"]) for shell in SCRIPTS),
         *((shell, "workflow.info alone", ["alone-among-them"]) for shell in SCRIPTS),
+        *((shell, "workflow.list --columns status,sta", ["status,started"]) for shell in SCRIPTS),
+        *((shell, "workflow.list --sort -star", ["-started"]) for shell in ("bash", "zsh")),
+        *((shell, "workflow.list --sort=-star", ["--sort=-started"]) for shell in ("fish", "zsh")),
+        *((shell, "task.info night-2 activity-operated.l", ["activity-operated.load-1"]) for shell in SCRIPTS),
         *((shell, "open ./only", ["./only.json"]) for shell in ("fish", "zsh")),
     ],
 )
@@ -568,10 +572,27 @@ def test_each_shell_completes_with_its_script(
         ("workflow.list l", ["lab"]),
         ("workflow.list --format pretty", ["prettyjson"]),
         ("domain.info x", []),
+        ("workflow.list --columns st", ["status", "started"]),
+        ("workflow.list --columns status,st", ["status,started"]),
+        ("workflow.list --sort -st", ["-status", "-started"]),
+        ("workflow.list --sort=-sta", ["--sort=-status", "--sort=-started"]),
+        ("workflow.list --sort = -status,-sta", ["-status,-started"]),
+        ("workflow tasks night-2 --columns last", ["last_state", "last_state_time"]),
+        ("workflow.history --columns ", ["event", "time", "type", "attributes"]),
+        ("workflow.history nosuch --columns ", []),
+        ("workflow.terminate night-3 --columns ", []),
+        ("--format = json workflow.info night-2", ["night-2"]),
+        ("task.info night", ["night-3", "night-2", "night-1"]),
+        ("task.info night-2 activity-operated.l", ["activity-operated.load-1"]),
+        ("task.info lab night-2 operated.l", ["operated.load"]),
+        ("task.info nosuch l", []),
+        ("workflow.logs night-2 --task operated.l", ["operated.load"]),
+        ("workflow.logs --task ", []),
+        ("activity.rerun --workflow-id night-2 --activity-id activity-operated.l", ["activity-operated.load-1"]),
         ("--store /no/such/store.sqlite workflow.info ", []),
     ],
 )
-def test_a_shell_offers_ids_and_domains_of_the_store(
+def test_a_shell_offers_ids_domains_and_columns_of_the_store(
     simpleflow: Command, store: Path, monkeypatch: pytest.MonkeyPatch, line: str, offered: list[str]
 ) -> None:
     words = ["simpleflow", *line.split()]

@@ -1,0 +1,56 @@
+"""How a shell asks what may stand in a place of the command line, and how it is told: click's way, with what it lacks.
+
+click offers nothing for a value that begins with `-`, as in `--sort=-started`; loses `--sort=` in zsh and fish, and in
+bash the command behind `--format=json`; and its script for fish cuts a value at the comma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
+
+from simpleflow_lab.commands.shell_offers import offers
+
+SIGNED: Final = ("--sort",)
+"""Options whose value may begin with `-`."""
+
+
+def _words(item: CompletionItem) -> list[CompletionItem]:
+    """The words for what is to be offered; a word that is one stands for itself."""
+    return [item] if item.ctx is None else offers(item.type, item.ctx, item.param, item.value)
+
+
+class _Complete(ShellComplete):
+    """What the three have in common."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """What may stand there; see `ShellComplete`."""
+        # bash divides `--sort=x` in three words, the other shells leave it as one.
+        args = [word for before, word in zip(["", *args], args, strict=False) if word != "=" or before[:2] != "--"]
+        typed = "" if incomplete == "=" else incomplete
+        kept = ""
+        if typed.startswith("--") and "=" in typed:
+            name, _, typed = typed.partition("=")
+            args, kept = [*args, name], f"{name}="
+        if args and args[-1] in SIGNED and typed.startswith("-"):
+            typed, kept = typed[1:], f"{kept}-"
+        found = [word for item in super().get_completions(args, typed) for word in _words(item)]
+        return [CompletionItem(kept + item.value, type=item.type, help=item.help) for item in found] if kept else found
+
+
+class _Bash(_Complete, BashComplete):
+    pass
+
+
+class _Zsh(_Complete, ZshComplete):
+    pass
+
+
+class _Fish(_Complete, FishComplete):
+    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
+SHELLS: Final[Mapping[str, type[ShellComplete]]] = {"bash": _Bash, "zsh": _Zsh, "fish": _Fish}
+"""The shells that can complete `simpleflow`."""
