@@ -3,18 +3,20 @@
 A cell that is run again, edited or not, and a module that is reloaded, make a function or class of the same module and
 qualified name from a text that is compiled anew: that replaces the earlier definition. A factory, a loop or two lambdas
 make two definitions that only share a name: the same text with other values, or other functions. So does a text that
-is executed in two namespaces.
+is executed in two namespaces, and so do two definitions of one name in one text, as in the branches of an `if`.
 
-*Rule:* it is told from the two objects alone: their modules, qualified names, instructions, closures and defaults, and
-what they use of namespaces that are no module's.
+*Rule:* it is told from the two objects: their modules, qualified names, instructions, closures and defaults, what they
+use of namespaces that are no module's, and the lines of the text they are from.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import gc
 import inspect
 import json
+import linecache
 import sys
 import types
 import warnings
@@ -98,7 +100,7 @@ class _Comparison:
 
     def _is_same_function(self, new: types.FunctionType, old: types.FunctionType) -> bool:
         same_text = instructions_of(new.__code__) == instructions_of(old.__code__)
-        if not same_text and not _is_same_place(new, old):
+        if not same_text and (not _is_same_place(new, old) or _stand_in_one_text([new.__code__], [old.__code__])):
             return False
         if not _share_a_namespace(new, old) and not (same_text and self._uses_the_same(new, old)):
             return False
@@ -117,8 +119,10 @@ class _Comparison:
         if not _is_same_place(new, old):
             return False
         mine, others = ({k: v for k, v in vars(each).items() if k not in _OF_EVERY_CLASS} for each in (new, old))
-        if mine.keys() != others.keys() or any(_codes_of(mine[name]) != _codes_of(others[name]) for name in mine):
-            return True  # its text was edited
+        if mine.keys() != others.keys() or any(
+            _instructions_in(mine[name]) != _instructions_in(others[name]) for name in mine
+        ):  # its text was edited, or there are two
+            return not _stand_in_one_text(_methods_of(new), _methods_of(old))
         if len(new.__bases__) != len(old.__bases__):
             return True
         # Values and base classes count where the text is the same: then no edit explains them.
@@ -175,11 +179,49 @@ def _defaults(function: types.FunctionType) -> list[Any]:
     return [*(function.__defaults__ or ()), *named, *named.values()]
 
 
-def _codes_of(member: Any) -> list[str]:
-    """The instructions of a member of a class, of a function, a property or the like."""
+def _codes_of(member: Any) -> list[types.CodeType]:
+    """The code of a member of a class, of a function, a property or the like."""
     function = getattr(member, "__func__", member)
     functions = [member.fget, member.fset, member.fdel] if isinstance(member, property) else [function]
-    return [instructions_of(each.__code__) for each in functions if isinstance(each, types.FunctionType)]
+    return [each.__code__ for each in functions if isinstance(each, types.FunctionType)]
+
+
+def _methods_of(definition: type) -> list[types.CodeType]:
+    """The code of what is defined in the text of a class; none of one that `type` made of functions from elsewhere."""
+    codes = (code for member in vars(definition).values() for code in _codes_of(member))
+    return [code for code in codes if code.co_qualname.startswith(f"{definition.__qualname__}.")]
+
+
+def _instructions_in(member: Any) -> list[str]:
+    return [instructions_of(code) for code in _codes_of(member)]
+
+
+def _stand_in_one_text(new: list[types.CodeType], old: list[types.CodeType]) -> bool:
+    """Whether the text of a file or cell, as it is now, has both at different lines: then neither was edited into the
+    other. Where there is no text, as for what `exec` ran, they count as edited."""
+    codes = [*new, *old]
+    if not new or not old or len({code.co_filename for code in codes}) > 1:
+        return False
+    if {_place_of(code) for code in new} & {_place_of(code) for code in old}:
+        return False
+    filename = codes[0].co_filename
+    linecache.checkcache(filename)
+    places = _places_in("".join(linecache.getlines(filename)))
+    return all(_place_of(code) in places for code in codes)
+
+
+def _place_of(code: types.CodeType) -> tuple[str, int]:
+    return code.co_qualname, code.co_firstlineno
+
+
+@functools.lru_cache(maxsize=16)
+def _places_in(text: str) -> frozenset[tuple[str, int]]:
+    """The qualified name and first line of each function in this text."""
+    try:
+        code = compile(text, "text", "exec", dont_inherit=True, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError):  # the file was edited and is no program now
+        return frozenset()
+    return frozenset(_place_of(each) for each in codes_in(code))
 
 
 # -- instructions ------------------------------------------------------------------------------------------------------

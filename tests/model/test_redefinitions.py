@@ -1,5 +1,6 @@
 """Two definitions of one type: one that is made again replaces the other; of two that differ only one can be used."""
 
+import importlib
 import sys
 import textwrap
 import types
@@ -225,6 +226,92 @@ def test_an_activity_whose_type_another_one_took_is_refused_and_goes_on_when_eac
         assert execution.status == "OPEN"
         double, tenfold = scaled(2, name="re.double"), scaled(10, name="re.scale")
         assert execution.result(timeout=30) == [70, 14]
+
+
+def chosen(negative):
+    if negative:
+
+        @activity.with_attributes(name="re.chosen", task_list="re.scaled")
+        def choose(x):
+            return -x
+    else:
+
+        @activity.with_attributes(name="re.chosen", task_list="re.scaled")
+        def choose(x):
+            return x
+
+    return choose
+
+
+def flow_of(negative):
+    if negative:
+
+        class Flow(Workflow):
+            name, task_list = "re.flow_of", "re.both"
+
+            def run(self):
+                return -1
+    else:
+
+        class Flow(Workflow):
+            name, task_list = "re.flow_of", "re.both"
+
+            def run(self):
+                return 1
+
+    return Flow
+
+
+def test_two_definitions_in_the_branches_of_one_function_are_two():
+    """They have one module and one qualified name, as an edited cell has; but one text has both."""
+    with pytest.warns(DefinitionWarning, match=r"re\.chosen"):
+        minus, plus = chosen(True), chosen(False)
+    with pytest.warns(DefinitionWarning, match=r"re\.flow_of"):
+        first, second = flow_of(True), flow_of(False)
+
+    class Chooses(Workflow):
+        name, task_list = "re.chooses", "re.both"
+
+        def run(self):
+            return [self.submit(plus, 7).result, self.submit(minus, 7).result]
+
+    with Lab(":memory:") as lab:
+        with pytest.raises(ReplacedDefinitionError, match=r"'re\.chosen'.*self\.submit\(minus, 7\)"):
+            lab.start(Chooses).result(timeout=30)
+        with pytest.raises(UsageError, match=r"'re\.flow_of'.*is no longer defined"):
+            lab.start(first)
+        assert lab.start(second).result(timeout=30) == 1
+
+
+def test_an_edited_file_that_is_imported_anew_has_no_second_definition(tmp_path, monkeypatch):
+    module = tmp_path / "re_edited.py"
+    text = """
+from simpleflow_lab import activity
+
+
+@activity.with_attributes(name="re.edited", task_list="re.scaled")
+def work(x):
+    return x
+"""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    module.write_text(text)
+    edited = importlib.import_module("re_edited")
+    old = edited.work
+    module.write_text(text.replace("return x", "return -x").replace("\n\n\n", "\n\n\nFACTOR = -1\n\n\n"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        importlib.reload(edited)
+    assert edited.work is not old
+
+    class Edits(Workflow):
+        name, task_list = "re.edits", "re.both"
+
+        def run(self):
+            return self.submit(old, 7).result
+
+    with Lab(":memory:") as lab:
+        assert lab.start(Edits).result(timeout=30) == -7
 
 
 @pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
