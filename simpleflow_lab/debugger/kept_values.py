@@ -106,9 +106,11 @@ class Keeping:
     def __init__(self) -> None:
         self._keeper = _Keeper()
 
-    def begin(self) -> None:
-        """The next step begins."""
+    def begin(self) -> int:
+        """The next step begins. Gives the size of the one before: values that are kept of it, and its texts."""
+        size = self._keeper.size
         self._keeper = _Keeper()
+        return size
 
     def kept(self, found: dict[str, Any]) -> dict[str, Any]:
         """What is kept of these variables of one frame, by name."""
@@ -128,6 +130,11 @@ class _Keeper:
         """Within how many keys and members of sets it is: a record there would be compared by the author's code."""
         self._copies: dict[int, tuple[object, Any]] = {}
         """The copy of each container by the id of the container, which is held so that the id stays its own."""
+
+    @property
+    def size(self) -> int:
+        """How much it has copied: objects, with 64 characters of text counted as one."""
+        return MAX_NODES - max(self._nodes, 0) + (MAX_CHARACTERS - max(self._characters, 0)) // 64
 
     def variable(self, value: Any) -> Any:
         left, copied = (self._nodes, self._characters, self._shown), len(self._copies)

@@ -35,8 +35,12 @@ AHEAD: Final = 16
 """From how many decisions before the end of a window on the next one is made meanwhile."""
 MAX_TRACED: Final = 2_000
 """Up to how many events and commands of a window its lines are noted with its values."""
-MAX_WINDOWS: Final = 6
-"""How many windows are kept: those that were asked for last."""
+MIN_WINDOWS: Final = 6
+"""How many windows are kept, of whatever size: those that were made last."""
+MAX_KEPT: Final = 1_000_000
+"""How large more windows than these may be together, in values and lines."""
+MAX_PREPARED: Final = 2_000
+"""Of how many decisions at most all windows are made as soon as one is asked for: any step is then there at once."""
 MAX_THREADS: Final = 8
 """How many walks have a replay, with its thread, at a time: those that were asked last. The others begin one anew."""
 
@@ -66,6 +70,7 @@ class Walk:
         self._starting = threading.Lock()
         self._closed = False
         self._prepared: set[tuple[int, bool]] = set()
+        self._is_all_prepared = False
         self._is_onwards = False
 
     @contextlib.contextmanager
@@ -114,6 +119,9 @@ class Walk:
             self._prepare(number - place - 1, lines=lines)
         elif place >= WINDOW - AHEAD:
             self._prepare(number - place + WINDOW, lines=lines)
+        if not self._is_all_prepared and self._replays.is_at_end and WINDOW < len(self.records) <= MAX_PREPARED:
+            self._is_all_prepared = True
+            self._prepare_all(lines=lines)
         return found
 
     def stop(self) -> None:
@@ -138,6 +146,19 @@ class Walk:
         self._prepared.add(key)
         replays = self._replays
         thread.soon(lambda: replays.detailed(number, lines=lines))
+
+    def _prepare_all(self, *, lines: bool) -> None:
+        """Have all windows made meanwhile, one behind the other; who asks waits for one of them at most."""
+        thread, replays = self._thread, self._replays
+        if thread is None or self._is_onwards:
+            return
+
+        def make(first: int) -> None:
+            replays.detailed(first, lines=lines)
+            if first + WINDOW <= len(replays.records):
+                thread.soon(lambda: make(first + WINDOW))
+
+        thread.soon(lambda: make(1))
 
     def has_details(self, number: int) -> bool:
         """Whether this decision's values of local variables and its lines are there."""
@@ -258,6 +279,8 @@ class _Replays:
         self._lines: list[Sequence[Line]] = []
         self._windows: OrderedDict[tuple[int, bool], list[DecisionRecord]] = OrderedDict()
         """By its number, and whether it has lines alone."""
+        self._sizes: dict[tuple[int, bool], int] = {}
+        """How large each window is."""
         self._next_window: _Going | None = None
         """The replay of the latest window, which can go on with the one behind it."""
 
@@ -310,22 +333,25 @@ class _Replays:
         size = sum(len(each.events) + len(each.commands) for each in self.records[first - 1 : first - 1 + WINDOW])
         # Of decisions that are soon made both are had at once; tracing long ones takes several times as long.
         both = size <= MAX_TRACED
-        window = self._new_window(first, values=both or not lines, lines=both or lines)
-        self._windows[which, lines and not both] = window
-        while len(self._windows) > MAX_WINDOWS:
-            self._windows.popitem(last=False)
+        window, size = self._new_window(first, values=both or not lines, lines=both or lines)
+        self._windows[which, lines and not both], self._sizes[which, lines and not both] = window, size
+        while len(self._windows) > MIN_WINDOWS and sum(self._sizes.values()) > MAX_KEPT:
+            key, _ = self._windows.popitem(last=False)
+            del self._sizes[key]
         return self.known(number, lines=lines)
 
-    def _new_window(self, first: int, *, values: bool, lines: bool) -> list[DecisionRecord]:
+    def _new_window(self, first: int, *, values: bool, lines: bool) -> tuple[list[DecisionRecord], int]:
+        """The records of a window, and its size."""
         going, self._next_window = self._next_window, None
         if going is None or (going.first, going.values, going.lines) != (first, values, lines):
             if going is not None:
                 going.watching.close()  # type: ignore[attr-defined]
             going = self._begin_window(first, values=values, lines=lines)
         window: list[DecisionRecord] = []
+        size = 0
         with watched_output(_drop):
             for record in going.watching:
-                going.keeping.begin()
+                size += going.keeping.begin() + len(record.lines or ())
                 if record.number >= first:
                     window.append(record)
                 if len(window) == WINDOW or record.number == self.most:
@@ -334,7 +360,7 @@ class _Replays:
             self._next_window = going._replace(first=first + WINDOW)
         else:
             going.watching.close()  # type: ignore[attr-defined]
-        return window
+        return window, size
 
     def _begin_window(self, first: int, *, values: bool, lines: bool) -> _Going:
         started = self.records[first - 1].started_event_id

@@ -14,6 +14,7 @@ import pytest
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.debugger.time_travel import Debugger
+from simpleflow_lab.debugger.walk import MIN_WINDOWS, WINDOW
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay.suspended_code import MAX_LOCALS
 from tests.replay.recorded_by_upstream import forget_others
@@ -319,3 +320,35 @@ def test_arrays_frames_and_other_containers_are_copies_of_then(lab: Lab) -> None
         frame = second["frame"]
         assert texts["frame"] == f"DataFrame of 2 rows and 2 columns: a int64: [101, 2]; b {frame.b.dtype}: [x, y]"
         assert steps.find(lambda step: step.locals["array"][0] > 5) == steps[2]
+
+
+entered: list[int] = []
+
+
+class Long(Workflow):
+    name = "values.long"
+    version, task_list = "values", "values"
+
+    def run(self, many: int) -> int:
+        entered.append(many)
+        for number in range(many):
+            if number % 25 == 0:
+                big = self.submit(values_list, number).result  # noqa: F841
+            else:
+                self.submit(self.start_timer(f"t{number}", 1)).wait()
+        return many
+
+
+def test_any_step_of_a_long_execution_is_there_without_another_replay_once_they_were_made() -> None:
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(Long, MIN_WINDOWS * WINDOW + 20)
+        execution.wait(60)
+        with execution.replay() as steps:
+            assert len(steps) > MIN_WINDOWS * WINDOW
+            assert steps[5].locals["number"] == 4
+            numbers = range(1, len(steps), WINDOW // 2)
+            assert [steps[number].locals["number"] for number in numbers] == [number - 1 for number in numbers]
+            entered.clear()
+            for number in reversed(numbers):
+                assert steps[number].locals["number"] == number - 1
+            assert entered == []
