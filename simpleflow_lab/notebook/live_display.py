@@ -29,7 +29,7 @@ from simpleflow_lab.exceptions import SimpleflowLabError, WaitInterrupted
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.lab_overview import overview_of
-from simpleflow_lab.notebook.stills import still_html, still_of_step, with_view
+from simpleflow_lab.notebook.stills import NO_STILL, still_html, still_of_step, with_view
 from simpleflow_lab.views.html import quiet
 from simpleflow_lab.views.live_rows import FASTEST
 
@@ -49,6 +49,8 @@ LONG: Final = 3_000
 """Events of a history whose picture takes longer than a reader waits for the view."""
 STILL_EVERY: Final = 10.0
 """Seconds between two still pictures of an execution that is open, at least."""
+MAX_VIEWS: Final = 40
+"""The most views that a kernel keeps: of further ones the oldest is closed, and its still picture is left."""
 MAX_CARDS: Final = 5
 """A cell that waits for more executions, one after the other, shows the next one in the place of the last."""
 _TICK: Final = 0.2
@@ -65,6 +67,8 @@ class LiveViews:
         self._find_execution = find_execution
         self._cell_id: str | None = None
         self._by_cell: dict[str | None, weakref.WeakSet[LiveView | DebuggerView | LabView]] = {}
+        self._kept: dict[LiveView | DebuggerView | LabView, Any] = {}
+        """The views that were displayed and not closed, the oldest first, with the handles of their places."""
         self._unseen: dict[LiveView, Callable[[], bool]] = {}
         """What renews the still pictures of views that no page has shown yet: whether it has to be asked again."""
         self._waited: list[_Card] = []
@@ -101,8 +105,22 @@ class LiveViews:
 
     def _close(self, cell_id: str | None) -> None:
         for view in list(self._by_cell.pop(cell_id, ())):
-            self._unseen.pop(view, None)
-            view.close()
+            self._close_view(view)
+
+    def _close_view(self, view: LiveView | DebuggerView | LabView) -> None:
+        self._kept.pop(view, None)
+        self._unseen.pop(view, None)
+        view.close()
+
+    def _keep(self, view: LiveView | DebuggerView | LabView, handle: Any) -> None:
+        """It belongs to the current cell. Of too many the oldest is closed, if possible of an execution that has."""
+        self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
+        self._kept[view] = handle
+        while len(self._kept) > MAX_VIEWS:
+            old = list(self._kept)[:-1]
+            last = next((each for each in old if not getattr(each, "is_open", True)), old[0])
+            self._kept[last].update(NO_STILL, raw=True)  # JupyterLab fails at a view that ends while it is shown
+            self._close_view(last)
 
     @property
     def are_possible(self) -> bool:
@@ -271,16 +289,15 @@ class LiveViews:
         view = LiveView(execution, refresh=refresh)
         before = card.take(_bundle(view, {}))
         if before is not None:
-            self._unseen.pop(before, None)
-            before.close()
-        self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
+            self._close_view(before)
+        self._keep(view, card.handle)
         return view
 
     def _put(self, view: LiveView | DebuggerView | LabView, forms: Mapping[str, str] | None = None) -> Any:
         """Display a view below the current cell, with its own other forms or with these; the handle of its place."""
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         handle.display(_bundle(view, forms), raw=True)
-        self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
+        self._keep(view, handle)
         return handle
 
 
@@ -289,7 +306,7 @@ class _Card:
 
     def __init__(self, handle: Any, still: Any = None):
         """`still`: the place of the picture, if it was displayed."""
-        self._handle, self._still = handle, still
+        self.handle, self._still = handle, still
         self._lock = threading.RLock()
         self._execution: Execution | None = None
         self._view: LiveView | None = None
@@ -314,7 +331,7 @@ class _Card:
         """Give the place of the view to another one; the view before. The picture is that of the view before, still."""
         with self._lock:
             before, self._view = self._view, None
-            self._handle.update(bundle, raw=True)
+            self.handle.update(bundle, raw=True)
         return before
 
     def settle(self) -> None:
@@ -325,11 +342,11 @@ class _Card:
         """
         if self._view is None:
             return
-        self._handle.update(_bundle(self._view, {"text/plain": ""}), raw=True)
+        self.handle.update(_bundle(self._view, {"text/plain": ""}), raw=True)
         with self._lock:
             if self.is_value:
                 if self._still is not None:
-                    self._still.update({}, raw=True)
+                    self._still.update(NO_STILL, raw=True)
                 return
         with contextlib.suppress(SimpleflowLabError):  # it can't be read: the cell has said so
             self._draw(self._view, _latest_run(self._view))

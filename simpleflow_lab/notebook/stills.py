@@ -36,6 +36,10 @@ SWITCH: Final = Html("""<style>
 </style>""")
 """In JupyterLab, and in pages made by nbconvert: the picture, or the view in the output behind it."""
 
+NO_STILL: Final = {"text/plain": "", "text/html": '<section class="sfl-still"></section>'}
+"""In the place of a picture that is not needed any more: an output can't be taken back, and one that has no data is an
+error to some readers of notebooks."""
+
 
 def still_html(execution: Execution) -> str:
     """The summary of an execution, with the picture of its Gantt chart if that is small enough."""

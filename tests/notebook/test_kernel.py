@@ -152,7 +152,8 @@ def test_a_long_run_has_a_still_picture_before_it_ends(kernel: Kernel, tmp_path:
     assert "OPEN" in still["text/plain"]
     assert late.result is not None
     assert "COMPLETED" in late.result["text/plain"]
-    assert {} in own_updates([*early.messages, *late.messages])  # the value shows it
+    left = [data for data in own_updates([*early.messages, *late.messages]) if WIDGET not in data][-1]
+    assert left == {"text/plain": "", "text/html": '<section class="sfl-still"></section>'}  # the value shows it
 
 
 def test_an_open_execution_is_live_and_its_still_picture_follows_it_until_it_has_closed(
@@ -192,6 +193,29 @@ def test_a_notebook_without_a_page_keeps_the_last_state_of_what_it_showed(kernel
     assert "COMPLETED" in summary["text/plain"]
     assert "image/svg+xml;base64" in summary["text/html"]
     assert not any("unseen" in data.get("text/plain", "") for data in updates(kernel.run("pass").messages))
+
+
+def test_a_kernel_keeps_so_many_views_and_the_still_pictures_of_older_ones(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "gate").touch()
+    kernel.run(start(tmp_path, "closed"))
+    (tmp_path / "gate").unlink()
+    kernel.run(start(tmp_path, "kept-open", "--detach"))
+
+    kernel.run("from simpleflow_lab.notebook import live_display\nlive_display.MAX_VIEWS = 1")  # not those before it
+    shown = [kernel.run("%simpleflow live kept-open")]
+    kernel.run("live_display.MAX_VIEWS = 3")
+    shown += [kernel.run(f"%simpleflow live {name}") for name in ("closed", *["kept-open"] * 3)]
+
+    kernel.run("live_display.MAX_VIEWS = 40")
+    (tmp_path / "gate").touch()
+    opened, closed = (
+        [message["content"]["comm_id"] for reply in shown for message in reply.messages if message["msg_type"] == kind]
+        for kind in ("comm_open", "comm_close")
+    )
+    views = [bundle[WIDGET]["model_id"] for reply in shown for bundle in reply.bundles if WIDGET in bundle]
+    assert set(views) <= set(opened)
+    assert [view for view in closed if view in views] == [views[1], views[0]]  # first what had closed
+    assert all("text/html" in reply.bundles[0] for reply in shown)
 
 
 def test_a_quick_run_shows_none(kernel: Kernel, tmp_path: Path) -> None:
