@@ -405,20 +405,31 @@ def _check_definition(workflow: type[Workflow]) -> None:
             warnings.warn(f"{workflow.__name__}.{old}: call it {new}", DeprecationWarning, stacklevel=3)
 
 
+_NO_ASYNC: Final = "write `def run`, and read a future's `.result` where you would await"
+
+_NO_YIELD: Final = "has a `yield`, so calling it runs nothing: read a future's `.result` instead, and return the result"
+
+
+def check_returned(workflow: type[Workflow], result: Any) -> None:
+    """Raise `UsageError` if `run` returned what runs nothing by itself: a decorator hid it from `check_runnable`."""
+    name = workflow.__name__
+    if inspect.iscoroutine(result) or inspect.isasyncgen(result):
+        if inspect.iscoroutine(result):
+            result.close()  # nobody will await it
+        raise UsageError(f"{name}.run returned a {type(result).__name__}, of which nothing ran: {_NO_ASYNC}")
+    if inspect.isgenerator(result) and result.gi_code is getattr(inspect.unwrap(workflow.run), "__code__", None):
+        raise UsageError(f"{name}.run {_NO_YIELD}")
+
+
 def check_runnable(workflow: type[Workflow]) -> None:
     """Raise `UsageError` if no execution of this workflow could be decided, for what its `run` or `__init__` is."""
     name, run = workflow.__name__, workflow.run
     if not callable(run):
         raise UsageError(f"{name}.run is no function: write `def run(self, …)`")
     if inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run):
-        raise UsageError(
-            f"{name}.run is `async def`: write `def run`, and read a future's `.result` where you would await"
-        )
+        raise UsageError(f"{name}.run is `async def`: {_NO_ASYNC}")
     if inspect.isgeneratorfunction(run):
-        raise UsageError(
-            f"{name}.run has a `yield`, so calling it runs nothing: read a future's `.result` instead, and return the "
-            "result"
-        )
+        raise UsageError(f"{name}.run {_NO_YIELD}")
     try:
         inspect.signature(workflow.__init__).bind(None, None)
     except TypeError:

@@ -33,7 +33,7 @@ from simpleflow_lab.exceptions import (
     WorkflowCanceled,
     WorkflowException,
 )
-from simpleflow_lab.futures import Future
+from simpleflow_lab.futures import Future, nested
 from simpleflow_lab.replay.commands.close import close_with
 from simpleflow_lab.replay.commands.kinds import Kinds
 from simpleflow_lab.replay.executor import ReplayExecutor
@@ -44,7 +44,7 @@ from simpleflow_lab.replay.workflow_hooks import Hooks, InfrastructureError
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DATA, MAX_REASON
 from simpleflow_lab.task import Task
-from simpleflow_lab.workflow import Workflow, check_runnable
+from simpleflow_lab.workflow import Workflow, check_returned, check_runnable
 
 _INFRASTRUCTURE: Final = frozenset(
     {
@@ -202,10 +202,7 @@ class WorkflowCode:
             unraised = run.failures.unraised()
             if unraised is not None:
                 raise unraised
-            if isinstance(result, Future) or _holds_future(result):
-                raise UsageError(
-                    f"{self._class.__name__}.run returned a future, which is no result: return what its `.result` gives"
-                )
+            check_returned(self._class, result)
             if isinstance(result, Task | SubmittableContainer):
                 raise UsageError(
                     f"{self._class.__name__}.run returned a {type(result).__name__}, which nobody submitted: "
@@ -243,6 +240,10 @@ class WorkflowCode:
         except JumboTooLargeError:
             raise
         except EncodingError as error:
+            if _holds_future(result):
+                raise UsageError(
+                    f"{self._class.__name__}.run returned a future, which is no result: return what its `.result` gives"
+                ) from None
             raise EncodingError(f"the result of {self._class.__name__}.run can't be recorded: {error}") from None
 
     def _is_interrupted(self) -> bool:
@@ -316,9 +317,10 @@ class WorkflowCode:
 
 
 def _holds_future(result: Any) -> bool:
-    """Whether this is a list or a tuple with a future in it, or a dict with one as a value."""
-    items = result.values() if type(result) is dict else result if type(result) in (list, tuple) else ()
-    return any(isinstance(item, Future) for item in items)
+    try:
+        return any(True for _ in nested(result))
+    except RecursionError:  # it contains itself, which is told
+        return False
 
 
 def _drop(text: str) -> None:

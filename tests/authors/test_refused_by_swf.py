@@ -331,14 +331,74 @@ def test_an_init_that_forgets_its_base_is_named():
 class ReturnsFutures(Child):
     name = "refused_by_swf.returns_futures"
 
-    def run(self, many):
-        return [self.submit(one), 1] if many else self.submit(one)
+    def run(self, how):
+        future = self.submit(one)
+        return {"one": future, "list": [future, 1], "deep": {"a": [{"b": (future,)}]}, "set": [{future}]}[how]
 
 
-@pytest.mark.parametrize("many", [True, False])
-def test_a_future_is_no_result(many):
+@pytest.mark.parametrize("how", ["one", "list", "deep", "set"])
+def test_a_future_is_no_result(how):
     with Lab(":memory:") as lab, pytest.raises(WorkflowExecutionFailed, match=r"returned a future.*`\.result`"):
-        lab.start(ReturnsFutures, many).result(60)
+        lab.start(ReturnsFutures, how).result(60)
+
+
+def logged(function):
+    @functools.wraps(function)
+    def call(*args):
+        return function(*args)
+
+    return call
+
+
+class AsyncBehindADecorator(Child):
+    name = "refused_by_swf.async_behind_a_decorator"
+
+    @logged
+    async def run(self):
+        return 1
+
+
+class YieldsBehindADecorator(Child):
+    name = "refused_by_swf.yields_behind_a_decorator"
+
+    @logged
+    def run(self):
+        yield 1
+
+
+class ReturnsACoroutine(Child):
+    name = "refused_by_swf.returns_a_coroutine"
+
+    def run(self):
+        return AsyncBehindADecorator.run(self)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("workflow", "says"),
+    [
+        (AsyncBehindADecorator, r"run returned a coroutine, of which nothing ran: write `def run`"),
+        (YieldsBehindADecorator, r"run has a `yield`, so calling it runs nothing"),
+        (ReturnsACoroutine, r"run returned a coroutine, of which nothing ran: write `def run`"),
+    ],
+)
+def test_what_a_decorator_hides_of_run_is_told_when_it_has_run_nothing(workflow, says):
+    with Lab(":memory:") as lab, pytest.raises(WorkflowExecutionFailed, match=says):
+        lab.start(workflow).result(60)
+
+
+class ReturnsAGenerator(Child):
+    """A generator that is no `run` of its own is a list; it may wait."""
+
+    name = "refused_by_swf.returns_a_generator"
+
+    def run(self):
+        return (self.submit(one).result for _ in range(2))
+
+
+def test_a_generator_expression_is_a_result():
+    with Lab(":memory:") as lab:
+        assert lab.start(ReturnsAGenerator).result(60) == [1, 1]
 
 
 # -- seconds -----------------------------------------------------------------------------------------------------------
