@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 
+import pytest
 from packaging.specifiers import SpecifierSet
+
+from tests.browser import test_quickstart
+from tests.browser.jupyterlab import JupyterLab
 
 ROOT = Path(__file__).resolve().parent.parent
 BINDER = ROOT / "binder"
@@ -38,3 +45,17 @@ def test_post_build_can_be_executed() -> None:
     script = BINDER / "postBuild"
     assert os.access(script, os.X_OK)
     assert script.read_text().startswith("#!")
+
+
+@pytest.mark.slow
+def test_what_opens_first_is_the_tutorial_that_the_browser_test_runs(tmp_path: Path) -> None:
+    environment = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run([BINDER / "postBuild"], cwd=ROOT, env=os.environ | environment | {"PATH": path}, check=True)
+
+    with (
+        JupyterLab(ROOT, environment={"JUPYTER_CONFIG_DIR": environment["JUPYTER_CONFIG_DIR"]}) as lab,
+        urllib.request.urlopen(f"{lab.url}/", timeout=30) as page,
+    ):
+        assert page.url == f"{lab.url}/lab/tree/{test_quickstart.NOTEBOOK}"
+    assert (ROOT / test_quickstart.NOTEBOOK).is_file()
