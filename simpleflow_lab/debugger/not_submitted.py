@@ -38,7 +38,7 @@ def not_submitted(workflow: type[Workflow]) -> list[NotSubmitted]:
     for each in workflow.__mro__:
         if each.__module__.partition(".")[0] == __name__.partition(".")[0]:
             continue
-        for method in vars(each).values():
+        for method in vars(each).copy().values():
             code = getattr(method, "__code__", None)
             if isinstance(code, CodeType) and code.co_argcount:
                 found += _in_code(workflow, code)

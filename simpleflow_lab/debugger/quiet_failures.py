@@ -252,7 +252,7 @@ def _names_in(workflow: type[Workflow]) -> frozenset[str]:
     left: list[FunctionType] = []
     for each in workflow.__mro__:
         if each.__module__.partition(".")[0] != __name__.partition(".")[0]:
-            left.extend(found for found in map(_function_of, vars(each).values()) if found is not None)
+            left.extend(found for found in map(_function_of, vars(each).copy().values()) if found is not None)
     while left:
         function = left.pop()
         for code in _codes_in(function.__code__):

@@ -112,13 +112,13 @@ class _Comparison:
     def _uses_the_same(self, new: types.FunctionType, old: types.FunctionType) -> bool:
         """Whether the globals that the code of both uses are the same."""
         names = {name for code in (new.__code__, *codes_in(new.__code__)) for name in code.co_names}
-        mine, others = ({k: v for k, v in each.__globals__.items() if k in names} for each in (new, old))
+        mine, others = ({k: v for k, v in each.__globals__.copy().items() if k in names} for each in (new, old))
         return mine.keys() == others.keys() and all(self.is_same(mine[name], others[name]) for name in mine)
 
     def _is_same_class(self, new: type, old: type) -> bool:
         if not _is_same_place(new, old):
             return False
-        mine, others = ({k: v for k, v in vars(each).items() if k not in _OF_EVERY_CLASS} for each in (new, old))
+        mine, others = ({k: v for k, v in vars(each).copy().items() if k not in _OF_EVERY_CLASS} for each in (new, old))
         if mine.keys() != others.keys() or any(
             _instructions_in(mine[name]) != _instructions_in(others[name]) for name in mine
         ):  # its text was edited, or there are two
@@ -188,7 +188,7 @@ def _codes_of(member: Any) -> list[types.CodeType]:
 
 def _methods_of(definition: type) -> list[types.CodeType]:
     """The code of what is defined in the text of a class; none of one that `type` made of functions from elsewhere."""
-    codes = (code for member in vars(definition).values() for code in _codes_of(member))
+    codes = (code for member in vars(definition).copy().values() for code in _codes_of(member))
     return [code for code in codes if code.co_qualname.startswith(f"{definition.__qualname__}.")]
 
 

@@ -38,7 +38,7 @@ def class_sources() -> Iterator[None]:
 def _file_of_methods(thing: Any) -> str | None:
     if not inspect.isclass(thing) or thing.__module__ != "__main__":
         return None
-    for member in vars(thing).values():
+    for member in vars(thing).copy().values():
         function = inspect.unwrap(getattr(member, "fget", None) or getattr(member, "__func__", member))
         if inspect.isfunction(function) and function.__qualname__.startswith(f"{thing.__qualname__}."):
             return function.__code__.co_filename

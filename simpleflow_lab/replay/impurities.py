@@ -210,7 +210,7 @@ def _forbidden() -> Iterable[tuple[Any, tuple[str, str]]]:
     for module_name, home, attribute in _SHARED_GENERATORS:
         generator = getattr(sys.modules.get(home), attribute, None)
         if generator is not None:
-            for name, value in vars(sys.modules[module_name]).items():
+            for name, value in vars(sys.modules[module_name]).copy().items():
                 if getattr(value, "__self__", None) is generator:
                     yield value, (f"{module_name}.{name}", _CHANCE)
 

@@ -9,6 +9,7 @@ import warnings
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, workflow
+from simpleflow_lab.definitions import redefinitions
 from simpleflow_lab.definitions.redefinitions import is_made_again
 from simpleflow_lab.exceptions import DefinitionWarning, ReplacedDefinitionError, UsageError
 
@@ -376,3 +377,24 @@ def test_a_workflow_whose_type_another_one_took_is_started_by_nobody():
         with pytest.raises(ReplacedDefinitionError, match=r"workflow 're\.returns'.*self\.submit\(one"):
             lab.start(Parent, True).result(timeout=30)
     assert workflow.registry["re.returns", "default"] is two
+
+
+def test_a_definition_that_a_decider_notes_something_at_meanwhile_is_compared_all_the_same(monkeypatch):
+    codes_of = redefinitions._codes_of
+
+    def disturbed(member):
+        for each in (first, second):
+            setattr(each, f"noted_{len(vars(each))}", None)  # as the decider's thread does with a fingerprint
+        return codes_of(member)
+
+    text = """
+        def of(n):
+            class Order:
+                def run(self): return n
+            return Order
+        first, second = of(1), of(2)
+    """
+    names = names_of(text)
+    first, second = names["first"], names["second"]
+    monkeypatch.setattr(redefinitions, "_codes_of", disturbed)
+    assert redefinitions._methods_of(first) == redefinitions._methods_of(second)
