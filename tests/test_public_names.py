@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -89,3 +91,36 @@ def test_no_name_of_a_module_means_two_things() -> None:
             found[module.rpartition(".")[2]].append(module)
     assert {name: places for name, places in found.items() if len(places) > 1} == {}
     assert SAME_MODULE.keys() <= set(modules())
+
+
+IDIOM = frozenset(
+    {
+        *("errand", "passage", "portable", "site", "strand", "strands", "stranger", "strangers", "stuck"),
+        *("told", "turn", "turns", "unsaid", "untold"),
+    }
+)
+"""Words that were names here once: each has a term in docs/glossary.md, or in English."""
+
+
+def names_given(module: ast.Module) -> Iterator[str]:
+    """Every name that a module gives: of its classes, functions, arguments, attributes and variables."""
+    for node in ast.walk(module):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield name
+
+
+def test_no_name_is_a_word_of_a_private_idiom() -> None:
+    found = []
+    root = Path(simpleflow_lab.__file__).parent
+    for path in root.rglob("*.py"):
+        for name in {path.stem, *names_given(ast.parse(path.read_text()))}:
+            if IDIOM & {word.lower() for word in re.split(r"_|(?<=[a-z])(?=[A-Z])", name)}:
+                found.append(f"{path.relative_to(root)}: {name}")
+    assert sorted(found) == []
+    seen = set(
+        names_given(ast.parse("class A:\n    def b(self, c):\n        self.d = e = c\n        for turn in e: ..."))
+    )
+    assert seen == {"A", "b", "self", "c", "d", "e", "turn"}

@@ -172,14 +172,14 @@ class _Warnings:
 
     def __init__(self) -> None:
         self._others = warnings.showwarning
-        self.told: set[str] = set()
+        self.printed: set[str] = set()
 
     def __call__(self, message: Warning | str, category: type[Warning], *args: Any, **named: Any) -> None:
         """See `warnings.showwarning`."""
         if not issubclass(category, DamagedStoreWarning):
             self._others(message, category, *args, **named)
-        elif (text := str(message)) not in self.told:
-            self.told.add(text)
+        elif (text := str(message)) not in self.printed:
+            self.printed.add(text)
             report(one_line(text))
 
 
@@ -207,7 +207,7 @@ def _fail(error: Exception, *, debug: bool, code: ExitCode) -> ExitCode:
         traceback.print_exception(error, file=sys.stderr)
     elif isinstance(error, SimpleflowLabError):
         shown = warnings.showwarning
-        if not (isinstance(shown, _Warnings) and str(error) in shown.told):
+        if not (isinstance(shown, _Warnings) and str(error) in shown.printed):
             report(one_line(error))
     else:
         report(f"{one_line(f'{type(error).__name__}: {error}')} (--debug shows where)")

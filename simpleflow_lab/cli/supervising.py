@@ -23,13 +23,13 @@ def supervise(record: Started) -> ExitCode:
                 signal.signal(number, lambda *_: supervisor.escalate())
     supervisor.start()
     said = 0
-    has_told_what_serves = False
+    has_said_what_serves = False
     has_ended = False
     while not has_ended:
         # A signal that the system gives to another thread interrupts no wait of this one.
         has_ended = supervisor.join(SIGNAL_SECONDS)
-        if supervisor.has_served and not has_told_what_serves and not supervisor.stop_level:
-            has_told_what_serves = True
+        if supervisor.has_served and not has_said_what_serves and not supervisor.stop_level:
+            has_said_what_serves = True
             report(f"{record.summary}; an interrupt (Ctrl-C) stops them, worker.list shows what they do")
         if supervisor.stop_level > said and supervisor.error is None:
             said = supervisor.stop_level

@@ -183,7 +183,7 @@ def _replayed_all(session: Session, definition: Any, target: Target) -> Replayed
     left_out: list[str] = []
     for word in target.words[1:]:
         recorded += _recorded(session, definition, word, target.domain)
-        left_out += _told_left_out(word)
+        left_out += _left_out_of(word)
     lab = session.lab() if any(each.label is None for each in recorded) else None
     checks = check_recorded(
         definition,
@@ -199,7 +199,7 @@ def _replayed_all(session: Session, definition: Any, target: Target) -> Replayed
     )
 
 
-def _told_left_out(word: str) -> list[str]:
+def _left_out_of(word: str) -> list[str]:
     """A line about the files of a folder that are JSON and no histories; none if there are none, or for a file."""
     if not os.path.isdir(word):
         return []

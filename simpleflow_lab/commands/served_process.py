@@ -109,12 +109,12 @@ def start_work(lab: Lab, work: Mapping[str, Any]) -> Workers:
 
 
 def _serve(lab: Lab, workers: Workers, link: SupervisorLink) -> None:
-    told: list[dict[str, Any]] | None = None
+    sent: list[dict[str, Any]] | None = None
     stop = 0
     while True:
         serves = [status_of(worker) for worker in workers]
-        if serves != told:
-            told = serves
+        if serves != sent:
+            sent = serves
             link.send({"serves": serves})
         if link.stop >= CANCEL:
             lab.workers.stop(drain=False, seconds=lab.settings.activity_sigterm_wait_sec)

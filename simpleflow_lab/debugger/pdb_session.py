@@ -89,7 +89,7 @@ class PdbSession:
         ours = sys.gettrace()
         breakpoints.add(self._at_breakpoint, first=True)
         try:
-            with _told_in_one_line():
+            with _in_one_line():
                 self._go()
         except _Quit:
             pass
@@ -333,7 +333,7 @@ def _ended(record: DecisionRecord) -> str:
 
 
 @contextlib.contextmanager
-def _told_in_one_line() -> Iterator[None]:
+def _in_one_line() -> Iterator[None]:
     """A front end that takes no input, as nbclient, is reported in one line. Raises `UsageError`."""
     try:
         yield

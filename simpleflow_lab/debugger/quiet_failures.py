@@ -154,7 +154,7 @@ def _not_submitted(workflow: type[Workflow], lines: Callable[[], Iterable[Line]]
 def _of_tasks(uses: Sequence[FutureUse]) -> Iterator[QuietFailure]:
     unused = [use for use in uses if use.record.kind in _TASKS and _is_unused(use)]
     together = _containers_of(uses, unused)
-    told: set[int] = set()
+    reported: set[int] = set()
     for use in uses:
         record = use.record
         if record.kind not in _TASKS or record.failed or use.is_read:
@@ -165,8 +165,8 @@ def _of_tasks(uses: Sequence[FutureUse]) -> Iterator[QuietFailure]:
                 yield _quiet(UNAWAITED, use, f"{_name(use)} {how}, and no code ever waited for it")
         elif _is_unused(use) and record.number in together:
             container, tasks = together[record.number]
-            if container.record.number not in told:
-                told.add(container.record.number)
+            if container.record.number not in reported:
+                reported.add(container.record.number)
                 results = f"{count(tasks, 'task')} of a {container.record.kind} gave results"
                 yield _quiet(UNUSED, container, f"{results}, and no code waited for them or used them")
         elif _is_unused(use):

@@ -180,13 +180,13 @@ class RecordedChecks(ListingView[RecordedCheck]):
     def __repr__(self) -> str:
         if not len(self) and self.stopped is None:
             return self._nothing
-        told = [str(check) for check in self.different[1:MAX_SHOWN]]
+        shown = [str(check) for check in self.different[1:MAX_SHOWN]]
         sources = [
             f"{title}:\n{visible_lines(source)}"
             for title, source in zip(("recorded", "now"), self.sources, strict=True)
             if source is not None
         ]
-        return "\n".join([f"{self.workflow}: {self.summary}", *told, *sources, *filter(None, [self.advice])])
+        return "\n".join([f"{self.workflow}: {self.summary}", *shown, *sources, *filter(None, [self.advice])])
 
     @property
     def _glyph(self) -> str:
@@ -197,7 +197,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
     def _repr_html_(self) -> str:
         if not len(self) and self.stopped is None:
             return str(quiet(self._nothing))
-        told = Html("").join(Html("<div>{}</div>").format(check) for check in map(str, self.different[1:MAX_SHOWN]))
+        shown = Html("").join(Html("<div>{}</div>").format(check) for check in map(str, self.different[1:MAX_SHOWN]))
         pairs = zip(("recorded", "now"), self.sources, strict=True)
         beside = Html("").join(
             Html('<div style="flex: 1 1 20em; min-width: 0"><div class="sfl-quiet">{}</div><pre>{}</pre></div>').format(
@@ -210,7 +210,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         return str(
             piece(
                 Html("<div>{} <strong>{}</strong>: {}</div>").format(self._glyph, self.workflow, self.summary),
-                told,
+                shown,
                 Html('<div style="display: flex; flex-wrap: wrap; gap: 1em">{}</div>').format(beside),
                 advice,
             )

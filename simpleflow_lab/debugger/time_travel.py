@@ -197,7 +197,7 @@ class Debugger:
         """Look in a thread that can be left: an expression may be an endless one."""
         limit = settings.current().lab_step_seconds
 
-        def look() -> None:
+        def check_time() -> None:
             at, lasted = condition.running
             if stopped is not None and stopped():
                 raise UsageError(f"stopped at step {at or self._number}, where it did not hold yet")
@@ -208,7 +208,7 @@ class Debugger:
 
         self._searching = thread = ReplayThread("search for a condition")
         try:
-            return thread.call_watched(look, self.steps.find, check, after=self._number, backwards=backwards)
+            return thread.call_watched(check_time, self.steps.find, check, after=self._number, backwards=backwards)
         finally:
             self._searching = None
             thread.close(1)  # code of C may run in it for longer

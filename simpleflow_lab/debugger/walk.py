@@ -237,12 +237,12 @@ class Walk:
         """Called now and then by who waits; raises `DecisionTooLongError`."""
         limit = DecisionLimit(lambda: self._replays.progress)
 
-        def look() -> None:
+        def check() -> None:
             if self._is_stopped:
                 raise UsageError("stopped before it came to an end")
             limit.check(lambda: thread.line(self._module))
 
-        return look
+        return check
 
 
 def _drop(text: str) -> None:

@@ -21,7 +21,7 @@ from simpleflow_lab.service.watchable import ClientRecord
 from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
-MAX_DAMAGED_TOLD: Final = 20
+MAX_DAMAGED_REPORTED: Final = 20
 """Damaged executions of which a process is told when it opens its session."""
 
 
@@ -55,7 +55,7 @@ class SessionOperations:
             if is_local:
                 self.instance = instance
             elif state.damaged:  # the engine's own process was warned when it opened the store
-                answer["damaged"] = list(state.damaged.values())[:MAX_DAMAGED_TOLD]
+                answer["damaged"] = list(state.damaged.values())[:MAX_DAMAGED_REPORTED]
             return answer
 
         return self._in_transaction(change)

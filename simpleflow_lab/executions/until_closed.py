@@ -80,7 +80,7 @@ def growths(
 def patiently(reader: ExecutionReader, call: Callable[[], T], deadline: float | None) -> T:
     """The result of `call`; repeated while Amazon SWF is too busy or can't be reached, or a store has no
     owner for want of room, until the deadline."""
-    told = ""
+    reported = ""
     for pause in pauses(1.0):
         try:
             with waiting_until(deadline):
@@ -91,10 +91,10 @@ def patiently(reader: ExecutionReader, call: Callable[[], T], deadline: float | 
                 raise
             if isinstance(error, StorePausedError):
                 pause = min(pause, LOOK_FOR_ROOM_SECONDS)
-                if told == (told := str(error)):
+                if reported == (reported := str(error)):
                     time.sleep(min(pause, left))
                     continue
-            logger.warning("waiting for %s goes on, next look in %.1f s: %s", reader.workflow_id, pause, error)
+            logger.warning("waiting for %s goes on, next try in %.1f s: %s", reader.workflow_id, pause, error)
         time.sleep(min(pause, left))
     raise AssertionError("pauses never end")
 

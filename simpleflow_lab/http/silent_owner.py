@@ -34,13 +34,13 @@ class SilentOwner:
         """Its process id."""
         self._tell = tell
         self._lock = threading.Lock()
-        self._told = False
+        self._has_said = False
         self._answered_at = time.monotonic()
 
     def answered(self) -> None:
         """Note that it has answered."""
         self._answered_at = time.monotonic()
-        self._told = False
+        self._has_said = False
 
     def wait_on(self, held: float, waited: float) -> None:
         """Return if an answer is worth waiting for, after a person was told, if there is need.
@@ -57,10 +57,10 @@ class SilentOwner:
         silent = min(waited - held, time.monotonic() - self._answered_at)
         if stopped or silent >= PATIENCE_SECONDS:
             with self._lock:
-                told, self._told = self._told, True
+                has_said, self._has_said = self._has_said, True
             why = "is stopped (it goes on with SIGCONT, or fg)" if stopped else "does not answer"
             silence = f"process {self.pid}, which owns the store {self._store}, {why}"
-            if not told:
+            if not has_said:
                 self._tell(f"{silence}: waiting for it")
             if patience.is_over():
                 raise SilentServiceError(silence)

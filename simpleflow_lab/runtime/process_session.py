@@ -67,11 +67,11 @@ class ProcessSession:
         self._wake = threading.Event()
         self._lists: Counter[tuple[str, str, str]] = Counter()
         self._tokens: set[str] = set()
-        self._untold_tokens: set[str] = set()
+        self._unreported_tokens: set[str] = set()
         self._polls: set[int] = set()
         self._latest_poll = 0
         self._dirty = False
-        self._told_types: tuple[_Types, _Types] = ([], [])
+        self._reported_types: tuple[_Types, _Types] = ([], [])
         self._last: ClientRecord | None = None
         self._differing: set[tuple[str, ...]] = set()
         self._damaged: set[str] = set()
@@ -141,7 +141,7 @@ class ProcessSession:
 
         A process that serves nothing opens the session, too, if it defines something: what it starts goes by that.
         """
-        if not self.is_open or _all_types() != self._told_types:
+        if not self.is_open or _all_types() != self._reported_types:
             self._dirty = bool(self.is_open or workflow.registry or activity.registry)
         self.flush()
 
@@ -186,8 +186,8 @@ class ProcessSession:
     def _record(self) -> ClientRecord:
         with self._lock:
             lists = sorted(self._lists)
-        self._told_types = _all_types()
-        workflow_types, activity_types = self._told_types
+        self._reported_types = _all_types()
+        workflow_types, activity_types = self._reported_types
         return {
             "pid": os.getpid(),
             "hostname": socket.gethostname(),
@@ -246,13 +246,13 @@ class ProcessSession:
         """Note that this process was given a task; while its poll has not ended."""
         with self._lock:
             self._tokens.add(token)
-            self._untold_tokens.add(token)
+            self._unreported_tokens.add(token)
 
     def done(self, token: str) -> None:
         """Note that this process has answered a task."""
         with self._lock:
             self._tokens.discard(token)
-            self._untold_tokens.discard(token)
+            self._unreported_tokens.discard(token)
 
     def give_up(self, token: str) -> None:
         """Hold a task no longer that this process can't answer: an engine that asks gives it out again at once."""
@@ -263,11 +263,11 @@ class ProcessSession:
     def telling_held(self) -> Iterator[dict[str, Any]]:
         """Tell the engine within this context what it gives: the polls, and the tasks that came since it was told."""
         with self._lock:
-            tokens = set(self._untold_tokens)
+            tokens = set(self._unreported_tokens)
             held = {"polls": sorted(self._polls), "latestPoll": self._latest_poll, "taskTokens": sorted(tokens)}
         yield held
         with self._lock:
-            self._untold_tokens -= tokens
+            self._unreported_tokens -= tokens
 
     def release(self, tokens: Iterable[str]) -> None:
         """Give these tasks back: they are given out again at once. Waits a moment for it at most."""

@@ -292,8 +292,8 @@ class SharedStore(DelegatingService):
         return True
 
     def _say_that_it_lives(self, owner: EngineClient) -> None:
-        with self.session.telling_held() as told:
-            self.session.take_up(owner.hold_session(instance=instance_id(), held=told))
+        with self.session.telling_held() as held:
+            self.session.take_up(owner.hold_session(instance=instance_id(), held=held))
 
     def report_decision_error(self, *, domain: str, execution: Structure, error: Structure) -> Answer:
         """See `WatchableService`."""

@@ -43,7 +43,7 @@ RETRIES: Final = 5
 MAX_ATTEMPTS: Final = RETRIES + 1
 MAX_POLLS: Final = 100
 """Polls of one process that wait at a time, each with a connection; further ones wait for their turn."""
-TURN_SECONDS: Final = 10.0
+WAIT_FOR_POLL_SECONDS: Final = 10.0
 """How long, in seconds, a poll waits for its turn before it comes back without a task."""
 RENEWAL_PAUSE: Final = 1.0
 """Seconds, at least, between two looks for other credentials."""
@@ -217,7 +217,7 @@ class Boto3Service(DelegatingService):
         self._renew = renew
         self._renewing = threading.Lock()
         self._renewal = Renewal()
-        self._turns = threading.BoundedSemaphore(MAX_POLLS)
+        self._polls = threading.BoundedSemaphore(MAX_POLLS)
         self._has_waited = False
         self.account = account
         """Id of the account, or "unknown"."""
@@ -257,7 +257,7 @@ class Boto3Service(DelegatingService):
         # A further page of a decision task does not wait for a task.
         if not operation.startswith("poll_for_") or "nextPageToken" in request:
             return _answer(used.calls, operation, request)
-        if not self._turns.acquire(blocking=False):
+        if not self._polls.acquire(blocking=False):
             if not self._has_waited:
                 self._has_waited = True
                 logger.warning(
@@ -265,12 +265,12 @@ class Boto3Service(DelegatingService):
                     "Divide the task lists among several processes",
                     MAX_POLLS,
                 )
-            if not self._turns.acquire(timeout=TURN_SECONDS):
+            if not self._polls.acquire(timeout=WAIT_FOR_POLL_SECONDS):
                 return {}
         try:
             return _answer(used.polls, operation, request)
         finally:
-            self._turns.release()
+            self._polls.release()
 
     def _renewed(self, used: Clients) -> Clients | None:
         """Clients with other credentials than these, if AWS's configuration has others by now.

@@ -72,19 +72,19 @@ class _Trace:
                 *(self._us(at), self._us(task.closed or end), arguments),
             )
         for attempt in self._folded.tasks:
-            name, told = shortened(attempt.name), self._arguments(attempt)
+            name, details = shortened(attempt.name), self._arguments(attempt)
             closed = self._us(attempt.closed or end)
             if attempt.kind in (TIMER, CHILD):
                 process = _TIMERS if attempt.kind == TIMER else _CHILDREN
-                yield process, process, shortened(attempt.id), self._us(attempt.scheduled), closed, told
+                yield process, process, shortened(attempt.id), self._us(attempt.scheduled), closed, details
                 continue
             begun = closed if attempt.started is None else self._us(attempt.started)
             scheduled = self._us(attempt.scheduled)
             if begun > scheduled:
-                yield _QUEUED, shortened(attempt.task_list or attempt.kind), name, scheduled, begun, told
+                yield _QUEUED, shortened(attempt.task_list or attempt.kind), name, scheduled, begun, details
             if attempt.started is not None:
                 list_ = shortened(attempt.task_list or attempt.kind)
-                yield f"task list {list_}", shortened(attempt.worker or "worker"), name, begun, closed, told
+                yield f"task list {list_}", shortened(attempt.worker or "worker"), name, begun, closed, details
 
     def _arguments(self, attempt: Attempt) -> dict[str, Any]:
         values = {

@@ -81,13 +81,13 @@ def explain(
 
 def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
     """What an open execution waits for: first what people may have to act on."""
-    told = [wait for number, wait in enumerate(waits) if not _is_shown_below(waits, number) and not wait.more]
-    told.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
+    shown = [wait for number, wait in enumerate(waits) if not _is_shown_below(waits, number) and not wait.more]
+    shown.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
     groups: dict[Any, list[Wait]] = {}
-    for number, wait in enumerate(told):
+    for number, wait in enumerate(shown):
         alike = (_kind_of(wait), wait.to_do, wait.has_reason) if wait.kind == ACTIVITY and wait.to_do else number
         groups.setdefault(alike, []).append(wait)
-    left = len(told)
+    left = len(shown)
     for number, group in enumerate(list(groups.values())[:MAX_WAITS]):
         wait = group[0]
         above = f"{wait.workflow_id}: " if wait.depth and wait.workflow_id else ""

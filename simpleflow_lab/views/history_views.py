@@ -75,10 +75,10 @@ class HistoryViews(ABC):
         folded = self._folded()
         return Waits(self._advising(self._waits_of(folded)), now=folded.until)
 
-    def _advising(self, told: Iterable[_Advised]) -> list[_Advised]:
+    def _advising(self, lines: Iterable[_Advised]) -> list[_Advised]:
         """These waits, or lines, with what helps as it is spelled here."""
         spelled = type(self).spelled
-        return [replace(each, to_do=spelled(self, each.to_do)) if each.to_do else each for each in told]
+        return [replace(each, to_do=spelled(self, each.to_do)) if each.to_do else each for each in lines]
 
     def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
         """What it waits for itself, and what blocks those below it."""

@@ -332,7 +332,7 @@ def test_short_calls_do_not_wait_behind_polls(
     """Polls have a bounded number of connections: one too many waits for its turn."""
     simulated.endpoint.poll_seconds = 30
     environment.setattr(aws, "MAX_POLLS", 2)
-    environment.setattr(aws, "TURN_SECONDS", 0.2)
+    environment.setattr(aws, "WAIT_FOR_POLL_SECONDS", 0.2)
     service = aws.connect(region="eu-west-1")
 
     def poll() -> object:

@@ -161,8 +161,8 @@ class Signals:
 
     def delivered(self, command: Command, event: HistoryEvent) -> None:
         """SWF delivered the signal: the result is what was sent, as upstream's; `None` for earlier deciders of ours."""
-        is_told = command.task is not None and self._run.rules >= SECOND_RULES
-        command.future.set_finished(self._run.fields.decode_later(command.input) if is_told else None)
+        gives_value = command.task is not None and self._run.rules >= SECOND_RULES
+        command.future.set_finished(self._run.fields.decode_later(command.input) if gives_value else None)
 
     def ask_anew(self, command: Command) -> None:
         """A signal that was on its way where a fork was made counts as delivered: it is not sent a second time."""

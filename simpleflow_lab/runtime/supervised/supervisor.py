@@ -118,7 +118,7 @@ class Supervisor:
         self._processes = [_Process(each) for each in processes]
         self._facts = facts
         self._tell = tell
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._cancel_seconds = cleanup_seconds + CANCEL_SECONDS
         self._environment = {**os.environ, **(environment or {})}
         self._since = time.time()
@@ -283,8 +283,8 @@ class Supervisor:
                         with self._changed:
                             self._changed.notify_all()
                 elif "notice" in message:
-                    if message["notice"] not in self._told:
-                        self._told.add(message["notice"])
+                    if message["notice"] not in self._reported:
+                        self._reported.add(message["notice"])
                         self._tell(str(message["notice"]))
                 elif "failure" in message:
                     each.failure, each.may_pass = str(message["failure"]), bool(message.get("isTransient"))
