@@ -426,21 +426,23 @@ class WorkflowExecutionError(SimpleflowLabError):
     """An execution that did not complete: it failed, timed out, or was canceled or terminated.
 
     The message names the execution and what closed it; where a task or the workflow's own code failed, it ends with the
-    traceback that was recorded there.
+    traceback that was recorded there. `below` says what nobody handled in its children, which completed all the same.
     """
 
     closed: ClassVar[str] = "closed"
 
-    def __init__(self, workflow_id: str, reason: str | None = None, details: str | None = None):
-        super().__init__(workflow_id, reason, details)
+    def __init__(self, workflow_id: str, reason: str | None = None, details: str | None = None, below: str = ""):
+        super().__init__(workflow_id, reason, details, below)
         self.workflow_id = workflow_id
         self.reason = reason
         self.details = details
+        self.below = below
 
     def __str__(self) -> str:
         reason = f": {self.reason}" if self.reason else ""
+        below = f"\nBefore this error, {self.below}" if self.below else ""
         details = f"\n{_both_ends(self.details.rstrip())}" if self.details else ""
-        return f"workflow execution {self.workflow_id} {self.closed}{reason}{details}"
+        return f"workflow execution {self.workflow_id} {self.closed}{reason}{below}{details}"
 
 
 def _both_ends(text: str, limit: int = 40_000) -> str:

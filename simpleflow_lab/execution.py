@@ -17,6 +17,7 @@ from simpleflow_lab.constants import MAX_REASON_LENGTH
 from simpleflow_lab.exceptions import (
     ExecutionStillOpenError,
     SilentServiceError,
+    SimpleflowLabError,
     StorePausedError,
     UnknownResourceFault,
     UsageError,
@@ -418,7 +419,19 @@ class Execution(HistoryViews):
             return self._fields.decode(last.attributes.get("result"))
         reason = self._fields.text_or_reference(last.attributes.get("reason")) or last.attributes.get("cause")
         details = self._fields.text_or_reference(last.attributes.get("details"))
-        raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details)
+        below = self._unhandled_below() if status == "FAILED" else ""
+        raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details, below)
+
+    def _unhandled_below(self) -> str:
+        """What was not handled in its children, in words; nothing if their histories can't be read now."""
+        from simpleflow_lab.executions.children_below import unhandled_below
+        from simpleflow_lab.views.outcome_lines import unhandled_in_children
+
+        try:
+            below = unhandled_below(self._reader, self._folded())
+        except SimpleflowLabError:  # how it failed is known, and is to be told
+            return ""
+        return unhandled_in_children(below) if below else ""
 
     # -- acting --
 

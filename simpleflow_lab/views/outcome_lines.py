@@ -160,12 +160,16 @@ def _unhandled(attempts: Sequence[Attempt]) -> Iterator[ExplanationLine]:
 def _unhandled_below(below: Sequence[tuple[str, Attempt]]) -> Iterator[ExplanationLine]:
     """What nobody handled in children: they completed all the same, and nothing of it came to their parent."""
     if below:
-        were = "was" if len(below) == 1 else "were"
-        each = first_few(f"{_failure(attempt)} in {shortened(child, 60)}" for child, attempt in below)
-        what = f"{count(len(below), 'failure')} {were} not handled in its children: {each}"
         first = below[0][0]
         to_do = f"lab.execution({first!r}).explain()" if _can_be_typed(first) else ""
-        yield ExplanationLine.of(UNHANDLED, what, to_do=to_do)
+        yield ExplanationLine.of(UNHANDLED, unhandled_in_children(below), to_do=to_do)
+
+
+def unhandled_in_children(below: Sequence[tuple[str, Attempt]]) -> str:
+    """The failures in children that nobody handled, in words: each attempt with the id of its execution."""
+    were = "was" if len(below) == 1 else "were"
+    each = first_few(f"{_failure(attempt)} in {shortened(child, 60)}" for child, attempt in below)
+    return f"{count(len(below), 'failure')} {were} not handled in its children: {each}"
 
 
 def _handled(attempts: Sequence[Attempt], summary: ExecutionSummary) -> Iterator[ExplanationLine]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import time
 
@@ -111,6 +112,39 @@ def test_a_reason_of_the_authors_own_comes_first_and_the_failure_before_it_is_na
         assert error.details.endswith("failed:\n  activity-causes.load-1: OSError: disk full")
         assert repr(execution).endswith(f": FAILED, {error.reason}>")
         assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
+
+
+class LoadsInAChild(Workflow):
+    name, version, task_list = "causes.loads_in_a_child", "1", "causes"
+
+    def run(self):
+        return self.submit(load).result
+
+
+class ReadsNoneOfAChild(Workflow):
+    name, version, task_list = "causes.reads_none_of_a_child", "1", "causes"
+
+    def run(self):
+        return self.submit(LoadsInAChild).result["x"]
+
+
+class Grandparent(Workflow):
+    name, version, task_list = "causes.grandparent", "1", "causes"
+
+    def run(self):
+        return self.submit(ReadsNoneOfAChild).result
+
+
+@pytest.mark.parametrize("workflow", [ReadsNoneOfAChild, Grandparent])
+def test_what_a_child_swallowed_is_named_in_the_error_of_whoever_reads_its_none(workflow):
+    with Lab(":memory:") as lab:
+        _, error = failure_of(lab, workflow)
+        first, second, *_ = str(error).splitlines()
+        assert "TypeError: 'NoneType' object is not subscriptable" in first
+        assert second.startswith(
+            "Before this error, 1 failure was not handled in its children: load-1 (OSError: disk full) in "
+        )
+        assert pickle.loads(pickle.dumps(error)).below == error.below
 
 
 class Waits(Workflow):
