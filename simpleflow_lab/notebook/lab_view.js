@@ -17,7 +17,8 @@ function render({ model, el }) {
     ...["all", "open", "closed", "not completed"].map(text => h("option", { value: text }, text)));
   const info = h("span", { class: "sfl-quiet", role: "status" });
   const executions = table("executions", ["workflow id", "type", "status", "started (UTC)", "time", "waits for"]);
-  const lists = table("task lists", ["task list", "decision tasks waiting", "activity tasks waiting", "deciders", "activity workers", "running"]);
+  const lists = table("task lists", ["task list", "decision tasks waiting", "activity tasks waiting", "deciders", "activity workers", "running"],
+    ["16%", "22%", "22%", "12%", "16%", "12%"]);
   const workers = h("div");
   const name = h("input", { placeholder: "task list", "aria-label": "task list of a new worker", size: 16, id: `sfl-lab-${++ids}` });
   const number = h("input", { type: "number", min: 1, max: 1000, value: 4, "aria-label": "activities at once of a new worker", style: { width: "5em" } });
@@ -86,11 +87,11 @@ function render({ model, el }) {
   };
 }
 
-function table(name, titles) {
+function table(name, titles, widths = []) {
   const body = h("tbody");
   return {
     element: h("div", { class: "sfl-table", tabindex: 0, role: "group", "aria-label": name }, h("table", { "aria-label": name },
-      h("thead", {}, h("tr", {}, ...titles.map(title => h("th", { scope: "col" }, title)))), body)),
+      h("thead", {}, h("tr", {}, ...titles.map((title, at) => h("th", { scope: "col", title, style: { width: widths[at] } }, title)))), body)),
     fill: rows => body.replaceChildren(...rows.map(row => h("tr", {}, ...row.map(value => value instanceof Node
       ? h("td", {}, value) : h("td", { class: typeof value === "number" ? "sfl-number" : "", title: String(value) }, String(value)))))),
   };

@@ -16,6 +16,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chrome_trace import chrome_trace
+from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 from simpleflow_lab.views.listings import json_text
 
 
@@ -67,13 +68,23 @@ def export(view: Viewed, path: str | Path, *, force: bool = False) -> Path:
     write = next((write for ending, write in _WRITERS.items() if path.name.lower().endswith(ending)), None)
     if write is None:
         raise UsageError(f"{path.name!r:.80} ends with none of {', '.join(_WRITERS)}: that says what is written")
-    if path.exists() and not force:
+    if "\0" in str(path):
+        raise _not_written(path, "no name of a file holds a NUL")
+    try:
+        is_there = path.exists()
+    except OSError as error:  # it is too long
+        raise _not_written(path, error.strerror) from None
+    if is_there and not force:
         raise UsageError(f"{path} is there already: give another name, or force=True to replace it")
     try:
         write(view, path)
     except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror or error}") from None
+        raise _not_written(path, error.strerror or error) from None
     return path
+
+
+def _not_written(path: Path, why: object) -> UsageError:
+    return UsageError(f"{shortened(str(path), HOVER_LIMIT)} can't be written: {why}")
 
 
 def _text(make: Callable[[Viewed], str]) -> Callable[[Viewed, Path], None]:

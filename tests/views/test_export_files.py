@@ -54,6 +54,16 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     assert path.read_text().startswith("kind,")
 
 
+@pytest.mark.parametrize("name", ["a\0b.html", "x" * 300 + ".svg", "folder\0/run.csv", "\u202ex\0.json"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_name_that_no_file_can_have_is_said_in_one_line(tmp_path: Path, name: str, force: bool) -> None:
+    with pytest.raises(UsageError, match=r"can't be written: (no name of a file holds|File name too long)") as raised:
+        recorded(eventful()).export(tmp_path / name, force=force)
+    assert "\n" not in str(raised.value)
+    assert "\0" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
