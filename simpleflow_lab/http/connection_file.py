@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
+from simpleflow_lab.engine.store_files import is_no_room
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StorePausedError
 from simpleflow_lab.http.private_files import read_private, write_private
 
 URL: Final = "AWS_ENDPOINT_URL_SWF"
@@ -30,11 +31,14 @@ def connection_file_path(store: str) -> str:
 
 
 def write_connection_file(path: str, record: Mapping[str, Any]) -> None:
-    """Write the file. Raises `StoreError`."""
+    """Write the file. Raises `StoreError`, which is a `StorePausedError` if there is no room on its disk."""
     try:
         write_private(path, record)
     except OSError as error:
-        raise StoreError(f"the connection file {path} can't be written: {error.strerror or error}") from None
+        problem = f"the connection file {path} can't be written: {error.strerror or error}"
+        if is_no_room(error):
+            raise StorePausedError(f"{problem}; make room on its disk") from None
+        raise StoreError(problem) from None
 
 
 def read_connection_file(path: str) -> Mapping[str, str]:

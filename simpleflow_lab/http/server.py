@@ -141,7 +141,11 @@ class Endpoint:
         self.url = f"http://{HOST}:{self.port}"
         self.hosts = frozenset({f"{name}:{self.port}" for name in (HOST, "localhost")})
         self._connection_file = connection_file
-        self.use_keys(self.keys)
+        try:
+            self.use_keys(self.keys)
+        except StoreError:
+            self._server.server_close()
+            raise
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": check_seconds},

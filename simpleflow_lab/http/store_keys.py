@@ -16,7 +16,8 @@ import re
 import secrets
 from typing import Final, NamedTuple
 
-from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.engine.store_files import is_no_room
+from simpleflow_lab.exceptions import StoreError, StorePausedError
 from simpleflow_lab.http.connection_file import ACCESS_KEY, SECRET_KEY
 from simpleflow_lab.http.private_files import read_private, write_private
 
@@ -95,6 +96,7 @@ def _write(store: str, keys: Keys, port: int | None) -> None:
     try:
         write_private(path, record)
     except OSError as error:
-        raise StoreError(
-            f"the keys {path} can't be written: {error.strerror or os.strerror(error.errno or 0)}"
-        ) from None
+        problem = f"the keys {path} can't be written: {error.strerror or os.strerror(error.errno or 0)}"
+        if is_no_room(error):
+            raise StorePausedError(f"{problem}; make room on its disk") from None
+        raise StoreError(problem) from None

@@ -19,8 +19,7 @@ from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.liveness import is_stopped
 from simpleflow_lab.engine.ownership import ServingLock, owner_pid, owner_text
-from simpleflow_lab.engine.store_files import is_no_room
-from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, StorePausedError
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError
 from simpleflow_lab.http import store_keys
 from simpleflow_lab.http.client import EngineClient, connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
@@ -168,12 +167,8 @@ class StoreConnection:
                 connection_file=connection_file_path(self.path),
                 hand_over=self._visitor.give_away,
             )
-        except BaseException as error:  # an interrupt too: nobody has the engine that would close it
+        except BaseException:  # an interrupt too: nobody has the engine that would close it
             engine.close()
-            if is_no_room(error):
-                raise StorePausedError(
-                    f"the store {self.path} can't be opened ({error}): make room on its disk"
-                ) from None
             raise
         engine.on_session_change(self._visitor.arrived)
         self._visitor.introduce(engine)

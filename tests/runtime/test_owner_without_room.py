@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.engine import ownership
 from simpleflow_lab.exceptions import StoreError, StorePausedError
+from simpleflow_lab.http import connection_file
 from simpleflow_lab.runtime.shared_store import SharedStore
 
 OWNER = """
@@ -75,23 +77,32 @@ def owned(store: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextlib.contextmanager
-def failing_to_open(error: int) -> Iterator[None]:
-    """The file that says who owns a store can't be written: as on a full disk, which needs the right to mount one."""
+def failing_to_open(module: ModuleType, writer: str, error: int) -> Iterator[None]:
+    """A file that is written when a store is opened can't be: as on a full disk, which needs the right to mount one."""
 
-    def write(path: str, text: str) -> None:
+    def write(path: str, content: object) -> None:
         raise OSError(error, os.strerror(error))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ownership, "_write_private", write)
+        patch.setattr(module, writer, write)
         yield
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
-def test_a_result_that_comes_while_nobody_can_own_the_store_is_recorded_when_there_is_room(store: Path, error: int):
+@pytest.mark.parametrize(
+    ("module", "writer", "error"),
+    [
+        (ownership, "_write_private", errno.ENOSPC),
+        (ownership, "_write_private", errno.EDQUOT),
+        (connection_file, "write_private", errno.ENOSPC),
+    ],
+)
+def test_a_result_that_comes_while_nobody_can_own_the_store_is_recorded_when_there_is_room(
+    store: Path, module: ModuleType, writer: str, error: int
+):
     with owned(store) as owner, Lab(store) as lab:
         execution = lab.start(Holding)
         assert begun.wait(SOON)
-        with failing_to_open(error):
+        with failing_to_open(module, writer, error):
             owner.kill()
             owner.wait()
             at_work.set()
