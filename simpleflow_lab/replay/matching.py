@@ -146,7 +146,10 @@ class Matching:
         run = self._run
         run.pending.remove(command)
         if run.fields.has_unwritten:
-            run.fields.take_unwritten([command.input, *command.options.values()])  # the objects exist
+            # The objects exist that the event names. Another decider may have named others for the same values, and a
+            # retry names ours: it writes them.
+            recorded = [value for value in event.attributes.values() if isinstance(value, str)]
+            run.fields.take_unwritten(text for text in (command.input, *command.options.values()) if text in recorded)
         command.sent = True
         if command.kind is CLOSE and event.row.entity != "execution":
             run.pending.add(command.reset())  # refused, for something happened meanwhile: it is commanded again

@@ -5,6 +5,7 @@ On the embedded engine they are beside the store; over the wire they are in S3, 
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import threading
@@ -26,6 +27,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionFailed,
 )
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.swf import decisions
 from tests.authors.conftest import here, over_the_wire
 from tests.s3 import Bucket
 
@@ -443,6 +445,47 @@ def test_a_value_that_looks_like_a_reference_is_a_value(lab):
             return echoed.result
 
     assert lab.start(Passes, hostile).result(60) == [[hostile], {"jumbo": [hostile], "__jumbo": [["args", 0]]}]
+
+
+@activity.with_attributes(name="jumbo.retried", retry=1, **TASKS)
+def retried(text):
+    return len(text)
+
+
+def test_a_retry_of_a_task_that_another_decider_scheduled_has_its_input(bucket: Bucket, monkeypatch):
+    """Another decider gave the object with the input a name of its own."""
+    monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", bucket.name)
+
+    class TakesOver(Jumbo):
+        name = "jumbo.takes_over"
+
+        def run(self):
+            return self.submit(retried, text_of(70_000)).result
+
+    with Lab(":memory:", serve="nothing") as lab:
+        execution = lab.start(TakesOver)
+        polls = {"domain": lab.domain, "taskList": {"name": "jumbo"}}
+        content = json.dumps({"args": [text_of(70_000)], "kwargs": {}})
+        key = "8710b4ed-523d-438f-a3d8-c7700d01e8cd"
+        bucket.put(key, content.encode())
+        scheduled = decisions.schedule_activity_task(
+            activity_id="activity-jumbo.retried-1",
+            name="jumbo.retried",
+            version="1",
+            input=f"simpleflow+s3://{bucket.name}/{key} {len(content)}",
+            task_list="jumbo",
+            **dict.fromkeys(("heartbeat_timeout", "start_to_close_timeout", "schedule_to_start_timeout"), "60"),
+            schedule_to_close_timeout="60",
+        )
+        lab.service.register_activity_type(domain=lab.domain, name="jumbo.retried", version="1")
+        token = lab.service.poll_for_decision_task(**polls)["taskToken"]
+        lab.service.respond_decision_task_completed(taskToken=token, decisions=[scheduled])
+        token = lab.service.poll_for_activity_task(**polls)["taskToken"]
+        lab.service.respond_activity_task_failed(taskToken=token, reason="it was killed")
+        lab.serves = "everything"
+        lab.resume()
+        assert execution.result(60) == 70_000
+        assert len(bucket.keys) == 2
 
 
 # -- the world's errors ------------------------------------------------------------------------------------------------
