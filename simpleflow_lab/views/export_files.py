@@ -18,6 +18,7 @@ from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chrome_trace import chrome_trace
 from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 from simpleflow_lab.views.listings import json_text
+from simpleflow_lab.views.text_tables import visible
 
 
 class Viewed(Protocol):
@@ -84,7 +85,7 @@ def export(view: Viewed, path: str | Path, *, force: bool = False) -> Path:
 
 
 def _not_written(path: Path, why: object) -> UsageError:
-    return UsageError(f"{shortened(str(path), HOVER_LIMIT)} can't be written: {why}")
+    return UsageError(f"{visible(shortened(str(path), HOVER_LIMIT))} can't be written: {why}")
 
 
 def _text(make: Callable[[Viewed], str]) -> Callable[[Viewed, Path], None]:
