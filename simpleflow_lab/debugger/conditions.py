@@ -77,11 +77,11 @@ class Condition:
                 self._unknown.add(error.name)
             else:
                 self._note(step, error)
-        except Exception as error:  # a condition is any code: what it raises is noted
+        except (Exception, SystemExit) as error:  # a condition is any code: what it raises is noted
             self._note(step, error)
         finally:
             self._began = None
         return False
 
-    def _note(self, step: ReplayStep, error: Exception) -> None:
+    def _note(self, step: ReplayStep, error: Exception | SystemExit) -> None:
         self._raised = f"in step {step.number} it raises {type(error).__name__}: {str(error)[:200]}"

@@ -156,6 +156,7 @@ def test_a_search_backwards_replays_the_history_a_few_times_and_not_for_each_par
         ("total >", "'total >' is no Python expression"),
         ("total > 100", "no step after 1 has total > 100$"),
         ("1 / (total - total)", "it raises ZeroDivisionError"),
+        ("exit()", "it raises SystemExit"),
         ("missing > 1", "no step after 1 has missing > 1: no variable of run in any .* is called 'missing'"),
         ("import os", "is no Python expression"),
     ],
