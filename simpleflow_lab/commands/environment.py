@@ -13,6 +13,7 @@ import click
 from simpleflow_lab import settings
 from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.views.listings import Kind, Listing
 
 PACKAGES: Final = (
@@ -84,12 +85,22 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _domain(session: Session) -> str:
+    """The domain that commands use which name none; empty if they must name one."""
+    from simpleflow_lab.runtime.connection import chosen_domain
+
+    try:
+        return chosen_domain(session.address, None)
+    except UsageError:  # `doctor` tells what is wrong with the address
+        return ""
+
+
 def _settings(session: Session) -> dict[str, str]:
     """The settings of this session, then every variable of `settings` with its value."""
     found = settings.current()
     here = {
         "store": session.address,
-        "domain": found.swf_domain,
+        "domain": _domain(session),
         "format": session.output.format,
         "modules": " ".join(session.modules),
     }

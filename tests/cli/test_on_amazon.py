@@ -127,6 +127,12 @@ def test_what_starts_an_execution_for_others_takes_no_task_along(
     assert on_amazon("workflow.terminate", "for-others").code == 0
 
 
+def test_info_shows_the_domain_that_is_used(simpleflow: Command) -> None:
+    for store, domain in ((ADDRESS, "etl"), ("aws://eu-west-1", ""), (":memory:", "lab")):
+        shown = json.loads(simpleflow("--store", store, "--format", "json", "info", "settings").out)
+        assert {row["name"]: row["value"] for row in shown}["domain"] == domain
+
+
 LISTS = [
     "domain.list", "task.info", "task_list.list", "workflow.filter", "workflow.info", "workflow.list",
     "workflow.profile", "workflow.statistics", "workflow.tasks",
