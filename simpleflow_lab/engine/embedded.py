@@ -529,6 +529,9 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             state.matched(key, task_list)
         if task is not None:
             poll.start_ticket = transaction.ticket
+            if kind == ACTIVITY:
+                # Nobody waits for it, but if this process dies, its start says that it ran.
+                self._durable.store.flush_soon(transaction.ticket)
         else:
             # It may be the call after an answer that nobody waits for.
             if not (self._durable.is_write_delayed() and poll.sleep(FLUSH_DELAY_SECONDS)):

@@ -250,6 +250,7 @@ def test_f8_any_request_may_fail_in_any_way(simulated: SimulatedAmazon, rate: fl
 def test_f8_fifty_requests_after_another_fail_and_nothing_is_lost(simulated: SimulatedAmazon, fault: str) -> None:
     with Lab(ADDRESS, notice=quiet, activity_threads=4) as lab:
         execution = lab.start(Story, 4)
+        until(lambda: simulated.calls["PollForActivityTask"])  # or its decider alone asks, after ever longer pauses
         simulated.faults = Faults(rate=1.0, kinds=[fault])
         until(lambda: simulated.made[fault] >= 50, seconds=240)
         simulated.faults = Faults()
