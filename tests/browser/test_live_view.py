@@ -124,7 +124,8 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     has_text(view.locator("header"), "CANCELED")
     has_text(view.locator(".sfl-explained"), "CANCELED")
     still = page.cell(2).locator(".sfl-still")
-    assert not still.is_visible()  # the view stays, to look into; behind it is what a saved notebook shows
+    # The view stays, to look into, and is drawn again at the cell's end; behind it is what a saved notebook shows.
+    still.wait_for(state="hidden")
     page.page.screenshot(path=tmp_path / "closed.png")
     view.get_by_role("button", name="Restart…").click()
     view.get_by_role("button", name="Start it again?").click()
