@@ -3,12 +3,13 @@
 Rule: an operation checks its request, runs one transaction on the engine's state, and waits for the disk after it.
 Changes that a call acknowledged are on disk, and so are the events that a call returned. There is an exception (output
 commit): a poll's own `…TaskStarted` event need not be on disk before the poll returns, because a poller is a thread of
-this process and dies with it, and recovery treats a started task as lost. The events before it must be on disk if the
-task may have effects outside, so a poll for an activity task waits for them. A poll for a decision task does not:
+this process and dies with it, and recovery treats a started task as lost. An activity's is written at once all the
+same, so that a process that dies in a moment has said what it ran. The decision that scheduled the task must be on disk
+if the task may have effects outside, so a poll for an activity task waits for it. A poll for a decision task does not:
 deciding has no effects, and what follows from the completion of the task waits for the disk itself; but it waits where
-the engine before may have died of this decision. For the same reasons our own workers and deciders in this process do
-not wait for what they answer. A poll of another process, which may outlive this one, waits for both,
-but for decision tasks of a process with a client session: it makes a decision again that was lost.
+the engine before may have died of this decision. For the same reasons our own activity workers and deciders in this
+process do not wait for what they answer. A poll of another process, which may outlive this one, waits for both, but for
+decision tasks of a process with a client session: it makes a decision again that was lost.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.sqlite_store import SQLiteStore
 from simpleflow_lab.swf import decisions
 from tests.engine.test_threads import SOON, until, waiting
+from tests.engine.test_threads import lab as lab  # its fixture, on the engine of this file
+from tests.engine.test_threads import threads as threads  # its fixture
 from tests.service.scenario import DOMAIN, Handle, Scenario
 
 
@@ -25,19 +27,6 @@ from tests.service.scenario import DOMAIN, Handle, Scenario
 def engine(tmp_path: Path) -> Iterator[EmbeddedSWF]:
     with EmbeddedSWF(tmp_path / "store.sqlite", clock=ManualClock(), poll_seconds=SOON) as opened:
         yield opened
-
-
-@pytest.fixture
-def lab(engine: EmbeddedSWF) -> Scenario:
-    scenario = Scenario(engine, engine._durable._clock)  # type: ignore[arg-type]
-    scenario.prepare()
-    return scenario
-
-
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
 
 
 def store_of(engine: EmbeddedSWF) -> SQLiteStore:
@@ -127,6 +116,17 @@ def test_an_answer_that_nobody_waits_for_is_written_when_its_worker_polls_again(
     threads.submit(lab.take)
     until(lambda: store_of(engine).is_flushed(engine._durable.last_ticket))
     engine.release_polls()
+
+
+def test_the_start_of_an_activity_is_written_at_once_and_nobody_waits_for_it(
+    lab: Scenario, engine: EmbeddedSWF, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "UPTIME_SECONDS", 1e6)  # with which it would be written, too
+    handle = lab.start()
+    lab.decide(*activities("a"))
+    assert lab.take()["activityId"] == "a"
+    until(lambda: store_of(engine).is_flushed(engine._durable.last_ticket))
+    assert on_disk(engine, handle)[-1] == "ActivityTaskStarted"
 
 
 def test_no_activity_begins_while_the_disk_is_full(
