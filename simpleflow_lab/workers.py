@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.supervised.statuses import status_of
@@ -255,49 +255,66 @@ def pollers_from(workers: Sequence[Worker], *, pid: int, hostname: str) -> Polle
 def with_statuses(pollers: Pollers, workers: Sequence[Worker], supervisors: Sequence[Mapping[str, Any]]) -> Pollers:
     """These pollers, with what this process's workers and the supervisors of this machine say of them.
 
-    A supervised process that does not poll now, or of which the service tells nothing, is added.
+    A supervised process that does not poll now, or of which the service tells nothing, is added. One that polls, and
+    has not yet told its supervisor what it serves, has done nothing yet.
     """
     here = {(worker.kind, worker.task_list): status_of(worker) for worker in workers}
     supervised = [
-        (supervisor, process, each)
+        (supervisor, process)
         for supervisor in supervisors
         for process in supervisor["processes"]
         if process["state"] != "ended"
-        for each in process["serves"] or _not_serving(process)
     ]
-    known = {
-        (process["pid"], each["kind"], each["taskList"]): (supervisor["pid"], each)
-        for supervisor, process, each in supervised
-    }
+    started_by = {(process["pid"], supervisor["hostname"]): (supervisor, process) for supervisor, process in supervised}
     found = []
     for poller in pollers:
+        supervisor, process = started_by.get((poller.pid, poller.hostname), (None, None))
         if poller.is_this_process:
             found.append(replace(poller, does=here.get((poller.kind, poller.task_list))))
+        elif supervisor is None or process is None:
+            found.append(poller)
         else:
-            pid, does = known.pop((poller.pid, poller.kind, poller.task_list), (None, None))
-            found.append(replace(poller, does=does, supervisor=pid))
-    for supervisor, process, each in supervised:
-        if (process["pid"], each["kind"], each["taskList"]) in known:
-            found.append(_supervised(supervisor, process, each))
+            does = _does(process, poller.kind, poller.task_list)
+            found.append(replace(poller, does=does, supervisor=supervisor["pid"]))
+    polled = {(poller.pid, poller.hostname, poller.kind, poller.task_list) for poller in found}
+    polling = {(poller.pid, poller.hostname) for poller in found}
+    for supervisor, process in supervised:
+        pid, hostname = process["pid"], supervisor["hostname"]
+        not_serving = _not_serving(process) if process["taskLists"] or (pid, hostname) not in polling else ()
+        for each in process["serves"] or not_serving:
+            if (pid, hostname, each["kind"], each["taskList"]) not in polled:
+                found.append(_supervised(supervisor, process, each))
     return Pollers(sorted(found, key=lambda each: (each.task_list, each.kind)))
+
+
+def _does(process: Mapping[str, Any], kind: str, task_list: str) -> Mapping[str, Any]:
+    """What is said of a supervised process that polls this task list."""
+    for each in process["serves"]:
+        if (each["kind"], each["taskList"]) == (kind, task_list):
+            return cast(Mapping[str, Any], each)
+    return _nothing_yet(process, task_list, state="polling")
 
 
 def _not_serving(process: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is said of a supervised process before it serves: a line for each task list, or one for all."""
     return [
-        {
-            "kind": process["kind"],
-            "taskList": name,
-            "state": process["state"],
-            "since": process["since"],
-            "tasks": [],
-            "done": 0,
-            "failed": 0,
-            "lastError": process["lastDeath"],
-            "types": [],
-        }
+        _nothing_yet(process, name, state=process["state"])
         for name in process["taskLists"] or ("all that its modules define",)
     ]
+
+
+def _nothing_yet(process: Mapping[str, Any], task_list: str, *, state: str) -> dict[str, Any]:
+    return {
+        "kind": process["kind"],
+        "taskList": task_list,
+        "state": state,
+        "since": process["since"],
+        "tasks": [],
+        "done": 0,
+        "failed": 0,
+        "lastError": process["lastDeath"],
+        "types": [],
+    }
 
 
 def _supervised(supervisor: Mapping[str, Any], process: Mapping[str, Any], does: Mapping[str, Any]) -> TaskListPoller:

@@ -407,10 +407,26 @@ def list_workers(session: Session, domain: str | None) -> WorkerList:
     Of a store, these are all processes that have it open, and other SWF programs as far as their polls tell. Amazon SWF
     doesn't tell who polls: there it is about the processes that this user started on this machine.
     """
-    found = session.known_domain(domain)
+    try:
+        found = session.known_domain(domain)
+    except UsageError:
+        starting = _starting(session, domain)
+        if not starting:
+            raise
+        return WorkerList(pollers=starting)
     pollers = session.lab().pollers(domain=found)
     nobody = None if pollers else f"nobody polls a task list of domain {found}"
     return WorkerList(pollers=pollers, message=nobody)
+
+
+def _starting(session: Session, domain: str | None) -> Pollers:
+    """The supervised processes that are about to make the store, or the domain in it."""
+    from simpleflow_lab.runtime.connection import chosen_domain
+    from simpleflow_lab.runtime.supervised.statuses import supervisors_of
+    from simpleflow_lab.workers import Pollers, with_statuses
+
+    address = session.address
+    return with_statuses(Pollers(()), (), supervisors_of(address, chosen_domain(address, domain)))
 
 
 @click.command("worker.stop")

@@ -161,6 +161,78 @@ def test_the_third_signal_kills(start: Start, lab: Lab, tmp_path: Path) -> None:
     assert not psutil.pid_exists(pid)
 
 
+BEGINS = """
+import os, time
+from pathlib import Path
+from simpleflow_lab import activity
+from simpleflow_lab.runtime.supervised.statuses import published
+
+known = [each["pid"] for supervisor in published() for each in supervisor["processes"]]
+Path(f"began-{os.getpid()}.txt").write_text(str(os.getpid() in known))
+while not Path("open").exists():
+    time.sleep(0.01)
+
+
+@activity.with_attributes(name="begins", version="1", task_list="begins")
+def begins():
+    pass
+"""
+
+
+@pytest.mark.parametrize("lists", [(), ("-t", "begins")])
+def test_a_process_is_known_with_its_supervisor_before_it_says_what_it_serves(
+    start: Start, lab: Lab, tmp_path: Path, lists: tuple[str, ...]
+) -> None:
+    (tmp_path / "begins_flows.py").write_text(BEGINS)
+    works = start("worker.start", "-N", "2", "--module", "begins_flows", *lists)
+    until(lambda: [each.read_text() for each in tmp_path.glob("began-*.txt")] == ["True", "True"])
+    assert {(each.kind, each.state, each.supervisor, each.done) for each in lab.pollers()} == {
+        ("activity worker", "starting", works.pid, 0)
+    }
+    works.process.send_signal(signal.SIGSTOP)  # it hears nothing of what its processes serve
+    try:
+        (tmp_path / "open").touch()
+        polling(lab, 2)
+        shown = [(each.task_list, each.state, each.supervisor, each.done) for each in lab.pollers()]
+        assert shown == [("begins", "polling", works.pid, 0)] * 2
+    finally:
+        works.process.send_signal(signal.SIGCONT)
+    until(lambda: [each.types for each in lab.pollers()] == [("begins 1",)] * 2)
+    assert works.stop() == 0
+
+
+@pytest.mark.parametrize("where", [("--store", "new.sqlite"), ("--domain", "new")])
+def test_processes_that_are_about_to_make_the_store_or_its_domain_are_listed(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simpleflow: Any, where: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, after = (where, ()) if where[0] == "--store" else ((), where)
+    refused = simpleflow(*before, "worker.list", *after)
+    assert refused.code == 2
+    (tmp_path / "begins_flows.py").write_text(BEGINS)
+    works = start(*before, "worker.start", *after, "-N", "1", "--module", "begins_flows")
+    until(lambda: list(tmp_path.glob("began-*.txt")))
+    listed = simpleflow("--format", "json", "--columns", "state,process", *before, "worker.list", *after)
+    assert (listed.code, listed.err) == (0, "")
+    assert [row["state"] for row in json.loads(listed.out)] == ["starting"]
+    assert simpleflow(*before, "worker.list", *after).code == 0
+    (tmp_path / "open").touch()
+    until(lambda: "polling" in simpleflow(*before, "worker.list", *after).out)
+    assert works.stop() == 0
+
+
+def test_a_supervisor_without_a_place_for_its_status_waits_without_work(start: Start, lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder would be")
+    works = start("worker.start", "-N", "1", *MODULE)
+    polling(lab, 1)
+    until(lambda: "worker.list shows what they do" in works.said)
+    before = sum(psutil.Process(works.pid).cpu_times()[:2])
+    assert not psutil.wait_procs(works.children(), timeout=2)[0]
+    assert sum(psutil.Process(works.pid).cpu_times()[:2]) - before < 0.1
+    assert works.said.count("other processes can't see these") == 1
+    assert works.stop() == 0
+
+
 def test_processes_end_with_their_supervisor(start: Start, lab: Lab, tmp_path: Path) -> None:
     works = start("worker.start", "-N", "2", *MODULE)
     polling(lab, 2)

@@ -9,6 +9,8 @@ the service can't be reached.
 The first `escalate` lets the processes finish what is in progress, the second cancels it, the third kills them.
 
 *Rule:* the supervisor runs no code of authors and opens no store, so it outlives whatever happens to its processes.
+
+*Rule:* a process is told what to serve when its status is written: whoever sees it poll can read who started it.
 """
 
 from __future__ import annotations
@@ -266,6 +268,7 @@ class Supervisor:
         with contextlib.suppress(AttributeError, OSError):  # Linux only
             each.descriptor = os.pidfd_open(each.running.pid)
             self._selector.register(each.descriptor, selectors.EVENT_READ)
+        self._write_status(self._status())
         with contextlib.suppress(OSError):
             each.messages.send(each.work.work)
 
@@ -382,16 +385,21 @@ class Supervisor:
         }
 
     def _publish(self) -> None:
-        if self._published is None or time.monotonic() < self._publish_at:
+        if time.monotonic() < self._publish_at:
             return
         status = self._status()
         if status != self._last_status:
-            self._last_status = status
-            self._publish_at = time.monotonic() + PUBLISH_SECONDS
-            try:
-                self._published.write(status)
-            except OSError as error:
-                logger.warning("other processes can't see what these do: %s", error)
+            self._write_status(status)
+
+    def _write_status(self, status: dict[str, Any]) -> None:
+        self._last_status = status
+        self._publish_at = time.monotonic() + PUBLISH_SECONDS
+        if self._published is None:
+            return
+        try:
+            self._published.write(status)
+        except OSError as error:
+            logger.warning("other processes can't see what these do: %s", error)
 
 
 def _has_more(messages: FramedMessages) -> bool:
