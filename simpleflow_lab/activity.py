@@ -33,7 +33,7 @@ from simpleflow_lab.retry import Retry, check_retry
 class NotSet:
     """The type of `NOT_SET` and `PRIORITY_NOT_SET`: no value was given, where `None` is a value."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self._name = name
 
     def __repr__(self) -> str:
@@ -72,7 +72,7 @@ class Activity:
         idempotent: bool | None = None,
         meta: Mapping[str, Any] | None = None,
         executor: str | None = None,
-    ):
+    ) -> None:
         """See `with_attributes`."""
         check_retry(retry, f"activity {name or callable}")
         if executor is not None and executor not in EXECUTORS:

@@ -55,7 +55,7 @@ class RunningTask:
         *,
         report: Callable[[str | None], None],
         finish: Callable[[Awaitable[Any], RunningTask], Any],
-    ):
+    ) -> None:
         """`report` is called with the details of each heartbeat of the activity, as text within SWF's length. `finish`
         gives the result of an awaitable, which it runs on an event loop."""
         self.context = context
@@ -152,7 +152,7 @@ class set_current_task:
 
     __slots__ = ("_task", "_token")
 
-    def __init__(self, task: RunningTask):
+    def __init__(self, task: RunningTask) -> None:
         self._task = task
 
     def __enter__(self) -> None:

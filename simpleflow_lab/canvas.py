@@ -96,7 +96,7 @@ class GroupFuture(Future):
         workflow: Any = None,
         max_parallel: int | None = None,
         bubbles_exception_on_failure: bool = True,
-    ):
+    ) -> None:
         """Made by a group, with upstream's arguments: a class of the author's own may have an `__init__` that takes
         them. The members are submitted afterwards."""
         super().__init__()
@@ -202,7 +202,7 @@ class ChainFuture(GroupFuture):
         bubbles_exception_on_failure: bool = True,
         send_result: bool = False,
         break_on_failure: bool = True,
-    ):
+    ) -> None:
         """Made by a chain, with upstream's arguments; see `GroupFuture`."""
         super().__init__(activities, workflow, None, bubbles_exception_on_failure)
         self.send_result = send_result
@@ -225,7 +225,7 @@ class FuncGroup(SubmittableContainer):
         raises_on_failure: bool | None = None,
         _allow_none: bool = False,
         **kwargs: Any,
-    ):
+    ) -> None:
         self.func = func
         self.args = list(args)
         self.kwargs = kwargs
@@ -253,7 +253,7 @@ class _Members(SubmittableContainer):
         raises_on_failure: bool | None = None,
         bubbles_exception_on_failure: bool = True,
         future_class: type[GroupFuture] | None = None,
-    ):
+    ) -> None:
         self.raises_on_failure = raises_on_failure
         """Overrides it for everything in here, however deep; `None` leaves each its own."""
         self.bubbles_exception_on_failure = bubbles_exception_on_failure
@@ -343,7 +343,7 @@ class _Members(SubmittableContainer):
 class Group(_Members):
     """Members side by side, at most `max_parallel` at a time if given. Its result is the list of their results."""
 
-    def __init__(self, *submittables: Submittable, max_parallel: int | None = None, **options: Any):
+    def __init__(self, *submittables: Submittable, max_parallel: int | None = None, **options: Any) -> None:
         if max_parallel is not None and max_parallel < 1:
             raise UsageError(f"max_parallel must be 1 or more, not {max_parallel!r}")
         self.max_parallel = max_parallel
@@ -411,7 +411,7 @@ class Chain(_Members):
         raises_on_failure: bool | None = None,
         bubbles_exception_on_failure: bool | None = None,
         **options: Any,
-    ):
+    ) -> None:
         if send_result and not break_on_failure:
             raise UsageError(
                 "a chain with send_result has no result to send after a failure: it needs break_on_failure"

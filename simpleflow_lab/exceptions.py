@@ -100,7 +100,7 @@ class DecisionInterrupted(BaseException):
 class WaitInterrupted(KeyboardInterrupt):
     """The waiting for an execution was interrupted; the execution goes on. A notebook shows it in one line."""
 
-    def __init__(self, workflow_id: str):
+    def __init__(self, workflow_id: str) -> None:
         super().__init__(workflow_id)
         self.workflow_id = workflow_id
 
@@ -133,7 +133,7 @@ class ActivityCanceled(BaseException):
     `except Exception` around one step of a long loop must not swallow the request to stop.
     """
 
-    def __init__(self, message: str = "", *, details: Any = None):
+    def __init__(self, message: str = "", *, details: Any = None) -> None:
         super().__init__(message)
         self.details = details
         """The details for the history: a text, or any JSON value."""
@@ -146,7 +146,7 @@ class UsageError(SimpleflowLabError):
 class NoSuchStepError(UsageError, IndexError):
     """A decision that an execution does not have was asked for."""
 
-    def __init__(self, number: object, last: int):
+    def __init__(self, number: object, last: int) -> None:
         self.number = number
         """What was asked for."""
         self.last = last
@@ -177,7 +177,7 @@ class StoreError(SimpleflowLabError):
 class StoreInUseError(StoreError):
     """Another process owns the store."""
 
-    def __init__(self, path: str, owner: str):
+    def __init__(self, path: str, owner: str) -> None:
         super().__init__(
             f"the store {path} is in use by {owner}: close its Lab there, or open another store here, "
             "as in Lab('other.sqlite')"
@@ -189,7 +189,7 @@ class StoreInUseError(StoreError):
 class NotAStoreError(StoreError):
     """A file that this package did not write."""
 
-    def __init__(self, path: str, found: str):
+    def __init__(self, path: str, found: str) -> None:
         super().__init__(f"{path} is not a simpleflow_lab store ({found}): name another file; this one was not touched")
         self.path = path
 
@@ -197,7 +197,7 @@ class NotAStoreError(StoreError):
 class StoreNotPrivateError(StoreError):
     """A store, or something beside it, that is not its user's alone."""
 
-    def __init__(self, path: str, found: str, remedy: str):
+    def __init__(self, path: str, found: str, remedy: str) -> None:
         super().__init__(f"the store was not opened: {path} {found}; {remedy}")
         self.path = path
 
@@ -211,7 +211,7 @@ class StorePausedError(StoreError):
 class StoreVersionError(StoreError):
     """A store written by a newer version of this package."""
 
-    def __init__(self, path: str, found: int, known: int):
+    def __init__(self, path: str, found: int, known: int) -> None:
         super().__init__(
             f"the store {path} has schema version {found}, this simpleflow_lab knows up to {known}: "
             "upgrade simpleflow_lab, or open another store; this one was not touched"
@@ -222,7 +222,7 @@ class StoreVersionError(StoreError):
 class ObjectNotFoundError(StoreError):
     """An object, such as a value too large for a field, that is not where it should be."""
 
-    def __init__(self, key: str, place: str):
+    def __init__(self, key: str, place: str) -> None:
         super().__init__(f"no object {key} in {place}")
         self.key = key
         self.place = place
@@ -231,7 +231,7 @@ class ObjectNotFoundError(StoreError):
 class JumboReferenceError(StoreError):
     """A reference to a large value that must not be followed."""
 
-    def __init__(self, reference: str, why: str):
+    def __init__(self, reference: str, why: str) -> None:
         super().__init__(f"the reference {reference[:200]!r} was not followed: {why}")
         self.reference = reference
 
@@ -239,7 +239,7 @@ class JumboReferenceError(StoreError):
 class JumboContentError(StoreError):
     """The object that a reference names is not the one that was written."""
 
-    def __init__(self, reference: str, found: str):
+    def __init__(self, reference: str, found: str) -> None:
         super().__init__(f"the object of {reference} {found}: it was not used")
         self.reference = reference
 
@@ -258,7 +258,7 @@ class TaskFailed(TaskException):
     when the worker was one of ours or of upstream's; any text when it was another program's.
     """
 
-    def __init__(self, name: str, reason: str | None, details: str | None = None):
+    def __init__(self, name: str, reason: str | None, details: str | None = None) -> None:
         super().__init__(name, reason, details)
         self.name = name
         self.reason = reason
@@ -271,7 +271,7 @@ class TaskFailed(TaskException):
 class WorkerLostError(TaskFailed):
     """An activity task whose worker's process died in each of its latest attempts: it is not tried again."""
 
-    def __init__(self, name: str, times: int):
+    def __init__(self, name: str, times: int) -> None:
         super().__init__(
             name,
             f"its worker was lost {times} times: the process died each time; "
@@ -286,7 +286,7 @@ class WorkerLostError(TaskFailed):
 class ActivityNotDefinedError(TaskFailed):
     """An activity task that came to workers which don't define its activity, time after time: it is not tried again."""
 
-    def __init__(self, name: str, times: int, reason: str | None):
+    def __init__(self, name: str, times: int, reason: str | None) -> None:
         super().__init__(
             name,
             f"{times} workers in a row did not define it: start a worker that does, or give each code base a task list "
@@ -306,7 +306,7 @@ class TimeoutError(TaskException):
     worker was one of ours; `None` without any.
     """
 
-    def __init__(self, timeout_type: str, timeout_value: str | int | None = None, details: str | None = None):
+    def __init__(self, timeout_type: str, timeout_value: str | int | None = None, details: str | None = None) -> None:
         super().__init__(timeout_type, timeout_value)
         self.timeout_type = timeout_type
         self.timeout_value = timeout_value
@@ -320,7 +320,7 @@ class TimeoutError(TaskException):
 class TaskCanceled(TaskException):
     """A task that was canceled."""
 
-    def __init__(self, details: str | None = None):
+    def __init__(self, details: str | None = None) -> None:
         super().__init__(details)
         self.details = details
 
@@ -335,7 +335,7 @@ class TaskTerminated(TaskException):
 class ActivityProcessDied(SimpleflowLabError):
     """The process of an activity ended before the activity did: killed, crashed, or by an exit of its own."""
 
-    def __init__(self, activity_id: str, pid: int, how: str):
+    def __init__(self, activity_id: str, pid: int, how: str) -> None:
         super().__init__(f"the process {pid} of {activity_id} {how}")
         self.activity_id = activity_id
         self.pid = pid
@@ -345,7 +345,7 @@ class ActivityProcessDied(SimpleflowLabError):
 class WorkflowException(SimpleflowLabError):
     """The workflow failed itself, with this reason and these details. Raises `UsageError` for what is no text."""
 
-    def __init__(self, message: str, reason: str, details: str | None = None):
+    def __init__(self, message: str, reason: str, details: str | None = None) -> None:
         for name, text in (("reason", reason), ("details", details)):
             if not isinstance(text, str) and (name, text) != ("details", None):
                 raise UsageError(f"the {name} of a failure must be a text, not {type(text).__name__}: convert it first")
@@ -360,7 +360,7 @@ class WorkflowException(SimpleflowLabError):
 class AggregateException(SimpleflowLabError):
     """Several tasks of one group failed: one slot a task, `None` for those that completed."""
 
-    def __init__(self, exceptions: Iterable[BaseException | None]):
+    def __init__(self, exceptions: Iterable[BaseException | None]) -> None:
         self.exceptions = list(exceptions)
         super().__init__(self.exceptions)
 
@@ -394,7 +394,7 @@ class ExecutionError(SimpleflowLabError):
     `details` is the program's output: of a Python function JSON with `error`, `error_type`, `message` and `traceback`.
     """
 
-    def __init__(self, details: str = ""):
+    def __init__(self, details: str = "") -> None:
         super().__init__(details)
         self.details = details
 
@@ -409,7 +409,7 @@ class ExecutionError(SimpleflowLabError):
 class ExecutionTimeoutError(ExecutionError):
     """A program that an activity ran did not end in time."""
 
-    def __init__(self, command: str = "", timeout_value: float | None = None):
+    def __init__(self, command: str = "", timeout_value: float | None = None) -> None:
         super().__init__()
         self.args = (command, timeout_value)
         self.command = command
@@ -431,7 +431,9 @@ class WorkflowExecutionError(SimpleflowLabError):
 
     closed: ClassVar[str] = "closed"
 
-    def __init__(self, workflow_id: str, reason: str | None = None, details: str | None = None, below: str = ""):
+    def __init__(
+        self, workflow_id: str, reason: str | None = None, details: str | None = None, below: str = ""
+    ) -> None:
         super().__init__(workflow_id, reason, details, below)
         self.workflow_id = workflow_id
         self.reason = reason
@@ -453,7 +455,7 @@ def _both_ends(text: str, limit: int = 40_000) -> str:
 class ExecutionStillOpenError(SimpleflowLabError, builtins.TimeoutError):
     """An execution that is still open after the time for which its result was waited for. It goes on."""
 
-    def __init__(self, workflow_id: str, seconds: float | None, waits: str = ""):
+    def __init__(self, workflow_id: str, seconds: float | None, waits: str = "") -> None:
         super().__init__(workflow_id, seconds, waits)
         self.workflow_id = workflow_id
         self.seconds = seconds
@@ -512,7 +514,7 @@ class NondeterminismError(DecisionTaskError):
         recorded_line: str | None = None,
         requested_line: str | None = None,
         author_error: str | None = None,
-    ):
+    ) -> None:
         self.author_error = author_error
         self.event_id = event_id
         self.recorded = recorded
@@ -545,7 +547,7 @@ class ImpureWorkflowError(DecisionTaskError):
 class DecisionTooLongError(DecisionTaskError):
     """The code ran too long without waiting, and was interrupted."""
 
-    def __init__(self, seconds: float, line: str):
+    def __init__(self, seconds: float, line: str) -> None:
         super().__init__(
             f"the code ran for {seconds:.3g} s without waiting, at {line or 'a line that is not known'}, and was "
             "interrupted: put what takes long into an activity, and let run wait for its result"
@@ -557,7 +559,7 @@ class DecisionTooLongError(DecisionTaskError):
 class KeyboardInputError(DecisionTaskError):
     """The code of a workflow called `input()`: a replay has no keyboard, and would be asked again each time."""
 
-    def __init__(self, line: str):
+    def __init__(self, line: str) -> None:
         super().__init__(
             f"run asks for input at {line}: nobody types into a replay. Give the value as an argument of the "
             "execution, or wait for a signal with it; steps[k].pdb() is for looking"
@@ -568,7 +570,7 @@ class KeyboardInputError(DecisionTaskError):
 class DecidingProcessDiedError(DecisionTaskError):
     """The process died each time that it ran the code of a workflow: the code is not run again as it is."""
 
-    def __init__(self, name: str, times: int):
+    def __init__(self, name: str, times: int) -> None:
         super().__init__(
             f"the process died {times} times in a row deciding {name}: its run is not called again until it is defined "
             "otherwise, or lab.resume() is called for the execution once more "
@@ -581,7 +583,7 @@ class CloseNotPermittedError(DecisionTaskError):
     """Amazon SWF refused to close the execution, for the decider's credentials don't allow it. It is tried again, after
     pauses that grow."""
 
-    def __init__(self, event: str, cause: str, times: int):
+    def __init__(self, event: str, cause: str, times: int) -> None:
         action = event.removesuffix("Failed")
         super().__init__(
             f"SWF refused to close the execution: {cause}. Allow swf:{action} in the IAM policy of the decider's "
@@ -595,7 +597,7 @@ class CloseNotPermittedError(DecisionTaskError):
 class WorkflowNotRegisteredError(DecisionTaskError):
     """A decision task of a workflow that is not defined in this process."""
 
-    def __init__(self, name: str, version: str):
+    def __init__(self, name: str, version: str) -> None:
         super().__init__(
             f"no workflow {name!r} version {version!r} is defined in this process, which keeps its decision task: "
             "run the cell or import the module that defines it"
@@ -607,7 +609,7 @@ class WorkflowNotRegisteredError(DecisionTaskError):
 class WrongArgumentsError(DecisionTaskError):
     """A submit of an activity or a child workflow with arguments that it does not take."""
 
-    def __init__(self, name: str, problem: str, line: str | None = None):
+    def __init__(self, name: str, problem: str, line: str | None = None) -> None:
         at = f"{line}: " if line else ""
         super().__init__(
             f"{at}{name} does not take these arguments: {problem}. Correct the call or the definition, and define it "
@@ -619,7 +621,7 @@ class WrongArgumentsError(DecisionTaskError):
 class ReplacedDefinitionError(DecisionTaskError):
     """A submit of an activity or workflow whose type another definition took: that one's code would run."""
 
-    def __init__(self, kind: str, name: str, version: str, line: str | None = None):
+    def __init__(self, kind: str, name: str, version: str, line: str | None = None) -> None:
         at = f" at {line}" if line else ""
         super().__init__(
             f"the {kind} {name!r} (version {version}) that is submitted{at} is no longer defined: another definition "
@@ -636,7 +638,7 @@ class UnreadableValueError(DecisionTaskError, EncodingError):
     A decision that needs it is blocked and retried, at once when a type is registered.
     """
 
-    def __init__(self, name: str, why: str | None = None):
+    def __init__(self, name: str, why: str | None = None) -> None:
         reason = why or "nobody registered it in this process: import the module that calls codec.register for it"
         super().__init__(f"a recorded value of type {name!r} can't be read: {reason}")
         self.name = name
@@ -645,7 +647,7 @@ class UnreadableValueError(DecisionTaskError, EncodingError):
 class DecisionBlockedError(DecisionTaskError):
     """No decision can be made for an execution, as another process reported it, or for a child that it waits for."""
 
-    def __init__(self, workflow_id: str, blocked: str, error: str, message: str, pid: int | None = None):
+    def __init__(self, workflow_id: str, blocked: str, error: str, message: str, pid: int | None = None) -> None:
         """`blocked` is the workflow id of the execution that can't be decided: `workflow_id` or one below it."""
         self.workflow_id = workflow_id
         self.blocked = blocked
@@ -683,7 +685,7 @@ class SWFFault(SimpleflowLabError):
     was_repeated: bool = False
     """Whether the request was sent more than once: then an earlier one may have been carried out without an answer."""
 
-    def __init__(self, message: str = ""):
+    def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
 

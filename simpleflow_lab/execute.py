@@ -74,7 +74,7 @@ _SHIM: Final = (
 class ProgramError(ExecutionError, subprocess.CalledProcessError):
     """A program ended with another return code than 0; the message holds its standard error."""
 
-    def __init__(self, returncode: int, command: Sequence[str], output: str, stderr: str):
+    def __init__(self, returncode: int, command: Sequence[str], output: str, stderr: str) -> None:
         subprocess.CalledProcessError.__init__(self, returncode, list(command), output, stderr)
 
     def __str__(self) -> str:

@@ -82,7 +82,7 @@ class Execution(HistoryViews):
 
     def __init__(
         self, pool: WorkerPool, workflow_id: str, run_id: str, *, domain: str | None = None, attached: bool = False
-    ):
+    ) -> None:
         """`pool` is what this process does for its service; `domain` is another one than is served there."""
         self._pool = pool
         self._service = pool.context.service

@@ -59,7 +59,7 @@ class Executions(Sequence[HistoryViews]):
     """Several executions in order. Tables are those of one execution, with two columns before them: `workflow_id`, and
     `workflow_run_id`, for the `run_id` of a task is that of a child."""
 
-    def __init__(self, members: Iterable[Member]):
+    def __init__(self, members: Iterable[Member]) -> None:
         self._members = tuple(members)
 
     @classmethod

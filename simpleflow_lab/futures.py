@@ -103,7 +103,7 @@ class Future:
         task_id: str | None = None,
         raises: bool = False,
         canceler: Canceler | None = None,
-    ):
+    ) -> None:
         self.task_id = task_id
         """Id of the task behind it, or `None`."""
         self.held_back_in: Future | None = None
@@ -306,7 +306,7 @@ class AnyOf(Future):
 
     __slots__ = ("futures",)
 
-    def __init__(self, futures: list[Future]):
+    def __init__(self, futures: list[Future]) -> None:
         super().__init__(next((future.waiter for future in futures if future.waiter is not None), None))
         self.futures = futures
 

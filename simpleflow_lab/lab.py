@@ -116,7 +116,7 @@ class Lab:
         task_list_of_all: str | None = None,
         registers_domain: bool | None = None,
         notice: Callable[[str], None] = notify,
-    ):
+    ) -> None:
         """`activity_threads` activities run at once for each task list: in threads, or each in a process of its own
         with `activity_executor="processes"`, unless the activity itself says which. `middleware` runs around each
         activity; see `use`.

@@ -66,7 +66,7 @@ class StepIO:
 class Step:
     """One step of a task. Set the figures of `read` and `write`; `metadata` is free, and is stored with them."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
         self.read, self.write = StepIO(), StepIO()
         self.metadata: dict[str, Any] = {}
@@ -97,7 +97,7 @@ class Step:
 class _Running:
     """The steps of one attempt of an activity task."""
 
-    def __init__(self, context: Mapping[str, Any]):
+    def __init__(self, context: Mapping[str, Any]) -> None:
         self.context = context
         self.steps: list[Step] = []
         self.open = 0

@@ -46,7 +46,7 @@ _ONLY_IN_A_STORE: Final = frozenset(
 class NotInAStoreError(UsageError, AttributeError):
     """This is asked of an execution that runs, or ran, in a store, and not of a history alone."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         super().__init__(
             f"{name} needs the store in which the execution is, and this is a history alone: it can be viewed, "
             f"replayed, debugged and asked what_if. One in the store of the Lab is lab.execution(workflow_id)"
@@ -56,7 +56,7 @@ class NotInAStoreError(UsageError, AttributeError):
 class RecordedExecution(HistoryViews):
     """A recorded execution: it can be viewed, and runs nothing."""
 
-    def __init__(self, history: History, name: str = "", *, path: str | None = None):
+    def __init__(self, history: History, name: str = "", *, path: str | None = None) -> None:
         self._history = history if isinstance(history, HistoryWithRecords) else HistoryWithRecords(history)
         self._name = name
         self.path = path

@@ -60,7 +60,7 @@ class SignalFuture(Future):
 
     __slots__ = ("_signal",)
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._signal: Signal | None = None
 
@@ -82,7 +82,7 @@ class SignalFuture(Future):
 class WaitForSignal(Task):
     """Submit it to get a future that is done when the signal came; its result is the latest one's input."""
 
-    def __init__(self, signal_name: str):
+    def __init__(self, signal_name: str) -> None:
         self.name = signal_name
         self.signal_name = signal_name
 

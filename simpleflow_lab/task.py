@@ -34,7 +34,7 @@ class Task:
 class ActivityTask(Task):
     """One call of an activity."""
 
-    def __init__(self, activity: Activity, *args: Any, **kwargs: Any):
+    def __init__(self, activity: Activity, *args: Any, **kwargs: Any) -> None:
         if not isinstance(activity, Activity):
             raise TypeError(f"{activity!r} is no activity: decorate it with @activity.with_attributes(...)")
         self.activity = activity
@@ -60,7 +60,7 @@ class NonPythonicActivityTask(ActivityTask):
     The worker, in whatever language, reads a JSON array of the positional arguments, or an object of the named ones.
     """
 
-    def __init__(self, activity: Activity, *args: Any, **kwargs: Any):
+    def __init__(self, activity: Activity, *args: Any, **kwargs: Any) -> None:
         super().__init__(activity, *args, **kwargs)
         if self.args and self.kwargs:
             raise UsageError(
@@ -81,7 +81,7 @@ class WorkflowTask(Task):
         *args: Any,
         workflow_task_list: str | None = None,
         **kwargs: Any,
-    ):
+    ) -> None:
         """`executor` is there for programs written for upstream and is not used."""
         self.workflow = workflow
         self.task_priority: int | str | NotSet | None = kwargs.pop("__priority", PRIORITY_NOT_SET)
@@ -116,7 +116,7 @@ class WorkflowTask(Task):
 class ChildWorkflowTask(WorkflowTask):
     """`WorkflowTask` without the unused `executor` argument."""
 
-    def __init__(self, workflow: WorkflowClass, *args: Any, **kwargs: Any):
+    def __init__(self, workflow: WorkflowClass, *args: Any, **kwargs: Any) -> None:
         super().__init__(None, workflow, *args, **kwargs)
 
 
@@ -134,7 +134,7 @@ class SignalTask(Task):
         run_id: str | None = None,
         propagate: bool = True,
         **kwargs: Any,
-    ):
+    ) -> None:
         self.name = name
         self.workflow_id = workflow_id
         self.run_id = run_id
@@ -146,7 +146,7 @@ class SignalTask(Task):
 class MarkerTask(Task):
     """A marker: a note in the history."""
 
-    def __init__(self, name: str, details: Any = None):
+    def __init__(self, name: str, details: Any = None) -> None:
         self.name = name
         self.details = details
 
@@ -158,7 +158,7 @@ class TimerTask(Task):
     still running, whatever the second timeout says. For a timer in a loop make a new id each time.
     """
 
-    def __init__(self, timer_id: str, timeout: float | str, control: Any = None):
+    def __init__(self, timer_id: str, timeout: float | str, control: Any = None) -> None:
         try:
             self.timeout = int(timeout) if isinstance(timeout, str) else math.ceil(timeout)
             if self.timeout < 0:
@@ -175,7 +175,7 @@ class TimerTask(Task):
 class CancelTimerTask(Task):
     """Cancels a timer. One that was never started, has fired or is canceled is left as it is."""
 
-    def __init__(self, timer_id: str):
+    def __init__(self, timer_id: str) -> None:
         self.name = timer_id
         self.timer_id = timer_id
 
@@ -183,7 +183,7 @@ class CancelTimerTask(Task):
 class ContinueAsNewWorkflowTask(Task):
     """Ends this run and starts the next one, with an empty history and these arguments."""
 
-    def __init__(self, workflow: WorkflowClass, *args: Any, **kwargs: Any):
+    def __init__(self, workflow: WorkflowClass, *args: Any, **kwargs: Any) -> None:
         self.workflow = workflow
         self.args = args
         self.kwargs = kwargs

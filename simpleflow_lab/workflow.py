@@ -126,7 +126,7 @@ class Workflow:
     _defined_as: ClassVar[tuple[str, str] | None] = None
     """The type's name and version under which this class is defined; `None` of one that is not."""
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._defined_as = None
         _check_definition(cls)
@@ -135,7 +135,7 @@ class Workflow:
         if cls.run is not Workflow.run:  # else it is a base of others
             _define(cls)
 
-    def __init__(self, executor: Executor):
+    def __init__(self, executor: Executor) -> None:
         self.executor: Executor = executor
 
     @property

@@ -84,7 +84,7 @@ class Nightly(Workflow):
 class Night:
     """What happens to the tasks of one night."""
 
-    def __init__(self, number: int):
+    def __init__(self, number: int) -> None:
         self.number = number
         self.date = (FIRST + datetime.timedelta(days=number)).date()
         self._attempts: dict[str, int] = {}

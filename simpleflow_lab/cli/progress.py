@@ -89,7 +89,7 @@ def _is_terminal(stream: Any) -> bool:
 class _LiveLine:
     """A line at the bottom of the terminal. Within it, `sys.stdout` and `sys.stderr` write above the line."""
 
-    def __init__(self, stream: Any):
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._lock = threading.RLock()
         self._drawn = False
@@ -143,7 +143,7 @@ class _LiveLine:
 class _Above:
     """A standard stream whose output goes above the live line."""
 
-    def __init__(self, line: _LiveLine, stream: Any):
+    def __init__(self, line: _LiveLine, stream: Any) -> None:
         self._line = line
         self._stream = stream
 

@@ -56,7 +56,7 @@ class Version(TextRecord):
 class _Answered(Exception):
     """An option gave the answer, and the command does not run: --help, --version."""
 
-    def __init__(self, record: Record):
+    def __init__(self, record: Record) -> None:
         super().__init__(record)
         self.record = record
 

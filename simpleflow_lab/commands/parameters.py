@@ -40,7 +40,7 @@ class _Type(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 class Word(_Type):
     """Any text; the name of the type tells a completion what to offer."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -78,7 +78,7 @@ class Seconds(_Type):
 
     name = "seconds"
 
-    def __init__(self, *, none: bool = False):
+    def __init__(self, *, none: bool = False) -> None:
         self._none = none
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -70,7 +70,7 @@ class Session:
         tell: Callable[[str], None] | None = None,
         serves_here: bool = False,
         started_by_hand: Callable[[], Execution | None] | None = None,
-    ):
+    ) -> None:
         """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`. `tell` tells
         a person a line, such as that a new store was made. `started_by_hand` finds what was started last by a call."""
         self._open_lab = open_lab or self.open

@@ -44,7 +44,7 @@ _ERRORS: Final = (sqlite3.Error, OSError, diskcache.Timeout, ValueError, TypeErr
 class DiskCache:
     """Contents by key; implements `fields.Cache`. Each process opens it when it first uses it."""
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None, *, size_limit: int = SIZE_LIMIT):
+    def __init__(self, folder: str | os.PathLike[str] | None = None, *, size_limit: int = SIZE_LIMIT) -> None:
         """`folder` is by default `jumbo` in the user's cache folder."""
         self.folder = Path(folder) if folder is not None else default_folder()
         self._size_limit = size_limit

@@ -68,7 +68,7 @@ class Fields:
         in_store: bool = True,
         by_reference: bool = False,
         cache: Cache | None = None,
-    ):
+    ) -> None:
         """`bucket` is the "bucket/prefix" to which large fields are written; without one they go into the storage's
         default place, unless `in_store` says that it must not be. `trusted` are further places that may be read. With
         `by_reference` large results stand as references inside all inputs, which upstream can't read. Without a storage
@@ -253,7 +253,7 @@ class DeferredFields:
     answers. Objects are read by `read_outside`, so that the workflow's code can't catch the error.
     """
 
-    def __init__(self, fields: Fields, read_outside: Callable[[Callable[[], Any]], Any]):
+    def __init__(self, fields: Fields, read_outside: Callable[[Callable[[], Any]], Any]) -> None:
         self._fields = fields
         self._read_outside = read_outside
         self._unwritten: dict[str, tuple[Reference, str]] = {}

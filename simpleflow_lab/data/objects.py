@@ -82,7 +82,7 @@ class FolderObjects:
     The first line of a file is its key. A file is there whole or not at all.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]):
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = Path(folder)
 
     def __repr__(self) -> str:
@@ -142,7 +142,7 @@ class FolderObjects:
 class Storage:
     """The places where a Lab keeps objects: a default one, and others by their location."""
 
-    def __init__(self, default: Objects, at: Callable[[str], Objects]):
+    def __init__(self, default: Objects, at: Callable[[str], Objects]) -> None:
         """`at` opens the objects at a location such as "bucket/prefix"; it raises `UsageError` if it can't."""
         self.default = default
         self._at = at
@@ -165,7 +165,7 @@ class Storage:
 class NoObjects:
     """The default place of a Lab that has none."""
 
-    def __init__(self, remedy: str):
+    def __init__(self, remedy: str) -> None:
         """`remedy` is the end of the errors: how to get a place."""
         self._remedy = remedy
 
@@ -213,7 +213,7 @@ class using_storage:
 
     __slots__ = ("_storage", "_token")
 
-    def __init__(self, storage: Storage):
+    def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def __enter__(self) -> None:
@@ -237,7 +237,7 @@ def make_private_folder(folder: Path) -> None:
 class _Descriptor:
     """A folder opened to be synced."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ class JumboValue:
 
     __slots__ = ("_found", "_read", "field")
 
-    def __init__(self, field: str, read: Callable[[], Any]):
+    def __init__(self, field: str, read: Callable[[], Any]) -> None:
         self.field = field
         """The reference as it was recorded."""
         self._read = read

@@ -120,7 +120,7 @@ class _Checking:
         domain: str,
         fields: Fields | None,
         any_class: bool,
-    ):
+    ) -> None:
         self._workflow = workflow
         self._find = recorded if callable(recorded) else lambda: recorded
         self._recorded: Sequence[Recorded] = ()

@@ -23,7 +23,7 @@ _MAX_SHOWN: Final = 60
 class Condition:
     """A Python expression about a step. Call it with one: whether it holds then."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         """Raises `UsageError` for what is no expression."""
         self.text = text.strip()
         try:

@@ -40,7 +40,7 @@ class Difference:
 class StepDifference(ListingView[Difference]):
     """The differences between two steps. It displays itself; `to_pandas()` gives a frame."""
 
-    def __init__(self, first: int, second: int, items: Sequence[Difference]):
+    def __init__(self, first: int, second: int, items: Sequence[Difference]) -> None:
         super().__init__(items)
         self.first = first
         """The number of the first step."""

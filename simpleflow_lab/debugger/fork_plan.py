@@ -88,7 +88,7 @@ class Planner:
         workflow_id: str,
         run_id: str,
         inherited: Sequence[InheritedRun] = (),
-    ):
+    ) -> None:
         """`inherited` is what the run inherits, if it is a fork."""
         self._history = history
         own = InheritedRun(workflow_id=workflow_id, run_id=run_id, events=history[1:])

@@ -30,7 +30,7 @@ class Frame:
 
     __slots__ = ("_copied", "_left_out", "_memo", "_values", "line")
 
-    def __init__(self, line: Line, values: Mapping[str, Any], left_out: int, memo: dict[int, Any]):
+    def __init__(self, line: Line, values: Mapping[str, Any], left_out: int, memo: dict[int, Any]) -> None:
         self.line = line
         """Where it is."""
         self._values = values

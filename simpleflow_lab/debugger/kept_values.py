@@ -45,7 +45,7 @@ class Shown:
 
     __slots__ = ("_text",)
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self._text = text
 
     def __repr__(self) -> str:
@@ -66,7 +66,7 @@ class ShownFuture(Shown):
 
     __slots__ = ("_result", "error", "state", "task_id")
 
-    def __init__(self, text: str, *, task_id: str | None, state: str, result: Any, error: Any):
+    def __init__(self, text: str, *, task_id: str | None, state: str, result: Any, error: Any) -> None:
         super().__init__(text)
         self.task_id = task_id
         """Id of its task, if it has one."""

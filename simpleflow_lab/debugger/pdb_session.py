@@ -56,7 +56,7 @@ class PdbSession:
         stand_at: Callable[[DecisionRecord], bool],
         fiber: int = 1,
         stops_at_breakpoints: bool = False,
-    ):
+    ) -> None:
         """Stand at the end of the first decision of which `stand_at` says so, in the frame of this fiber.
 
         `options` are those of `Replay`. With `stops_at_breakpoints` each `breakpoint()` on the way there stops, too.

@@ -86,7 +86,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         total: int,
         stopped: str | None = None,
         sources: tuple[str | None, str | None] = (None, None),
-    ):
+    ) -> None:
         super().__init__(checks)
         self.sources = sources
         """Lines around the recorded line and around the line now, of the first execution that differs, if known."""

@@ -43,7 +43,7 @@ def attempts_of_task(history: History, task_id: str) -> Sequence[Attempt]:
 class TaskAttempt:
     """One attempt of a task."""
 
-    def __init__(self, pool: WorkerPool, record: Attempt, *, domain: str, workflow_id: str, run_id: str):
+    def __init__(self, pool: WorkerPool, record: Attempt, *, domain: str, workflow_id: str, run_id: str) -> None:
         self._pool = pool
         self._domain, self._workflow_id, self._run_id = domain, workflow_id, run_id
         self.record = record
@@ -104,7 +104,7 @@ class TaskAttempt:
 class RecordedTask(ListingView[TaskAttempt]):
     """A task of an execution: its attempts, the first one first. It displays itself, one row per attempt."""
 
-    def __init__(self, pool: WorkerPool, history: History, task_id: str, **names: str):
+    def __init__(self, pool: WorkerPool, history: History, task_id: str, **names: str) -> None:
         """`names` are the domain, workflow id and run id of the execution. Raises `UsageError` for an unknown task."""
         try:
             records = attempts_of_task(history, task_id)

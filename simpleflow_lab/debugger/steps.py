@@ -70,7 +70,7 @@ class ReplayStep:
 
     __slots__ = ("_steps", "record")
 
-    def __init__(self, steps: ReplaySteps, record: DecisionRecord):
+    def __init__(self, steps: ReplaySteps, record: DecisionRecord) -> None:
         self._steps = steps
         self.record = record
         """All that the replay recorded of it, as plain data."""
@@ -374,7 +374,7 @@ class ReplaySteps:
         run_id: str = "",
         fields: Fields | None = None,
         **options: Any,
-    ):
+    ) -> None:
         """`workflow` is by default the one that this process defines for the type of the history.
 
         Ids of children, and of activities of steps, are made of `workflow_id` and `run_id`; large values are read

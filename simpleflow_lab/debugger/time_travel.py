@@ -44,7 +44,7 @@ class Debugger:
         at: int | None = None,
         decided: Callable[[], int] | None = None,
         find_other: Callable[[str], Any] | None = None,
-    ):
+    ) -> None:
         """`replay` makes the steps, now and after each `rest` and `reload`; `at` is the number of the first step shown.
         `decided` gives how many decisions are recorded by now; without it the history does not grow. `find_other` gives
         another execution of the same store, or `None`, for its id.

@@ -25,7 +25,7 @@ _NAMED_BY: Final = {
 class TriggerTexts:
     """What woke each decision of one history."""
 
-    def __init__(self, history: History):
+    def __init__(self, history: History) -> None:
         self._history = history
         self._triggers = DecisionTriggers(history)
         self._by_start = {decision.last: decision for decision in self._triggers.all}

@@ -55,7 +55,7 @@ _replaying_lock: Final = threading.Lock()
 class Walk:
     """The decisions of one history, replayed with one workflow."""
 
-    def __init__(self, workflow: type[Workflow], history: History, options: Mapping[str, Any]):
+    def __init__(self, workflow: type[Workflow], history: History, options: Mapping[str, Any]) -> None:
         """`options` are those of `replay.trace.watch`."""
         self._replays = _Replays(workflow, history, options)
         self._module = workflow.__module__
@@ -263,7 +263,7 @@ class _Going(NamedTuple):
 class _Replays:
     """What lives in the thread of a walk."""
 
-    def __init__(self, workflow: type[Workflow], history: History, options: Mapping[str, Any]):
+    def __init__(self, workflow: type[Workflow], history: History, options: Mapping[str, Any]) -> None:
         self._workflow = workflow
         self._history = history
         self._options = options

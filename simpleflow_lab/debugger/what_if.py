@@ -46,7 +46,7 @@ MAX_PATH_LINES: Final = 2
 class WhatIf(LineView):
     """What a simulation gave, beside what was recorded. It displays itself."""
 
-    def __init__(self, lines: Sequence[ExplanationLine], recorded: FoldedHistory, simulated: FoldedHistory):
+    def __init__(self, lines: Sequence[ExplanationLine], recorded: FoldedHistory, simulated: FoldedHistory) -> None:
         super().__init__(lines)
         self._recorded, self._simulated = recorded, simulated
 
@@ -135,7 +135,7 @@ def what_if(
 class _Factors:
     """By what the durations of tasks are multiplied."""
 
-    def __init__(self, scale: float | Mapping[str, float] | None, folded: FoldedHistory):
+    def __init__(self, scale: float | Mapping[str, float] | None, folded: FoldedHistory) -> None:
         given = scale if isinstance(scale, Mapping) else {}
         self._by_name = {str(name): _factor(factor, f"scale of {name}") for name, factor in given.items()}
         self._all = 1.0 if scale is None or isinstance(scale, Mapping) else _factor(scale, "scale")

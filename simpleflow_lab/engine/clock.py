@@ -72,7 +72,7 @@ def _elapsed() -> int:
 class SystemClock:
     """The computer's clock. It must be read every `TICK_SECONDS`, for it takes a longer pause for a suspension."""
 
-    def __init__(self, *, wall: Callable[[], int] = _wall, elapsed: Callable[[], int] = _elapsed):
+    def __init__(self, *, wall: Callable[[], int] = _wall, elapsed: Callable[[], int] = _elapsed) -> None:
         """`wall` and `elapsed` give what the two hands show, in milliseconds."""
         self._wall = wall
         self._hand = elapsed
@@ -104,7 +104,7 @@ class SystemClock:
 class ManualClock:
     """A clock that shows the same time until it is told to go on."""
 
-    def __init__(self, start: int = 1_700_000_000_000, *, jumps: bool = False):
+    def __init__(self, start: int = 1_700_000_000_000, *, jumps: bool = False) -> None:
         """`start` is in milliseconds since 1970. A clock that `jumps` goes to the next deadline of an idle engine."""
         self._elapsed = start
         self._wall_ahead = 0
@@ -171,7 +171,7 @@ class Moment(NamedTuple):
 class EngineTime:
     """The time of one engine; see the module. Any thread may read it."""
 
-    def __init__(self, clock: Clock):
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ahead = clock.now() - clock.elapsed().milliseconds
 

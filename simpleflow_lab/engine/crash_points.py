@@ -38,7 +38,7 @@ MOMENT_SECONDS: Final = 0.005
 class CrashPoint:
     """A planned crash: a point, and how often it is still to be reached."""
 
-    def __init__(self, point: str, hits: int):
+    def __init__(self, point: str, hits: int) -> None:
         self._point = point
         self._left = hits
         self._lock = threading.Lock()

@@ -106,7 +106,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
         entropy: Callable[[int], bytes] = os.urandom,
         takes_over: bool = False,
         cached_events: int = CACHED_EVENTS,
-    ):
+    ) -> None:
         """Open the store at `path`, or create it; `:memory:` is the same engine without a file.
 
         A poll waits `poll_seconds` for a task. `entropy(n)` gives n random bytes, for run ids. `takes_over` says that

@@ -118,7 +118,7 @@ class EngineState:
         new_run_id: Callable[[], str],
         effects: Mapping[str, Effect],
         cached_events: int | None,
-    ):
+    ) -> None:
         """Make an empty state.
 
         `now` gives milliseconds since 1970, `running` for how many seconds the engine's process has run.

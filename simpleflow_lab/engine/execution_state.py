@@ -89,7 +89,7 @@ class Heartbeat:
 
     __slots__ = ("at", "details", "paused")
 
-    def __init__(self, at: int, paused: int, details: str | None):
+    def __init__(self, at: int, paused: int, details: str | None) -> None:
         self.at = at
         """Milliseconds since 1970."""
         self.paused = paused
@@ -101,7 +101,7 @@ class Heartbeat:
 class ExecutionState:
     """One execution, folded from its history."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run) -> None:
         self.run = run
         """The execution's record."""
         self.events: list[HistoryEvent] = []

@@ -21,7 +21,7 @@ class StoreGoneError(StoreError):
 class FileInPlace:
     """The file that was at a path when this was made."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         """Raises `OSError`."""
         self._path = path
         self._found = _identity(path)

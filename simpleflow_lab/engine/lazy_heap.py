@@ -22,7 +22,7 @@ class LazyHeap(Generic[T]):
 
     __slots__ = ("_compact_at", "_count", "_heap", "_is_pending")
 
-    def __init__(self, is_pending: Callable[[T], bool]):
+    def __init__(self, is_pending: Callable[[T], bool]) -> None:
         """`is_pending(item)` says whether an item is still of use; once it is false it must stay false."""
         self._is_pending = is_pending
         self._heap: list[tuple[tuple[int, ...], int, T]] = []

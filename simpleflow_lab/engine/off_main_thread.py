@@ -19,7 +19,7 @@ class _QueuedCall:
 
     __slots__ = ("done", "error", "function", "result")
 
-    def __init__(self, function: Callable[[], Any]):
+    def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
         self.done = threading.Event()
         self.result: Any = None
@@ -29,7 +29,7 @@ class _QueuedCall:
 class OffMainThread:
     """A pool of daemon threads that make calls for the main thread. It grows as needed."""
 
-    def __init__(self, thread_name: str):
+    def __init__(self, thread_name: str) -> None:
         self._thread_name = thread_name
         self._idle: list[tuple[threading.Thread, queue.SimpleQueue[_QueuedCall | None]]] = []
         self._closed = False

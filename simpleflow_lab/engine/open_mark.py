@@ -42,7 +42,7 @@ _WHY: Final = (
 class OpenMark:
     """The mark of a store that this process owns, from the moment when its `-wal` is there."""
 
-    def __init__(self, path: str, session: int, last_alive: int):
+    def __init__(self, path: str, session: int, last_alive: int) -> None:
         """Make it, with this uptime. Raises `OSError`."""
         self._path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -19,7 +19,7 @@ from simpleflow_lab.locking.file_lock import FileLock
 class Ownership:
     """The lock on a store, held from construction to `release`."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         """Lock the store. Raises `StoreInUseError` if another engine owns it, `StoreError` if it can't be locked;
         `StorePausedError` if that is for want of room on its disk."""
         self._owner_path = _owner_path(path)
@@ -53,7 +53,7 @@ class ServingLock:
     The operating system releases the lock whatever happens to the process.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         """The store at this path; nothing is locked yet."""
         self._path = path
         self._lock = FileLock(f"{path}.serving")

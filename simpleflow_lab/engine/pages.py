@@ -20,7 +20,7 @@ from simpleflow_lab.swf.history import HistoryEvent, WireEvent
 class PageTokens:
     """Writes and reads page tokens."""
 
-    def __init__(self, tokens: Tokens, now: Callable[[], int]):
+    def __init__(self, tokens: Tokens, now: Callable[[], int]) -> None:
         """`now` gives milliseconds since 1970."""
         self._tokens = tokens
         self._now = now

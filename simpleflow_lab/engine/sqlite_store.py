@@ -79,7 +79,7 @@ class _Query(NamedTuple):
 class SQLiteStore:
     """A store in a file."""
 
-    def __init__(self, path: str, moment: Callable[[], Moment]):
+    def __init__(self, path: str, moment: Callable[[], Moment]) -> None:
         """Open the store at `path`, or create it. `moment` reads the time of the engine.
 
         Raises `NotAStoreError`, `StoreNotPrivateError`, `StoreVersionError`, `StoreInUseError`, `StoreError`; that is a

@@ -89,7 +89,7 @@ class Poll(Waiter):
 
     def __init__(
         self, identity: str | None, is_connected: Callable[[], bool] = lambda: True, seconds: float | None = None
-    ):
+    ) -> None:
         super().__init__()
         self.seconds = seconds
         """How long the poll waits; `None` for the engine's default."""

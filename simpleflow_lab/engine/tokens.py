@@ -36,7 +36,7 @@ _SIGNATURE_BYTES: Final = 12
 class Tokens:
     """Writes and reads the tokens of one store."""
 
-    def __init__(self, secret: bytes):
+    def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def write(self, kind: int, *numbers: int) -> str:

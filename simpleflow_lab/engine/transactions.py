@@ -55,7 +55,7 @@ class Transaction:
 
     __slots__ = ("_durable", "_urgent", "flush_delay", "ticket")
 
-    def __init__(self, durable: DurableState, urgent: bool):
+    def __init__(self, durable: DurableState, urgent: bool) -> None:
         self._durable = durable
         self._urgent = urgent
         self.ticket = 0
@@ -89,7 +89,7 @@ class DurableState:
         entropy: Callable[[int], bytes],
         is_worker_alive: Callable[[str | None], bool],
         cached_events: int,
-    ):
+    ) -> None:
         """Open the store at `path` and recover its state. For the parameters see `EmbeddedSWF`. Raises `StoreError`."""
         self.path = path
         self.lock = threading.Lock()

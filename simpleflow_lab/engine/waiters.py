@@ -47,7 +47,7 @@ class HistoryWaiter(Waiter):
 
     __slots__ = ("until_closed",)
 
-    def __init__(self, until_closed: bool):
+    def __init__(self, until_closed: bool) -> None:
         super().__init__()
         self.until_closed = until_closed
         """Only the event that closes the execution wakes the thread."""

@@ -23,7 +23,7 @@ T = TypeVar("T")
 class ExecutionReader:
     """What is read of one execution; any thread may read."""
 
-    def __init__(self, pool: WorkerPool, workflow_id: str, run_id: str, *, domain: str):
+    def __init__(self, pool: WorkerPool, workflow_id: str, run_id: str, *, domain: str) -> None:
         """`pool` is what this process does for the service that holds it."""
         self.pool = pool
         self.service = pool.context.service

@@ -101,7 +101,7 @@ class EngineClient(DelegatingService):
         region: str,
         read_timeout: float | None = READ_TIMEOUT,
         owner: SilentOwner | None = None,
-    ):
+    ) -> None:
         """See `connect_to_owner`. `read_timeout`, in seconds, must be longer than the engine holds a poll; `None` is
         for ever. `owner` says whether to wait on for a response; without it, none is waited for longer than that.
         """

@@ -47,7 +47,7 @@ class ResponseError(Exception):
 class _Connection:
     """A connection, with the process that opened it and the time of its latest use."""
 
-    def __init__(self, port: int, *, connect_timeout: float, read_timeout: float | None):
+    def __init__(self, port: int, *, connect_timeout: float, read_timeout: float | None) -> None:
         self._pid = os.getpid()
         self._used_at = time.monotonic()
         self._socket = socket.create_connection((HOST, port), connect_timeout)
@@ -135,7 +135,7 @@ class _Connection:
 class Connections:
     """The connections of this process to one port."""
 
-    def __init__(self, port: int, *, connect_timeout: float, read_timeout: float | None):
+    def __init__(self, port: int, *, connect_timeout: float, read_timeout: float | None) -> None:
         """Connections are opened when they are needed. Times are in seconds; a read is one packet, not a response."""
         self._port = port
         self._connect_timeout = connect_timeout

@@ -27,7 +27,7 @@ _ONCE: Final = frozenset({"content-length", "host", "transfer-encoding", "x-amz-
 class RequestHeadError(Exception):
     """A request that can't be read: an HTTP status, and why."""
 
-    def __init__(self, status: int, message: str):
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 

@@ -110,7 +110,7 @@ class Endpoint:
         unsigned_seconds: float = UNSIGNED_SECONDS,
         check_seconds: float = 0.2,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
-    ):
+    ) -> None:
         """Serve `engine` on a port, by default a free one, and write the connection file if one is named.
 
         Requests must be signed with `keys`, by default new ones, see `store_keys.of_store` for those of a store.
@@ -214,7 +214,7 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], endpoint: Endpoint):
+    def __init__(self, address: tuple[str, int], endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
@@ -263,7 +263,7 @@ class _Server(socketserver.ThreadingTCPServer):
 class _Rejected(Exception):
     """A request that is refused before it reaches the engine: an HTTP status, a code and a message."""
 
-    def __init__(self, status: int, code: str, message: str):
+    def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.code = code

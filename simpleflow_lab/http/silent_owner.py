@@ -27,7 +27,7 @@ Tell = Callable[[str], None]
 class SilentOwner:
     """The process that owns a store, as another one waits for its answers. Any thread may use it."""
 
-    def __init__(self, store: str, pid: int, tell: Tell):
+    def __init__(self, store: str, pid: int, tell: Tell) -> None:
         """The process `pid` owns the store at the path `store`."""
         self._store = store
         self.pid = pid

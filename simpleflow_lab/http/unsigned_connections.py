@@ -27,7 +27,7 @@ _LONGEST_STEP: Final = 1.0
 class UnsignedConnections:
     """The connections without a signed request. Any thread may call it."""
 
-    def __init__(self, *, seconds: float = UNSIGNED_SECONDS, at_most: int = MAX_UNSIGNED):
+    def __init__(self, *, seconds: float = UNSIGNED_SECONDS, at_most: int = MAX_UNSIGNED) -> None:
         self._seconds = seconds
         self._at_most = at_most
         self._since: dict[socket.socket, float] = {}

@@ -21,7 +21,7 @@ _PAUSE_SECONDS: Final = 0.02
 class FileLock:
     """The lock on one file. It is not re-entrant: whoever shares the object knows whether it is held."""
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         """Nothing is locked, and no file made, yet."""
         self.path = os.fspath(path)
         self._descriptor: int | None = None

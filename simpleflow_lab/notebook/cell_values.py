@@ -27,7 +27,7 @@ class Table(pd.DataFrame):
 
     _metadata: Final = ["_shown", "_html"]
 
-    def __init__(self, frame: pd.DataFrame, shown: Sequence[str], html_text: str):
+    def __init__(self, frame: pd.DataFrame, shown: Sequence[str], html_text: str) -> None:
         super().__init__(frame)  # type: ignore[call-arg]
         self.attrs = dict(frame.attrs)
         self._shown = list(shown)
@@ -78,7 +78,7 @@ def _is_missing(value: Any) -> bool:
 class Text:
     """Text in a font of fixed width."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self._text = text.rstrip()
 
     def __repr__(self) -> str:
@@ -95,7 +95,7 @@ _MAX_TEXT: Final = 20_000
 class Commands:
     """Every command, as a table."""
 
-    def __init__(self, specs: Iterable[CommandSpec]):
+    def __init__(self, specs: Iterable[CommandSpec]) -> None:
         self._rows = [(spec.name, spec.summary) for spec in specs if spec.name]
 
     def __repr__(self) -> str:
@@ -122,7 +122,7 @@ _MORE_HELP: Final = (
 class CellDefinitions(Sequence[Definition]):
     """The definitions of a cell, shown below it."""
 
-    def __init__(self, definitions: Sequence[Definition]):
+    def __init__(self, definitions: Sequence[Definition]) -> None:
         self._definitions = list(definitions)
 
     def __len__(self) -> int:

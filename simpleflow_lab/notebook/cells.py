@@ -33,7 +33,7 @@ from simpleflow_lab.notebook.cell_definitions import (
 class CellSyntaxError(Exception):
     """The text of a cell is not Python. It is shown as IPython shows a syntax error."""
 
-    def __init__(self, shell: Any, error: SyntaxError):
+    def __init__(self, shell: Any, error: SyntaxError) -> None:
         super().__init__(str(error))
         self._lines: list[str] = shell.SyntaxTB.structured_traceback(type(error), error, [])
 
@@ -44,7 +44,7 @@ class CellSyntaxError(Exception):
 class Cells:
     """Runs the bodies of cells, and keeps for each cell what it defined."""
 
-    def __init__(self, shell: InteractiveShell):
+    def __init__(self, shell: InteractiveShell) -> None:
         self._shell: Any = shell  # IPython is typed in part
         self._raw_cell = ""
         self._cell_id: str | None = None

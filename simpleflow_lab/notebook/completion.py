@@ -87,7 +87,7 @@ def files(word: str) -> list[str]:
 class _Offers:
     """The words that may stand in a place of a command line."""
 
-    def __init__(self, shell: InteractiveShell, magics: SimpleflowMagics):
+    def __init__(self, shell: InteractiveShell, magics: SimpleflowMagics) -> None:
         self._shell = shell
         self._magics = magics
 

@@ -63,7 +63,7 @@ class DebuggerView(anywidget.AnyWidget):
     busy = traitlets.Unicode().tag(sync=True)
     """What the kernel is looking for, if that takes a while."""
 
-    def __init__(self, debugger: Debugger, *, find_other: Callable[[str], Any] | None = None):
+    def __init__(self, debugger: Debugger, *, find_other: Callable[[str], Any] | None = None) -> None:
         """`find_other` finds the execution that a reader names to compare with, if it is not where this one is.
 
         Raises what the replay does if it can't be had.

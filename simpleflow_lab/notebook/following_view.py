@@ -41,7 +41,7 @@ class FollowingView(anywidget.AnyWidget):
     _max_errors: ClassVar[int | None] = None
     """After so many failed updates in a row it gives up; `None` is never."""
 
-    def __init__(self, *, refresh: float, **traits: Any):
+    def __init__(self, *, refresh: float, **traits: Any) -> None:
         """Show these traits, and follow with an update at most every `refresh` seconds."""
         self._refresh = refresh
         self._requests: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()

@@ -42,7 +42,7 @@ class LabView(FollowingView):
     _thread_name = "simpleflow-lab lab view"
     _share = 10
 
-    def __init__(self, lab: Lab):
+    def __init__(self, lab: Lab) -> None:
         """Raises `SimpleflowLabError` if the Lab can't be asked."""
         self._lab = lab
         super().__init__(refresh=EVERY, overview=overview_record(overview_of(lab)))

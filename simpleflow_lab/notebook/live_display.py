@@ -61,7 +61,7 @@ _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 class LiveViews:
     """The live views of a shell."""
 
-    def __init__(self, shell: InteractiveShell, *, find_execution: Callable[[str], Any]):
+    def __init__(self, shell: InteractiveShell, *, find_execution: Callable[[str], Any]) -> None:
         """`find_execution` finds one by what a reader of a view types."""
         self._shell: Any = shell  # IPython is typed in part
         self._find_execution = find_execution
@@ -304,7 +304,7 @@ class LiveViews:
 class _Card:
     """The place of a live view, and that of its still picture, which shows the last state in a saved notebook."""
 
-    def __init__(self, handle: Any, still: Any = None):
+    def __init__(self, handle: Any, still: Any = None) -> None:
         """`still`: the place of the picture, if it was displayed."""
         self.handle, self._still = handle, still
         self._lock = threading.RLock()
@@ -391,7 +391,7 @@ def _latest_run(view: LiveView) -> Execution:
 class _Ticking:
     """Wakes a loop at times: ipykernel's handler of interrupts asks it to cancel the cell, and does not wake it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop):
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._timer = loop.call_later(_TICK, self._tick)
 

@@ -66,7 +66,7 @@ class LiveView(FollowingView):
     _share = 5
     _max_errors = 5
 
-    def __init__(self, execution: Execution, *, refresh: float = FASTEST):
+    def __init__(self, execution: Execution, *, refresh: float = FASTEST) -> None:
         """Follow `execution`, with an update at most every `refresh` seconds.
 
         Raises what `Execution.progress` does if it can't be read.
@@ -286,7 +286,7 @@ class LiveView(FollowingView):
 class _Sometimes:
     """Something that is done now and then, when it was asked for."""
 
-    def __init__(self, act: Callable[[], None], *, every: float, after: float = 0.0):
+    def __init__(self, act: Callable[[], None], *, every: float, after: float = 0.0) -> None:
         self._act, self._every = act, every
         self._due = time.monotonic() + after
         self._asked = True

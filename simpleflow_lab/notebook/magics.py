@@ -70,7 +70,7 @@ LIVE: Final = CommandSpec(
 class StillRunning(KeyboardInterrupt):
     """The waiting was interrupted, and the execution goes on. It ends the cell with one line and no traceback."""
 
-    def __init__(self, execution: Execution):
+    def __init__(self, execution: Execution) -> None:
         super().__init__(
             f"{execution.workflow_id} goes on in this kernel: %simpleflow resume {shlex.quote(execution.workflow_id)} "
             f"waits for it again, %simpleflow live {shlex.quote(execution.workflow_id)} shows it"
@@ -89,7 +89,7 @@ class SimpleflowMagics(Magics):
 
     shell: Any
 
-    def __init__(self, shell: InteractiveShell, **kwargs: Any):
+    def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
         super().__init__(shell, **kwargs)
         self._lab: Lab | None = None
         self._opened: list[Lab] = []

@@ -149,7 +149,7 @@ def _label(thing: Any) -> str:
 class _Module:
     """The statements of the module, collected by name."""
 
-    def __init__(self, statements: Sequence[_Statement], names: Mapping[str, Any]):
+    def __init__(self, statements: Sequence[_Statement], names: Mapping[str, Any]) -> None:
         self._by_name: dict[str, list[_Statement]] = {}
         for statement in statements:
             for name in statement.binds:

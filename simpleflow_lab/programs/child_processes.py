@@ -101,7 +101,7 @@ def run(
 class _Pipes:
     """The parent's ends of a child's pipes."""
 
-    def __init__(self, receive: Mapping[int | None, Receive], send: tuple[int, bytes] | None):
+    def __init__(self, receive: Mapping[int | None, Receive], send: tuple[int, bytes] | None) -> None:
         self._receive = {fd: receiver for fd, receiver in receive.items() if fd is not None}
         self._send_fd = None if send is None else send[0]
         self._unsent = memoryview(b"" if send is None else send[1])

@@ -19,7 +19,7 @@ __all__ = ["RemoteBinary", "download_binaries", "refuse_binaries", "with_binarie
 class RemoteBinary:
     """Upstream's program in S3. Making one raises `UsageError`."""
 
-    def __init__(self, name: str, remote_location: str):
+    def __init__(self, name: str, remote_location: str) -> None:
         _refuse({name: remote_location})
 
 

@@ -22,7 +22,7 @@ class CapturedArguments:
 
     __slots__ = ("_copied", "futures")
 
-    def __init__(self, value: Any):
+    def __init__(self, value: Any) -> None:
         """Raises `EncodingError` for a value that contains itself, or whose levels Python can't go down."""
         self.futures: list[Future] = []
         """The futures inside it, in order."""

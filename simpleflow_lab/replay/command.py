@@ -113,7 +113,7 @@ class Command:
         options: dict[str, Any] | None = None,
         of: Command | None = None,
         dependencies: Sequence[Future] = (),
-    ):
+    ) -> None:
         self.kind = kind
         self.id = id
         """activityId, workflowId, timerId, marker or signal name; of a close the decision type."""

@@ -31,7 +31,7 @@ from simpleflow_lab.workflow import Workflow
 class ReplayExecutor:
     """The executor of one workflow execution while it is replayed; implements `workflow.Executor`."""
 
-    def __init__(self, run: ReplayedRun, kinds: Kinds, patches: Patches):
+    def __init__(self, run: ReplayedRun, kinds: Kinds, patches: Patches) -> None:
         self._run = run
         self._kinds = kinds
         self._patches = patches

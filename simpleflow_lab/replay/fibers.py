@@ -47,7 +47,7 @@ class Fiber:
         *,
         number: int = 1,
         label: str = "",
-    ):
+    ) -> None:
         self.greenlet = greenlet.greenlet(body)
         # A copy, so that what one fiber sets in its context stays its own.
         self.greenlet.gr_context = context.copy() if context is not None else contextvars.copy_context()
@@ -78,7 +78,7 @@ class Fiber:
 class Fibers:
     """All fibers of one workflow execution."""
 
-    def __init__(self, context: contextvars.Context | None = None):
+    def __init__(self, context: contextvars.Context | None = None) -> None:
         self._context = context
         self._ready: deque[Callable[[], None]] = deque()
         self._current: Fiber | None = None

@@ -98,7 +98,7 @@ _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
 class _Reading:
     """Reads the code of one workflow."""
 
-    def __init__(self, workflow: type[Workflow]):
+    def __init__(self, workflow: type[Workflow]) -> None:
         self._workflow = workflow
         self._package = workflow.__module__.partition(".")[0]
         self._forbidden = dict(_forbidden())

@@ -169,7 +169,7 @@ class Crossing:
 class Splice:
     """The history of a fork as its replay reads it: its first event, the inherited events, its further events."""
 
-    def __init__(self, started: HistoryEvent, runs: Sequence[InheritedRun]):
+    def __init__(self, started: HistoryEvent, runs: Sequence[InheritedRun]) -> None:
         """`started` is the fork's first event; `runs` are what it inherits, oldest first, at least one."""
         self.events: list[HistoryEvent] = [started]
         """The first event and the inherited ones."""

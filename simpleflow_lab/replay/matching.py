@@ -47,7 +47,7 @@ class Matched(NamedTuple):
 class Matching:
     """The commands of one run that its history records."""
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self._by_first_event: dict[int, Command] = {}
         self.open: dict[CommandKind, int] = {ACTIVITY: 0, CHILD: 0, TIMER: 0}

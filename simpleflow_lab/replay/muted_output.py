@@ -42,7 +42,7 @@ class Gate:
     What else replaces streams for a while puts itself below it, in its `stream`: else it would see what is dropped.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
         self.stream: Any = getattr(sys, name)
 

@@ -76,7 +76,7 @@ class _Decision:
 
     def __init__(
         self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None, first_change: int
-    ):
+    ) -> None:
         self.started_event_id = started_event_id
         self.seen = seen
         self.batch = batch
@@ -100,7 +100,7 @@ class Recorder:
         stacks_from: int = 1,
         keep: Keep | None = None,
         lines: TracedLines | None = None,
-    ):
+    ) -> None:
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
         `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts;
         `lines` traces."""

@@ -72,7 +72,7 @@ class Replay:
         max_open_activities: int = MAX_OPEN_ACTIVITIES,
         fields: Fields | None = None,
         observer: Observer | None = None,
-    ):
+    ) -> None:
         """`context` is what the workflow's code sees as its `contextvars`, and so where its output goes.
 
         `defaults` are the task list and the timeouts of activities that set none, by their names in a decision.

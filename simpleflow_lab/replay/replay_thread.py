@@ -52,7 +52,7 @@ class _Call(Generic[_T]):
 
     __slots__ = ("function", "is_awaited", "is_interrupted", "reply", "stopped")
 
-    def __init__(self, function: Callable[[], _T], *, is_awaited: bool):
+    def __init__(self, function: Callable[[], _T], *, is_awaited: bool) -> None:
         self.function = function
         self.is_awaited = is_awaited
         """A caller waits for it."""
@@ -65,7 +65,7 @@ class _Call(Generic[_T]):
 class ReplayThread:
     """One thread that runs the calls of others. A context manager: at its end the thread is gone."""
 
-    def __init__(self, name: str = "replay", *, last: Callable[[], None] | None = None):
+    def __init__(self, name: str = "replay", *, last: Callable[[], None] | None = None) -> None:
         """`last` is called in it when it is closed, after all other calls."""
         self._last = last
         self._calls: queue.SimpleQueue[_Call[Any] | None] = queue.SimpleQueue()

@@ -37,7 +37,7 @@ class FiberWaiter:
 
     __slots__ = ("_run", "start_deadline")
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self.start_deadline: Callable[[int], Future] = _no_timers
         """Starts a timer of so many seconds; the timers set it."""
@@ -60,7 +60,7 @@ class ReplayedRun:
         defaults: Mapping[str, str],
         fields: Fields,
         observer: Observer | None = None,
-    ):
+    ) -> None:
         self.events = events
         """The events that were read, also those that came after the current decision."""
         self.history = HistoryWithRecords(events)

@@ -26,7 +26,7 @@ from simpleflow_lab.task import Task
 class SplicedObserver:
     """An `Observer` that passes on to another one."""
 
-    def __init__(self, observer: Observer, splice: Splice):
+    def __init__(self, observer: Observer, splice: Splice) -> None:
         self._observer = observer
         self._splice = splice
         self._is_inherited = False

@@ -31,7 +31,7 @@ from simpleflow_lab.swf.limits import MAX_ID
 class TaskIds:
     """Gives the tasks of one run their ids."""
 
-    def __init__(self, workflow_id: str, run_id: str, fiber_path: Callable[[], Path] = tuple):
+    def __init__(self, workflow_id: str, run_id: str, fiber_path: Callable[[], Path] = tuple) -> None:
         """`fiber_path` gives the path of the fiber that runs now."""
         self.identify(workflow_id, run_id)
         self.children: dict[str, tuple[str, str]] | None = None

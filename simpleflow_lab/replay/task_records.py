@@ -38,7 +38,7 @@ class HistoryWithRecords(History):
     events of the slice.
     """
 
-    def __init__(self, events: Iterable[HistoryEvent] = (), *, length: int | None = None):
+    def __init__(self, events: Iterable[HistoryEvent] = (), *, length: int | None = None) -> None:
         """With `length` only the first so many of `events` are seen, until `advance` shows more of them."""
         super().__init__()
         self._events = events if isinstance(events, list | tuple) else tuple(events)

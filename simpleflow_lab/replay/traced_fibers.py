@@ -30,7 +30,7 @@ MAX_REASON: Final = 1_000
 class TracedFibers:
     """The fibers of one run, in the first run of its code and in its reruns."""
 
-    def __init__(self, *, stacks_from: int, keep: Keep | None = None):
+    def __init__(self, *, stacks_from: int, keep: Keep | None = None) -> None:
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
         `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts."""
         self._stacks_from = stacks_from

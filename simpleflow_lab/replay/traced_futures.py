@@ -56,7 +56,7 @@ class TracedFuture:
         line: Line | None,
         fiber: FiberName | None,
         depends_on: Sequence[int] = (),
-    ):
+    ) -> None:
         self.number = number
         self.kind = kind
         self.command: Command | None = None

@@ -30,7 +30,7 @@ _LIBRARIES: Final = tuple(
 class TracedLines:
     """Notes the lines that run in the decisions of one replay. Used in the thread that replays."""
 
-    def __init__(self, workflow: type[Workflow], *, first: int):
+    def __init__(self, workflow: type[Workflow], *, first: int) -> None:
         """Decisions are traced from the one on whose `DecisionTaskStarted` event has at least this id."""
         self.first = first
         self._own = workflow.__module__.partition(".")[0]

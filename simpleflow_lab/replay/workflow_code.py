@@ -76,7 +76,7 @@ class WorkflowCode:
         kinds: Kinds,
         executor: ReplayExecutor,
         settle: Callable[[], bool],
-    ):
+    ) -> None:
         """`settle` is called when all fibers are suspended: it gives whether it closed something that may be waited
         for, so that they are to go on."""
         self._settle = settle

@@ -39,7 +39,7 @@ class InfrastructureError(DecisionTaskError):
 class Hooks:
     """The hooks of one workflow class."""
 
-    def __init__(self, workflow: type[Workflow]):
+    def __init__(self, workflow: type[Workflow]) -> None:
         self._type_name = workflow.type_name
         self._own = {
             name: tuple(each for each in methods if getattr(workflow, each) is not getattr(Workflow, each))

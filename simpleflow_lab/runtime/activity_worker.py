@@ -64,7 +64,7 @@ _WAS_STOPPED = "its worker was stopped"
 class UnknownActivityError(SimpleflowLabError):
     """The activity of a task is not defined in this process."""
 
-    def __init__(self, name: str, version: str):
+    def __init__(self, name: str, version: str) -> None:
         super().__init__(
             f"no activity {name!r} version {version!r} is defined in process {os.getpid()} on {socket.gethostname()}: "
             "run the cell or import the module that defines it there"
@@ -92,7 +92,7 @@ class ActivityWorker(Worker):
         forked_activities: ForkedActivities,
         middleware: Sequence[Around],
         warned: Callable[[Mapping[str, Any], str], None],
-    ):
+    ) -> None:
         """`limit` activities run at once. `executor`, "threads" or "processes", is for activities that leave theirs
         unset. `middleware` may grow while the worker works. `warned` is called with a task and a warning for the author
         of its execution."""

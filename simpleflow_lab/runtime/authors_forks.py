@@ -24,7 +24,7 @@ class ending_forks:
 
     __slots__ = ("_here", "_what")
 
-    def __init__(self, what: str):
+    def __init__(self, what: str) -> None:
         self._what = what
 
     def __enter__(self) -> None:

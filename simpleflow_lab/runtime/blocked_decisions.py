@@ -51,7 +51,7 @@ class BlockedDecision:
 class BlockedDecisions:
     """The blocked decisions of one decider, at most one for each run."""
 
-    def __init__(self, name: str, retry: Callable[[BlockedDecision], None]):
+    def __init__(self, name: str, retry: Callable[[BlockedDecision], None]) -> None:
         """`retry` is called in a thread of this name; it puts back the decision if it is still blocked."""
         self._name = name
         self._retry = retry

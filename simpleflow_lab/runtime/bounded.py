@@ -19,7 +19,7 @@ class LatestUsed(Generic[Key, Value]):
     Threads may share it.
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int) -> None:
         self._size = size
         self._entries: OrderedDict[Key, Value] = OrderedDict()
         self._lock = threading.Lock()

@@ -56,7 +56,7 @@ class TaskOutput:
         *,
         task: str | None = None,
         started_event_id: int | None = None,
-    ):
+    ) -> None:
         """`task` and `started_event_id` are those of an activity's attempt."""
         self._contexts, self._log, self._execution = contexts, log, execution
         self._task, self._started_event_id = task, started_event_id
@@ -156,7 +156,7 @@ class TaskStream:
     Who sets an attribute, as IPython sets `write` for the time of a cell, sets this one's, and puts it back.
     """
 
-    def __init__(self, source: str, below: Any):
+    def __init__(self, source: str, below: Any) -> None:
         self._source, self._below = source, below
 
     def write(self, text: str) -> int:
@@ -427,7 +427,7 @@ def _call_handlers_without_cells(logger: logging.Logger, record: logging.LogReco
 class _Child:
     """Output in the process of a forked activity: its parent reads its streams, and adds to the log what it reads."""
 
-    def __init__(self, forward: Forward):
+    def __init__(self, forward: Forward) -> None:
         self.forward = forward
 
     def write(self, source: str, stream: Any, text: str) -> None:

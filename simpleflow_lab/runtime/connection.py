@@ -135,7 +135,7 @@ def missing_store(address: str) -> str | None:
 class _EngineInMemory(EmbeddedSWF):
     """An engine without a file, and the client session of this process there."""
 
-    def __init__(self, clock: Clock | None):
+    def __init__(self, clock: Clock | None) -> None:
         super().__init__(MEMORY, clock=clock, poll_seconds=POLL_SECONDS)
         self._session = process_session.ProcessSession(self)
         process_session.attach(self, self._session)

@@ -100,7 +100,7 @@ class Decider(Worker):
         watch: DecisionWatch,
         replay_cache_size: int = REPLAY_CACHE_SIZE,
         task_list_of_all: str | None = None,
-    ):
+    ) -> None:
         """It caches up to `replay_cache_size` replays; with 0 each decision is a whole replay. `task_list_of_all` is
         that of every activity and child that it schedules; by default it is what their definitions say."""
         super().__init__(context, task_list, limit=1)

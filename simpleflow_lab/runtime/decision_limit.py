@@ -19,7 +19,7 @@ _MOST_COUNTED: Final = 1.0
 class DecisionLimit:
     """The limit for the decisions of one call, which is looked at now and then by who waits for it."""
 
-    def __init__(self, progress: Callable[[], int]):
+    def __init__(self, progress: Callable[[], int]) -> None:
         """`progress` grows with each decision."""
         self._limit = settings.current().lab_step_seconds
         self._progress = progress

@@ -112,7 +112,7 @@ class WatchedDecision:
 class DecisionWatch:
     """Watches the decisions of all deciders of a Lab, in one thread, which begins with the first decision."""
 
-    def __init__(self, *, on_slow: Callable[[Mapping[str, Any], str], None]):
+    def __init__(self, *, on_slow: Callable[[Mapping[str, Any], str], None]) -> None:
         """`on_slow(task, message)` is called in the thread that watches."""
         self._on_slow = on_slow
         self._running: dict[int, WatchedDecision] = {}

@@ -87,7 +87,7 @@ class _Kept:
 
     def __init__(
         self, digits: str, used: list[tuple[Mapping[str, Any], str, Any]], cells: list[tuple[types.CellType, Any]]
-    ):
+    ) -> None:
         self.digits = digits
         self._used = used
         self._cells = cells
@@ -105,7 +105,7 @@ class _OfType:
 
     __slots__ = ("type",)
 
-    def __init__(self, type: type):
+    def __init__(self, type: type) -> None:
         self.type = type
 
 
@@ -132,7 +132,7 @@ def _to_keep(value: object) -> object:
 class _Tracer:
     """Makes a record, which is plain JSON, of everything that one definition consists of."""
 
-    def __init__(self, definition: Activity | type[Workflow]):
+    def __init__(self, definition: Activity | type[Workflow]) -> None:
         self._definition = definition
         self._module = str(getattr(definition, "__module__", None))
         self.used: list[tuple[Mapping[str, Any], str, Any]] = []

@@ -39,7 +39,7 @@ HAND_OVER_SECONDS: Final = 30.0
 class HandOver:
     """How this process comes to own a store to serve it, and how it gives it away."""
 
-    def __init__(self, connection: StoreConnection):
+    def __init__(self, connection: StoreConnection) -> None:
         """It is about the store of this connection."""
         self._connection = connection
         self._path = connection.path

@@ -67,7 +67,7 @@ class _TaskHeartbeats:
 class Heartbeats:
     """The heartbeats of all activity tasks that run in this process for one service."""
 
-    def __init__(self, service: SWFService, *, longest: float = LONGEST_INTERVAL):
+    def __init__(self, service: SWFService, *, longest: float = LONGEST_INTERVAL) -> None:
         """`longest` is the interval for a task without a heartbeat timeout, in seconds."""
         self._service = service
         self.longest = longest

@@ -110,7 +110,7 @@ class _Buffer:
 class LogWriter:
     """Hands what executions print and log to one service. Threads share it."""
 
-    def __init__(self, service: WatchableService):
+    def __init__(self, service: WatchableService) -> None:
         self._service = weakref.ref(service)  # it is found by its service, which must not live for its sake
         self._lock = threading.Lock()
         self._handing_over = threading.Lock()

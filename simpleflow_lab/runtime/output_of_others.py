@@ -35,7 +35,9 @@ MAX_RUNS: Final = 10_000
 class OutputOfOthers:
     """Shows what other processes print for the executions that this process started or resumed on one service."""
 
-    def __init__(self, service: WatchableService, contexts: OutputContexts, log: LogWriter, session: ProcessSession):
+    def __init__(
+        self, service: WatchableService, contexts: OutputContexts, log: LogWriter, session: ProcessSession
+    ) -> None:
         """See `follow`."""
         self._service = weakref.ref(service)
         self._contexts, self._log = contexts, log

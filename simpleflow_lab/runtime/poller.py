@@ -75,7 +75,7 @@ class Poller:
         *,
         limit: int = 1,
         at_end: Callable[[], None] | None = None,
-    ):
+    ) -> None:
         """`poll` gives SWF's answer, which has a task if it has a token. `handle` takes the task, and gives the error
         with which it failed, `None`, or `NOT_ANSWERED`. `limit` tasks are handled at once. `at_end` is called in
         each thread when it ends."""

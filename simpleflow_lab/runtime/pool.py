@@ -85,7 +85,7 @@ class WorkerPool:
         serve: str = "everything",
         task_list_of_all: str | None = None,
         registers_domain: bool = True,
-    ):
+    ) -> None:
         """`activity_threads` activities run at once for each task list, in threads or, with `activity_executor`
         "processes", in forked processes. `longest_heartbeat` is in seconds. Each decider keeps the replays of
         `replay_cache_size` open executions. `serve` is the automatic policy, one of `SERVE`. `task_list_of_all` is that

@@ -47,7 +47,7 @@ class ProcessSession:
         *,
         hold: Callable[[], bool] | None = None,
         tell: Callable[[str], None] = logger.warning,
-    ):
+    ) -> None:
         """`service` is `None` where there are no sessions: then nothing here has an effect. `hold` says to an engine of
         another process that this one lives, and gives whether there is such an engine. `tell` tells a person a line."""
         self._service = service

@@ -17,7 +17,7 @@ REPLAY_CACHE_SIZE: Final = 500
 class ReplayCache:
     """The latest used replays, by run id."""
 
-    def __init__(self, size: int):
+    def __init__(self, size: int) -> None:
         self._size = size
         self._replays: OrderedDict[str, Replay] = OrderedDict()
 

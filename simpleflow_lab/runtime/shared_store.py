@@ -90,7 +90,7 @@ class SharedStore(DelegatingService):
 
     def __init__(
         self, path: str, *, clock: Clock | None = None, owner_seconds: float = OWNER_SECONDS, tell: Tell | None = None
-    ):
+    ) -> None:
         """See `open`, which everything but a test uses. Raises `StoreError`."""
         self.path = path
         self._tell: Tell = tell or logger.warning

@@ -103,7 +103,7 @@ class Script:
 class _Task:
     """One activity task that is scheduled."""
 
-    def __init__(self, attempted: Attempted | None, attributes: Mapping[str, Any], task_list: str):
+    def __init__(self, attempted: Attempted | None, attributes: Mapping[str, Any], task_list: str) -> None:
         self.attempted = attempted
         self.attributes = attributes
         self.list = task_list
@@ -125,7 +125,7 @@ class Simulation:
         settings: Settings,
         workflow_id: str,
         **options: Any,
-    ):
+    ) -> None:
         """`started` is the first event of the execution that is simulated. `options` are further ones of `Replay`."""
         self._script = script
         self._started = started

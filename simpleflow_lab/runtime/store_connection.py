@@ -55,7 +55,7 @@ class Visitor(Protocol):
 class StoreConnection:
     """The connection of this process to the engine of one store."""
 
-    def __init__(self, path: str, visitor: Visitor, *, clock: Clock | None, owner_seconds: float, tell: Tell):
+    def __init__(self, path: str, visitor: Visitor, *, clock: Clock | None, owner_seconds: float, tell: Tell) -> None:
         """Nothing is connected yet. See `SharedStore.open`; `tell` tells a person a line."""
         self.path = path
         self.clock = clock

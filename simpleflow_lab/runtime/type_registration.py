@@ -41,7 +41,7 @@ class TypeRegistration:
 
     def __init__(
         self, service: SWFService, domain: str, defaults: Settings | None = None, *, registers_domain: bool = True
-    ):
+    ) -> None:
         """`defaults` has the task lists and timeouts that are registered as the types' defaults. Without
         `registers_domain` the domain must be there."""
         self._registers_domain = registers_domain

@@ -50,7 +50,7 @@ class Worker(abc.ABC):
     task_kind: ClassVar[str]
     """The kind of its tasks."""
 
-    def __init__(self, context: WorkerContext, task_list: str, *, limit: int):
+    def __init__(self, context: WorkerContext, task_list: str, *, limit: int) -> None:
         """`limit` tasks are handled at once."""
         self._context = context
         self._service = context.service

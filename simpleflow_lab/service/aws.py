@@ -210,7 +210,7 @@ class Renewal:
 class Boto3Service(DelegatingService):
     """boto3's SWF clients as an `SWFService`: answers have no metadata, refusals are our classes."""
 
-    def __init__(self, made: Clients, *, renew: Callable[[], Clients] | None = None, account: str = "unknown"):
+    def __init__(self, made: Clients, *, renew: Callable[[], Clients] | None = None, account: str = "unknown") -> None:
         """`renew` makes clients with the credentials of the moment; they are used if they belong to the `account`."""
         self._clients = made
         self._old: list[Clients] = []

@@ -27,7 +27,7 @@ class HistoryPolling(DelegatingService):
         longest_pause: float,
         close: Callable[[], None] = lambda: None,
         logs: MemoryLogs | None = None,
-    ):
+    ) -> None:
         """`longest_pause`, in seconds, bounds what waiting costs: Amazon SWF limits the rate of calls. `logs` are those
         of executions, which other connections of this process to the same service share."""
         self._service = service

@@ -54,7 +54,7 @@ class S3Objects:
         host: str | None = None,
         region: str | None = None,
         sse: bool = False,
-    ):
+    ) -> None:
         """`host` is the endpoint, if not the one of the environment or region. With `sse` S3 encrypts what is written
         with its own keys (AES256). Raises `UsageError` if there is no usable region.
         """

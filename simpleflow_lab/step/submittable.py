@@ -33,7 +33,7 @@ class StepFuture(GroupFuture):
     failure: AggregateException | None
     """The failures in it, whether or not it raises them: one slot for each part."""
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.failure = None
 
@@ -83,7 +83,7 @@ class Step(SubmittableContainer):
         emit_signal: bool = False,
         force_steps_if_executed: Iterable[str] | str | None = None,
         bubbles_exception_on_failure: bool = False,
-    ):
+    ) -> None:
         """
         :param step_name: its name, which must never change. Forcing or skipping "a" covers "a.b", too.
         :param activities: anything that can be submitted, or a tuple of it and its arguments; for several, a `Group`

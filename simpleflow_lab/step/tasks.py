@@ -26,7 +26,7 @@ class GetStepsDoneTask:
 
     context: Mapping[str, Any]
 
-    def __init__(self, bucket: str | None, path: str):
+    def __init__(self, bucket: str | None, path: str) -> None:
         self.bucket = bucket
         self.path = path
 
@@ -43,7 +43,7 @@ class MarkStepDoneTask:
 
     context: Mapping[str, Any] = UNKNOWN_CONTEXT
 
-    def __init__(self, bucket: str | None, path: str, step_name: str):
+    def __init__(self, bucket: str | None, path: str, step_name: str) -> None:
         self.bucket = bucket
         self.path = path
         self.step_name = step_name

@@ -104,7 +104,7 @@ class History(Sequence[HistoryEvent]):
 
     __slots__ = ("_events",)
 
-    def __init__(self, events: Iterable[HistoryEvent] = ()):
+    def __init__(self, events: Iterable[HistoryEvent] = ()) -> None:
         self._events: Sequence[HistoryEvent] = tuple(events)
 
     @classmethod

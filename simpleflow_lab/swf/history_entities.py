@@ -21,7 +21,7 @@ class Entity:
 
     __slots__ = ("closed", "events", "kind", "name", "state")
 
-    def __init__(self, kind: str, name: str | None, state: str, event: HistoryEvent, closed: bool):
+    def __init__(self, kind: str, name: str | None, state: str, event: HistoryEvent, closed: bool) -> None:
         self.kind = kind
         """One of the kinds of `swf.event_types`."""
         self.name = name
@@ -71,7 +71,7 @@ class Entity:
 class Entities:
     """The entities of a history that grows: `apply` feeds it the next event."""
 
-    def __init__(self, *, keep_closed: bool = True):
+    def __init__(self, *, keep_closed: bool = True) -> None:
         """With `keep_closed=False` closed entities are dropped, so that memory grows only with what is open."""
         self.execution: Entity | None = None
         """The workflow execution itself; `None` before its first event."""

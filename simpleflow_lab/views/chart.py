@@ -18,7 +18,7 @@ from simpleflow_lab.views.svg_text import plain_text
 class Chart(go.Figure):  # type: ignore[misc]
     """A plotly figure with a picture of itself."""
 
-    def __init__(self, *arguments: Any, **options: Any):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         """Made as a `plotly.graph_objects.Figure` is."""
         super().__init__(*arguments, **options)
 

@@ -33,7 +33,7 @@ def chrome_trace(history: History | FoldedHistory, *, until: datetime.datetime |
 
 
 class _Trace:
-    def __init__(self, folded: FoldedHistory):
+    def __init__(self, folded: FoldedHistory) -> None:
         self._folded = folded
         self._start = folded.history[0].timestamp if folded.history else folded.until
         self._processes: dict[str, int] = {}

@@ -40,7 +40,7 @@ class Comparison(LineView):
         lines: Sequence[ExplanationLine],
         differences: Sequence[TaskDifference],
         histories: tuple[FoldedHistory, FoldedHistory],
-    ):
+    ) -> None:
         super().__init__(lines)
         self._histories = histories
         self.differences = tuple(differences)

@@ -128,7 +128,7 @@ def critical_path(history: History | FoldedHistory, *, until: datetime.datetime 
 class _Walk:
     """The way from the end of an execution to its start."""
 
-    def __init__(self, folded: FoldedHistory, triggers: DecisionTriggers, lists: dict[str, ListLoad]):
+    def __init__(self, folded: FoldedHistory, triggers: DecisionTriggers, lists: dict[str, ListLoad]) -> None:
         self._history, self._triggers, self._lists = folded.history, triggers, lists
         self._attempts = folded.attempts
         self._requests = {event.event_id: event for event in folded.point_events}

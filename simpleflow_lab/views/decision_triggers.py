@@ -45,7 +45,7 @@ class DecisionTaskEvents:
 class DecisionTriggers:
     """The decision tasks of a history, each with its triggers."""
 
-    def __init__(self, history: History):
+    def __init__(self, history: History) -> None:
         self._history = history
         self.all: list[DecisionTaskEvents] = []
         """In the order in which they were scheduled."""

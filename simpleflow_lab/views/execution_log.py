@@ -50,7 +50,7 @@ class LogLine(NamedTuple):
 class ExecutionLog:
     """What the code of an execution printed and logged, oldest first. A collection of `LogLine`."""
 
-    def __init__(self, lines: Iterable[LogLine], *, dropped: int = 0):
+    def __init__(self, lines: Iterable[LogLine], *, dropped: int = 0) -> None:
         self._lines = tuple(lines)
         self.dropped = dropped
         """How many earlier records are gone, for a log is bounded."""

@@ -40,7 +40,7 @@ SPANS: Final[tuple[Span, ...]] = (_whole, _running)
 class Lanes:
     """Attempts packed into lanes, by name, worker or task list: one that starts takes the first lane that is free."""
 
-    def __init__(self, folded: FoldedHistory, span: Span, by: str = "name"):
+    def __init__(self, folded: FoldedHistory, span: Span, by: str = "name") -> None:
         self._folded = folded
         self._span = span
         self._by = by

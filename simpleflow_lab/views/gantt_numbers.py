@@ -87,7 +87,7 @@ def _draw_failures(drawing: Drawing, attempts: Sequence[Attempt], row: int, edge
 class _Spans:
     """Spans of time, counted."""
 
-    def __init__(self, spans: Sequence[tuple[datetime.datetime, datetime.datetime]]):
+    def __init__(self, spans: Sequence[tuple[datetime.datetime, datetime.datetime]]) -> None:
         self._starts = np.sort(_all_ms([start for start, _ in spans]))
         self._ends = np.sort(_all_ms([end for _, end in spans]))
 

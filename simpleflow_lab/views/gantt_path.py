@@ -27,7 +27,7 @@ MAX_SEGMENTS: Final = 300
 class PathMarks:
     """The critical path of an execution, and what is said of each attempt."""
 
-    def __init__(self, folded: FoldedHistory):
+    def __init__(self, folded: FoldedHistory) -> None:
         """Raises `HistoryError` if an event refers to nothing known."""
         self._folded = folded
         self.path = critical_path(folded)

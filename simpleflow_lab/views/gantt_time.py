@@ -77,7 +77,7 @@ def _seconds(when: datetime.datetime, origin: datetime.datetime) -> float:
 class TimeAxis:
     """Where a time stands: in seconds since the start, with each fold made short."""
 
-    def __init__(self, folds: Sequence[Fold], whole: float):
+    def __init__(self, folds: Sequence[Fold], whole: float) -> None:
         self.folds = folds
         left = max(whole - sum(fold.end - fold.start for fold in folds), 1e-3)
         self.short = left * _LEFT

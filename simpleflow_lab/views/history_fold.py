@@ -68,7 +68,7 @@ class HistoryFold:
     of a list.
     """
 
-    def __init__(self, events: Iterable[HistoryEvent] = ()):
+    def __init__(self, events: Iterable[HistoryEvent] = ()) -> None:
         self._lock = threading.RLock()
         self._entities = Entities()
         """What is no attempt: those are in `_attempts`."""

@@ -94,7 +94,7 @@ class _Rows:
         tasks: Mapping[Any, Mapping[str, Any]],
         running_line: str,
         polling: Polling,
-    ):
+    ) -> None:
         self._folded = folded
         self._running_line, self._polling = running_line, polling
         self._id, self._depth = workflow_id, depth

@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 class ListingView(Sequence[Item]):
     """A sequence that displays itself as a table, one row for each item."""
 
-    def __init__(self, items: Iterable[Item]):
+    def __init__(self, items: Iterable[Item]) -> None:
         self._items = tuple(items)
 
     def __len__(self) -> int:

@@ -40,7 +40,7 @@ def slack(folded: FoldedHistory, path: CriticalPath) -> dict[int, float]:
 class _Follows:
     """What follows each attempt, and how long after its close."""
 
-    def __init__(self, folded: FoldedHistory, path: CriticalPath):
+    def __init__(self, folded: FoldedHistory, path: CriticalPath) -> None:
         self._triggers, self._lists = path.triggers, path.lists
         self._next: dict[int, list[tuple[Attempt, DecisionTaskEvents]]] = {}
         """The attempts that needed each close, by its event, and the decisions that scheduled them."""

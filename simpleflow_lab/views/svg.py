@@ -50,7 +50,7 @@ class _Properties:
     """Those that have properties in their turn; one that was not given has none, and is false."""
     _LISTS: Final = frozenset({"annotations", "shapes"})
 
-    def __init__(self, given: Mapping[str, Any]):
+    def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
 
     def __bool__(self) -> bool:
@@ -69,7 +69,7 @@ class _Properties:
 class _Picture:
     """One picture in the making."""
 
-    def __init__(self, figure: Any, width: int):
+    def __init__(self, figure: Any, width: int) -> None:
         traces = [_Properties(trace.to_plotly_json()) for trace in figure.data]
         self._traces = [trace for trace in traces if trace.visible is not False]
         self._layout = _Properties(figure.layout.to_plotly_json())

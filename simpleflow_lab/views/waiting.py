@@ -69,7 +69,7 @@ class Waits(ListingView[Wait]):
 
     _nothing = "nothing: the execution has closed"
 
-    def __init__(self, rows: Iterable[Wait], *, now: datetime.datetime | None = None):
+    def __init__(self, rows: Iterable[Wait], *, now: datetime.datetime | None = None) -> None:
         """`now` is the time against which it is told for how long; by default the real one."""
         super().__init__(rows)
         self._now = now or datetime.datetime.now(datetime.UTC)

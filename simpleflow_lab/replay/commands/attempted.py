@@ -42,7 +42,7 @@ class AttemptedTasks(ABC):
     kind: ClassVar[CommandKind]
     """The commands that start them."""
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self._by_id: dict[str, Command] = {}
 

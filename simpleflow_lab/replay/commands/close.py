@@ -97,7 +97,7 @@ def continuing_refused(run: ReplayedRun, cause: str) -> None:
 class Closing:
     """What the author's code may do to close the execution of one run."""
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
 
     def continue_as_new(self, task: ContinueAsNewWorkflowTask, line: Line | None) -> Future:

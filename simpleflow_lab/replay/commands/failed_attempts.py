@@ -54,7 +54,7 @@ class FailureHandling:
         error: Exception,
         *,
         change: Callable[[Command, Any], None],
-    ):
+    ) -> None:
         """`event` ended the attempt with `error`. `change` lets the command's next attempt be of another task."""
         self._run = run
         self._command = command

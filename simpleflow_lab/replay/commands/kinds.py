@@ -53,7 +53,7 @@ _Resolve = Callable[[Command, HistoryEvent], None]
 class Kinds:
     """All kinds of task of one run."""
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self.activities = Activities(run)
         self.children = Children(run)

@@ -30,7 +30,7 @@ MARKER: Final = CommandKind(
 class Markers:
     """The markers of one run."""
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self._markers: list[Marker] = []
         self._futures: dict[tuple[str, str | None], Future] = {}

@@ -56,7 +56,7 @@ SIGNAL: Final = CommandKind(name="signal", build=_send, id_attribute="signalName
 class Signals:
     """The signals of one run."""
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self._received = ReceivedSignals()
         self._propagation = Propagation()

@@ -62,7 +62,7 @@ CANCEL_TIMER: Final = CommandKind(
 class Timers:
     """The timers of one run."""
 
-    def __init__(self, run: ReplayedRun):
+    def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self._by_id: dict[str, Command] = {}
         self._in_line: deque[Command] = deque()

@@ -81,7 +81,7 @@ def main(
 class _ParentLink:
     """The child's end of the connection: sends heartbeats and requests, receives answers and cancellations."""
 
-    def __init__(self, messages: FramedMessages, context: dict[str, Any]):
+    def __init__(self, messages: FramedMessages, context: dict[str, Any]) -> None:
         self.messages = messages
         self.task = RunningTask(context, report=self._report, finish=run_to_end)
         self._pid = os.getpid()
@@ -205,7 +205,7 @@ class _ParentLink:
 class _PipedObjects:
     """Objects that the parent reads and writes for this process."""
 
-    def __init__(self, call: Callable[[Mapping[str, Any]], Any], location: str | None):
+    def __init__(self, call: Callable[[Mapping[str, Any]], Any], location: str | None) -> None:
         self._call, self._location = call, location
 
     def __repr__(self) -> str:

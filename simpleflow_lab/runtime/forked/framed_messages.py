@@ -19,7 +19,7 @@ _CHUNK: Final = 1 << 20
 class FramedMessages:
     """One end of a connected socket, which sends and receives whole messages."""
 
-    def __init__(self, connection: socket.socket):
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._sending = threading.Lock()
         self._received = bytearray()

@@ -58,7 +58,7 @@ _parents_descriptors: Final[set[int]] = set()
 class ForkedActivities:
     """The forked activities of one Lab."""
 
-    def __init__(self, *, sigterm_wait: float):
+    def __init__(self, *, sigterm_wait: float) -> None:
         """`sigterm_wait` is how many seconds an activity has for its clean-up when it should stop."""
         self._sigterm_wait = sigterm_wait
         self._stopping = threading.Event()
@@ -142,7 +142,7 @@ class ForkedActivities:
 class _Child:
     """A forked process, seen from its parent."""
 
-    def __init__(self, pid: int, connection: socket.socket, stdout: int, stderr: int):
+    def __init__(self, pid: int, connection: socket.socket, stdout: int, stderr: int) -> None:
         self.pid = pid
         self.messages = FramedMessages(connection)
         self.outputs = (_Output("stdout", stdout), _Output("stderr", stderr))
@@ -195,7 +195,7 @@ class _Child:
 class _Output:
     """One of a child's standard streams, read by its parent."""
 
-    def __init__(self, name: str, descriptor: int):
+    def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
         self._descriptor = descriptor
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -27,7 +27,7 @@ STOPS: Final[Mapping[str, int]] = {"drain": DRAIN, "cancel": CANCEL}
 class SupervisorLink:
     """The supervised process's end of the link. Its methods are called by the main thread."""
 
-    def __init__(self, descriptor: int):
+    def __init__(self, descriptor: int) -> None:
         """`descriptor` is the number of the open socket."""
         self._messages = FramedMessages(socket.socket(fileno=descriptor))
         self._signals = 0

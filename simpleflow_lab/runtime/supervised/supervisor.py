@@ -63,7 +63,7 @@ class SupervisedWork:
 class _Process:
     """One of the processes, with the one that it replaced."""
 
-    def __init__(self, work: SupervisedWork):
+    def __init__(self, work: SupervisedWork) -> None:
         self.work = work
         self.running: subprocess.Popen[bytes] | None = None
         self.messages: FramedMessages | None = None
@@ -113,7 +113,7 @@ class Supervisor:
         tell: Callable[[str], None],
         cleanup_seconds: float,
         environment: Mapping[str, str] | None = None,
-    ):
+    ) -> None:
         """`facts` is part of its status, such as the address and the domain that are served. `tell` tells a person a
         line. Canceled activities have `cleanup_seconds` for their clean-up. `environment` is added to that of this
         process."""

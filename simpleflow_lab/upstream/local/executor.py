@@ -21,7 +21,7 @@ from simpleflow_lab.workflow import Workflow
 class Executor:
     """Runs one workflow in this process."""
 
-    def __init__(self, workflow_class: type[Workflow], **options: Any):
+    def __init__(self, workflow_class: type[Workflow], **options: Any) -> None:
         """`options` are those of `Lab`, such as `clock="virtual"`."""
         self.workflow_class = workflow_class
         self._options = options
