@@ -19,7 +19,6 @@ import functools
 import os
 import socket
 import sys
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -706,7 +705,8 @@ def _check_serve(serve: object) -> None:
         raise UsageError(f"serve is {', '.join(map(repr, SERVE))}, not {serve!r}")
 
 
-_open_labs: Final[weakref.WeakSet[Lab]] = weakref.WeakSet()
+_open_labs: Final[set[Lab]] = set()
+"""All that were not closed, also those that no variable holds: their deciders and activity workers go on."""
 
 
 @atexit.register

@@ -1,5 +1,7 @@
 """The Python face: starting, waiting, finding again, failing."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -397,6 +399,7 @@ def test_an_error_of_the_world_around_fails_the_decision_and_not_the_execution(l
     assert execution.result(60) == "went on"
 
 
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
 def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(lab):
     release = threading.Event()
 
@@ -594,6 +597,44 @@ def test_the_workers_of_a_process_are_the_same_whichever_of_its_labs_is_asked_an
     for thread in left:
         thread.join(30)  # those that have a last line to run
     assert not [thread for thread in left if thread.is_alive()]
+
+
+IN_NO_VARIABLE = """
+import gc, sys
+from simpleflow_lab import Lab, Workflow, activity
+
+@activity.with_attributes(task_list="dropped", version="1")
+def one():
+    return 1
+
+class Dropped(Workflow):
+    name, version, task_list = "dropped", "1", "dropped"
+
+    def run(self):
+        return self.submit(one).result
+
+def result():
+    return Lab(sys.argv[1]).start(Dropped).result(60)
+
+print(result())
+gc.collect()
+with Lab(sys.argv[1] if sys.argv[1] != ":memory:" else sys.argv[2]) as other:
+    print([worker.task_list for worker in other.workers])
+"""
+
+
+@pytest.mark.parametrize("address", [":memory:", "store.sqlite"])
+def test_a_lab_that_no_variable_holds_is_open_and_closed_in_order_when_the_process_ends(tmp_path, address):
+    done = subprocess.run(
+        [sys.executable, "-c", IN_NO_VARIABLE, address, "other.sqlite"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    listed = [] if address == ":memory:" else ["dropped", "dropped"]
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"1\n{listed}\n", "")
 
 
 @pytest.mark.parametrize("act", ["signal", "request_cancel", "terminate"])
