@@ -5,18 +5,20 @@ defined, take their fingerprints, tell its engine of them and poll their task li
 what another file defines.
 
 *Rule:* while the tests of a file run, what that file and the test files whose names it imports define is in the
-registries, and nothing of other test files. What modules of helpers define stays.
+registries, and nothing of other test files. What modules of helpers define stays. What a test itself defines
+is gone when its fixtures have ended: the next row of its parameters defines it anew.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 from simpleflow_lab import activity, workflow
 
+_REGISTRIES: tuple[dict[Any, Any], ...] = (activity.registry, workflow.registry)
 _set_aside: dict[str, list[tuple[dict[Any, Any], Any, Any]]] = {}
 """By module: registry, key and definition."""
 _current: str | None = None
@@ -45,9 +47,33 @@ def bring_in(module: ModuleType | None) -> None:
             registry[key] = definition
 
 
+def undone(module: ModuleType) -> Callable[[], None]:
+    """Gives what makes the definitions of a test file those that they are now."""
+    before = _of_file(module)
+    of_one_type = {kind: dict(workflow.same_type[kind]) for _, kind in before if kind in workflow.same_type}
+
+    def undo() -> None:
+        for number, key in _of_file(module).keys() - before.keys():
+            del _REGISTRIES[number][key]
+        for (number, key), definition in before.items():
+            _REGISTRIES[number][key] = definition
+        workflow.same_type.update(of_one_type)
+
+    return undo
+
+
+def _of_file(module: ModuleType) -> dict[tuple[int, Any], Any]:
+    """By the number of the registry and the key."""
+    return {
+        (number, key): definition
+        for number, registry in enumerate(_REGISTRIES)
+        for key, definition in registry.items()
+        if definition.__module__ == module.__name__
+    }
+
+
 def _of_test_files() -> Iterator[tuple[dict[Any, Any], Any, Any]]:
-    registries: tuple[dict[Any, Any], ...] = (activity.registry, workflow.registry)
-    for registry in registries:
+    for registry in _REGISTRIES:
         for key, definition in registry.items():
             if definition.__module__.rpartition(".")[2].startswith("test_"):
                 yield registry, key, definition

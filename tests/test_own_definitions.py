@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 import tests.authors.test_futures
 from simpleflow_lab import Workflow, activity, workflow
+from tests import own_definitions
 from tests.authors.test_signals import TwoChildren
 
 
@@ -25,3 +30,18 @@ def test_a_test_finds_what_a_test_file_defines_from_which_its_own_imports_a_defi
 
 def test_a_test_finds_nothing_that_other_test_files_define() -> None:
     assert tests.authors.test_futures.__name__ not in {each.__module__ for each in activity.registry.values()}
+
+
+@pytest.mark.parametrize("answer", [1, 2])
+def test_what_a_test_defines_is_gone_after_it(answer: int) -> None:
+    assert ("own_definitions.of_a_test", "1") not in activity.registry
+    activity.with_attributes(name="own_definitions.of_a_test", version="1")(lambda: answer)
+    assert ("own_definitions.of_a_test", "1") in activity.registry
+
+
+def test_what_a_test_replaced_is_there_again_after_it() -> None:
+    undo = own_definitions.undone(sys.modules[__name__])
+    type("Other", (OfThisFile,), {})
+    assert workflow.registry["own_definitions.of_this_file", "1"] is not OfThisFile
+    undo()
+    assert workflow.registry["own_definitions.of_this_file", "1"] is OfThisFile

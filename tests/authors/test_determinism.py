@@ -43,6 +43,7 @@ def test_a_line_that_draws_by_chance_runs_and_is_named_once():
         assert execution.warnings == tuple(found)
 
 
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
 def test_strictly_no_decision_is_made_until_the_line_is_put_right(lab):
     class Strict(Workflow):
         name = "determinism.strict"

@@ -224,6 +224,7 @@ def test_what_a_closing_hook_submits_is_not_asked_for(lab):
     assert not [e for e in execution.history() if e.type in ("MarkerRecorded", "ActivityTaskScheduled")]
 
 
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
 def test_an_error_in_a_hook_fails_the_decision_and_says_so(lab):
     class Hurts(Workflow):
         name = "hooks.hurts"

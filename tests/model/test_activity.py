@@ -4,7 +4,7 @@ import pytest
 
 from simpleflow_lab import Workflow, activity
 from simpleflow_lab.activity import Activity
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import DefinitionWarning, UsageError
 
 TASKS = {"task_list": "activities", "version": "1"}
 
@@ -44,7 +44,8 @@ def test_a_timeout_that_is_none_is_refused_in_one_line(given):
 
 def test_defining_it_again_replaces_it():
     first = activity.with_attributes(name="model.again", **TASKS)(lambda: 1)
-    second = activity.with_attributes(name="model.again", **TASKS)(lambda: 2)
+    with pytest.warns(DefinitionWarning, match=r"model\.again"):
+        second = activity.with_attributes(name="model.again", **TASKS)(lambda: 2)
     assert activity.registry["model.again", "1"] is second
     assert first is not second
 

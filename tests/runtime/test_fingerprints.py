@@ -211,6 +211,7 @@ OTHER = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
 @pytest.mark.parametrize("name", SAME)
 def test_the_same_code_has_the_same_fingerprint(name):
     first, second = SAME[name]
