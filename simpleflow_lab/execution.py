@@ -108,6 +108,8 @@ class Execution(HistoryViews):
         else:
             reason = history[-1].attributes.get("reason")
             why = f", {shortened(reason, MAX_REASON_LENGTH)}" if isinstance(reason, str) else ""
+            unhandled = self._unhandled_before(reason if isinstance(reason, str) else None)
+            why += f"; {shortened(unhandled, MAX_REASON_LENGTH)}" if unhandled else ""
         origin = forked_from(history[0].attributes)
         forked = "" if origin is None else f", {shortened(origin.words(reused_by(history)), MAX_REASON_LENGTH)}"
         status = history.close_status or "OPEN"
@@ -260,7 +262,6 @@ class Execution(HistoryViews):
     def explain(self) -> Explanation:
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
         where the time went, and how long the last runs of its workflow took. See `views.explanation`."""
-        from simpleflow_lab.executions.children_below import unhandled_below
         from simpleflow_lab.executions.typical_run import earlier_runs
         from simpleflow_lab.executions.waits_below import polling_of, waits_down
         from simpleflow_lab.views.explanation import Explanation, explain
@@ -271,7 +272,7 @@ class Execution(HistoryViews):
             folded,
             workflow_id=self.workflow_id,
             waits=list(waits_down(self._reader)) if is_open else [],
-            below=[] if is_open else unhandled_below(self._reader, folded),
+            below=[] if is_open else self._unhandled_in_children(folded),
             earlier=earlier_runs(self._reader, folded),
             polling=polling_of(self._reader),
         )
@@ -301,6 +302,11 @@ class Execution(HistoryViews):
         from simpleflow_lab.executions.children_below import opened_children
 
         return opened_children(self._reader, folded)
+
+    def _unhandled_in_children(self, folded: FoldedHistory) -> Sequence[tuple[str, Attempt]]:
+        from simpleflow_lab.executions.children_below import unhandled_below
+
+        return unhandled_below(self._reader, folded)
 
     def is_same_as(self, other: Execution) -> bool:
         """Whether the other is the same run of the same service."""
@@ -419,19 +425,19 @@ class Execution(HistoryViews):
             return self._fields.decode(last.attributes.get("result"))
         reason = self._fields.text_or_reference(last.attributes.get("reason")) or last.attributes.get("cause")
         details = self._fields.text_or_reference(last.attributes.get("details"))
-        below = self._unhandled_below() if status == "FAILED" else ""
-        raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details, below)
+        raise _CLOSED_WITH[str(status)](self.workflow_id, reason, details, self._unhandled_before(reason, details))
 
-    def _unhandled_below(self) -> str:
-        """What was not handled in its children, in words; nothing if their histories can't be read now."""
-        from simpleflow_lab.executions.children_below import unhandled_below
-        from simpleflow_lab.views.outcome_lines import unhandled_in_children
+    def _unhandled_before(self, reason: str | None, details: str | None = None) -> str:
+        """What neither it nor its children handled, and what this reason and these details do not name, in words;
+        nothing of what can't be read now."""
+        from simpleflow_lab.views.outcome_lines import unhandled_before
 
         try:
-            below = unhandled_below(self._reader, self._folded())
-        except SimpleflowLabError:  # how it failed is known, and is to be told
+            folded = self._folded()
+            below = self._unhandled_in_children(folded)
+        except SimpleflowLabError:  # how it closed is known, and is to be told
             return ""
-        return unhandled_in_children(below) if below else ""
+        return unhandled_before(folded.attempts, f"{reason or ''} {details or ''}", below)
 
     # -- acting --
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import islice
 
+from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.executions.execution_reader import ExecutionReader
 from simpleflow_lab.executions.waits_below import MAX_DEPTH, Budget
 from simpleflow_lab.swf.event_types import CHILD
@@ -22,15 +24,16 @@ def opened_children(reader: ExecutionReader, folded: FoldedHistory) -> dict[int,
 
 def unhandled_below(reader: ExecutionReader, folded: FoldedHistory) -> list[tuple[str, Attempt]]:
     """The attempts in its children, and in theirs, whose failure nobody handled, each with the id of its execution."""
-    return list(_unhandled(folded, opened_children(reader, folded)))
+    return list(_unhandled_down(reader, folded, Budget(), 0))
 
 
-def _unhandled(folded: FoldedHistory, children: Mapping[int, OpenedChild]) -> Iterator[tuple[str, Attempt]]:
+def _unhandled_down(
+    reader: ExecutionReader, folded: FoldedHistory, budget: Budget, depth: int
+) -> Iterator[tuple[str, Attempt]]:
     for attempt in folded.attempts:
-        child = children.get(attempt.scheduled_event_id)
-        if child is not None:
-            yield from ((attempt.id, each) for each in child.folded.attempts if each.unhandled)
-            yield from _unhandled(child.folded, child.children)
+        for run, own in _runs_of(reader, attempt, budget, depth):
+            yield from ((attempt.id, each) for each in own.attempts if each.unhandled)
+            yield from _unhandled_down(run, own, budget, depth + 1)
 
 
 def _children_down(
@@ -38,8 +41,22 @@ def _children_down(
 ) -> dict[int, OpenedChild]:
     found: dict[int, OpenedChild] = {}
     for attempt in folded.attempts:
-        if attempt.kind == CHILD and attempt.run_id is not None and depth < MAX_DEPTH and budget.take():
-            child = reader.other(attempt.id, attempt.run_id)
-            own = child.folded()
+        for child, own in islice(_runs_of(reader, attempt, budget, depth), 1):
             found[attempt.scheduled_event_id] = OpenedChild(own, _children_down(child, own, budget, depth + 1))
     return found
+
+
+def _runs_of(
+    reader: ExecutionReader, attempt: Attempt, budget: Budget, depth: int
+) -> Iterator[tuple[ExecutionReader, FoldedHistory]]:
+    """The runs of a child, one for each time that it continued as new, with their histories: none of what is no child
+    or is too deep, nor of what is deleted because its retention period is over."""
+    run_id = attempt.run_id if attempt.kind == CHILD and depth < MAX_DEPTH else None
+    while run_id is not None and budget.take():
+        run = reader.other(attempt.id, run_id)
+        try:
+            own = run.folded()
+        except UnknownResourceFault:
+            return
+        yield run, own
+        run_id = own.history[-1].attributes.get("newExecutionRunId")

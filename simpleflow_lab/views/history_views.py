@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -195,10 +195,19 @@ class HistoryViews(ABC):
 
     def unhandled_failures(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """The tasks that failed at their last attempt, and whose failure the closed workflow never handled; of an open
-        execution those that have failed so far: its code may handle them yet."""
+        execution those that have failed so far: its code may handle them yet.
+
+        Those in children that closed stand below, with the child's workflow id in the column `in_child`; a recorded
+        history has its own only. See `views.tables.unhandled_failures`.
+        """
         from simpleflow_lab.views.tables import unhandled_failures
 
-        return _in_zone(unhandled_failures(self._folded()), timezone)
+        folded = self._folded()
+        return _in_zone(unhandled_failures(folded, self._unhandled_in_children(folded)), timezone)
+
+    def _unhandled_in_children(self, folded: FoldedHistory) -> Sequence[tuple[str, Attempt]]:
+        """The attempts in its children, and in theirs, whose failure nobody handled, each with the id of the child."""
+        return ()
 
     def unnoticed_failures(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
         """The earlier name of `unhandled_failures`."""

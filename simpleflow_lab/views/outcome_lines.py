@@ -31,6 +31,9 @@ from simpleflow_lab.views.task_labels import task_label
 
 _RESULT_LIMIT: Final = 160
 """Characters of a result that a line shows."""
+_NAMED: Final = (", not handled)", "and not handled by the workflow, failed:")
+"""What stands in the reason, or in the details, of a failure that name what was not handled before it: see
+`replay.workflow_code`."""
 _REASON_LIMIT: Final = 90
 """Characters of the reason of one failed task."""
 
@@ -163,6 +166,15 @@ def _unhandled_below(below: Sequence[tuple[str, Attempt]]) -> Iterator[Explanati
         first = below[0][0]
         to_do = f"lab.execution({first!r}).explain()" if _can_be_typed(first) else ""
         yield ExplanationLine.of(UNHANDLED, unhandled_in_children(below), to_do=to_do)
+
+
+def unhandled_before(attempts: Sequence[Attempt], said: str, below: Sequence[tuple[str, Attempt]]) -> str:
+    """The failures that nobody handled, in words: its own, unless they were `said` before, and those in children."""
+    is_said = any(each in said for each in _NAMED)
+    found = [] if is_said else [attempt for attempt in attempts if attempt.unhandled]
+    were = "was" if len(found) == 1 else "were"
+    own = f"{count(len(found), 'failure')} {were} not handled: {first_few(_failure(each) for each in found)}"
+    return "; ".join([*([own] if found else []), *([unhandled_in_children(below)] if below else [])])
 
 
 def unhandled_in_children(below: Sequence[tuple[str, Attempt]]) -> str:

@@ -210,12 +210,19 @@ def failed_rows_first(table: pd.DataFrame, *, limit: int | None) -> pd.DataFrame
     return pd.concat([table[failed], table[~failed]])
 
 
-def unhandled_failures(history: History | FoldedHistory) -> pd.DataFrame:
-    """The rows of `tasks_table` that failed at their last attempt, although the execution completed, and whose failure
-    the workflow never handled; of an open execution those that have failed so far: its code may handle them yet."""
+def unhandled_failures(history: History | FoldedHistory, below: Sequence[tuple[str, Attempt]] = ()) -> pd.DataFrame:
+    """The rows of `tasks_table` that failed at their last attempt, and whose failure the workflow never handled; of an
+    open execution those that have failed so far: its code may handle them yet.
+
+    After them those in its children (`below`). One more column, `in_child` (text), has the workflow id of the child,
+    and nothing where the task is the execution's own.
+    """
     folded = fold_history(history)
     is_open = bool(folded.history) and folded.history.close_status is None
-    return frame(_ATTEMPT, [each for each in folded.attempts if (_has_failed(each) if is_open else each.unhandled)])
+    own = [each for each in folded.attempts if (_has_failed(each) if is_open else each.unhandled)]
+    table = frame(_ATTEMPT, [*own, *(attempt for _, attempt in below)])
+    table["in_child"] = texts([*([None] * len(own)), *(well_formed(child) for child, _ in below)])
+    return table
 
 
 def _has_failed(attempt: Attempt) -> bool:

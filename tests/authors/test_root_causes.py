@@ -11,12 +11,18 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import FuncGroup
-from simpleflow_lab.exceptions import NondeterminismError, WorkflowExecutionFailed, WorkflowExecutionTimedOut
+from simpleflow_lab.exceptions import (
+    NondeterminismError,
+    WorkflowExecutionFailed,
+    WorkflowExecutionTerminated,
+    WorkflowExecutionTimedOut,
+)
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.trace import watch
 from tests.replay.story import Story
 
 TASKS = {"task_list": "causes", "version": "1"}
+DAY = 24 * 3600
 
 
 @activity.with_attributes(name="causes.load", **TASKS)
@@ -138,13 +144,76 @@ class Grandparent(Workflow):
 @pytest.mark.parametrize("workflow", [ReadsNoneOfAChild, Grandparent])
 def test_what_a_child_swallowed_is_named_in_the_error_of_whoever_reads_its_none(workflow):
     with Lab(":memory:") as lab:
-        _, error = failure_of(lab, workflow)
+        execution, error = failure_of(lab, workflow)
         first, second, *_ = str(error).splitlines()
         assert "TypeError: 'NoneType' object is not subscriptable" in first
         assert second.startswith(
             "Before this error, 1 failure was not handled in its children: load-1 (OSError: disk full) in "
         )
         assert pickle.loads(pickle.dumps(error)).below == error.below
+        assert "; 1 failure was not handled in its children: load-1 (OSError: disk full) in " in repr(execution)
+        [(task, child)] = execution.unhandled_failures()[["id", "in_child"]].itertuples(index=False)
+        assert (task, child) == ("activity-causes.load-1", lab.execution(child).workflow_id)
+        assert lab.execution(child).result() is None
+
+
+class CompletesAllTheSame(Workflow):
+    name, version, task_list = "causes.completes", "1", "causes"
+
+    def run(self):
+        self.submit(load).wait()
+        return self.submit(LoadsInAChild).result
+
+
+def test_an_execution_that_completed_all_the_same_names_its_own_and_those_of_its_children():
+    with Lab(":memory:") as lab:
+        execution = lab.start(CompletesAllTheSame)
+        assert execution.result(60) is None
+        own, below = execution.unhandled_failures()[["id", "in_child"]].itertuples(index=False)
+        assert (isinstance(own.in_child, str), isinstance(below.in_child, str)) == (False, True)
+        said = (
+            "1 failure was not handled: load-1 (OSError: disk full); 1 failure was not handled in its children: load-1"
+        )
+        assert f": COMPLETED; {said}" in repr(execution)
+
+
+class LoadsInItsSecondRun(Workflow):
+    name, version, task_list = "causes.second_run", "1", "causes"
+
+    def run(self, n):
+        return self.submit(self.continue_as_new(n - 1)).result if n else self.submit(load).result
+
+
+class ReadsNoneOfALaterRun(Workflow):
+    name, version, task_list = "causes.none_of_a_later_run", "1", "causes"
+
+    def run(self):
+        return self.submit(LoadsInItsSecondRun, 2).result["x"]
+
+
+def test_what_a_later_run_of_a_child_swallowed_is_named_too():
+    with Lab(":memory:") as lab:
+        execution, error = failure_of(lab, ReadsNoneOfALaterRun)
+        assert "1 failure was not handled in its children: load-1 (OSError: disk full) in " in str(error)
+        assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
+
+
+class ReadsNoneDaysLater(Workflow):
+    name, version, task_list, execution_timeout = "causes.none_days_later", "1", "causes", 50 * DAY
+
+    def run(self):
+        nothing = self.submit(LoadsInAChild).result
+        self.submit(self.start_timer("weeks", 40 * DAY)).wait()
+        return nothing["x"]
+
+
+def test_a_child_that_is_deleted_by_now_holds_nothing_up():
+    with Lab(":memory:", clock="virtual") as lab:
+        execution, error = failure_of(lab, ReadsNoneDaysLater)
+        assert [each.kind for each in execution.attempts()] == ["child", "timer"]
+        assert execution.unhandled_failures().empty
+        assert error.below == ""
+        assert repr(execution).endswith(f": FAILED, {error.reason}>")
 
 
 class Waits(Workflow):
@@ -169,13 +238,19 @@ def test_an_execution_that_is_terminated_keeps_what_it_had_not_handled_by_then(h
         while "signal end" not in execution.waits_in_short():
             time.sleep(0.01)
         execution.terminate()
+        assert ("not handled: load-1 (OSError" in repr(execution)) is not handles
+        with pytest.raises(WorkflowExecutionTerminated) as ended:
+            execution.result(60)
+        assert ("1 failure was not handled: load-1 (OSError: disk full)" in str(ended.value)) is not handles
         assert list(execution.unhandled_failures()["id"]) == ([] if handles else ["activity-causes.load-1"])
 
 
 def test_an_execution_that_times_out_keeps_what_it_had_not_handled():
     with Lab(":memory:", clock="virtual") as lab:
         execution = lab.start(Waits)
-        with pytest.raises(WorkflowExecutionTimedOut):
+        with pytest.raises(
+            WorkflowExecutionTimedOut, match=r"1 failure was not handled: load-1 \(OSError: disk full\)"
+        ):
             execution.result(60)
         assert list(execution.unhandled_failures()["id"]) == ["activity-causes.load-1"]
 
