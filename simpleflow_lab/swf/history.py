@@ -116,7 +116,8 @@ class History(Sequence[HistoryEvent]):
     def from_json(cls, text: str | bytes) -> Self:
         """From the output of `aws swf get-workflow-execution-history`, also with `--reverse-order`, or from `to_json`.
 
-        The rows that `simpleflow workflow.history` writes as JSON are the same history.
+        The rows that `simpleflow workflow.history` writes as JSON are the same history, and so are events in another
+        order, if none is missing.
 
         Raises `HistoryError` in one line, naming the event, for anything that is not a whole history.
         """
@@ -144,8 +145,7 @@ class History(Sequence[HistoryEvent]):
             _check_whole(data, len(events))
         if _are_rows(events):
             events = [_from_row(row) for row in events]
-        if _is_reversed(events):
-            events.reverse()
+        events = _in_order(events)
         history = cls(_event_from_file(event, i) for i, event in enumerate(events, start=1))
         if history[0].type != "WorkflowExecutionStarted":
             raise HistoryError(f"event 1 is {_short(history[0].type)}: a history starts with WorkflowExecutionStarted")
@@ -224,6 +224,9 @@ class History(Sequence[HistoryEvent]):
 
 _PAGE_TOKENS: Final = ("nextPageToken", "NextToken")
 """By which SWF, and the AWS CLI, say that this is a part of a history, and more follows."""
+_SAVE_ALL: Final = (
+    "save all, as aws swf get-workflow-execution-history does without --max-items, --starting-token and --no-paginate"
+)
 
 
 def _check_whole(data: Mapping[str, Any], events: int) -> None:
@@ -231,15 +234,24 @@ def _check_whole(data: Mapping[str, Any], events: int) -> None:
     for name in _PAGE_TOKENS:
         if data.get(name):
             raise HistoryError(
-                f"these {events} events are one page of a history: {name} says that more follow; save all, as "
-                "aws swf get-workflow-execution-history does without --max-items, --starting-token and --no-paginate"
+                f"these {events} events are one page of a history: {name} says that more follow; {_SAVE_ALL}"
             )
 
 
-def _is_reversed(events: Sequence[Any]) -> bool:
-    """Whether the last event comes first, as `--reverse-order` gives them."""
-    ids = [event.get("eventId") if isinstance(event, dict) else None for event in (events[0], events[-1])]
-    return ids == [len(events), 1] and len(events) > 1
+def _in_order(events: list[Any]) -> list[Any]:
+    """The events by their ids, if none is missing: `--reverse-order` gives the last one first. Raises `HistoryError`
+    for a page, from which the first events are missing; what else is wrong with the ids, each event tells."""
+    ids: list[Any] = [event.get("eventId") if isinstance(event, dict) else None for event in events]
+    if any(type(each) is not int for each in ids):
+        return events
+    ordered = sorted(events, key=lambda event: int(event["eventId"]))
+    first, last = min(ids), max(ids)
+    if sorted(ids) != list(range(first, first + len(ids))):
+        return events
+    if first > 1:
+        which = f"event {first} alone is" if first == last else f"events {first} to {last} are"
+        raise HistoryError(f"{which} one page of a history: the events before are missing; {_SAVE_ALL}")
+    return ordered
 
 
 _ROW: Final = frozenset({"id", "type", "timestamp", "attributes"})

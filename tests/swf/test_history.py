@@ -76,6 +76,31 @@ def test_a_page_is_told_to_be_one_and_what_saves_all(tmp_path):
         open_history(path)
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (slice(6, None), "events 7 to "),
+        (slice(None, 6, -1), "events 8 to "),
+        (slice(8, 4, -1), "events 6 to 9 are one page"),
+        (slice(4, 5), "event 5 alone is one page"),
+    ],
+    ids=["the last page", "the first in reverse order", "one between in reverse order", "one event"],
+)
+@pytest.mark.parametrize("token", [{}, {"nextPageToken": "AAAA"}], ids=["without a token", "with its token"])
+def test_a_page_from_which_the_first_events_are_missing_is_told_to_be_one(part, said, token):
+    page = a_history()["events"][part]
+    with pytest.raises(HistoryError, match=f"these {len(page)} events are one page" if token else said) as refused:
+        History.from_json(json.dumps({"events": page, **token}))
+    assert "save all, as aws swf get-workflow-execution-history does" in str(refused.value)
+
+
+def test_pages_that_were_joined_in_another_order_are_the_same_history():
+    data = a_history()
+    events = data["events"]
+    for joined in (events[6:] + events[:6], events[:5:-1] + events[5::-1], events[5::-1] + events[:5:-1]):
+        assert History.from_json(json.dumps({"events": joined})) == History.from_json(json.dumps(data))
+
+
 def test_a_token_that_names_no_further_page_is_none():
     data = a_history() | {"nextPageToken": None}
     assert History.from_json(json.dumps(data)) == History.from_json(json.dumps(a_history()))
@@ -114,7 +139,7 @@ def _broken():
     yield "deep", "[" * 100_000
     yield "a gap", changed(lambda events: events.pop(3))
     yield "a double", changed(lambda events: events.insert(3, events[3]))
-    yield "wrong order", changed(lambda events: events.insert(1, events.pop(3)))
+    yield "wrong order and a gap", changed(lambda events: (events.insert(1, events.pop(3)), events.pop(5)))
     yield "reversed, without its start", changed(lambda events: (events.reverse(), events.pop()))
     yield "no id", changed(lambda events: events[2].pop("eventId"))
     yield "no type", changed(lambda events: events[2].pop("eventType"))
