@@ -179,8 +179,7 @@ class StoreInUseError(StoreError):
 
     def __init__(self, path: str, owner: str) -> None:
         super().__init__(
-            f"the store {path} is in use by {owner}: close its Lab there, or open another store here, "
-            "as in Lab('other.sqlite')"
+            f"the store {path} is in use by {owner}: close its Lab there, or end it, or name another store here"
         )
         self.path = path
         self.owner = owner
@@ -573,7 +572,7 @@ class DecidingProcessDiedError(DecisionTaskError):
     def __init__(self, name: str, times: int) -> None:
         super().__init__(
             f"the process died {times} times in a row deciding {name}: its run is not called again until it is defined "
-            "otherwise, or lab.resume() is called for the execution once more "
+            "otherwise, or the execution is resumed once more "
             "(SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS is the limit)"
         )
         self.times = times

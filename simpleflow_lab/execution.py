@@ -577,12 +577,14 @@ class Execution(HistoryViews):
         """
         errors = self._reader.reports()["decisionErrors"]
         if not errors:
-            raise UsageError(f"no decision of {self.workflow_id} is blocked: waiting_for() says what it waits for")
+            raise UsageError(
+                f"no decision of {self.workflow_id} is blocked: waiting_for(), or workflow.info, says what it waits for"
+            )
         for error in [error for error in errors if not self._retry(error["execution"])]:
             holder = f"process {error['pid']}" if "pid" in error else "another process"
             raise UsageError(
                 f"the decision of {error['execution']['workflowId']} is blocked in {holder}, which retries it by "
-                "itself, after pauses of a minute at most: call retry_decision() there"
+                "itself, after pauses of a minute at most: retry it there"
             )
 
     def _retry(self, blocked: Mapping[str, str]) -> bool:

@@ -49,7 +49,7 @@ class NotInAStoreError(UsageError, AttributeError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"{name} needs the store in which the execution is, and this is a history alone: it can be viewed, "
-            f"replayed, debugged and asked what_if. One in the store of the Lab is lab.execution(workflow_id)"
+            "replayed, debugged and asked what_if. One in a store is named by its workflow id"
         )
 
 

@@ -8,6 +8,7 @@ code   meaning
        an activity that was run again failed, code decides otherwise than a history, or `doctor` found a problem
 2      what was typed can't be done as typed: one line on stderr says why, and nothing was changed
 130    interrupted (Ctrl-C): the execution stays open and is resumed with `simpleflow resume`
+141    the reader of the output has gone, as that of `simpleflow … | head`: a shell says so of what SIGPIPE ended
 =====  ===========================================================================================================
 """
 
@@ -23,3 +24,4 @@ class ExitCode(enum.IntEnum):
     FAILED = 1
     BAD_INPUT = 2
     INTERRUPTED = 130
+    NO_READER = 141

@@ -1,8 +1,9 @@
 """Listings and values as text for a terminal, a file or a pipe.
 
 Values come from histories, and a history may come from anybody. So a character that can't be seen is written as Python
-writes it (`\\x1b`, `\\u202e`), a row takes one line, and a cell that a spreadsheet would take for a formula gets an
-apostrophe in front. `raw` leaves all that out. JSON does without: its own escapes do.
+writes it (`\\x1b`, `\\u202e`), and a row takes one line. CSV and TSV with titles are for spreadsheets: a cell that one
+would take for a formula gets an apostrophe in front. Without titles they are for programs, as `xargs`, and exact. `raw`
+leaves all that out. JSON does without: its own escapes do.
 """
 
 from __future__ import annotations
@@ -15,10 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.views.listings import Kind, Listing, json_text, plain
+from simpleflow_lab.views.spreadsheet_texts import for_spreadsheet
 from simpleflow_lab.views.text_tables import shown_cell, text_cell, text_table, visible_json
-
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a cell that begins with one of these."""
 
 _COLORS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("completed", "COMPLETED", "fired"), "32"),
@@ -67,14 +66,14 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 # -- cells -------------------------------------------------------------------------------------------------------------
 
 
-def _exact(kind: Kind, value: Any, raw: bool) -> str:
+def _exact(kind: Kind, value: Any, style: _Style) -> str:
     """A cell for programs. A number stays a number: a minus sign begins no formula."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, int | float):
         return str(value)
-    text = text_cell(kind, value, raw)
-    return text if raw or not plain(value).startswith(FORMULA) else "'" + text
+    text = text_cell(kind, value, style.raw)
+    return text if style.raw or not style.header else for_spreadsheet(plain(value), text)
 
 
 def _value(kind: Kind, value: Any) -> Any:
@@ -115,7 +114,7 @@ def _separated(delimiter: str) -> Callable[[Listing, _Style], str]:
         if style.header:
             writer.writerow(listing.headers)
         writer.writerows(
-            [_exact(kind, value, style.raw) for kind, value in zip(listing.columns.values(), row, strict=True)]
+            [_exact(kind, value, style) for kind, value in zip(listing.columns.values(), row, strict=True)]
             for row in listing.rows
         )
         return text.getvalue().removesuffix("\n")

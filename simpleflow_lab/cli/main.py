@@ -88,8 +88,8 @@ def _with_session(words: list[str]) -> int:
         report(_interrupted(session))
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        standard_streams.give_up_stdout()  # its reader has gone
-        return ExitCode.FAILED
+        standard_streams.give_up_stdout()
+        return ExitCode.NO_READER
     except SimpleflowLabError as error:
         return _fail(error, debug="--debug" in words, code=ExitCode.BAD_INPUT)
     except _NotPrinted as error:

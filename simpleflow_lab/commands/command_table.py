@@ -304,7 +304,7 @@ def run(argv: Sequence[str], session: Session, *, prog_name: str = "simpleflow")
     except _Answered as answered:
         record = answered.record
     except click.ClickException as error:
-        raise UsageError(_in_one_line(error)) from None
+        raise UsageError(_in_one_line(error, argv)) from None
     assert isinstance(record, Record)
     return record
 
@@ -336,7 +336,7 @@ _NO_WATCH: Final = (
 )
 
 
-def _in_one_line(error: click.ClickException) -> str:
+def _in_one_line(error: click.ClickException, words: Sequence[str]) -> str:
     context = getattr(error, "ctx", None)
     command: click.Command | None = context.command if context is not None else None
     of = f"{command.name}: " if command is not None and command is not table else ""
@@ -344,6 +344,9 @@ def _in_one_line(error: click.ClickException) -> str:
         name = error.option_name
         if command is not table and name in _options_of(table):
             return f"{of}{name} goes before the command, as in: simpleflow {name} … {command.name} …"
+        behind = _behind_command(name, error.ctx, words) if command is table and error.ctx is not None else None
+        if behind is not None:
+            return behind
         otherwise = f"help {command.name} lists them" if command is not table else "help lists them"
         if name == "--watch":
             return f"{of}{_NO_WATCH}"
@@ -354,6 +357,20 @@ def _in_one_line(error: click.ClickException) -> str:
     for clicks, ours in _WORDS.items():
         text = text.replace(clicks, ours)
     return of + text
+
+
+def _behind_command(option: str, context: click.Context, words: Sequence[str]) -> str | None:
+    """A sentence on an option before the command that commands take behind them; `None` if none does."""
+    for place, word in enumerate(words):
+        verb = "".join(words[place + 1 : place + 2])
+        typed = next((name for name in (word, f"{word}.{verb}") if table.get_command(context, name) is not None), None)
+        command = None if typed is None else table.get_command(context, typed)
+        if command is not None and option in _options_of(command):
+            return f"{option} goes behind the command, as in: simpleflow {typed} {option} …"
+    for name, command in table.all_commands().items():
+        if option in _options_of(command):
+            return f"{option} goes behind a command that takes it, as in: simpleflow {name} {option} …"
+    return None
 
 
 def _options_of(command: click.Command) -> list[str]:

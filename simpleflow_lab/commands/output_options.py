@@ -83,7 +83,7 @@ def options(*, hidden: bool = False) -> list[click.Option]:
         click.Option(
             ["--raw/--no-raw"],
             default=None,
-            help="Print values as they are, control characters and CSV formulas included.",
+            help="Print values as they are, with control characters, and with formulas in CSV with titles.",
             hidden=hidden,
         ),
         click.Option(

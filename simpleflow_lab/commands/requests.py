@@ -20,6 +20,7 @@ from simpleflow_lab.commands.workflow import Outcome
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError, WorkflowExecutionAlreadyStartedFault
 from simpleflow_lab.views.formatting import count
 from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.spreadsheet_texts import from_spreadsheet
 
 if TYPE_CHECKING:
     from simpleflow_lab.execution import Execution
@@ -67,13 +68,15 @@ def _each(
         )
     domain = session.known_domain(target.domain)
     rows = []
+    has_titles = False
     for number, words in enumerate(lines):
-        named = tuple(word.strip() for word in words)
+        named = tuple(from_spreadsheet(word.strip()) if has_titles else word.strip() for word in words)
         try:
             record = request(session.execution(Target(words=named, domain=domain)))
             rows.append((named[0], "done", record.message or ""))
         except SimpleflowLabError as error:
             if number == 0 and named[0] in _TITLES:  # of a list as CSV or TSV
+                has_titles = True
                 continue
             rows.append((named[0], "refused", " ".join(str(error).split())))
     refused = sum(row[1] == "refused" for row in rows)

@@ -54,5 +54,5 @@ def run_like(
             return run_id
     raise UsageError(
         f"an open execution has the id {workflow_id!r}, with another workflow or input: "
-        f"lab.execution({workflow_id!r}) shows it, its terminate() ends it; or choose another workflow_id"
+        "terminate it, or choose another workflow_id"
     )

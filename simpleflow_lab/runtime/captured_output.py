@@ -347,7 +347,8 @@ def _passed_over(frame: FrameType, call: str) -> bool:
         return False
     if threading.get_ident() not in replaying_threads and call != breakpoints.INPUT:
         what = (
-            "a decider does not stop there; execution.replay().run_to() replays the history, and does"
+            "a decider does not stop there; execution.replay().run_to(), or simpleflow debug --pdb, replays the "
+            "history, and does"
             if task.is_of_workflow
             else "a worker does not stop there; simpleflow activity.rerun runs the attempt in your terminal, and does"
         )

@@ -18,6 +18,7 @@ from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chrome_trace import chrome_trace
 from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 from simpleflow_lab.views.listings import json_text
+from simpleflow_lab.views.spreadsheet_texts import for_spreadsheet
 from simpleflow_lab.views.text_tables import visible
 
 
@@ -49,8 +50,6 @@ class Viewed(Protocol):
         """The page."""
 
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet takes for a formula."""
 _MAX_CELL: Final = 32_767
 """Characters of a cell of Excel's."""
 
@@ -100,7 +99,7 @@ def _csv(view: Viewed) -> str:
 
 
 def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return for_spreadsheet(value) if isinstance(value, str) else value
 
 
 def _excel(view: Viewed, path: Path) -> None:

@@ -264,7 +264,7 @@ class _Rows:
             CODE,
             "nothing that can happen by itself: no task, timer, child or signal is open",
             since=self._decided_at,
-            to_do="look at the line where run waits; terminate() ends the execution",
+            to_do="look at the line where run waits, or terminate the execution",
         )
 
     def _more(self, kind: str, number: int, noun: str) -> Iterator[Wait]:
@@ -284,9 +284,12 @@ _MEND: Final = (
 )
 _SILENT: Final = "let its process go on (kill -CONT), or end it: the task is given out again"
 _TAKES_LONG: Final = (
-    "put what takes long into an activity, and define the workflow again: it goes on by itself; terminate() ends it"
+    "put what takes long into an activity, and define the workflow again: it goes on by itself; or terminate the "
+    "execution"
 )
-_NO_ANSWER: Final = "if run does not come back, execution.warnings names its line; terminate() ends the execution"
+_NO_ANSWER: Final = (
+    "if run does not come back, a warning of the execution names its line: mend it, or terminate the execution"
+)
 _DEFINE: Final = "define it, or start the process that does: the task is taken at once"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
 _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}

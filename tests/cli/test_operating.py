@@ -485,6 +485,23 @@ def test_a_request_is_made_to_each_execution_whose_id_comes_by_a_pipe(
     assert (nothing.code, nothing.out, nothing.err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.parametrize(
+    ("format", "titles"), [("csv", "--header"), ("tsv", "--no-header"), ("tabular", "--no-header")]
+)
+def test_a_piped_id_is_exact_whatever_it_begins_with(process: Command, store: Path, format: str, titles: str) -> None:
+    ids = ["=1+1", "+2", "-3", "@four", "'=5"]
+    with Lab(store, serve="nothing") as lab:
+        for each in ids:
+            lab.start(Operated, 1, workflow_id=each)
+    listed = process("--format", format, titles, "workflow.list", "-s", "open", "--columns", "workflow_id").out
+    if titles == "--no-header":
+        assert set(ids) <= set(listed.splitlines())
+    ended = process("--format", "json", "workflow.terminate", "-", input=listed)
+    done = {row["workflow_id"] for row in json.loads(ended.out) if row["request"] == "done"}
+    assert done == {*ids, "night-3"}
+    assert ended.code == 0
+
+
 # -- completion --------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,28 @@ def test_what_a_workflow_prints_and_nobody_can_take_fails_nothing() -> None:
         f"simpleflow {START} --workflow-id full >/dev/full; simpleflow --format csv --no-header workflow.list"
     )
     assert (done.stderr, done.stdout.strip()) == (FULL, "full,basic,COMPLETED")
+
+
+@pytest.mark.parametrize("words", [["info"], ["info", "--watch", "0.1"], ["--help"]])
+def test_what_lost_its_reader_ends_quietly_as_what_sigpipe_ended(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "simpleflow_lab.cli", *words],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_watched_answer_ends_with_its_reader() -> None:
+    done = in_shell("simpleflow info --watch 0.1 | head -n 1; echo ${PIPESTATUS[0]}")
+    assert (done.stderr, done.stdout.splitlines()[-1]) == ("", "141")
 
 
 def test_a_reader_that_goes_early_is_no_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -64,3 +65,44 @@ def test_a_file_is_named_as_it_was_opened(tmp_path: Path) -> None:
     path = tmp_path / "my run.json"
     path.write_text((ROOT / "tests/histories/with_replays.json").read_text())
     assert named_in_shell(open_history(path)) == f"--file '{path}'"
+
+
+CALL = re.compile(r"\b(?:lab|execution|comparison)\.\w+\(|\bLab\(")
+IN_NOTEBOOKS_ONLY = (
+    "the Lab of this session goes by real time: open one as Lab(…, clock='virtual')",
+    "the Lab of this session works in domain {}, not {}: open another one, as in Lab(…, domain={})",
+    "store of `Lab()`: a file, `:memory:` or `aws://REGION/DOMAIN`",
+)
+"""A shell opens a Lab for each command, and the table of settings has both."""
+CONVERTED = ("views", "commands/advice.py")
+"""What helps of these is shown by `advice`."""
+
+
+def _texts(path: Path) -> list[str]:
+    """The texts in a module that people are shown: all but docstrings."""
+    tree = ast.parse(path.read_text())
+    left_out = {
+        id(part)
+        for node in ast.walk(tree)
+        for part in ([node.value] if isinstance(node, ast.Expr) else getattr(node, "values", []))
+    }
+    found = [node for node in ast.walk(tree) if id(node) not in left_out]
+    plain = [node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    parts = [node.values for node in found if isinstance(node, ast.JoinedStr)]
+    return plain + [
+        "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in values) for values in parts
+    ]
+
+
+def test_no_message_names_a_call_of_python_alone() -> None:
+    """A person in a shell can type no call: a message names the command, too, or says it without either."""
+    package = ROOT / "simpleflow_lab"
+    found = [
+        (str(path.relative_to(package)), text)
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).parts[0] not in ("notebook", "upstream", "debugger")
+        and not str(path.relative_to(package)).startswith(CONVERTED)
+        for text in _texts(path)
+        if " " in text and CALL.search(text) and ", or simpleflow " not in text and text not in IN_NOTEBOOKS_ONLY
+    ]
+    assert found == []

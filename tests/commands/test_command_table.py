@@ -242,3 +242,26 @@ def test_secrets_are_redacted() -> None:
         "SIMPLEFLOW_API_PASSWORD": REDACTED,
         "SIMPLEFLOW_URL": f"https://{REDACTED}@host/path",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--domain", "x", "workflow.list"],
+            "--domain goes behind the command, as in: simpleflow workflow.list",
+        ),
+        (
+            ["--watch", "2", "workflow", "list"],
+            "--watch goes behind the command, as in: simpleflow workflow.list",
+        ),
+        (
+            ["--input", "[1]", "info"],
+            "--input goes behind a command that takes it, as in: simpleflow activity.rerun",
+        ),
+        (["--colour", "never", "info"], "unknown option '--colour': did you mean --color"),
+    ],
+)
+def test_an_option_in_front_of_the_command_is_told_where_it_goes(session: Session, words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        run(words, session)

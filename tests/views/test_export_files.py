@@ -15,8 +15,8 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chrome_trace import chrome_trace
-from simpleflow_lab.views.export_files import FORMULA
 from simpleflow_lab.views.history_fold import fold_history
+from simpleflow_lab.views.spreadsheet_texts import FORMULA
 from tests.views.story import eventful, large
 from tests.views.test_hostile import hostile
 
