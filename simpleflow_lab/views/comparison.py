@@ -18,7 +18,7 @@ from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
 from simpleflow_lab.views.style import STATUSES
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
-from simpleflow_lab.views.task_differences import TaskDifference, task_differences
+from simpleflow_lab.views.task_differences import TaskDifference, same_value, task_differences
 from simpleflow_lab.views.task_labels import task_label
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _divergence(
 ) -> Iterator[ExplanationLine]:
     """The first task that is not the same in both, and how many there are."""
     inputs = [execution_summary(each).input for each in (a, b)]
-    if inputs[0] != inputs[1]:
+    if not same_value(*inputs):
         what = f"their inputs differ: {shortened(inputs[0], 100)}, the other {shortened(inputs[1], 100)}"
         yield ExplanationLine.of(DIVERGENCE, what)
     found = [(difference, why) for difference in differences if (why := _why(difference))]

@@ -6,6 +6,7 @@ same from run to run. Ids of children differ: these are compared by their type a
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -56,6 +57,17 @@ def task_differences(a: FoldedHistory, b: FoldedHistory) -> list[TaskDifference]
     return [_difference(ours.get(key, []), theirs.get(key, [])) for key in keys]
 
 
+def same_value(one: str | None, other: str | None) -> bool:
+    """Whether two recorded texts are the same, or the same JSON with other spaces or its keys in another order."""
+    if one == other or one is None or other is None:
+        return one == other
+    try:
+        values = [json.dumps(json.loads(text), sort_keys=True) for text in (one, other)]
+    except (ValueError, RecursionError):
+        return False
+    return values[0] == values[1]
+
+
 def _places(tasks: Mapping[tuple[str, str], Sequence[Attempt]]) -> dict[tuple[str, str], tuple[int, int]]:
     """When each task was first scheduled: by which of the decisions that scheduled one, and as which of all tasks.
 
@@ -103,8 +115,8 @@ def _difference(ours: Sequence[Attempt], theirs: Sequence[Attempt]) -> TaskDiffe
         running_a=running[0],
         running_b=running[1],
         longer=(waiting[0] or 0.0) + (running[0] or 0.0) - (waiting[1] or 0.0) - (running[1] or 0.0),
-        same_input=ours[0].input == theirs[0].input if in_both else None,
-        same_result=ours[-1].result == theirs[-1].result if in_both else None,
+        same_input=same_value(ours[0].input, theirs[0].input) if in_both else None,
+        same_result=same_value(ours[-1].result, theirs[-1].result) if in_both else None,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 
 import pytest
 
-from simpleflow_lab import RecordedExecution
+from examples.basic import BasicWorkflow
+from simpleflow_lab import Lab, RecordedExecution
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.comparison import compare
@@ -43,6 +45,22 @@ def test_equal_executions_have_no_difference_whatever_their_childrens_ids() -> N
     found = compare(run(), run(child="another-id"))
     assert found.lines() == ["as long: ✓ COMPLETED after 2.1 s, the other ✓ COMPLETED after 2.1 s"]
     assert [task.same_input for task in found.differences] == [True, True]
+
+
+def test_values_are_compared_and_not_how_their_json_is_spaced() -> None:
+    compact, spaced = '{"args":["2026-11-28",{"a":1}],"kwargs":{}}', '{"args": ["2026-11-28", {"a": 1}], "kwargs": {}}'
+    found = compare(run(input=compact, result='{"rows":[1,2]}'), run(input=spaced, result='{"rows": [1, 2]}'))
+    assert found.lines() == ["as long: ✓ COMPLETED after 2.1 s, the other ✓ COMPLETED after 2.1 s"]
+    assert [task.same_input for task in found.differences] == [True, True]
+
+
+def test_a_fork_has_the_input_of_its_origin(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab.sqlite") as lab:
+        origin = lab.start(BasicWorkflow, 1, t=0)
+        origin.result(timeout=60)
+        fork = origin.fork(replace={"increment-1": 5})
+        fork.result(timeout=60)
+        assert not [line for line in origin.compare(fork).lines() if "inputs differ" in line]
 
 
 def test_what_took_longer_is_told_with_the_part_of_the_path_that_grew() -> None:
