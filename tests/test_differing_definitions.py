@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,40 @@ def test_when_the_owner_that_decided_has_died_tasks_stay_with_the_process_that_s
         for each in processes:
             each.process.kill()
             each.process.communicate()
+
+
+@pytest.mark.parametrize("starter_ends", [False, True])
+def test_the_next_owner_waits_for_a_starter_that_is_stopped_and_for_none_that_is_dead(tmp_path, starter_ends):
+    """It is given a signal to decide meanwhile, which `other` does: the starter serves no decisions."""
+    store = tmp_path / "lab.sqlite"
+    owner = Process(store, "old", "decisions")
+    processes = [owner]
+    try:
+        assert owner.run(-1) == "started"
+        processes.append(starter := Process(store, "old", "activities"))
+        processes.append(other := Process(store, "corrected"))
+        assert other.run(2) == str({"corrected"})
+        assert starter.run(-60) == "started"
+        with Lab(store, serve="nothing") as lab:
+            execution = lab.execution("n-60")
+            while "ActivityTaskStarted" not in {event.type for event in execution.history()}:
+                execution.wait(0.2)
+            starter.process.send_signal(signal.SIGSTOP)
+            owner.process.kill()
+            owner.process.wait()
+            (tmp_path / "lab.sqlite.go").touch()
+            decided = _count(execution, "DecisionTaskCompleted")
+            execution.signal("decide")
+            while _count(execution, "DecisionTaskCompleted") == decided:
+                execution.wait(0.2)
+            assert "ActivityTaskCompleted" not in {event.type for event in execution.history()}
+            starter.process.send_signal(signal.SIGKILL if starter_ends else signal.SIGCONT)
+            assert set(execution.result(timeout=60)) == {"corrected" if starter_ends else "old"}
+    finally:
+        for each in processes:
+            each.process.kill()
+            each.process.communicate()
+
+
+def _count(execution, event_type):
+    return sum(event.type == event_type for event in execution.history())

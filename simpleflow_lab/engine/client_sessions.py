@@ -5,8 +5,9 @@ which workflow and activity types it defines, each with a fingerprint of the def
 So the engine gives a task only to a process that has its code, and knows at once what a process that ends has left.
 
 Rule: a session is known by the id of its process's instance, which stands in the identity of each of its polls. A
-poll without one has no session: SWF's own rules hold for it. Nothing of this is in a history or on disk: after a
-restart the clients tell it again.
+poll without one has no session: SWF's own rules hold for it. Nothing of this is in a history. On disk are the
+definitions (`process_records`): the next owner of the store goes by them until the processes that live (`presence`)
+have come to it and told it the rest again.
 """
 
 from __future__ import annotations
@@ -19,22 +20,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.engine.process_records import ListKey, ProcessRecord, TypeKey
 from simpleflow_lab.exceptions import UnknownSessionFault, ValidationException
 from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.conventions import DEATHS_KEY, DEFINITION_DIFFERS_KEY, INSTANCE_KEY
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
-
-TypeKey = tuple[str, str, str]
-"""The kind of its tasks (`DECISION_TASK` or `ACTIVITY`), and the name and the version of a type."""
-ListKey = tuple[str, str, str]
-"""The kind of its tasks, the domain and the name of a task list."""
 
 HOME_SECONDS: Final = 1.0
 """For how long a decision task waits for the process that decided its execution last, before another may take it."""
 SILENT_SECONDS: Final = 3.0
 """A session that was not heard of for longer is silent: its process is suspended, or busy beyond measure."""
 CLAIM_SECONDS: Final = 3.0
-"""How long an engine that takes over a store waits for the processes that hold tasks of the previous one."""
+"""How long an engine that takes over a store waits for the workers that hold tasks of the previous one and have no
+session. It is also for how long a decision task waits there for a process that has not come back."""
 OPENING_SECONDS: Final = 10.0
 """A session whose client has no connection for it within this time ends."""
 REMEMBERED_SESSIONS: Final = 200
@@ -106,6 +104,17 @@ class ClientSession:
     ended: bool = False
     """Whether the session has ended."""
 
+    def record(self) -> ProcessRecord:
+        """What the store keeps of it."""
+        return ProcessRecord(
+            instance=self.instance,
+            pid=self.pid,
+            definitions=self.definitions,
+            serves=frozenset(self.serves),
+            own_executions_only=self.own_executions_only,
+            has_ended=self.ended,
+        )
+
     @property
     def identity(self) -> str:
         """What tells the next engine of the store whether the process lives: as the identity of its polls."""
@@ -173,11 +182,14 @@ class ClientSessions:
         """The sessions that have not ended, by instance."""
         self.changes = 0
         """How often a process has come, or has told of other definitions."""
-        self.expected: set[str] = set()
-        """The instances of processes that lived when this engine took the store over, and decided open executions."""
+        self.away: dict[str, ProcessRecord] = {}
+        """The processes that have the store open, by instance, and have not come back since this engine took it over.
+        """
+        self.is_present: Callable[[ProcessRecord], bool] = _nobody
+        """Whether a process that is away still has the store open."""
         self.on_change: Callable[[], object] | None = None
         """Called when it is so; under the engine's lock."""
-        self._ended: OrderedDict[str, Mapping[TypeKey, str]] = OrderedDict()
+        self._ended: OrderedDict[str, ProcessRecord] = OrderedDict()
 
     def __iter__(self) -> Iterator[ClientSession]:
         return iter(list(self.living.values()))
@@ -208,37 +220,69 @@ class ClientSessions:
                 return session.silent - task.silent, round((self.running() - session.spoke_at) * 1000)
         return 0, 0
 
-    def end(self, session: ClientSession) -> None:
-        """Note that a session has ended; its definitions are remembered."""
+    def end(self, session: ClientSession) -> list[str]:
+        """Note that a session has ended, and remember its definitions; gives the instances that are forgotten."""
         session.ended = True
         if self.living.get(session.instance) is session:
             del self.living[session.instance]
-        self._ended[session.instance] = session.definitions
-        self._ended.move_to_end(session.instance)
-        while len(self._ended) > REMEMBERED_SESSIONS:
-            self._ended.popitem(last=False)
+        return self.remember(session.record())
 
-    def wanted(self, home: str | None, type_key: TypeKey) -> str | None:
-        """The fingerprint of the definition that the process `home` has or had of a type; `None` if any will do."""
-        if home is None:
+    def remember(self, record: ProcessRecord) -> list[str]:
+        """Remember a process that has no session; gives the instances that are forgotten."""
+        self._ended[record.instance] = record
+        self._ended.move_to_end(record.instance)
+        forgotten = []
+        while len(self._ended) > REMEMBERED_SESSIONS:
+            forgotten.append(self._ended.popitem(last=False)[0])
+        return forgotten
+
+    def gone(self) -> list[str]:
+        """The instances of processes that were away and have ended, or closed the store, since this was asked last."""
+        gone = [instance for instance, record in self.away.items() if not self.is_present(record)]
+        for instance in gone:
+            self.remember(self.away.pop(instance))
+        return gone
+
+    def lives(self, instance: str | None) -> bool:
+        """Whether a process has a session, or will have it again."""
+        return instance in self.living or instance in self.away
+
+    def record_of(self, instance: str | None) -> ClientSession | ProcessRecord | None:
+        """What is known of a process, whether it lives or not; `None` if nothing is."""
+        if instance is None:
             return None
-        session = self.living.get(home)
-        definitions = session.definitions if session is not None else self._ended.get(home, {})
-        return definitions.get(type_key)
+        return self.living.get(instance) or self.away.get(instance) or self._ended.get(instance)
+
+    def wanted(self, process: str | None, type_key: TypeKey) -> str | None:
+        """The fingerprint of the definition that a process has or had of a type; `None` if any will do."""
+        found = self.record_of(process)
+        return None if found is None else found.definitions.get(type_key)
 
     def with_wanted(
         self, list_key: ListKey, type_key: TypeKey, wanted: str, origin: str | None
-    ) -> ClientSession | None:
-        """A living session that serves the list, has the wanted definition, and takes tasks of this origin."""
-        for session in self.living.values():
-            if session.definitions.get(type_key) == wanted and list_key in session.serves and session.takes_of(origin):
-                return session
+    ) -> ClientSession | ProcessRecord | None:
+        """A living process that serves the list, has the wanted definition, and takes tasks of this origin."""
+        for some in (self.living, self.away):
+            for each in some.values():
+                if each.definitions.get(type_key) == wanted and list_key in each.serves and each.takes_of(origin):
+                    return each
         return None
 
-    def taking_only_own(self, origin: str | None) -> str | None:
-        """This origin of an execution, if it is a living process that takes tasks of no other origin."""
-        session = None if origin is None else self.living.get(origin)
-        return origin if session is not None and session.own_executions_only else None
+    def right_definition(
+        self, list_key: ListKey, type_key: TypeKey, home: str | None, origin: str | None
+    ) -> tuple[str, ClientSession | ProcessRecord] | None:
+        """The fingerprint of the definition by which a task goes, and a living process with it; `None` if any will do.
+
+        It is that of the process that started or attached the execution (`origin`); if nobody who lives and serves the
+        list has that, it is that of the process that decided it last (`home`).
+        """
+        for process in (origin, home) if origin != home else (origin,):
+            wanted = self.wanted(process, type_key)
+            if wanted is not None:
+                holder = self.with_wanted(list_key, type_key, wanted, origin)
+                if holder is not None:
+                    return wanted, holder
+        return None
 
     def changed(self) -> None:
         """Note that a process has come, or has told of other definitions."""
@@ -278,31 +322,36 @@ class ClientSessions:
     ) -> Match:
         """Whether this session may take a task of this type from this list.
 
-        `home` is the instance whose definitions the execution goes by; `age` is for how many seconds the task waits;
-        `origin` is the instance that started or attached the execution, if that takes only tasks of its own.
+        `home` is the instance that decided the execution last; `age` is for how many seconds the task waits; `origin`
+        is the instance that started or attached the execution. Whose definitions come first: `right_definition`.
         """
         own = session.definitions.get(type_key)
         if own is None or not session.takes_of(origin):
             return Match.REFUSED
-        if home is None or home == session.instance:
+        if home is None and origin is None:
             return Match.ALLOWED
-        if age < CLAIM_SECONDS and home in self.expected:
-            back = self.living.get(home)
-            if back is None or list_key not in back.serves:
-                return Match.RETURNING
-        wanted = self.wanted(home, type_key)
-        if wanted not in (None, own) and self.with_wanted(list_key, type_key, str(wanted), origin) is not None:
-            return Match.REFUSED
-        if list_key[0] == DECISION_TASK and age < HOME_SECONDS:
-            first = self.living.get(home)
-            if (
-                first is not None
-                and type_key in first.definitions
-                and list_key in first.serves
-                and not first.is_silent(self.running())
-            ):
-                return Match.LATER
+        is_right = home == session.instance and origin in (None, home)
+        if not is_right and own != self.wanted(origin, type_key):  # that of the starter comes first
+            right = self.right_definition(list_key, type_key, home, origin)
+            if right is not None and right[0] != own:
+                return Match.REFUSED
+        if list_key[0] == DECISION_TASK and home not in (None, session.instance) and age < CLAIM_SECONDS:
+            return self._is_waited_for(home, list_key, type_key, age)
         return Match.ALLOWED
+
+    def _is_waited_for(self, home: str | None, list_key: ListKey, type_key: TypeKey, age: float) -> Match:
+        """Whether a decision task that another process may decide waits for the one that decided last."""
+        first = self.living.get(home or "")
+        found = first or self.away.get(home or "")
+        if found is None or type_key not in found.definitions or list_key not in found.serves:
+            return Match.ALLOWED
+        if first is None:
+            return Match.RETURNING
+        return Match.LATER if age < HOME_SECONDS and not first.is_silent(self.running()) else Match.ALLOWED
+
+
+def _nobody(record: ProcessRecord) -> bool:
+    return False
 
 
 @functools.lru_cache(maxsize=1024)

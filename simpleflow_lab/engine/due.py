@@ -11,17 +11,22 @@ from simpleflow_lab.engine.session_changes import end_session, lose
 UNHEARD_PAUSE: Final = 500
 """How often, in milliseconds, to look whether the process has spoken that holds a task whose time is over."""
 
+AWAY_PAUSE: Final = 500
+"""How often, in milliseconds, to look whether the processes live that have not come back to this engine."""
+
 
 def record_due(state: EngineState) -> None:
     """Record the events of all deadlines that have passed, in the order of the deadlines, with their effects.
 
-    Tasks of the previous engine that nobody has claimed are lost; tasks that waited for a process are offered.
+    Tasks of the previous engine are lost if nobody has claimed them and no process may come back that holds them; tasks
+    that waited for a process are offered.
     """
+    if state.look_at_away is not None and state.look_at_away <= state.now():
+        _look_at_away(state)
     if state.claim_until is not None and state.claim_until <= state.now():
         state.claim_until = None
-        for tasks in list(state.unclaimed.values()):
-            lose(state, tasks)
-        state.unclaimed.clear()
+        for instance in [each for each in state.unclaimed if each not in state.sessions.away]:
+            lose(state, state.unclaimed.pop(instance))
         state.dispatch()
     if state.unbound:
         for instance in [instance for instance, at in state.unbound.items() if at <= state.now()]:
@@ -42,4 +47,15 @@ def record_due(state: EngineState) -> None:
             state.deadlines.push((later, paused), deadline)
             continue
         state.record(deadline.execution, [deadline.event()])
+        state.dispatch()
+
+
+def _look_at_away(state: EngineState) -> None:
+    """Wait no longer for processes that had sessions at the previous engine, and have ended or closed the store."""
+    gone = state.sessions.gone()
+    state.look_at_away = state.now() + AWAY_PAUSE if state.sessions.away else None
+    if gone:
+        for instance in gone:
+            lose(state, state.unclaimed.pop(instance, ()))
+        state.match_all()
         state.dispatch()

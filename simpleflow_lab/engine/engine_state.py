@@ -15,7 +15,6 @@ from simpleflow_lab.engine import domains_and_types
 from simpleflow_lab.engine.client_sessions import (
     ClientSessions,
     HeldTask,
-    ListKey,
     with_deaths,
     with_different_definition,
 )
@@ -30,6 +29,7 @@ from simpleflow_lab.engine.execution_state import ExecutionState, Run, started_e
 from simpleflow_lab.engine.isolation import ISOLATED_AFTER, Isolation
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
+from simpleflow_lab.engine.process_records import ListKey, ProcessForgotten, ProcessRecord
 from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.service.execution_logs import LogRecord
@@ -86,7 +86,16 @@ class NewLogRecords(NamedTuple):
     """How many records went before these, unwritten."""
 
 
-Change = NewEvents | NewLogRecords | OriginChanged | Run | RunDeleted | domains_and_types.Change
+Change = (
+    NewEvents
+    | NewLogRecords
+    | OriginChanged
+    | ProcessForgotten
+    | ProcessRecord
+    | Run
+    | RunDeleted
+    | domains_and_types.Change
+)
 
 
 class Starter(NamedTuple):
@@ -160,7 +169,10 @@ class EngineState:
         self.unbound: dict[str, int] = {}
         """By the instance of a session without a connection: when it ends, in milliseconds since 1970."""
         self.claim_until: int | None = None
-        """When the tasks that nobody has claimed are lost, in milliseconds since 1970."""
+        """When the tasks are lost that nobody has claimed whose process is not known to live, in milliseconds since
+        1970."""
+        self.look_at_away: int | None = None
+        """When to look whether the processes that are away live, in milliseconds since 1970; `None` if none is away."""
         self.next_key = 1
         """The number of the next execution."""
         self.reports = Reports()
@@ -412,6 +424,14 @@ class EngineState:
 
     # -- whose definitions an execution goes by: see `session_changes`
 
+    def remember_process(self, record: ProcessRecord) -> None:
+        """Let the store keep the definitions of a process."""
+        self.outbox.append(record)
+
+    def forget_processes(self, instances: Iterable[str]) -> None:
+        """Let the store keep those of these processes no longer."""
+        self.outbox.extend(map(ProcessForgotten, instances))
+
     def set_home(self, execution: ExecutionState, home: str) -> None:
         """Let the execution go by the definitions of this process from now on; its queued tasks are queued again."""
         if execution.home == home or execution.closed:
@@ -494,8 +514,8 @@ class EngineState:
         """
         found = self.deadlines.first(before=None if before is None else (before,))
         earliest = None if found is None else found[0][0]
-        if self._recheck or self.unbound or self.claim_until is not None:
-            others = (time for time in (earliest, self.claim_until) if time is not None)
+        if self._recheck or self.unbound or self.claim_until is not None or self.look_at_away is not None:
+            others = (time for time in (earliest, self.claim_until, self.look_at_away) if time is not None)
             earliest = min(*self._recheck.values(), *self.unbound.values(), *others, _NEVER)
         return earliest
 

@@ -29,6 +29,7 @@ STEPS: Final[Mapping[int, str]] = {
         ALTER TABLE execution ADD COLUMN seal BLOB NOT NULL DEFAULT x'';
         {UPDATE_SEAL.partition("WHERE")[0]}
     """,
+    3: "CREATE TABLE process (number INTEGER PRIMARY KEY, instance TEXT NOT NULL UNIQUE, record TEXT NOT NULL)",
 }
 """By version, the SQL that migrates a store to the next one. Version 1 is the first."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, ListKey, TypeKey, instance_of
+from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, instance_of
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event, to_milliseconds
+from simpleflow_lab.engine.process_records import ListKey, ProcessRecord, TypeKey
 from simpleflow_lab.engine.task_lists import ScheduledTask
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
@@ -157,10 +158,15 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
     serving = [session for session in taking if key in session.serves]
     defining = [session for session in taking if type_key in session.definitions]
     able = [session for session in serving if session in defining]
-    wanted = state.sessions.wanted(execution.home, type_key)
-    holder = None if wanted is None else state.sessions.with_wanted(key, type_key, wanted, execution.origin)
-    if holder is not None:
-        able = [session for session in able if session.definitions[type_key] == wanted]
+    right = state.sessions.right_definition(key, type_key, execution.home, execution.origin)
+    holder = None if right is None else right[1]
+    if right is not None:
+        able = [session for session in able if session.definitions[type_key] == right[0]]
+    if not able and isinstance(holder, ProcessRecord):
+        return (
+            f"waits for process {holder.pid}, which has the definition it was started with and has not come back since "
+            "the owner of the store changed: is it stopped?"
+        )
     if not able:
         unknown = any(poll.session is None for poll in state.task_list(*key).polls())
         state.drop_if_empty(key)

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from simpleflow_lab.engine import effects
 from simpleflow_lab.engine.client_sessions import CLAIM_SECONDS, HeldTask, instance_of
 from simpleflow_lab.engine.deadlines import open_deadlines
+from simpleflow_lab.engine.due import AWAY_PAUSE
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run, cancel_request, started_event, to_milliseconds
+from simpleflow_lab.engine.process_records import ProcessRecord
 from simpleflow_lab.engine.session_changes import lose
 from simpleflow_lab.engine.store import Contents
 from simpleflow_lab.exceptions import DamagedStoreWarning, StoreError
@@ -26,12 +28,20 @@ from simpleflow_lab.swf.history_entities import Entity
 
 HistoryOf = Callable[[Run], list[HistoryEvent]]
 IsWorkerAlive = Callable[[str | None], bool]
+IsPresent = Callable[[ProcessRecord], bool]
 
 
-def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_worker_alive: IsWorkerAlive) -> None:
+def recover(
+    state: EngineState,
+    contents: Contents,
+    history_of: HistoryOf,
+    is_worker_alive: IsWorkerAlive,
+    is_present: IsPresent,
+) -> None:
     """Rebuild the state from the contents of a store, and record the events that the previous engine left out.
 
-    `history_of` reads the history of a closed execution; `is_worker_alive` takes the identity that a worker gave.
+    `history_of` reads the history of a closed execution; `is_worker_alive` takes the identity that a worker gave;
+    `is_present` says of a process that had a session whether it still has the store open.
     """
     for domain in contents.domains:
         state.registry.put_domain(domain)
@@ -44,6 +54,7 @@ def recover(state: EngineState, contents: Contents, history_of: HistoryOf, is_wo
     for key, damage in contents.damaged.items():
         _is_damaged(state, key, damage)
     now = state.now()
+    _remember_processes(state, contents.processes, is_present)
     recovered = []
     for key, events in contents.histories.items():
         execution = ExecutionState.fold(state.runs.by_key[key], events)
@@ -108,15 +119,25 @@ def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
 
 
 def _find_home(state: EngineState, execution: ExecutionState, is_worker_alive: IsWorkerAlive) -> None:
-    """Let the execution go by the definitions of the process that decided it last, or started it, if that lives."""
-    if not is_worker_alive(execution.origin_identity):
-        execution.origin_identity = None
+    """Let the process that decided the execution last be its home, if that lives, or the one that started it."""
     decided = (event for event in reversed(execution.events) if event.type == "DecisionTaskStarted")
     identity = next((event.attributes.get("identity") for event in decided), None)
     if instance_of(identity) is None or not is_worker_alive(identity):
         identity = execution.origin_identity
     execution.home = instance_of(identity)
-    state.sessions.expected |= {each for each in (execution.home, execution.origin) if each is not None}
+
+
+def _remember_processes(state: EngineState, records: Iterable[ProcessRecord], is_present: IsPresent) -> None:
+    """Know the definitions of the processes that had sessions, and which of them will come back."""
+    sessions = state.sessions
+    sessions.is_present = is_present
+    for record in records:
+        if not record.has_ended and is_present(record):
+            sessions.away[record.instance] = record
+        else:
+            state.forget_processes(sessions.remember(record))
+    if sessions.away:
+        state.look_at_away = state.now() + AWAY_PAUSE
 
 
 def _enqueue_activities(state: EngineState, execution: ExecutionState) -> None:

@@ -73,3 +73,9 @@ CREATE TABLE log (           -- bytes: of the texts of this execution's records 
     text       TEXT NOT NULL,
     PRIMARY KEY (execution, number)
 ) WITHOUT ROWID;
+
+CREATE TABLE process (       -- what processes that had sessions define or defined, in the order in which they came
+    number   INTEGER PRIMARY KEY,
+    instance TEXT NOT NULL UNIQUE,
+    record   TEXT NOT NULL
+);

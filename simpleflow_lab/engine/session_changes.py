@@ -41,11 +41,11 @@ def is_left_to(state: EngineState, execution: ExecutionState, instance: str) -> 
     The process by whose definitions it goes has ended; or another one can't make its decisions, and the one that it
     was started with is this one, or has ended.
     """
-    living = state.sessions.living
-    if execution.home not in living:
+    lives = state.sessions.lives
+    if not lives(execution.home):
         return True
     is_own = instance in (execution.home, execution.origin)
-    return (is_own or execution.origin not in living) and state.reports.is_blocked(execution.run.run_id)
+    return (is_own or not lives(execution.origin)) and state.reports.is_blocked(execution.run.run_id)
 
 
 def attach(state: EngineState, execution: ExecutionState, instance: str) -> None:
@@ -84,7 +84,7 @@ def _come_from(state: EngineState, execution: ExecutionState, session: ClientSes
         if (
             child is not None
             and child.run.parent == (execution.run.workflow_id, execution.run.run_id)
-            and (child.origin in (before, session.instance) or child.origin not in state.sessions.living)
+            and (child.origin in (before, session.instance) or not state.sessions.lives(child.origin))
         ):
             _come_from(state, child, session)
 
@@ -119,18 +119,21 @@ def note_log(state: EngineState, run: Run, writer: str | None) -> None:
 def open_session(state: EngineState, session: ClientSession, held: Iterable[HeldTask]) -> None:
     """Open a session, or take up the one that its process has. `held` are the tasks that its process holds."""
     found = state.sessions.living.get(session.instance)
+    is_back = state.sessions.away.pop(session.instance, None) is not None
     if found is None:
+        is_known = is_back or state.sessions.record_of(session.instance) is not None
         state.sessions.living[session.instance] = session
         if not session.is_local:
             state.unbound[session.instance] = state.now() + round(OPENING_SECONDS * 1000)
-        if session.own_executions_only:
+        if session.own_executions_only or not is_known:
             _queue_again_those_of(state, session.instance)
     else:
         found.definitions, found.serves, found.known_changes = session.definitions, session.serves, -1
         limit_to_own(state, found, session.own_executions_only)
         found.speaks(session.spoke_at)
         session = found
-    if found is None and session.instance in state.sessions.expected:
+    state.remember_process(session.record())
+    if is_back:
         # What others wrote to these logs, the engine that is gone may not have told.
         for execution in state.open.values():
             if execution.origin == session.instance:
@@ -152,7 +155,9 @@ def end_session(state: EngineState, session: ClientSession, details: str = WORKE
     """
     if session.ended:
         return
-    state.sessions.end(session)
+    forgotten = state.sessions.end(session)
+    state.remember_process(session.record())
+    state.forget_processes(forgotten)
     state.unbound.pop(session.instance, None)
     for poll in state.waiting_polls():
         if poll.session is session:

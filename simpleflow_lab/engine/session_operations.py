@@ -12,6 +12,7 @@ from simpleflow_lab.engine import tokens
 from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, definitions_of, polls_of, serves_of
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.named_executions import run_of
+from simpleflow_lab.engine.process_records import ProcessRecord
 from simpleflow_lab.engine.session_changes import attach, end_session, is_left_to, limit_to_own, lose, open_session
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.transactions import DurableState
@@ -89,6 +90,7 @@ class SessionOperations:
             if "ownExecutionsOnly" in record:
                 limit_to_own(state, session, bool(record["ownExecutionsOnly"]))
             if definitions is not None or serves is not None:
+                state.remember_process(session.record())
                 state.match_all()
             answer = {"differing": state.sessions.differing(session), "logs": list(session.logs.values())}
             session.logs.clear()
@@ -164,13 +166,18 @@ class SessionOperations:
         raise ValidationException("Invalid token")
 
     def _in_transaction(self, call: Callable[[EngineState], Answer]) -> Answer:
-        """The result of a call on the state, once what it has changed is on disk."""
+        """The result of a call on the state, once what it has changed of executions is on disk.
+
+        What the store keeps of processes is written with the next change, which is of an execution that goes by it.
+        """
 
         def run() -> Answer:
-            transaction = self._durable.transaction()
+            transaction = self._durable.transaction(urgent=False)
             with transaction as state:
                 answer = call(state)
-            self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
+                changes = any(type(change) is not ProcessRecord for change in state.outbox)
+            if changes:
+                self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay)
             return answer
 
         answer: Answer = self._durable.run_off_main_thread(run)

@@ -147,7 +147,7 @@ class SQLiteStore:
                     )
                 except StoreError as error:
                     damaged[run.key] = str(error)
-        return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories, damaged)
+        return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories, raw.processes, damaged)
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
         """Queue changes; those that are not urgent are written with the next that are, or the next uptime record."""

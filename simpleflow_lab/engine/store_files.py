@@ -6,7 +6,8 @@ file                                   what it is
 `lab.sqlite`                           the store
 `lab.sqlite-wal`                       what was written last and is not in the store yet, while it is open
 `lab.sqlite.open`                      the mark of a store that needs its `-wal`, see `open_mark`
-`lab.sqlite.lock`, `.serving`          locks of the process that owns it, and of the one that serves it
+`lab.sqlite.lock`, `.serving`          locks of the process that owns it, and of the one that serves it; the first one
+                                       also of all that have it open, see `presence`
 `lab.sqlite.owner`                     which process owns it
 `lab.sqlite.endpoint`, `.keys`         where the owner answers other processes, and the keys for it
 `lab.sqlite.objects/`                  values too large for a history
@@ -34,7 +35,7 @@ from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreNotPrivat
 
 APPLICATION_ID: Final = 0x53464C42
 """`SFLB`, in the header of every store."""
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """The version of the schema that this code reads and writes."""
 
 _HEADER_BYTES: Final = 100

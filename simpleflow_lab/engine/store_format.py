@@ -24,6 +24,7 @@ from simpleflow_lab.engine.engine_state import Change, NewEvents, NewLogRecords,
 from simpleflow_lab.engine.execution_state import Run, to_milliseconds
 from simpleflow_lab.engine.integrity import UPDATE_SEAL, first_chain, next_chain, seal, seals
 from simpleflow_lab.engine.migrations import migrate
+from simpleflow_lab.engine.process_records import ProcessForgotten, ProcessRecord
 from simpleflow_lab.engine.store_files import APPLICATION_ID, SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.service.execution_logs import (
@@ -106,6 +107,8 @@ class RawContents(NamedTuple):
     """A row for `run_from_row`, and its seal, for each execution, in the order of their numbers."""
     events: list[tuple[Any, ...]]
     """The number of the execution and a row for `verified_events`, for each event of the open executions, in order."""
+    processes: list[ProcessRecord]
+    """The processes that had sessions, in the order in which they came."""
     last_key: int
     """The number of the last execution that has events; 0 if none has."""
 
@@ -128,6 +131,9 @@ def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
             "SELECT execution, id, type, timestamp, attributes, chain FROM event WHERE execution IN "
             "(SELECT key FROM execution WHERE closed_at IS NULL) ORDER BY execution, id"
         ),
+        processes=[
+            ProcessRecord.from_json(*row) for row in rows("SELECT instance, record FROM process ORDER BY number")
+        ],
         last_key=rows("SELECT coalesce(max(execution), 0) FROM event")[0][0],
     )
 
@@ -335,6 +341,18 @@ def _write_log_records(connection: sqlite3.Connection, chains: dict[int, bytes],
         connection.execute(_SHORTEN_LOG, (key, number - kept[0], size - kept[1]))
 
 
+def _write_process(connection: sqlite3.Connection, chains: dict[int, bytes], process: ProcessRecord) -> None:
+    connection.execute(
+        "INSERT INTO process (instance, record) VALUES (?, ?) "
+        "ON CONFLICT (instance) DO UPDATE SET record = excluded.record",
+        (process.instance, process.to_json()),
+    )
+
+
+def _forget_process(connection: sqlite3.Connection, chains: dict[int, bytes], change: ProcessForgotten) -> None:
+    connection.execute("DELETE FROM process WHERE instance = ?", (change.instance,))
+
+
 def _delete_run(connection: sqlite3.Connection, chains: dict[int, bytes], change: RunDeleted) -> None:
     connection.execute("DELETE FROM log WHERE execution = ?", (change.key,))
     connection.execute("DELETE FROM event WHERE execution = ?", (change.key,))
@@ -364,6 +382,8 @@ _WRITERS: Final[dict[type, Callable[[sqlite3.Connection, dict[int, bytes], Any],
     NewLogRecords: _write_log_records,
     Run: _write_run,
     OriginChanged: _write_origin,
+    ProcessRecord: _write_process,
+    ProcessForgotten: _forget_process,
     RunDeleted: _delete_run,
     Domain: _write_domain,
     Type: _write_type,

@@ -2,7 +2,7 @@
 
 Rule: a task goes to one poll, in order of priority, then of time. A poll of a client session is given only tasks whose
 types its process defines, as `client_sessions` says; a poll without a session is given any. Tasks wait in groups of
-one type, one home and one origin (if that takes only its own), so that looking for a poll's next task takes a step for
+one type, one home and one origin (of which something is known), so that looking for a poll's next task takes a step for
 each group, not for each task. A waiting poll sleeps until a task is assigned to it, and one task wakes one poll.
 Everything here runs under the engine's lock, except the sleeping.
 """
@@ -18,12 +18,12 @@ from simpleflow_lab.engine.client_sessions import (
     HOME_SECONDS,
     ClientSession,
     ClientSessions,
-    ListKey,
     Match,
 )
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event
 from simpleflow_lab.engine.isolation import Isolation
 from simpleflow_lab.engine.lazy_heap import LazyHeap
+from simpleflow_lab.engine.process_records import ListKey
 from simpleflow_lab.engine.waiters import Waiter
 from simpleflow_lab.exceptions import LimitExceededFault
 from simpleflow_lab.swf import limits
@@ -144,7 +144,7 @@ class TaskList:
             task.type_key,
             execution.home,
             task.is_isolated,
-            self._sessions.taking_only_own(execution.origin),
+            execution.origin if self._sessions.record_of(execution.origin) is not None else None,
         )
         heap = self._groups.get(group)
         if heap is None:

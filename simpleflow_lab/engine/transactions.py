@@ -27,6 +27,8 @@ from simpleflow_lab.engine.effects import EFFECTS
 from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.execution_state import ExecutionState, Run
 from simpleflow_lab.engine.off_main_thread import OffMainThread
+from simpleflow_lab.engine.presence import Presence
+from simpleflow_lab.engine.process_records import ProcessRecord
 from simpleflow_lab.engine.recovery import latest_recorded, recover
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.run_index import RunIndex
@@ -123,7 +125,7 @@ class DurableState:
             self.secret = contents.secret
             self._time.begin_after(latest_recorded(contents))
             self._read_clock()
-            recover(self.state, contents, self.store.history, is_worker_alive)
+            recover(self.state, contents, self.store.history, is_worker_alive, self._is_present)
             self._sweep()
             crash = crash_points.planned()
             if crash is not None:
@@ -142,6 +144,10 @@ class DurableState:
         self._timekeeper = threading.Thread(target=self._keep_time, name="simpleflow-lab timekeeper", daemon=True)
         self._timekeeper.start()
         _OPEN.add(self)
+
+    def _is_present(self, record: ProcessRecord) -> bool:
+        """Whether a process has this store open."""
+        return Presence(os.path.abspath(self.path), record.instance).is_held(record.pid)
 
     def _new_run_id(self) -> str:
         # As SWF's own, 46 characters; but without "/", so that it can be part of a file's name.

@@ -10,20 +10,30 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
 import threading
 import time
 import weakref
 from typing import Final
 
 _PAUSE_SECONDS: Final = 0.02
+_RANGE: Final = "hhqqi4x"
+"""The structure `flock` of a lock on a range of a file: type, whence, start, length and process."""
+HAS_RANGES: Final = hasattr(fcntl, "F_OFD_SETLK")
+"""Whether this system has locks on ranges of a file that belong to an open file, as Linux has."""
 
 
 class FileLock:
     """The lock on one file. It is not re-entrant: whoever shares the object knows whether it is held."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Nothing is locked, and no file made, yet."""
+    def __init__(self, path: str | os.PathLike[str], *, byte: int | None = None) -> None:
+        """Nothing is locked, and no file made, yet.
+
+        With `byte` it is the lock on that byte of the file, which need not have as many; it and the lock on the file
+        know nothing of each other. There is none without `HAS_RANGES`.
+        """
         self.path = os.fspath(path)
+        self._byte = byte
         self._descriptor: int | None = None
         _locks.add(self)
 
@@ -51,7 +61,7 @@ class FileLock:
     def _try_to_lock(self) -> bool:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(descriptor)
             is_there = os.fstat(descriptor).st_nlink > 0  # else it was removed meanwhile, and locks nothing
         except BlockingIOError:
             is_there = False
@@ -64,13 +74,41 @@ class FileLock:
             os.close(descriptor)
         return is_there
 
+    def _lock(self, descriptor: int) -> None:
+        if self._byte is None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _range(fcntl.F_WRLCK, self._byte))
+
+    def _unlock(self, descriptor: int) -> None:
+        if self._byte is None:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        else:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _range(fcntl.F_UNLCK, self._byte))
+
+    def is_anybodys(self) -> bool:
+        """Whether any process holds the lock on this byte of the file; it is not taken for that.
+
+        Raises `OSError` if the file can't be opened.
+        """
+        assert self._byte is not None
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _range(fcntl.F_WRLCK, self._byte))
+        finally:
+            os.close(descriptor)
+        return bool(struct.unpack(_RANGE, found)[0] != fcntl.F_UNLCK)
+
     def release(self) -> None:
         """Let others have it, if it is held."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             # Not by the end of the descriptor alone: a process that is forked at this moment has a copy of it.
             with contextlib.suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                self._unlock(descriptor)
             os.close(descriptor)
 
     def close_copy(self) -> None:
@@ -81,6 +119,10 @@ class FileLock:
 
     def __del__(self) -> None:
         self.release()
+
+
+def _range(kind: int, byte: int) -> bytes:
+    return struct.pack(_RANGE, kind, os.SEEK_SET, byte, 1, 0)
 
 
 _locks: Final[weakref.WeakSet[FileLock]] = weakref.WeakSet()

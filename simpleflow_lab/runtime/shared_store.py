@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, Unpack
 
 from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.presence import Presence
 from simpleflow_lab.exceptions import (
     ServiceUnreachableError,
     StoreError,
@@ -106,6 +107,7 @@ class SharedStore(DelegatingService):
         self.session = ProcessSession(self, hold=self._hold_session, tell=lambda text: self._tell(text))
         """The client session of this process."""
         process_session.attach(self, self.session)
+        self._presence: Presence | None = None
         self._connection.connect()
 
     @property
@@ -134,6 +136,8 @@ class SharedStore(DelegatingService):
             self._connection.backend.close()
         if own is not None:
             own.drain()
+        if self._presence is not None:
+            self._presence.release()
 
     def serve(
         self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
@@ -223,9 +227,21 @@ class SharedStore(DelegatingService):
 
     def open_session(self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = ()) -> Answer:
         """See `WatchableService`."""
+        self._be_present(instance)
         return self._connection.call(
             lambda engine: engine.open_session(instance=instance, record=record, taskTokens=taskTokens)
         )
+
+    def _be_present(self, instance: str) -> None:
+        """Let the next owner know that this process will come to it, however long that takes."""
+        if self._presence is None or self._presence.instance != instance:
+            # What was there is that of the process from which this one was forked.
+            self._presence = Presence(self.path, instance)
+        try:
+            self._presence.hold()
+        except OSError as error:
+            # The session is told all the same. The next owner takes this process for one that has ended.
+            logger.warning("the lock on %s can't be held: %s", self.path, error)
 
     def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
         """See `WatchableService`."""

@@ -16,6 +16,7 @@ import pytest
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.engine.presence import Presence
 from simpleflow_lab.exceptions import (
     DamagedStoreWarning,
     UnknownResourceFault,
@@ -628,46 +629,101 @@ def test_the_next_engine_gives_out_what_nobody_names_within_seconds(tmp_path):
     engine.swf.close()
 
 
-def _taken_over_with_a_queue(tmp_path: Any, **process: Any) -> Engine:
-    """An engine that takes over while a task waits that `x` scheduled, and `y`, which comes first, has other code.
-
-    `process` is what the identity of `x` says of its process.
-    """
+@contextlib.contextmanager
+def _taken_over_with_a_queue(tmp_path: Any) -> Iterator[tuple[Engine, Presence]]:
+    """An engine that takes over while a task waits that `x`, which is suspended, has scheduled, and `y`, which comes
+    first, has other code; and that `x` lives."""
     clock = ManualClock()
-    first = Engine(tmp_path / "store.sqlite", clock).prepare()
+    path = str(tmp_path / "store.sqlite")
+    presence = Presence(path, "x")
+    presence.hold()
+    first = Engine(path, clock).prepare()
     first.swf.open_session(instance="x", record=record({"a": "1"}, {"b": "1"}), is_local=False)
     first.start("a", "x")
-    identity = json.dumps({"simpleflow_lab": 1, "instance": "x", **process})
-    first.schedule(first.swf.poll_for_decision_task(domain=DOMAIN, taskList={"name": "l"}, identity=identity), "b")
+    first.schedule(first.poll("decision", "x"), "b")
     first.swf.close()
-    engine = Engine(tmp_path / "store.sqlite", clock)
+    engine = Engine(path, clock)
     engine.session("y", {"a": "2"}, {"b": "2"})
-    return engine
+    yield engine, presence
+    engine.swf.close()
+    presence.release()
 
 
-def test_the_next_engine_keeps_what_waits_for_the_process_that_decided_the_execution(tmp_path):
-    engine = _taken_over_with_a_queue(tmp_path)
-    assert not engine.poll("activity", "y")
-    engine.session("x", {"a": "1"}, {"b": "1"})
+def test_the_next_engine_keeps_what_waits_for_the_process_that_started_it_until_that_comes_or_ends(tmp_path):
+    with _taken_over_with_a_queue(tmp_path) as (engine, _):
+        engine.clock.advance(60)
+        assert not engine.poll("activity", "y")
+        engine.session("x", {"a": "1"}, {"b": "1"})
+        assert not engine.poll("activity", "y")
+        assert engine.poll("activity", "x")
+
+
+def test_a_task_says_that_it_waits_for_a_process_that_has_not_come_to_the_next_engine(tmp_path):
+    with _taken_over_with_a_queue(tmp_path) as (engine, _):
+        (open_execution,) = engine.swf._durable.state.open.values()
+        (reason,) = engine.reasons(open_execution.run.execution)
+        assert reason == (
+            "waits for process 7, which has the definition it was started with and has not come back since the owner "
+            "of the store changed: is it stopped?"
+        )
+
+
+def test_a_task_is_given_to_a_process_with_the_same_definition_while_its_own_has_not_come_back(tmp_path):
+    with _taken_over_with_a_queue(tmp_path) as (engine, _):
+        engine.session("z", {"a": "1"}, {"b": "1"})
+        assert not engine.poll("activity", "y")
+        assert engine.poll("activity", "z")
+
+
+def test_the_next_engine_waits_no_longer_for_a_process_that_has_ended(tmp_path):
+    with _taken_over_with_a_queue(tmp_path) as (engine, presence):
+        assert not engine.poll("activity", "y")
+        presence.release()
+        engine.clock.advance(1)
+        assert engine.poll("activity", "y")
+
+
+def test_the_next_engine_knows_the_definitions_of_a_process_that_died_with_the_one_before(tmp_path):
+    with _taken_over_with_a_queue(tmp_path) as (engine, presence):
+        presence.release()
+        engine.session("z", {"a": "1"}, {"b": "1"})
+        engine.clock.advance(60)
+        assert not engine.poll("activity", "y")
+        assert engine.poll("activity", "z")
+
+
+def test_what_a_process_holds_that_has_not_come_back_is_lost_when_it_ends_and_not_before(tmp_path):
+    path = str(tmp_path / "store.sqlite")
+    presence = Presence(path, "x")
+    presence.hold()
+    engine, tokens, execution = _taken_over(tmp_path, ManualClock())
     engine.clock.advance(60)
+    assert "ActivityTaskTimedOut" not in engine.types(execution)
+    presence.release()
+    engine.clock.advance(1)
+    assert engine.types(execution).count("ActivityTaskTimedOut") == len(tokens)
+    engine.swf.close()
+
+
+def test_tasks_stay_with_the_definition_of_the_starter_when_another_process_decides(engine):
+    """The starter serves no decisions."""
+    starter = record({"a": "1"}, {"b": "1"}) | {"decisionTaskLists": []}
+    engine.swf.open_session(instance="x", record=starter)
+    engine.session("y", {"a": "2"}, {"b": "2"})
+    engine.start("a", "x")
+    engine.schedule(engine.poll("decision", "y"), "b")
     assert not engine.poll("activity", "y")
     assert engine.poll("activity", "x")
-    engine.swf.close()
 
 
-def test_the_next_engine_waits_some_seconds_for_a_process_that_does_not_come_back(tmp_path):
-    engine = _taken_over_with_a_queue(tmp_path)
-    engine.clock.advance(2.5)
-    assert not engine.poll("activity", "y")
-    engine.clock.advance(1)
+def test_when_nobody_has_the_definition_of_the_starter_tasks_stay_with_that_of_the_decider(engine):
+    for instance in "xyz":
+        engine.session(instance, {"a": instance}, {"b": instance})
+    engine.start("a", "x")
+    engine.swf.close_session(instance="x")
+    engine.schedule(engine.poll("decision", "y"), "b")
+    assert not engine.poll("activity", "z")
     assert engine.poll("activity", "y")
-    engine.swf.close()
-
-
-def test_the_next_engine_waits_for_no_process_that_has_ended(tmp_path):
-    engine = _taken_over_with_a_queue(tmp_path, pid=1, hostname="a container that is gone")
-    assert engine.poll("activity", "y")
-    engine.swf.close()
 
 
 ALIVE = {"pid": os.getppid(), "hostname": socket.gethostname()}
@@ -702,6 +758,8 @@ def test_the_next_engine_keeps_what_waits_for_the_process_that_started_it_and_ma
     kind = "decision" if decider is None else "activity"
     first.swf.hand_over()
 
+    presence = Presence(str(tmp_path / "store.sqlite"), "x")
+    presence.hold()
     engine = Engine(tmp_path / "store.sqlite", clock)
     engine.session("y", {"a": "2"}, {"b": "2"})
     clock.advance(2.5)
@@ -723,8 +781,10 @@ def test_the_next_engine_keeps_what_waits_for_the_process_that_started_it_and_ma
 def test_the_next_engine_tells_who_started_or_attached_an_execution_what_others_print_for_it(tmp_path):
     clock = ManualClock()
     first = Engine(tmp_path / "store.sqlite", clock).prepare()
-    for instance in "xy":
-        first.session(instance, {"a": "1"}, process=ALIVE)
+    presences = [Presence(str(tmp_path / "store.sqlite"), instance) for instance in "xy"]
+    for presence in presences:
+        presence.hold()
+        first.session(presence.instance, {"a": "1"}, process=ALIVE)
     started, attached = first.start("a", "x"), first.start("a", "y")
     first.swf.attach_execution(domain=DOMAIN, execution=attached, instance="x")
     first.swf.hand_over()

@@ -9,12 +9,14 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from simpleflow_lab.locking.file_lock import FileLock
 
 HOLDS = """
 import os, signal, sys, time
 from simpleflow_lab.locking.file_lock import FileLock
-lock = FileLock(sys.argv[1])
+lock = FileLock(sys.argv[1], byte=int(sys.argv[2]) if sys.argv[2] else None)
 assert lock.acquire()
 child = os.fork()
 if child == 0:
@@ -40,18 +42,37 @@ def test_one_object_holds_it_and_the_next_one_once_it_is_released(tmp_path: Path
     first.release()
 
 
-def test_it_is_free_when_its_process_was_killed_though_a_process_that_it_forked_lives_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLDS, str(tmp_path / "lock")]
+@pytest.mark.parametrize("byte", [None, 7])
+def test_it_is_free_when_its_process_was_killed_though_a_process_that_it_forked_lives_on(
+    tmp_path: Path, byte: int | None
+) -> None:
+    command = [sys.executable, "-c", HOLDS, str(tmp_path / "lock"), str(byte or "")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
         try:
-            assert not FileLock(tmp_path / "lock").acquire()
+            assert not FileLock(tmp_path / "lock", byte=byte).acquire()
             process.kill()
             process.wait()
-            assert FileLock(tmp_path / "lock").acquire(seconds=60)
+            assert FileLock(tmp_path / "lock", byte=byte).acquire(seconds=60)
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_a_lock_on_a_byte_is_one_of_its_own_and_is_seen_without_being_taken(tmp_path: Path) -> None:
+    whole, first, second = (FileLock(tmp_path / "lock", byte=byte) for byte in (None, 1 << 61, 3))
+    assert not first.is_anybodys()
+    assert whole.acquire()
+    assert first.acquire()
+    assert FileLock(tmp_path / "lock", byte=1 << 61).is_anybodys()
+    assert not FileLock(tmp_path / "lock", byte=1 << 61).acquire()
+    assert not second.is_anybodys()
+    assert second.acquire()
+    first.release()
+    assert not first.is_anybodys()
+    assert second.is_anybodys()
+    assert not FileLock(tmp_path / "lock").acquire()
+    assert (tmp_path / "lock").stat().st_size == 0
 
 
 FORKS_AND_LOCKS = """

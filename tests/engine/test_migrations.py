@@ -81,6 +81,7 @@ def test_executions_of_a_store_before_seals_go_on_and_what_changes_in_them_from_
     with contextlib.closing(sqlite3.connect(path)) as connection:
         for column in ("seal", "origin"):
             connection.execute(f"ALTER TABLE execution DROP COLUMN {column}")
+        connection.execute("DROP TABLE process")
         connection.execute("PRAGMA user_version = 2")
     with EmbeddedSWF(path) as engine:
         lab = Scenario(engine, ManualClock())
