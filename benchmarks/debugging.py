@@ -34,6 +34,11 @@ class Debugged(Workflow):
         return number
 
 
+def _input(number: int) -> str:
+    """As a decider of this package writes it, and upstream's."""
+    return json.dumps({"args": [number], "kwargs": {}}, separators=(",", ":"))
+
+
 @functools.cache
 def chain(n: int) -> History:
     """The history of a chain of n tasks with a decision for each, 6 events a task; the last decision is open."""
@@ -50,7 +55,7 @@ def chain(n: int) -> History:
 
     add(
         "WorkflowExecutionStarted",
-        input=json.dumps({"args": [n], "kwargs": {}}),
+        input=_input(n),
         workflowType={"name": "benchmark.debugged-chain", "version": "1"},
         taskList={"name": "benchmark"},
         parentInitiatedEventId=0,
@@ -62,7 +67,7 @@ def chain(n: int) -> History:
             "ActivityTaskScheduled",
             activityType={"name": "benchmark.debugged", "version": "1"},
             activityId=f"activity-benchmark.debugged-{k + 1}",
-            input=json.dumps({"args": [k], "kwargs": {}}),
+            input=_input(k),
             taskList={"name": "benchmark"},
             decisionTaskCompletedEventId=completed,
         )

@@ -304,7 +304,7 @@ def _plain(value: Any, where: _Where, depth: int) -> Any:
     if depth >= MAX_DEPTH:
         _refuse(f"more than {MAX_DEPTH} levels", where)
     if kind is list or kind is tuple:
-        return [_plain(item, (where, i), depth + 1) for i, item in enumerate(value)]
+        return [item if type(item) is int else _plain(item, (where, i), depth + 1) for i, item in enumerate(value)]
     if kind is dict:
         if TAG in value:
             return {TAG: OBJECT, VALUE: _members(value, where, depth + 1)}

@@ -82,12 +82,15 @@ class CapturedArguments:
 
     def _copy(self, value: Any) -> Any:
         """The value with all copied that could change; a tuple or a generator becomes a list, as in JSON."""
-        if type(value) in SCALARS:
+        kind = type(value)
+        if kind in SCALARS:
             return value
+        if kind is tuple or kind is list:
+            return [self._copy(item) for item in value]
         if isinstance(value, Future):
             self.futures.append(value)
             return value
-        if type(value) not in CONTAINERS and is_registered(type(value)):
+        if kind not in CONTAINERS and is_registered(kind):
             return copy.deepcopy(value)  # a value of the author's own, whatever it derives from
         if isinstance(value, Mapping):
             return {key: self._copy(item) for key, item in value.items()}

@@ -50,9 +50,7 @@ def line_of_error(error: BaseException) -> Line | None:
 
 def line_text(line: Line) -> str:
     """The line as `basic.py:25, z = self.submit(double, y)`; the file name of a notebook's cell is left out."""
-    place = place_text(line)
-    source = linecache.getline(line.filename, line.lineno).strip()
-    return f"{place}, {shortened(source, 120)}" if source else place
+    return _line_text(line.filename, line.lineno, linecache.getline(line.filename, line.lineno))
 
 
 def place_text(line: Line) -> str:
@@ -69,6 +67,12 @@ def shortened(text: str, limit: int = 200) -> str:
 def _is_of_package(module: str) -> bool:
     """Whether a module of this name is of this package."""
     return module.partition(".")[0] == _PACKAGE
+
+
+@functools.lru_cache(maxsize=256)
+def _line_text(filename: str, lineno: int, source: str) -> str:
+    place, shown = f"{_file_of(filename)}{lineno}", source.strip()
+    return f"{place}, {shortened(shown, 120)}" if shown else place
 
 
 @functools.lru_cache(maxsize=256)

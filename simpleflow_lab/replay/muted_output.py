@@ -129,6 +129,16 @@ def recorded_output(receiver: Callable[[str], None], logged: Callable[[str], Non
 @contextmanager
 def watched_output(receiver: Callable[[str], None]) -> Iterator[None]:
     """Within it, the receiver gets what this thread prints; its other output is dropped, and so is what it logs."""
+    thread = threading.get_ident()
+    outer = _receivers.get(thread)
+    if outer is not None and thread in _muted["stderr"]:  # it is watched already: only who gets it is another one
+        breakpoints.ensure()
+        _receivers[thread] = receiver
+        try:
+            yield
+        finally:
+            _receivers[thread] = outer
+        return
     _mute("stderr")
     try:
         with recorded_output(receiver):

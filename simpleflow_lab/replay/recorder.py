@@ -39,7 +39,7 @@ from simpleflow_lab.replay.traced_lines import TracedLines
 from simpleflow_lab.replay.value_text import value_text
 from simpleflow_lab.signal import WaitForSignal
 from simpleflow_lab.swf.decisions import Decision
-from simpleflow_lab.swf.event_types import EXECUTION
+from simpleflow_lab.swf.event_types import EVENT_TYPES, EXECUTION
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.task import (
     ActivityTask,
@@ -58,6 +58,8 @@ MAX_ERROR: Final = 4_000
 """Most characters of why a decision could not be made."""
 
 _CLOSES: Final = frozenset(type for type, kind in KINDS.items() if kind is CLOSE)
+_CLOSING: Final = frozenset(type for type, row in EVENT_TYPES.items() if row.decision in _CLOSES)
+"""The types of the events that record a close."""
 _KINDS: Final[Mapping[type[Task], str]] = {
     ActivityTask: ACTIVITY.name,
     WorkflowTask: CHILD.name,
@@ -73,6 +75,20 @@ _KINDS: Final[Mapping[type[Task], str]] = {
 
 class _Decision:
     """The current decision."""
+
+    __slots__ = (
+        "batch",
+        "commands",
+        "decisions",
+        "first_change",
+        "matches",
+        "output",
+        "output_left",
+        "raised",
+        "raised_at_once",
+        "seen",
+        "started_event_id",
+    )
 
     def __init__(
         self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None, first_change: int
@@ -124,7 +140,8 @@ class Recorder:
 
     def decision_begins(self, started_event_id: int, seen: Sequence[HistoryEvent], batch: DecisionBatch | None) -> None:
         """See `Observer`."""
-        first_seen = tuple(event for event in seen if event.id > self._reported)
+        is_new = not seen or seen[0].id > self._reported
+        first_seen = tuple(seen if is_new else (event for event in seen if event.id > self._reported))
         decision = self._decision = _Decision(started_event_id, first_seen, batch, len(self._futures.log))
         if started_event_id > self._reported:
             self._commands_made = max(self._commands_made, self._numbered)
@@ -332,11 +349,13 @@ def _error_text(error: Exception) -> str:
 def _close_among(recorded: Iterable[HistoryEvent], decisions: Iterable[Decision]) -> Close | None:
     """How the decision closed the execution: as the history records it, or as it would."""
     for event in recorded:
-        if event.decision in _CLOSES:
+        if event.type in _CLOSING and event.decision is not None:
             refused = None if event.row.entity == EXECUTION else str(event.attributes.get("cause"))
             return Close(decision_type=event.decision, event_id=event.id, refused=refused)
-    types = (str(decision["decisionType"]) for decision in decisions)
-    return next((Close(decision_type=each, event_id=None, refused=None) for each in types if each in _CLOSES), None)
+    for decision in decisions:
+        if decision["decisionType"] in _CLOSES:
+            return Close(decision_type=str(decision["decisionType"]), event_id=None, refused=None)
+    return None
 
 
 def _signals_among(events: Iterable[HistoryEvent]) -> tuple[SignalRecord, ...]:

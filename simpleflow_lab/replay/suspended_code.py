@@ -97,6 +97,8 @@ _FUNCTION_LOCALS: Final = _type_of_function_locals()
 
 def open_ids(future: Future) -> list[str]:
     """Ids of tasks that have to close before this future is done, at most `MAX_IDS`; a group names its members."""
+    if not isinstance(future, AnyOf | GroupFuture):
+        return [future.task_id] if future.task_id and not future.done else []
     found: dict[str, None] = {}
     for each in islice(_open_tasks(future), MAX_IDS):
         found[each] = None

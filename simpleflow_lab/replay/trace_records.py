@@ -45,8 +45,7 @@ class StackFrame:
         return line_text(self.line)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SuspendedFiber:
+class SuspendedFiber(NamedTuple):
     """A fiber that waits for something at the end of a decision."""
 
     name: FiberName
@@ -76,8 +75,7 @@ class Raised:
     """The author's frames at the raise, innermost last."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CommandRecord:
+class CommandRecord(NamedTuple):
     """One command: something that the workflow's code, or the replay by itself, asked of SWF."""
 
     number: int
@@ -103,8 +101,7 @@ class Match(NamedTuple):
     event_id: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FutureRecord:
+class FutureRecord(NamedTuple):
     """A future, where it comes from, and what is known of it at the end of a decision."""
 
     number: int
