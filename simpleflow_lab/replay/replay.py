@@ -18,13 +18,11 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from simpleflow_lab.canvas import GroupFuture
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import CloseNotPermittedError, HistoryError, ImpureWorkflowError
-from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.answer import Answer, Selection, answer_with, new_context, select
 from simpleflow_lab.replay.budgets import Room, warnings_of_fields, warnings_of_length, warnings_of_room
-from simpleflow_lab.replay.command import Command
+from simpleflow_lab.replay.claims import Claims
 from simpleflow_lab.replay.commands.activity import ACTIVITY
 from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.close import continuing_refused
@@ -34,8 +32,8 @@ from simpleflow_lab.replay.executor import ReplayExecutor
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import LIMIT_KEY, SECOND_RULES, DecisionBatch, HistoryReader
 from simpleflow_lab.replay.impurities import Impurity, impurities_of
-from simpleflow_lab.replay.inherited import Crossing, Splice, Unclaimed, from_text
-from simpleflow_lab.replay.matching import Matched, Matching
+from simpleflow_lab.replay.inherited import Crossing, Splice, from_text
+from simpleflow_lab.replay.matching import Matching
 from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
@@ -48,6 +46,7 @@ from simpleflow_lab.replay.refused_closes import (
 )
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.spliced_observer import SplicedObserver
+from simpleflow_lab.replay.upstream_decisions import match_raising_at_once
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.event_types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType
@@ -83,7 +82,7 @@ class Replay:
         self.workflow = workflow
         self._reader = HistoryReader()
         self._observer = observer
-        self._open_limit = max_open_activities
+        self._max_open_activities = int(getattr(workflow, "max_open_activity_count", None) or max_open_activities)
         self._has_place = fields is None or fields.has_place
         self._near_limits: dict[str, None] = {}
         """Warnings of SWF's limits."""
@@ -131,21 +130,9 @@ class Replay:
         self._continuing_refused: str | None = None
         """Why SWF refused for good to continue as new, in the decision before."""
         self._kept: KeptEvents | None = None
-        self._unclaimed: Unclaimed | None = None
-        """Of a fork: the inherited commands that the code has not made."""
-        self._holding_back: frozenset[Future] = frozenset()
-        """Of a fork: the groups that held members back where what it inherits ended."""
-        self._held: dict[Future, bool] = {}
-        """Of a fork: what is known of which future, see `_was_held_back`."""
-        self._anew: set[str] = set()
-        """Of a fork: the ids of the activity tasks and child executions that it runs itself."""
-        if self._splice is not None:
-            run.identify(*self._splice.first_identity)
-            run.reused = set()
-            run.random_seed = self._splice.first_identity[1]
-            run.ids.children = {}
-            run.pending.fresh = []
-            self._unclaimed = Unclaimed()
+        splice = self._splice
+        self._claims = None if splice is None else Claims(splice, run, self._matching, self._resolve)
+        """Of a fork: which of its commands the inherited events record."""
 
     # -- what a decider does --
 
@@ -293,27 +280,16 @@ class Replay:
         started = batch.started_event_id
         if self._splice is not None and self._splice.is_inherited(started):
             self._inherit(batch)
-            return
-        if started in self._not_made:
+        elif started in self._not_made:
             self._keep(batch)
-            return
-        is_repeated = self._is_refused and 0 < self._reader.rules_of(started) < SECOND_RULES
-        if self._is_refused and not is_repeated:
-            self._go_back(started)
-        refused = is_refused(batch)
-        if refused:
-            self._hooks_called |= hooks_called_for(batch)
-        if is_repeated or refused:
-            self._is_refused = True
-            self._not_made.add(started)
-            if self._observer is None and self._run.started_event_id < started and self._run.closing is None:
-                self._keep(batch)  # nobody sees it: the code need not run
-                self._refused = batch
-                return
-            self._refused = None
-        if self._run.started_event_id < started:
-            self._run_replayed(batch)
-        decider = self._reader.decider_of(started)
+        elif not self._passes_over(batch):
+            if self._run.started_event_id < started:
+                self._run_replayed(batch)
+            self._match(batch)
+
+    def _match(self, batch: DecisionBatch) -> None:
+        """Match the commands of a decision with those that the history records. Raises `NondeterminismError`."""
+        decider = self._reader.decider_of(batch.started_event_id)
         recorded_limit = (decider or {}).get(LIMIT_KEY, MAX_OPEN_ACTIVITIES)
         context = batch.completed.attributes.get("executionContext")
         if context is not None:
@@ -328,7 +304,14 @@ class Replay:
         if divergence is not None and self._run.author_error is not None:
             divergence = dataclasses.replace(divergence, author_error=self._run.author_error)
         if decider is None and (divergence is not None or self._matching.lacks(batch.rest)):
-            matched = self._match_raising_at_once(batch, matched._replace(divergence=divergence))
+            matched = match_raising_at_once(
+                batch,
+                matched._replace(divergence=divergence),
+                code=self._code,
+                matching=self._matching,
+                max_open_activities=self._max_open_activities,
+                observer=self._observer,
+            )
             divergence = matched.divergence
         if divergence is not None and self._splice is not None and divergence.event_id is not None:
             divergence = dataclasses.replace(divergence, event_id=self._splice.id_outside(divergence.event_id))
@@ -338,24 +321,28 @@ class Replay:
             raise divergence.error()
         self._continuing_refused = continuing_refused_for(batch)
 
-    def _match_raising_at_once(self, batch: DecisionBatch, matched: Matched) -> Matched:
-        """Match a decision of simpleflow's, which differs so far, as simpleflow makes it.
+    # -- closes that SWF refused --
 
-        It enters `run` anew in each decision and raises a failure at the task's `submit`, also if `run` waits for other
-        tasks then. So the failures that nothing read are raised, one by one, where `run` waits, until what is recorded
-        follows. If it never does, the first difference stands.
-        """
-        pairs, divergence = list(matched.pairs), matched.divergence
-        while (failed := self._code.raise_at_once()) is not None:
-            if self._observer is not None:
-                self._observer.raised_at_once(failed)
-            done = pairs[-1][0].id if pairs else 0
-            left = batch._replace(recorded=[event for event in batch.recorded if event.id > done])
-            again = self._matching.match(left, expects_all=False, max_open_activities=self._max_open_activities)
-            pairs += again.pairs
-            if again.divergence is None and not self._matching.lacks(batch.rest):
-                return Matched(pairs, None)
-        return Matched(pairs, divergence)
+    def _passes_over(self, batch: DecisionBatch) -> bool:
+        """Note whether the decision counts as not made, see `refused_closes`; gives whether its code need not run."""
+        started = batch.started_event_id
+        is_repeated = self._is_refused and 0 < self._reader.rules_of(started) < SECOND_RULES
+        if self._is_refused and not is_repeated:
+            self._go_back(started)
+        refused = is_refused(batch)
+        if refused:
+            self._hooks_called |= hooks_called_for(batch)
+        if not is_repeated and not refused:
+            return False
+        self._is_refused = True
+        self._not_made.add(started)
+        is_seen = self._observer is not None
+        if is_seen or self._run.started_event_id >= started or self._run.closing is not None:
+            self._refused = None
+            return False
+        self._keep(batch)
+        self._refused = batch
+        return True
 
     def _keep(self, batch: DecisionBatch) -> None:
         """Pass over a decision that counts as not made."""
@@ -428,10 +415,10 @@ class Replay:
 
     def _inherit(self, batch: DecisionBatch) -> None:
         """Run the code up to an inherited decision, and let its commands have what is recorded of them."""
-        assert self._unclaimed is not None
+        assert self._claims is not None
         started, until = batch.started_event_id, self._runs_until
         if is_refused(batch) or (until is not None and started >= until):
-            self._matching.inherit(batch.recorded, self._unclaimed)  # the code has not run: nothing more is pending
+            self._claims.match(batch.recorded)  # the code has not run: nothing more is pending
             return
         self._run_replayed(batch)
         if self._run.closing is not None:
@@ -440,7 +427,7 @@ class Replay:
             self._start_over(started)
             self._inherit(batch)
             return
-        pairs = self._matching.inherit(batch.recorded, self._unclaimed)
+        pairs = self._claims.match(batch.recorded)
         if self._observer is not None:
             self._observer.decision_replayed(pairs, None, pending=len(self._run.pending))
 
@@ -448,64 +435,15 @@ class Replay:
         """What was inherited from one run ends here, and the events of the next one begin."""
         run = self._run
         run.identify(*(crossing.identity or self._identity))
-        assert self._unclaimed is not None
-        self._unclaimed = self._unclaimed.completed()
-        self._holding_back = frozenset(run.holding_back)
+        assert self._claims is not None
+        self._claims.cross()
         self._execution_context = ""
         self._continuing_refused = None
         self._kinds.begin_own(crossing.given, self._matching.forget_open())
 
-    def _claim(self, unclaimed: Unclaimed) -> bool:
-        """Let the commands that the code has made have what is recorded of them; gives whether there is something.
-
-        Behind what is inherited these are the ones that only a limit held back, of a group that the code submitted
-        before: the others the code makes because of something new.
-        """
-        assert self._splice is not None
-        is_own = not self._splice.is_inherited(self._run.started_event_id)
-        found, pending = False, self._run.pending
-        fresh, pending.fresh = pending.fresh or [], []
-        for command in fresh:
-            if is_own and not self._was_held_back(command.future):
-                self._note_anew(command)
-                continue
-            event = self._matching.claim(command, unclaimed) if command in pending else None
-            if event is None:
-                self._note_anew(command)
-            else:
-                found = True
-                if self._observer is not None:
-                    self._observer.recorded_before(event, command)
-                for each in unclaimed.claim(event, command.kind):
-                    self._resolve(each, each.row)
-        return found
-
-    def _note_anew(self, command: Command) -> None:
-        if command.kind in (ACTIVITY, CHILD):
-            self._anew.add(command.id)
-
-    def _was_held_back(self, future: Future) -> bool:
-        """A limit held it back where what is inherited ended, or held back what it follows in a chain, of which nothing
-        runs anew. Of code that runs again from its start, which submits its groups anew, it is enough that one did."""
-        each: Future | None = future
-        found: bool | None = None
-        while found is None and each is not None:
-            group, before = each.held_back_in, each.follows
-            found = self._held.get(each)
-            if group is not None and (self._run.is_rerun or group in self._holding_back or self._was_held_back(group)):
-                found = True
-            each = None if before is None or self._runs_anew(before) else before
-        self._held[future] = bool(found)
-        return bool(found)
-
-    def _runs_anew(self, future: Future) -> bool:
-        if isinstance(future, GroupFuture):
-            return any(map(self._runs_anew, future.futures))
-        return future.task_id in self._anew
-
     def _settle(self) -> bool:
         """Let the commands that the code has made stand for the kept events; gives whether some do."""
-        found = self._unclaimed is not None and self._claim(self._unclaimed)
+        found = self._claims is not None and self._claims.settle()
         kept = self._kept
         if kept is None:
             return found
@@ -568,7 +506,7 @@ class Replay:
             if entity == event_types.CHILD:
                 self._kinds.signals.child_event(event)
             is_kept = self._kept is not None and self._kept.holds(event, row)
-            if not is_kept and not (self._unclaimed is not None and self._unclaimed.holds(event)):
+            if not is_kept and not (self._claims is not None and self._claims.holds(event)):
                 self._resolve(event, row)
 
     def _resolve(self, event: HistoryEvent, row: EventType) -> None:
@@ -576,16 +514,5 @@ class Replay:
         command = self._matching.command_of(event, row)
         if command is not None:
             self._kinds.resolve(command, event, row)
-            reused, splice = self._run.reused, self._splice
-            if (
-                reused is not None
-                and splice is not None
-                and splice.is_inherited(event.id)
-                and row.state == "completed"
-                and row.entity in (event_types.ACTIVITY, event_types.CHILD)
-            ):
-                reused.add(command.id)
-
-    @property
-    def _max_open_activities(self) -> int:
-        return int(getattr(self.workflow, "max_open_activity_count", None) or self._open_limit)
+            if self._claims is not None:
+                self._claims.note_reused(command, event, row)
