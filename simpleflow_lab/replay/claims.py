@@ -34,7 +34,7 @@ class Claims:
         run: ReplayedRun,
         matching: Matching,
         resolve: Callable[[HistoryEvent, EventType], None],
-    ):
+    ) -> None:
         """`resolve` tells the command that an event is about what it says."""
         self._splice = splice
         self._run = run
