@@ -22,7 +22,7 @@ from simpleflow_lab.views.text_tables import shown_cell, text_cell, text_table, 
 _COLORS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("completed", "COMPLETED", "fired"), "32"),
     **dict.fromkeys(("failed", "FAILED", "schedule_failed", "start_failed", "DAMAGED"), "31"),
-    **dict.fromkeys(("timed_out", "TIMED_OUT", "lost", "given_back"), "33"),
+    **dict.fromkeys(("timed_out", "TIMED_OUT", "lost", "given_back", "unfinished"), "33"),
     **dict.fromkeys(("canceled", "CANCELED", "terminated", "TERMINATED"), "35"),
     **dict.fromkeys(("started", "OPEN", "scheduled", "initiated"), "36"),
 }

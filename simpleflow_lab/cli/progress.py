@@ -74,9 +74,9 @@ def live_text(workflow_id: str, progress: Progress) -> str:
 def final_text(workflow_id: str, progress: Progress) -> str:
     """The line that stays: the close status, the time and the number of tasks."""
     failed = f", {progress.failed} failed" if progress.failed else ""
-    return visible(
-        f"{workflow_id}: {progress.status} in {duration(progress.seconds)}, {count(progress.total, 'task')}{failed}"
-    )
+    left = f", {progress.unfinished} not finished" if progress.unfinished else ""
+    tasks = f"{count(progress.total, 'task')}{failed}{left}"
+    return visible(f"{workflow_id}: {progress.status} in {duration(progress.seconds)}, {tasks}")
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _STATES: Final = (
     *("scheduled", "started", "completed", "failed", "timed_out", "canceled", "terminated"),
-    *("lost", "given_back", "reused"),
+    *("lost", "given_back", "unfinished", "reused"),
 )
 """States in which tasks are looked for; of a child that has not started it is `open`."""
 

@@ -32,13 +32,15 @@ class Progress(NamedTuple):
     """Names of the types of what runs, without repetition."""
     activities: tuple[ActivityProgress, ...] = ()
     """How far the activities that run in this process are, by their latest heartbeats."""
+    unfinished: int = 0
+    """Not finished when the execution closed: scheduled or started, and without a result."""
     waits: str = ""
     """Why nothing goes on, in a few words, as `signal go`; empty while workers and deciders are at work."""
 
     @property
     def total(self) -> int:
         """All tasks so far."""
-        return self.waiting + self.running + self.completed + self.failed
+        return self.waiting + self.running + self.completed + self.failed + self.unfinished
 
 
 def progress_of(reader: ExecutionReader) -> Progress:
@@ -60,6 +62,7 @@ def progress_of(reader: ExecutionReader) -> Progress:
         running=counts.running,
         completed=counts.completed,
         failed=counts.failed,
+        unfinished=counts.unfinished,
         seconds=max((end - first.timestamp).total_seconds(), 0.0),
         running_names=counts.running_names,
         waits=phrase(waits),

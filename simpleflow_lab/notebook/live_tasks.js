@@ -2,7 +2,7 @@
 
 const TABLE_HEIGHT = 320;   // the most, in pixels, as in live_view.css
 const ROW_HEIGHT = 24;      // of the table, in pixels, as in live_view.css
-const ORDER = ["failed", "timed_out", "schedule_failed", "start_failed", "terminated", "canceled", "started", "scheduled", "initiated"];
+const ORDER = ["failed", "timed_out", "schedule_failed", "start_failed", "terminated", "canceled", "unfinished", "started", "scheduled", "initiated"];
 const RELATIONS = { before: "↑ ", after: "↓ " };  // of a row to the selected one: that depended on it, it on that
 const rank = state => { const at = ORDER.indexOf(state); return at < 0 ? ORDER.length : at; };
 

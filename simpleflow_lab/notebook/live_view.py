@@ -11,10 +11,11 @@ changed are sent at most every `FASTEST` seconds, until the execution has closed
 
 from __future__ import annotations
 
+import datetime
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import traitlets
@@ -24,15 +25,18 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.following_view import FollowingView
 from simpleflow_lab.notebook.widget_messages import module_of
 from simpleflow_lab.views import live_rows
-from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.attempts import UNFINISHED, Attempt
 from simpleflow_lab.views.explanation_lines import STATUS, WAITS
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 from simpleflow_lab.views.live_rows import FASTEST
+from simpleflow_lab.views.waiting import DECISION, Wait, Waits
 
 _EXPLAIN_EVERY: Final = 2.0
 """Seconds between two explanations, at least: they take the whole history."""
 _EXPLAIN_SHARE: Final = 20
 """Explanations, and what `now_and_then` is told to do, may take one part in so many of the time."""
+_GRACE: Final = 1.0
+"""Seconds for which a decision is not said to be waited for: it is about to be made."""
 _EXPLAINED: Final = 3
 """The most lines of the explanation of one that is open."""
 _FILES: Final = pathlib.Path(__file__).parent
@@ -83,6 +87,7 @@ class LiveView(FollowingView):
         self._explained: list[str] = []
         self._explained_at = 0.0
         self._explaining = _Sometimes(self._explain, every=_EXPLAIN_EVERY)
+        self._lasting = LastingWaits()
         self._runs = 0
         self._begin_with(execution)
         super().__init__(
@@ -201,7 +206,8 @@ class LiveView(FollowingView):
     def _summary(self) -> dict[str, Any]:
         execution = self._execution
         progress = execution.progress()
-        waits = execution.waiting_for()
+        now = execution.now()
+        waits = Waits(self._lasting.of(execution.waiting_for(), now), now=now)
         is_open = progress.status == "OPEN"
         return {
             "title": self._title,
@@ -216,13 +222,14 @@ class LiveView(FollowingView):
                     ("failed", progress.failed),
                     ("started", progress.running),
                     ("scheduled", progress.waiting),
+                    (UNFINISHED, progress.unfinished),
                 )
             ),
             "running": live_rows.running_names(progress.running_names),
             # Of an open one coarse, so that little changes between two looks.
             "seconds": round(progress.seconds, 3 if not is_open else 1 if progress.seconds < 600 else None),
             "events": progress.events,
-            "waits": live_rows.waits_record(list(waits), waits.lines()),
+            "waits": live_rows.waits_record(waits, waits.lines()),
             "reports": live_rows.report_lines(
                 (activity.activity_id, activity.progress) for activity in progress.activities if activity.has_progress
             ),
@@ -281,6 +288,29 @@ class LiveView(FollowingView):
                 execution.signal(name, text or None)
                 return f"signal {name} was sent"
         raise UsageError("a signal needs its name")
+
+
+class LastingWaits:
+    """Tells the waits that last from those that are over in a moment: decisions that are about to be taken, or made."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Any, float] = {}
+        """When each decision was waited for at first, by the real clock: a virtual one may stand still."""
+
+    def of(self, waits: Iterable[Wait], now: datetime.datetime) -> list[Wait]:
+        """Of these waits, at this time of the execution's clock, those that last."""
+        at = time.monotonic()
+        lasting, seen = [], {}
+        for wait in waits:
+            if wait.kind == DECISION:
+                key = wait.workflow_id, wait.run_id, wait.since
+                seen[key] = self._seen.get(key, at)
+                is_old = wait.since is not None and (now - wait.since).total_seconds() >= _GRACE
+                if not is_old and at - seen[key] < _GRACE:
+                    continue
+            lasting.append(wait)
+        self._seen = seen
+        return lasting
 
 
 class _Sometimes:

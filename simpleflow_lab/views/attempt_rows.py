@@ -19,6 +19,7 @@ from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entity, nothing_open, unknown_reference
 from simpleflow_lab.views.attempts import (
     ATTEMPTS,
+    UNFINISHED,
     Attempt,
     DecisionTask,
     PointEvent,
@@ -215,6 +216,13 @@ class AttemptRows:
             row[_REASON] = _text(attributes.get("reason") or attributes.get("cause")) or loss_text(details)
             row[_DETAILS] = _text(details)
             row[_TIMEOUT_TYPE] = _text(attributes.get("timeoutType"))
+
+    def close(self, event: HistoryEvent) -> None:
+        """Follow the event that closes the execution: what is open will not be finished."""
+        for place in self.open:
+            self._rows[place][_STATE] = UNFINISHED
+            self.touched.append(place)
+            self.touched_by.append(event.id)
 
     def records(self) -> list[Attempt]:
         """All of them as records, but for what `record` adds."""

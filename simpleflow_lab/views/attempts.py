@@ -36,6 +36,8 @@ POINT_EVENTS: Final = frozenset({MARKER, SIGNAL, EXTERNAL_SIGNAL, EXTERNAL_CANCE
 """Kinds of entities that are point events."""
 FAILURES: Final = frozenset({"failed", "timed_out", "canceled", "terminated", "schedule_failed", "start_failed"})
 """States of an attempt that came to no result."""
+UNFINISHED: Final = "unfinished"
+"""The state of an attempt that was open when its execution closed."""
 
 
 class Attempt(NamedTuple):
@@ -52,9 +54,10 @@ class Attempt(NamedTuple):
     attempt: int
     """1 for the first of this kind and id, then 2, 3, …"""
     state: str
-    """SWF's word in lower case: `scheduled`, `started`, `completed`, `failed`, `timed_out`, `canceled`, …"""
+    """SWF's word in lower case: `scheduled`, `started`, `completed`, `failed`, `timed_out`, `canceled`, …;
+    or `unfinished`, for which SWF has no event: it was open when the execution closed."""
     open: bool
-    """It has not closed (yet)."""
+    """No event closed it (yet)."""
     scheduled: datetime.datetime
     """When it was scheduled or initiated; for a timer, when it started."""
     started: datetime.datetime | None

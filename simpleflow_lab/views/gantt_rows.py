@@ -9,7 +9,7 @@ from typing import Final
 
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
-from simpleflow_lab.views.attempts import Attempt, PointEvent, is_own_pause
+from simpleflow_lab.views.attempts import UNFINISHED, Attempt, PointEvent, is_own_pause
 from simpleflow_lab.views.formatting import HOVER_LIMIT, duration, utc_time
 from simpleflow_lab.views.gantt_drawing import OPEN_END, THICK, THIN, Bar, Drawing, Point
 from simpleflow_lab.views.gantt_path import PathMarks
@@ -129,7 +129,10 @@ def draw_attempt(
         thickness = THICK / 2 if attempt.kind == TIMER else THICK
         drawing.bar("running", of, Bar(y, attempt.started, end, hover, thickness))
     if attempt.open:
-        drawing.point(OPEN_END, Point(y, end, hover, escape(of.word) if labelled else Html("")))
+        drawing.point(
+            of if attempt.state == UNFINISHED else OPEN_END,
+            Point(y, end, hover, escape(of.word) if labelled else Html("")),
+        )
     elif of.symbol is not None:
         final = labelled and attempt.failed and not attempt.retried
         drawing.point(of, Point(y, end, hover, Html(" {}").format(why(attempt)) if final else Html("")))

@@ -6,7 +6,8 @@ the whole history again. `fold_history` folds a whole history at once; it is the
 Rule: feeding a history in parts gives what feeding it at once gives. And a table of the first n events is the prefix of
 the table of all: it has the attempts that were scheduled by event n, in the same order. An attempt that closed by event
 n is in both the same, but for `retried` and `unhandled`, which depend on what comes after. Any other is shown open, in
-the state in which event n left it, and counts up to the time of event n.
+the state in which event n left it, and counts up to the time of event n. If that event closes the execution, the state
+of what is open is `unfinished`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities, Entity
 from simpleflow_lab.views.attempt_rows import PLANS, AttemptRows, decision_task_of, json_object, point_event_of
-from simpleflow_lab.views.attempts import POINT_EVENTS, Attempt, DecisionTask, PointEvent, is_own_pause, lasting_until
+from simpleflow_lab.views.attempts import (
+    POINT_EVENTS,
+    UNFINISHED,
+    Attempt,
+    DecisionTask,
+    PointEvent,
+    is_own_pause,
+    lasting_until,
+)
 from simpleflow_lab.views.reused_tasks import reused_tasks
 from simpleflow_lab.views.task_counts import TaskCounts
 from simpleflow_lab.views.uncollected import uncollected
@@ -101,7 +110,9 @@ class HistoryFold:
                 fed(event)
 
     def _follow(self, event: HistoryEvent) -> None:
-        """Follow an event that is about no attempt."""
+        """Follow an event that is about no attempt of its own."""
+        if event.type in CLOSE_STATUS:
+            self._attempts.rows.close(event)
         entity = self._entities.apply(event)
         if entity.kind == DECISION_TASK:
             self._decision_tasks.follow(event, entity)
@@ -281,10 +292,11 @@ class _Attempts:
         counted += new
         counts.update(key for key in new if key is not None)
         self._counted_up_to = len(self.rows.touched)
-        running = (records[place] for place in self.rows.open if self._counted_as(place) is not None)
+        still_open = (records[place] for place in self.rows.open if self._counted_as(place) is not None)
+        running = [one for one in still_open if one.started is not None and one.state != UNFINISHED]
         return TaskCounts(
             by_kind_and_state={key: number for key, number in counts.items() if number},
-            running_names=tuple(dict.fromkeys(one.name for one in running if one.started is not None)),
+            running_names=tuple(dict.fromkeys(one.name for one in running)),
         )
 
     def _counted_as(self, place: int) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import TASKS, Attempt, failures_first
+from simpleflow_lab.views.attempts import TASKS, UNFINISHED, Attempt, failures_first
 from simpleflow_lab.views.explanation_lines import RESULT, UNHANDLED, ExplanationLine
 from simpleflow_lab.views.formatting import (
     HOVER_LIMIT,
@@ -192,7 +192,7 @@ def _progress(folded: FoldedHistory) -> Html:
 
 _ORDER: Final = (
     *("completed", "started", "scheduled", "initiated"),
-    *("canceled", "timed_out", "failed", "terminated", "schedule_failed", "start_failed"),
+    *("canceled", "timed_out", "failed", "terminated", "schedule_failed", "start_failed", UNFINISHED),
 )
 """The states of tasks, in the order in which they are shown."""
 

@@ -48,6 +48,7 @@ STATES: Final[dict[str, Style]] = {
     "timed_out": Style("timed out", _ORANGE, "|", "hourglass", "◔"),
     "canceled": Style("canceled", _PURPLE, "-", "circle-x", "⊘"),
     "terminated": Style("terminated", _BROWN, "+", "square-x", "■"),
+    "unfinished": Style("not finished", _BROWN, "+", "square-cross", "⊟"),
     "schedule_failed": Style("refused", _RED, "x", "triangle-left", "✗"),
     "start_failed": Style("start refused", _RED, "x", "triangle-right", "✗"),
 }

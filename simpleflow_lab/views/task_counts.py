@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from simpleflow_lab.views.attempts import is_failure
+from simpleflow_lab.views.attempts import UNFINISHED, is_failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,14 @@ class TaskCounts:
         return sum(n for (kind, state), n in self.by_kind_and_state.items() if is_failure(kind, state))
 
     @property
+    def unfinished(self) -> int:
+        """Scheduled or started, and not closed when the execution closed."""
+        return sum(n for (_, state), n in self.by_kind_and_state.items() if state == UNFINISHED)
+
+    @property
     def completed(self) -> int:
         """All others. A timer that is canceled, such as a deadline that was met, is no failure."""
-        return sum(self.by_kind_and_state.values()) - self.waiting - self.running - self.failed
+        return sum(self.by_kind_and_state.values()) - self.waiting - self.running - self.failed - self.unfinished
 
     def by_state(self, kinds: Collection[str]) -> Counter[str]:
         """Numbers by state, of these kinds."""

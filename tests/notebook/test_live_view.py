@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 import time
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.exceptions import StoreError
-from simpleflow_lab.notebook.live_view import LiveView
+from simpleflow_lab.notebook.live_view import LastingWaits, LiveView
 from simpleflow_lab.views.live_rows import ROW
+from simpleflow_lab.views.waiting import DECISION, SIGNAL, Wait
 
 LIMIT = 30
 
@@ -93,6 +95,56 @@ def test_a_page_that_is_loaded_again_gets_all_tasks_as_they_are_now(execution: A
         "work-1": "completed",
         "work-2": "completed",
     }
+
+
+def test_what_was_open_at_the_close_does_not_run_any_more(lab: Lab) -> None:
+    """Neither in the rows that are sent, nor in the counts, nor where the execution is shown otherwise."""
+
+    @activity.with_attributes(name="live.stays", task_list="live", version="1")
+    def stays():
+        released.wait(LIMIT)
+
+    class Left(Workflow):
+        name, version, task_list = "live.left", "1", "live"
+
+        def run(self):
+            self.submit(stays)
+            self.submit(self.wait_signal("never")).wait()
+
+    released = threading.Event()
+    execution = lab.start(Left)
+    until(lambda: execution.progress().running == 1)
+    view = LiveView(execution)
+    sent: list[Any] = []
+    view.observe(lambda change: sent.extend(change["new"]["rows"]), "changes")
+    execution.terminate()
+    until(lambda: not view.is_open)
+    released.set()
+
+    assert rows_by_id(sent)["activity-live.stays-1"]["state"] == "unfinished"
+    assert [(of["word"], of["number"]) for of in view.summary["counts"]] == [("not finished", 1)]
+    assert view.summary["running"] == []
+    assert execution.tasks()["state"].tolist() == ["unfinished"]
+    assert "⊟ 1 not finished" in execution._repr_html_()
+    view.close()
+
+
+def test_a_decision_that_is_about_to_be_made_is_not_said_to_be_waited_for() -> None:
+    """Each decision waits for some milliseconds: a line that comes and goes at once says nothing."""
+    now = datetime.datetime(2026, 7, 1, tzinfo=datetime.UTC)
+    lasting = LastingWaits()
+    signal = Wait(workflow_id="w", kind=SIGNAL, id="go", what="signal go", since=now)
+
+    def decision(seconds: float) -> Wait:
+        since = now - datetime.timedelta(seconds=seconds)
+        return Wait(workflow_id="w", kind=DECISION, what="a decision: no decider has taken it", since=since)
+
+    fresh, old = decision(0.05), decision(1.5)
+    assert lasting.of([fresh, signal], now) == [signal]
+    assert lasting.of([old, signal], now) == [old, signal]
+    # A virtual clock stands still while nobody decides: then the real one counts.
+    assert lasting.of([fresh], now) == []
+    until(lambda: lasting.of([fresh], now) == [fresh])
 
 
 def test_it_names_the_signal_and_sends_it(execution: Any, view: LiveView) -> None:

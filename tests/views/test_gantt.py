@@ -147,7 +147,10 @@ def test_what_was_open_when_the_execution_closed_ends_there() -> None:
     story.start(story.at(1).schedule("a-1"))
     story.at(5).end("Terminated")
 
-    assert trace(gantt(story.history(), until=when(1000)), "running").x[0] == 4000
+    figure = gantt(story.history(), until=when(1000))
+    assert trace(figure, "not finished").x[0] == 4000
+    assert trace(figure, "not finished", "scatter").text == ("not finished",)
+    assert "still open" not in {each.name for each in figure.data}
 
 
 def test_no_state_is_told_by_colour_alone() -> None:
