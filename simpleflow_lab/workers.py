@@ -242,7 +242,7 @@ def pollers_from(workers: Sequence[Worker], *, pid: int, hostname: str) -> Polle
             pid=pid,
             hostname=hostname,
             is_this_process=True,
-            waiting_polls=worker.poller.thread_count - worker.poller.busy_count,
+            waiting_polls=worker.waiting_polls,
             tasks=tuple(worker.tasks),
             since=worker.since,
             is_silent=False,

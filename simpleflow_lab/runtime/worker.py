@@ -118,6 +118,11 @@ class Worker(abc.ABC):
         return [task["taskToken"] for task, _ in self.poller.tasks]
 
     @property
+    def waiting_polls(self) -> int:
+        """How many of its polls wait for a task."""
+        return self.poller.thread_count - self.poller.busy_count
+
+    @property
     def done(self) -> int:
         """How many tasks it has completed, and activities that it has canceled."""
         return self.poller.done

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,11 +27,13 @@ MODULE = ("--module", "supervised_flows")
 Start = Callable[..., Command]
 
 
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """What starts commands, for which an engine of this process is Amazon SWF."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with EmbeddedSWF(poll_seconds=0.3) as engine, socket.socket() as closed:
+@contextmanager
+def amazon(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, poll_seconds: float
+) -> Iterator[tuple[EmbeddedSWF, Start]]:
+    """An engine of this process that is Amazon SWF for commands, and what starts them."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    with EmbeddedSWF(poll_seconds=poll_seconds) as engine, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         engine.register_domain(name="etl", workflowExecutionRetentionPeriodInDays="30")
         endpoint = Endpoint(engine)
@@ -43,9 +47,17 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             "SIMPLEFLOW_LAB_STORE": ADDRESS,
         }.items():
             monkeypatch.setenv(name, str(value))
-        with starting(tmp_path) as begin:
-            yield begin
+        with starting(folder) as begin:
+            yield engine, begin
+        engine.release_polls()
         endpoint.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """What starts commands, for which an engine of this process is Amazon SWF."""
+    with amazon(tmp_path, monkeypatch, poll_seconds=0.3) as (_, begin):
+        yield begin
 
 
 def test_account_region_and_domain_are_told_once_and_as_no_warning(start: Start) -> None:
@@ -162,3 +174,46 @@ def test_a_service_that_is_not_there_yet_is_waited_for(
             assert works.stop() == 0
         finally:
             later.close()
+
+
+LINGERS = "Amazon SWF can't take back a poll that waits"
+
+
+def test_a_start_that_has_its_result_does_what_its_last_polls_still_get(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        amazon(tmp_path, monkeypatch, poll_seconds=LONG) as (engine, start),
+        Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab,
+    ):
+        command = start("workflow.start", "supervised_flows.Pids", "-i", "[1]")
+        until(lambda: LINGERS in command.said)
+        other = lab.start(flows.Pids, 1)
+        until(lambda: "ActivityTaskCompleted" in [event.type for event in other.history()])
+        assert other.history()[-1].type == "DecisionTaskScheduled"  # it polls no more
+        engine.release_polls()
+        assert command.wait() == 0
+        assert json.loads(command.out) == [command.pid]
+
+
+def test_an_interrupt_does_not_wait_for_the_last_polls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with amazon(tmp_path, monkeypatch, poll_seconds=10 * LONG) as (_, start):
+        done = start("workflow.start", "supervised_flows.Pids", "-i", "[1]")
+        until(lambda: LINGERS in done.said)
+        assert done.stop(signal.SIGINT) == 0
+        assert json.loads(done.out) == [done.pid]
+        words = ("workflow.start", "supervised_flows.Gate", "-i", json.dumps([str(tmp_path)]))
+        interrupted = start(*words)
+        until(lambda: list(tmp_path.glob("began-*")))
+        interrupted.send(signal.SIGINT)
+        until(lambda: LINGERS in interrupted.said)
+        assert interrupted.stop(signal.SIGINT) == 130
+        assert interrupted.said.count("the execution goes on where it stood: simpleflow resume") == 1
+        assert "Traceback" not in interrupted.said
+
+
+def test_a_start_for_others_has_no_poll_to_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with amazon(tmp_path, monkeypatch, poll_seconds=10 * LONG) as (_, start):
+        command = start("workflow.start", "supervised_flows.Pids", "-i", "[1]", "--detach")
+        assert command.wait() == 0
+        assert LINGERS not in command.said
