@@ -120,7 +120,8 @@ class DefinitionWarning(UserWarning):
 
 
 class DamagedStoreWarning(UserWarning):
-    """An open execution can't go on, for its history in the store is not what was written. The others go on."""
+    """Something in a store is not what was written: an open execution, which can't go on, or a row that is left out, as
+    that of a type. The text says which. The others go on."""
 
 
 class ActivityCanceled(BaseException):

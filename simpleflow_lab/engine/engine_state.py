@@ -160,6 +160,8 @@ class EngineState:
         """Polls that were assigned a task and must be woken once the store has the outbox."""
         self.damaged: dict[int, str] = {}
         """Open executions that can't go on, because their histories on disk are damaged, each with an explanation."""
+        self.damaged_rows: list[str] = []
+        """Explanations of what else in the store is damaged."""
         self.sessions = ClientSessions(running)
         """The client sessions."""
         self.isolation = Isolation(self.is_held)

@@ -31,7 +31,9 @@ _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _WAL_HEADER_BYTES: Final = 32
 _LINE: Final = "%020d %020d %020d %020d\n"
 _RECORDED: Final = re.compile(r"(\d{20}) (\d{20})(?: (\d{20}) (\d{20}))?\n")
-_SELECT_UPTIME: Final = "SELECT id, last_alive FROM uptime ORDER BY id DESC LIMIT 1"
+_SELECT_UPTIME: Final = (
+    "SELECT id, last_alive FROM uptime WHERE typeof(last_alive) = 'integer' ORDER BY id DESC LIMIT 1"
+)
 _SELECT_EVENT: Final = "SELECT 1 FROM event WHERE execution = ? AND id = ?"
 _WHY: Final = (
     "The store beside this file is open, or its process ended without closing it: it is not complete without its -wal "
@@ -116,12 +118,17 @@ class _Recorded(NamedTuple):
 
 
 def _recorded(path: str) -> _Recorded | None:
-    """What is in the mark; `None` for one that was not written yet, or is damaged itself."""
+    """What is in the mark; `None` for one that was not written yet, or is damaged itself. Raises `StoreError`."""
     try:
         with open(path + SUFFIX, encoding="ascii") as file:
             found = _RECORDED.match(file.read(100))
-    except (OSError, ValueError):
+    except ValueError:
         return None
+    except OSError as error:  # no damage: whether the store is complete stands there
+        raise StoreError(
+            f"the store {path} can't be opened: {path}{SUFFIX} can't be read ({error.strerror or error}); "
+            "let it be read and written by you"
+        ) from None
     if found is None:
         return None
     key, event_id = int(found[3] or 0), int(found[4] or 0)

@@ -51,6 +51,9 @@ def recover(
     for run in contents.runs:
         state.runs.add(run)
         state.next_key = max(state.next_key, run.key + 1)
+    state.damaged_rows = contents.damaged_rows
+    for damage in contents.damaged_rows:
+        warnings.warn(damage, DamagedStoreWarning, stacklevel=2)
     for key, damage in contents.damaged.items():
         _is_damaged(state, key, damage)
     now = state.now()

@@ -23,7 +23,7 @@ from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 MAX_DAMAGED_REPORTED: Final = 20
-"""Damaged executions of which a process is told when it opens its session."""
+"""Damaged executions and rows of which a process is told when it opens its session."""
 
 
 class SessionOperations:
@@ -55,8 +55,8 @@ class SessionOperations:
             answer: Answer = {"differing": state.sessions.differing(state.sessions.get(instance))}
             if is_local:
                 self.instance = instance
-            elif state.damaged:  # the engine's own process was warned when it opened the store
-                answer["damaged"] = list(state.damaged.values())[:MAX_DAMAGED_REPORTED]
+            elif state.damaged or state.damaged_rows:  # the engine's own process was warned when it opened the store
+                answer["damaged"] = [*state.damaged_rows, *state.damaged.values()][:MAX_DAMAGED_REPORTED]
             return answer
 
         return self._in_transaction(change)

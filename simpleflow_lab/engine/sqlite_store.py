@@ -32,6 +32,7 @@ from simpleflow_lab.engine.clock import Moment
 from simpleflow_lab.engine.engine_state import Change, NewEvents, RunDeleted
 from simpleflow_lab.engine.execution_state import Run
 from simpleflow_lab.engine.file_in_place import FileInPlace, StoreGoneError, leave_open
+from simpleflow_lab.engine.intact_rows import intact_rows
 from simpleflow_lab.engine.integrity import DECODE_ERRORS, damage, damaged_store, is_sealed, verified_events
 from simpleflow_lab.engine.open_mark import OpenMark
 from simpleflow_lab.engine.ownership import Ownership
@@ -147,7 +148,20 @@ class SQLiteStore:
                     )
                 except StoreError as error:
                     damaged[run.key] = str(error)
-        return Contents(raw.secret, raw.sessions, raw.domains, raw.types, runs, histories, raw.processes, damaged)
+        rows = intact_rows(
+            uptimes=raw.uptimes, domains=raw.domains, types=raw.types, processes=raw.processes, runs=runs
+        )
+        return Contents(
+            secret=raw.secret,
+            sessions=rows.sessions,
+            domains=rows.domains,
+            types=rows.types,
+            runs=runs,
+            histories=histories,
+            processes=rows.processes,
+            damaged=damaged,
+            damaged_rows=[damaged_store(self.path, ValueError(finding)) for finding in rows.findings],
+        )
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
         """Queue changes; those that are not urgent are written with the next that are, or the next uptime record."""

@@ -37,6 +37,8 @@ class Contents(NamedTuple):
     damaged: dict[int, str]
     """Explanations, by number, of the damage to executions whose record, or history if they are open, is not what was
     written."""
+    damaged_rows: list[str]
+    """Explanations of what else is not what was written, and is left out."""
 
 
 class Store(Protocol):
@@ -126,7 +128,7 @@ class MemoryStore:
 
     def load(self) -> Contents:
         """The contents of an empty store."""
-        return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {}, [], {})
+        return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {}, [], {}, [])
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
         """Keep records of logs, and ignore the other changes, which the engine has in its state."""

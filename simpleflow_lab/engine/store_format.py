@@ -85,7 +85,8 @@ def begin_session(connection: sqlite3.Connection, now: int) -> tuple[int, int]:
     number, and the time."""
     cursor = connection.execute(
         "INSERT INTO uptime (opened_at, last_alive) "
-        "SELECT began, began FROM (SELECT max(?, coalesce(max(last_alive), 0)) AS began FROM uptime)",
+        "SELECT began, began FROM (SELECT max(?, coalesce(max(last_alive), 0)) AS began FROM uptime "
+        "WHERE typeof(last_alive) = 'integer')",
         (now,),
     )
     session = int(cursor.lastrowid or 0)
@@ -97,18 +98,15 @@ class RawContents(NamedTuple):
 
     secret: bytes
     """The secret with which tokens are signed."""
-    sessions: list[tuple[int, int]]
-    """From when until when, as far as is known, earlier engines ran, in milliseconds since 1970."""
-    domains: list[Domain]
-    """All domains."""
-    types: list[Type]
-    """All types."""
+    uptimes: list[tuple[Any, ...]]
+    """Rows for `intact_rows`, as the next three."""
+    domains: list[tuple[Any, ...]]
+    types: list[tuple[Any, ...]]
+    processes: list[tuple[Any, ...]]
     runs: list[tuple[Any, ...]]
     """A row for `run_from_row`, and its seal, for each execution, in the order of their numbers."""
     events: list[tuple[Any, ...]]
     """The number of the execution and a row for `verified_events`, for each event of the open executions, in order."""
-    processes: list[ProcessRecord]
-    """The processes that had sessions, in the order in which they came."""
     last_key: int
     """The number of the last execution that has events; 0 if none has."""
 
@@ -121,19 +119,15 @@ def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
 
     return RawContents(
         secret=rows("SELECT value FROM meta WHERE name = 'secret'")[0][0],
-        sessions=[
-            (a, b) for a, b in rows("SELECT opened_at, last_alive FROM uptime WHERE id != ? ORDER BY id", session)
-        ],
-        domains=[_domain(row) for row in rows("SELECT name, status, description, retention, tags FROM domain")],
-        types=[_type(row) for row in rows(f"SELECT {', '.join(_TYPE_COLUMNS)} FROM type")],
+        uptimes=rows("SELECT id, opened_at, last_alive FROM uptime WHERE id != ? ORDER BY id", session),
+        domains=rows("SELECT name, status, description, retention, tags FROM domain"),
+        types=rows(f"SELECT {', '.join(_TYPE_COLUMNS)} FROM type"),
+        processes=rows("SELECT instance, record FROM process ORDER BY number"),
         runs=rows(f"SELECT {', '.join(RUN_COLUMNS)}, seal FROM execution ORDER BY key"),
         events=rows(
             "SELECT execution, id, type, timestamp, attributes, chain FROM event WHERE execution IN "
             "(SELECT key FROM execution WHERE closed_at IS NULL) ORDER BY execution, id"
         ),
-        processes=[
-            ProcessRecord.from_json(*row) for row in rows("SELECT instance, record FROM process ORDER BY number")
-        ],
         last_key=rows("SELECT coalesce(max(execution), 0) FROM event")[0][0],
     )
 
@@ -174,16 +168,6 @@ _INSERT_RUN: Final = f"INSERT OR REPLACE INTO execution VALUES ({_placeholders((
 
 def _json(value: Any) -> str | None:
     return None if value is None else _dumps(value)
-
-
-def _domain(row: tuple[Any, ...]) -> Domain:
-    name, status, description, retention, tags = row
-    return Domain(name=name, status=status, description=description, retention=retention, tags=json.loads(tags))
-
-
-def _type(row: tuple[Any, ...]) -> Type:
-    values = dict(zip(_TYPE_COLUMNS, row, strict=True))
-    return Type(**{**values, "defaults": json.loads(values["defaults"])})
 
 
 def run_from_row(row: tuple[Any, ...]) -> Run:
@@ -265,17 +249,9 @@ def check_contents(raw: RawContents, runs: Sequence[Run]) -> None:
     """Check that what the engine goes by is there. Raises `ValueError` if the store is not what was written."""
     if not _are(bytes, raw.secret) or len(raw.secret) != SECRET_BYTES:
         raise ValueError("its secret is not what was written")
-    if not _are(int, *itertools.chain.from_iterable(raw.sessions)):
-        raise ValueError("the times at which engines ran are not what was written")
-    domains = {domain.name for domain in raw.domains}
-    for found in raw.types:
-        if found.domain not in domains:
-            raise ValueError(f"the domain {found.domain!r:.100} of a type is missing")
     for run in runs:
-        if not _are(str, run.workflow_id, run.run_id):
+        if not _are(str, run.domain, run.workflow_id, run.run_id):
             raise ValueError(f"the ids of execution {run.key} are not what was written")
-        if run.domain not in domains:
-            raise ValueError(f"the domain {run.domain!r:.100} of an execution is missing")
         if not _are(int, run.started_at, run.closed_at or 0):
             raise ValueError(f"the times of execution {run.workflow_id!r:.100} are not what was written")
     if raw.last_key > max((run.key for run in runs), default=0):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -22,6 +24,7 @@ from simpleflow_lab.exceptions import (
     StoreInUseError,
     StorePausedError,
     StoreVersionError,
+    TypeAlreadyExistsFault,
 )
 from simpleflow_lab.executions.execution_infos import latest_run
 from simpleflow_lab.http.client import connect_to_owner
@@ -362,14 +365,10 @@ def test_no_child_takes_the_id_of_a_damaged_execution(opened: Open, path: Path) 
     [
         "DELETE FROM meta",
         "UPDATE meta SET value = 'short' WHERE name = 'secret'",
-        "DELETE FROM domain",
-        "UPDATE domain SET tags = '{'",
-        "UPDATE type SET defaults = 'x'",
         "DELETE FROM execution",
         "UPDATE execution SET parent = '{'",
         "UPDATE execution SET started_at = 'x'",
         "UPDATE execution SET workflow_id = x'00'",
-        "UPDATE uptime SET last_alive = 'x'",
     ],
 )
 def test_a_store_with_a_damaged_row_is_not_opened(path: Path, damage: str, opened: Open) -> None:
@@ -380,6 +379,43 @@ def test_a_store_with_a_damaged_row_is_not_opened(path: Path, damage: str, opene
     sql(path, damage)
     with pytest.raises(StoreError, match=rf"^the store {path} is damaged: .*; restore the file from a copy$"):
         EmbeddedSWF(path)
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("DELETE FROM domain", "domain 'lab' is missing: its executions are kept"),
+        ("UPDATE domain SET tags = '{'", "domain 'lab' is not what was written: its executions are kept"),
+        ("UPDATE domain SET retention = 'x'", "domain 'lab' is not what was written: its executions are kept"),
+        (
+            "UPDATE type SET defaults = 'x' WHERE name = 'activity'",
+            "'ActivityType' 'activity' '1' of domain 'lab' is",
+        ),
+        ("UPDATE type SET defaults = '[]' WHERE name = 'activity'", "'ActivityType' 'activity' '1' of domain"),
+        ("UPDATE type SET created_at = x'00' WHERE name = 'activity'", "'ActivityType' 'activity' '1' of domain"),
+        ("UPDATE uptime SET last_alive = 'x'", "the time at which an engine ran (row 1 of its table) is not what was"),
+        ("UPDATE uptime SET opened_at = x'00'", "the time at which an engine ran (row 1 of its table) is not what was"),
+        ("INSERT INTO process VALUES (1, 'x', '{')", "the record of process 'x' is not what was written"),
+    ],
+)
+def test_a_store_with_a_damaged_row_that_can_be_left_out_is_opened_and_says_which(
+    path: Path, damage: str, told: str, opened: Open
+) -> None:
+    lab = opened()
+    handle = lab.start()
+    events = lab.events(handle)
+    lab.service.close()
+    whole = path.read_bytes()
+    sql(path, damage)
+    with pytest.warns(DamagedStoreWarning, match=rf"^the store {path} is damaged: {re.escape(told)}.*; restore the "):
+        again = opened()
+    assert again.events(handle) == events
+    with contextlib.suppress(TypeAlreadyExistsFault):
+        again.activity_type()
+    again.decide(decisions.schedule_activity_task(activity_id="a", name="activity", version="1"))
+    assert again.events(handle)[-1]["eventType"] == "ActivityTaskScheduled"
+    again.service.close()
     path.write_bytes(whole)
 
 

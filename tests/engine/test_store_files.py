@@ -252,6 +252,19 @@ def test_a_store_without_its_wal_is_damaged_even_if_the_mark_beside_it_is_damage
     assert domains(path) == ["d"]
 
 
+def test_a_mark_that_may_not_be_read_is_told_as_that_and_not_as_damage(path: Path, killed: Path) -> None:
+    Path(f"{path}.open").chmod(0)
+    code = f"from simpleflow_lab.engine.embedded import EmbeddedSWF; EmbeddedSWF({str(path)!r})"
+    command = [sys.executable, "-c", code]
+    if os.getuid() == 0:  # root reads anything, unless it gives that up
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert f"{path}.open can't be read (Permission denied); let it be read and written by you" in ended.stderr
+    assert "damaged" not in ended.stderr
+    Path(f"{path}.open").chmod(0o600)
+    assert domains(path) == ["d"]
+
+
 def test_who_gives_up_what_is_lost_says_so_by_deleting_the_file_that_is_named(path: Path, killed: Path) -> None:
     killed.unlink()
     with pytest.raises(StoreError, match=r"or delete .*store.sqlite.open to go on without what is lost"):
