@@ -1,4 +1,7 @@
-"""`docs/coming_from_simpleflow.md`, line by line: what it says of this package is so."""
+"""`docs/coming_from_simpleflow.md`, line by line: what it says of this package is so.
+
+What it says of upstream is tried with upstream in `tests/foreign/test_differences.py`.
+"""
 
 from __future__ import annotations
 
@@ -56,11 +59,16 @@ def says(line: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return note
 
 
-def lines() -> list[str]:
-    """What the guide's tables have in their first column, and the bold beginnings of its lists."""
+def table_rows() -> list[str]:
+    """What the guide's tables have in their first column: what upstream does."""
     rows = re.findall(r"^\| (.*?) \| .* \|$", GUIDE.read_text(), re.MULTILINE)
+    return [row for row in rows if row not in ("upstream", "---")]
+
+
+def lines() -> list[str]:
+    """The rows of the guide's tables, and the bold beginnings of its lists."""
     items = re.findall(r"^- \*\*(.*?)\*\*: ", GUIDE.read_text(), re.MULTILINE)
-    return [row for row in rows if row not in ("upstream", "---")] + items
+    return table_rows() + items
 
 
 def test_every_line_has_a_test_and_every_test_a_line():
@@ -278,7 +286,7 @@ def test_local_runs_try_again_and_side_by_side():
     assert sorted(attempts) == [1, 1, 2, 2]
 
 
-@says("A canceled activity or child")
+@says("`cancel()` of a future")
 def test_a_canceled_activity_is_canceled():
     child = workflow_of(lambda self: self.submit(self.wait_signal("never")).result)
 
