@@ -16,15 +16,7 @@ from simpleflow_lab.data.codec import Changes, encode
 from simpleflow_lab.exceptions import EncodingError, ReplacedDefinitionError, UsageError
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf.decisions import seconds
-from simpleflow_lab.swf.names import (
-    check_choice,
-    check_decision_timeout,
-    check_duration,
-    check_name,
-    check_priority,
-    check_tags,
-    check_text,
-)
+from simpleflow_lab.swf.names import check_execution_options, check_name
 from simpleflow_lab.task import computed
 from simpleflow_lab.workflow import Workflow, is_replaced_workflow
 
@@ -146,17 +138,7 @@ def _check(definition: type[Workflow], values: Mapping[str, Any]) -> None:
     check_name(definition.type_name(), "Name", "the name of a workflow")
     check_name(definition.type_version(), "Version", f"{of}the version")
     check_name(values["workflow_id"], "WorkflowId", f"{of}the workflow_id")
-    check_name(values["task_list"], "Name", f"{of}the task_list")
-    if values["task_priority"] is not None:
-        check_priority(values["task_priority"], f"{of}the task_priority")
-    if values["tag_list"] is not None:
-        check_tags(values["tag_list"], f"{of}the tags of tag_list")
-    name = "execution_start_to_close_timeout"
-    check_duration(str(values[name]), f"{of}the {name}", finite=True)
-    check_decision_timeout(str(values["task_start_to_close_timeout"]), of, "task_start_to_close_timeout")
-    check_choice(values["child_policy"], "ChildPolicy", f"{of}the child_policy")
-    if values["lambda_role"] is not None:
-        check_text(values["lambda_role"], "Arn", f"{of}the lambda_role")
+    check_execution_options(of, values)
 
 
 def _new_workflow_id(definition: type[Workflow]) -> str:

@@ -9,6 +9,7 @@ ones, at their line.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import UsageError
@@ -102,3 +103,28 @@ def check_seconds(value: int, what: str) -> None:
     """Raise `UsageError` if SWF doesn't read so many seconds."""
     if value > MAX_DURATION:
         raise UsageError(f"{what} is {MAX_DURATION} seconds at most, not {value}")
+
+
+_OPTION_CHECKS: Final[Mapping[str, Callable[[Any, str, str], None]]] = {
+    "task_list": lambda value, of, name: check_name(value, "Name", f"{of}the {name}"),
+    "task_priority": lambda value, of, name: check_priority(value, f"{of}the {name}"),
+    "tag_list": lambda value, of, name: check_tags(value, f"{of}the tags of {name}"),
+    "execution_start_to_close_timeout": lambda value, of, name: check_duration(value, f"{of}the {name}", finite=True),
+    "task_start_to_close_timeout": check_decision_timeout,
+    "child_policy": lambda value, of, name: check_choice(value, "ChildPolicy", f"{of}the {name}"),
+    "lambda_role": lambda value, of, name: check_text(value, "Arn", f"{of}the {name}"),
+}
+"""The options of a workflow execution, by SWF's names in Python's spelling."""
+
+
+def check_execution_options(of: str, options: Mapping[str, Any], written_as: Mapping[str, str] | None = None) -> None:
+    """Raise `UsageError` if SWF doesn't take one of these options of a start or a child; `None` is none given.
+
+    :param of: what the message begins with: whose options they are.
+    :param options: by SWF's names in Python's spelling, durations as SWF's texts.
+    :param written_as: the names by which the author has given them, where they differ.
+    """
+    names = written_as or {}
+    for option, check in _OPTION_CHECKS.items():
+        if options.get(option) is not None:
+            check(options[option], of, names.get(option, option))

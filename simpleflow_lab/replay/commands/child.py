@@ -19,15 +19,7 @@ from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.fork_start import tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.names import (
-    check_choice,
-    check_decision_timeout,
-    check_duration,
-    check_name,
-    check_priority,
-    check_tags,
-    check_text,
-)
+from simpleflow_lab.swf.names import check_execution_options, check_name
 from simpleflow_lab.task import WorkflowTask
 from simpleflow_lab.workflow import (
     Workflow,
@@ -67,6 +59,19 @@ CANCEL_CHILD: Final = CommandKind(
     input_attribute=None,
     is_followed=True,
 )
+
+
+_WRITTEN_AS: Final = {
+    "execution_start_to_close_timeout": "execution_timeout",
+    "task_start_to_close_timeout": "decision_tasks_timeout",
+}
+"""Options by the names of the attributes of a workflow, where they differ from SWF's."""
+_INHERITED: Final = {
+    "execution_start_to_close_timeout": "executionStartToCloseTimeout",
+    "task_start_to_close_timeout": "taskStartToCloseTimeout",
+    "child_policy": "childPolicy",
+}
+"""Options that a child has of its parent, by the attributes with which that was started, if its class says nothing."""
 
 
 class Children(AttemptedTasks):
@@ -169,33 +174,23 @@ def _options_of(
     tags = task.tag_list(args, kwargs)
     if tags == Workflow.INHERIT_TAG_LIST:
         tags = tags_of_run(parent.get("tagList"))
-    timeout, decision_timeout = workflow.execution_timeout, workflow.decision_tasks_timeout
-    if tags:
-        check_tags(tags, f"the tags of a child {task.name}")
-    task_list = task.task_list(args, kwargs) or parent["taskList"]["name"]
-    check_name(task_list, "Name", f"the task list of a child {task.name}")
-    priority = priority_of(task.task_priority, workflow.task_priority)
-    if priority is not None:
-        check_priority(priority, f"the priority of a child {task.name}")
-    if timeout is not None:
-        check_duration(seconds(timeout) or "", f"workflow {workflow.type_name()}: execution_timeout", finite=True)
-    if decision_timeout is not None:
-        of = f"workflow {workflow.type_name()}: "
-        check_decision_timeout(seconds(decision_timeout) or "", of, "decision_tasks_timeout")
-    if workflow.child_policy is not None:
-        check_choice(workflow.child_policy, "ChildPolicy", f"workflow {workflow.type_name()}: child_policy")
-    if workflow.lambda_role is not None:
-        check_text(workflow.lambda_role, "Arn", f"workflow {workflow.type_name()}: lambda_role")
-    return {
-        "task_list": task_list,
-        "task_priority": priority,
-        "execution_start_to_close_timeout": (
-            parent.get("executionStartToCloseTimeout") if timeout is None else seconds(timeout)
-        ),
-        "task_start_to_close_timeout": (
-            parent.get("taskStartToCloseTimeout") if decision_timeout is None else seconds(decision_timeout)
-        ),
-        "child_policy": workflow.child_policy or parent.get("childPolicy"),
-        "tag_list": list(tags) if tags else None,
+    own = {
+        "task_list": task.task_list(args, kwargs) or parent["taskList"]["name"],
+        "task_priority": priority_of(task.task_priority, workflow.task_priority),
+        "tag_list": tags or None,
+        "execution_start_to_close_timeout": _seconds_given(workflow.execution_timeout),
+        "task_start_to_close_timeout": _seconds_given(workflow.decision_tasks_timeout),
+        "child_policy": workflow.child_policy,
         "lambda_role": workflow.lambda_role,
     }
+    check_execution_options(f"child {task.name}: ", own, _WRITTEN_AS)
+    return {
+        **own,
+        "tag_list": list(tags) if tags else None,
+        **{option: own[option] or parent.get(attribute) for option, attribute in _INHERITED.items()},
+    }
+
+
+def _seconds_given(value: Any) -> str | None:
+    """A timeout of a class as SWF writes it; `None` is that of the parent."""
+    return None if value is None else seconds(value)
