@@ -11,7 +11,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -37,7 +39,10 @@ THERE = [
     for program in PROGRAMS
     if program.upstream
 ]
+CONTINUED = [program for program in PROGRAMS if program.workflow.startswith("continue_as_new.")]
+"""Upstream's `standalone` ends with the first run, and takes along the decision of the run that continues it."""
 AT_A_TIME = 6
+THE_ONE: Mapping[str, Any] = {"startTimeFilter": {"oldestDate": 0}, "executionFilter": {"workflowId": "the-one"}}
 
 
 def run_by_upstream(simpleflow: str, folder: Path, program: Program) -> tuple[str, Events]:  # noqa: F811
@@ -46,19 +51,40 @@ def run_by_upstream(simpleflow: str, folder: Path, program: Program) -> tuple[st
         engine.register_domain(name="lab", workflowExecutionRetentionPeriodInDays="1")
         endpoint = Endpoint(engine)
         environment = {**os.environ, **endpoint.environment, "PYTHONPATH": str(folder), "LOG_LEVEL": "ERROR"}
-        command = [simpleflow, "standalone", "--domain", "lab", f"programs.{program.workflow}", "-W", "2", "-D", "1"]
         arguments = ["--workflow-id", "the-one", "--input", json.dumps(list(program.arguments))]
+        options = ["--domain", "lab", f"programs.{program.workflow}"]
+        command = [simpleflow, *(["workflow.start"] if program in CONTINUED else ["standalone", "-W", "2", "-D", "1"])]
         try:
             subprocess.run(
-                [*command, *arguments], env=environment, check=True, capture_output=True, text=True, timeout=200
+                [*command, *options, *arguments],
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=200,
             )
+            if program in CONTINUED:
+                decide(engine, [simpleflow, "decider.start", "-N", "1", *options], environment)
         finally:
             endpoint.close()
-        infos = engine.list_closed_workflow_executions(
-            domain="lab", startTimeFilter={"oldestDate": 0}, executionFilter={"workflowId": "the-one"}
-        )["executionInfos"]
+        infos = engine.list_closed_workflow_executions(domain="lab", **THE_ONE)["executionInfos"]
         latest = max(infos, key=lambda info: info["startTimestamp"])["execution"]
         return latest["runId"], engine.get_workflow_execution_history(domain="lab", execution=latest)["events"]
+
+
+def decide(engine: EmbeddedSWF, command: list[str], environment: Mapping[str, str]) -> None:
+    """Have a decider of upstream's decide the one and the runs that continue it, until the last one is closed."""
+    decider = subprocess.Popen(
+        [*command, "--task-list", "example"], env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        end = time.monotonic() + 200
+        while engine.list_open_workflow_executions(domain="lab", **THE_ONE)["executionInfos"]:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    finally:
+        os.killpg(decider.pid, signal.SIGKILL)
+        decider.wait()
 
 
 @pytest.fixture(scope="module")
