@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import logging
 import os
 import signal
 import socket
@@ -155,6 +156,18 @@ def _amazon_was_not_asked() -> Iterator[None]:
     _asked_for.clear()
     yield
     assert _asked_for == []
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_as_before() -> Iterator[None]:
+    """A command that runs in this process logs to `stderr`: so would every test after it."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for added in set(root.handlers) - set(handlers):
+        if not type(added).__module__.startswith("_pytest"):  # pytest adds one for each phase of a test
+            root.removeHandler(added)
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,17 +37,12 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Iterator[None]:
-    """A store of this test's own, in which nothing has run yet, and logging as it was before."""
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> None:
+    """A store of this test's own, in which nothing has run yet."""
     shutil.copy(empty_store, tmp_path / "lab.sqlite")
     for name in ("SWF_DOMAIN", "SIMPLEFLOW_FORMAT", "LOG_LEVEL", "NO_COLOR", "SIMPLEFLOW_SETTINGS_MODULE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "lab.sqlite"))
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 @pytest.fixture
