@@ -416,7 +416,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
         return one_off(run, name="lab.changing")
 
     execution = lab.start(define(increment))
-    for _ in execution.watch(timeout=10):
+    for _ in execution.watch(timeout=60):
         if any(e.type == "ActivityTaskStarted" and e.id > 7 for e in execution.history()):
             break
     define(double)
@@ -691,7 +691,7 @@ def test_looking_at_a_store_runs_nothing_and_resuming_waits_for_what_is_not_defi
     workflow = one_off(run, name="lab.later")
     with Lab(path) as lab:
         execution = lab.start(workflow, workflow_id="later")
-        for _ in execution.watch(timeout=10):
+        for _ in execution.watch(timeout=60):
             if any(e.type == "DecisionTaskCompleted" for e in execution.history()):
                 break
     ran.clear()

@@ -102,6 +102,21 @@ def virtual_lab(
         yield opened
 
 
+@pytest.fixture
+def clock() -> ManualClock:
+    """The clock of `clocked_lab`."""
+    return ManualClock()
+
+
+@pytest.fixture(params=sorted(_WAYS))
+def clocked_lab(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, clock: ManualClock, replay_cache_size: int
+) -> Iterator[Lab]:
+    """The same with a clock that the test moves: what happens first does not depend on who is fast."""
+    with _WAYS[request.param](monkeypatch, clock=clock, replays=replay_cache_size) as opened:
+        yield opened
+
+
 @pytest.fixture(params=sorted(_WAYS))
 def lab_for_large(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, replay_cache_size: int
@@ -117,7 +132,7 @@ def lab_for_large(
 @pytest.fixture
 def replays_anew(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever the test did, a decider that starts now decides as those that kept going did."""
-    names = [name for name in ("lab", "virtual_lab") if name in request.fixturenames]
+    names = [name for name in ("lab", "virtual_lab", "clocked_lab") if name in request.fixturenames]
     labs = [request.getfixturevalue(name) for name in names]
     yield
     for opened in labs:

@@ -34,7 +34,7 @@ def cleaned_up(folder, name):
     Path(folder, f"{name}.cleaned").touch()
 
 
-def until(happened, seconds=30.0):
+def until(happened, seconds=100.0):
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline

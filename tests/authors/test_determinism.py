@@ -260,5 +260,5 @@ def test_a_lab_closes_while_a_run_loops():
         lab.start(Endless)
     for thread in threading.enumerate():
         if "determinism.endless" in thread.name:
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()

@@ -61,7 +61,7 @@ def replay_cache_size(request):
 def result_of(lab, workflow, *args):
     """The execution, after its result was had and all was replayed."""
     execution = lab.start(workflow, *args)
-    result = execution.result(12)
+    result = execution.result(60)
     replays_as_recorded(workflow, execution.history(), execution.workflow_id, execution.run_id, lab.domain)
     return result, execution
 
@@ -161,7 +161,7 @@ def test_each_signal_is_taken_once_in_each_rerun(lab, replay_cache_size):
     execution = lab.start(Inbox)
     for letter in ("one", "two", "one", "last"):
         execution.signal("letter", letter)
-    assert execution.result(12) == [["one", "two", "one", "last"], ["one", "two", "last"]]
+    assert execution.result(60) == [["one", "two", "one", "last"], ["one", "two", "last"]]
     assert len(types_of(execution, "ActivityTaskScheduled")) == 4
     assert len(types_of(execution, "MarkerRecorded")) == 3
     replays_as_recorded(Inbox, execution.history(), execution.workflow_id, execution.run_id, lab.domain)
@@ -313,13 +313,13 @@ def test_all_that_is_open_is_canceled_with_the_execution(lab, replay_cache_size,
     gates[gate] = threading.Event()
     try:
         execution = lab.start(workflow, gate)
-        for _ in execution.watch(timeout=12):
+        for _ in execution.watch(timeout=60):
             types = [event.type for event in execution.history()]
             if "TimerStarted" in types and types.count("ActivityTaskStarted") == 2:
                 break
         execution.request_cancel()
         with pytest.raises(WorkflowExecutionCanceled):
-            execution.result(12)
+            execution.result(60)
     finally:
         gates.pop(gate).set()
     [marker] = [event for event in execution.history() if event.type == "MarkerRecorded"]

@@ -1,7 +1,5 @@
 """Markers and timers: asked for, read back, canceled, in groups and chains."""
 
-import threading
-
 import pytest
 
 from simpleflow_lab import Chain, Group, Workflow, activity, exceptions, futures
@@ -274,22 +272,22 @@ def test_canceling_a_timer_that_is_not_running_changes_nothing(virtual_lab):
     assert recorded(execution, "CancelTimerFailed", "timerId") == []
 
 
-def test_a_timer_that_fires_while_it_is_canceled_is_canceled(lab):
+def test_a_timer_that_fires_while_it_is_canceled_is_canceled(clocked_lab, clock):
     """SWF refuses the cancel; what the code saw stays so in each replay."""
 
     def run(self):
         timer = self.submit(self.start_timer("soon", 1))
         self.submit(self.wait_signal("go")).wait()
         if not self.is_replaying:
-            threading.Event().wait(1.3)  # longer than the timer has to go: it fires while this decision is made
+            clock.advance(1.3)  # longer than the timer has to go: it fires while this decision is made
         timer.cancel()
         self.submit(double, 1).wait()
         return [timer.cancelled, self.submit(double, 2).result]
 
-    execution = lab.start(one_off(run, name="marks.race"))
+    execution = clocked_lab.start(one_off(run, name="marks.race"))
     named = {"workflowId": execution.workflow_id, "runId": execution.run_id}
     # The first decision has four events; the timer's is the fifth.
-    lab.service.wait_for_history(domain=lab.domain, execution=named, after_event_id=4, timeout=30)
+    clocked_lab.service.wait_for_history(domain=clocked_lab.domain, execution=named, after_event_id=4, timeout=30)
     execution.signal("go")
     assert execution.result(30) == [True, 4]
     assert recorded(execution, "CancelTimerFailed", "cause") == ["TIMER_ID_UNKNOWN"]

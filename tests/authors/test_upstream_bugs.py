@@ -450,7 +450,7 @@ def open_children(lab: Lab, execution: Any) -> list[str]:
     ]
 
 
-def wait_for(condition: Any, *, timeout: float = 10.0) -> None:
+def wait_for(condition: Any, *, timeout: float = 60.0) -> None:
     """Until the condition holds."""
     pause = threading.Event()
     for _ in range(int(timeout / 0.02)):

@@ -56,7 +56,7 @@ def test_a_request_to_the_network_is_stopped_and_recorded(workbench: Workbench, 
     with page.page.expect_event("requestfailed"):
         page.run_all()
 
-    assert page.external_requests == ["https://example.org/pixel.png"]
+    assert set(page.external_requests) == {"https://example.org/pixel.png"}  # once, or each time it is drawn
 
 
 @pytest.mark.trial

@@ -170,6 +170,11 @@ class Waits(Workflow):
         self.submit(self.wait_signal("go")).wait()
 
 
+class WaitsLonger(Waits):
+    name = "what_if.waits_longer"
+    execution_timeout = 300
+
+
 def test_signals_that_it_sends_are_delivered_as_they_were(lab):
     lab.start(Waits, 1, workflow_id="listener")
     execution = lab.start(Sends, "listener", "nobody")
@@ -183,7 +188,7 @@ def test_signals_that_it_sends_are_delivered_as_they_were(lab):
 
 
 def test_what_timed_out_or_was_terminated_ends_when_it_ended(lab):
-    timed_out, terminated = lab.start(Waits, 1), lab.start(Waits, 2)
+    timed_out, terminated = lab.start(Waits, 1), lab.start(WaitsLonger, 2)
     time.sleep(0.5)
     terminated.terminate(reason="enough")
     timed_out.wait(timeout=30)

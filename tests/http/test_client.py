@@ -46,6 +46,9 @@ DOMAIN = {"name": "lab", "workflowExecutionRetentionPeriodInDays": "1"}
 KIND = {"name": "w", "version": "1"}
 ODD = "a  b\t\n é ß 漢 \u2028 \x00 \U0001f600 \" \\ ' %2F + = & / ~"
 
+LESS_THAN_A_POLL = 45.0
+"""Seconds: a poll or a wait that nothing ends takes 60."""
+
 
 @pytest.fixture
 def engine() -> Iterator[EmbeddedSWF]:
@@ -169,10 +172,10 @@ def test_a_long_poll_ends_when_the_history_grows_and_when_it_closes(client, engi
         closed = threads.submit(client.wait_for_history, **wait, after_event_id=2, until_closed=True)
         _until(lambda: len(_waiters(engine)) == 2)
         engine.signal_workflow_execution(domain="lab", workflowId="w", signalName="s")
-        assert grown.result(10) == 3
+        assert grown.result(60) == 3
         assert not closed.done()
         engine.terminate_workflow_execution(domain="lab", workflowId="w")
-        assert closed.result(10) == 4
+        assert closed.result(60) == 4
     assert client.wait_for_history(**{**wait, "timeout": 0.0}, after_event_id=9) == 4
 
 
@@ -267,7 +270,7 @@ def test_close_ends_the_calls_that_wait_and_refuses_later_ones(endpoint, engine)
         )
         _until(lambda: len(_waiters(engine)) == 1)
         client.close()
-        assert isinstance(waiting.exception(10), ServiceUnreachableError)
+        assert isinstance(waiting.exception(60), ServiceUnreachableError)
     with pytest.raises(ServiceUnreachableError, match="closed"):
         domains(client)
     engine.terminate_workflow_execution(domain="lab", workflowId="w")  # ends the endpoint's wait
@@ -329,7 +332,7 @@ def test_the_history_of_an_owner_that_cannot_wait_is_read_until_it_grows(endpoin
     with ThreadPoolExecutor(1) as threads:
         closed = threads.submit(client.wait_for_history, **wait, after_event_id=2, until_closed=True)
         engine.terminate_workflow_execution(domain="lab", workflowId="w")
-        assert closed.result(20) == 3
+        assert closed.result(60) == 3
     client.close()
 
 
@@ -339,7 +342,6 @@ def test_an_owner_that_ends_during_a_long_poll_is_unreachable_at_once(tmp_path, 
     with owner(store) as process, ThreadPoolExecutor(2) as threads:
         client = connect_to_owner(store)
         execution = start(client)
-        begun = time.monotonic()
         waiting = threads.submit(
             client.wait_for_history, domain="lab", execution=execution, after_event_id=9, timeout=60.0
         )
@@ -352,12 +354,11 @@ def test_an_owner_that_ends_during_a_long_poll_is_unreachable_at_once(tmp_path, 
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        assert isinstance(waiting.exception(15), ServiceUnreachableError)
+        assert isinstance(waiting.exception(LESS_THAN_A_POLL), ServiceUnreachableError)
         if how == "killed":
-            assert isinstance(polling.exception(15), ServiceUnreachableError)
+            assert isinstance(polling.exception(LESS_THAN_A_POLL), ServiceUnreachableError)
         else:
-            assert polling.exception(15) is not None or "taskToken" not in polling.result()
-        assert time.monotonic() - begun < 15
+            assert polling.exception(LESS_THAN_A_POLL) is not None or "taskToken" not in polling.result()
 
 
 FORKS = """
@@ -451,8 +452,9 @@ def http_response(body: bytes, status: str = "200 OK", headers: bytes = b"") -> 
     ],
 )
 def test_what_is_no_answer_of_an_engine_is_one_clear_error(response, reason):
+    seconds = 0.5 if "within 0.5 s" in reason else 60.0
     with answering(response) as port:
-        client = EngineClient(port=port, access_key="k", secret_key="s", region="r", read_timeout=0.5)
+        client = EngineClient(port=port, access_key="k", secret_key="s", region="r", read_timeout=seconds)
         with pytest.raises(ServiceUnreachableError, match=reason) as unreachable:
             domains(client)
         assert len(str(unreachable.value)) < 300

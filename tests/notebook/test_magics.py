@@ -96,7 +96,7 @@ def test_start_detached_does_not_wait(defined: InteractiveShell) -> None:
 
     assert execution.status == "OPEN"
     assert magic(defined, "workflow.signal detached go") is None
-    assert execution.wait(10)
+    assert execution.wait(60)
 
 
 def test_a_failed_execution_ends_the_cell(defined: InteractiveShell) -> None:
@@ -417,7 +417,7 @@ def test_an_execution_without_its_definition_is_reported_and_stays_open(shell: I
     assert "waits stays open and can't go on for now: no workflow" in refused(shell, "resume")
     shell.run_cell(DEFINITIONS, cell_id="a").raise_error()
     execution = magic(shell, "connect").execution("waits")  # it goes on by itself
-    assert execution.wait(10)
+    assert execution.wait(60)
     assert execution.status == "COMPLETED"
 
 

@@ -128,11 +128,11 @@ def test_a_task_that_is_gone_is_not_answered(bench, caplog):
 
     def late():
         inside.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     with caplog.at_level(logging.INFO, logger="simpleflow_lab.runtime"):
         bench.schedule(late)
-        assert inside.wait(10)
+        assert inside.wait(60)
         bench.service.terminate_workflow_execution(domain="lab", **bench.execution)
         go_on.set()
         deadline = time.monotonic() + 60

@@ -209,7 +209,7 @@ def test_a_call_in_another_thread_goes_on_with_the_new_owner(store, others):
     assert shared.engine is not None
     shared.release_polls()
     shared.close()
-    poll.join(10)
+    poll.join(60)
     assert not any(answer.get("taskToken") for answer in answers)
 
 

@@ -104,12 +104,13 @@ def test_the_first_report_goes_out_at_once_and_then_the_newest_now_and_then(hear
 
 
 def test_a_loop_that_says_all_the_time_how_far_it_is_costs_few_calls(heartbeats, service):
+    began = time.monotonic()
     task = begun(heartbeats, timeout="9")
     with set_current_task(task):
         for step in range(5000):
             activity.heartbeat(step / 5000)
     assert service.next()
-    assert service.beats.qsize() <= 3
+    assert service.beats.qsize() <= 3 + (time.monotonic() - began)  # three times in a third of the timeout
 
 
 @pytest.mark.parametrize("error", [ThrottlingException("slow down"), ConnectionError("no route"), ValueError("a bug")])
@@ -146,7 +147,7 @@ def test_a_cancel_request_is_raised_once_in_each_thread(heartbeats, service):
     until_canceled(task)
     with set_current_task(task):
         activity.heartbeat("cleaning up")
-    thread.join(10)
+    thread.join(60)
     assert raised == ["it was asked to cancel"]
 
 
@@ -164,16 +165,17 @@ def test_one_slow_call_does_not_keep_the_others_waiting(heartbeats, service):
 
     def slow(*, taskToken, details=None):
         if taskToken == "slow":
-            gate.wait(10)
+            gate.wait(60)
         return answer(taskToken=taskToken, details=details)
 
     service.record_activity_task_heartbeat = slow
     begun(heartbeats, "slow", "1")
     for number in range(10):
         begun(heartbeats, f"quick {number}", "1")
-    found = {service.next()[1] for _ in range(20)}
+    found: set[str] = set()
+    while len(found) < 10:  # all of them come, while the slow one does not
+        found.add(service.next()[1])
     assert "slow" not in found
-    assert len(found) == 10
     gate.set()
 
 

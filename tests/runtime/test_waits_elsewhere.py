@@ -90,7 +90,7 @@ def printed(program: str, store: Path, *words: str, serve: str = "nothing") -> s
 LOOK = """
     execution = lab.execution(sys.argv[2])
     try:
-        execution.result(20)
+        execution.result(60)
         error = None
     except Exception as raised:
         error = [type(raised).__name__, str(raised)]

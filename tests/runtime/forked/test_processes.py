@@ -57,7 +57,7 @@ def made(function, **options):
     return activity.with_attributes(name=f"processes.{function.__name__}", **{**TASKS, **options})(function)
 
 
-def wait_until(fact, seconds=30.0):
+def wait_until(fact, seconds=60.0):
     """Wait for a fact of another process, which nobody can announce."""
     deadline = time.monotonic() + seconds
     while not (found := fact()):
