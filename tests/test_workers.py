@@ -190,6 +190,26 @@ def test_a_count_that_is_none_is_refused(count):
         assert worker.at_once == 2
 
 
+@pytest.mark.parametrize("count", [1001, 10**9])
+def test_a_count_of_more_polls_than_swf_allows_is_refused(count):
+    with Lab(":memory:", serve="nothing") as lab:
+        (worker,) = lab.start_workers(2, task_list="x")
+        for scale in (worker.scale, lab.workers.scale, lambda n: lab.start_workers(n, task_list="y")):
+            with pytest.raises(UsageError, match="1000 tasks at once at most"):
+                scale(count)
+        assert (worker.at_once, len(lab.workers)) == (2, 1)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -1, "3", True])
+def test_a_time_to_stop_that_is_none_is_refused_and_stops_nothing(seconds):
+    with Lab(":memory:", serve="nothing") as lab:
+        (worker,) = lab.start_workers(2, task_list="x")
+        for stop in (worker.stop, lab.workers.stop):
+            with pytest.raises(UsageError, match="how long to wait for the tasks in progress"):
+                stop(seconds=seconds)
+        assert worker.state == "polling"
+
+
 def test_other_bad_input_has_one_line():
     with Lab(":memory:", serve="nothing") as lab:
         for name in ("", "x" * 257, "a:b", " a", 3):

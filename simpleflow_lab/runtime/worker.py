@@ -17,6 +17,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.poller import Poller, join_all
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
+from simpleflow_lab.swf.limits import MAX_POLLERS
 
 State = Literal["polling", "busy", "blocked", "draining", "stopped"]
 
@@ -170,7 +171,7 @@ class Worker(abc.ABC):
         thread that sends no heartbeats goes on all the same; its result is dropped.
 
         The automatic policy of a Lab does not start it again: `start` does. On Amazon SWF a poll that waits can't be
-        taken back for up to 60 seconds; a task that it still gets is finished.
+        taken back for up to 60 seconds; a task that it still gets is finished. Raises `UsageError` for a negative time.
         """
         return stop_all([self], drain=drain, seconds=seconds)
 
@@ -238,7 +239,8 @@ class Worker(abc.ABC):
 
 
 def stop_all(workers: Sequence[Worker], *, drain: bool = True, seconds: float | None = None) -> bool:
-    """Stop all of them at once; see `Worker.stop`."""
+    """Stop all of them at once; see `Worker.stop`. Raises `UsageError`, and stops none, for what is no time."""
+    at_most = _checked_seconds(seconds)
     for worker in workers:
         worker.take_no_more()
     of_each_service = {id(worker._service): worker for worker in workers}.values()
@@ -254,14 +256,27 @@ def stop_all(workers: Sequence[Worker], *, drain: bool = True, seconds: float | 
         if not drain:
             worker.abandon_tasks()
             worker.give_up()
-    return join_all([worker.poller for worker in workers], math.inf if seconds is None else seconds, release)
+    return join_all([worker.poller for worker in workers], at_most, release)
 
 
 def checked_count(count: object) -> int:
     """A number of tasks that are handled at once. Raises `UsageError` for anything else."""
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise UsageError(f"a worker handles 1 task or more at once, not {count!r}: stop() stops it")
+    if count > MAX_POLLERS:  # each has a thread that polls
+        raise UsageError(
+            f"a worker handles {MAX_POLLERS} tasks at once at most, not {count:,}: SWF allows no more polls"
+        )
     return count
+
+
+def _checked_seconds(seconds: object) -> float:
+    """How long to wait, from an argument. Raises `UsageError` for anything else than a time, or `None` for ever."""
+    if seconds is None:
+        return math.inf
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
+        return seconds
+    raise UsageError(f"seconds is how long to wait for the tasks in progress, 0 or more, or None, not {seconds!r}")
 
 
 def _time(seconds: float) -> datetime.datetime:
