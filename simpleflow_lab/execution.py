@@ -288,8 +288,11 @@ class Execution(HistoryViews):
         description = self.describe()
         if "closeStatus" in description["executionInfo"]:
             return ""
-        blocked = self._reader.reports()["decisionErrors"]
-        return description_in_words(description, blocked[0] if blocked else None)
+        reports = self._reader.reports()
+        blocked = reports["decisionErrors"]
+        return description_in_words(
+            description, blocked[0] if blocked else None, waits_for_room="storePaused" in reports
+        )
 
     def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
         from simpleflow_lab.executions.waits_below import waits_with

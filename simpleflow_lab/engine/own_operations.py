@@ -91,7 +91,9 @@ class OwnOperations(SessionOperations):
 
         with self._durable.lock:
             run = run_of(state, domain, execution)
-            return state.reports.describe((domain, run.workflow_id, run.run_id), parent_of)
+            reports = state.reports.describe((domain, run.workflow_id, run.run_id), parent_of)
+        paused = self._durable.paused
+        return reports if paused is None else {**reports, "storePaused": paused}
 
     def retry_decision(self, *, domain: str, execution: Structure) -> Answer:
         """See `WatchableService`."""

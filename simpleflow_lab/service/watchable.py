@@ -121,6 +121,7 @@ class WatchableService(SWFService, Protocol):
 
         Each of `decisionErrors` has `execution`, `error`, `message`, `endsWait`, `since` and `pid`; that of the
         execution itself comes first, then those of its children, of their children, …; `warnings` are its own texts.
+        `storePaused` says why nothing can be recorded, if nothing can.
         """
         ...
 

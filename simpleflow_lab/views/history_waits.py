@@ -296,16 +296,20 @@ _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TI
 _REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request to"}
 
 
-def description_in_words(description: Mapping[str, Any], error: Mapping[str, Any] | None = None) -> str:
+def description_in_words(
+    description: Mapping[str, Any], error: Mapping[str, Any] | None = None, *, waits_for_room: bool = False
+) -> str:
     """What an open execution waits for in a few words, from boto3's `describe_workflow_execution`.
 
-    `error` is one of the `decisionErrors` of `describe_reports`, if there is one.
+    `error` is one of the `decisionErrors` of `describe_reports`, if there is one; `waits_for_room` says that the disk
+    of its store is full.
     """
     counts, context = description["openCounts"], waits_in(description.get("latestExecutionContext"))
     held = context.held_back + sum(waiting for _, waiting in context.groups)
     # Of one that is blocked itself, the open decision is the blocked one.
     is_blocked = error is not None and error["execution"] == description["executionInfo"]["execution"]
     parts = [
+        "room on the disk" if waits_for_room else "",
         "" if error is None else f"{shortened(error['execution']['workflowId'], 40)} is blocked: {error['error']}",
         "a decision" if counts.get("openDecisionTasks") and not is_blocked else "",
         ", ".join(f"signal {shortened(name, 40)}" for name in context.signals[:3]),

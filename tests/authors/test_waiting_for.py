@@ -342,6 +342,7 @@ def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path) -> None:
                 execution.terminate()
             waits = execution.waiting_for()
             assert [wait.kind for wait in waits][:2] == ["disk", "signal"]
+            assert execution.waits_in_short().startswith("room on the disk, ")  # as `workflow.list` says it
             assert "waits for the disk" in repr(execution)
             began = time.monotonic()
             with pytest.raises(TimeoutError, match="waits for the disk"):
