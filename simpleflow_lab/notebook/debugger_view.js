@@ -70,7 +70,7 @@ function render({ model, el }) {
   const gantt = chart(model, store, pick);
   const help = helpBox();
   const stale = h("div", { class: "sfl-banner", role: "status", hidden: true });
-  const root = h("section", { class: "sfl-debugger mathjax_ignore tex2jax_ignore", tabindex: 0,
+  const root = h("section", { class: "sfl-debugger mathjax_ignore tex2jax_ignore", tabindex: 0, "data-place": model.get("place"),
     "data-lm-suppress-shortcuts": "true", "aria-label": `debugger of ${model.get("overview").title}; press ? for its keys` },
     ...parts.map(part => part.element), help.element, stale,
     h("div", { class: "sfl-panes" }, ...[[0, 5], [1, 3], [2, 4]].map(column =>

@@ -60,6 +60,9 @@ class DebuggerView(anywidget.AnyWidget):
     """Why it stands where it does, until it moves."""
     news = traitlets.Int().tag(sync=True)
     """How many decisions were recorded since the history was read."""
+    place = traitlets.Int().tag(sync=True)
+    """The number of its place among those of its cell: the still picture of the same place is hidden; see
+    `notebook.stills`."""
     busy = traitlets.Unicode().tag(sync=True)
     """What the kernel is looking for, if that takes a while."""
 

@@ -30,6 +30,9 @@ _LONGEST_BACKOFF: Final = 5
 class FollowingView(anywidget.AnyWidget):
     """A widget that follows something, and does what a reader clicks."""
 
+    place = traitlets.Int().tag(sync=True)
+    """The number of its place among those of its cell: the still picture of the same place is hidden; see
+    `notebook.stills`."""
     notice = traitlets.Unicode().tag(sync=True)
     """What became of the reader's last action."""
 

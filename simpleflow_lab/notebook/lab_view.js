@@ -25,7 +25,7 @@ function render({ model, el }) {
   const start = h("div", { class: "sfl-row" }, name, number,
     h("button", { type: "button", onclick: () => act("start", { task_list: name.value.trim(), count: Number(number.value) || 1 }) }, "Start activity worker"),
     h("button", { type: "button", onclick: () => act("start", { what: "decider", task_list: name.value.trim() }) }, "Start decider"));
-  const root = h("section", { class: "sfl-live sfl-lab mathjax_ignore tex2jax_ignore", "aria-label": "live view of a Lab" },
+  const root = h("section", { class: "sfl-live sfl-lab mathjax_ignore tex2jax_ignore", "aria-label": "live view of a Lab", "data-place": model.get("place") },
     head, h("h4", {}, "Executions"), h("div", { class: "sfl-row" }, filter, states, info), executions.element,
     h("h4", {}, "Task lists"), lists.element, h("h4", {}, "Workers of this process"), workers, start, notice);
   for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());

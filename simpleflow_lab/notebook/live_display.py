@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -71,6 +72,8 @@ class LiveViews:
         """The views that were displayed and not closed, the oldest first, with the handles of their places."""
         self._unseen: dict[LiveView, Callable[[], bool]] = {}
         """What renews the still pictures of views that no page has shown yet: whether it has to be asked again."""
+        self._places = itertools.count(1)
+        """The numbers of the places of the current cell's views."""
         self._waited: list[_Card] = []
         """What the current cell waits for, or has waited for."""
         self.in_short: Lab | None = None
@@ -81,7 +84,7 @@ class LiveViews:
     def begin(self, info: Any) -> None:
         """Handle IPython's event `pre_run_cell`: what this cell showed before is closed."""
         self.in_short = None
-        self._waited = []
+        self._waited, self._places = [], itertools.count(1)
         self._cell_id = getattr(info, "cell_id", None)
         if self._cell_id is not None:
             self._close(self._cell_id)
@@ -147,7 +150,7 @@ class LiveViews:
         shown = [card for card in self._waited if card.is_of(execution)]
         for card in shown:
             card.is_value = True
-        return still_html(execution) if shown else execution._repr_html_()
+        return still_html(execution, place=shown[-1].place) if shown else execution._repr_html_()
 
     def lab_formatter(self, lab: Lab) -> None:
         """Display a Lab as the value of a cell. Raises `NotImplementedError` if it is not shown live."""
@@ -161,9 +164,10 @@ class LiveViews:
         except SimpleflowLabError:
             raise NotImplementedError from None
         still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        html = with_view(overview._repr_html_(), seen_at=overview.at)
+        place = next(self._places)
+        html = with_view(overview._repr_html_(), seen_at=overview.at, place=place)
         still.display({"text/plain": repr(overview), "text/html": html}, raw=True)
-        self._put(view, {"text/plain": ""})
+        self._put(view, {"text/plain": ""}, place=place)
 
     def lab_text(self, lab: Lab, printer: Any, cycle: bool) -> None:
         """A Lab as text: in a terminal all that there is to see, else a line."""
@@ -180,13 +184,14 @@ class LiveViews:
         seconds, and what a saved notebook shows.
         """
         still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        place = next(self._places)
         if len(execution.history()) <= LONG:
-            still.display(still_of(execution), raw=True)
+            still.display(still_of(execution, place=place), raw=True)
         else:  # its picture takes a while: the view comes first, and its thread makes the picture
-            html = with_view(quiet(repr(execution)), seen_at=execution.now())
+            html = with_view(quiet(repr(execution)), seen_at=execution.now(), place=place)
             still.display({"text/plain": repr(execution), "text/html": html}, raw=True)
-        view, handle = self._display(execution, refresh=refresh, **{"text/plain": ""})
-        card = _Card(handle, still)
+        view, handle = self._display(execution, {"text/plain": ""}, refresh=refresh, place=place)
+        card = _Card(handle, place, still)
         card.hold(execution, view, after=0.0)
         if view.is_open:
             self._unseen[view] = card.renew
@@ -254,25 +259,29 @@ class LiveViews:
         if not self.are_possible:
             raise NotImplementedError
         still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        still.display(still_of_step(debugger), raw=True)
+        place = next(self._places)
+        still.display(still_of_step(debugger, place=place), raw=True)
         view = DebuggerView(debugger, find_other=self._find_execution)
-        view.when_settled(lambda: still.update(still_of_step(debugger), raw=True))
-        self._put(view, {"text/plain": ""})
+        view.when_settled(lambda: still.update(still_of_step(debugger, place=place), raw=True))
+        self._put(view, {"text/plain": ""}, place=place)
 
-    def _display(self, execution: Execution, *, refresh: float, **forms: str) -> tuple[LiveView, Any]:
+    def _display(
+        self, execution: Execution, forms: Mapping[str, str], *, refresh: float, place: int
+    ) -> tuple[LiveView, Any]:
         """A live view that was displayed below the current cell, and the handle of its place; with other forms for
         front ends without widgets, if there are any."""
         from simpleflow_lab.notebook.live_view import LiveView  # noqa: PLC0415  anywidget, for those who look
 
         view = LiveView(execution, refresh=refresh)
-        return view, self._put(view, forms)
+        return view, self._put(view, forms, place=place)
 
     def _show_what_is_waited_for(self, execution: Execution, *, refresh: float) -> _Card:
         """A live view below the current cell, or in the place of one for which it does not wait any more."""
         free = [card for card in self._waited if not card.is_waited_for]
         if len(self._waited) < MAX_CARDS or not free:
-            view, handle = self._display(execution, refresh=refresh)
-            card = _Card(handle)
+            place = next(self._places)
+            view, handle = self._display(execution, {}, refresh=refresh, place=place)
+            card = _Card(handle, place)
             self._waited.append(card)
         else:
             card = free[-1]
@@ -287,14 +296,16 @@ class LiveViews:
         from simpleflow_lab.notebook.live_view import LiveView  # noqa: PLC0415  anywidget, for those who look
 
         view = LiveView(execution, refresh=refresh)
+        view.place = card.place
         before = card.take(_bundle(view, {}))
         if before is not None:
             self._close_view(before)
         self._keep(view, card.handle)
         return view
 
-    def _put(self, view: LiveView | DebuggerView | LabView, forms: Mapping[str, str] | None = None) -> Any:
-        """Display a view below the current cell, with its own other forms or with these; the handle of its place."""
+    def _put(self, view: LiveView | DebuggerView | LabView, forms: Mapping[str, str], *, place: int) -> Any:
+        """Display a view below the current cell, with these other forms; the handle of its place."""
+        view.place = place
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         handle.display(_bundle(view, forms), raw=True)
         self._keep(view, handle)
@@ -304,9 +315,9 @@ class LiveViews:
 class _Card:
     """The place of a live view, and that of its still picture, which shows the last state in a saved notebook."""
 
-    def __init__(self, handle: Any, still: Any = None) -> None:
-        """`still`: the place of the picture, if it was displayed."""
-        self.handle, self._still = handle, still
+    def __init__(self, handle: Any, place: int, still: Any = None) -> None:
+        """`place`: its number among those of the cell; `still`: the handle of the picture, if it was displayed."""
+        self.handle, self.place, self._still = handle, place, still
         self._lock = threading.RLock()
         self._execution: Execution | None = None
         self._view: LiveView | None = None
@@ -369,7 +380,7 @@ class _Card:
         """Display the picture; `again`: only if there is one."""
         if self.is_value or (again and self._still is None):
             return
-        picture = still_of(run)
+        picture = still_of(run, place=self.place)
         with self._lock:
             if view is not self._view or self.is_value:
                 return
@@ -402,13 +413,13 @@ class _Ticking:
         self._timer.cancel()
 
 
-def still_of(execution: Execution) -> dict[str, str]:
+def still_of(execution: Execution, *, place: int) -> dict[str, str]:
     """What is known of an execution, as outputs that need no kernel: its summary, and the picture of its chart."""
-    return {"text/plain": repr(execution), "text/html": still_html(execution)}
+    return {"text/plain": repr(execution), "text/html": still_html(execution, place=place)}
 
 
-def _bundle(view: LiveView | DebuggerView | LabView, forms: Mapping[str, str] | None) -> dict[str, Any]:
-    """A view as an output, with its own other forms or with these."""
+def _bundle(view: LiveView | DebuggerView | LabView, forms: Mapping[str, str]) -> dict[str, Any]:
+    """A view as an output, with these other forms."""
     bundle: Any = view._repr_mimebundle_()
     data: dict[str, Any] = bundle[0] if isinstance(bundle, tuple) else bundle
-    return data if forms is None else {_WIDGET_VIEW: data[_WIDGET_VIEW], **forms}
+    return {_WIDGET_VIEW: data[_WIDGET_VIEW], **forms}

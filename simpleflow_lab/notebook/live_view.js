@@ -87,7 +87,7 @@ function render({ model, el }) {
   const tabs = tabList(views, chosen, show);
   const spoken = h("div", { role: "status", class: "sfl-spoken" });  // for a screen reader: what matters, once each time
   const root = h("section", { class: "sfl-live mathjax_ignore tex2jax_ignore",
-    "aria-label": `live view of ${model.get("summary").title.workflow_id}` }, spoken, head, actions.element, notice,
+    "aria-label": `live view of ${model.get("summary").title.workflow_id}`, "data-place": model.get("place") }, spoken, head, actions.element, notice,
     tabs.element, ...Object.values(views).map(view => view.panel), detail);
   for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
   el.append(root);

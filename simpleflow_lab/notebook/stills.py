@@ -3,8 +3,9 @@
 A front end keeps the outputs of a cell, not the state of widgets: of a saved view it says that there is no model. So
 each live view has a still picture in the output before it, or in one of those behind it, as what a cell waited for.
 
-*Rule:* a style sheet alone decides which of the two is seen, by what is there: a view hides the picture, and without a
-kernel the place of the view is hidden.
+*Rule:* a style sheet alone decides which of the two is seen, by what is there: a view hides the picture of the same
+place, and without a kernel the output of the view is hidden. The order of a cell's outputs tells nothing: what workers
+print meanwhile comes between the two.
 """
 
 from __future__ import annotations
@@ -25,43 +26,48 @@ MAX_PICTURED: Final = 2_000
 MAX_PICTURE: Final = 400_000
 """The most characters of a picture."""
 
-SWITCH: Final = Html("""<style>
-.jp-OutputArea-child:has(.sfl-still):has(+ .jp-OutputArea-child :is(.sfl-live, .sfl-debugger)) { display: none; }
-.jp-OutputArea-child:has(.sfl-still)
-  + .jp-OutputArea-child:not(:has(.sfl-live, .sfl-debugger)):not(:has([class*="jp-Rendered"])) { display: none; }
-.jp-OutputArea-child:has(.sfl-live) ~ .jp-OutputArea-child:has(.sfl-still),
-.jp-OutputArea-child:not(:has(.sfl-live, .sfl-debugger, .sfl-still)):not(:has([class*="jp-Rendered"])):has(
-  ~ .jp-OutputArea-child .sfl-still) { display: none; }
-.sfl-still img { max-width: 100%; }
+_SWITCH: Final = Html("""<style>
+.jp-OutputArea:has(:is(.sfl-live, .sfl-debugger)[data-place="{place}"])
+  > .jp-OutputArea-child:has(.sfl-still[data-place="{place}"]) {{ display: none; }}
+.jp-OutputArea:has(> .jp-OutputArea-child .sfl-still)
+  > .jp-OutputArea-child:has(> .jp-OutputArea-output:not([class*="jp-Rendered"])):not(
+  :has(> .jp-OutputArea-output > :not(script))) {{ display: none; }}
+.sfl-still img {{ max-width: 100%; }}
 </style>""")
-"""In JupyterLab, and in pages made by nbconvert: the picture, or the view in the output behind it."""
+"""In JupyterLab, and in pages made by nbconvert: the picture, or the view of the same place. An output of a widget that
+holds no element has no model, or none yet."""
 
 NO_STILL: Final = {"text/plain": "", "text/html": '<section class="sfl-still"></section>'}
 """In the place of a picture that is not needed any more: an output can't be taken back, and one that has no data is an
 error to some readers of notebooks."""
 
 
-def still_html(execution: Execution) -> str:
-    """The summary of an execution, with the picture of its Gantt chart if that is small enough."""
+def still_html(execution: Execution, *, place: int) -> str:
+    """The summary of an execution, with the picture of its Gantt chart if that is small enough; `place` is the number
+    of its view among those of the cell."""
     seen = ""
     if execution.status == "OPEN":
         seen = Html('<div class="sfl sfl-quiet">as it was at {}, while it was open</div>').format(
             utc_time(execution.now())
         )
     # Each part is HTML that is escaped already.
-    return f'<section class="sfl-still">{SWITCH}{execution._repr_html_()}{_picture(execution)}{seen}</section>'
+    return _still(f"{execution._repr_html_()}{_picture(execution)}{seen}", place)
 
 
-def with_view(html: str, *, seen_at: datetime.datetime) -> str:
-    """Some HTML, escaped already, as the still picture of a view in the output behind it."""
+def with_view(html: str, *, seen_at: datetime.datetime, place: int) -> str:
+    """Some HTML, escaped already, as the still picture of the view of this place."""
     seen = Html('<div class="sfl sfl-quiet">as it was at {}</div>').format(utc_time(seen_at))
-    return f'<div class="sfl-still">{SWITCH}{html}{seen}</div>'
+    return _still(f"{html}{seen}", place)
 
 
-def still_of_step(debugger: Debugger) -> dict[str, str]:
-    """The step at which a debugger stands, as outputs that need no kernel, before the output of its view."""
-    html = f'<div class="sfl-still">{SWITCH}{debugger._repr_html_()}</div>'  # both are HTML that is escaped already
-    return {"text/plain": repr(debugger), "text/html": html}
+def still_of_step(debugger: Debugger, *, place: int) -> dict[str, str]:
+    """The step at which a debugger stands, as outputs that need no kernel."""
+    return {"text/plain": repr(debugger), "text/html": _still(debugger._repr_html_(), place)}
+
+
+def _still(html: str, place: int) -> str:
+    """Some HTML, escaped already, that the view of this place hides."""
+    return f'<section class="sfl-still" data-place="{place}">{_SWITCH.format(place=place)}{html}</section>'
 
 
 def _picture(execution: Execution) -> str:

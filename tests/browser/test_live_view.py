@@ -159,6 +159,8 @@ def test_a_view_outlives_that_its_page_is_loaded_again_and_says_that_its_kernel_
     page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
     page.page.reload()
     has_text(view.locator("header"), "TERMINATED")
+    for index in (2, 3):
+        page.cell(index).locator(".sfl-still").wait_for(state="hidden")
     view.get_by_role("tab", name="Tasks").click()
     view.locator("tbody tr").nth(12).wait_for()  # as many as fit, at the first look
     view.get_by_role("button", name="Restart…").click()

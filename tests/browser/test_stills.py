@@ -23,7 +23,17 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>"
 CELLS = [
-    "%load_ext simpleflow_lab\nfrom simpleflow_lab import Lab\nlab = Lab(':memory:')\n%simpleflow connect lab",
+    """%load_ext simpleflow_lab
+from simpleflow_lab import Lab
+lab = Lab(':memory:')
+%simpleflow connect lab
+
+def prints(message):
+    if any("widget-view" in kind for kind in message["content"].get("data", {})):
+        print("what a worker prints", flush=True)
+    return message
+
+get_ipython().display_pub.register_hook(prints)  # between the still picture and the view""",
     f"""%%simpleflow
 from simpleflow_lab import Workflow, activity
 
@@ -72,6 +82,11 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
         for index in (3, 4):  # what a cell waited for stays
             page.cell(index).locator(".sfl-live header").get_by_text("COMPLETED").wait_for()
             page.cell(index).locator(".sfl-still").wait_for(state="hidden")
+        kinds = [[each.kind for each in page.outputs()[index]] for index in (2, 3)]
+        assert kinds == [
+            ["display_data", "stream", "display_data"],
+            ["stream", "display_data", "stream", "display_data"],
+        ]
         saved(page)
         page.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)"
