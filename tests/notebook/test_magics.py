@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
 
 from simpleflow_lab import Execution, History, Lab, RecordedExecution
+from simpleflow_lab.commands.command_specs import describe
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
 from simpleflow_lab.views.workflow_listings import workflow_profile
 from tests.views.test_tables import many
@@ -618,3 +619,33 @@ def test_what_is_refused_of_a_closed_execution_is_shown_by_the_line_of_the_cell_
     shown = capsys.readouterr().out
     assert "is closed already" in shown
     assert "contextlib" not in shown
+
+
+def test_short_options_mean_what_they_mean_in_the_magics_of_others(defined: InteractiveShell) -> None:
+    """-o keeps the answer in a variable, also where a command of the shell writes a file by it; -i is the input, -h the
+    help; and what others execute, build or write by (-x, -b, -w) nothing here does."""
+    by_flag: dict[str, set[str]] = {}
+    for command in describe():
+        for parameter in command.parameters:
+            for name in parameter.names:
+                if parameter.is_option and name.startswith("-") and not name.startswith("--"):
+                    by_flag.setdefault(name, set()).update(n for n in parameter.names if n.startswith("--"))
+    assert by_flag["-i"] == {"--input"}
+    assert by_flag["-t"] == {"--task-list"}
+    assert by_flag["-f"] == {"--follow"}
+    assert not by_flag.keys() & {"-x", "-b", "-w"}
+    magic(defined, "workflow.start Doubling --input '[1]' --workflow-id short")
+    magic(defined, "workflow.history short -o kept")
+    assert isinstance(defined.user_ns["kept"], pd.DataFrame | History)
+    assert str(magic(defined, "workflow.start -h")) == str(magic(defined, "workflow.start --help"))
+
+
+def test_lsmagic_lists_it_and_its_first_line_says_what_it_does(defined: InteractiveShell) -> None:
+    listed = str(defined.run_line_magic("lsmagic", ""))
+    assert " %simpleflow " in f" {listed.partition('Available cell magics:')[0]} ".replace("\n", " ")
+    assert "%%simpleflow" in listed
+    for kind in ("line", "cell"):
+        function = defined.find_magic("simpleflow", kind)
+        assert str(function.__doc__).splitlines()[0] == "Run a command of simpleflow; `%simpleflow help` lists them."
+    defined.run_cell("%simpleflow info", store_history=True).raise_error()
+    assert defined.history_manager.input_hist_raw[-1] == "%simpleflow info"  # as it was typed

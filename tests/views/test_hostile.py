@@ -5,10 +5,14 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
+from simpleflow_lab.notebook.stills import with_view
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.execution_page import gantt_html
 from simpleflow_lab.views.explanation import explain
@@ -18,7 +22,7 @@ from simpleflow_lab.views.html import execution_html, task_rows
 from simpleflow_lab.views.listing_views import listing_html
 from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.tables import tasks_table
-from simpleflow_lab.views.workflow_listings import workflow_info, workflow_profile, workflow_tasks
+from simpleflow_lab.views.workflow_listings import workflow_info, workflow_list, workflow_profile, workflow_tasks
 from tests.views.story import Story, when
 
 PAYLOADS = [
@@ -177,6 +181,48 @@ def texts(value: object) -> list[str]:
         case list() | tuple():
             return [text for item in value for text in texts(item)]
     return []
+
+
+def listed(payload: str) -> list[dict[str, object]]:
+    """What a service lists of two executions, one of them damaged, with the payload wherever there is room for text."""
+    info = {
+        "execution": {"workflowId": payload, "runId": payload},
+        "workflowType": {"name": payload, "version": payload},
+        "startTimestamp": when(1),
+        "executionStatus": "OPEN",
+        "tagList": [payload],
+        "parent": {"workflowId": payload, "runId": payload},
+    }
+    return [info, info | {"executionStatus": "DAMAGED", "damage": payload}]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_the_row_of_a_damaged_execution_adds_no_element(payload: str) -> None:
+    def page(text: str) -> str:
+        waits = {text: text}  # by run id: what an execution waits for, or its damage
+        return listing_html(workflow_list(listed(text), waits=waits)) + listing_html(
+            workflow_list(listed(text), waits=waits, in_full=True)
+        )
+
+    assert "DAMAGED" in page(payload)
+    assert Shape(page(payload)).elements == Shape(page("harmless")).elements
+
+
+def test_a_page_that_nbconvert_makes_of_outputs_holds_no_element_of_their_making() -> None:
+    """Outputs are saved, and turned into pages by people who did not run them."""
+
+    def outputs(payload: str) -> Iterator[dict[str, str]]:
+        history = hostile(payload)
+        yield from ({"text/plain": payload, "text/html": html} for html in pages(history, payload).values())
+        yield {"text/html": with_view(str(execution_html(history)), seen_at=when(1), place=1)}
+
+    def page(payloads: list[str]) -> str:
+        shown = [nbformat.v4.new_output("display_data", data) for each in payloads for data in outputs(each)]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", id="one", outputs=shown)])
+        made, _ = HTMLExporter().from_notebook_node(notebook)
+        return str(made)
+
+    assert Shape(page(PAYLOADS)).elements == Shape(page(["harmless"] * len(PAYLOADS))).elements
 
 
 def test_a_page_holds_no_more_scripts_than_plotlys() -> None:
