@@ -20,8 +20,7 @@ from simpleflow_lab.replay.lines import Line, line_text, place_text
 from simpleflow_lab.replay.trace import FutureRecord, StackFrame
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.views.formatting import HOVER_LIMIT, VALUE_LIMIT, bounded, shortened
-from simpleflow_lab.views.history_fold import attempts_of
-from simpleflow_lab.views.live_rows import is_shown
+from simpleflow_lab.views.history_fold import tasks_of
 from simpleflow_lab.views.style import STATES
 from simpleflow_lab.views.task_labels import task_label
 
@@ -50,7 +49,7 @@ def overview(steps: ReplaySteps) -> dict[str, Any]:
     """What does not change from step to step: names, a mark for each step, the bars of the chart."""
     history = steps.history
     start = history[0].timestamp
-    attempts = [attempt for attempt in attempts_of(history) if is_shown(attempt)]
+    attempts = tasks_of(history)
     bars = [
         [
             attempt.scheduled_event_id,

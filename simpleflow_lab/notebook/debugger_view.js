@@ -502,7 +502,7 @@ function chart(model, store, pick) {
     const lanes = new Map();
     overview.bars.forEach(bar => {
       if (!lanes.has(bar[2])) lanes.set(bar[2], []);
-      const ends = lanes.get(bar[2]), begin = bar[4], end = bar[6] ?? overview.seconds;
+      const ends = lanes.get(bar[2]), begin = bar[4], end = bar[3] === "reused" ? overview.seconds * REUSED : bar[6] ?? overview.seconds;
       let row = ends.findIndex(last => last <= begin);
       if (row < 0) row = ends.length < 12 ? ends.push(0) - 1 : ends.length - 1;
       ends[row] = Math.max(ends[row], end);
@@ -539,17 +539,17 @@ function chart(model, store, pick) {
     for (const lane of plan) {
       g.globalAlpha = 1; g.fillStyle = css.color;
       g.fillText(fitted(g, lane.name, LABELS - 8), 2, lane.top * height + Math.max(height / 2, 6));
-      for (const [[event, , , state, scheduled, started, closed], row] of lane.bars) {
+      for (const [[event, id, , state, scheduled, started, closed], row] of lane.bars) {
         const [, , colour] = overview.styles[state] ?? ["", "", "#8b95a5"], y = (lane.top + row) * height + 1, thick = Math.max(height - 2, 2);
         const from = x(scheduled), begin = x(started ?? closed ?? overview.seconds), to = x(closed ?? overview.seconds);
         g.globalAlpha = scheduled > shown.time ? .25 : 1;  // it was not asked for yet at that moment
         g.fillStyle = "#8b95a5"; g.fillRect(from, y + thick / 2 - .5, Math.max(begin - from, 0), 1);
-        g.fillStyle = colour; g.fillRect(begin, y, Math.max(to - begin, 1.5), thick);
+        g.fillStyle = colour; g.fillRect(begin, y, Math.max(to - begin, state === "reused" ? 6 : 1.5), thick);
         if (["failed", "timed_out", "canceled", "terminated", "schedule_failed", "start_failed"].includes(state)) {
           g.strokeStyle = css.color; g.lineWidth = 1; g.beginPath();
           g.moveTo(to - 3, y); g.lineTo(to + 3, y + thick); g.moveTo(to + 3, y); g.lineTo(to - 3, y + thick); g.stroke();
         }
-        if (chosen.has(event)) { g.strokeStyle = css.color; g.lineWidth = 2; g.strokeRect(from - 1, y - 1, Math.max(to - from, 2) + 2, thick + 2); }
+        if (chosen.has(event) && (state !== "reused" || id === store.future.id)) { g.strokeStyle = css.color; g.lineWidth = 2; g.strokeRect(from - 1, y - 1, Math.max(to - from, 2) + 2, thick + 2); }
       }
     }
     g.globalAlpha = 1; g.strokeStyle = css.color; g.lineWidth = 1.5; g.setLineDash([4, 3]);
@@ -566,7 +566,7 @@ function chart(model, store, pick) {
     if (!plan) return null;
     const { height, x } = scale(), row = Math.floor(event.offsetY / height), overview = model.get("overview");
     const lane = plan.find(each => each.top <= row && row < each.top + each.rows);
-    return lane?.bars.findLast(([bar, at]) => lane.top + at === row && x(bar[4]) - 3 <= event.offsetX && event.offsetX <= Math.max(x(bar[6] ?? overview.seconds), x(bar[4]) + 2) + 3)?.[0] ?? null;
+    return lane?.bars.findLast(([bar, at]) => lane.top + at === row && x(bar[4]) - 3 <= event.offsetX && event.offsetX <= Math.max(x(bar[6] ?? overview.seconds), x(bar[4]) + (bar[3] === "reused" ? 6 : 2)) + 3)?.[0] ?? null;
   }
   canvas.addEventListener("mousemove", event => {
     const bar = barAt(event), styles = model.get("overview").styles;

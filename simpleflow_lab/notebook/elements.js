@@ -1,5 +1,8 @@
 // What the views share: elements, texts and messages to the kernel. It stands before each of them in one module.
 
+// What part of a chart's time is kept free in its row for a task that a fork reuses, which took no time there.
+const REUSED = .01;
+
 // A text whose characters can all be seen: what would change the direction of the text around it becomes �, as in the
 // pages that Python writes; the values of fields stay as they are.
 function visible(text) {

@@ -45,7 +45,7 @@ function chart(store, model, select) {
       if (isQueued(store, row)) { lane.queued.push(i); continue; }
       let at = lane.ends.findIndex(last => last <= began(row));
       if (at < 0) at = lane.ends.length < MAX_SUBROWS ? lane.ends.push(0) - 1 : MAX_SUBROWS - 1;
-      lane.ends[at] = Math.max(lane.ends[at], row[field.closed] ?? Infinity);
+      lane.ends[at] = Math.max(lane.ends[at], row[field.state] === "reused" ? end() * REUSED : row[field.closed] ?? Infinity);
       lane.bars.push(i, at);
     }
     const lanes = [...found.values()].sort((a, b) => a.first - b.first);
@@ -101,12 +101,12 @@ function chart(store, model, select) {
     inSight((row, began, started, closed, top) => {
       const left = x(started), relation = store.relation(row), clear = opacity(row);
       g.fillStyle = styleOf(model, row[field.state]).colour;
-      const wide = Math.max((closed - started) * scale, 1.5);
+      const wide = Math.max((closed - started) * scale, row[field.state] === "reused" ? 6 : 1.5);
       if (!isQueued(store, row)) { g.globalAlpha = (row[field.kind] === "timer" ? .5 : 1) * clear; g.fillRect(left, top, wide, thick); g.globalAlpha = 1; }
       if (relation === "before" || relation === "after") {  // a line below what it depended on, above what depended on it
         g.fillStyle = css.color; g.fillRect(x(began), relation === "before" ? top + thick : top - 1, Math.max((closed - began) * scale, 1.5), 1);
       }
-      if (row[field.closed] !== null && row[field.state] !== "completed" && row[field.state] !== "fired" && thick > 3 && Math.abs(left + wide - (crossed.get(top) ?? -99)) >= CROSS) {
+      if (row[field.closed] !== null && !["completed", "fired", "reused"].includes(row[field.state]) && thick > 3 && Math.abs(left + wide - (crossed.get(top) ?? -99)) >= CROSS) {
         crossed.set(top, left + wide);
         g.strokeStyle = css.color; g.beginPath(); g.moveTo(left + wide - 3, top); g.lineTo(left + wide + 3, top + thick);
         g.moveTo(left + wide + 3, top); g.lineTo(left + wide - 3, top + thick); g.stroke();

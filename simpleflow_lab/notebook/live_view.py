@@ -29,6 +29,7 @@ from simpleflow_lab.views.attempts import UNFINISHED, Attempt
 from simpleflow_lab.views.explanation_lines import STATUS, WAITS
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 from simpleflow_lab.views.live_rows import FASTEST
+from simpleflow_lab.views.reused_tasks import reused_tasks
 from simpleflow_lab.views.waiting import DECISION, Wait, Waits
 
 _EXPLAIN_EVERY: Final = 2.0
@@ -79,6 +80,9 @@ class LiveView(FollowingView):
         self._lock = threading.RLock()
         self._rows: dict[int, list[Any]] = {}
         self._failures: dict[int, Attempt] = {}
+        self._reused: dict[tuple[str, str], int] = {}
+        """Of a fork: the tasks that it reuses, by kind and id, each with the number of its row."""
+        self._has_fewer_rows = False
         self._mark = 0
         self._log_is_shown = False
         self._log_number = -1
@@ -144,6 +148,9 @@ class LiveView(FollowingView):
             summary = self._summary()
         if rows:
             self._set("changes", {"since": before, "mark": self._mark, "rows": rows})
+        if self._has_fewer_rows:
+            self._has_fewer_rows = False
+            self.send({"kind": "rows", **self.all_rows()})
         self._set("summary", summary)
         self._send_log()
         if rows:
@@ -162,6 +169,10 @@ class LiveView(FollowingView):
             self._runs += 1
             self._rows, self._failures, self._mark, self._explained = {}, {}, 0, []
             self._start = history[0].timestamp
+            self._reused = {}
+            for number, task in enumerate(reused_tasks(history), 1):
+                self._reused[task.kind, task.id] = -number
+                self._rows[-number] = live_rows.task_row(task._replace(scheduled_event_id=-number), self._start)
             self._title = live_rows.title_record(
                 workflow_type=history.workflow_type or "?",
                 version=str(history[0].attributes.get("workflowType", {}).get("version", "")),
@@ -197,6 +208,10 @@ class LiveView(FollowingView):
             for attempt in attempts:
                 if not live_rows.is_shown(attempt):
                     continue
+                reused = self._reused.pop((attempt.kind, attempt.id), None)
+                if reused is not None:  # the fork's code asked for another one of this id, and runs it itself
+                    del self._rows[reused]
+                    self._has_fewer_rows = True
                 row = self._rows[attempt.scheduled_event_id] = live_rows.task_row(attempt, self._start)
                 rows.append(row)
                 if attempt.failed:

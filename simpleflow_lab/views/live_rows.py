@@ -41,6 +41,7 @@ ROW: Final = (
 )
 """The members of a row, in their order. `event` is the id of the event that scheduled the task: it identifies the row.
 `label` is what people call the task, as `load-1`.
+A task that a fork reuses has no such event: its `event` is -1, -2, ….
 `flag` is `unhandled`, `retried` or empty; `started` and `closed` are `None` before."""
 
 

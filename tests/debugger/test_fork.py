@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from simpleflow_lab import Group, Workflow, activity, futures
+from simpleflow_lab.debugger.view_data import overview
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError, WorkflowExecutionFailed
 from simpleflow_lab.replay.trace import watch
 from tests.authors.conftest import lab, lab_for_large, replay_cache_size, replays_anew  # noqa: F401
@@ -282,6 +283,9 @@ def test_reused_tasks_are_in_tables_and_in_the_chart(lab):
     assert set(table.state) == {"reused", "completed"}
     assert "reused from another run" in str(fork.gantt())
     assert all(id.rpartition(".")[2] in str(fork.gantt()) for id in reused.id)
+    bars = overview(fork.replay())["bars"]
+    assert [bar[3] for bar in bars] == list(table.state)
+    assert [bar[4:] for bar in bars if bar[3] == "reused"] == [[0.0, 0.0, 0.0]] * len(reused)
     again = fork.fork(at="fetch-1")
     again.result(timeout=30)
     runs = [reason.partition(",")[0] for reason in again.tasks().reason if isinstance(reason, str)]

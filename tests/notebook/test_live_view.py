@@ -337,6 +337,50 @@ def test_a_failed_one_goes_on_from_its_first_failure(lab: Lab) -> None:
     assert shown.execution.result(LIMIT) == 2
     until(lambda: "goes on from its first failure" in shown.notice)
     assert ran == ["first", "second", "second"]
+    until(lambda: not shown.is_open)
+    rows = rows_by_id(shown.all_rows()["rows"])
+    assert [row["state"] for row in rows.values()] == ["reused", "completed"]
+    task = next(iter(rows.values()))
+    assert (task["event"], task["label"], task["closed"]) == (-1, "first-1", 0.0)
+    assert "of fails, run" in task["outcome"]
+    shown.close()
+
+
+def test_a_task_that_a_fork_runs_itself_after_all_is_not_shown_as_reused(lab: Lab) -> None:
+    given = [1]
+
+    @activity.with_attributes(name="live.load", task_list="live", version="1")
+    def load(number):
+        return number
+
+    class Loads(Workflow):
+        name, version, task_list = "live.loads", "1", "live"
+
+        def run(self):
+            found = [self.submit(load, 0).result]
+            if given[0] != 1:
+                self.submit(self.wait_signal("go")).wait()
+            found.append(self.submit(load, given[0]).result)
+            self.submit(self.wait_signal("end")).wait()
+            return found
+
+    origin = lab.start(Loads)
+    until(lambda: origin.progress().completed == 2)
+    given[0] = 5
+    fork = origin.fork()
+    shown = LiveView(fork)
+
+    def states() -> list[tuple[str, str]]:
+        rows = [dict(zip(ROW, row, strict=True)) for row in shown.all_rows()["rows"]]
+        return sorted((row["label"], row["state"]) for row in rows if row["state"] in ("reused", "completed"))
+
+    assert states() == [("load-1", "reused"), ("load-2", "reused")]
+    fork.signal("go")
+    until(lambda: ("load-2", "completed") in states())
+    assert states() == [("load-1", "reused"), ("load-2", "completed")]
+    for each in (origin, fork):
+        each.signal("end")
+    assert fork.result(LIMIT) == [0, 5]
     shown.close()
 
 
