@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS, lines_around, source_of
 from simpleflow_lab.views.formatting import count, shortened
@@ -86,8 +86,12 @@ class RecordedChecks(ListingView[RecordedCheck]):
         total: int,
         stopped: str | None = None,
         sources: tuple[str | None, str | None] = (None, None),
+        edited: Sequence[str] = (),
     ) -> None:
         super().__init__(checks)
+        self.edited = edited
+        """Names that the code uses and that have something else now, if that is why it was checked: of functions and
+        constants."""
         self.sources = sources
         """Lines around the recorded line and around the line now, of the first execution that differs, if known."""
         self.workflow = workflow
@@ -164,7 +168,28 @@ class RecordedChecks(ListingView[RecordedCheck]):
 
     def beside(self, recorded: str | None, now: str | None) -> RecordedChecks:
         """The same with these lines around both lines of the first that differs."""
-        return RecordedChecks(self.workflow, self, total=self.total, stopped=self.stopped, sources=(recorded, now))
+        return self._with(sources=(recorded, now))
+
+    def because_of(self, edited: Sequence[str]) -> RecordedChecks:
+        """The same, made because these names that the code uses have something else now."""
+        return self._with(edited=edited)
+
+    def _with(self, **changed: Any) -> RecordedChecks:
+        same: dict[str, Any] = {
+            "total": self.total,
+            "stopped": self.stopped,
+            "sources": self.sources,
+            "edited": self.edited,
+        }
+        return RecordedChecks(self.workflow, self, **{**same, **changed})
+
+    @property
+    def _reason(self) -> str | None:
+        """Why it was checked, if the workflow itself is as it was."""
+        if not self.edited:
+            return None
+        more = f" and {len(self.edited) - MAX_SHOWN:,} more" if len(self.edited) > MAX_SHOWN else ""
+        return f"checked because it uses what was edited: {', '.join(map(shortened, self.edited[:MAX_SHOWN]))}{more}"
 
     def with_sources(self, workflow: type[Workflow]) -> RecordedChecks:
         """The same with the sources of the first that differs: that of the workflow now, and that which was recorded if
@@ -186,7 +211,15 @@ class RecordedChecks(ListingView[RecordedCheck]):
             for title, source in zip(("recorded", "now"), self.sources, strict=True)
             if source is not None
         ]
-        return "\n".join([f"{self.workflow}: {self.summary}", *shown, *sources, *filter(None, [self.advice])])
+        return "\n".join(
+            [
+                f"{self.workflow}: {self.summary}",
+                *filter(None, [self._reason]),
+                *shown,
+                *sources,
+                *filter(None, [self.advice]),
+            ]
+        )
 
     @property
     def _glyph(self) -> str:
@@ -198,6 +231,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         if not len(self) and self.stopped is None:
             return str(quiet(self._nothing))
         shown = Html("").join(Html("<div>{}</div>").format(check) for check in map(str, self.different[1:MAX_SHOWN]))
+        reason = Html("") if self._reason is None else quiet(self._reason)
         pairs = zip(("recorded", "now"), self.sources, strict=True)
         beside = Html("").join(
             Html('<div style="flex: 1 1 20em; min-width: 0"><div class="sfl-quiet">{}</div><pre>{}</pre></div>').format(
@@ -210,6 +244,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         return str(
             piece(
                 Html("<div>{} <strong>{}</strong>: {}</div>").format(self._glyph, self.workflow, self.summary),
+                reason,
                 shown,
                 Html('<div style="display: flex; flex-wrap: wrap; gap: 1em">{}</div>').format(beside),
                 advice,

@@ -19,6 +19,7 @@ from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.cell_definitions import Key, attributes_of, is_from_a_cell, registered
+from simpleflow_lab.runtime.fingerprints import KeptFingerprint, kept_fingerprint
 
 MAX_WORKFLOWS: Final = 20
 """Most workflows that are checked after one cell."""
@@ -38,6 +39,8 @@ class CellChecks:
         """What was registered before the current cell, or when it was checked last."""
         self._codes: dict[Key, str] = {}
         """What the code of the workflows of cells was after the last cell, with all that it uses."""
+        self._fingerprints: dict[Key, KeptFingerprint] = {}
+        """The fingerprints of those, with what they were made from."""
         self._began = time.time()
 
     def begin(self, info: object = None) -> None:
@@ -54,22 +57,25 @@ class CellChecks:
             return []
         found: list[RecordedChecks] = []
         open_labs = [lab for lab in labs if not lab.closed and lab.settings.lab_check_seconds > 0]
-        for key, definition in to_check:
+        for key, definition, edited in to_check:
             OF_THIS_PROCESS.keep(key[1:], definition, since=self._began, now=time.time())
             for lab in open_labs:
                 checks = _checked(lab, definition)
                 if checks is not None:
-                    found.append(checks)
+                    found.append(checks.because_of(edited))
         self.begin()
         return found
 
-    def _to_check(self) -> Iterator[tuple[Key, Any]]:
-        """The workflows that were defined; those of cells that use something else now; and all those of cells, if more
-        of an activity than its code changed."""
+    def _to_check(self) -> Iterator[tuple[Key, Any, tuple[str, ...]]]:
+        """The workflows that were defined; those of cells that use something else now, with the names of that; and all
+        those of cells, if more of an activity than its code changed."""
         now = registered()
+        names = {key: kept.changed_names() for key, kept in self._fingerprints.items()}
         codes = {key: code_of(thing) for key, thing in now.items() if key[0] == "workflow" and is_from_a_cell(thing)}
         edited = {key for key, code in codes.items() if self._codes.get(key, code) != code}
         self._codes = codes
+        kept = {key: kept_fingerprint(now[key]) for key in codes}
+        self._fingerprints = {key: each for key, each in kept.items() if each is not None}
         changed = [key for key, thing in now.items() if self._is_new(key, thing)]
         is_everything = any(
             key[0] == "activity" and key in self._before and self._before[key].attributes != attributes_of(now[key])
@@ -81,7 +87,7 @@ class CellChecks:
             is_of_a_cell = is_from_a_cell(thing)
             is_defined = key in changed and (is_of_a_cell or key in self._before)
             if is_defined or key in edited or (is_everything and is_of_a_cell):
-                yield key, thing
+                yield key, thing, () if is_defined or key not in edited else names.get(key, ())
 
     def _is_new(self, key: Key, thing: Any) -> bool:
         seen = self._before.get(key)

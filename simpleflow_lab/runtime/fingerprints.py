@@ -74,13 +74,21 @@ def fingerprint(definition: Activity | type[Workflow]) -> str:
     tracer = _Tracer(definition)
     record = tracer.record()
     text = json.dumps(record, separators=(",", ":"))
-    made = _Kept(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], tracer.used, tracer.cells)
+    made = KeptFingerprint(
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], tracer.used, tracer.cells
+    )
     with contextlib.suppress(AttributeError, TypeError):  # a class may refuse new attributes
         setattr(definition, FINGERPRINT, made)
     return made.digits
 
 
-class _Kept:
+def kept_fingerprint(definition: type[Workflow]) -> KeptFingerprint | None:
+    """The fingerprint that is kept with a workflow class, which may not hold any more; `None` if none is."""
+    kept = vars(definition).get(FINGERPRINT)
+    return kept if isinstance(kept, KeptFingerprint) else None
+
+
+class KeptFingerprint:
     """A fingerprint, and what it was made from."""
 
     __slots__ = ("_cells", "_used", "digits")
@@ -98,6 +106,11 @@ class _Kept:
             if (now := names.get(name, _ABSENT)) is not value and not _is_still(now, value):
                 return False
         return all(_is_still(_content(cell), value) for cell, value in self._cells)
+
+    def changed_names(self) -> tuple[str, ...]:
+        """The names that have another object than when it was made, as of a function or a constant, in order."""
+        found = (name for names, name, value in self._used if not _is_still(names.get(name, _ABSENT), value))
+        return tuple(dict.fromkeys(found))
 
 
 class _OfType:
