@@ -36,7 +36,7 @@ from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decider import registered_workflow
-from simpleflow_lab.runtime.fingerprints import fingerprint
+from simpleflow_lab.runtime.fingerprints import fingerprint, kept_fingerprint
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import count, shortened
@@ -50,6 +50,13 @@ _GRACE: Final = 1.0
 def code_of(definition: type[Workflow]) -> str:
     """What the code of a workflow is, with all that it uses: while it is the same text, a check finds the same."""
     return fingerprint(definition)
+
+
+def edits_since(definition: type[Workflow]) -> Callable[[], tuple[str, ...]]:
+    """Gives, when it is called later, which names that the code of a workflow uses have something else than now, when
+    `code_of` was asked last: those of functions and constants, in order."""
+    kept = kept_fingerprint(definition)
+    return tuple if kept is None else kept.changed_names
 
 
 @dataclass(frozen=True, kw_only=True)

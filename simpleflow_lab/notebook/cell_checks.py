@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.debugger.checking import code_of
+from simpleflow_lab.debugger.checking import code_of, edits_since
 from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.cell_definitions import Key, attributes_of, is_from_a_cell, registered
-from simpleflow_lab.runtime.fingerprints import KeptFingerprint, kept_fingerprint
 
 MAX_WORKFLOWS: Final = 20
 """Most workflows that are checked after one cell."""
@@ -39,8 +38,8 @@ class CellChecks:
         """What was registered before the current cell, or when it was checked last."""
         self._codes: dict[Key, str] = {}
         """What the code of the workflows of cells was after the last cell, with all that it uses."""
-        self._fingerprints: dict[Key, KeptFingerprint] = {}
-        """The fingerprints of those, with what they were made from."""
+        self._edits: dict[Key, Callable[[], tuple[str, ...]]] = {}
+        """What names which of the things that those use were edited since then."""
         self._began = time.time()
 
     def begin(self, info: object = None) -> None:
@@ -70,12 +69,11 @@ class CellChecks:
         """The workflows that were defined; those of cells that use something else now, with the names of that; and all
         those of cells, if more of an activity than its code changed."""
         now = registered()
-        names = {key: kept.changed_names() for key, kept in self._fingerprints.items()}
+        names = {key: edits() for key, edits in self._edits.items()}
         codes = {key: code_of(thing) for key, thing in now.items() if key[0] == "workflow" and is_from_a_cell(thing)}
         edited = {key for key, code in codes.items() if self._codes.get(key, code) != code}
         self._codes = codes
-        kept = {key: kept_fingerprint(now[key]) for key in codes}
-        self._fingerprints = {key: each for key, each in kept.items() if each is not None}
+        self._edits = {key: edits_since(now[key]) for key in codes}
         changed = [key for key, thing in now.items() if self._is_new(key, thing)]
         is_everything = any(
             key[0] == "activity" and key in self._before and self._before[key].attributes != attributes_of(now[key])
