@@ -39,6 +39,11 @@ class Ownership:
                 raise StorePausedError(f"{problem}: make room on its disk") from None
             raise StoreError(f"{problem}: let its folder be written by you") from None
 
+    def restore(self) -> None:
+        """Lock the store again if the file that is locked was removed."""
+        with contextlib.suppress(OSError):  # its folder can't be written for now, or has no room
+            self._lock.restore()
+
     def release(self) -> None:
         """Release the lock."""
         with contextlib.suppress(OSError):

@@ -30,6 +30,7 @@ class Presence:
         """Say that this process has the store open, until `release`. Raises `OSError`."""
         if HAS_RANGES:
             self._lock.acquire()
+            self._lock.restore()
 
     def release(self) -> None:
         """Say so no longer."""

@@ -333,6 +333,7 @@ class SQLiteStore:
                 taken, flushed = self._take()
                 if self._is_uptime_due:
                     in_place.check()
+                    self._ownership.restore()
                 if self._last_event is not None and _deletes(taken):
                     self._last_event = None
                     mark.record(*self._uptime)  # before its history may be gone
@@ -578,7 +579,10 @@ def _remedy(error: Exception, path: str) -> str:
     if _needs_room(error, path):
         return "make room on its disk and open it again"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "another program, such as sqlite3, has it open; end that and open it again"
+        return (
+            "another program, such as sqlite3, has it open, or a process of this package whose .lock file was removed "
+            "just now; end that program, or wait two seconds, and open it again"
+        )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(error, OSError):
         return "let its file and folder be written by you, or open another store"
     return "restore the file from a copy, or open another store"

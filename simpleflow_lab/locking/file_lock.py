@@ -74,6 +74,22 @@ class FileLock:
             os.close(descriptor)
         return is_there
 
+    def restore(self) -> None:
+        """Lock the file that is at the path now, or make one, if that which is locked was removed: others would lock
+        the new one. Nothing happens if the lock is not held, or another holder has the new one. Raises `OSError`."""
+        with _lock:
+            removed = self._descriptor
+            if removed is None or os.fstat(removed).st_nlink > 0:
+                return
+            is_restored = False
+            try:
+                is_restored = self._try_to_lock()
+            finally:
+                if not is_restored:
+                    self._descriptor = removed
+        if is_restored:
+            os.close(removed)
+
     def _lock(self, descriptor: int) -> None:
         if self._byte is None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

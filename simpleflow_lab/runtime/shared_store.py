@@ -69,6 +69,7 @@ class SharedStore(DelegatingService):
 
     _open: ClassVar[dict[str, SharedStore]] = {}
     _opening: ClassVar[threading.Lock] = process_lock()
+    _presence_lock: ClassVar[threading.Lock] = process_lock()
 
     @classmethod
     def open(
@@ -136,8 +137,9 @@ class SharedStore(DelegatingService):
             self._connection.backend.close()
         if own is not None:
             own.drain()
-        if self._presence is not None:
-            self._presence.release()
+        with self._presence_lock:
+            if self._presence is not None:
+                self._presence.release()
 
     def serve(
         self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
@@ -233,15 +235,18 @@ class SharedStore(DelegatingService):
         )
 
     def _be_present(self, instance: str) -> None:
-        """Let the next owner know that this process will come to it, however long that takes."""
-        if self._presence is None or self._presence.instance != instance:
-            # What was there is that of the process from which this one was forked.
-            self._presence = Presence(self.path, instance)
-        try:
-            self._presence.hold()
-        except OSError as error:
-            # The session is told all the same. The next owner takes this process for one that has ended.
-            logger.warning("the lock on %s can't be held: %s", self.path, error)
+        """Let the next owner know that this process will come to it, however long that takes; until it is closed."""
+        with self._presence_lock:
+            if self._connection.closed:
+                return
+            if self._presence is None or self._presence.instance != instance:
+                # What was there is that of the process from which this one was forked.
+                self._presence = Presence(self.path, instance)
+            try:
+                self._presence.hold()
+            except OSError as error:
+                # The session is told all the same. The next owner takes this process for one that has ended.
+                logger.debug("the lock on %s can't be held: %s", self.path, error)
 
     def keep_session(self, *, instance: str, record: ClientRecord) -> Answer:
         """See `WatchableService`."""
@@ -282,6 +287,7 @@ class SharedStore(DelegatingService):
 
     def _hold_session(self) -> bool:
         """Tell the owner, if it is another process, that this one lives. Its connection tells the owner the end."""
+        self._be_present(instance_id())
         backend = self._connection.backend
         if isinstance(backend, EmbeddedSWF):
             self.session.take_up(backend.keep_session(instance=instance_id(), record={}))

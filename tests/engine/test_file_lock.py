@@ -75,6 +75,30 @@ def test_a_lock_on_a_byte_is_one_of_its_own_and_is_seen_without_being_taken(tmp_
     assert (tmp_path / "lock").stat().st_size == 0
 
 
+@pytest.mark.parametrize("byte", [None, 7])
+def test_a_lock_whose_file_was_removed_is_restored_and_others_do_not_get_it(tmp_path: Path, byte: int | None) -> None:
+    lock = FileLock(tmp_path / "lock", byte=byte)
+    lock.restore()
+    assert not (tmp_path / "lock").exists()
+    assert lock.acquire()
+    for _ in range(2):
+        (tmp_path / "lock").unlink()
+        lock.restore()
+        lock.restore()
+        assert not FileLock(tmp_path / "lock", byte=byte).acquire()
+    (tmp_path / "lock").unlink()
+    other = FileLock(tmp_path / "lock", byte=byte)
+    assert other.acquire()
+    lock.restore()
+    assert lock.is_held
+    other.release()
+    lock.restore()
+    assert not other.acquire()
+    lock.release()
+    assert other.acquire()
+    other.release()
+
+
 FORKS_AND_LOCKS = """
 import os, sys, threading
 from pathlib import Path

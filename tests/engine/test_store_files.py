@@ -20,7 +20,7 @@ from simpleflow_lab import Lab
 from simpleflow_lab.engine import store_files
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.store_files import exists
-from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreNotPrivateError
+from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreInUseError, StoreNotPrivateError
 from tests.service.scenario import DOMAIN
 
 ROOT = Path(__file__).parents[2]
@@ -263,6 +263,16 @@ def test_a_mark_that_may_not_be_read_is_told_as_that_and_not_as_damage(path: Pat
     assert "damaged" not in ended.stderr
     Path(f"{path}.open").chmod(0o600)
     assert domains(path) == ["d"]
+
+
+def test_a_store_whose_lock_was_removed_while_it_was_open_is_locked_again(path: Path) -> None:
+    lock = Path(f"{path}.lock")
+    with EmbeddedSWF(path):
+        lock.unlink()
+        while not lock.exists():
+            time.sleep(0.05)
+        with pytest.raises(StoreInUseError):
+            EmbeddedSWF(path)
 
 
 def test_who_gives_up_what_is_lost_says_so_by_deleting_the_file_that_is_named(path: Path, killed: Path) -> None:
