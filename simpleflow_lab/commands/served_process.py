@@ -54,7 +54,7 @@ def serve(descriptor: int, *, prepare: Callable[[], None]) -> int:
 def open_lab(work: Mapping[str, Any], tell: Callable[[str], None] = logger.warning) -> Lab:
     """The Lab of a process that serves, after the modules were imported. Raises `UsageError`, `StoreError`.
 
-    `tell` tells a person a line, unless another process does.
+    `tell` tells a person a line. What each of several processes would tell, only one does.
     """
     for module in work["modules"]:
         import_module(module)
@@ -63,8 +63,6 @@ def open_lab(work: Mapping[str, Any], tell: Callable[[str], None] = logger.warni
         *(After(function_named(name)) for name in work.get("after", ())),
     ]
     _check_definitions(work)
-    if work.get("isQuiet"):
-        tell = logger.info
     missing = missing_store(work["address"])
     lab = Lab(
         work["address"],
@@ -73,9 +71,9 @@ def open_lab(work: Mapping[str, Any], tell: Callable[[str], None] = logger.warni
         middleware=middleware,
         serve="nothing",
         task_list_of_all=work.get("taskListOfAll"),
-        notice=tell,
+        notice=logger.info if work.get("isQuiet") else tell,
     )
-    if missing is not None:  # its address may be mistyped
+    if missing is not None:  # its address may be mistyped; of several processes any may be the first
         tell(f"a new store was made: {missing}")
     if work.get("heartbeat") is not None:
         lab.longest_heartbeat = heartbeat_pause(work["heartbeat"])

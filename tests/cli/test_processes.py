@@ -221,6 +221,30 @@ def test_processes_that_are_about_to_make_the_store_or_its_domain_are_listed(
     assert works.stop() == 0
 
 
+LAST = """
+import sys, time
+from pathlib import Path
+from simpleflow_lab import activity
+
+while "1 of 2" in sys.argv[2] and not Path("new.sqlite").exists():
+    time.sleep(0.01)
+
+
+@activity.with_attributes(name="last", version="1", task_list="last")
+def last():
+    pass
+"""
+
+
+def test_a_new_store_is_told_once_whichever_process_made_it(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "last_flows.py").write_text(LAST)
+    works = start("--store", "new.sqlite", "worker.start", "-N", "2", "--module", "last_flows")
+    until(lambda: "worker.list shows what they do" in works.said)
+    until(lambda: "a new store was made" in works.said)
+    assert works.stop() == 0
+    assert works.said.count(f"a new store was made: {tmp_path / 'new.sqlite'}") == 1
+
+
 def test_a_supervisor_without_a_place_for_its_status_waits_without_work(start: Start, lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder would be")
     works = start("worker.start", "-N", "1", *MODULE)

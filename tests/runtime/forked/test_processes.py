@@ -216,6 +216,7 @@ with Lab(":memory:", activity_threads=1) as lab:
 
 
 def test_it_dies_with_its_parent(tmp_path):
+    """P4: upstream's went on as an orphan, and its result was refused."""
     path = tmp_path / "pid"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(path)])
     pid = pid_in(path)
