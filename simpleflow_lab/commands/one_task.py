@@ -138,8 +138,8 @@ def _ask(session: Session, attempt: Attempt) -> None:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(f"{attempt.id} did not run: nobody can be asked here; give --yes")
-    asked = f"{attempt.name} runs again here, with all that it does to the world outside. Run it?"
-    if not click.confirm(asked, err=True):
+    question = f"{attempt.name} runs again here, with all that it does to the world outside. Run it?"
+    if not click.confirm(question, err=True):
         raise UsageError(f"{attempt.id} did not run")
 
 

@@ -32,8 +32,8 @@ class Condition:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise UsageError(f"{self.text[:_MAX_SHOWN]!r} is no Python expression: {error}") from None
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        self._asked_for = sorted(names - {"step"})
-        self._needs_locals = any(not hasattr(builtins, name) for name in self._asked_for)
+        self._names = sorted(names - {"step"})
+        self._needs_locals = any(not hasattr(builtins, name) for name in self._names)
         self._raised: str | None = None
         """The last error but those for a name that is not there in its step."""
         self._unknown: set[str] = set()
@@ -66,14 +66,14 @@ class Condition:
         names: dict[str, Any] = dict(getattr(step.steps.workflow.run, "__globals__", {}))
         if self._needs_locals:
             for frame in step.stack():  # the innermost one has the last word
-                names.update(frame.some_locals(self._asked_for))
+                names.update(frame.some_locals(self._names))
         names["step"] = step
-        self._known.update(name for name in self._asked_for if name in names)
+        self._known.update(name for name in self._names if name in names)
         self._began = step.number, time.monotonic()
         try:
             return bool(eval(self._code, names))
         except NameError as error:
-            if error.name in self._asked_for:
+            if error.name in self._names:
                 self._unknown.add(error.name)
             else:
                 self._note(step, error)

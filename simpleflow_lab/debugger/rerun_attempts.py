@@ -160,14 +160,14 @@ def _refuse_inherited(
     )
 
 
-def confirm_rerun(attempt: Attempt, unasked: str) -> None:
-    """Ask whether an activity is to run. Raises `UsageError` if not, or if nobody answers; `unasked` says how it runs
+def confirm_rerun(attempt: Attempt, instead: str) -> None:
+    """Ask whether an activity is to run. Raises `UsageError` if not, or if nobody answers; `instead` says how it runs
     without the question."""
-    asked = f"{attempt.name} runs again here, with all that it does to the world outside. Run it? [y/N] "
+    question = f"{attempt.name} runs again here, with all that it does to the world outside. Run it? [y/N] "
     try:
         sys.stdout.flush()
-        answer = input(asked)
+        answer = input(question)
     except (EOFError, RuntimeError, OSError):
-        raise UsageError(f"{attempt.id} did not run: nobody can be asked here; {unasked}") from None
+        raise UsageError(f"{attempt.id} did not run: nobody can be asked here; {instead}") from None
     if answer.strip().lower() not in ("y", "yes"):
         raise UsageError(f"{attempt.id} did not run")

@@ -150,8 +150,8 @@ class EngineClient(DelegatingService):
         """See `WatchableService`. A long wait is several requests, each held by the engine."""
         deadline = time.monotonic() + timeout
         while True:
-            asked_at = time.monotonic()
-            held = min(max(deadline - asked_at, 0.0), MAX_HOLD_SECONDS)
+            sent_at = time.monotonic()
+            held = min(max(deadline - sent_at, 0.0), MAX_HOLD_SECONDS)
             try:
                 response = self._own(
                     WAIT_FOR_HISTORY,
@@ -175,7 +175,7 @@ class EngineClient(DelegatingService):
             if type(last) is not int:
                 self._unreachable("the response to wait_for_history has no lastEventId")
             now = time.monotonic()
-            if now >= deadline or now - asked_at < held:
+            if now >= deadline or now - sent_at < held:
                 return last
 
     def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:

@@ -244,19 +244,19 @@ def _execution(lab: Lab, info: Mapping[str, Any], waits: Mapping[str, str]) -> E
 
 def _task_list(lab: Lab, name: str, pollers: Pollers) -> TaskListAtAGlance:
     found = pollers.of(name)
-    asked = {"domain": lab.domain, "taskList": {"name": name}}
+    task_list = {"domain": lab.domain, "taskList": {"name": name}}
     return TaskListAtAGlance(
         name=shortened(name),
-        decisions=_pending(lab.service.count_pending_decision_tasks, asked),
-        activities=_pending(lab.service.count_pending_activity_tasks, asked),
+        decisions=_pending(lab.service.count_pending_decision_tasks, task_list),
+        activities=_pending(lab.service.count_pending_activity_tasks, task_list),
         deciders=sum(each.kind == "decider" for each in found),
         workers=sum(each.kind != "decider" for each in found),
         running=sum(len(each.tasks) for each in found),
     )
 
 
-def _pending(ask: Any, asked: Mapping[str, Any]) -> int:
-    return int(ask(**asked)["count"])
+def _pending(count: Any, arguments: Mapping[str, Any]) -> int:
+    return int(count(**arguments)["count"])
 
 
 def _counted(answer: Mapping[str, Any]) -> str:

@@ -334,18 +334,18 @@ class _Sometimes:
     def __init__(self, act: Callable[[], None], *, every: float, after: float = 0.0) -> None:
         self._act, self._every = act, every
         self._due = time.monotonic() + after
-        self._asked = True
+        self._is_wanted = True
 
     def ask(self) -> None:
         """It should be done again."""
-        self._asked = True
+        self._is_wanted = True
 
     def act(self) -> None:
         """Do it, if it was asked for and it is time."""
         began = time.monotonic()
-        if not self._asked or began < self._due:
+        if not self._is_wanted or began < self._due:
             return
-        self._asked = False
+        self._is_wanted = False
         self._act()
         ended = time.monotonic()
         self._due = ended + max(self._every, _EXPLAIN_SHARE * (ended - began))

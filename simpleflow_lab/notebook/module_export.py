@@ -157,14 +157,14 @@ class _Module:
         self._names = names
         self._taken: dict[int, _Statement] = {}
         self._values: dict[str, str] = {}
-        self._asked: set[str] = set()
+        self._resolved: set[str] = set()
         self.left_out: list[str] = []
 
     def take(self, name: str, *, by: str) -> None:
         """Take the statement that bound a name, and what it needs."""
-        if name in self._asked:
+        if name in self._resolved:
             return
-        self._asked.add(name)
+        self._resolved.add(name)
         statements = self._by_name.get(name, [])
         statement = statements[-1] if statements else None
         value = self._names.get(name)

@@ -195,13 +195,15 @@ def _tasks(record: ExecutionTasks) -> Any:
     return _tasks_table(record.execution, record.nb_tasks, record)
 
 
-def _tasks_table(execution: AnyExecution, nb_tasks: int | None = None, asked: ExecutionTasks | None = None) -> Table:
+def _tasks_table(
+    execution: AnyExecution, nb_tasks: int | None = None, selection: ExecutionTasks | None = None
+) -> Table:
     """The table of tasks: of those asked for, or of all attempts if nothing is said of them."""
     frame = execution.tasks()
-    if asked is not None and any(asked.chosen.values()):
-        frame = _rows_of(frame, asked.choice().of(execution.attempts()))
-    if nb_tasks is not None and asked is not None and len(frame) > nb_tasks:
-        choice = asked.choice()
+    if selection is not None and any(selection.chosen.values()):
+        frame = _rows_of(frame, selection.choice().of(execution.attempts()))
+    if nb_tasks is not None and selection is not None and len(frame) > nb_tasks:
+        choice = selection.choice()
         tasks = shown_tasks(choice.of(execution.attempts()), nb_tasks, choice=choice)
         if choice.slowest is None:
             tasks.sort(key=lambda task: task.scheduled_event_id)

@@ -382,7 +382,7 @@ class Decider(Worker):
             context: dict[str, Any] = (
                 {} if answer.execution_context is None else {"executionContext": answer.execution_context}
             )
-            self._give(task, timeout, asked_again=answer.refused_timers, decisions=answer.decisions, **context)
+            self._give(task, timeout, refusals=answer.refused_timers, decisions=answer.decisions, **context)
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             cache.take(run_id)
@@ -398,18 +398,18 @@ class Decider(Worker):
             replay.close()
         return blocked
 
-    def _give(self, task: Mapping[str, Any], timeout: float, *, asked_again: int, **members: Any) -> None:
+    def _give(self, task: Mapping[str, Any], timeout: float, *, refusals: int, **members: Any) -> None:
         """Give an answer, repeatedly if the service is too busy or can't be reached, until the task has timed out.
 
-        `asked_again` is how often SWF has refused timers of this answer because too many were started at once.
+        `refusals` is how often SWF has refused timers of this answer because too many were started at once.
 
         Raises `UnknownResourceFault` if the answer is not recorded because the task is not open any more.
         """
         until = time.monotonic() + timeout
         is_repeated = False
-        if asked_again:
+        if refusals:
             # SWF wakes the decider at once, and would refuse them again: thirteen times a second, up to 25,000 events.
-            time.sleep(min(FIRST_PAUSE_OF_TIMERS * 2 ** (asked_again - 1), LONGEST_PAUSE_OF_TIMERS))
+            time.sleep(min(FIRST_PAUSE_OF_TIMERS * 2 ** (refusals - 1), LONGEST_PAUSE_OF_TIMERS))
         for pause in pauses(longest=LONGEST_PAUSE_OF_ANSWERS):
             try:
                 self._service.answer_decision_task(taskToken=task["taskToken"], **members)

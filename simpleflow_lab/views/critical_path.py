@@ -192,7 +192,7 @@ class _Walk:
         before = self._triggers.made_before(decision.scheduled_id)
         return None if before is None else self._decision(before, needed)
 
-    def _asked_by(self, attempt: Attempt) -> HistoryEvent | None:
+    def _requested_by(self, attempt: Attempt) -> HistoryEvent | None:
         """The time before an attempt was scheduled; gives the trigger of that."""
         decided = attempt.decision_event_id
         before = decided + 1 if _is_id(decided, below=attempt.scheduled_event_id) else attempt.scheduled_event_id
@@ -273,7 +273,7 @@ class _Walk:
     def _attempt(self, attempt: Attempt) -> HistoryEvent | None:
         if attempt.id == WAKE_UP_TIMER and attempt.kind == TIMER:
             self._to(DECIDING, attempt.scheduled)
-            return self._asked_by(attempt)
+            return self._requested_by(attempt)
         kind = _kind_of(attempt)
         is_timer = attempt.kind == TIMER
         of = self._failed_before(attempt) if kind == RETRY else None if is_timer else attempt
@@ -291,7 +291,7 @@ class _Walk:
             if attempt.started is not None:
                 self._to(kind, attempt.started, **members)
             self._queued(attempt, members)
-        return self._asked_by(attempt)
+        return self._requested_by(attempt)
 
     def _queued(self, attempt: Attempt, members: dict[str, object]) -> None:
         """The time in which an attempt was queued: while others of its list ran, and while none did."""

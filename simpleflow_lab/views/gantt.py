@@ -96,7 +96,7 @@ def gantt(
         end = max(folded.until, folded.history[-1].timestamp) if folded.history else folded.until
         waits = waits or phrase(waits_of(folded))
         chart = Chart(drawing.traces(), _layout(drawing, summary, folded, title, start, end, waits))
-        folds = [] if fold is False else folds_of(folded, asked=fold is True)
+        folds = [] if fold is False else folds_of(folded, all_pauses=fold is True)
         if folds or elapsed:
             retime(chart, folded, folds=folds, elapsed=elapsed)
         return chart

@@ -20,9 +20,9 @@ LONG: Final = 3600.0
 """Seconds without an event and without a running task that are folded if nothing is said."""
 LONG_SHARE: Final = 0.2
 """The share of the execution that they are, at least."""
-ASKED: Final = 60.0
-"""Seconds without an event that are folded if it is asked for."""
-ASKED_SHARE: Final = 0.05
+SHORT: Final = 60.0
+"""Seconds without an event that are folded with `all_pauses`."""
+SHORT_SHARE: Final = 0.05
 """The share of the execution that they are, at least."""
 MAX_FOLDS: Final = 30
 """Of more folds the longest are made."""
@@ -40,23 +40,23 @@ class Fold(NamedTuple):
     end: float
 
 
-def folds_of(folded: FoldedHistory, *, asked: bool) -> list[Fold]:
+def folds_of(folded: FoldedHistory, *, all_pauses: bool) -> list[Fold]:
     """The times without an event that are long enough to be folded, in order.
 
-    If it is not asked for, only those in which no task ran: how long a task ran is then always to be seen.
+    Without `all_pauses` only those in which no task ran: how long a task ran is then always to be seen.
     """
     if not folded.history:
         return []
     origin = folded.history[0].timestamp
-    if not asked and _seconds(folded.until, origin) < LONG:
+    if not all_pauses and _seconds(folded.until, origin) < LONG:
         return []
     at = np.array([_seconds(event.timestamp, origin) for event in folded.history] + [_seconds(folded.until, origin)])
     at = np.unique(at)
     whole = float(at[-1] - at[0])
     gaps = np.diff(at)
-    least = max(ASKED, ASKED_SHARE * whole) if asked else max(LONG, LONG_SHARE * whole)
+    least = max(SHORT, SHORT_SHARE * whole) if all_pauses else max(LONG, LONG_SHARE * whole)
     found = [Fold(float(at[place]), float(at[place + 1])) for place in np.flatnonzero(gaps >= least)]
-    if not asked:
+    if not all_pauses:
         found = [fold for fold in found if not _runs_in(fold, folded, origin)]
     return sorted(sorted(found, key=lambda fold: fold.start - fold.end)[:MAX_FOLDS])
 

@@ -52,12 +52,18 @@ def test_hours_without_an_event_are_folded() -> None:
 
 
 def test_hours_in_which_something_ran_are_folded_only_if_asked_for() -> None:
-    assert folds_of(fold_history(nights(runs=True)), asked=False) == []
-    assert [round(fold.end - fold.start) for fold in folds_of(fold_history(nights(runs=True)), asked=True)] == [28700]
+    assert folds_of(fold_history(nights(runs=True)), all_pauses=False) == []
+    assert [round(fold.end - fold.start) for fold in folds_of(fold_history(nights(runs=True)), all_pauses=True)] == [
+        28700
+    ]
 
 
 def test_a_short_execution_is_not_folded() -> None:
-    assert folds_of(fold_history(eventful()), asked=False) == folds_of(fold_history(eventful()), asked=True) == []
+    assert (
+        folds_of(fold_history(eventful()), all_pauses=False)
+        == folds_of(fold_history(eventful()), all_pauses=True)
+        == []
+    )
     assert gantt(eventful()).layout.xaxis.type == "date"
 
 

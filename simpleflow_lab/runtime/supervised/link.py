@@ -31,7 +31,7 @@ class SupervisorLink:
         """`descriptor` is the number of the open socket."""
         self._messages = FramedMessages(socket.socket(fileno=descriptor))
         self._signals = 0
-        self._asked = 0
+        self._requested = 0
         self._changed = threading.Event()
         self._pending: list[dict[str, Any]] = []
 
@@ -59,7 +59,7 @@ class SupervisorLink:
     @property
     def stop(self) -> int:
         """How much of a stop was asked for, 0 if none."""
-        return max(self._signals, self._asked)
+        return max(self._signals, self._requested)
 
     def wait(self, seconds: float) -> None:
         """Wait until a stop, or more of one, is asked for, at most for `seconds`."""
@@ -74,7 +74,7 @@ class SupervisorLink:
             self._asks(CANCEL)
 
     def _asks(self, stop: int) -> None:
-        self._asked = max(self._asked, stop)
+        self._requested = max(self._requested, stop)
         self._changed.set()
 
     def _listen(self) -> None:
