@@ -55,6 +55,15 @@ function taskTable(store, model, select) {
       h("button", { type: "button", onclick: () => sortBy(key) },
         title + (chosen.sort === key ? (chosen.down ? " ▼" : " ▲") : "")))));
   }
+  const texts = new WeakMap();  // by row, which is another one when it has changed: what a filter looks into
+  function searched(row) {
+    let all = texts.get(row);
+    if (all === undefined) {
+      all = ["id", "name", "state", "worker", "task_list", "outcome"].map(name => row[field[name]]).join(" ").toLowerCase();
+      texts.set(row, all);
+    }
+    return all;
+  }
   function arrange() {
     const { rows } = store, words = chosen.filter.toLowerCase().split(/\s+/).filter(Boolean), seen = new Map();
     order = [];
@@ -63,7 +72,7 @@ function taskTable(store, model, select) {
       seen.set(state, (seen.get(state) || 0) + 1);
       if (chosen.state && state !== chosen.state) continue;
       if (words.length) {
-        const all = `${row[field.id]} ${row[field.name]} ${state} ${row[field.worker]} ${row[field.task_list]} ${row[field.outcome]}`.toLowerCase();
+        const all = searched(row);
         if (!words.every(word => all.includes(word))) continue;
       }
       order.push(i);
@@ -72,7 +81,11 @@ function taskTable(store, model, select) {
     if (column) {
       const value = order.length ? new Map(order.map(i => [i, column[2](rows[i])])) : new Map(), sign = chosen.down ? -1 : 1;
       order.sort((a, b) => { const one = value.get(a), other = value.get(b); return (one > other ? 1 : one < other ? -1 : a - b) * sign; });
-    } else order.sort((a, b) => rank(rows[a][field.state]) - rank(rows[b][field.state]) || a - b);
+    } else {  // as they come, by the rank of their state
+      const ranked = Array.from({ length: ORDER.length + 1 }, () => []);
+      for (const i of order) ranked[rank(rows[i][field.state])].push(i);
+      order = ranked.flat();
+    }
     const options = [["", "all states"], ...[...seen].map(([state, n]) => [state, `${styleOf(model, state).word} (${n.toLocaleString("en")})`])];
     states.replaceChildren(...options.map(([value, title]) => h("option", { value, selected: value === chosen.state }, title)));
     info.textContent = `${order.length.toLocaleString("en")} of ${numbered(rows.length, "attempt")}`;
