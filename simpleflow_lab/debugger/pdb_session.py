@@ -14,7 +14,6 @@ in a debugger belongs to the replay, which ends with it. A future that is not do
 
 from __future__ import annotations
 
-import bdb
 import contextlib
 import pdb
 import sys
@@ -24,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+from simpleflow_lab.debugger.replay_debugger import Quit, new_debugger
 from simpleflow_lab.exceptions import DecisionTaskError, UsageError
 from simpleflow_lab.replay import breakpoints
 from simpleflow_lab.replay.muted_output import heard_output, stream_below_gates
@@ -38,10 +38,6 @@ _PACKAGE: Final = __name__.partition(".")[0]
 _LIBRARIES: Final = tuple(
     {f"{path}/" for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))}
 )
-
-
-class _Quit(KeyboardInterrupt):
-    """`q`: ends the replay wherever it is. It is no `Exception`, so that no `except` of the author's keeps it."""
 
 
 class PdbSession:
@@ -80,7 +76,7 @@ class PdbSession:
         recorder.output_written = output_written  # type: ignore[method-assign]
         self._own = workflow.__module__.partition(".")[0]
         self._replay = Replay(workflow, observer=recorder, **options)
-        self._debugger = _new_debugger(self)
+        self._debugger = new_debugger(debugger_class(), self)
 
     def run(self) -> None:
         """Debug until `q`, or until the history ends. Raises `UsageError` if there is no frame to stand in."""
@@ -91,7 +87,7 @@ class PdbSession:
         try:
             with _in_one_line():
                 self._go()
-        except _Quit:
+        except Quit:
             pass
         finally:
             self._is_over = True
@@ -190,13 +186,13 @@ class PdbSession:
         return True
 
     def _interact(self, frame: FrameType | None, traceback: TracebackType | None = None) -> None:
-        """Let the user look, and trace what follows as they want it. Raises `_Quit`."""
+        """Let the user look, and trace what follows as they want it. Raises `Quit`."""
         debugger = self._debugger
         sys.settrace(None)
         self._is_met = True
         debugger.interaction(frame, traceback)
         if debugger.quitting:
-            raise _Quit
+            raise Quit
         if debugger.stepping or debugger.breaks:
             self._trace(frame)
 
@@ -238,93 +234,6 @@ def debugger_class() -> type[pdb.Pdb]:
     shell = ipython.get_ipython() if ipython is not None else None
     found: type[pdb.Pdb] = pdb.Pdb if shell is None else shell.debugger_cls
     return found
-
-
-def _new_debugger(session: PdbSession) -> Any:
-    base: Any = debugger_class()
-
-    class ReplayPdb(base):  # type: ignore[misc]
-        """The debugger of one session."""
-
-        stepping = False
-        """The user wants to stop at the next line of the code."""
-        continues = False
-        """The user wants to go on to the next breakpoint."""
-
-        def get_stack(self, frame: FrameType | None, traceback: Any) -> Any:
-            """The frames from the author's outermost one to the innermost."""
-            stack, place = super().get_stack(frame, traceback)
-            theirs = [number for number, (each, _) in enumerate(stack) if session.is_theirs(each)]
-            if not theirs:
-                return stack, place
-            return stack[theirs[0] : theirs[-1] + 1], min(place, theirs[-1]) - theirs[0]
-
-        def stop_here(self, frame: FrameType) -> bool:
-            """Only in the author's code."""
-            return session.is_theirs(frame) and bool(super().stop_here(frame))
-
-        def trace_dispatch(self, frame: FrameType, event: str, argument: Any) -> Any:
-            """As ever; but leaving ends the replay, and raises nothing that the code could take for an error."""
-            try:
-                return super().trace_dispatch(frame, event, argument)
-            except bdb.BdbQuit:
-                raise _Quit from None
-
-        def interaction(self, *args: Any, **kwargs: Any) -> None:
-            """Talk to the user."""
-            self.stepping = self.continues = False
-            self.botframe = sys._getframe()  # no frame of the code's: at it nothing stops
-            with session.paused():
-                super().interaction(*args, **kwargs)
-
-        def _steps(self, act: Callable[[Any], Any], argument: Any) -> Any:
-            self.stepping = True
-            return act(argument)
-
-        def do_next(self, arg: str) -> Any:
-            """n(ext): go on to the next line of this function; where it waits, let the history go on."""
-            return self._steps(super().do_next, arg)
-
-        do_n = do_next
-
-        def do_step(self, arg: str) -> Any:
-            """s(tep): go on to the next line of the author's code, in whichever function or fiber."""
-            return self._steps(super().do_step, arg)
-
-        do_s = do_step
-
-        def do_return(self, arg: str) -> Any:
-            """r(eturn): go on until this function returns."""
-            return self._steps(super().do_return, arg)
-
-        do_r = do_return
-
-        def do_until(self, arg: str) -> Any:
-            """unt(il): go on to a line with a greater number, or to the one given."""
-            return self._steps(super().do_until, arg)
-
-        do_unt = do_until
-
-        def do_continue(self, arg: str) -> Any:
-            """c(ontinue): go on to the next breakpoint, or to the end of the history."""
-            self.continues = True
-            return super().do_continue(arg)
-
-        do_c = do_cont = do_continue
-
-        def do_jump(self, arg: str) -> None:
-            """j(ump): not in a replay, which goes along what was recorded."""
-            self.message("*** a replay goes along what was recorded: it can't jump")
-
-        do_j = do_jump
-
-        def do_run(self, arg: str) -> None:
-            """run, restart: not in a replay, which is begun anew by a new `pdb()`."""
-            self.message("*** a replay goes along what was recorded: leave with q, and call pdb() again to restart")
-
-        do_restart = do_run
-
-    return ReplayPdb()
 
 
 def _ended(record: DecisionRecord) -> str:
