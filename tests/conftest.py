@@ -9,8 +9,10 @@ import functools
 import gc
 import logging
 import os
+import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -57,6 +59,17 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if _left_out(config):
         os.environ.setdefault("HYPOTHESIS_PROFILE", "quick")  # read by tests/examples_count.py
+    if not hasattr(config, "workerinput"):
+        _take_a_folder_for_temporary_files(config)
+
+
+def _take_a_folder_for_temporary_files(config: pytest.Config) -> None:
+    """What processes, kernels and notebooks leave there goes with the run. Those of `tmp_path` stay where pytest keeps
+    them."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    folder = tempfile.mkdtemp(prefix="sfl-")  # short: sockets in it have a longest path
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 _trials: list[pytest.Item] = []
