@@ -35,9 +35,10 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Playwright, Reque
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 WITHOUT_HOST = {"data", "blob", "about"}
 
-SERVER_START_S = 60
-NOTEBOOK_OPEN_S = 60
-RUN_S = 90  # below pytest's own timeout, so that the message is ours
+SERVER_START_S = 100
+NOTEBOOK_OPEN_S = 100
+LOOK_S = 100
+RUN_S = 200  # below pytest's own timeout, so that the message is ours
 
 # Settings that would otherwise phone home, pop up or write while a test looks.
 QUIET_SETTINGS: dict[str, dict[str, Any]] = {
@@ -210,6 +211,7 @@ class Chromium:
             viewport={"width": self._width, "height": self._height},
             color_scheme="dark" if self._dark else "light",
         )
+        context.set_default_timeout(LOOK_S * 1000)
         page = NotebookPage(context.new_page())
         page.load(f"{lab.url}/doc/tree/{quote(notebook)}?reset")
         return page
