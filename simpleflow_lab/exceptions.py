@@ -618,6 +618,20 @@ class WrongArgumentsError(DecisionTaskError):
         self.name = name
 
 
+class SameChildError(DecisionTaskError):
+    """A submit of a child workflow with the workflow id of an earlier one and another type or input."""
+
+    def __init__(self, name: str, workflow_id: str, line: str | None = None) -> None:
+        at = f"{line}: " if line else ""
+        super().__init__(
+            f"{at}the child {name} has the workflow id {workflow_id!r} of one that this run submitted before, with "
+            "another type or input: it would get the result of that one. Let get_workflow_id give each its own id, and "
+            "define the workflow again: the execution goes on"
+        )
+        self.name = name
+        self.workflow_id = workflow_id
+
+
 class ReplacedDefinitionError(DecisionTaskError):
     """A submit of an activity or workflow whose type another definition took: that one's code would run."""
 

@@ -4,7 +4,8 @@ import zlib
 
 import pytest
 
-from simpleflow_lab import Chain, Group, Workflow, activity, exceptions, futures
+from simpleflow_lab import Chain, Group, Lab, Workflow, activity, exceptions, futures
+from simpleflow_lab.exceptions import SameChildError
 from simpleflow_lab.task import ChildWorkflowTask, WorkflowTask
 
 TASKS = {"task_list": "children", "version": "1"}
@@ -365,3 +366,43 @@ def test_children_in_groups_and_chains(virtual_lab):
         [[[], {}], [[1], {}], [[], {"x": 2}]],
         [[3], {}],
     ]
+
+
+class OfOneId(Children):
+    name = "children.of_one_id"
+
+    @classmethod
+    def get_workflow_id(cls, n):
+        return "of-one-id"
+
+    def run(self, n):
+        return 2 * n
+
+
+class OtherOfOneId(OfOneId):
+    name = "children.other_of_one_id"
+
+
+@pytest.mark.parametrize(
+    "second", [lambda: (OfOneId, 2), lambda: (OtherOfOneId, 1)], ids=["another input", "another type"]
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_child_with_the_id_of_an_earlier_one_and_other_input_is_refused_at_its_line(second, at_once):
+    def run(self):
+        first = self.submit(OfOneId, 1)
+        if not at_once:
+            first.wait()
+        return [first.result, self.submit(*second()).result]
+
+    with Lab(":memory:") as lab:
+        execution = lab.start(one_off(run))
+        with pytest.raises(SameChildError, match=r"test_children\.py.*has the workflow id 'of-one-id'"):
+            execution.result(60)
+        assert execution.status == "OPEN"
+
+
+def test_a_child_with_the_id_and_the_input_of_an_earlier_one_is_that_one():
+    with Lab(":memory:") as lab:
+        execution = lab.start(one_off(lambda self: [self.submit(OfOneId, 1).result, self.submit(OfOneId, 1).result]))
+        assert execution.result(60) == [2, 2]
+        assert len([each for each in execution.attempts() if each.kind == "child"]) == 1

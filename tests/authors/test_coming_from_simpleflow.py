@@ -364,6 +364,26 @@ def test_each_signal_is_passed_on():
     assert execute(run) == [1, 2]
 
 
+@says("A child with the workflow id of an earlier one")
+def test_a_child_with_the_id_of_an_earlier_one_and_another_input_is_refused():
+    child = workflow_of(lambda self, n: n, get_workflow_id=classmethod(lambda cls, n: "guide-of-one-id"))
+    with pytest.raises(errors.SameChildError):
+        execute(lambda self: [self.submit(child, n).result for n in (1, 2)])
+    assert execute(lambda self: [self.submit(child, 1).result for _ in range(2)]) == [1, 1]
+
+
+@says("A timer with the id of an earlier one")
+def test_a_timer_with_the_id_of_an_earlier_one_is_told():
+    def run(self):
+        for _ in range(2):
+            self.submit(self.start_timer("t", 1)).wait()
+
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(workflow_of(run))
+        execution.result(60)
+        assert (len(execution.tasks()), len(execution.warnings)) == (1, 1)
+
+
 @says("A marker, or the cancel of a timer")
 def test_a_marker_is_there_at_once_and_causes_no_decision():
     def run(self):

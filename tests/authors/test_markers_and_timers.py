@@ -2,7 +2,7 @@
 
 import pytest
 
-from simpleflow_lab import Chain, Group, Workflow, activity, exceptions, futures
+from simpleflow_lab import Chain, Group, Lab, Workflow, activity, exceptions, futures
 from simpleflow_lab.marker import Marker
 
 TASKS = {"task_list": "marks", "version": "1"}
@@ -291,3 +291,20 @@ def test_a_timer_that_fires_while_it_is_canceled_is_canceled(clocked_lab, clock)
     execution.signal("go")
     assert execution.result(30) == [True, 4]
     assert recorded(execution, "CancelTimerFailed", "cause") == ["TIMER_ID_UNKNOWN"]
+
+
+@pytest.mark.parametrize(("seconds", "waits", "told"), [(1, True, 1), (5000, True, 1), (5000, False, 1), (1, False, 0)])
+def test_a_timer_that_is_an_earlier_one_is_told_where_that_is_seen(seconds, waits, told):
+    def run(self):
+        first = self.submit(self.start_timer("pause", 1))
+        if waits:
+            first.wait()
+        self.submit(self.start_timer("pause", seconds)).wait()
+
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(one_off(run))
+        execution.result(60)
+        assert len(execution.tasks()) == 1
+        found = [each for each in execution.warnings if "timer 'pause' is the one that this run started before" in each]
+        assert len(found) == told
+        assert all("test_markers_and_timers.py" in each and "an id of its own" in each for each in found)

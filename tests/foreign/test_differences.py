@@ -26,7 +26,20 @@ PROGRAM = Path(__file__).with_name("upstream_differences.py")
 LIST = "differences"
 WORKFLOWS = (
     *("Numbers", "Changed", "Enters", "HeldUp", "Raises", "Passes", "Broken", "Errs", "Cancels"),
-    *("Positional", "Child", "Starts", "Listens", "Signals", "Marks", "Contexts", "Large", "Undecorated", "Tagged"),
+    *(
+        "Positional",
+        "Child",
+        "Starts",
+        "Listens",
+        "Signals",
+        "Marks",
+        "Contexts",
+        "Large",
+        "Undecorated",
+        "Tagged",
+        "OneId",
+        "Twice",
+    ),
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -81,6 +94,7 @@ STARTED = {
     "contexts": [],
     "large": [],
     "undecorated": [],
+    "twice": [],
 }
 
 
@@ -222,6 +236,8 @@ CHECKS: Mapping[str, Check] = {
     "`get_task_list`, `get_tag_list` and `get_workflow_id`": lambda seen: "got-Child-7" in seen.histories,
     "Timeouts and tags of a class": the_class_says_nothing_at_a_start,
     "Of the signals of one name": lambda seen: signals_of_the_child(seen) == 1,
+    "A child with the workflow id of an earlier one": lambda seen: seen.result("twice") == [1, 1],
+    "A timer with the id of an earlier one": lambda seen: seen.types("twice").count("TimerStarted") == 1,
     "A marker, or the cancel of a timer": a_marker_causes_a_decision,
     "Each task runs in a process that is forked for it": lambda seen: (
         seen.result("contexts")[1] != int(seen.result("changed"))

@@ -197,6 +197,27 @@ class Starts(Here):
         return self.submit(Child, 7).result
 
 
+class OneId(Here):
+    name = "one-id"
+
+    @classmethod
+    def get_workflow_id(cls, *args):
+        return "one-id-of-all"
+
+    def run(self, n):
+        return n
+
+
+class Twice(Here):
+    name = "twice"
+
+    def run(self):
+        children = [self.submit(OneId, n).result for n in (1, 2)]
+        for seconds in (1, 24 * 3600):
+            futures.wait(self.submit(self.start_timer("t", seconds)))
+        return children
+
+
 class Marks(Here):
     name = "marks"
 

@@ -7,14 +7,15 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from simpleflow_lab.data.codec import encode
 from simpleflow_lab.data.references import all_loaded
-from simpleflow_lab.exceptions import TaskCanceled, TaskTerminated
+from simpleflow_lab.exceptions import SameChildError, TaskCanceled, TaskTerminated
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
 from simpleflow_lab.replay.commands.refusals import retry_refused
-from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.fork_start import tags_of_run
@@ -74,6 +75,12 @@ _INHERITED: Final = {
 """Options that a child has of its parent, by the attributes with which that was started, if its class says nothing."""
 
 
+def _text_of(arguments: tuple[list[Any], dict[str, Any]]) -> str:
+    """The whole arguments as JSON, to compare them."""
+    args, kwargs = arguments
+    return encode([all_loaded(args), all_loaded(kwargs)])
+
+
 class Children(AttemptedTasks):
     """The child workflow executions of one run."""
 
@@ -111,10 +118,27 @@ class Children(AttemptedTasks):
                 )
             )
             check_name(child_id, "WorkflowId", f"the workflow id of a child {task.name}")
+            same = self._by_id.get(child_id)
+            if same is not None:
+                self._check_same(same, task, (args, kwargs), line)
             self._command_once(child_id, future, line, captured, lambda: self.members_of(task, args, kwargs))
 
         captured.when_ready(run, future, proceed)
         return future
+
+    def _check_same(
+        self, same: Command, task: WorkflowTask, given: tuple[list[Any], dict[str, Any]], line: Line | None
+    ) -> None:
+        """Fail the decision for a child that has the id of this earlier one and another type or input.
+
+        Decisions that were made before are replayed as they are: the history has what came of them.
+        """
+        kind = (task.workflow.type_name(), task.workflow.type_version())
+        if self._run.is_replaying or (same.type == kind and _text_of(same.arguments) == _text_of(given)):
+            return
+        error = SameChildError(kind[0], same.id, None if line is None else line_text(line))
+        self._run.fail_decision(error)
+        raise error
 
     def members_of(self, task: WorkflowTask, args: list[Any], kwargs: dict[str, Any]) -> Members:
         """See `AttemptedTasks`."""

@@ -13,7 +13,7 @@ from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.history_reader import SECOND_RULES
-from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.lines import Line, place_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.task_ids import within_limit
 from simpleflow_lab.swf import decisions
@@ -77,6 +77,7 @@ class Timers:
         check_seconds(task.timeout, f"timer {task.timer_id}: the timeout")
         same = self._by_id.get(task.timer_id)
         if same is not None:
+            self._warn_of_same(same, task, line)
             return same.future
         run = self._run
         future = run.new_future(task.timer_id, canceler=self.cancel)
@@ -88,6 +89,16 @@ class Timers:
         )
         self._by_id[task.timer_id] = run.enqueue(command)
         return future
+
+    def _warn_of_same(self, same: Command, task: TimerTask, line: Line | None) -> None:
+        """Tell the author that a timer is an earlier one, where that is seen: it has ended, or has other seconds."""
+        seconds = str(task.timeout)
+        if same.future.done or same.input != seconds:
+            where = "" if line is None else f"{place_text(line)}: "
+            self._run.fields.warn(
+                f"{where}timer {task.timer_id!r} is the one that this run started before, of {same.input} s, and no "
+                f"new one of {seconds} s: give each timer an id of its own"
+            )
 
     def submit_cancel(self, task: CancelTimerTask, line: Line | None) -> Future:
         """Cancel the timer of this id, if there is one that has not fired; gives a future that is done."""
