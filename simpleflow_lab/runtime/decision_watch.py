@@ -185,6 +185,20 @@ class DecisionWatch:
             self._running.pop(watched.thread, None)
             if watched.interrupted:
                 take_back()
+        self._tell_if_it_stood_still(watched)
+
+    def _tell_if_it_stood_still(self, watched: WatchedDecision) -> None:
+        """Report code that ran long while this watch could not look: it held the interpreter, and nothing else ran."""
+        lasted, used = time.monotonic() - watched.began, time.process_time() - watched.used
+        pause = time.monotonic() - watched.checked_at
+        if not watched.slow and pause >= SLOW_AFTER and used >= pause * _SUSPENDED_SHARE:
+            watched.slow = True
+            self._on_slow(
+                watched.task,
+                f"the code of the workflow ran for {lasted:.0f} s in a call that lets no other thread run, as some "
+                "regular expressions do: this whole process stood still, and nothing could interrupt it; put what "
+                'takes long into an activity, with executor="processes"',
+            )
 
     def _watch(self) -> None:
         while True:
