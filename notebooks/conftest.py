@@ -1,46 +1,37 @@
-"""How nbval runs and compares the notebooks here.
+"""What nbval compares: nothing that depends on how fast a run was.
 
-Their kernels are reached by files, not by ports: a port that is free when it is chosen may be another process's when
-the kernel binds it, and then the kernel dies.
-
-What a cell waited for is displayed if that took longer than a moment, which a slow machine alone may cause. So these
-displays are left out on both sides before outputs are compared.
+A cell that waits for an execution for a moment shows it live, with a still picture for pages without a kernel; a quick
+run shows neither. Where such a picture is a cell's value, `sanitize.cfg` makes it what a quick run shows.
 """
 
 from __future__ import annotations
 
-import itertools
-import tempfile
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import nbval.kernel
-import nbval.plugin
-from jupyter_client.manager import KernelManager
+import pytest
+from nbval.plugin import IPyNbCell
 
-_folder = tempfile.TemporaryDirectory(prefix="kernels-")
-_numbers = itertools.count()
-
-
-def _manager(**options: Any) -> KernelManager:
-    return KernelManager(transport="ipc", ip=f"{_folder.name}/{next(_numbers)}", **options)
+Outputs = Sequence[Mapping[str, Any]]
+STILL = '<section class="sfl-still"'
 
 
-def without_waits(outputs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """These outputs without the still pictures of executions that a cell displayed beside its value."""
-    return [one for one in outputs if not (one["output_type"] == "display_data" and _is_still(one["data"]))]
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Compare the outputs of a cell without those pictures."""
+    if isinstance(item, IPyNbCell):
+        item.compare_outputs = functools.partial(_compare_without_stills, item.compare_outputs)
 
 
-def _is_still(data: Mapping[str, Any]) -> bool:
-    return "".join(data.get("text/html", "")).startswith('<section class="sfl-still">')
+def _compare_without_stills(compare: Callable[..., bool], test: Outputs, reference: Outputs, **options: Any) -> bool:
+    return compare(_without_stills(test), _without_stills(reference), **options)
 
 
-_compare = nbval.plugin.IPyNbCell.compare_outputs
+def _without_stills(outputs: Outputs) -> Outputs:
+    return [each for each in outputs if not _is_still(each)]
 
 
-def _compare_without_waits(cell: Any, test: Any, ref: Any, skip_compare: Any = None) -> Any:
-    return _compare(cell, without_waits(test), without_waits(ref), skip_compare)
-
-
-nbval.kernel.KernelManager = _manager
-nbval.plugin.IPyNbCell.compare_outputs = _compare_without_waits
+def _is_still(output: Mapping[str, Any]) -> bool:
+    html = output.get("data", {}).get("text/html", "")
+    return output["output_type"] == "display_data" and "".join(html).startswith(STILL)
