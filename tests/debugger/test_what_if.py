@@ -74,14 +74,29 @@ def lab():
         yield opened
 
 
-def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd):
+def takes_as_long(found, workflow, tmp_path):
+    """With nothing changed a simulation takes as long as what was recorded.
+
+    What it leaves out is how long this machine needed to bring a task to a worker. A history that a simulation wrote
+    has nothing of it: there it is exact. Otherwise it is shorter by that, and hardly ever longer.
+    """
+    path = tmp_path / "simulated.json"
+    path.write_text(found.history.to_json())
+    again = open_history(path).what_if(workflow)
+    assert again.seconds == again.recorded_seconds == found.seconds
+    return found.seconds <= found.recorded_seconds * 1.25 + 0.05
+
+
+def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd, tmp_path):
     execution = lab.start(Naps, 5, 0.1)
     execution.result(timeout=30)
     before, printed = Counter(calls), capfd.readouterr()
     assert "all slept" in printed.out
     found = execution.what_if()
     assert found.status == "COMPLETED"
-    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.05)
+    assert takes_as_long(found, Naps, tmp_path)
+    *naps, last = execution.tasks()["running"]
+    assert sum(naps) / 2 + last - 0.01 <= found.seconds
     assert calls == before
     assert capfd.readouterr().out == ""
     assert found.history[-1].attributes["result"] == execution.history()[-1].attributes["result"]
@@ -90,7 +105,8 @@ def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd):
 def test_more_workers_and_other_durations(lab):
     execution = lab.start(Naps, 6, 0.2)
     execution.result(timeout=30)
-    recorded = execution.what_if().recorded_seconds
+    same = execution.what_if()
+    recorded = same.recorded_seconds
     *naps, last = execution.tasks()["running"]
     wide, narrow = execution.what_if(workers=8), execution.what_if(workers={"what-if": 1})
     assert max(naps) + last - 0.01 <= wide.seconds < recorded  # two at a time before, and all at once now
@@ -100,22 +116,22 @@ def test_more_workers_and_other_durations(lab):
     assert recorded / 2 - 0.01 <= half.seconds < recorded
     the_last = [attempt.id for attempt in execution.replay()[-1].futures if attempt.id][-1]
     longer = execution.what_if(scale={the_last: 10})
-    assert longer.seconds == pytest.approx(recorded + 9 * last, rel=0.05)
+    assert longer.seconds == pytest.approx(same.seconds + 9 * last, abs=0.02)
     assert "instead of" in wide.lines()[0]
     assert wide.recorded_critical_path.seconds() > wide.critical_path.seconds()
     assert len(wide.gantt().data) >= 2
     assert len(wide.compare().differences) == 7
 
 
-def test_many_short_tasks_take_as_long(lab):
+def test_many_short_tasks_take_as_long(lab, tmp_path):
     execution = lab.start(Naps, 300, 0)
     execution.result(timeout=60)
     found = execution.what_if()
-    # Tasks of no time at all: what a decision happens to see at once is half of it.
-    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.15, abs=0.05)
+    assert takes_as_long(found, Naps, tmp_path)
+    assert found.seconds > found.recorded_seconds / 4  # decisions take most of it
 
 
-def test_children_retries_timers_and_signals(lab):
+def test_children_retries_timers_and_signals(lab, tmp_path):
     execution = lab.start(Mixed)
     time.sleep(0.2)
     execution.signal("go", '"now"')
@@ -123,7 +139,8 @@ def test_children_retries_timers_and_signals(lab):
     before = Counter(calls)
     found = execution.what_if()
     assert found.status == "COMPLETED", found
-    assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.05)
+    assert takes_as_long(found, Mixed, tmp_path)
+    assert found.seconds >= 1  # the timer
     assert found.history[-1].attributes["result"] == execution.history()[-1].attributes["result"]
     assert result[2] == "now"
     types = Counter(event.type for event in execution.history())
