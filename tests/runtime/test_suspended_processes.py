@@ -30,7 +30,7 @@ from simpleflow_lab import Lab, Workflow, activity
 
 @activity.with_attributes(task_list="n", version="1", start_to_close_timeout=4, heartbeat_timeout=3, retry=0)
 def nap(seconds):
-    if seconds == 2:
+    if seconds == 1:
         os.write(1, b"napping\\n")
     for _ in range(round(seconds * 20)):  # so that the time in which it is suspended is no part of the nap
         time.sleep(0.05)
@@ -40,7 +40,7 @@ class Naps(Workflow):
     name, version, task_list = "naps", "1", "n"
     decision_tasks_timeout = 4
     def run(self):
-        first = self.submit(nap, 2)
+        first = self.submit(nap, 1)
         return [first.result, self.submit(nap, 0.1).result]
 
 with Lab(sys.argv[1]) as lab:
