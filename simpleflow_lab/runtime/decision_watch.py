@@ -33,9 +33,11 @@ it. Of a short timeout it is a quarter."""
 _STEP: Final = 0.25
 """Seconds between two checks."""
 _SUSPENDED_AFTER: Final = 2.0
-"""Seconds between two checks in which the process was suspended, if it used little processor time: then no code has
-run long. Code that keeps the interpreter for itself uses it."""
-_SUSPENDED_SHARE: Final = 0.25
+"""Seconds between two checks after which one asks whether the code ran: the process may have been suspended, or
+another thread may have kept the interpreter for itself."""
+_USED_BY_CODE_THAT_RAN: Final = 0.5
+"""Seconds of processor time that its thread has used meanwhile if the code ran: more than between two checks that come
+in time. No share of the time that passed would do: on a busy machine that may be a small one."""
 _MOST_SLOW: Final = 8
 """How many slow decisions of one decider may run on: of more the oldest is interrupted."""
 _GRACE: Final = 1.0
@@ -81,7 +83,9 @@ class WatchedDecision:
     checked_at: float
     """When it was last checked, by `time.monotonic`."""
     used: float
-    """How much processor time the process had used by then, in seconds."""
+    """How much processor time its thread had used by then, in seconds."""
+    clock: int
+    """The clock of the processor time of its thread."""
     limit: float
     """How many seconds the code may run."""
     line: str = ""
@@ -156,6 +160,7 @@ class DecisionWatch:
     def begin(self, task: Mapping[str, Any], module: str, limit: float, decider: WatchedDecider) -> WatchedDecision:
         """This thread's code may run for `limit` seconds from now until `end` is called."""
         thread = threading.get_ident()
+        clock = time.pthread_getcpuclockid(thread)
         now = time.monotonic()
         watched = WatchedDecision(
             decider=decider,
@@ -164,7 +169,8 @@ class DecisionWatch:
             thread=thread,
             began=now,
             checked_at=now,
-            used=time.process_time(),
+            used=time.clock_gettime(clock),
+            clock=clock,
             limit=limit,
         )
         with self._lock:
@@ -189,9 +195,10 @@ class DecisionWatch:
 
     def _tell_if_it_stood_still(self, watched: WatchedDecision) -> None:
         """Report code that ran long while this watch could not look: it held the interpreter, and nothing else ran."""
-        lasted, used = time.monotonic() - watched.began, time.process_time() - watched.used
-        pause = time.monotonic() - watched.checked_at
-        if not watched.slow and pause >= SLOW_AFTER and used >= pause * _SUSPENDED_SHARE:
+        now, used = time.monotonic(), time.clock_gettime(watched.clock)
+        lasted, pause = now - watched.began, now - watched.checked_at
+        is_long = pause >= min(SLOW_AFTER, watched.limit)
+        if not watched.slow and is_long and used - watched.used >= _USED_BY_CODE_THAT_RAN:
             watched.slow = True
             self._on_slow(
                 watched.task,
@@ -214,9 +221,9 @@ class DecisionWatch:
                 self._check(watched)
 
     def _check(self, watched: WatchedDecision) -> None:
-        now, used = time.monotonic(), time.process_time()
+        now, used = time.monotonic(), time.clock_gettime(watched.clock)
         pause = now - watched.checked_at
-        if pause > _SUSPENDED_AFTER and used - watched.used < pause * _SUSPENDED_SHARE:
+        if pause > _SUSPENDED_AFTER and used - watched.used < _USED_BY_CODE_THAT_RAN:
             watched.began += pause
         watched.checked_at, watched.used = now, used
         lasted = now - watched.began

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
+import subprocess
+import sys
 import threading
 import time
 
@@ -26,8 +30,13 @@ class Decider:
 
 @pytest.mark.parametrize(
     ("seconds", "used", "told"),
-    [(SLOW_AFTER + 1, SLOW_AFTER + 1, 1), (SLOW_AFTER + 1, 0.0, 0), (SLOW_AFTER - 1, SLOW_AFTER - 1, 0)],
-    ids=["it held the interpreter", "the process was suspended", "it was short"],
+    [
+        (SLOW_AFTER + 1, SLOW_AFTER + 1, 1),
+        (SLOW_AFTER * 20, SLOW_AFTER, 1),
+        (SLOW_AFTER + 1, 0.0, 0),
+        (SLOW_AFTER - 1, SLOW_AFTER - 1, 0),
+    ],
+    ids=["it held the interpreter", "and the machine was busy", "the process was suspended", "it was short"],
 )
 def test_code_that_held_the_interpreter_is_reported_when_it_has_ended(seconds, used, told):
     said: list[str] = []
@@ -40,9 +49,53 @@ def test_code_that_held_the_interpreter_is_reported_when_it_has_ended(seconds, u
         thread=threading.get_ident(),
         began=now - seconds,
         checked_at=now - seconds,
-        used=time.process_time() - used,
+        used=time.thread_time() - used,
+        clock=time.pthread_getcpuclockid(threading.get_ident()),
         limit=300.0,
     )
     watch.end(watched)
     assert len(said) == told
     assert all("lets no other thread run" in each and "long into an activity" in each for each in said)
+
+
+HOLDS_THE_INTERPRETER = """
+import re, sys, time
+from simpleflow_lab import Lab, Workflow
+
+held = []
+
+class Holds(Workflow):
+    name, version, task_list, decision_tasks_timeout = "holds", "1", "holds", 2
+
+    def run(self):
+        if not held:
+            held.append(True)
+            re.match("(a+)+$", "a" * int(sys.argv[1]) + "b")
+
+with Lab(":memory:") as lab:
+    execution = lab.start(Holds)
+    told = lambda: [each for each in execution.warnings if "run for" in each or "ran for" in each]
+    while not told():
+        time.sleep(0.1)
+    print(told()[0])
+    execution.terminate()
+"""
+
+
+def _letters_that_hold_for(seconds: float) -> int:
+    """How many letters the regular expression takes about so many seconds of processor time for, on this machine."""
+    for letters in range(16, 40):
+        began = time.thread_time()
+        re.match("(a+)+$", "a" * letters + "b")
+        used = time.thread_time() - began
+        if used > seconds / 16:
+            return letters + round(math.log2(seconds / used))
+    raise AssertionError("no number of letters takes long")
+
+
+def test_a_run_that_held_the_interpreter_is_in_the_warnings_of_its_execution():
+    letters = str(_letters_that_hold_for(3))
+    ran = subprocess.run(
+        [sys.executable, "-c", HOLDS_THE_INTERPRETER, letters], capture_output=True, text=True, timeout=280, check=True
+    )
+    assert "put what takes long into an activity" in ran.stdout
