@@ -406,3 +406,29 @@ def test_a_child_with_the_id_and_the_input_of_an_earlier_one_is_that_one():
         execution = lab.start(one_off(lambda self: [self.submit(OfOneId, 1).result, self.submit(OfOneId, 1).result]))
         assert execution.result(60) == [2, 2]
         assert len([each for each in execution.attempts() if each.kind == "child"]) == 1
+
+
+class FailsForOdd(OfOneId):
+    name = "children.fails_for_odd"
+
+    def run(self, n):
+        if n % 2:
+            raise ValueError("odd")
+        return 2 * n
+
+
+@pytest.mark.parametrize("again", [1, 2], ids=["as it was submitted", "as it was retried"])
+def test_a_child_that_was_retried_with_another_input_may_be_submitted_again(again):
+    class Retries(Children):
+        name = "children.retries_with_another_input"
+
+        def on_task_failure(self, failure_context):
+            failure_context.a_task = ChildWorkflowTask(FailsForOdd, 2)
+            failure_context.decision = failure_context.Decision.retry_now
+            return failure_context
+
+        def run(self):
+            return [self.submit(FailsForOdd, 1).result, self.submit(FailsForOdd, again).result]
+
+    with Lab(":memory:") as lab:
+        assert lab.start(Retries).result(60) == [4, 4]

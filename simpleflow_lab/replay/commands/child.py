@@ -16,6 +16,7 @@ from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
 from simpleflow_lab.replay.commands.refusals import retry_refused
 from simpleflow_lab.replay.lines import Line, line_text
+from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
 from simpleflow_lab.swf.fork_start import tags_of_run
@@ -86,6 +87,11 @@ class Children(AttemptedTasks):
 
     kind = CHILD
 
+    def __init__(self, run: ReplayedRun) -> None:
+        super().__init__(run)
+        self._submitted: dict[Command, tuple[Any, Any]] = {}
+        """The type and the arguments with which a child was submitted that is retried as another task."""
+
     # -- what the author's code does --
 
     def submit(self, task: WorkflowTask, line: Line | None) -> Future:
@@ -134,11 +140,20 @@ class Children(AttemptedTasks):
         Decisions that were made before are replayed as they are: the history has what came of them.
         """
         kind = (task.workflow.type_name(), task.workflow.type_version())
-        if self._run.is_replaying or (same.type == kind and _text_of(same.arguments) == _text_of(given)):
+        if self._run.is_replaying:
             return
+        submitted = self._submitted.get(same)
+        for type, arguments in ((same.type, same.arguments), *([] if submitted is None else [submitted])):
+            if type == kind and _text_of(arguments) == _text_of(given):
+                return
         error = SameChildError(kind[0], same.id, None if line is None else line_text(line))
         self._run.fail_decision(error)
         raise error
+
+    def change(self, command: Command, task: Any) -> None:
+        """See `AttemptedTasks`. What it was submitted as stays known: that may be submitted again."""
+        self._submitted.setdefault(command, (command.type, command.arguments))
+        super().change(command, task)
 
     def members_of(self, task: WorkflowTask, args: list[Any], kwargs: dict[str, Any]) -> Members:
         """See `AttemptedTasks`."""
