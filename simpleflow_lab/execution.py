@@ -306,6 +306,12 @@ class Execution(HistoryViews):
 
         return opened_children(self._reader, folded)
 
+    def unhandled_attempts(self) -> tuple[Sequence[Attempt], Sequence[tuple[str, Attempt]]]:
+        """What `unhandled_failures` has once it has closed, as records: its own, and those in its children, each with
+        the child's workflow id."""
+        folded = self._folded()
+        return folded.unhandled, self._unhandled_in_children(folded)
+
     def _unhandled_in_children(self, folded: FoldedHistory) -> Sequence[tuple[str, Attempt]]:
         from simpleflow_lab.executions.children_below import unhandled_below
 
@@ -440,7 +446,7 @@ class Execution(HistoryViews):
             below = self._unhandled_in_children(folded)
         except SimpleflowLabError:  # how it closed is known, and is to be told
             return ""
-        return unhandled_before(folded.attempts, f"{reason or ''} {details or ''}", below)
+        return unhandled_before(folded.unhandled, f"{reason or ''} {details or ''}", below)
 
     # -- acting --
 

@@ -266,18 +266,19 @@ def _report_errors(outcome: Outcome) -> ExitCode:
 
 
 def _warn_of_unhandled_failures(execution: Execution) -> None:
-    from simpleflow_lab.views.history_fold import attempts_of
-
-    unhandled = [attempt for attempt in attempts_of(execution.history()) if attempt.unhandled]
-    if not unhandled:
-        return
-    shown = "; ".join(
-        f"{attempt.id}: {attempt.reason or attempt.timeout_type or attempt.state}"
-        for attempt in unhandled[:_MAX_UNHANDLED]
-    )
-    more = f"; and {len(unhandled) - _MAX_UNHANDLED} more" if len(unhandled) > _MAX_UNHANDLED else ""
-    failures = count(len(unhandled), "failure")
-    report(f"warning: {failures} that the workflow did not handle: {visible(shown)}{more}")
+    own, below = execution.unhandled_attempts()
+    for failed, who in (
+        ([("", attempt) for attempt in own], "the workflow"),
+        ([(f"{child}, ", attempt) for child, attempt in below], "its children"),
+    ):
+        if not failed:
+            continue
+        shown = "; ".join(
+            f"{where}{attempt.id}: {attempt.reason or attempt.timeout_type or attempt.state}"
+            for where, attempt in failed[:_MAX_UNHANDLED]
+        )
+        more = f"; and {len(failed) - _MAX_UNHANDLED} more" if len(failed) > _MAX_UNHANDLED else ""
+        report(f"warning: {count(len(failed), 'failure')} that {who} did not handle: {visible(shown)}{more}")
 
 
 @show.of("RequestSent")

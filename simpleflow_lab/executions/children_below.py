@@ -23,7 +23,7 @@ def opened_children(reader: ExecutionReader, folded: FoldedHistory) -> dict[int,
 
 
 def unhandled_below(reader: ExecutionReader, folded: FoldedHistory) -> list[tuple[str, Attempt]]:
-    """The attempts in its children, and in theirs, whose failure nobody handled, each with the id of its execution."""
+    """What failed in its children, and in theirs, and nobody handled, each with the id of its execution."""
     return list(_unhandled_down(reader, folded, Budget(), 0))
 
 
@@ -32,7 +32,7 @@ def _unhandled_down(
 ) -> Iterator[tuple[str, Attempt]]:
     for attempt in folded.attempts:
         for run, own in _runs_of(reader, attempt, budget, depth):
-            yield from ((attempt.id, each) for each in own.attempts if each.unhandled)
+            yield from ((attempt.id, each) for each in own.unhandled)
             yield from _unhandled_down(run, own, budget, depth + 1)
 
 

@@ -235,7 +235,7 @@ def _band(first: int, last: int) -> dict[str, Any]:
 
 
 def _annotations(folded: FoldedHistory, top: int) -> list[dict[str, Any]]:
-    unhandled = sum(attempt.unhandled for attempt in folded.attempts)
+    unhandled = len(folded.unhandled)
     if unhandled:
         # On the line of the title, left of where plotly's buttons appear.
         shift = {"xanchor": "right", "xshift": -205, "yshift": top - 36}

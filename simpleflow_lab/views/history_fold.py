@@ -37,6 +37,7 @@ from simpleflow_lab.views.attempts import (
 from simpleflow_lab.views.reused_tasks import reused_tasks
 from simpleflow_lab.views.task_counts import TaskCounts
 from simpleflow_lab.views.uncollected import uncollected
+from simpleflow_lab.views.unhandled import undelivered_signals
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -57,6 +58,9 @@ class FoldedHistory:
     """How many tasks are in each state of their latest attempts."""
     until: datetime.datetime
     """The time up to which open attempts and decision tasks are counted."""
+    unhandled_ids: frozenset[str]
+    """Of a closed execution: ids of the tasks, and names of the signals, whose failure nobody handled, as its decider
+    wrote them down."""
 
     @cached_property
     def tasks(self) -> tuple[Attempt, ...]:
@@ -68,6 +72,13 @@ class FoldedHistory:
     def reused(self) -> tuple[Attempt, ...]:
         """Of a fork: the tasks whose results it inherits; see `views.reused_tasks`."""
         return reused_tasks(self.history)
+
+    @cached_property
+    def unhandled(self) -> tuple[Attempt, ...]:
+        """Of a closed execution: what failed and nobody handled; signals that were not delivered come last."""
+        tasks = tuple(attempt for attempt in self.attempts if attempt.unhandled)
+        others = self.unhandled_ids - {task.id for task in tasks}
+        return (*tasks, *undelivered_signals(self.history, others)) if others else tasks
 
 
 class HistoryFold:
@@ -170,6 +181,7 @@ class HistoryFold:
                 decision_tasks=self.decision_tasks(until),
                 task_counts=self.task_counts(),
                 until=self._end(until),
+                unhandled_ids=self._attempts.unhandled_ids,
             )
 
     def _end(self, until: datetime.datetime | None) -> datetime.datetime:
@@ -245,6 +257,11 @@ class _Attempts:
         if self._built < len(self.rows.touched):
             self._build(until)
             self._built = len(self.rows.touched)
+
+    @property
+    def unhandled_ids(self) -> frozenset[str]:
+        """The ids that the latest decider wrote down; none if none did, or while the execution is open."""
+        return self._unhandled or _NONE
 
     def _build(self, until: datetime.datetime) -> None:
         rows, records = self.rows, self._records

@@ -269,6 +269,7 @@ class HistoryViews(ABC):
             domain=self.domain,
             warnings=self.warnings,
             explanation=self._advising(explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded))),
+            below=[] if folded.history.close_status is None else self._unhandled_in_children(folded),
         )
         return str(html)
 

@@ -87,10 +87,12 @@ def execution_html(
     until: datetime.datetime | None = None,
     warnings: Sequence[str] = (),
     explanation: Iterable[ExplanationLine] = (),
+    below: Sequence[tuple[str, Attempt]] = (),
 ) -> Html:
     """The summary of an execution: its type, ids, status and times, its tasks by state, and its last failure.
 
-    `warnings` are lines for the author of its workflow, `explanation` says what became of it and what it waits for.
+    `warnings` are lines for the author of its workflow, `explanation` says what became of it and what it waits for,
+    `below` what failed in its children and nobody handled, each with the id of the child.
     """
     folded = fold_history(history, until=until)
     summary = execution_summary(folded)
@@ -99,7 +101,8 @@ def execution_html(
         # The result and the failures that went unhandled are shown below in full.
         explanation_html(line for line in explanation if line.kind not in (RESULT, UNHANDLED)),
         _progress(folded),
-        _unhandled(folded.attempts, completed=folded.history.close_status == "COMPLETED"),
+        _unhandled(folded.unhandled, completed=folded.history.close_status == "COMPLETED"),
+        _unhandled_below(below),
         _warnings(warnings),
         _properties(summary, workflow_id, run_id, domain),
         _last_failure(summary, folded.attempts),
@@ -197,14 +200,10 @@ _ORDER: Final = (
 """The states of tasks, in the order in which they are shown."""
 
 
-def _unhandled(attempts: Sequence[Attempt], *, completed: bool) -> Html:
-    missed = [attempt for attempt in attempts if attempt.unhandled]
+def _unhandled(missed: Sequence[Attempt], *, completed: bool) -> Html:
     if not missed:
         return _EMPTY
-    lines = (
-        Html("{}: {}{}").format(shortened(attempt.id), style_of(attempt.state).word, _because(attempt))
-        for attempt in missed[:_MAX_LISTED]
-    )
+    lines = map(_failure, missed[:_MAX_LISTED])
     return Html(
         '<div class="sfl-banner" role="alert" style="border-color: {}"><strong>⚠ {} unhandled:</strong> {}'
         "the workflow did not handle the failure of {}.<ul>{}</ul>{}</div>"
@@ -216,6 +215,25 @@ def _unhandled(attempts: Sequence[Attempt], *, completed: bool) -> Html:
         _EMPTY.join(_ITEM.format(line) for line in lines),
         _more(len(missed) - _MAX_LISTED, "failure"),
     )
+
+
+def _unhandled_below(below: Sequence[tuple[str, Attempt]]) -> Html:
+    if not below:
+        return _EMPTY
+    lines = (Html("{}, {}").format(shortened(child), _failure(attempt)) for child, attempt in below[:_MAX_LISTED])
+    return Html(
+        '<div class="sfl-banner" role="alert" style="border-color: {}"><strong>⚠ {} unhandled in its children:</strong>'
+        "<ul>{}</ul>{}</div>"
+    ).format(
+        style_of("timed_out").colour,
+        count(len(below), "failure"),
+        _EMPTY.join(_ITEM.format(line) for line in lines),
+        _more(len(below) - _MAX_LISTED, "failure"),
+    )
+
+
+def _failure(attempt: Attempt) -> Html:
+    return Html("{}: {}{}").format(shortened(attempt.id), style_of(attempt.state).word, _because(attempt))
 
 
 def _warnings(warnings: Sequence[str]) -> Html:

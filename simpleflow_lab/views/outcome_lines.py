@@ -48,7 +48,7 @@ def outcome_lines(
         lines.append(
             ExplanationLine.of(RESULT, f"result: {bounded(summary.result, _RESULT_LIMIT)}", to_do="execution.result()")
         )
-    lines += _unhandled(folded.attempts)
+    lines += _unhandled(folded.unhandled)
     lines += _unhandled_below(below)
     lines += _handled(folded.attempts, summary)
     lines += _unfinished(folded, workflow_id)
@@ -152,8 +152,7 @@ def _call(workflow_id: str, run_id: str) -> str:
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
-def _unhandled(attempts: Sequence[Attempt]) -> Iterator[ExplanationLine]:
-    found = [attempt for attempt in attempts if attempt.unhandled]
+def _unhandled(found: Sequence[Attempt]) -> Iterator[ExplanationLine]:
     if found:
         were = "was" if len(found) == 1 else "were"
         what = f"{count(len(found), 'failure')} {were} not handled: {first_few(_failure(each) for each in found)}"
@@ -168,13 +167,13 @@ def _unhandled_below(below: Sequence[tuple[str, Attempt]]) -> Iterator[Explanati
         yield ExplanationLine.of(UNHANDLED, unhandled_in_children(below), to_do=to_do)
 
 
-def unhandled_before(attempts: Sequence[Attempt], said: str, below: Sequence[tuple[str, Attempt]]) -> str:
+def unhandled_before(own: Sequence[Attempt], said: str, below: Sequence[tuple[str, Attempt]]) -> str:
     """The failures that nobody handled, in words: its own, unless they were `said` before, and those in children."""
     is_said = any(each in said for each in _NAMED)
-    found = [] if is_said else [attempt for attempt in attempts if attempt.unhandled]
+    found = [] if is_said else own
     were = "was" if len(found) == 1 else "were"
-    own = f"{count(len(found), 'failure')} {were} not handled: {first_few(_failure(each) for each in found)}"
-    return "; ".join([*([own] if found else []), *([unhandled_in_children(below)] if below else [])])
+    text = f"{count(len(found), 'failure')} {were} not handled: {first_few(_failure(each) for each in found)}"
+    return "; ".join([*([text] if found else []), *([unhandled_in_children(below)] if below else [])])
 
 
 def unhandled_in_children(below: Sequence[tuple[str, Attempt]]) -> str:

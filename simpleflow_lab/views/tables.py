@@ -219,7 +219,7 @@ def unhandled_failures(history: History | FoldedHistory, below: Sequence[tuple[s
     """
     folded = fold_history(history)
     is_open = bool(folded.history) and folded.history.close_status is None
-    own = [each for each in folded.attempts if (_has_failed(each) if is_open else each.unhandled)]
+    own = list(filter(_has_failed, folded.attempts)) if is_open else folded.unhandled
     table = frame(_ATTEMPT, [*own, *(attempt for _, attempt in below)])
     table["in_child"] = texts([*([None] * len(own)), *(well_formed(child) for child, _ in below)])
     return table

@@ -175,6 +175,10 @@ def test_an_execution_that_completed_all_the_same_names_its_own_and_those_of_its
             "1 failure was not handled: load-1 (OSError: disk full); 1 failure was not handled in its children: load-1"
         )
         assert f": COMPLETED; {said}" in repr(execution)
+        page = execution._repr_html_()
+        assert "1 failure unhandled:</strong>" in page
+        assert "1 failure unhandled in its children:</strong>" in page
+        assert f"{below.in_child}, activity-causes.load-1: failed: OSError: disk full" in page
 
 
 class LoadsInItsSecondRun(Workflow):

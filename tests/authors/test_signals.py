@@ -212,6 +212,32 @@ def test_a_signal_to_nobody_fails_with_the_reason_and_the_sender_goes_on(virtual
     ]
 
 
+def test_a_signal_to_nobody_that_nothing_handled_is_named(virtual_lab):
+    def run(self):
+        return self.submit(self.signal("go", 7, workflow_id="signals-nobody")).result
+
+    execution = virtual_lab.start(one_off(run, name="signals.to_nobody_unread"))
+    assert execution.result(30) is None
+    [row] = execution.unhandled_failures().itertuples()
+    assert (row.kind, row.id, row.state) == ("external_signal", "go", "failed")
+    assert row.reason == "signal to signals-nobody: UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION"
+    assert "test_signals.py" in row.line
+    said = "1 failure was not handled: go (signal to signals-nobody: UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION)"
+    assert f": COMPLETED; {said}" in repr(execution)
+    assert said in [line.text for line in execution.explain()]
+    assert "go: failed: signal to signals-nobody" in execution._repr_html_()
+
+
+def test_a_signal_to_nobody_is_named_in_the_error_that_its_none_led_to(virtual_lab):
+    def run(self):
+        return self.submit(self.signal("go", 7, workflow_id="signals-nobody")).result["args"]
+
+    execution = virtual_lab.start(one_off(run, name="signals.reads_none_of_nobody"))
+    with pytest.raises(exceptions.WorkflowExecutionFailed, match=r"'NoneType'.*after go: .*UNKNOWN_EXTERNAL"):
+        execution.result(30)
+    assert list(execution.unhandled_failures()["id"]) == ["go"]
+
+
 def test_one_signal_goes_to_whom_it_is_sent(lab):
     """The same name to several executions, one of which is not there."""
     waiting = one_off(lambda self: self.submit(self.wait_signal("go")).result["args"], name="signals.receiver")

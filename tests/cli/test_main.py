@@ -109,6 +109,16 @@ def test_an_unhandled_failure_is_a_warning(simpleflow: Command) -> None:
     assert "no mail address for Ada" in ended.err
 
 
+def test_an_unhandled_failure_in_a_child_is_a_warning(process: Command) -> None:
+    ended = process("workflow.start", "tests.authors.test_root_causes.CompletesAllTheSame")
+    assert ended.code == 0
+    own, below = ended.err.splitlines()
+    load = "activity-causes.load-1: OSError: disk full"
+    assert own == f"simpleflow: warning: 1 failure that the workflow did not handle: {load}"
+    assert below.startswith("simpleflow: warning: 1 failure that its children did not handle: ")
+    assert below.endswith(f", {load}")
+
+
 def test_a_failed_execution_is_exit_code_1_with_task_error_and_traceback(process: Command) -> None:
     ended = process("workflow.start", "examples.failing.Failing", "-i", '{"kwargs": {"strict": true}}')
     assert ended.code == 1
