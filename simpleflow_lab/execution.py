@@ -28,6 +28,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
+from simpleflow_lab.executions.decided_elsewhere import DecidedElsewhere
 from simpleflow_lab.executions.execution_infos import latest_run
 from simpleflow_lab.executions.execution_reader import ExecutionReader
 from simpleflow_lab.executions.task_progress import Progress as Progress  # users' path
@@ -93,6 +94,7 @@ class Execution(HistoryViews):
         self.attached = attached
         """It was open before `Lab.start` found it."""
         self._reader = ExecutionReader(pool, workflow_id, run_id, domain=self.domain)
+        self._decided_elsewhere = DecidedElsewhere(self._reader)
 
     def __repr__(self) -> str:
         folded, known = self._reader.folded_and_waiting()
@@ -349,7 +351,7 @@ class Execution(HistoryViews):
         """Whether it has closed; and that its service does not answer, in words, if that is why this is not known."""
         deadline = deadline_of(timeout)
         try:
-            for _ in growths(self._reader, deadline=deadline):
+            for _ in growths(self._reader, self._decided_elsewhere, deadline=deadline):
                 pass
             return patiently(self._reader, lambda: self._reader.is_closed, deadline), ""
         except SilentServiceError as error:
@@ -366,7 +368,9 @@ class Execution(HistoryViews):
         """
         deadline = deadline_of(timeout)
         with contextlib.suppress(SilentServiceError):
-            yield from growths(self._reader, deadline=deadline, interval=interval, until_closed=until_closed)
+            yield from growths(
+                self._reader, self._decided_elsewhere, deadline=deadline, interval=interval, until_closed=until_closed
+            )
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for it, and give what `run` returned.
@@ -408,7 +412,7 @@ class Execution(HistoryViews):
         """Wait for its result; give it, or nothing as soon as the waiting was stopped."""
         run: Execution = self
         while True:
-            for _ in growths(run._reader, deadline=None, stopped=stopped):
+            for _ in growths(run._reader, run._decided_elsewhere, deadline=None, stopped=stopped):
                 pass
             if stopped():
                 return None

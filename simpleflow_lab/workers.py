@@ -111,8 +111,8 @@ class TaskListPoller:
     """The machine of the process; `None` for a program that is not ours."""
     is_this_process: bool
     """Whether it is this process."""
-    waiting_polls: int
-    """How many of its polls wait for a task."""
+    waiting_polls: int | None
+    """How many of its polls wait for a task; `None` if the service doesn't tell, as Amazon SWF of another process."""
     tasks: tuple[CurrentTask, ...]
     """The tasks that it was given and has not answered; none is known of a program that is not ours."""
     since: datetime.datetime | None
@@ -324,7 +324,7 @@ def _supervised(supervisor: Mapping[str, Any], process: Mapping[str, Any], does:
         pid=process["pid"],
         hostname=supervisor["hostname"],
         is_this_process=False,
-        waiting_polls=0,
+        waiting_polls=None if does["state"] in ("polling", "busy") else 0,
         tasks=tuple(
             CurrentTask(
                 workflow_id=task["workflowId"],

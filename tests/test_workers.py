@@ -225,7 +225,7 @@ def test_other_bad_input_has_one_line():
         lab.start_workers(task_list="x")
     with pytest.raises(UsageError, match="closed"):
         decider.start()
-    assert decider.state == "stopped"
+    until(lambda: decider.state == "stopped")
 
 
 def test_a_worker_runs_as_many_at_once_as_it_is_scaled_to(gate):

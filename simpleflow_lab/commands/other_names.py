@@ -1,4 +1,4 @@
-"""What commands are called elsewhere: by schedulers, container tools, other workflow systems.
+"""What commands are called elsewhere: by schedulers, container tools, other workflow systems, and in notebooks.
 
 Who types such a name is told the one that it has here.
 
@@ -39,6 +39,9 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("config", "settings", "env"), "info"),
     **dict.fromkeys(("check", "diagnose"), "doctor"),
     "version": "simpleflow --version",
+    "export": "%simpleflow export FILE, in a notebook, whose definitions it writes to a module",
+    "live": "%simpleflow live, in a notebook",
+    "connect": "%simpleflow connect, in a notebook; in a shell, --store ADDRESS before the command",
     **dict.fromkeys(("ui", "web", "dashboard", "notebook"), "%load_ext simpleflow_lab, in a notebook of JupyterLab"),
 }
 """What to type instead of a name."""

@@ -20,6 +20,7 @@ from simpleflow_lab.exceptions import (
     UsageError,
     WorkflowNotRegisteredError,
 )
+from simpleflow_lab.executions.decided_elsewhere import DecidedElsewhere
 from simpleflow_lab.executions.execution_reader import ExecutionReader
 from simpleflow_lab.runtime.awaited import Stopped
 from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS, pauses
@@ -42,6 +43,7 @@ def deadline_of(timeout: float | None) -> float | None:
 
 def growths(
     reader: ExecutionReader,
+    decided_elsewhere: DecidedElsewhere,
     *,
     deadline: float | None,
     interval: float = WAIT_STEP,
@@ -70,6 +72,7 @@ def growths(
         blocked = [report for report in errors if report["endsWait"]]
         if blocked and not reader.is_closed:
             raise error_of(reader, blocked[0])
+        patiently(reader, functools.partial(decided_elsewhere.look, last), deadline)
         if last > seen:
             seen = last
             yield

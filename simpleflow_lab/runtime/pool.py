@@ -14,8 +14,10 @@ import contextlib
 import contextvars
 import functools
 import logging
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -110,6 +112,7 @@ class WorkerPool:
         self._workers: dict[str, ActivityWorker] = {}
         self._decision_errors: LatestUsed[str, Exception] = LatestUsed(MAX_REPORTED_RUNS)
         self._warnings: LatestUsed[str, _Warnings] = LatestUsed(MAX_REPORTED_RUNS)
+        self._decided_at: LatestUsed[str, float] = LatestUsed(MAX_REPORTED_RUNS)
         self._lock = threading.Lock()
         self._stopped = False
         self._automatic = SERVE[serve]
@@ -197,6 +200,21 @@ class WorkerPool:
                 "DecisionTaskScheduled",
             ):
                 self.serve_execution(task_list)
+
+    def serve_scheduled(self, event: HistoryEvent) -> None:
+        """Start what does the activity task or the child that this event schedules, by the automatic policy, if this
+        process defines its type. What was stopped stays so."""
+        task_list = (event.attributes.get("taskList") or {}).get("name")
+        if task_list is None:
+            return
+        if event.type == "ActivityTaskScheduled":
+            kind = event.attributes["activityType"]
+            if (kind["name"], kind["version"]) in activity.registry:
+                self._serve_activities(task_list)
+        elif event.type == "StartChildWorkflowExecutionInitiated":
+            kind = event.attributes["workflowType"]
+            if workflow.defined(kind["name"], kind["version"]) is not None:
+                self._serve_decisions(task_list)
 
     def start_decider(self, task_list: str) -> Worker | None:
         """Start the decider of this task list, unless it runs; `None` when all have been stopped."""
@@ -292,6 +310,11 @@ class WorkerPool:
         """The error that blocks the decisions of this run, or `None`."""
         return self._decision_errors.get(run_id)
 
+    def decided_at(self, run_id: str) -> float:
+        """When this process decided for this run last, on the monotonic clock; minus infinity if that is not known."""
+        found = self._decided_at.get(run_id)
+        return -math.inf if found is None else found
+
     def retry_decision(self, run_id: str) -> bool:
         """Retry the blocked decision of this run at once; whether a decider of this process has it."""
         return any(decider.retry_decision(run_id) for decider in list(self._deciders.values()))
@@ -368,6 +391,7 @@ class WorkerPool:
 
     def decided(self, run_id: str, decisions: Sequence[Mapping[str, Any]]) -> None:
         """Start deciders and activity workers for the task lists that these decisions name."""
+        self._decided_at.put(run_id, time.monotonic())
         for decision in decisions:
             kind, attributes = decision["decisionType"], swf_decisions.attributes(decision)
             task_list = (attributes.get("taskList") or {}).get("name")

@@ -80,6 +80,11 @@ def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(st
         assert (worker.kind, worker.task_list) == ("activity worker", "supervised-activities")
         assert worker.tasks[0].workflow_id == execution.workflow_id
         assert began.name == f"began-{worker.pid}"
+        # Nor how many polls of theirs wait.
+        assert {each.waiting_polls for each in lab.pollers() if each.supervisor} == {None}
+        listed = start("--format", "json", "--columns", "kind,waiting polls", "worker.list")
+        assert listed.wait() == 0
+        assert {row["waiting polls"] for row in json.loads(listed.out)} == {None}
         works.send(signal.SIGTERM)
         until(lambda: "finish what they have" in works.said)
         assert works.stop(signal.SIGINT) == 130
@@ -217,3 +222,29 @@ def test_a_start_for_others_has_no_poll_to_wait_for(tmp_path: Path, monkeypatch:
         command = start("workflow.start", "supervised_flows.Pids", "-i", "[1]", "--detach")
         assert command.wait() == 0
         assert LINGERS not in command.said
+
+
+@pytest.mark.parametrize("workflow", ["Pids", "Parent"])
+def test_a_start_runs_its_activities_when_another_process_decides_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workflow: str
+) -> None:
+    with amazon(tmp_path, monkeypatch, poll_seconds=LONG) as (engine, start):
+        decides = start("decider.start", "-N", "1", *MODULE)
+        # Whose poll waits first gets the decision.
+        until(lambda: [each["waitingPolls"] for each in engine.pollers(domain="etl")["pollers"]] == [1])
+        arguments = ["-i", "[1]"] if workflow == "Pids" else []
+        command = start("workflow.start", f"supervised_flows.{workflow}", *arguments, "--workflow-id", "decided-there")
+        until(lambda: LINGERS in command.said)
+        (done,) = engine.list_closed_workflow_executions(
+            domain="etl", startTimeFilter={"oldestDate": 0}, executionFilter={"workflowId": "decided-there"}
+        )["executionInfos"]
+        events = engine.get_workflow_execution_history(domain="etl", execution=done["execution"])["events"]
+        deciders = [
+            event["decisionTaskStartedEventAttributes"]["identity"]
+            for event in events
+            if event["eventType"] == "DecisionTaskStarted"
+        ]
+        assert str(decides.children()[0].pid) in deciders[0]
+        engine.release_polls()
+        assert command.wait() == 0
+        assert json.loads(command.out) == [command.pid]

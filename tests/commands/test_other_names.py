@@ -17,7 +17,9 @@ COMMANDS = set(table.all_commands())
 def test_no_name_stands_for_a_command_that_is_not_there_or_hides_one_that_is() -> None:
     assert not OTHER_NAMES.keys() & COMMANDS
     for name, meant in OTHER_NAMES.items():
-        assert set(meant.split(" or ")) <= COMMANDS or meant.startswith(("simpleflow --", "%load_ext")), name
+        assert set(meant.split(" or ")) <= COMMANDS or meant.startswith(
+            ("simpleflow --", "%load_ext", "%simpleflow ")
+        ), name
 
 
 @pytest.mark.parametrize("name", OTHER_NAMES)
