@@ -81,11 +81,11 @@ class GroupFuture(Future):
 
     __slots__ = (
         "activities",
-        "all_holding_back",
+        "all_deferring",
         "bubbles_exception_on_failure",
         "cancel_requested",
+        "deferred",
         "futures",
-        "held_back",
         "max_parallel",
         "workflow",
     )
@@ -112,10 +112,10 @@ class GroupFuture(Future):
         """The futures of its members, as far as they are submitted."""
         self.max_parallel = max_parallel
         """How many of its members may run at a time, if that is fewer than it has."""
-        self.held_back = 0
+        self.deferred = 0
         """How many of its members are not submitted yet, because `max_parallel` of them run."""
-        self.all_holding_back: dict[GroupFuture, None] | None = None
-        """Where an executor looks for the groups of a run that hold members back; the executor sets it."""
+        self.all_deferring: dict[GroupFuture, None] | None = None
+        """Where an executor looks for the groups of a run that defer members; the executor sets it."""
 
     @property
     def count_finished_activities(self) -> int:
@@ -134,15 +134,15 @@ class GroupFuture(Future):
             member.cancel()
         return True
 
-    def hold_back(self, members: int) -> None:
+    def defer(self, members: int) -> None:
         """So many of its members are not submitted yet, because `max_parallel` of them run."""
-        self.held_back = members
-        if self.all_holding_back is None:
+        self.deferred = members
+        if self.all_deferring is None:
             return
         if members:
-            self.all_holding_back[self] = None
+            self.all_deferring[self] = None
         else:
-            self.all_holding_back.pop(self, None)
+            self.all_deferring.pop(self, None)
 
     def set_exception(self, exception: BaseException, *, raises: bool | None = None) -> None:
         if self.cancel_requested:
@@ -375,7 +375,7 @@ class Group(_Members):
         for number, member in enumerate(members):
             while len(at_work) >= self.max_parallel:
                 is_limited = True
-                future.hold_back(len(members) - number)
+                future.defer(len(members) - number)
                 wait_until(FIRST_COMPLETED, at_work, None)
                 at_work = [each for each in at_work if not each.done]
             if future.cancel_requested:
@@ -386,7 +386,7 @@ class Group(_Members):
             future.futures.append(current)
             if not current.done:
                 at_work.append(current)
-        future.hold_back(0)
+        future.defer(0)
         for each in future.futures:
             each.await_close()
 
@@ -446,8 +446,8 @@ class Chain(_Members):
             current = submit(executor, as_member(member, self.raises_on_failure, *previous))
             if future.futures:
                 _note(current, None, future.futures[-1])
-            elif future.held_back_in is not None or future.follows is not None:
-                _note(current, future.held_back_in, future.follows)
+            elif future.deferred_in is not None or future.follows is not None:
+                _note(current, future.deferred_in, future.follows)
             future.futures.append(current)
             current.await_close()
             if current.peek_exception() is not None and self.break_on_failure:
@@ -487,12 +487,12 @@ def _read(future: Future) -> Any:
     return _value(future)
 
 
-def _note(future: Future, held_back_in: Future | None, follows: Future | None) -> None:
+def _note(future: Future, deferred_in: Future | None, follows: Future | None) -> None:
     """Note what a member had to wait for, and so had what it has submitted: all of a group, the first of a chain."""
-    future.held_back_in, future.follows = held_back_in, follows
+    future.deferred_in, future.follows = deferred_in, follows
     if isinstance(future, GroupFuture):
         for each in future.futures[:1] if isinstance(future, ChainFuture) else future.futures:
-            _note(each, held_back_in, follows)
+            _note(each, deferred_in, follows)
 
 
 def _when_all_done(futures: list[Future], then: Callable[[], None]) -> None:

@@ -89,8 +89,8 @@ class Future:
         "_result",
         "_state",
         "_waiter",
+        "deferred_in",
         "follows",
-        "held_back_in",
         "is_awaited",
         "is_read",
         "task_id",
@@ -106,7 +106,7 @@ class Future:
     ) -> None:
         self.task_id = task_id
         """Id of the task behind it, or `None`."""
-        self.held_back_in: Future | None = None
+        self.deferred_in: Future | None = None
         """The group whose `max_parallel` let it be submitted only when another member had closed; else `None`."""
         self.follows: Future | None = None
         """The member of a chain that had closed before this was submitted; `None` of its first one, and elsewhere."""

@@ -58,12 +58,12 @@ class Selection(NamedTuple):
     """The commands that it sends."""
     decisions: list[Decision]
     """Their decisions, in order, with that of the timer that brings the next answer if this one is full."""
-    held_back: int = 0
+    deferred: int = 0
     """How many activity tasks wait until fewer are open."""
 
 
 def select(run: ReplayedRun, kinds: Kinds, *, room: Room) -> Selection:
-    """Choose the commands of the next answer; `room` is taken, and says what is held back."""
+    """Choose the commands of the next answer; `room` is taken, and says what is deferred."""
     closing = run.closing
     commands: list[Command] = []
     decisions: list[Decision] = []
@@ -127,7 +127,7 @@ def new_context(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: 
             context[IDENTITY_KEY] = {UNHANDLED_FAILURES: run.failures.unhandled()}
     else:
         # It may be closed without another decision, by a timeout or a terminate.
-        ours = _held_back(run, selection) if run.holding_back or selection.held_back else {}
+        ours = _deferred(run, selection) if run.deferring or selection.deferred else {}
         unhandled = run.failures.unhandled()[:MAX_UNHANDLED_SO_FAR] if run.failures.total else []
         if unhandled or UNHANDLED_FAILURES in recorded:
             ours[UNHANDLED_FAILURES] = unhandled
@@ -143,13 +143,13 @@ def new_context(run: ReplayedRun, kinds: Kinds, selection: Selection, recorded: 
     return None if text == recorded else text
 
 
-def _held_back(run: ReplayedRun, selection: Selection) -> dict[str, Any]:
+def _deferred(run: ReplayedRun, selection: Selection) -> dict[str, Any]:
     groups = [
-        [group.max_parallel, group.held_back]
-        for group in itertools.islice(run.holding_back, execution_context.MAX_GROUPS)
+        [group.max_parallel, group.deferred]
+        for group in itertools.islice(run.deferring, execution_context.MAX_GROUPS)
         if not group.done
     ]
     found: dict[str, Any] = {execution_context.MAX_PARALLEL: groups} if groups else {}
-    if selection.held_back:
-        found[execution_context.OPEN_ACTIVITIES] = selection.held_back
+    if selection.deferred:
+        found[execution_context.OPEN_ACTIVITIES] = selection.deferred
     return found

@@ -3,8 +3,8 @@
 =================================  ==========================================  ========================================
 limit                              at the limit                                warned
 =================================  ==========================================  ========================================
-1,000 open activity tasks          further ones are held back                  when one is held back
-1,000 open child executions        further ones are held back                  when one is held back
+1,000 open activity tasks          further ones are deferred                  when one is deferred
+1,000 open child executions        further ones are deferred                  when one is deferred
 1,000 open timers                  SWF refuses; asked again when one has       at 800
                                    ended
 25,000 events                      SWF terminates the execution                at `continue_as_new_after`, and at 22,500
@@ -94,7 +94,7 @@ class Room:
     """The first child execution that waits until fewer are open."""
 
     def takes_activity(self, command: Command) -> bool:
-        """Take a place for an activity task; if there is none, it is held back."""
+        """Take a place for an activity task; if there is none, it is deferred."""
         if self.activities > 0:
             self.activities -= 1
             return True
@@ -103,7 +103,7 @@ class Room:
         return False
 
     def takes_child(self, command: Command) -> bool:
-        """Take a place for a child execution; if there is none, it is held back."""
+        """Take a place for a child execution; if there is none, it is deferred."""
         if self.children > 0:
             self.children -= 1
             return True
@@ -112,7 +112,7 @@ class Room:
 
 
 def warnings_of_room(room: Room, open_timers: int) -> Iterator[str]:
-    """What to say of tasks that are held back, and of timers that soon are refused."""
+    """What to say of tasks that are deferred, and of timers that soon are refused."""
     if room.first_activity is not None and not room.is_own_limit:
         yield (
             f"an execution has at most {MAX_OPEN_ACTIVITIES:,} activity tasks open at a time: further ones wait until "

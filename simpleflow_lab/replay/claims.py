@@ -2,7 +2,7 @@
 
 Along inherited events a recorded command that the code has not made is unclaimed. The code claims it once it makes the
 same one: it then gets what is recorded of it, and runs nothing again. Behind these events the code claims only what a
-limit, as `max_parallel`, held back where they end, of a group that it submitted before; what it makes because of
+limit, as `max_parallel`, deferred where they end, of a group that it submitted before; what it makes because of
 something new, it runs anew.
 
 Rule: one `Claims` belongs to one run of the code from its start.
@@ -41,10 +41,10 @@ class Claims:
         self._matching = matching
         self._resolve = resolve
         self._unclaimed = Unclaimed()
-        self._holding_back: frozenset[Future] = frozenset()
+        self._deferring: frozenset[Future] = frozenset()
         """The groups that held members back where the inherited events ended."""
         self._held: dict[Future, bool] = {}
-        """What is known of which future, see `_was_held_back`."""
+        """What is known of which future, see `_was_deferred`."""
         self._anew: set[str] = set()
         """The ids of the activity tasks and child executions that the fork runs itself."""
         run.identify(*splice.first_identity)
@@ -64,7 +64,7 @@ class Claims:
     def cross(self) -> None:
         """The events that were inherited from one run end here: of its unclaimed tasks those stay that completed."""
         self._unclaimed = self._unclaimed.completed()
-        self._holding_back = frozenset(self._run.holding_back)
+        self._deferring = frozenset(self._run.deferring)
 
     def settle(self) -> bool:
         """Let the commands that the code has made have what is recorded of them; gives whether there is something."""
@@ -72,7 +72,7 @@ class Claims:
         found, pending = False, self._run.pending
         fresh, pending.fresh = pending.fresh or [], []
         for command in fresh:
-            may_claim = command in pending if not is_own else self._was_held_back(command.future) and command in pending
+            may_claim = command in pending if not is_own else self._was_deferred(command.future) and command in pending
             event = self._matching.claim(command, self._unclaimed) if may_claim else None
             if event is None:
                 if command.kind in (ACTIVITY, CHILD):
@@ -91,16 +91,16 @@ class Claims:
         if has_result and self._run.reused is not None and self._splice.is_inherited(event.id):
             self._run.reused.add(command.id)
 
-    def _was_held_back(self, future: Future) -> bool:
-        """A limit held it back where the inherited events ended, or held back what it follows in a chain, of which
+    def _was_deferred(self, future: Future) -> bool:
+        """A limit deferred it where the inherited events ended, or deferred what it follows in a chain, of which
         nothing runs anew. Of code that runs again from its start, which submits its groups anew, it is enough that one
         did."""
         each: Future | None = future
         found: bool | None = None
         while found is None and each is not None:
-            group, before = each.held_back_in, each.follows
+            group, before = each.deferred_in, each.follows
             found = self._held.get(each)
-            if group is not None and (self._run.is_rerun or group in self._holding_back or self._was_held_back(group)):
+            if group is not None and (self._run.is_rerun or group in self._deferring or self._was_deferred(group)):
                 found = True
             each = None if before is None or self._runs_anew(before) else before
         self._held[future] = bool(found)

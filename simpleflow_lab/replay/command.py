@@ -174,7 +174,7 @@ class Command:
     def control(self) -> str | None:
         """The `control` of its decision: a later replay shows this line, and a table what depended on what."""
         depends_on = task_ids(self.dependencies) if self.dependencies else ()
-        limit: int | None = getattr(self.future.held_back_in, "max_parallel", None)
+        limit: int | None = getattr(self.future.deferred_in, "max_parallel", None)
         return write_control(self.line_text, depends_on, limit)
 
     def decision(self) -> Decision:

@@ -170,7 +170,7 @@ class ReplayExecutor:
         run, future = self._run, make()
         future.belong_to(run.waiter, raises=raises)
         if isinstance(future, GroupFuture):
-            future.all_holding_back = run.holding_back
+            future.all_deferring = run.deferring
         future.add_done_callback(run.failures.count)
         if run.observer is not None:
             run.observer.container_submitted(future, run.fibers.line(), run.fibers.current)

@@ -80,7 +80,7 @@ class ReplayedRun:
             self.pending.on_added = lambda command: observer.command_made(command, self.fibers.current)
         self.index = CommandIndex(self.pending)
         self.failures = Failures()
-        self.holding_back: dict[GroupFuture, None] = {}
+        self.deferring: dict[GroupFuture, None] = {}
         """The groups that submit further members only when others have closed."""
         self.hooks = PendingHooks()
         self.waiter = FiberWaiter(self)
@@ -217,7 +217,7 @@ class ReplayedRun:
         self.is_rerun = True
         self.fibers.close()
         self.fibers = self._new_fibers()
-        self.holding_back.clear()
+        self.deferring.clear()
         self.ids.begin_rerun()
         self.index.begin_rerun()
         self.failures.begin_rerun()

@@ -42,7 +42,7 @@ class ContextWaits:
     """Names of signals."""
     groups: tuple[tuple[int, int], ...] = ()
     """Of each group with members that wait: its `max_parallel`, and how many wait."""
-    held_back: int = 0
+    deferred: int = 0
     """How many activity tasks wait because no more may be open at a time."""
     reused: int | None = None
     """How many results a fork has reused; `None` of any other execution, and of a fork without a decision."""
@@ -66,11 +66,11 @@ def waits_in(context: str | None) -> ContextWaits:
         for pair in _list(ours.get(MAX_PARALLEL))[:MAX_GROUPS]
         if isinstance(pair, list) and len(pair) == 2 and all(type(number) is int for number in pair)
     ]
-    held_back, reused = ours.get(OPEN_ACTIVITIES), ours.get(REUSED)
+    deferred, reused = ours.get(OPEN_ACTIVITIES), ours.get(REUSED)
     return ContextWaits(
         signals=tuple(dict.fromkeys(names))[:MAX_SIGNALS],
         groups=tuple(groups),
-        held_back=held_back if type(held_back) is int else 0,
+        deferred=deferred if type(deferred) is int else 0,
         reused=reused if type(reused) is int and reused >= 0 else None,
     )
 

@@ -31,7 +31,7 @@ CHILD_RUNNING: Final = "child"
 RETRY: Final = "retry"
 QUEUED: Final = "queued"
 NOT_TAKEN: Final = "not taken"
-HELD_BACK: Final = "max_parallel"
+DEFERRED: Final = "max_parallel"
 OPEN_LIMIT: Final = "open limit"
 TIMER_WAIT: Final = "timer"
 SIGNAL_WAIT: Final = "signal"
@@ -41,7 +41,7 @@ NO_DECIDER: Final = "no decider"
 CODE: Final = "code"
 
 KINDS: Final = (
-    *(RUNNING, CHILD_RUNNING, RETRY, QUEUED, NOT_TAKEN, HELD_BACK, OPEN_LIMIT),
+    *(RUNNING, CHILD_RUNNING, RETRY, QUEUED, NOT_TAKEN, DEFERRED, OPEN_LIMIT),
     *(TIMER_WAIT, SIGNAL_WAIT, REQUEST, DECIDING, NO_DECIDER, CODE),
 )
 """The kinds of segments."""
@@ -213,25 +213,25 @@ class _Walk:
             id=attempt.id,
             name=attempt.name,
             task_list=attempt.task_list,
-            limit=attempt.max_parallel if kind == HELD_BACK else None,
+            limit=attempt.max_parallel if kind == DEFERRED else None,
             scheduled_event_id=attempt.scheduled_event_id,
         )
         return self._decision(since, needed)
 
     def _held_since(self, attempt: Attempt, place: int, needed: list[int]) -> tuple[int, str] | None:
-        """Since which decision an attempt was held back, and by what; `None` if it was not.
+        """Since which decision an attempt was deferred, and by what; `None` if it was not.
 
-        It is the first of those after which something was held back that had seen all that the attempt depends on.
+        It is the first of those after which something was deferred that had seen all that the attempt depends on.
         """
         if attempt.attempt > 1 or attempt.kind == TIMER or place == 0:
             return None
         limit, waits = attempt.max_parallel, self._triggers.waits_after[place - 1]
         if limit is not None and any(group[0] == limit for group in waits.groups):
-            kind = HELD_BACK
+            kind = DEFERRED
             since = self._triggers.since_when(place - 1, lambda w: any(group[0] == limit for group in w.groups))
-        elif attempt.kind == ACTIVITY and self._is_among_first(attempt, waits.held_back):
+        elif attempt.kind == ACTIVITY and self._is_among_first(attempt, waits.deferred):
             kind = OPEN_LIMIT
-            since = self._triggers.since_when(place - 1, lambda w: w.held_back > 0)
+            since = self._triggers.since_when(place - 1, lambda w: w.deferred > 0)
         else:
             return None
         seen = self._triggers.that_saw(max(needed)) if needed else None

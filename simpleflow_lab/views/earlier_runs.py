@@ -9,7 +9,7 @@ from typing import Final
 
 from simpleflow_lab.views.critical_path import (
     CHILD_RUNNING,
-    HELD_BACK,
+    DEFERRED,
     NOT_TAKEN,
     QUEUED,
     RETRY,
@@ -113,7 +113,7 @@ _WORDS: Final = {
     RETRY: "waits between attempts of {}",
     QUEUED: "queueing on task list {}",
     NOT_TAKEN: "queueing on task list {} while nothing of it ran there",
-    HELD_BACK: "held back by max_parallel={}",
+    DEFERRED: "deferred by max_parallel={}",
     TIMER_WAIT: "timer {}",
     SIGNAL_WAIT: "the wait for signal {}",
 }

@@ -248,8 +248,8 @@ class _Rows:
         for limit, waiting in self._context.groups:
             what = f"a group with max_parallel={limit}: {_wait(waiting, 'member')} until others have closed"
             yield self._wait(LIMIT, what, to_do="a larger max_parallel of the group lets more run at once")
-        if self._context.held_back:
-            what = f"{_wait(self._context.held_back, 'activity task')} until fewer are open"
+        if self._context.deferred:
+            what = f"{_wait(self._context.deferred, 'activity task')} until fewer are open"
             yield self._wait(LIMIT, what, to_do="max_open_activity_count of the workflow, and the settings, limit them")
 
     def requests(self) -> Iterator[Wait]:
@@ -305,7 +305,7 @@ def description_in_words(
     of its store is full.
     """
     counts, context = description["openCounts"], waits_in(description.get("latestExecutionContext"))
-    held = context.held_back + sum(waiting for _, waiting in context.groups)
+    deferred = context.deferred + sum(waiting for _, waiting in context.groups)
     # Of one that is blocked itself, the open decision is the blocked one.
     is_blocked = error is not None and error["execution"] == description["executionInfo"]["execution"]
     parts = [
@@ -317,7 +317,7 @@ def description_in_words(
         _number(counts.get("openLambdaFunctions"), "lambda", "lambdas"),
         _number(counts.get("openChildWorkflowExecutions"), "child", "children"),
         _number(counts.get("openTimers"), "timer", "timers"),
-        f"{held:,} held back" if held else "",
+        f"{deferred:,} deferred" if deferred else "",
     ]
     return ", ".join(part for part in parts if part) or "nothing that can happen by itself"
 

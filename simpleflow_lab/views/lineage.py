@@ -86,7 +86,7 @@ def dependencies_of(folded: FoldedHistory) -> Dependencies:
     """The attempts of each id, in the order of scheduling."""
     by_closing: dict[int, int] = {}
     free: dict[tuple[str, str], list[int]] = {}
-    """What the latest task of each name that was not held back depended on: so do those that were, with it."""
+    """What the latest task of each name that was not deferred depended on: so do those that were, with it."""
     before: dict[int, tuple[int, ...]] = {}
     likely: set[int] = set()
     for attempt in folded.attempts:

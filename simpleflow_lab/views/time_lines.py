@@ -11,7 +11,7 @@ from simpleflow_lab.views.critical_path import (
     CHILD_RUNNING,
     CODE,
     DECIDING,
-    HELD_BACK,
+    DEFERRED,
     NO_DECIDER,
     NOT_TAKEN,
     OPEN_LIMIT,
@@ -89,7 +89,7 @@ def _split_by(segment: Segment, lost: Set[int]) -> object:
         return segment.task_list
     if segment.kind == RUNNING:
         return segment.scheduled_event_id in lost
-    return segment.limit if segment.kind == HELD_BACK else None
+    return segment.limit if segment.kind == DEFERRED else None
 
 
 def _seconds(group: Sequence[Segment]) -> float:
@@ -198,13 +198,13 @@ def _held_by(group: Sequence[Segment], polling: Polling) -> str:
     return "; nobody polled it, or other executions kept its workers busy"
 
 
-def _held_back(group: Sequence[Segment]) -> tuple[str, str]:
-    what = f"{duration(_seconds(group))} held back by max_parallel={group[0].limit}: {_tasks_with_times(group)}"
+def _deferred(group: Sequence[Segment]) -> tuple[str, str]:
+    what = f"{duration(_seconds(group))} deferred by max_parallel={group[0].limit}: {_tasks_with_times(group)}"
     return what, "raise max_parallel of the group"
 
 
 def _open_limit(group: Sequence[Segment]) -> tuple[str, str]:
-    what = f"{duration(_seconds(group))} held back, as many activity tasks as allowed were open: "
+    what = f"{duration(_seconds(group))} deferred, as many activity tasks as allowed were open: "
     return what + _tasks_with_times(group), "max_open_activity_count of the workflow, and the settings, limit them"
 
 
@@ -276,7 +276,7 @@ WORDS: Final[dict[str, Callable[[Sequence[Segment]], tuple[str, str]]]] = {
     RETRY: _retry,
     QUEUED: _queued,
     NOT_TAKEN: _not_taken,
-    HELD_BACK: _held_back,
+    DEFERRED: _deferred,
     OPEN_LIMIT: _open_limit,
     TIMER_WAIT: _timer,
     SIGNAL_WAIT: _signal,

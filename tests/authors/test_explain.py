@@ -174,7 +174,7 @@ def test_the_pauses_between_attempts_are_where_the_time_went(virtual: Lab) -> No
     assert time_line.seconds >= 1200
 
 
-def test_members_that_max_parallel_held_back_say_so_also_inside_chains_and_groups(virtual: Lab) -> None:
+def test_members_that_max_parallel_deferred_say_so_also_inside_chains_and_groups(virtual: Lab) -> None:
     class Few(Base):
         name = "explain.few"
 
@@ -188,7 +188,7 @@ def test_members_that_max_parallel_held_back_say_so_also_inside_chains_and_group
     held = dict(
         zip(tasks["id"].str.removeprefix("activity-explain.double-"), tasks["max_parallel"].fillna(0), strict=True)
     )
-    # Of the chain only the first task was held back: the second one waited for the first.
+    # Of the chain only the first task was deferred: the second one waited for the first.
     assert {id: number for id, number in held.items() if number == 1}.keys() == {"2", "3", "5", "6"}
     assert tasks["max_parallel"].dtype == "Int64"
 

@@ -463,7 +463,7 @@ def test_many_results_are_reused(lab_for_large):
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_what_a_limit_held_back_is_reused_too(lab, at_once):
+def test_what_a_limit_deferred_is_reused_too(lab, at_once):
     broken.update("ab")
     execution = lab.start(Limited, list("abcdef"), at_once)
     with pytest.raises(WorkflowExecutionFailed):

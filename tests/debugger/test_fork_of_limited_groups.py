@@ -1,4 +1,4 @@
-"""Forks of groups with a `max_parallel`, event by event: what only the limit held back is reused, and nothing else."""
+"""Forks of groups with a `max_parallel`, event by event: what only the limit deferred is reused, and nothing else."""
 
 import json
 
@@ -85,7 +85,7 @@ def forked(story: Story, at: list[str], limit: int) -> Story:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 @pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_what_a_limit_held_back_is_reused_however_many_tasks_complete_at_once(limit: int, at_once: int) -> None:
+def test_what_a_limit_deferred_is_reused_however_many_tasks_complete_at_once(limit: int, at_once: int) -> None:
     story = Story(Limited, limit)
     assert worked_on(story, at_once) == list("abcde")
     again = list("abc"[:limit])
@@ -112,7 +112,7 @@ def names_of(story: Story, at_once: int) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("again", "asked"), [("a", "ab"), ("b", "b"), ("ac", "abcdefgh"), ("ae", "abegh"), ("ag", "abgh")]
 )
-def test_a_whole_chain_that_a_limit_held_back_is_reused_up_to_what_runs_again(
+def test_a_whole_chain_that_a_limit_deferred_is_reused_up_to_what_runs_again(
     at_once: int, again: str, asked: str
 ) -> None:
     story = Story(Chains, 1)
@@ -120,7 +120,7 @@ def test_a_whole_chain_that_a_limit_held_back_is_reused_up_to_what_runs_again(
     assert sorted(worked_on(forked(story, [labels[name] for name in again], 1), at_once)) == list(asked)
 
 
-def test_all_members_behind_a_limit_are_recorded_as_held_back() -> None:
+def test_all_members_behind_a_limit_are_recorded_as_deferred() -> None:
     story = Story(Limited, 2)
     worked_on(story, 2)
     scheduled = [event for event in story.events if event.type == "ActivityTaskScheduled"]

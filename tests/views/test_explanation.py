@@ -39,23 +39,23 @@ TROUBLES: dict[Callable[[], History], list[str]] = {
         f"price-6, behind price-1 → lab.start_workers({max(4, DEFAULT_ACTIVITY_THREADS)}, task_list='pricing')",
         "32 % of the time: 2.0 s running price-6 → execution.critical_path()",
     ],
-    troubles.held_back_by_max_parallel: [
+    troubles.deferred_by_max_parallel: [
         "✓ COMPLETED after 6.1 s",
         "result: [] → execution.result()",
-        "64 % of 6.1 s: 3.9 s held back by max_parallel=1: price-3 → raise max_parallel of the group",
+        "64 % of 6.1 s: 3.9 s deferred by max_parallel=1: price-3 → raise max_parallel of the group",
         "31 % of the time: 1.9 s running price-3 → execution.critical_path()",
     ],
-    troubles.held_back_by_the_limit_of_open_tasks: [
+    troubles.deferred_by_the_limit_of_open_tasks: [
         "✓ COMPLETED after 10.1 s",
         "result: [] → execution.result()",
-        "49 % of 10.1 s: 4.9 s held back, as many activity tasks as allowed were open: price-2 "
+        "49 % of 10.1 s: 4.9 s deferred, as many activity tasks as allowed were open: price-2 "
         "→ max_open_activity_count of the workflow, and the settings, limit them",
         "49 % of the time: 4.9 s running price-2 → execution.critical_path()",
     ],
-    troubles.held_back_for_want_of_workers: [
+    troubles.deferred_for_want_of_workers: [
         "✓ COMPLETED after 7.1 s",
         "result: [] → execution.result()",
-        "69 % of 7.1 s: 4.9 s held back, as many activity tasks as allowed were open: price-3; of 2 that were open on "
+        "69 % of 7.1 s: 4.9 s deferred, as many activity tasks as allowed were open: price-3; of 2 that were open on "
         f"task list pricing at most 1 ran at once → lab.start_workers({DEFAULT_ACTIVITY_THREADS}, task_list='pricing')",
         "14 % of the time: 1.0 s queued on task list pricing, where of this execution at most 1 ran at once: "
         f"price-3, behind price-2 → lab.start_workers({DEFAULT_ACTIVITY_THREADS}, task_list='pricing')",

@@ -165,7 +165,7 @@ def test_a_label_stands_to_the_right_of_every_line_that_goes_down_through_its_ro
     assert {text.strip() for _, text in places.values()} <= texts.keys()
 
 
-def test_members_of_a_group_share_a_row_though_some_were_held_back() -> None:
+def test_members_of_a_group_share_a_row_though_some_were_deferred() -> None:
     folded = fold_history(ran(Grouped, 8).history())
 
     (node,) = nodes_of(folded)

@@ -166,14 +166,14 @@ def test_a_decision_that_takes_long_is_told_with_its_process_and_line() -> None:
     assert wait(1).what == "a decision: a decider has taken it"
     assert wait(1).goes_on
     assert wait(12).what == "a decision: its decider has not answered for 12.0 s: process 17"
-    assert "execution.warnings" in wait(12).to_do
+    assert "a warning of the execution names its line" in wait(12).to_do
     named = wait(12, running_line="flow.py:5, while True")
     assert named.what == "a decision: run has not come back for 12.0 s: process 17, flow.py:5, while True"
     assert "into an activity" in named.to_do
     assert not named.goes_on
 
 
-def test_what_limits_hold_back_is_counted() -> None:
+def test_what_limits_defer_is_counted() -> None:
     context = {"simpleflow_lab": {"max_parallel": [[4, 96], [1, 1]], "open_activities": 12}}
     limits = [wait.what for wait in waits_of(decided(context).history())]
 
@@ -285,7 +285,7 @@ def described(context: object = None, **counts: int) -> dict[str, object]:
     [
         (described(ActivityTasks=3, Timers=1), "3 activities, 1 timer"),
         (described({"waiting_signals": ["go"]}, ChildWorkflowExecutions=2), "signal go, 2 children"),
-        (described({"simpleflow_lab": {"max_parallel": [[2, 5]]}}, ActivityTasks=2), "2 activities, 5 held back"),
+        (described({"simpleflow_lab": {"max_parallel": [[2, 5]]}}, ActivityTasks=2), "2 activities, 5 deferred"),
         (described(DecisionTasks=1, LambdaFunctions=1), "a decision, 1 lambda"),
         (described(), "nothing that can happen by itself"),
     ],

@@ -18,8 +18,8 @@ def control(*depends_on: str, max_parallel: int | None = None) -> dict[str, Any]
     return {"control": write_control("shop.py:7, self.submit(…)", depends_on, max_parallel)}
 
 
-def waiting(*signals: str, groups: tuple[tuple[int, int], ...] = (), held_back: int = 0) -> str:
-    ours = {"max_parallel": groups, "open_activities": held_back}
+def waiting(*signals: str, groups: tuple[tuple[int, int], ...] = (), deferred: int = 0) -> str:
+    ours = {"max_parallel": groups, "open_activities": deferred}
     return json.dumps({"waiting_signals": signals, "simpleflow_lab": {name: v for name, v in ours.items() if v}})
 
 
@@ -90,7 +90,7 @@ def queueing_behind_few_workers() -> History:
     return story.history()
 
 
-def held_back_by_max_parallel() -> History:
+def deferred_by_max_parallel() -> History:
     """A group of three with `max_parallel=1`: each member is scheduled when the one before has closed."""
     story = Story()
     story.decide(0.1, context=waiting(groups=((1, 2),)))
@@ -104,10 +104,10 @@ def held_back_by_max_parallel() -> History:
     return story.history()
 
 
-def held_back_by_the_limit_of_open_tasks() -> History:
+def deferred_by_the_limit_of_open_tasks() -> History:
     """No more than one activity task may be open: the second one waits for the first."""
     story = Story()
-    story.decide(0.1, context=waiting(held_back=1))
+    story.decide(0.1, context=waiting(deferred=1))
     for number in (1, 2):
         task = story.schedule(f"activity-shop.price-{number}", "shop.price", **control())
         story.start(task)
@@ -117,10 +117,10 @@ def held_back_by_the_limit_of_open_tasks() -> History:
     return story.history()
 
 
-def held_back_for_want_of_workers() -> History:
+def deferred_for_want_of_workers() -> History:
     """Two activity tasks may be open, and the one worker of `pricing` takes one at a time: the third task waits."""
     story = Story()
-    story.decide(0.1, context=waiting(held_back=1))
+    story.decide(0.1, context=waiting(deferred=1))
     pricing = {"taskList": {"name": "pricing"}, **control()}
     first, second = (story.schedule(f"activity-shop.price-{n}", "shop.price", **pricing) for n in (1, 2))
     story.start(first)
