@@ -296,7 +296,7 @@ def test_a_reader_that_goes_away_is_no_page_of_traceback(process: Command) -> No
     ) as running:
         os.close(write)
         _, error = running.communicate(timeout=30)
-    assert (running.returncode, error) == (1, "")
+    assert (running.returncode, error) == (141, "")
 
 
 # -- signals and terminals ---------------------------------------------------------------------------------------------

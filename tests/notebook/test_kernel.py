@@ -131,7 +131,7 @@ def test_a_slow_run_shows_its_status_and_its_view_stays_before_its_value(kernel:
     assert late.result is not None
     assert late.result["text/plain"] == "<Execution slow of steps: COMPLETED>"
     # Where no widgets are drawn, and in a saved notebook:
-    assert late.result["text/html"].startswith('<section class="sfl-still">')
+    assert late.result["text/html"].startswith('<section class="sfl-still"')
     assert "image/svg+xml;base64" in late.result["text/html"]
     assert late.bundles == [late.result]  # it is shown once
     assert not any(message["msg_type"] == "comm_close" for message in messages)
