@@ -261,7 +261,6 @@ HISTORIES: dict[str, Callable[[], Any]] = {
     "without an id": lambda: events_with(lambda events: events[3].pop("eventId")),
     "with a gap": lambda: events_with(lambda events: events.pop(3)),
     "an event twice": lambda: events_with(lambda events: events.insert(3, events[3])),
-    "events exchanged": lambda: events_with(lambda events: events.insert(3, events.pop(4))),
     "a reference to a later event": lambda: events_with(referring_to_a_later_event),
     "without a type": lambda: events_with(lambda events: events[3].pop("eventType")),
     "attributes that are none": lambda: events_with(
