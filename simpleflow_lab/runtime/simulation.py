@@ -41,6 +41,10 @@ from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow
 
 DOMAIN: Final = "simulation"
+NANOSECONDS: Final = 1_000_000
+"""How many of them are a millisecond, which is what the engine's clock shows. Between two of these, many things may
+happen, one after the other."""
+_SECOND: Final = 1000 * NANOSECONDS
 SINK: Final = "simpleflow_lab.listener"
 """The task list of the executions that get the signals which others got, and the start of the names of others."""
 _STARTED_WITH: Final = (
@@ -68,9 +72,9 @@ class Attempted:
     state: str
     """`completed`, `failed`, `timed_out`, `canceled`, `terminated`; any other is never answered."""
     running: int | None
-    """Milliseconds from its start to its close; `None` if nobody starts it, or it does not end."""
+    """Nanoseconds from its start to its close; `None` if nobody starts it, or it does not end."""
     delay: int = 0
-    """Milliseconds from when it could start to its start."""
+    """Nanoseconds from when it could start to its start."""
     result: str | None = None
     reason: str | None = None
     details: str | None = None
@@ -89,11 +93,11 @@ class Script:
     """By task list, how many activities run at once."""
     default_slots: int = 1
     decisions: list[tuple[int, int]] = field(default_factory=list)
-    """For each decision, milliseconds until a decider takes it, and then until it is made."""
+    """For each decision, nanoseconds until a decider takes it, and then until it is made."""
     later_decisions: tuple[int, int] = (0, 0)
     """The same for further ones."""
     incoming: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
-    """Milliseconds after the start, a method of the service, and its arguments: signals, cancel requests, an end."""
+    """Nanoseconds after the start, a method of the service, and its arguments: signals, cancel requests, an end."""
     not_signaled: frozenset[tuple[str, str]] = frozenset()
     """Of the signals to other executions that SWF could not deliver: their names, and the workflow ids."""
     runs_out: bool = False
@@ -130,8 +134,9 @@ class Simulation:
         self._script = script
         self._started = started
         self._workflow_id = workflow_id
-        self._at = self._begin = round(started.timestamp.timestamp() * 1000)
-        self._clock = ManualClock(self._begin)
+        begin = round(started.timestamp.timestamp() * 1000)
+        self._at = begin * NANOSECONDS
+        self._clock = ManualClock(begin)
         self._service = EmbeddedSWF(":memory:", clock=self._clock, poll_seconds=0.0)
         self._types = TypeRegistration(self._service, DOMAIN, settings)
         self._replay = Replay(workflow, workflow_id=workflow_id, **options)
@@ -160,9 +165,8 @@ class Simulation:
                 self._start()
                 while not self._plan_decision() and self._todo and not self.is_stopped:
                     at, _, action = heapq.heappop(self._todo)
-                    if at > self._at:
-                        self._clock.advance((at - self._at) / 1000)
-                        self._at = at
+                    self._clock.advance((at // NANOSECONDS - self._at // NANOSECONDS) / 1000)
+                    self._at = at
                     action()
                     self.progress += 1
                 return self._history()
@@ -171,8 +175,8 @@ class Simulation:
 
     # -- time --
 
-    def _later(self, milliseconds: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._todo, (self._at + max(0, round(milliseconds)), next(self._numbers), action))
+    def _later(self, nanoseconds: int, action: Callable[[], None]) -> None:
+        heapq.heappush(self._todo, (self._at + max(0, nanoseconds), next(self._numbers), action))
 
     def _plan_decision(self) -> bool:
         """Plan the decision that is due; gives whether the execution has closed."""
@@ -248,7 +252,7 @@ class Simulation:
         kind = decision["decisionType"]
         attributes = swf_decisions.attributes(decision)
         if kind == "StartTimer":
-            self._later(int(attributes["startToFireTimeout"]) * 1000, _nothing)
+            self._later(int(attributes["startToFireTimeout"]) * _SECOND, _nothing)
             return decision
         if kind == "ScheduleActivityTask":
             attempted = self._next(attributes["activityId"], attributes["activityType"]["name"])
@@ -264,7 +268,7 @@ class Simulation:
             given = {**attributes, "taskList": {"name": own}}
             if attempted is not None and attempted.running is not None:
                 child = attributes["workflowId"]
-                self._later(attempted.running, lambda: self._close_child(own, child, attempted))
+                self._later(attempted.delay + attempted.running, lambda: self._close_child(own, child, attempted))
         elif kind == "SignalExternalWorkflowExecution":
             target = attributes["workflowId"]
             if (attributes["signalName"], target) in self._script.not_signaled:
@@ -321,7 +325,7 @@ class Simulation:
 
     def _later_for(self, seconds: str | None) -> None:
         if seconds and seconds != "NONE":
-            self._later(int(seconds) * 1000, _nothing)
+            self._later(int(seconds) * _SECOND, _nothing)
 
     def _dispatch(self, slots_of: str) -> None:
         slots = self._script.slots.get(slots_of, self._script.default_slots)
@@ -344,7 +348,7 @@ class Simulation:
         self._later_for(task.attributes.get("startToCloseTimeout"))
         heartbeat = task.attributes.get("heartbeatTimeout")
         if attempted.timeout_type == "HEARTBEAT" and heartbeat not in (None, "NONE"):
-            self._later(attempted.running - int(heartbeat) * 1000, lambda: self._answer_with(task, "heartbeat"))
+            self._later(attempted.running - int(heartbeat) * _SECOND, lambda: self._answer_with(task, "heartbeat"))
         self._later(attempted.running, lambda: self._end(task))
 
     def _end(self, task: _Task) -> None:

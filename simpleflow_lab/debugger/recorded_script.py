@@ -1,0 +1,252 @@
+"""What a recorded execution says of the world outside: the `Script` of a simulation that repeats it.
+
+A history has its times in milliseconds, in which much can happen: which of two tasks came first, and whether a decision
+still saw it, is known by the order of the events. So each event gets a time in nanoseconds that keeps that order, and
+what the script says are differences of these: with nothing changed they add up to what was recorded.
+
+*Rule:* what happens at once in the engine has one time: that of the event from which the others follow.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.runtime.simulation import NANOSECONDS, Attempted, Script
+from simpleflow_lab.swf.event_types import ACTIVITY
+from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.views.attempts import TASKS, Attempt
+from simpleflow_lab.views.explanation_lines import first_few
+from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.task_labels import task_label
+
+MAX_SCALE: Final = 1_000_000.0
+"""By how much a duration can be multiplied."""
+
+
+def recorded_script(
+    folded: FoldedHistory,
+    *,
+    workers: int | Mapping[str, int] | None,
+    scale: float | Mapping[str, float] | None,
+    without_retries: bool,
+) -> Script:
+    """What the world outside did, changed as `what_if` says. Raises `UsageError`."""
+    factors = _Factors(scale, folded)
+    times = _Times(folded.history)
+    recorded: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in folded.attempts:
+        if attempt.kind in TASKS:
+            recorded[attempt.id].append(attempt)
+    by_list: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in folded.attempts:
+        if attempt.kind == ACTIVITY and attempt.task_list is not None:
+            by_list[attempt.task_list].append(attempt)
+    most = {name: times.most_at_once(attempts) for name, attempts in by_list.items()}
+    slots = _slots(most, workers)
+    delays = {
+        id: delay for name, attempts in by_list.items() for id, delay in _delays(attempts, most[name], times).items()
+    }
+    attempts = {
+        id: [_attempted(each, factors, delays, times) for each in (found[-1:] if without_retries else found)]
+        for id, found in recorded.items()
+    }
+    by_name: dict[str, Attempted] = {}
+    for id, found in recorded.items():
+        if found[-1].state == "completed":
+            by_name.setdefault(found[-1].name, attempts[id][-1])
+    decisions, later = _decisions(folded.history, times)
+    return Script(
+        attempts=attempts,
+        by_name=by_name,
+        slots=slots,
+        default_slots=workers if isinstance(workers, int) else max(most.values(), default=1) or 1,
+        decisions=decisions,
+        later_decisions=later,
+        incoming=_incoming(folded.history, times),
+        not_signaled=frozenset(
+            (str(initiated.get("signalName")), str(initiated.get("workflowId")))
+            for event in folded.history
+            if event.type == "SignalExternalWorkflowExecutionFailed" and event.attributes.get("initiatedEventId")
+            for initiated in [folded.history.event(event.attributes["initiatedEventId"]).attributes]
+        ),
+        runs_out=folded.history.close_status == "TIMED_OUT",
+    )
+
+
+class _Times:
+    """When the events of a history happened, in nanoseconds: those of one millisecond evenly spread, in their order."""
+
+    def __init__(self, history: History) -> None:
+        self._at: dict[int, int] = {}
+        self._started: dict[int, int] = {}
+        for milliseconds, group in itertools.groupby(history, lambda event: round(event.timestamp.timestamp() * 1000)):
+            events = list(group)
+            for place, event in enumerate(events):
+                self._at[event.id] = milliseconds * NANOSECONDS + place * NANOSECONDS // len(events)
+                cause = _cause(event)
+                if cause is not None:
+                    self._at[event.id] = self._at.get(cause, self._at[event.id])
+                elif event.type == "TimerFired":
+                    self._at[event.id] = min(
+                        self._at[event.id], self._due(history.event(event.attributes["startedEventId"]))
+                    )
+                if event.type in _STARTS:
+                    self._started[event.attributes[_STARTS[event.type]]] = event.id
+
+    def _due(self, timer: HistoryEvent) -> int:
+        """When a timer should have fired, as it does in the simulation: that it was late counts as a decider's wait."""
+        return self._at[timer.id] + int(timer.attributes["startToFireTimeout"]) * 1000 * NANOSECONDS
+
+    def of(self, event_id: int) -> int:
+        """The time of this event."""
+        return self._at[event_id]
+
+    def started(self, attempt: Attempt) -> int | None:
+        """When an attempt was started; `None` if it was not."""
+        found = self._started.get(attempt.scheduled_event_id)
+        return None if found is None else self._at[found]
+
+    def closed(self, attempt: Attempt) -> int | None:
+        """When an attempt closed; `None` if it did not."""
+        return None if attempt.closed_event_id is None else self._at[attempt.closed_event_id]
+
+    def most_at_once(self, attempts: list[Attempt]) -> int:
+        """How many of these ran at the same time, at most."""
+        changes: list[tuple[int, int]] = []
+        for attempt in attempts:
+            started, closed = self.started(attempt), self.closed(attempt)
+            if started is not None:
+                changes.append((started, 1))
+                if closed is not None:
+                    changes.append((closed, -1))
+        return max(itertools.accumulate(change for _, change in sorted(changes)), default=0)
+
+
+_STARTS: Final = {
+    "ActivityTaskStarted": "scheduledEventId",
+    "LambdaFunctionStarted": "scheduledEventId",
+    "ChildWorkflowExecutionStarted": "initiatedEventId",
+}
+"""Events that start an attempt, and the attribute that has the event which scheduled it."""
+
+
+def _cause(event: HistoryEvent) -> int | None:
+    """The earlier event with which this one happened at once; `None` if there is none."""
+    if event.type == "DecisionTaskScheduled":
+        return event.id - 1
+    return event.attributes.get("decisionTaskCompletedEventId") if event.decision is not None else None
+
+
+class _Factors:
+    """By what the durations of tasks are multiplied."""
+
+    def __init__(self, scale: float | Mapping[str, float] | None, folded: FoldedHistory) -> None:
+        given = scale if isinstance(scale, Mapping) else {}
+        self._by_name = {str(name): _factor(factor, f"scale of {name}") for name, factor in given.items()}
+        self._all = 1.0 if scale is None or isinstance(scale, Mapping) else _factor(scale, "scale")
+        known = {name for attempt in folded.attempts for name in _names_of(attempt)}
+        for name in self._by_name:
+            if name not in known:
+                names = sorted({attempt.name for attempt in folded.attempts if attempt.kind in TASKS})
+                raise UsageError(f"scale: no task is named {name!r:.80}: there are {first_few(names) or 'none'}")
+
+    def of(self, attempt: Attempt) -> float:
+        """The factor of this attempt: of its id, or else of its name."""
+        return next((self._by_name[name] for name in _names_of(attempt) if name in self._by_name), self._all)
+
+
+def _names_of(attempt: Attempt) -> tuple[str, ...]:
+    return attempt.id, task_label(attempt.id, attempt.name), attempt.name, attempt.name.rpartition(".")[2]
+
+
+def _factor(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SCALE:
+        raise UsageError(f"{what} is a number from 0 to {MAX_SCALE:,.0f}, not {value!r:.80}")
+    return float(value)
+
+
+def _slots(most: Mapping[str, int], workers: Any) -> dict[str, int]:
+    """How many activities run at once, by task list: as many as did, unless it is said."""
+    given = dict(workers) if isinstance(workers, Mapping) else dict.fromkeys(most, workers)
+    for name, count in given.items():
+        if name not in most:
+            raise UsageError(
+                f"workers: no activity ran on a task list {name!r:.80}: there are {first_few(sorted(most))}"
+            )
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+            raise UsageError(f"workers is a number from 1, or one for each task list, not {count!r:.80}")
+    if not most and workers is not None and not isinstance(workers, Mapping | int):
+        raise UsageError(f"workers is a number from 1, or one for each task list, not {workers!r:.80}")
+    return {name: given.get(name) or count or 1 for name, count in most.items()}
+
+
+def _delays(attempts: list[Attempt], most: int, times: _Times) -> dict[int, int]:
+    """By the event that scheduled an activity task of one list: from when a worker was free for it to its start."""
+    started = [(at, attempt) for attempt in attempts for at in [times.started(attempt)] if at is not None]
+    found: dict[int, int] = {}
+    # The worker that has been free longest takes the next task: so the simulation gives them out.
+    free, busy = [0] * most, list[int]()
+    for at, attempt in sorted(started, key=lambda each: (each[0], each[1].scheduled_event_id)):
+        while busy and (busy[0] <= at or not free):
+            heapq.heappush(free, heapq.heappop(busy))
+        since = heapq.heappop(free) if free else 0
+        found[attempt.scheduled_event_id] = at - max(times.of(attempt.scheduled_event_id), min(since, at))
+        closed = times.closed(attempt)
+        if closed is not None:
+            heapq.heappush(busy, closed)
+    return found
+
+
+def _attempted(attempt: Attempt, factors: _Factors, delays: Mapping[int, int], times: _Times) -> Attempted:
+    scheduled, started, closed = times.of(attempt.scheduled_event_id), times.started(attempt), times.closed(attempt)
+    delay = 0 if started is None else max(0, started - scheduled)
+    ended = started is not None and closed is not None
+    return Attempted(
+        state=attempt.state,
+        running=round(max(0, closed - started) * factors.of(attempt)) if ended else None,  # type: ignore[operator]
+        delay=max(0, delays.get(attempt.scheduled_event_id, delay)),
+        result=attempt.result,
+        reason=attempt.reason,
+        details=attempt.details,
+        timeout_type=attempt.timeout_type,
+    )
+
+
+def _decisions(history: History, times: _Times) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """How long each decision waited for a decider and took, and the medians of that."""
+    found: list[tuple[int, int]] = []
+    free_since = 0  # the next decision may be due while one is made
+    for event in history:
+        if event.type == "DecisionTaskCompleted":
+            scheduled, started, at = (
+                times.of(id)
+                for id in (event.attributes["scheduledEventId"], event.attributes["startedEventId"], event.id)
+            )
+            found.append((max(0, started - max(scheduled, free_since)), max(0, at - started)))
+            free_since = at
+    if not found:
+        return [], (0, 0)
+    waits, takes = zip(*found, strict=True)
+    return found, (round(statistics.median(waits)), round(statistics.median(takes)))
+
+
+def _incoming(history: History, times: _Times) -> list[tuple[int, str, Mapping[str, Any]]]:
+    """The signals and cancel requests that came, and the termination, with their times after the start."""
+    found: list[tuple[int, str, Mapping[str, Any]]] = []
+    for event in history:
+        after = max(0, times.of(event.id) - times.of(history[0].id))
+        if event.type == "WorkflowExecutionSignaled":
+            given = {name: event.attributes[name] for name in ("signalName", "input") if name in event.attributes}
+            found.append((after, "signal_workflow_execution", given))
+        elif event.type == "WorkflowExecutionCancelRequested":
+            found.append((after, "request_cancel_workflow_execution", {}))
+        elif event.type == "WorkflowExecutionTerminated":
+            given = {name: event.attributes[name] for name in ("reason", "details") if event.attributes.get(name)}
+            found.append((after, "terminate_workflow_execution", given))
+    return found
