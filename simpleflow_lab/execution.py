@@ -345,11 +345,10 @@ class Execution(HistoryViews):
         Raises `DecisionTaskError` if no decision can be made for now, for it or for a child that it waits for: waiting
         would not help.
         """
-        return self._wait(timeout)[0]
+        return self._wait(deadline_of(timeout))[0]
 
-    def _wait(self, timeout: float | None) -> tuple[bool, str]:
-        """Whether it has closed; and that its service does not answer, in words, if that is why this is not known."""
-        deadline = deadline_of(timeout)
+    def _wait(self, deadline: float | None) -> tuple[bool, str]:
+        """Whether it has closed by then; and that its service does not answer, in words, if that hides whether."""
         try:
             for _ in growths(self._reader, self._decided_elsewhere, deadline=deadline):
                 pass
@@ -373,19 +372,24 @@ class Execution(HistoryViews):
             )
 
     def result(self, timeout: float | None = None) -> Any:
-        """Wait for it, and give what `run` returned.
+        """Wait for it, and for the runs that go on in its place, and give what `run` returned.
 
         Raises `WorkflowExecutionError` if it closed otherwise than completed, with the task that failed, its error and
         traceback; `DecisionTaskError` if no decision can be made for now; `ExecutionStillOpenError`, a builtin
         `TimeoutError`, if it is still open after `timeout` seconds. In the last two cases it stays open. An interrupt
         ends the waiting with `WaitInterrupted`, a `KeyboardInterrupt`, and the execution goes on.
         """
-        is_closed, silence = self._wait(timeout)
-        if not is_closed:
-            raise ExecutionStillOpenError(self.workflow_id, timeout, silence or self._why_open())
-        last = patiently(self._reader, self._reader.last_event, None)
-        following = self._next_run(last)
-        return self._result_in(last) if following is None else following.result(timeout)
+        deadline = deadline_of(timeout)
+        run: Execution = self
+        while True:
+            is_closed, silence = run._wait(deadline)
+            if not is_closed:
+                raise ExecutionStillOpenError(self.workflow_id, timeout, silence or run._why_open())
+            last = patiently(run._reader, run._reader.last_event, None)
+            following = run._next_run(last)
+            if following is None:
+                return run._result_in(last)
+            run = following
 
     def _why_open(self) -> str:
         """What it waits for, in words: its service, if that does not answer."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from simpleflow_lab import Workflow, activity
+from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab.exceptions import ExecutionStillOpenError
 
 TASKS = {"task_list": "again", "version": "1"}
 
@@ -72,3 +73,19 @@ def test_a_history_that_has_become_long_is_a_warning(lab):
     short = lab.start(Counts, 1, "positional")
     short.result(30)
     assert short.warnings == ()
+
+
+class GoesOnForEver(Workflow):
+    name = "again.goes_on_for_ever"
+    task_list = "again"
+
+    def run(self):
+        self.submit(self.continue_as_new()).wait()
+
+
+def test_a_timeout_is_that_of_all_runs_together():
+    with Lab(":memory:") as lab:
+        execution = lab.start(GoesOnForEver)
+        execution.wait(30)
+        with pytest.raises(ExecutionStillOpenError):
+            execution.result(0.5)
