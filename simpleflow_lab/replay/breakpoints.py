@@ -115,5 +115,8 @@ def _is_dealt_with(frame: FrameType, call: str) -> bool:
 
 
 def _is_usual(hook: Callable[..., Any]) -> bool:
-    """It is Python's own, and leads to `pdb`: any other debugger may well stop in a thread."""
+    """It is Python's own, and leads to `pdb`, or that of debugpy, which ipykernel puts into every kernel and which does
+    nothing while no IDE is connected. Any other debugger may well stop in a thread."""
+    if (hook.__module__ or "").partition(".")[0] == "debugpy":
+        return not sys.modules["debugpy"].is_client_connected()
     return hook is sys.__breakpointhook__ and not os.environ.get("PYTHONBREAKPOINT")

@@ -219,3 +219,9 @@ def test_in_a_kernel_it_is_ipythons_debugger(tmp_path: Path) -> None:
         assert "this front end passes on no input" in refused.error
         after = kernel.run("print(execution.status, ran, 'x' if __import__('sys').gettrace() else 'untraced')")
         assert after.stdout == "COMPLETED [0, 1, 2] untraced\n"
+        # The debugpy that ipykernel starts takes over breakpoint(), and does nothing as long as no IDE is connected.
+        hook = kernel.run("print(sys.breakpointhook.__module__); sys.argv.append('breakpoint')").stdout
+        shown = kernel.debug("execution.replay().run_to(event=17)", ["p number, total", "c", "p number, total", "q"])
+        assert [shown.count(told) for told in ("(1, 1)", "(2, 3)")] == [1, 1], (hook, shown)
+        passed = kernel.run("again = lab.start(Sums, 3)\nagain.wait(60)\nprint(again.logs())").stdout
+        assert passed.count("breakpoint() passed over at cell line") == 1
