@@ -115,7 +115,8 @@ function render({ model, el }) {
         h("span", { class: "sfl-quiet" }, `${duration(summary.seconds)}, ${numbered(summary.events, "event")}`
           + (summary.run > 1 ? `, run ${summary.run} that is shown here` : ""))),
       bar, h("div", {}, `${numbered(total, "task")}${words ? `: ${words}` : " yet"}`,
-        summary.running.length ? h("span", { class: "sfl-quiet" }, `: ${summary.running.join(", ")}`) : ""),
+        summary.running.length ? h("span", { class: "sfl-quiet" }, `: ${summary.running.join(", ")}`) : "",
+        summary.reused ? `, ${summary.reused.toLocaleString("en")} reused` : ""),
       ...summary.reports.map(line => h("div", {}, line)),
       lines.length ? h("div", { class: "sfl-banner" }, h("strong", {}, "waits for"),
         h("ul", { "aria-label": "waits for" }, ...lines.map(line => h("li", {}, line)))) : null,

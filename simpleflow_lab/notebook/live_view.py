@@ -240,6 +240,7 @@ class LiveView(FollowingView):
                     (UNFINISHED, progress.unfinished),
                 )
             ),
+            "reused": len(self._reused),
             "running": live_rows.running_names(progress.running_names),
             # Of an open one coarse, so that little changes between two looks.
             "seconds": round(progress.seconds, 3 if not is_open else 1 if progress.seconds < 600 else None),

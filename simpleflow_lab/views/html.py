@@ -176,12 +176,13 @@ def _badge(of: Style) -> Html:
 def _progress(folded: FoldedHistory) -> Html:
     """Tasks by the state of their last attempt: a bar, and the same in words."""
     states = folded.task_counts.by_state(TASKS)
-    attempts = folded.tasks
+    reused = len(folded.reused)
+    attempts = folded.tasks[reused:]
     work = sum(attempt.kind in TASKS for attempt in attempts)
     whole, timers = states.total(), len(attempts) - work
-    timed = f", {count(timers, 'timer')}" if timers else ""
+    others = (f", {reused:,} reused" if reused else "") + (f", {count(timers, 'timer')}" if timers else "")
     if not whole:
-        return Html('<div class="sfl-quiet">no tasks{}</div>').format(timed)
+        return Html('<div class="sfl-quiet">no tasks{}</div>').format(others)
     in_order = [(style_of(state), states[state]) for state in _ORDER if state in states]
     part = Html('<div style="width: {:.2f}%; background: {}"></div>')
     bar = _EMPTY.join(part.format(100 * number / whole, of.colour) for of, number in in_order)
@@ -189,7 +190,7 @@ def _progress(folded: FoldedHistory) -> Html:
     again = work - whole
     retries = f", {count(again, 'earlier attempt')}" if again else ""
     return Html('<div class="sfl-bar" role="img" aria-label="{}">{}</div><div>{}: {}{}{}</div>').format(
-        words, bar, count(whole, "task"), words, retries, timed
+        words, bar, count(whole, "task"), words, retries, others
     )
 
 

@@ -282,6 +282,8 @@ def test_reused_tasks_are_in_tables_and_in_the_chart(lab):
     assert set(reused.running) == {0.0}
     assert set(table.state) == {"reused", "completed"}
     assert "reused from another run" in str(fork.gantt())
+    ran = len(table) - len(reused)
+    assert f"{ran} tasks: ✓ {ran} completed, {len(reused)} reused" in fork._repr_html_()
     assert all(id.rpartition(".")[2] in str(fork.gantt()) for id in reused.id)
     bars = overview(fork.replay())["bars"]
     assert [bar[3] for bar in bars] == list(table.state)

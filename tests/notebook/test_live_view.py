@@ -343,6 +343,7 @@ def test_a_failed_one_goes_on_from_its_first_failure(lab: Lab) -> None:
     task = next(iter(rows.values()))
     assert (task["event"], task["label"], task["closed"]) == (-1, "first-1", 0.0)
     assert "of fails, run" in task["outcome"]
+    assert (sum(of["number"] for of in shown.summary["counts"]), shown.summary["reused"]) == (1, 1)
     shown.close()
 
 
