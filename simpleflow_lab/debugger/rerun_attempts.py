@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pdb as python_pdb
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simpleflow_lab.debugger.fork_execution import inherited_runs
@@ -27,6 +27,7 @@ from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import attempts_of
 from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Listing
+from simpleflow_lab.views.reused_tasks import reused_tasks
 from simpleflow_lab.views.workflow_listings import task_info
 
 
@@ -36,7 +37,11 @@ def attempts_of_task(history: History, task_id: str) -> Sequence[Attempt]:
     Raises `UsageError`.
     """
     attempts = [attempt for attempt in attempts_of(history) if attempt.kind in TASKS]
-    found = task_named(task_id, {attempt.id: attempt.name for attempt in attempts})
+    try:
+        found = task_named(task_id, {attempt.id: attempt.name for attempt in attempts})
+    except UsageError:
+        _refuse_inherited(history, task_id, {task.id: task.name for task in reused_tasks(history)})
+        raise
     return [attempt for attempt in attempts if attempt.id == found]
 
 
@@ -109,7 +114,8 @@ class RecordedTask(ListingView[TaskAttempt]):
         try:
             records = attempts_of_task(history, task_id)
         except UsageError:
-            _refuse_inherited(pool, history, task_id, **names)
+            if forked_from(history[0].attributes) is not None:  # also where they are an object beside the history
+                _refuse_inherited(history, task_id, _inherited_names(pool, history, **names))
             raise
         super().__init__(TaskAttempt(pool, record, **names) for record in records)
 
@@ -141,22 +147,26 @@ class RecordedTask(ListingView[TaskAttempt]):
         return task_info(attempt.record for attempt in self)
 
 
-def _refuse_inherited(
-    pool: WorkerPool, history: History, task_id: str, *, workflow_id: str, run_id: str, **_: str
-) -> None:
-    """Raises `UsageError` if this execution is a fork, and inherited this task."""
+def _inherited_names(
+    pool: WorkerPool, history: History, *, workflow_id: str, run_id: str, **_: str
+) -> Mapping[str, str]:
+    """The names of the types of all tasks that this fork inherits, by id."""
+    inherited = inherited_runs(history[0], pool.context.fields)
+    return Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited).names()
+
+
+def _refuse_inherited(history: History, task_id: str, names: Mapping[str, str]) -> None:
+    """Raises `UsageError` if this execution is a fork, and inherited this task: one of these."""
     origin = forked_from(history[0].attributes)
     if origin is None:
         return
-    inherited = inherited_runs(history[0], pool.context.fields)
-    names = Planner(history, workflow_id=workflow_id, run_id=run_id, inherited=inherited).names()
     try:
         found = task_named(task_id, names)
     except UsageError:
         return
     raise UsageError(
         f"{found} did not run in this execution: it was inherited from {shortened(origin.workflow_id)}, "
-        "whose task() has it"
+        "whose task(), or task.info, has it"
     )
 
 

@@ -95,6 +95,10 @@ def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command)
     assert (anew.code, anew.out.strip()) == (0, '"saved 1"'), anew.err
     states = {row["Tasks"]: row["Last State"] for row in rows("workflow.tasks", "saved-again")}
     assert states == {"operated.load": "reused", "operated.save": "completed"}
+    for command in (["task.info"], ["activity.rerun", "--yes"]):
+        told = simpleflow(*command, "saved-again", "load")
+        assert (told.code, told.out) == (2, "")
+        assert "did not run in this execution: it was inherited from night-1, whose task(), or task.info" in told.err
 
 
 def test_a_repair_reuses_what_is_done_and_runs_what_failed(simpleflow: Command, rows: Command) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from simpleflow_lab import Group, Workflow, activity, futures
+from simpleflow_lab.debugger.rerun_attempts import attempts_of_task
 from simpleflow_lab.debugger.view_data import overview
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError, WorkflowExecutionFailed
 from simpleflow_lab.replay.trace import watch
@@ -493,6 +494,8 @@ def test_a_step_of_another_execution_and_an_inherited_task_are_told(lab):
         UsageError, match=f"increment-1 did not run in this execution: it was inherited from {one.workflow_id}"
     ):
         fork.task("increment-1")
+    with pytest.raises(UsageError, match=f"was inherited from {one.workflow_id}, whose task"):
+        attempts_of_task(fork.history(), "increment-1")
     with pytest.raises(UsageError, match="no task 'nosuch'"):
         fork.task("nosuch")
 
