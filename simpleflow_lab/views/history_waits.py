@@ -18,7 +18,7 @@ from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA, TIMER
 from simpleflow_lab.swf.execution_context import latest_context, waits_in
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.attempts import Attempt, DecisionTask
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.list_loads import ListLoad, loads_of
@@ -117,13 +117,13 @@ class _Rows:
             if is_blocked and task.started is not None and not known.get("isSilent"):
                 continue  # its decider can't answer, which the blocked row says
             if task.started is not None:
-                yield self._of_taken_decision(task.started, known)
+                yield self._of_taken_decision(task, task.started, known)
                 continue
             name = _inner(self._folded.history[task.scheduled_event_id - 1].attributes, "taskList", "name")
             reason = known.get("reason") or f"no decider has taken it from task list {shortened(name)}"
             yield self._wait(DECISION, f"a decision: {reason}", since=task.scheduled, to_do=_RESUME)
 
-    def _of_taken_decision(self, started: datetime.datetime, known: Mapping[str, Any]) -> Wait:
+    def _of_taken_decision(self, task: DecisionTask, started: datetime.datetime, known: Mapping[str, Any]) -> Wait:
         lasted = (self._folded.until - started).total_seconds()
         pid = _inner(known, "holder", "pid")
         process = f"process {pid}" if pid is not None else ""
@@ -138,7 +138,12 @@ class _Rows:
         elif lasted >= LONG_DECISION and known:
             where = f": {process}" if process else ""
             what, to_do, goes_on = f"its decider has not answered for {duration(lasted)}{where}", _NO_ANSWER, False
-        return self._wait(DECISION, f"a decision: {what}", since=started, to_do=to_do, goes_on=goes_on)
+        elif lasted >= LONG_DECISION:  # nobody tells whether its process lives, as on Amazon SWF
+            where = f": {task.worker}" if task.worker else ""
+            what, to_do, goes_on = f"a decider has taken it, and has not answered{where}", _MAY_HAVE_DIED, False
+        limit = _seconds(self._folded.history[task.scheduled_event_id - 1].attributes.get("startToCloseTimeout"))
+        until = None if limit is None else started + limit
+        return self._wait(DECISION, f"a decision: {what}", since=started, until=until, to_do=to_do, goes_on=goes_on)
 
     def signals(self) -> Iterator[Wait]:
         names = [name for name in self._context.signals if name not in self._signals_to_see]
@@ -289,6 +294,9 @@ _TAKES_LONG: Final = (
 )
 _NO_ANSWER: Final = (
     "if run does not come back, a warning of the execution names its line: mend it, or terminate the execution"
+)
+_MAY_HAVE_DIED: Final = (
+    "if its process has died, nobody can take the task from it: it is given out again when its timeout is over"
 )
 _DEFINE: Final = "define it, or start the process that does: the task is taken at once"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"

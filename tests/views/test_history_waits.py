@@ -173,6 +173,24 @@ def test_a_decision_that_takes_long_is_told_with_its_process_and_line() -> None:
     assert not named.goes_on
 
 
+def test_a_decision_that_nobody_answers_and_of_whose_process_nothing_is_known_is_told_with_its_timeout() -> None:
+    story = Story()
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"}, startToCloseTimeout="300")
+    identity = json.dumps({"pid": 17, "hostname": "there"})
+    story.add("DecisionTaskStarted", scheduledEventId=scheduled, identity=identity)
+    started = story.history()[-1].timestamp
+
+    def wait(seconds: int) -> Wait:
+        return only(waits_of(story.history(), until=started + datetime.timedelta(seconds=seconds)), "decision")
+
+    assert wait(1).goes_on
+    assert wait(12).what == "a decision: a decider has taken it, and has not answered: there:17"
+    assert not wait(12).goes_on
+    assert wait(12).until == started + datetime.timedelta(seconds=300)
+    assert "when its timeout is over" in wait(12).to_do
+    assert wait(20).what == wait(12).what  # it is printed whenever it changes
+
+
 def test_what_limits_defer_is_counted() -> None:
     context = {"simpleflow_lab": {"max_parallel": [[4, 96], [1, 1]], "open_activities": 12}}
     limits = [wait.what for wait in waits_of(decided(context).history())]
