@@ -50,7 +50,7 @@ def outcome_lines(
         )
     lines += _unhandled(folded.unhandled)
     lines += _unhandled_below(below)
-    lines += _handled(folded.attempts, summary)
+    lines += _handled(folded, summary)
     lines += _unfinished(folded, workflow_id)
     lines += _lost(folded.attempts, workflow_id)
     lines += _retried(folded.attempts, workflow_id)
@@ -183,15 +183,29 @@ def unhandled_in_children(below: Sequence[tuple[str, Attempt]]) -> str:
     return f"{count(len(below), 'failure')} {were} not handled in its children: {each}"
 
 
-def _handled(attempts: Sequence[Attempt], summary: ExecutionSummary) -> Iterator[ExplanationLine]:
-    """Tasks that came to no result, of which the code took notice, but for the one of which the execution failed."""
-    behind = _task_behind(attempts, summary.reason) if summary.status == "FAILED" else None
-    found = [each for each in attempts if each.failed and not each.open and not (each.retried or each.unhandled)]
+def _handled(folded: FoldedHistory, summary: ExecutionSummary) -> Iterator[ExplanationLine]:
+    """Tasks that came to no result, but for the one of which the execution failed: those of which the code took notice,
+    and those of which it never learned, as the execution was ended before a decider made a decision about them."""
+    behind = _task_behind(folded.attempts, summary.reason) if summary.status == "FAILED" else None
+    found = [each for each in folded.attempts if each.failed and not each.open and not (each.retried or each.unhandled)]
     found = [each for each in found if each.kind in TASKS and not each.cancel_requested and each is not behind]
+    seen = _last_event_decided_on(folded)
+    late = [] if summary.status == OPEN else [each for each in found if (each.closed_event_id or 0) > seen]
+    if late:
+        found = [each for each in found if (each.closed_event_id or 0) <= seen]
+        what = f"{count(len(late), 'task')} failed, and no decision was made after that: "
+        yield ExplanationLine.of(UNHANDLED, what + first_few(map(_failure, late)), to_do="execution.tasks()")
     if found:
         how = "failed so far" if summary.status == OPEN else "failed, and its code handled that"
         what = f"{count(len(found), 'task')} {how}: {first_few(_failure(each) for each in found)}"
         yield ExplanationLine.of(HANDLED, what, to_do="execution.tasks()")
+
+
+def _last_event_decided_on(folded: FoldedHistory) -> int:
+    """The last event that was in the history when the latest decision was made: the start of its decision task."""
+    made = (event.attributes for event in reversed(folded.history) if event.type == "DecisionTaskCompleted")
+    started = next(made, {}).get("startedEventId")
+    return started if isinstance(started, int) else 0
 
 
 def _failure(attempt: Attempt) -> str:
@@ -249,8 +263,10 @@ def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[Explanation
     kinds = Counter(attempt.kind for attempt in left)
     numbers = " and ".join(_number(kinds[kind], *_NOUNS[kind]) for kind in (*_NOUNS,) if kinds[kind])
     were = "was" if len(left) == 1 else "were"
-    left.sort(key=lambda attempt: attempt.kind == TIMER)
-    what = f"{numbers} {were} not finished when it closed: {first_few(map(_label, left))}"
+    left.sort(key=lambda attempt: (attempt.kind == TIMER, attempt.started is None))
+    queued = sum(attempt.started is None for attempt in left)
+    began = "" if not queued else ", and had not started" if queued == len(left) else f"; {queued:,} had not started"
+    what = f"{numbers} {were} not finished when it closed{began}: {first_few(map(_label, left))}"
     yield ExplanationLine.of(UNFINISHED, what, to_do=_tasks(workflow_id))
 
 

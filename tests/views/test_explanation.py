@@ -186,6 +186,39 @@ def test_a_failed_execution_names_the_task_behind_it_and_what_was_left() -> None
     assert "1 activity task was not finished when it closed: slow-1" in context_free
 
 
+def test_a_failure_after_the_last_decision_is_not_said_to_be_handled() -> None:
+    story = Story()
+    story.decide(0.1)
+    early, late = (story.schedule(f"activity-shop.{name}-1", f"shop.{name}") for name in ("early", "late"))
+    story.at(1).fail(early, "ValueError: early")
+    story.decide(0.5)
+    story.at(1.2).fail(late, "ValueError: late")  # the decider, or what is left of it, never saw it
+    story.at(2).add("DecisionTaskScheduled", taskList={"name": "deciders"})
+    assert [line.text for line in explain(story.history()) if "failed" in line.text] == [
+        "2 tasks failed so far: early-1 (ValueError: early), late-1 (ValueError: late)"
+    ]
+    story.at(3).end("TimedOut", timeoutType="START_TO_CLOSE")
+    assert [(line.kind, line.text) for line in explain(story.history()) if "failed" in line.text] == [
+        ("unhandled", "1 task failed, and no decision was made after that: late-1 (ValueError: late)"),
+        ("handled", "1 task failed, and its code handled that: early-1 (ValueError: early)"),
+    ]
+
+
+def test_of_what_was_left_it_is_told_how_much_had_not_started() -> None:
+    def left(started: int) -> str:
+        story = Story()
+        story.decide(0.1)
+        tasks = [story.schedule(f"activity-shop.a-{n}", "shop.a") for n in range(1, 6)]
+        for task in tasks[5 - started :]:
+            story.start(task)
+        story.at(1).end("Terminated")
+        return next(line.text for line in explain(story.history()) if line.kind == "unfinished")
+
+    assert left(5) == "5 activity tasks were not finished when it closed: a-1, a-2, a-3 and 2 more"
+    assert left(1) == "5 activity tasks were not finished when it closed; 4 had not started: a-5, a-1, a-2 and 2 more"
+    assert left(0) == "5 activity tasks were not finished when it closed, and had not started: a-1, a-2, a-3 and 2 more"
+
+
 # -- beside earlier runs -----------------------------------------------------------------------------------------------
 
 
