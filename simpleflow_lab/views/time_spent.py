@@ -47,6 +47,8 @@ MAX_STEPS: Final = 600
 """Steps of a line; in a longer history each is the most there was in its time."""
 MAX_GROUPS: Final = 8
 """Lines of groups; the others share one."""
+APART: Final = 4
+"""How many times as many must be queued as run at once for them to have an axis of their own."""
 _COLOURS: Final = ("#2a9d8f", "#4c8fcc", "#9d78c2", "#dd8a1c", "#a0705a", "#d1495b", "#5b6b82", "#8b95a5")
 _DECISIONS: Final = "#a0705a"
 """Neither that of what runs nor that of what is queued: two of the three lines are dashed."""
@@ -153,7 +155,8 @@ def concurrency(
 ) -> Chart:
     """How many tasks ran, were queued for a worker, and how many decisions were open, over time.
 
-    `by` tells what runs apart: by `name`, `task_list` or `worker`. Raises `UsageError` for another one.
+    `by` tells what runs apart: by `name`, `task_list` or `worker`. If many more were queued than ran at once, how many
+    were queued has an axis of its own, above the other. Raises `UsageError` for another `by`.
     """
     if by is not None and by not in GROUPS:
         raise UsageError(f"tasks are told apart by {', '.join(GROUPS)}, not by {by!r:.80}")
@@ -173,33 +176,50 @@ def concurrency(
         for word, colour, members in _groups(tasks, by)
     ]
     queued = [(_at(each.scheduled), _at(each.started or each.closed, _at(end))) for each in tasks]
-    lines.append(_line("queued for a worker", style_of("scheduled").colour, queued, start, end, dash="dot"))
+    queue = _line("queued for a worker", style_of("scheduled").colour, queued, start, end, dash="dot")
+    lines.append(queue)
     open_ = [(_at(each.scheduled), _at(each.closed, _at(end))) for each in folded.decision_tasks]
     lines.append(_line("decisions open", _DECISIONS, open_, start, end, dash="longdash"))
     spent = {each.part: each for each in time_spent(folded)}
     parts = [f"{word} {spent[word].percentage:.0f} %" for word in PARTS if spent[word].percentage >= 0.5]
     head = chart_layout(summary, *parts, title=title)
-    most = max((float(max(line.y)) for line in lines if len(line.y)), default=1.0)
+    at_once = max((_most(line) for line in lines if line is not queue), default=1.0)
+    is_apart = _most(queue) > APART * max(at_once, 1.0)
+    axes = {"yaxis": _axis(at_once if is_apart else max(at_once, _most(queue)))}
+    if is_apart:
+        queue.yaxis = "y2"
+        axes["yaxis"] |= {"domain": [0, 0.6]}
+        axes["yaxis2"] = {**_axis(_most(queue), ticks=2), "domain": [0.7, 1], "anchor": "x"}
     layout = {
         **head,
         "height": 370,
         "margin": {"l": 50, "r": 36, "t": 110, "b": 46},
         "hovermode": "x unified",
+        "hoversubplots": "axis",
         # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short
         "hoverlabel": {**head["hoverlabel"], "namelength": -1},
         "legend": {**head["legend"], "y": 1.04},
         "xaxis": {"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
                "title": {"text": "time (UTC)", "font": {"size": 11}}},
-        "yaxis": {"range": [0, max(most * 1.08, 1)], **_whole_ticks(most), "zeroline": False,
-               "gridcolor": "rgba(128,128,128,.22)"},
+        **axes,
     }  # fmt: skip
     return Chart(lines, layout)
 
 
-def _whole_ticks(most: float) -> dict[str, list[Any]]:
-    """At most six ticks at whole numbers, for there is no half task."""
+def _most(line: Any) -> float:
+    return float(max(line.y, default=0))
+
+
+def _axis(most: float, ticks: int = 5) -> dict[str, Any]:
+    """The axis of what is at most so much."""
+    whole = _whole_ticks(most, ticks)
+    return {"range": [0, max(most * 1.08, 1)], **whole, "zeroline": False, "gridcolor": "rgba(128,128,128,.22)"}
+
+
+def _whole_ticks(most: float, ticks: int) -> dict[str, list[Any]]:
+    """At most so many ticks, beside 0, at whole numbers, for there is no half task."""
     steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
-    step = next(step for step in steps if most / step <= 5)
+    step = next(step for step in steps if most / step <= ticks)
     values = list(range(0, int(most) + 1, step))
     return {"tickvals": values, "ticktext": [f"{value:,}" for value in values]}
 

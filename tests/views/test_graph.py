@@ -355,3 +355,31 @@ def test_the_axis_of_concurrency_counts_whole_tasks(tasks: int, expected: list[s
     ticks = list(concurrency(story.history()).layout.yaxis.ticktext)
     assert ticks[: len(expected)] == expected
     assert len(ticks) <= 6
+
+
+def test_a_long_queue_does_not_press_down_what_ran() -> None:
+    story = Story()
+    story.decide()
+    tasks = [story.schedule(f"a-{i}") for i in range(200)]
+    for task in tasks:
+        story.start(task)
+        story.at(story._now + 1).complete(task)
+    story.end()
+    chart = concurrency(story.history())
+    running, queued, _ = chart.data
+
+    assert queued.yaxis == "y2"
+    assert max(running.y) >= 0.4 * chart.layout.yaxis.range[1]
+    assert chart.layout.yaxis.domain[1] < chart.layout.yaxis2.domain[0]
+    assert chart.layout.yaxis2.range[1] >= 200
+    assert "200" in chart.to_svg()
+
+
+def test_a_short_queue_shares_the_axis_of_what_ran() -> None:
+    story = Story()
+    story.decide()
+    for i in range(4):
+        story.run(f"a-{i}", start=1, end=2)
+    story.end()
+
+    assert "yaxis2" not in concurrency(story.history()).layout.to_plotly_json()
