@@ -28,6 +28,8 @@ _LEGEND_ROW: Final = 21
 _GRID: Final = "#808080"
 _TICKS: Final = 7
 """Ticks of an axis, at most about."""
+_TICK_GAP: Final = 4
+"""Pixels between two labels of an axis, at least."""
 
 
 def svg_of(figure: Any, *, width: int = WIDTH) -> str:
@@ -93,6 +95,9 @@ class _Picture:
         self._plot_height = float(max(plot, 40))
         self._height = self._top + self._plot_height + 46
         self._x_range = self._range_of_x()
+        self._ticks = self._x_ticks() if self._layout.xaxis.visible is not False else []
+        self._x_title_drop = 14 if self._meets_a_label(self._layout.xaxis.title.text or "") else 0
+        self._height += self._x_title_drop
         # Several pictures may stand in one page: what has the same name there must be the same.
         self._clip = f"sfl-plot-{self._left:.0f}-{self._top:.0f}-{width}-{self._plot_height:.0f}"
 
@@ -165,24 +170,57 @@ class _Picture:
         axis, bottom = self._layout.xaxis, self._top + self._plot_height
         if axis.visible is False:
             return
-        for value, label in self._x_ticks():
+        for value, label in self._ticks:
             x = self._x(value)
-            if self._left - 0.5 <= x <= self._right + 0.5:
-                line = f"M{x:.1f} {self._top:.1f}V{bottom:.1f}"
-                yield f'<path d="{line}" stroke="{_GRID}" stroke-opacity=".22" fill="none"/>'
-                half = width_of(label, 11) / 2 + 2  # a label at an end stays within the picture
-                yield text_element(label, min(max(x, half), self._width - half), bottom + 16, size=11, anchor="middle")
+            line = f"M{x:.1f} {self._top:.1f}V{bottom:.1f}"
+            yield f'<path d="{line}" stroke="{_GRID}" stroke-opacity=".22" fill="none"/>'
+            if label:
+                yield text_element(label, self._centre(x, label), bottom + 16, size=11, anchor="middle")
         if axis.title.text:
-            middle = (self._left + self._right) / 2
-            yield text_element(axis.title.text, middle, bottom + 35, size=11, anchor="middle")
+            title = _fitting(axis.title.text, self._width - 8, 11)
+            middle = self._centre((self._left + self._right) / 2, title)
+            yield text_element(title, middle, bottom + 35 + self._x_title_drop, size=11, anchor="middle")
+
+    def _centre(self, x: float, label: str) -> float:
+        """Where the middle of a label at this place is, which stays within the picture."""
+        half = width_of(label, 11) / 2 + 2
+        return min(max(x, half), self._width - half)
 
     def _x_ticks(self) -> list[tuple[float, str]]:
+        """The ticks within the picture: of given ones those that leave room for their neighbours have a label; of
+        others there are as many as have room."""
         axis = self._layout.xaxis
         if axis.tickvals is not None:
-            return [(_number(v), str(t)) for v, t in zip(axis.tickvals, axis.ticktext or axis.tickvals, strict=True)]
-        if axis.type == "date":
-            return _time_ticks(*self._x_range)
-        return _number_ticks(*self._x_range)
+            given = zip(axis.tickvals, axis.ticktext or axis.tickvals, strict=True)
+            return self._with_room([(_number(value), str(text)) for value, text in given])
+        ticks_of = _time_ticks if axis.type == "date" else _number_ticks
+        for most in range(_TICKS, 0, -1):
+            ticks = self._within(ticks_of(*self._x_range, most))
+            if self._with_room(ticks) == ticks:
+                return ticks
+        return self._with_room(ticks)
+
+    def _within(self, ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+        return [each for each in ticks if self._left - 0.5 <= self._x(each[0]) <= self._right + 0.5]
+
+    def _with_room(self, ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+        """The ticks within the picture, without the labels that would cover the one before, in any line of theirs."""
+        ends: dict[int, float] = {}
+        found = []
+        for value, label in self._within(ticks):
+            widths = [width_of(line, 11) for line in label.split("<br>")]
+            middle = self._centre(self._x(value), label)
+            has_room = all(ends.get(n, -_TICK_GAP) + _TICK_GAP <= middle - each / 2 for n, each in enumerate(widths))
+            if has_room:
+                ends.update((n, middle + each / 2) for n, each in enumerate(widths))
+            found.append((value, label if has_room else ""))
+        return found
+
+    def _meets_a_label(self, title: str) -> bool:
+        """Whether the title of the axis of x would cover the second line of a label."""
+        left = self._centre((self._left + self._right) / 2, title) - width_of(title, 11) / 2 - _TICK_GAP
+        second = [(self._x(value), label) for value, label in self._ticks if "<br>" in label]
+        return any(self._centre(x, label) + width_of(label, 11) / 2 > left for x, label in second)
 
     def _y_axes(self) -> Iterator[str]:
         for name, axis in self._axes.items():
@@ -309,7 +347,9 @@ class _Picture:
             if "markers" in mode:
                 paths.append(_symbol(str(symbol), at, level, size / 2))
             if text:
-                words.append(text_element(str(text), at + size / 2 + 4, level, size=11,
+                beside = at + size / 2 + 4
+                fitting = _fitting(str(text), self._width - beside, 11)
+                words.append(text_element(fitting, beside, level, size=11,
                                           colour=trace.textfont.color or trace.marker.color, middle=True))  # fmt: skip
         if not paths:
             return "".join(words)
@@ -376,13 +416,15 @@ class _Picture:
             if note.bordercolor:  # the one on the line of the title
                 yield text_element(note.text, self._right, 26, size=size, anchor="end", colour=note.font.color)
                 continue
+            text = note.text
             if note.xref == "paper" and note.x == 0 and note.xanchor == "left":
                 x = 14.0
+                text = "<br>".join(_fitting(line, self._width - 28, size) for line in str(text).split("<br>"))
             anchor = {"center": "middle", "right": "end"}.get(note.xanchor or "center", "start")
             above = y - 6 - size * 1.25 * (lines - 1)
             middle = note.yanchor not in ("bottom", "top")
             below = above if note.yanchor == "bottom" else y + size
-            yield text_element(note.text, x, y if middle else below, size=size, anchor=anchor,
+            yield text_element(text, x, y if middle else below, size=size, anchor=anchor,
                                colour=note.font.color, middle=middle)  # fmt: skip
 
 
@@ -414,7 +456,7 @@ def _symbol(symbol: str, x: float, y: float, r: float) -> str:
     name = symbol.removesuffix("-open")
     if name == "circle-x":
         return circle
-    if name in ("square", "square-x"):
+    if name in ("square", "square-x", "square-cross"):
         return square
     if name == "x":
         return cross
@@ -479,8 +521,8 @@ _UNITS: Final = (
 """Steps between ticks of time, in milliseconds."""
 
 
-def _time_ticks(first: float, last: float) -> list[tuple[float, str]]:
-    step = next((unit for unit in _UNITS if (last - first) / unit <= _TICKS), 0) or (last - first) / _TICKS
+def _time_ticks(first: float, last: float, most: int = _TICKS) -> list[tuple[float, str]]:
+    step = next((unit for unit in _UNITS if (last - first) / unit <= most), 0) or (last - first) / most
     start = np.ceil(first / step) * step
     ticks = []
     day = ""
@@ -504,10 +546,10 @@ _FAR: Final = 6e13
 """Milliseconds within which there are dates."""
 
 
-def _number_ticks(first: float, last: float) -> list[tuple[float, str]]:
+def _number_ticks(first: float, last: float, most: int = _TICKS) -> list[tuple[float, str]]:
     span = last - first
-    power = 10.0 ** np.floor(np.log10(span / _TICKS)) if span > 0 else 1.0
-    step = next((power * each for each in (1, 2, 5, 10) if span / (power * each) <= _TICKS), power * 10)
+    power = 10.0 ** np.floor(np.log10(span / most)) if span > 0 else 1.0
+    step = next((power * each for each in (1, 2, 5, 10) if span / (power * each) <= most), power * 10)
     start = np.ceil(first / step) * step
     return [(float(v), f"{round(float(v), 10) + 0.0:,g}") for v in np.arange(start, last + step / 2, step)[:50]]
 

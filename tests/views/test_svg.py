@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -17,7 +18,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.gantt_pair import gantt_pair
-from simpleflow_lab.views.svg_text import width_of
+from simpleflow_lab.views.svg_text import escaped, width_of
 from tests.views.story import Story, eventful, large
 from tests.views.test_hostile import PAYLOADS, hostile
 
@@ -145,3 +146,36 @@ def test_a_long_label_and_subtitle_keep_their_beginning_in_a_wide_font_too() -> 
     width = float(re.search(r'<svg [^>]*width="(\d+)"', drawn)[1])
     for x, anchor, length in pressed:
         assert float(x) - float(length) >= 0 if anchor == "end" else float(x) + float(length) <= width
+
+
+@pytest.mark.parametrize("width", [300, 420, 860])
+@pytest.mark.parametrize("seconds", [0.004, 1.0, 40.0, 5000.0, 200_000.0])
+@pytest.mark.parametrize("kind", ["rows", "elapsed", "pair"])
+def test_texts_of_a_narrow_picture_cover_no_others_and_end_within_it(kind: str, seconds: float, width: int) -> None:
+    story = Story("shop.Import")
+    story.decide(seconds / 100)
+    load = story.schedule("activity-shop.load-1", "shop.load")
+    story.at(seconds / 5).start(load)
+    story.at(seconds * 0.9).fail(load, "TimeoutError: no answer from any of the shops that were asked")
+    story.at(seconds).end("Failed", reason="TimeoutError")
+    history = story.history()
+    figure = gantt_pair(history, history) if kind == "pair" else gantt(history, elapsed=kind == "elapsed")
+
+    texts = list(ET.fromstring(figure.to_svg(width=width)).iter(f"{SVG}text"))
+
+    for left, right, _, text in map(box, texts):
+        assert left >= 0, text
+        assert right <= width, text
+    below = [box(each) for each in texts if (each.get("text-anchor"), each.get("font-size")) == ("middle", "11")]
+    assert len(below) >= 3  # ticks, a date and the title of the axis
+    for one, other in itertools.combinations(below, 2):
+        apart = one[1] < other[0] or other[1] < one[0]
+        assert apart or abs(one[2] - other[2]) >= 11, (one, other)
+
+
+def box(text: ET.Element) -> tuple[float, float, float, str]:
+    """From where to where a text goes, its line, and what it says."""
+    said = "".join(text.itertext())
+    long = float(text.get("textLength") or width_of(escaped(said), float(text.attrib["font-size"])))
+    x = float(text.attrib["x"]) - long * {"start": 0, "middle": 0.5, "end": 1}[text.attrib["text-anchor"]]
+    return x, x + long, float(text.attrib["y"]), said
