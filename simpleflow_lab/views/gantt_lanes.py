@@ -27,9 +27,8 @@ def _whole(attempt: Attempt, until: datetime.datetime) -> tuple[datetime.datetim
 
 
 def _running(attempt: Attempt, until: datetime.datetime) -> tuple[datetime.datetime, datetime.datetime]:
-    """An attempt takes its lane from when it starts; how many wait is not shown."""
-    end = attempt.closed or max(until, attempt.last_state_at)
-    return attempt.started or end, end
+    """An attempt takes its lane from when it starts; how long it waited for that is not shown."""
+    return attempt.started or attempt.scheduled, attempt.closed or max(until, attempt.last_state_at)
 
 
 GROUPS: Final = ("name", "worker", "task_list")
@@ -60,12 +59,14 @@ class Lanes:
         return "", found or f"no {self._by.replace('_', ' ')}"
 
     def _pack(self, attempts: list[Attempt]) -> list[int]:
-        """The lane of each attempt."""
+        """The lane of each attempt. Where waiting is not drawn, what never started shares the last lane: its bar is as
+        long as it waited, and would cover what ran in the lane meanwhile."""
+        apart = {i for i, attempt in enumerate(attempts) if self._span is _running and attempt.started is None}
         spans = [self._span(attempt, self._folded.until) for attempt in attempts]
         free: list[int] = []
         busy: list[tuple[datetime.datetime, int]] = []
         lanes, used = [0] * len(spans), 0
-        for i in sorted(range(len(spans)), key=lambda i: spans[i]):
+        for i in sorted(set(range(len(spans))) - apart, key=lambda i: (spans[i], i)):
             start, end = spans[i]
             while busy and busy[0][0] <= start:
                 heapq.heappush(free, heapq.heappop(busy)[1])
@@ -74,6 +75,8 @@ class Lanes:
             else:
                 lanes[i], used = used, used + 1
             heapq.heappush(busy, (end, lanes[i]))
+        for i in apart:
+            lanes[i] = used
         return lanes
 
     def draw(self, marks: PathMarks) -> Drawing:

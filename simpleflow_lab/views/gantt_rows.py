@@ -13,11 +13,21 @@ from simpleflow_lab.views.attempts import UNFINISHED, Attempt, PointEvent, is_ow
 from simpleflow_lab.views.formatting import HOVER_LIMIT, duration, utc_time
 from simpleflow_lab.views.gantt_drawing import OPEN_END, THICK, THIN, Bar, Drawing, Point
 from simpleflow_lab.views.gantt_path import PathMarks
-from simpleflow_lab.views.gantt_words import bold, counted, decision_hover, hover_of, in_lines, row_label, why, wrapped
+from simpleflow_lab.views.gantt_words import (
+    bold,
+    counted,
+    decision_hover,
+    hover_of,
+    in_lines,
+    row_label,
+    state_word,
+    why,
+    wrapped,
+)
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.opened_child import OpenedChild
-from simpleflow_lab.views.style import DECIDING, POINT_EVENT_STYLES, UNRELATED, WAITING, style_of
+from simpleflow_lab.views.style import DECIDING, NOT_STARTED, POINT_EVENT_STYLES, UNRELATED, WAITING, style_of
 
 MAX_CHILD_ROWS: Final = 200
 """Rows of children that are opened, at most."""
@@ -114,13 +124,13 @@ def draw_attempt(
     """
     drawing.places[attempt.scheduled_event_id] = y
     hover = hover_of(attempt, tries, limit, note, neighbours)
-    of = style_of(attempt.state)
+    of, word = style_of(attempt.state), state_word(attempt)
     end = attempt.closed or max(until, attempt.started or attempt.scheduled)
     if is_pale:
         drawing.bar("pale", UNRELATED, Bar(y, attempt.started or attempt.scheduled, end, hover, THICK / 2))
         return
     if attempt.started is None:
-        waits = of if attempt.open else WAITING
+        waits = NOT_STARTED if attempt.state == UNFINISHED else of if attempt.open else WAITING
         drawing.bar("waiting", waits, Bar(y, attempt.scheduled, end, hover, THICK if attempt.open else THIN))
     else:
         if with_waiting and attempt.started > attempt.scheduled:
@@ -131,7 +141,7 @@ def draw_attempt(
     if attempt.open:
         drawing.point(
             of if attempt.state == UNFINISHED else OPEN_END,
-            Point(y, end, hover, escape(of.word) if labelled else Html("")),
+            Point(y, end, hover, escape(word) if labelled else Html("")),
         )
     elif of.symbol is not None:
         final = labelled and attempt.failed and not attempt.retried

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from simpleflow_lab.swf.event_types import TIMER
-from simpleflow_lab.views.attempts import Attempt, DecisionTask
+from simpleflow_lab.views.attempts import UNFINISHED, Attempt, DecisionTask
 from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, bounded, count, duration, shortened, utc_time
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import style_of
@@ -24,7 +24,7 @@ def hover_of(attempt: Attempt, tries: int, limit: int, note: str = "", neighbour
         lines.append(bounded(attempt.id, LABEL_LIMIT))
     tried = f", attempt {attempt.attempt} of {tries}" if tries > 1 else ""
     requested = ", cancel requested" if attempt.cancel_requested else ""
-    lines.append(f"{attempt.kind}: {of.glyph} {of.word}{tried}{requested}")
+    lines.append(f"{attempt.kind}: {of.glyph} {state_word(attempt)}{tried}{requested}")
     running = "" if attempt.running is None else f", running {duration(attempt.running)}"
     lines.append(f"waiting {duration(attempt.waiting)}{running}{', ' if note else ''}{note}")
     if neighbours:
@@ -73,6 +73,12 @@ def wrapped(value: str, limit: int) -> Html:
     """A value in lines of a hover box, bounded."""
     lines = [line[i : i + _WRAP] for line in bounded(value, limit).splitlines() for i in range(0, len(line), _WRAP)]
     return in_lines(*lines)
+
+
+def state_word(attempt: Attempt) -> str:
+    """Its state in words; of what was not finished at the close also whether it had not even started."""
+    word = style_of(attempt.state).word
+    return f"{word}, not started" if attempt.state == UNFINISHED and attempt.started is None else word
 
 
 def why(attempt: Attempt) -> str:

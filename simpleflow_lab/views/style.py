@@ -53,6 +53,8 @@ STATES: Final[dict[str, Style]] = {
     "start_failed": Style("start refused", _RED, "x", "triangle-right", "✗"),
 }
 """By the state of an attempt."""
+NOT_STARTED: Final = STATES["scheduled"]
+"""What waited to the end of the chart, whether its execution is open or not."""
 _OTHER: Final = Style("other", _GREY, "\\", "diamond", "?")
 
 

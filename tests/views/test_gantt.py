@@ -203,6 +203,48 @@ def test_many_tasks_are_packed_into_lanes_by_name() -> None:
             assert_no_overlap(drawn)
 
 
+@pytest.mark.parametrize("by", ["name", "worker", "task_list"])
+@pytest.mark.parametrize("close", [None, "Terminated", "TimedOut"])
+def test_what_never_started_covers_nothing_that_ran_in_its_lanes(close: str | None, by: str) -> None:
+    story = Story()
+    story.decide()
+    tasks = [story.schedule(f"a-{i}") for i in range(200)]
+    for i, task in enumerate(tasks[:100]):
+        story.at(1 + i).start(task)
+        story.at(1.9 + i).complete(task)
+    story.at(102).start(tasks[100])
+    story.at(103).time_out(tasks[101], "SCHEDULE_TO_START")
+    story.at(104)
+    if close:
+        story.end(close)
+    figure = gantt(story.history(), until=when(104), by=by)
+
+    assert "waiting not drawn" in figure.layout.title.subtitle.text
+    ran = [each for each in figure.data if each.type == "bar" and each.name in ("completed", "running")]
+    waited = trace(figure, "not started")
+    assert len(waited.y) == 98
+    assert len(set(waited.y)) == 1
+    if by != "worker":
+        assert max(max(each.y) for each in ran) == waited.y[0] - 1  # the last of its lanes
+    assert not set(waited.y) & {y for each in ran for y in each.y}
+
+
+def test_what_had_not_started_at_the_close_looks_otherwise_than_what_ran() -> None:
+    story = Story()
+    story.decide()
+    ran, _ = story.schedule("ran-1"), story.schedule("queued-1")
+    story.at(1).start(ran)
+    story.at(5).end("Terminated")
+
+    figure = gantt(story.history())
+
+    assert list(trace(figure, "not finished").y) == [rows(figure)["ran-1"]]
+    assert list(trace(figure, "not started").y) == [rows(figure)["queued-1"]]
+    ends = trace(figure, "not finished", "scatter")
+    assert ends.text == ("not finished", "not finished, not started")
+    assert "⊟ not finished, not started<br>" in ends.hovertext[1]
+
+
 def assert_no_overlap(drawn: Any) -> None:
     ends: dict[float, Any] = {}
     for i in np.argsort(drawn.base, kind="stable"):
