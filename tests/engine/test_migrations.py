@@ -71,6 +71,56 @@ def test_a_copy_is_never_overwritten(store):
     assert Path(f"{store}.version-{SCHEMA_VERSION}").read_text() == "somebody's"
 
 
+FIRST_SCHEMA = """
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE uptime (id INTEGER PRIMARY KEY, opened_at INTEGER NOT NULL, last_alive INTEGER NOT NULL);
+    CREATE TABLE domain (
+        name TEXT PRIMARY KEY, status TEXT NOT NULL, description TEXT, retention TEXT NOT NULL, tags TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE type (
+        domain TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, status TEXT NOT NULL,
+        description TEXT, created_at INTEGER NOT NULL, deprecated_at INTEGER, defaults TEXT NOT NULL,
+        PRIMARY KEY (domain, kind, name, version)
+    ) WITHOUT ROWID;
+    CREATE TABLE execution (
+        key INTEGER PRIMARY KEY, domain TEXT NOT NULL, workflow_id TEXT NOT NULL, run_id TEXT NOT NULL,
+        type_name TEXT NOT NULL, type_version TEXT NOT NULL, started_at INTEGER NOT NULL, parent TEXT, tags TEXT,
+        closed_at INTEGER, close_status TEXT, event_count INTEGER NOT NULL, UNIQUE (domain, workflow_id, run_id)
+    );
+    CREATE TABLE event (
+        execution INTEGER NOT NULL, id INTEGER NOT NULL, type TEXT NOT NULL, timestamp INTEGER NOT NULL,
+        attributes TEXT NOT NULL, chain BLOB NOT NULL, PRIMARY KEY (execution, id)
+    ) WITHOUT ROWID;
+    PRAGMA user_version = 1;
+"""
+"""The schema of version 1."""
+
+
+def tables_of(path: str | Path) -> dict[str, tuple[list[tuple[object, ...]], ...]]:
+    """The columns and the indexes of each table. The default that a migration gave to older rows is no part of it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("PRAGMA table_list").fetchall()
+        return {
+            name: (
+                [(without_rowid, strict)],
+                connection.execute(
+                    'SELECT cid, name, type, "notnull", pk FROM pragma_table_xinfo(?)', (name,)
+                ).fetchall(),
+                connection.execute('SELECT name, "unique", origin FROM pragma_index_list(?)', (name,)).fetchall(),
+            )
+            for _, name, kind, _, without_rowid, strict in tables
+            if not name.startswith("sqlite_")
+        }
+
+
+def test_a_store_that_was_migrated_from_the_first_version_has_the_tables_of_a_new_one(store, tmp_path):
+    old = tmp_path / "old.sqlite"
+    with contextlib.closing(sqlite3.connect(old)) as connection:
+        connection.executescript(FIRST_SCHEMA)
+    assert migrate(str(old)) is not None
+    assert (version(old), tables_of(old)) == (SCHEMA_VERSION, tables_of(store))
+
+
 def test_executions_of_a_store_before_seals_go_on_and_what_changes_in_them_from_then_on_is_found(tmp_path):
     path = tmp_path / "store.sqlite"
     with EmbeddedSWF(path) as engine:
