@@ -243,6 +243,11 @@ class ClientSessions:
             self.remember(self.away.pop(instance))
         return gone
 
+    def present(self) -> Iterator[ClientSession | ProcessRecord]:
+        """The processes that have a session, or will have it again."""
+        yield from self
+        yield from list(self.away.values())
+
     def lives(self, instance: str | None) -> bool:
         """Whether a process has a session, or will have it again."""
         return instance in self.living or instance in self.away

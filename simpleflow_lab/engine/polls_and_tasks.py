@@ -5,7 +5,7 @@ Rule: this reads the engine's state and changes nothing. Names of members are sp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, instance_of
@@ -131,29 +131,41 @@ def _started(
         "state": "started",
         "since": to_milliseconds(started.timestamp) / 1000,
         "holder": {"identity": identity} if session is None else _client(state, session),
-        "isSilent": session is not None and session.is_silent(state.sessions.running()),
+        "isSilent": _is_silent(state, instance),
     }
+
+
+def _is_silent(state: EngineState, instance: str | None) -> bool:
+    """Whether a process with a session does not answer, or has not come back since this engine took the store over."""
+    session = state.sessions.living.get(instance or "")
+    if session is not None:
+        return session.is_silent(state.sessions.running())
+    # As long as tasks may be claimed, the processes are about to come back.
+    return instance in state.sessions.away and state.claim_until is None
 
 
 def _scheduled(state: EngineState, execution: ExecutionState, kind: str, scheduled_id: int) -> dict[str, Any]:
     scheduled = execution.events[scheduled_id - 1]
     about = _about(execution, kind, scheduled_id)
+    reason, waits_for_silent = _reason(state, execution, (kind, execution.run.domain, about["taskList"]), scheduled)
     return {
         **about,
         "state": "scheduled",
         "since": to_milliseconds(scheduled.timestamp) / 1000,
         "isDefined": any(
-            _type_key(execution, scheduled) in session.definitions and session.takes_of(execution.origin)
-            for session in state.sessions
+            _type_key(execution, scheduled) in process.definitions and process.takes_of(execution.origin)
+            for process in state.sessions.present()
         ),
-        "reason": _reason(state, execution, (kind, execution.run.domain, about["taskList"]), scheduled),
+        "reason": reason,
+        "isSilent": waits_for_silent,
     }
 
 
-def _reason(state: EngineState, execution: ExecutionState, key: ListKey, scheduled: HistoryEvent) -> str:
-    """Why nobody has taken a task, in words."""
+def _reason(state: EngineState, execution: ExecutionState, key: ListKey, scheduled: HistoryEvent) -> tuple[str, bool]:
+    """Why nobody has taken a task, in words; and whether it waits for a process that does not answer."""
     type_key = _type_key(execution, scheduled)
     name = f"{type_key[1]} {type_key[2]}"
+    now = state.sessions.running()
     taking = [session for session in state.sessions if session.takes_of(execution.origin)]
     serving = [session for session in taking if key in session.serves]
     defining = [session for session in taking if type_key in session.definitions]
@@ -163,29 +175,55 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
     if right is not None:
         able = [session for session in able if session.definitions[type_key] == right[0]]
     if not able and isinstance(holder, ProcessRecord):
-        return (
-            f"waits for process {holder.pid}, which has the definition it was started with and has not come back since "
-            "the owner of the store changed: is it stopped?"
-        )
+        return f"waits for process {holder.pid}, which has the definition it was started with and {_NOT_BACK}", True
     if not able:
-        unknown = any(poll.session is None for poll in state.task_list(*key).polls())
-        state.drop_if_empty(key)
-        if unknown:
-            return "a program without a session is about to take it"
-        if not defining:
-            others = [session for session in state.sessions if type_key in session.definitions]
-            if others:
-                pids = ", ".join(str(session.pid) for session in others)
-                return f"process {pids} defines {name}, and runs only tasks of executions that it started"
-            return f"no process defines {name}"
-        pids = ", ".join(str(session.pid) for session in defining)
-        return f"no process that defines {name} polls the task list {key[2]!r}: process {pids} defines it"
+        return _why_nobody_is_able(state, execution, key, type_key, defining)
     busy = sum(1 for session in able for _ in _held(state, session, key))
     pollers = f"{busy} pollers busy" if busy != 1 else "1 poller busy"
-    if holder is not None and (len(serving) > len(able) or holder.is_silent(state.sessions.running())):
+    if holder is not None and (len(serving) > len(able) or holder.is_silent(now)):
         why = f": {pollers}" if busy else ""
-        return f"waits for process {holder.pid}, which has the definition it was started with{why}"
-    silent = [session for session in able if session.is_silent(state.sessions.running())]
+        waits_for = f"waits for process {holder.pid}, which has the definition it was started with"
+        return f"{waits_for}{why}", all(session.is_silent(now) for session in able)
+    silent = [session for session in able if session.is_silent(now)]
     if len(silent) == len(able):
-        return f"process {', '.join(str(session.pid) for session in able)} defines {name} and is silent: is it stopped?"
-    return pollers
+        is_ = "is" if len(able) == 1 else "are"
+        return f"{_defines(able, name)} and {is_} silent: is it stopped?", True
+    if not busy:
+        home = state.sessions.record_of(execution.home)
+        lives = home is not None and state.sessions.lives(execution.home)
+        return (
+            f"waits for process {home.pid}, which decided last" if home and lives else "it is about to be taken",
+            False,
+        )
+    return pollers, False
+
+
+_NOT_BACK: Final = "has not come back since the owner of the store changed: is it stopped?"
+
+
+def _why_nobody_is_able(
+    state: EngineState, execution: ExecutionState, key: ListKey, type_key: TypeKey, defining: Sequence[ClientSession]
+) -> tuple[str, bool]:
+    """The same of a task that none of the processes that poll its list could run."""
+    name = f"{type_key[1]} {type_key[2]}"
+    unknown = any(poll.session is None for poll in state.task_list(*key).polls())
+    state.drop_if_empty(key)
+    if unknown:
+        return "a program without a session is about to take it", False
+    if defining:
+        return f"no process that defines {name} polls the task list {key[2]!r}: {_defines(defining, 'it')}", False
+    away = [each for each in state.sessions.away.values() if type_key in each.definitions]
+    for each in away:
+        if each.takes_of(execution.origin):
+            return f"process {each.pid} defines {name}, and {_NOT_BACK}", True
+    others = [session for session in state.sessions if type_key in session.definitions]
+    if others:
+        run = "runs" if len(others) == 1 else "run"
+        return f"{_defines(others, name)}, and {run} only tasks of executions that it started", False
+    return f"no process defines {name}", False
+
+
+def _defines(sessions: Sequence[ClientSession], what: str) -> str:
+    """Which processes define something, in words."""
+    pids = ", ".join(str(session.pid) for session in sessions)
+    return f"process {pids} defines {what}" if len(sessions) == 1 else f"processes {pids} define {what}"

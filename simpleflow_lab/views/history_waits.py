@@ -121,7 +121,8 @@ class _Rows:
                 continue
             name = _inner(self._folded.history[task.scheduled_event_id - 1].attributes, "taskList", "name")
             reason = known.get("reason") or f"no decider has taken it from task list {shortened(name)}"
-            yield self._wait(DECISION, f"a decision: {reason}", since=task.scheduled, to_do=_RESUME)
+            to_do = self._silent_remedy(is_taken=False) if known.get("isSilent") else _RESUME
+            yield self._wait(DECISION, f"a decision: {reason}", since=task.scheduled, to_do=to_do)
 
     def _of_taken_decision(self, task: DecisionTask, started: datetime.datetime, known: Mapping[str, Any]) -> Wait:
         lasted = (self._folded.until - started).total_seconds()
@@ -217,7 +218,7 @@ class _Rows:
     def _remedy_of(self, attempt: Attempt, known: Mapping[str, Any]) -> str:
         """What people can do about an open activity task or child; `known` is what the engine says of it."""
         if known.get("isSilent"):
-            return _SILENT
+            return self._silent_remedy(is_taken=attempt.started is not None)
         if attempt.kind != ACTIVITY or attempt.started is not None:
             return ""
         if known.get("isDefined") is False:
@@ -228,6 +229,10 @@ class _Rows:
         ran = 0 if load is None else max(load.most_at_once, bool(load.taken))
         call = start_more(attempt.task_list, ran_at_once=ran, polling=self._polling)
         return f"start {'more' if ran or self._polling.of(attempt.task_list) else 'its'} workers: {call}"
+
+    def _silent_remedy(self, *, is_taken: bool) -> str:
+        """What people can do about a task that a process holds, or is to take, which does not answer."""
+        return _SILENT if is_taken else _SILENT_HOLDER.format(_resume(self._id))
 
     @functools.cached_property
     def _loads(self) -> dict[str, ListLoad]:
@@ -288,6 +293,9 @@ _MEND: Final = (
     _MENDED_HERE + "execution.retry_decision() tries it now; {} decides it with the definitions of another process"
 )
 _SILENT: Final = "let its process go on (kill -CONT), or end it: the task is given out again"
+_SILENT_HOLDER: Final = (
+    "let that process go on (kill -CONT), or end it; or {} goes on with the definitions of the process that calls it"
+)
 _TAKES_LONG: Final = (
     "put what takes long into an activity, and define the workflow again: it goes on by itself; or terminate the "
     "execution"

@@ -666,6 +666,50 @@ def test_a_task_says_that_it_waits_for_a_process_that_has_not_come_to_the_next_e
             "waits for process 7, which has the definition it was started with and has not come back since the owner "
             "of the store changed: is it stopped?"
         )
+        (task,) = engine.swf.describe_waiting(domain=DOMAIN, execution=open_execution.run.execution)["tasks"]
+        assert task["isSilent"]
+
+
+def test_a_task_whose_only_process_has_not_come_to_the_next_engine_is_defined_and_says_which_that_is(tmp_path):
+    path = str(tmp_path / "store.sqlite")
+    presence = Presence(path, "x")
+    presence.hold()
+    first = Engine(path, ManualClock()).prepare()
+    first.swf.open_session(instance="x", record=record({"a": "1"}, {}), is_local=False)
+    execution = first.start("a", "x")
+    first.swf.close()
+    engine = Engine(path, ManualClock())
+    engine.session("y", {}, {"b": "2"})
+    (task,) = engine.swf.describe_waiting(domain=DOMAIN, execution=execution)["tasks"]
+    assert task["isDefined"]
+    assert task["isSilent"]
+    assert "process 7" in task["reason"]
+    presence.release()
+    engine.clock.advance(1)
+    assert not engine.poll("activity", "y")
+    (task,) = engine.swf.describe_waiting(domain=DOMAIN, execution=execution)["tasks"]
+    assert not task["isDefined"]
+    assert not task["isSilent"]
+    assert task["reason"] == "no process defines a 1"
+    engine.swf.close()
+
+
+def test_a_task_that_runs_in_a_process_that_has_not_come_to_the_next_engine_says_that_it_does_not_answer(tmp_path):
+    presence = Presence(str(tmp_path / "store.sqlite"), "x")
+    presence.hold()
+    engine, tokens, execution = _taken_over(tmp_path, ManualClock())
+
+    def silent() -> list[bool]:
+        return [task["isSilent"] for task in engine.swf.describe_waiting(domain=DOMAIN, execution=execution)["tasks"]]
+
+    assert silent() == [False, False]  # it is about to come
+    engine.clock.advance(5)
+    engine.session("y", {"a": "1"})
+    assert silent() == [True, True]
+    engine.session("x", {"a": "1"}, {"b": "1"}, tokens=tuple(tokens))
+    assert silent() == [False, False]
+    engine.swf.close()
+    presence.release()
 
 
 def test_a_task_is_given_to_a_process_with_the_same_definition_while_its_own_has_not_come_back(tmp_path):

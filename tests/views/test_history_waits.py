@@ -353,6 +353,18 @@ def test_what_the_engine_knows_of_a_task_is_told_with_it() -> None:
     assert "no process defines" in Waits([first, second]).in_words()
 
 
+def test_a_task_that_waits_for_a_process_that_does_not_answer_says_how_to_go_on_without_it() -> None:
+    story = decided()
+    queued = story.schedule("load-1", "pkg.load")
+    (wait,) = waits_of(
+        story.history(), tasks=[{"scheduledEventId": queued, "reason": "waits for process 7", "isSilent": True}]
+    )
+    assert wait.to_do == (
+        "let that process go on (kill -CONT), or end it; or lab.resume(id) goes on with the definitions of the "
+        "process that calls it"
+    )
+
+
 def test_a_chart_and_its_page_say_what_an_open_execution_waits_for() -> None:
     story = decided({"waiting_signals": ["go <b>"]})
     subtitle = gantt(story.history()).layout.title.subtitle.text
