@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, overload
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
 from simpleflow_lab.debugger.backwards import last_step
+from simpleflow_lab.debugger.checking import code_of, edits_since
 from simpleflow_lab.debugger.decision_size import Budgets
 from simpleflow_lab.debugger.differences import StepDifference, difference
 from simpleflow_lab.debugger.edited_lines import EditedLine, edited_lines
@@ -398,6 +399,8 @@ class ReplaySteps:
         }
         """What every replay of it is given; see `replay.trace.watch`."""
         self._walk = Walk(self.workflow, history, self.options)
+        code_of(self.workflow)
+        self._edits = edits_since(self.workflow)
 
     def __enter__(self) -> Self:
         return self
@@ -507,7 +510,14 @@ class ReplaySteps:
         return ReplayStep(self, self._walk.records[number - 1])
 
     def _detailed(self, number: int, *, lines: bool = False) -> DecisionRecord:
-        found = self._walk.detailed(number, lines=lines)
+        found, shown = self._walk.detailed(number, lines=lines), self._walk.records[number - 1]
+        if found is None or _made(found) != _made(shown):
+            edited = self._edits()
+            if edited:  # the steps hold what it was before, and its variables would be others
+                raise UsageError(
+                    f"{', '.join(edited)} was edited since these steps were made, and the code of now does something "
+                    f"else in step {number}: replay() again, or reload() of a debugger, shows that"
+                )
         if found is None:
             raise UsageError(
                 f"replayed once more, the code does not come to decision {number}: it does something else each time; "
@@ -634,6 +644,11 @@ class ReplaySteps:
     def triggers(self) -> TriggerTexts:
         """What woke each decision."""
         return TriggerTexts(self.history)
+
+
+def _made(record: DecisionRecord) -> tuple[object, ...]:
+    """What the code did in a decision, as far as each replay notes it."""
+    return record.decisions, record.output, record.error
 
 
 def decisions_in(history: Iterable[HistoryEvent]) -> int:
