@@ -12,6 +12,8 @@ were recorded, is taken from tasks of the same type, and said.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,7 +23,9 @@ from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.simulation import Script, simulated
 from simpleflow_lab.settings import Settings, current
+from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.swf.limits import MAX_HISTORY_EVENTS
 from simpleflow_lab.views.attempts import TASKS
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.comparison import Comparison, compare
@@ -34,6 +38,8 @@ from simpleflow_lab.views.time_lines import time_lines
 
 MAX_PATH_LINES: Final = 2
 """How many lines tell of each critical path."""
+LAST_COMMANDS: Final = 200
+"""Among how many of the last commands the line is looked for that asks without end."""
 
 
 class WhatIf(LineView):
@@ -133,12 +139,13 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
     was = recorded.history.close_status
     closes = "" if status == was else f", and it would be {status} instead of {was}"
     lines = [
+        *_endless(simulated.history),
         ExplanationLine.of(
             STATUS,
             f"it would take {duration(new)} instead of {duration(old)}{change}{share}{closes}",
             to_do="gantt() shows both",
             seconds=new,
-        )
+        ),
     ]
     for words, folded in (("it would wait for", simulated), ("it waited for", recorded)):
         for line in list(time_lines(folded, critical_path(folded)))[:MAX_PATH_LINES]:
@@ -153,3 +160,15 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
         if ids:
             lines.append(ExplanationLine.of("assumed", f"{words}: {first_few(dict.fromkeys(ids))}"))
     return lines
+
+
+def _endless(history: History) -> list[ExplanationLine]:
+    """If SWF's limit of events is what ended it: that its code comes to no end, and the line that asks for more."""
+    if history[-1].attributes.get("cause") != "EVENT_LIMIT_EXCEEDED":
+        return []
+    controls = (event.attributes.get("control") for event in reversed(history))
+    last = itertools.islice((control for control in controls if control), LAST_COMMANDS)
+    lines = Counter(line for line in (read_control(control).line for control in last) if line)
+    where = "".join(f"; it asked again and again at {line}" for line, _ in lines.most_common(1))
+    text = f"its code comes to no end: SWF terminates an execution that has {MAX_HISTORY_EVENTS:,} events{where}"
+    return [ExplanationLine.of(STATUS, text)]

@@ -225,6 +225,9 @@ class Simulation:
             "startAtPreviousStartedEvent": True,
         }
         task = page = self._service.poll_for_decision_task(**request)
+        if not task.get("taskToken"):
+            self._deciding = False  # it has closed: its time was over, or this start was one event too many
+            return
         events = list(page["events"])
         while page.get("nextPageToken"):
             page = self._service.poll_for_decision_task(**request, nextPageToken=page["nextPageToken"])
@@ -240,7 +243,10 @@ class Simulation:
         tasks: list[_Task] = []
         decisions = [self._changed(decision, tasks) for decision in answer.decisions]
         context = {} if answer.execution_context is None else {"executionContext": answer.execution_context}
-        self._service.respond_decision_task_completed(taskToken=token, decisions=decisions, **context)
+        try:
+            self._service.respond_decision_task_completed(taskToken=token, decisions=decisions, **context)
+        except UnknownResourceFault:
+            return  # it has closed while the decision was made: its time was over
         for task in tasks:
             self._queue(task)
         for decision in answer.decisions:

@@ -1,5 +1,6 @@
 """What if: simulated, the same takes as long; and what is changed makes the difference that it makes."""
 
+import datetime
 import threading
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures, open_history, settings
 from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
+from simpleflow_lab.swf.history import History
 
 TASKS = {"task_list": "what-if", "version": "1"}
 calls: Counter[str] = Counter()
@@ -175,6 +177,13 @@ class Waits(Workflow):
         self.submit(self.wait_signal("go")).wait()
 
 
+class WaitsNoLonger(Waits):
+    name = "what_if.waits_no_longer"
+
+    def run(self, _number):
+        self.submit(nap, "first", 0).wait()
+
+
 class WaitsLonger(Waits):
     name = "what_if.waits_longer"
     execution_timeout = 300
@@ -238,6 +247,40 @@ def test_a_run_that_never_waits_is_interrupted_and_its_line_told(lab):
     with settings.override(lab_step_seconds=0.3), pytest.raises(DecisionTooLongError, match=r"test_what_if\.py:"):
         execution.what_if(workflow=Endless)
     assert not [thread for thread in threading.enumerate() if thread.name == "simulation"]
+
+
+def test_a_run_that_asks_without_end_is_told_with_its_line(lab):
+    execution = lab.start(Naps, 1, 0)
+    execution.result(timeout=30)
+
+    class AsksAgain(Workflow):
+        name, version, task_list = "what_if.naps", "1", "what-if-decisions"
+
+        def run(self, many, seconds):
+            while True:
+                futures.wait([self.submit(nap, "again", seconds) for _ in range(90)])
+
+    simulated = execution.what_if(workflow=AsksAgain, scale=0)
+    assert simulated.status == "TERMINATED"
+    first = simulated.lines()[0]
+    assert first.startswith("its code comes to no end: SWF terminates an execution that has 25,000 events; it asked")
+    assert first.endswith('futures.wait([self.submit(nap, "again", seconds) for _ in range(90)])')
+
+
+@pytest.mark.parametrize("step", [0.235, 0.26, 0.4])
+def test_an_execution_whose_time_is_over_at_any_moment_times_out(lab, tmp_path, step):
+    execution = lab.start(WaitsNoLonger, 1)
+    execution.wait(timeout=30)
+    first, *_ = execution.history()
+    path = tmp_path / "history.json"
+    slower = [
+        event._replace(timestamp=first.timestamp + datetime.timedelta(seconds=step * number))
+        for number, event in enumerate(execution.history())
+    ]
+    path.write_text(History(slower).to_json())
+    simulated = open_history(path).what_if(WaitsNoLonger)
+    assert simulated.status == "TIMED_OUT"
+    assert simulated.seconds == pytest.approx(2, abs=0.5)
 
 
 def test_a_history_from_a_file_can_be_asked_and_says_what_needs_a_store(lab, tmp_path):
