@@ -13,6 +13,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ from simpleflow_lab.exceptions import SimpleflowLabError, TaskFailed
 _MAX_MESSAGE: Final = 4_096
 _MAX_NAME: Final = 512
 _MAX_BASES: Final = 32
+_LEVEL: Final = re.compile("TaskFailed: ([^:]*): ")
+"""How the reason of a task that failed begins: its id has no colon."""
+_SHORTEST_ID: Final = 100
+"""Characters that the id of a task may have in a reason in any case."""
+_LEFT_OUT: Final = "... "
+_CUT: Final = " ..."
 _PACKAGE_FOLDER: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -46,8 +53,34 @@ class FailureDetails:
 
 
 def reason_of(error: BaseException) -> str:
-    """`Type: message` within SWF's limit."""
-    return _cut(f"{type(error).__name__}: {message_of(error)}".rstrip(": "), MAX_REASON_LENGTH)
+    """`Type: message` within SWF's limit. Of a failure in a child of a child, and so on, the innermost error is told
+    before the ids of those between."""
+    text = f"{type(error).__name__}: {message_of(error)}".rstrip(": ")
+    return text if len(text) <= MAX_REASON_LENGTH else _cut(_without_levels_between(text), MAX_REASON_LENGTH)
+
+
+def _without_levels_between(text: str) -> str:
+    """`TaskFailed: a: ... ValueError: no` for `TaskFailed: a: TaskFailed: b: TaskFailed: c: ValueError: no`; the first
+    id is cut, too, if there is no room for it."""
+    first = _LEVEL.match(text)
+    if first is None:
+        return text
+    last = first
+    while (level := _LEVEL.match(text, last.end())) is not None:
+        last = level
+    id, between = first[1], "" if last is first else _LEFT_OUT
+    error = text[last.end() :].removeprefix(_LEFT_OUT)
+    room = max(MAX_REASON_LENGTH - len(f"TaskFailed: : {between}{error}"), _SHORTEST_ID)
+    if len(id) > room:
+        id = f"{id[: room - 3]}..."
+    return f"TaskFailed: {id}: {between}{error}"
+
+
+def same_reason(recorded: str, reason: str) -> bool:
+    """Whether a recorded reason is this one. Earlier deciders cut the end of one that is too long, whatever it was."""
+    begins, left_out, _ = reason.partition("...")
+    was_cut = recorded.endswith(_CUT) and recorded.startswith(begins)
+    return recorded == reason or (bool(left_out) and begins.startswith("TaskFailed: ") and was_cut)
 
 
 def details_of(error: BaseException, *, skip_package: bool = True, whole: bool = False) -> str:
@@ -193,4 +226,4 @@ def message_of(error: BaseException) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 4] + " ..."
+    return text if len(text) <= limit else text[: limit - len(_CUT)] + _CUT

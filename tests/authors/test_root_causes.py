@@ -316,3 +316,23 @@ def test_without_an_error_the_message_is_about_the_difference():
     with pytest.raises(NondeterminismError, match=r"^event 5: the history has activity causes\.load") as raised:
         replay.feed(story.events)
     assert raised.value.author_error is None
+
+
+class FailsBelow(Workflow):
+    name, version, task_list = "causes.fails_below", "1", "causes"
+
+    def run(self, levels):
+        if not levels:
+            raise LookupError("no such row")
+        return self.submit(FailsBelow, levels - 1).result[0]
+
+
+@pytest.mark.parametrize("levels", [1, 2, 4, 9])
+def test_the_innermost_error_is_told_first_however_many_children_are_between(levels):
+    with Lab(":memory:") as lab:
+        execution = lab.start(FailsBelow, levels)
+        with pytest.raises(WorkflowExecutionFailed) as raised:
+            execution.result(60)
+        assert "LookupError: no such row" in str(raised.value).splitlines()[0]
+        assert "LookupError: no such row" in repr(execution)
+        assert "LookupError: no such row" in execution.explain()[0].text

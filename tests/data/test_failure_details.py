@@ -7,7 +7,8 @@ import types
 import pytest
 
 from simpleflow_lab.constants import MAX_DETAILS_LENGTH
-from simpleflow_lab.data.failure_details import details_of, loaded_error_class, read_details
+from simpleflow_lab.data.failure_details import details_of, loaded_error_class, read_details, reason_of, same_reason
+from simpleflow_lab.exceptions import TaskFailed
 
 
 class Odd(ConnectionError):
@@ -77,3 +78,22 @@ def test_a_module_that_imports_lazily_imports_nothing(monkeypatch):
     monkeypatch.setitem(sys.modules, "lazy_of_failures", lazy)
     assert loaded_error_class("lazy_of_failures.Error") is None
     assert asked == []
+
+
+def test_a_reason_that_is_too_long_leaves_out_the_children_between():
+    long = TaskFailed("a" * 100, f"TaskFailed: {'b' * 100}: TaskFailed: {'c' * 100}: ValueError: no")
+    assert reason_of(long) == f"TaskFailed: {'a' * 100}: ... ValueError: no"
+    longer = TaskFailed("d" * 100, f"{reason_of(long)} {'x' * 90}")
+    assert reason_of(longer) == f"TaskFailed: {'d' * 100}: ... ValueError: no {'x' * 90}"
+    assert len(reason_of(TaskFailed("d" * 100, f"{reason_of(long)} {'x' * 900}"))) == 256
+    assert reason_of(TaskFailed("e" * 256, "ValueError: no")) == f"TaskFailed: {'e' * 225}...: ValueError: no"
+    short = TaskFailed("a", "TaskFailed: b: ValueError: no")
+    assert reason_of(short) == "TaskFailed: a: TaskFailed: b: ValueError: no"
+
+
+def test_a_reason_whose_end_an_earlier_decider_cut_is_the_same():
+    now = f"TaskFailed: {'a' * 100}: ... ValueError: no"
+    assert same_reason(f"TaskFailed: {'a' * 100}: TaskFailed: {'b' * 128} ...", now)
+    assert not same_reason(f"TaskFailed: {'z' * 100}: TaskFailed: {'b' * 128} ...", now)
+    assert not same_reason(f"TaskFailed: {'a' * 100}: ... KeyError: no", now)
+    assert not same_reason("ValueError: no ...", "ValueError: ... no")

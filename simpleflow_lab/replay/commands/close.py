@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from simpleflow_lab.data.failure_details import same_reason
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
@@ -51,7 +52,7 @@ def closes_otherwise(event: HistoryEvent, command: Command) -> tuple[str, str] |
     if event.type != "WorkflowExecutionFailed":
         return None
     was, now = (str(given.get("reason") or "") for given in (recorded, options))
-    if _ADDRESS.sub("", was) != _ADDRESS.sub("", now):
+    if not same_reason(_ADDRESS.sub("", was), _ADDRESS.sub("", now)):
         return was, now
     one, other = recorded.get("details") or "", options.get("details") or ""
     if "Traceback (most recent call last)" in one + other or same_json(one, other) or not (one or other):
