@@ -187,4 +187,4 @@ def test_a_history_that_is_none_is_a_row_that_differs(project: Path, simpleflow:
     assert ended.code == 1
     (row,) = json.loads(ended.out)
     assert row["same"] == "no"
-    assert "eventId 7" in row["error"]
+    assert "the events before are missing" in row["error"]
