@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from simpleflow_lab.debugger.steps import ReplaySteps
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import JumboReferenceError, UsageError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
 
@@ -71,10 +71,12 @@ def recorded_test(
     with ReplaySteps(history, workflow, workflow_id=workflow_id, run_id=run_id) as steps:
         expected = [step.decided for step in steps if step.is_replayed]
         last = steps[-1] if len(steps) else None
-    if last is None or not expected:
-        raise UsageError(f"{workflow_id}: its history has no decision to test")
-    if last.error is not None:
+    if last is not None and last.error is not None:
+        if last.error.startswith(JumboReferenceError.__name__):
+            raise UsageError(f"{workflow_id} has large values, which a test without a store can't read: {last.error}")
         raise UsageError(f"{workflow_id} is not decided so by the code that is here: {last.error}")
+    if not expected:
+        raise UsageError(f"{workflow_id}: its history has no decision to test")
     stem = _NEVER_CLEAN.sub("_", f"{workflow.__name__}_{workflow_id}".lower()).strip("_")[:100]
     name = f"{stem}_history.json"
     return RecordedTest(

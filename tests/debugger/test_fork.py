@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from simpleflow_lab import Group, Workflow, activity, futures
+from simpleflow_lab.debugger.recorded_test import recorded_test
 from simpleflow_lab.debugger.rerun_attempts import attempts_of_task
 from simpleflow_lab.debugger.view_data import overview
 from simpleflow_lab.exceptions import ExecutionBlocked, UsageError, WorkflowExecutionFailed
@@ -441,7 +442,7 @@ def test_a_workflow_that_blocks_and_runs_from_its_start_is_forked(lab):
     assert calls == last
 
 
-def test_large_values_are_reused(lab_for_large):
+def test_large_values_are_reused(lab_for_large, tmp_path):
     lab = lab_for_large
     names = ["a" * 20_000, "b" * 40_000]
     origin = lab.start(Fetches, names)
@@ -450,6 +451,8 @@ def test_large_values_are_reused(lab_for_large):
     assert fork.result(timeout=30) == [20_000, 40_000]
     assert sum(calls.values()) == 4
     assert fork.replay().first_divergence() is None
+    with pytest.raises(UsageError, match="has large values, which a test without a store can't read"):
+        recorded_test(Fetches, fork.history(), workflow_id=fork.workflow_id, run_id=fork.run_id, folder=tmp_path)
 
 
 def test_many_results_are_reused(lab_for_large):
