@@ -13,9 +13,10 @@ have come to it and told it the rest again.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -36,7 +37,7 @@ session. It is also for how long a decision task waits there for a process that 
 OPENING_SECONDS: Final = 10.0
 """A session whose client has no connection for it within this time ends."""
 REMEMBERED_SESSIONS: Final = 200
-"""How many ended sessions are remembered with their definitions."""
+"""How many ended sessions are remembered with their definitions; beside those by which an open execution goes."""
 
 
 class HeldTask(NamedTuple):
@@ -175,8 +176,9 @@ class Match(Enum):
 class ClientSessions:
     """The sessions of one engine."""
 
-    def __init__(self, running: Callable[[], float]) -> None:
+    def __init__(self, running: Callable[[], float], needed: Callable[[], Set[str | None]] = frozenset) -> None:
         self.running = running
+        self._needed = needed
         """For how many seconds the engine's process has run: the clock by which a session is silent."""
         self.living: dict[str, ClientSession] = {}
         """The sessions that have not ended, by instance."""
@@ -225,15 +227,24 @@ class ClientSessions:
         session.ended = True
         if self.living.get(session.instance) is session:
             del self.living[session.instance]
-        return self.remember(session.record())
+        self.remember(session.record())
+        return self.forget()
 
-    def remember(self, record: ProcessRecord) -> list[str]:
-        """Remember a process that has no session; gives the instances that are forgotten."""
+    def remember(self, record: ProcessRecord) -> None:
+        """Remember a process that has no session."""
         self._ended[record.instance] = record
         self._ended.move_to_end(record.instance)
-        forgotten = []
-        while len(self._ended) > REMEMBERED_SESSIONS:
-            forgotten.append(self._ended.popitem(last=False)[0])
+
+    def forget(self) -> list[str]:
+        """Forget the processes that ended longest ago, if many have, but none by which an open execution goes; gives
+        their instances."""
+        surplus = len(self._ended) - REMEMBERED_SESSIONS
+        if surplus <= 0:
+            return []
+        needed = self._needed()
+        forgotten = list(itertools.islice((each for each in self._ended if each not in needed), surplus))
+        for instance in forgotten:
+            del self._ended[instance]
         return forgotten
 
     def gone(self) -> list[str]:

@@ -57,5 +57,6 @@ def _look_at_away(state: EngineState) -> None:
     if gone:
         for instance in gone:
             lose(state, state.unclaimed.pop(instance, ()))
+        state.forget_processes(state.sessions.forget())
         state.match_all()
         state.dispatch()

@@ -162,7 +162,7 @@ class EngineState:
         """Open executions that can't go on, because their histories on disk are damaged, each with an explanation."""
         self.damaged_rows: list[str] = []
         """Explanations of what else in the store is damaged."""
-        self.sessions = ClientSessions(running)
+        self.sessions = ClientSessions(running, self._processes_of_open)
         """The client sessions."""
         self.isolation = Isolation(self.is_held)
         """Which activity tasks run alone."""
@@ -429,6 +429,10 @@ class EngineState:
     def remember_process(self, record: ProcessRecord) -> None:
         """Let the store keep the definitions of a process."""
         self.outbox.append(record)
+
+    def _processes_of_open(self) -> set[str | None]:
+        """The instances of the processes by whose definitions an open execution goes."""
+        return {process for execution in self.open.values() for process in (execution.origin, execution.home)}
 
     def forget_processes(self, instances: Iterable[str]) -> None:
         """Let the store keep those of these processes no longer."""

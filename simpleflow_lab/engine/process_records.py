@@ -2,7 +2,7 @@
 
 An execution goes by the definitions of the process that started it, also when that has died together with the owner of
 the store. So the record of a process is written when its session opens, and when it defines something else; it stays
-until many others have ended since (`REMEMBERED_SESSIONS`).
+as long as an open execution goes by it, and until many others have ended since (`REMEMBERED_SESSIONS`).
 """
 
 from __future__ import annotations

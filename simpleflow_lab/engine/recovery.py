@@ -57,7 +57,6 @@ def recover(
     for key, damage in contents.damaged.items():
         _is_damaged(state, key, damage)
     now = state.now()
-    _remember_processes(state, contents.processes, is_present)
     recovered = []
     for key, events in contents.histories.items():
         execution = ExecutionState.fold(state.runs.by_key[key], events)
@@ -67,6 +66,7 @@ def recover(
         for since, deadline in open_deadlines(execution):
             down = 0 if deadline.counts_downtime else downtime(contents.sessions, since, now)
             state.add_deadline(deadline, since + down)
+    _remember_processes(state, contents.processes, is_present)
     for execution in recovered:
         _find_home(state, execution, is_worker_alive)
         _enqueue_activities(state, execution)
@@ -138,7 +138,8 @@ def _remember_processes(state: EngineState, records: Iterable[ProcessRecord], is
         if not record.has_ended and is_present(record):
             sessions.away[record.instance] = record
         else:
-            state.forget_processes(sessions.remember(record))
+            sessions.remember(record)
+    state.forget_processes(sessions.forget())
     if sessions.away:
         state.look_at_away = state.now() + AWAY_PAUSE
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from simpleflow_lab.engine.client_sessions import REMEMBERED_SESSIONS
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.presence import Presence
@@ -692,6 +693,39 @@ def test_a_task_whose_only_process_has_not_come_to_the_next_engine_is_defined_an
     assert not task["isSilent"]
     assert task["reason"] == "no process defines a 1"
     engine.swf.close()
+
+
+@pytest.mark.parametrize("takes_over", [False, True])
+def test_the_definitions_by_which_an_open_execution_goes_are_known_however_many_processes_ended_since(
+    tmp_path, takes_over
+):
+    clock = ManualClock()
+    engine = Engine(tmp_path / "store.sqlite", clock).prepare()
+    engine.session("x", {"a": "1"}, {"b": "1"})
+    engine.schedule(_started(engine), "b")
+    engine.swf.close_session(instance="x")
+    for number in range(REMEMBERED_SESSIONS + 20):
+        engine.session(f"other-{number}", {"a": "2"}, {"b": "2"})
+        engine.swf.close_session(instance=f"other-{number}")
+    if takes_over:
+        engine.swf.close()
+        engine = Engine(tmp_path / "store.sqlite", clock)
+    known = engine.swf._durable.state.sessions._ended
+    assert "x" in known
+    assert len(known) == REMEMBERED_SESSIONS
+    engine.session("y", {"a": "2"}, {"b": "2"})
+    engine.session("z", {"a": "1"}, {"b": "1"})
+    assert not engine.poll("activity", "y")
+    assert engine.poll("activity", "z")
+    engine.swf.close()
+    connection = sqlite3.connect(tmp_path / "store.sqlite")
+    assert connection.execute("SELECT count(*) FROM process").fetchone()[0] <= REMEMBERED_SESSIONS + 2
+    connection.close()
+
+
+def _started(engine: Engine) -> dict[str, Any]:
+    engine.start("a", "x")
+    return engine.poll("decision", "x")
 
 
 def test_a_task_that_runs_in_a_process_that_has_not_come_to_the_next_engine_says_that_it_does_not_answer(tmp_path):
