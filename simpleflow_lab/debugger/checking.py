@@ -37,6 +37,7 @@ from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decider import registered_workflow
 from simpleflow_lab.runtime.fingerprints import fingerprint, kept_fingerprint
+from simpleflow_lab.runtime.kept_sources import OF_THIS_PROCESS
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import count, shortened
@@ -50,6 +51,11 @@ _GRACE: Final = 1.0
 def code_of(definition: type[Workflow]) -> str:
     """What the code of a workflow is, with all that it uses: while it is the same text, a check finds the same."""
     return fingerprint(definition)
+
+
+def keep_source(definition: type[Workflow], kind: tuple[str, str], *, since: float) -> None:
+    """Keep the source of a workflow of this type that was defined between this time and now, to show recorded lines."""
+    OF_THIS_PROCESS.keep(kind, definition, since=since, now=time.time())
 
 
 def edits_since(definition: type[Workflow]) -> Callable[[], tuple[str, ...]]:

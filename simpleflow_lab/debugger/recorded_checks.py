@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS, lines_around, source_of
+from simpleflow_lab.runtime.kept_sources import OF_THIS_PROCESS, lines_around, source_of
 from simpleflow_lab.views.formatting import count, shortened
 from simpleflow_lab.views.html import piece, quiet
 from simpleflow_lab.views.listing_views import ListingView
@@ -193,7 +193,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
 
     def with_sources(self, workflow: type[Workflow]) -> RecordedChecks:
         """The same with the sources of the first that differs: that of the workflow now, and that which was recorded if
-        a cell of this process defined it then."""
+        this process decided it, with code of a cell or of a module."""
         first = next(iter(self.different), None)
         if first is None:
             return self
@@ -252,7 +252,9 @@ class RecordedChecks(ListingView[RecordedCheck]):
         )
 
 
-_NOT_KNOWN: Final = "(what was around this line is not known: no cell of this process defined it then)"
+_NOT_KNOWN: Final = (
+    "(what was around this line is not known: another process decided it, or its file was edited before)"
+)
 _COLUMNS: Final = {
     "workflow id": Kind.TEXT,
     "open": Kind.TEXT,

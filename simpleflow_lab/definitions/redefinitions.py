@@ -122,7 +122,7 @@ class _Comparison:
         if mine.keys() != others.keys() or any(
             _instructions_in(mine[name]) != _instructions_in(others[name]) for name in mine
         ):  # its text was edited, or there are two
-            return not _stand_in_one_text(_methods_of(new), _methods_of(old))
+            return not _stand_in_one_text(methods_of(new), methods_of(old))
         if len(new.__bases__) != len(old.__bases__):
             return True
         # Values and base classes count where the text is the same: then no edit explains them.
@@ -186,7 +186,7 @@ def _codes_of(member: Any) -> list[types.CodeType]:
     return [each.__code__ for each in functions if isinstance(each, types.FunctionType)]
 
 
-def _methods_of(definition: type) -> list[types.CodeType]:
+def methods_of(definition: type) -> list[types.CodeType]:
     """The code of what is defined in the text of a class; none of one that `type` made of functions from elsewhere."""
     codes = (code for member in vars(definition).copy().values() for code in _codes_of(member))
     return [code for code in codes if code.co_qualname.startswith(f"{definition.__qualname__}.")]

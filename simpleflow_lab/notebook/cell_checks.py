@@ -13,8 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.debugger.checking import code_of, edits_since
-from simpleflow_lab.debugger.kept_sources import OF_THIS_PROCESS
+from simpleflow_lab.debugger.checking import code_of, edits_since, keep_source
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
@@ -57,7 +56,7 @@ class CellChecks:
         found: list[RecordedChecks] = []
         open_labs = [lab for lab in labs if not lab.closed and lab.settings.lab_check_seconds > 0]
         for key, definition, edited in to_check:
-            OF_THIS_PROCESS.keep(key[1:], definition, since=self._began, now=time.time())
+            keep_source(definition, key[1:], since=self._began)
             for lab in open_labs:
                 checks = _checked(lab, definition)
                 if checks is not None:

@@ -47,6 +47,7 @@ from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecision, time_limit
 from simpleflow_lab.runtime.fingerprints import fingerprint
+from simpleflow_lab.runtime.kept_sources import OF_THIS_PROCESS
 from simpleflow_lab.runtime.lost_responses import closing_event
 from simpleflow_lab.runtime.pauses import pauses
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
@@ -281,6 +282,8 @@ class Decider(Worker):
             cached.close()
             cached, before = None, self._events_before(task, new[0].id)
         output = self._output_of(task["workflowExecution"], started)
+        if cached is None:
+            OF_THIS_PROCESS.take_up((kind["name"], kind["version"]), definition, at=new[-1].timestamp.timestamp())
         replay = cached or self._new_replay(definition, task["workflowExecution"], output)
         try:
             if cached is None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from simpleflow_lab import History, Lab, Workflow, activity, workflow
 from simpleflow_lab.debugger.checking import Recorded, check_recorded
-from simpleflow_lab.debugger.kept_sources import KeptSources
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import NondeterminismError, UsageError
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.runtime.kept_sources import KeptSources
 from simpleflow_lab.swf.decisions import attributes
 from tests.examples_count import examples
 from tests.replay.recorded_by_upstream import HISTORIES, RECORDED, forget_others, use_run_hash

@@ -397,4 +397,4 @@ def test_a_definition_that_a_decider_notes_something_at_meanwhile_is_compared_al
     names = names_of(text)
     first, second = names["first"], names["second"]
     monkeypatch.setattr(redefinitions, "_codes_of", disturbed)
-    assert redefinitions._methods_of(first) == redefinitions._methods_of(second)
+    assert redefinitions.methods_of(first) == redefinitions.methods_of(second)

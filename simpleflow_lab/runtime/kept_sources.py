@@ -1,19 +1,27 @@
 """Sources of definitions as they were, so that a line that was recorded can be shown after it was edited.
 
 A history has the text of a line, and nothing of what is around it. Which source that was is known of what this process
-decided, by the time: the version that was defined then.
+decided, by the time: the version that was defined then. What cells define is kept when it is defined, and what modules
+define when a decider of this process takes it up.
 
-*Rule:* bounded: the latest versions of each definition, none of them long. What may be of another version is not shown.
+*Rule:* bounded: the latest versions of each definition, none of them long; definitions of one file share its text. It
+stays in this process. What may be of another version is not shown, and the text of a file only if it has the code.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
+import os
 import re
+import threading
+import tokenize
+import weakref
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.definitions.redefinitions import codes_in, instructions_of, methods_of
 from simpleflow_lab.replay.lines import shortened
 
 MAX_VERSIONS: Final = 10
@@ -47,15 +55,33 @@ class KeptSources:
 
     def __init__(self) -> None:
         self._versions: OrderedDict[Any, list[_Version]] = OrderedDict()
+        self._taken_up: weakref.WeakSet[type] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def take_up(self, key: Any, definition: type, *, at: float) -> None:
+        """Keep the source of a class that a decider takes up for a decision that began at this time, if a file has it:
+        once for each class."""
+        with self._lock:
+            if definition in self._taken_up:
+                return
+            self._taken_up.add(definition)
+        if _file_of(definition) is not None:
+            before = at - 0.0005  # events have milliseconds: this decision is the first one of this version
+            self.keep(key, definition, since=before, now=before)
 
     def keep(self, key: Any, thing: Any, *, since: float, now: float) -> None:
         """Keep the source of a class or function, if it can be found; else that of its `run`.
 
         It was defined between these two times.
         """
-        source = source_of(thing)
+        filename = _file_of(thing)
+        source = source_of(thing) if filename is None else _source_of_file(thing, filename)
         if source is not None and sum(map(len, source.lines)) > MAX_SOURCE:
             source = None
+        with self._lock:
+            self._keep(key, source, since, now)
+
+    def _keep(self, key: Any, source: _Source | None, since: float, now: float) -> None:
         versions = self._versions.setdefault(key, [])
         self._versions.move_to_end(key)
         if source is None or not versions or versions[-1].source != source:
@@ -71,7 +97,8 @@ class KeptSources:
         """
         if at is None:
             return None
-        versions = self._versions.get(key)
+        with self._lock:
+            versions = list(self._versions.get(key, ()))
         if not versions:
             return None
         ends = [each.latest for each in versions[1:]] + [math.inf]
@@ -81,7 +108,7 @@ class KeptSources:
 
 
 OF_THIS_PROCESS: Final = KeptSources()
-"""What cells of this process have defined, by the name and version of the type."""
+"""What cells of this process have defined and its deciders have taken up, by the name and version of the type."""
 
 
 def source_of(thing: Any) -> _Source | None:
@@ -98,6 +125,42 @@ def lines_around(source: _Source, line: str | None) -> str | None:
     if 0 <= place < len(source.lines) and " ".join(source.lines[place].split()).startswith(text):
         return _excerpt(source, place)
     return None
+
+
+def _file_of(thing: Any) -> str | None:
+    """The file that defines it; `None` of what a cell, or a text without a file, defines."""
+    code = getattr(inspect.unwrap(getattr(thing, "run", thing)), "__code__", None)
+    return code.co_filename if code is not None and os.path.isfile(code.co_filename) else None
+
+
+def _source_of_file(definition: type, filename: str) -> _Source | None:
+    """The text of the file that defines a class, of a long one from its first method to its last; `None` if the file
+    was edited since."""
+    try:
+        # Not by `linecache`: that would have the new text of a file for the lines of code that runs on.
+        with tokenize.open(filename) as file:
+            text = file.read()
+        code = compile(text, filename, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # it was edited, and is no program now
+        return None
+    there = {(each.co_qualname, each.co_firstlineno): each for each in codes_in(code)}
+    own = [each for each in methods_of(definition) if each.co_filename == filename]
+    for each in own:
+        same = there.get((each.co_qualname, each.co_firstlineno))
+        if same is None or instructions_of(same) != instructions_of(each):
+            return None
+    lines = _lines_of(text)
+    if len(text) <= MAX_SOURCE or not own:
+        return _Source(lines, 1)
+    first, last = (choose(each.co_firstlineno for each in own) for choose in (min, max))
+    end = last - 1 + len(inspect.getblock([f"{line}\n" for line in lines[last - 1 :]]))
+    return _Source(lines[first - 1 : end], first)
+
+
+@functools.lru_cache(maxsize=64)
+def _lines_of(text: str) -> list[str]:
+    """The lines of a text; the definitions of one file share them."""
+    return text.splitlines()
 
 
 def _source_of(thing: Any) -> _Source | None:
