@@ -544,7 +544,7 @@ function chart(model, store, pick) {
         const from = x(scheduled), begin = x(started ?? closed ?? overview.seconds), to = x(closed ?? overview.seconds);
         g.globalAlpha = scheduled > shown.time ? .25 : 1;  // it was not asked for yet at that moment
         g.fillStyle = "#8b95a5"; g.fillRect(from, y + thick / 2 - .5, Math.max(begin - from, 0), 1);
-        g.fillStyle = colour; g.fillRect(begin, y, Math.max(to - begin, state === "reused" ? 6 : 1.5), thick);
+        g.fillStyle = colour; drawBar(g, begin, y, Math.max(to - begin, state === "reused" ? 6 : 1.5), thick, state === "unfinished");
         if (["failed", "timed_out", "canceled", "terminated", "schedule_failed", "start_failed"].includes(state)) {
           g.strokeStyle = css.color; g.lineWidth = 1; g.beginPath();
           g.moveTo(to - 3, y); g.lineTo(to + 3, y + thick); g.moveTo(to + 3, y); g.lineTo(to - 3, y + thick); g.stroke();
@@ -574,13 +574,6 @@ function chart(model, store, pick) {
   });
   canvas.addEventListener("click", event => { const bar = barAt(event); if (bar) store.move({ kind: "event", event: bar[0] }); });
   return { element, draw };
-}
-
-function fitted(g, text, width) {
-  if (g.measureText(text).width <= width) return text;
-  let length = text.length;
-  while (length > 1 && g.measureText(`${text.slice(0, length)}…`).width > width) length--;
-  return `${text.slice(0, length)}…`;
 }
 
 export default { initialize: ({ model }) => { storeOf(model); }, render };

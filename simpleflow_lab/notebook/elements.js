@@ -42,6 +42,24 @@ function duration(seconds) {
   return `${whole} s`;
 }
 
+// A text for a canvas, cut to this width.
+function fitted(g, text, width) {
+  if (g.measureText(text).width <= width) return text;
+  let length = text.length;
+  while (length > 1 && g.measureText(`${text.slice(0, length)}…`).width > width) length--;
+  return `${text.slice(0, length)}…`;
+}
+
+// A bar of a Gantt chart on a canvas. That of a task which the close of its execution cut off is hollow: it is told from
+// one that ran to its end without colours, too.
+function drawBar(g, left, top, wide, thick, isCutOff) {
+  if (!isCutOff) { g.fillRect(left, top, wide, thick); return; }
+  const alpha = g.globalAlpha;
+  g.globalAlpha = .4 * alpha; g.fillRect(left, top, wide, thick);
+  g.globalAlpha = alpha; g.lineWidth = 1; g.strokeStyle = g.fillStyle;
+  g.strokeRect(left + .5, top + .5, Math.max(wide - 1, .5), Math.max(thick - 1, .5));
+}
+
 // What the reader does, sent to the kernel; a line instead, if there is none any more.
 function say(model, message) {
   try { model.send(message); }

@@ -102,7 +102,11 @@ function chart(store, model, select) {
       const left = x(started), relation = store.relation(row), clear = opacity(row);
       g.fillStyle = styleOf(model, row[field.state]).colour;
       const wide = Math.max((closed - started) * scale, row[field.state] === "reused" ? 6 : 1.5);
-      if (!isQueued(store, row)) { g.globalAlpha = (row[field.kind] === "timer" ? .5 : 1) * clear; g.fillRect(left, top, wide, thick); g.globalAlpha = 1; }
+      if (!isQueued(store, row)) {
+        g.globalAlpha = (row[field.kind] === "timer" ? .5 : 1) * clear;
+        drawBar(g, left, top, wide, thick, row[field.state] === "unfinished");
+        g.globalAlpha = 1;
+      }
       if (relation === "before" || relation === "after") {  // a line below what it depended on, above what depended on it
         g.fillStyle = css.color; g.fillRect(x(began), relation === "before" ? top + thick : top - 1, Math.max((closed - began) * scale, 1.5), 1);
       }
@@ -156,12 +160,5 @@ function chart(store, model, select) {
   const observer = new ResizeObserver(draw);
   observer.observe(box);
   return { panel, draw, dispose: () => { observer.disconnect(); cancelAnimationFrame(asked); } };
-}
-
-function fitted(g, text, width) {
-  if (g.measureText(text).width <= width) return text;
-  let length = text.length;
-  while (length > 1 && g.measureText(`${text.slice(0, length)}…`).width > width) length--;
-  return `${text.slice(0, length)}…`;
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator
 
+from simpleflow_lab.notebook.widget_messages import module_of
 from tests.browser.jupyterlab import NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
 
@@ -175,3 +176,19 @@ def test_a_view_outlives_that_its_page_is_loaded_again_and_says_that_its_kernel_
     has_text(view, "its kernel has gone")
     has_text(view.locator("header"), "was OPEN")
     assert view.get_by_role("button", name="Terminate…").is_disabled()
+
+
+def test_a_task_that_the_close_cut_off_is_told_from_others_without_colours(page: NotebookPage) -> None:
+    alphas = page.page.evaluate(
+        """source => {
+            const canvas = document.createElement("canvas"), g = canvas.getContext("2d");
+            new Function("g", `${source}
+                g.fillStyle = "#a3705c"; drawBar(g, 10, 10, 40, 12, false); drawBar(g, 70, 10, 40, 12, true);`)(g);
+            return [[30, 16], [70, 16], [90, 16]].map(([x, y]) => g.getImageData(x, y, 1, 1).data[3]);
+        }""",
+        module_of(),
+    )
+    inside, edge, hollow = alphas
+    assert inside == 255
+    assert edge > 200
+    assert 80 < hollow < 130
