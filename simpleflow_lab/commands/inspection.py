@@ -345,18 +345,8 @@ def _events(execution: AnyExecution) -> str:
 
 
 def _raw(execution: AnyExecution) -> str:
-    from simpleflow_lab.debugger.recorded_test import with_ids
-
-    return with_ids(execution.history(), *ids_of(execution))
-
-
-def ids_of(execution: AnyExecution) -> tuple[str, str]:
-    """Workflow id and run id, of a file those that it names; empty if it names none."""
-    from simpleflow_lab.recorded_execution import RecordedExecution
-
-    if isinstance(execution, RecordedExecution):
-        return execution.ids()
-    return execution.workflow_id, execution.run_id
+    workflow_id, run_id = execution.ids()
+    return execution.history().to_json(workflow_id=workflow_id, run_id=run_id)
 
 
 def _cooked(execution: AnyExecution) -> str:

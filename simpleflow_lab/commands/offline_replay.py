@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from simpleflow_lab.commands.imports import import_module, workflow_named
-from simpleflow_lab.commands.inspection import AnyExecution, execution_of, ids_of
+from simpleflow_lab.commands.inspection import AnyExecution, execution_of
 from simpleflow_lab.commands.parameters import Target, Word, target_or_file_parameters
 from simpleflow_lab.commands.records import Done, ListingRecord
 from simpleflow_lab.commands.session import Session
@@ -130,7 +130,7 @@ def replay(
     if not history:
         raise UsageError("this history has no events: there is nothing to replay")
     definition = workflow_named(name) if name is not None else defined_here(str(history.workflow_type))
-    _, workflow_id, run_id = of_file or (None, *ids_of(execution))
+    _, workflow_id, run_id = of_file or (None, *execution.ids())
     if pdb:
         from simpleflow_lab.commands.debug import stand
 

@@ -21,11 +21,9 @@ from typing import Any, Final
 
 from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.exceptions import JumboReferenceError, UsageError
-from simpleflow_lab.swf.history import History
+from simpleflow_lab.swf.history import EXECUTION_OF_FILE, History
 from simpleflow_lab.workflow import Workflow
 
-EXECUTION: Final = "execution"
-"""The member of a file beside `events` that says of which execution they are."""
 _LINE: Final = 120
 """Characters of the longest line of the test, where it can be cut."""
 _NEVER_CLEAN: Final = re.compile(r"[^a-z0-9]+")
@@ -83,7 +81,7 @@ def recorded_test(
         test_name=f"test_{stem}.py",
         test=_text(workflow, module, name, stem, workflow_id, run_id, expected, _root_of(module, folder)),
         history_name=name,
-        history=with_ids(history, workflow_id, run_id) + "\n",
+        history=history.to_json(workflow_id=workflow_id, run_id=run_id) + "\n",
         decisions=len(expected),
     )
 
@@ -92,20 +90,12 @@ def execution_in(path: str | os.PathLike[str]) -> tuple[str, str]:
     """Workflow id and run id that the file of a history names beside its events; empty if it names none."""
     try:
         text = Path(path).read_bytes()
-        data: Any = json.loads(text) if f'"{EXECUTION}"'.encode() in text else None
+        data: Any = json.loads(text) if f'"{EXECUTION_OF_FILE}"'.encode() in text else None
     except (OSError, ValueError, RecursionError):
         return "", ""
-    found = data.get(EXECUTION) if isinstance(data, dict) else None
+    found = data.get(EXECUTION_OF_FILE) if isinstance(data, dict) else None
     ids = (found.get("workflowId"), found.get("runId")) if isinstance(found, dict) else ("", "")
     return tuple(each if isinstance(each, str) else "" for each in ids)  # type: ignore[return-value]
-
-
-def with_ids(history: History, workflow_id: str, run_id: str) -> str:
-    """The JSON of a history that names, beside its events, of which execution it is; see `execution_in`."""
-    data = json.loads(history.to_json())
-    if workflow_id or run_id:
-        data[EXECUTION] = {"workflowId": workflow_id, "runId": run_id}
-    return json.dumps(data, indent=1, sort_keys=True)
 
 
 def _text(

@@ -99,6 +99,10 @@ def event_from_wire(wire: Mapping[str, Any]) -> HistoryEvent:
     return HistoryEvent(wire["eventId"], kind, wire["eventTimestamp"], wire.get(key) or {})
 
 
+EXECUTION_OF_FILE: Final = "execution"
+"""The member of a file that names the execution whose events it has."""
+
+
 class History(Sequence[HistoryEvent]):
     """The events of one execution, in order. Immutable; slices are histories too."""
 
@@ -165,9 +169,13 @@ class History(Sequence[HistoryEvent]):
         except HistoryError as error:
             raise HistoryError(f"{os.fspath(path)}: {error}") from None
 
-    def to_json(self, *, indent: int | None = 1) -> str:
-        """The JSON of `aws swf get-workflow-execution-history`."""
-        return json.dumps({"events": [_jsonable(event.to_wire()) for event in self]}, indent=indent, sort_keys=True)
+    def to_json(self, *, indent: int | None = 1, workflow_id: str = "", run_id: str = "") -> str:
+        """The JSON of `aws swf get-workflow-execution-history`; with ids it names, beside the events, of which
+        execution they are: a replay of one that has children needs that."""
+        data: dict[str, Any] = {"events": [_jsonable(event.to_wire()) for event in self]}
+        if workflow_id or run_id:
+            data[EXECUTION_OF_FILE] = {"workflowId": workflow_id, "runId": run_id}
+        return json.dumps(data, indent=indent, sort_keys=True)
 
     @overload
     def __getitem__(self, index: int) -> HistoryEvent: ...

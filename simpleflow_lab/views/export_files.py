@@ -28,6 +28,9 @@ class Viewed(Protocol):
     def history(self) -> History:
         """The events."""
 
+    def ids(self) -> tuple[str, str]:
+        """Its workflow id and run id; empty where they are not known."""
+
     def tasks(self, *, timezone: Any = ...) -> pd.DataFrame:
         """One row per attempt."""
 
@@ -58,8 +61,9 @@ def export(view: Viewed, path: str | Path, *, force: bool = False) -> Path:
     """Write an execution to a file, in the form that its name ends with; gives the path.
 
     `.html` is the Gantt chart and the task table as a page that needs nothing else, `.svg` the chart as a picture,
-    `.json` the history as `aws swf get-workflow-execution-history` prints it, `.csv` its tasks, `.xlsx` its tasks,
-    profile, decisions, critical path and events as sheets, `.trace.json` a trace for Chrome and Perfetto.
+    `.json` the history as `aws swf get-workflow-execution-history` prints it, with the ids of the execution beside it,
+    `.csv` its tasks, `.xlsx` its tasks, profile, decisions, critical path and events as sheets, `.trace.json` a trace
+    for Chrome and Perfetto.
 
     Raises `UsageError` for another ending, for a file that is there (unless `force` is given), for one that can't be
     written, and for `.xlsx` without the package xlsxwriter.
@@ -92,6 +96,11 @@ def _text(make: Callable[[Viewed], str]) -> Callable[[Viewed, Path], None]:
         path.write_text(make(view), encoding="utf-8", newline="\n")
 
     return write
+
+
+def _json(view: Viewed) -> str:
+    workflow_id, run_id = view.ids()
+    return view.history().to_json(workflow_id=workflow_id, run_id=run_id) + "\n"
 
 
 def _csv(view: Viewed) -> str:
@@ -181,7 +190,7 @@ _WRITERS: Final[Mapping[str, Callable[[Viewed, Path], None]]] = {
     ".html": _text(lambda view: view.gantt_html()),
     ".svg": _text(lambda view: view.gantt().to_svg() + "\n"),
     ".trace.json": _text(lambda view: chrome_trace(view.history())),
-    ".json": _text(lambda view: view.history().to_json() + "\n"),
+    ".json": _text(_json),
     ".csv": _text(_csv),
     ".xlsx": _excel,
 }

@@ -59,6 +59,10 @@ class HistoryViews(ABC):
     def history(self) -> History:
         """The events so far."""
 
+    def ids(self) -> tuple[str, str]:
+        """Of which execution it is, by its workflow id and its run id; empty where that is not known."""
+        return self.workflow_id, self.run_id
+
     def _folded(self) -> FoldedHistory:
         """The history folded, with open tasks counted up to now if it goes on."""
         return fold_history(self.history())

@@ -11,6 +11,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from simpleflow_lab import Lab, Workflow
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.swf.history import History
@@ -41,6 +42,31 @@ def test_a_history_that_is_exported_is_opened_again(tmp_path: Path) -> None:
     path = recorded(eventful()).export(tmp_path / "run.json")
 
     assert open_history(path).tasks().equals(recorded(eventful()).tasks())
+
+
+class Below(Workflow):
+    name, version, task_list = "exported.below", "1", "exported"
+
+    def run(self) -> int:
+        return 1
+
+
+class WithChild(Workflow):
+    name, version, task_list = "exported.with_child", "1", "exported"
+
+    def run(self) -> int:
+        return 1 + int(self.submit(Below).result)
+
+
+def test_an_execution_with_children_that_is_exported_is_replayed_from_its_file(tmp_path: Path) -> None:
+    with Lab(":memory:") as lab:
+        execution = lab.start(WithChild)
+        assert execution.result(60) == 2
+        path = execution.export(tmp_path / "run.json")
+    steps = open_history(path).replay(WithChild)
+    assert (len(steps), steps[-1].error) == (2, None)
+    again = open_history(path).export(tmp_path / "again.json")
+    assert again.read_bytes() == path.read_bytes()
 
 
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
