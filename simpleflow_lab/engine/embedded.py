@@ -6,10 +6,11 @@ commit): a poll's own `…TaskStarted` event need not be on disk before the poll
 this process and dies with it, and recovery treats a started task as lost. An activity's is written at once all the
 same, so that a process that dies in a moment has said what it ran. The decision that scheduled the task must be on disk
 if the task may have effects outside, so a poll for an activity task waits for it. A poll for a decision task does not:
-deciding has no effects, and what follows from the completion of the task waits for the disk itself; but it waits where
-the engine before may have died of this decision. For the same reasons our own activity workers and deciders in this
-process do not wait for what they answer. A poll of another process, which may outlive this one, waits for both, but for
-decision tasks of a process with a client session: it makes a decision again that was lost.
+deciding has no effects but output and hooks, which wait for the disk in the decider (`replay/output_commit.py`), and
+what follows from the completion of the task waits for the disk itself; but it waits where the engine before may have
+died of this decision. For the same reasons our own activity workers and deciders in this process do not wait for what
+they answer. A poll of another process, which may outlive this one, waits for both, but for decision tasks of a process
+with a client session: it makes a decision again that was lost.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from simpleflow_lab.data.failure_details import message_of
-from simpleflow_lab.exceptions import DecisionTaskError
+from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError
+from simpleflow_lab.replay.output_commit import before_output
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.workflow import Workflow
 
@@ -74,6 +75,10 @@ class Hooks:
         """
         if not run.is_live or not self._own[name] or name in run.hooks_called:
             return
+        try:
+            before_output()
+        except SimpleflowLabError as error:
+            raise InfrastructureError.of(error, f"{self._type_name()}.{name}") from error
         before = set(run.pending)
         self.call(run, name, *args)
         for command in list(run.pending):

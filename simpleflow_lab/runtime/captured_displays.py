@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import Any
 
+from simpleflow_lab.replay.output_commit import before_output
 from simpleflow_lab.runtime.captured_output import current_task
 
 
@@ -46,5 +47,6 @@ def _shown(message: dict[str, Any]) -> dict[str, Any] | None:
             sys.stdout.write(f"{text}\n")
         return None
     if is_new and text:
+        before_output()
         task.capture("stdout", f"{text}\n")
     return message if task.place is not None else None

@@ -31,6 +31,7 @@ from simpleflow_lab.log import replaying_threads
 from simpleflow_lab.replay import breakpoints
 from simpleflow_lab.replay.lines import line_of, line_text
 from simpleflow_lab.replay.muted_output import Gate
+from simpleflow_lab.replay.output_commit import before_output
 from simpleflow_lab.runtime.log_writer import LoggedExecution, LogWriter
 from simpleflow_lab.runtime.output_contexts import OutputContexts
 
@@ -187,6 +188,7 @@ class TaskStream:
         below = self._below
         if task.is_here:
             if not _state.handling and threading.get_ident() not in replaying_threads:
+                before_output()
                 task.capture(self._source, text)
             with contextlib.suppress(OSError):  # its reader is gone, or its disk is full; the log has it
                 task.show(below, text)
@@ -387,6 +389,7 @@ def _log(
             if _child is not None:
                 _child.forward("log", record.levelname, _text_of(record))
         elif threading.get_ident() not in replaying_threads:
+            before_output()
             task.add(record.levelname, _text_of(record))
         place = task.place if task.is_here else None
         if task.is_here and place is None:

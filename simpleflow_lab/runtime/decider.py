@@ -34,12 +34,14 @@ from simpleflow_lab.exceptions import (
     DeterminismWarning,
     ImpureWorkflowError,
     SimpleflowLabError,
+    StorePausedError,
     UnknownResourceFault,
     UsageError,
     WorkflowNotRegisteredError,
 )
 from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
+from simpleflow_lab.replay.output_commit import output_waits_for
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.authors_forks import ending_forks
 from simpleflow_lab.runtime.blocked_decisions import ENDS_WAIT, BlockedDecision, BlockedDecisions
@@ -53,6 +55,7 @@ from simpleflow_lab.runtime.pauses import pauses
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE, ReplayCache
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.runtime.worker import DECIDER, Worker, checked_count
+from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.swf.conventions import deaths_of
 from simpleflow_lab.swf.decisions import CLOSING_DECISIONS, with_task_list
 from simpleflow_lab.swf.event_types import DECISION_TASK
@@ -66,6 +69,8 @@ __all__ = ["REPLAY_CACHE_SIZE", "Decider", "Listener", "registered_workflow"]
 
 LONGEST_PAUSE_OF_ANSWERS: Final = 10.0
 """Longest pause, in seconds, before an answer is repeated: the executions of the task list wait for it."""
+LONGEST_WAIT_FOR_DISK: Final = 5.0
+"""Longest wait, in seconds, of a workflow's first output for the disk."""
 FIRST_PAUSE_OF_TIMERS, LONGEST_PAUSE_OF_TIMERS = 0.25, 4.0
 """Seconds before timers are asked for again that SWF refused because too many were started at once."""
 _REMEDIES: Final = (workflow.registry, activity.registry, codec.registry)
@@ -326,7 +331,11 @@ class Decider(Worker):
         try:
             try:
                 # The storage is for a workflow's hooks.
-                with ending_forks("a workflow"), using_storage(self._context.storage):
+                with (
+                    ending_forks("a workflow"),
+                    using_storage(self._context.storage),
+                    output_waits_for(lambda: self._wait_for_disk(task)),
+                ):
                     replay.feed(itertools.chain(before, new))
                     refused = replay.not_permitted if is_first else None
                     if refused is not None:
@@ -340,6 +349,24 @@ class Decider(Worker):
             raise error from None
         self._too_long.pop(run_id, None)
         return answer
+
+    def _wait_for_disk(self, task: Mapping[str, Any]) -> None:
+        """Return when the events before this decision task are on disk. Raises `StorePausedError` if they are not after
+        `LONGEST_WAIT_FOR_DISK` seconds: nothing was shown yet, and the decision is retried."""
+        if isinstance(self._service, HistoryPolling):
+            return  # what Amazon SWF tells a decider is recorded
+        before = task["startedEventId"] - 1  # its own start may be lost: then it is given out again
+        last = self._service.wait_for_history(
+            domain=self._context.domain,
+            execution=task["workflowExecution"],
+            after_event_id=before - 1,
+            timeout=LONGEST_WAIT_FOR_DISK,
+        )
+        if last < before:
+            raise StorePausedError(
+                f"event {before} is not on disk after {LONGEST_WAIT_FOR_DISK:.0f} s: what the workflow prints, logs or "
+                "does in a hook waits for it, so that it shows nothing that could be lost"
+            )
 
     def _warn_of(self, task: Mapping[str, Any], impurities: Sequence[Impurity]) -> None:
         """Warn of each line once in this process. Raises `ImpureWorkflowError` where such warnings are errors."""
