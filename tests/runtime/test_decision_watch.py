@@ -78,7 +78,6 @@ with Lab(":memory:") as lab:
     while not told():
         time.sleep(0.1)
     print(told()[0])
-    execution.terminate()
 """
 
 
