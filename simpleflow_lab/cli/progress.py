@@ -8,6 +8,7 @@ an execution waits for, while nothing goes on, is said in one that stays.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -27,6 +28,8 @@ _SHARE: Final = 20
 """Drawing may take one part in so many of the time: folding a long history is work."""
 _NAMES: Final = 3
 """The most names of running activities that are shown."""
+_DURATION: Final = re.compile(r"\b\d[\d.,]* (ms|s|min|h|d)\b( \d+ (s|min|h))?")
+"""For how long something waits; a line is not said again only because it waits longer."""
 _ERASE: Final = "\r\x1b[K"
 
 
@@ -37,9 +40,10 @@ def watch(execution: Execution) -> None:
         said = ""
         while not execution.wait(_QUIET_SECONDS):
             waits = execution.progress().waits
-            if waits and waits != said and stream is not None:
+            reason = _DURATION.sub("", waits)
+            if reason and reason != said and stream is not None:
                 print(visible(f"{execution.workflow_id} waits for {waits}"), file=stream, flush=True)
-                said = waits
+                said = reason
         return
     with _LiveLine(stream) as line:
         pause = _INTERVAL
