@@ -11,6 +11,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -342,9 +343,9 @@ def _show_started(record: Started, session: Session) -> ExitCode:
 @show.of("EngineStarted")
 def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
     """Print how to find the engine, and keep it until somebody interrupts or ends this process."""
-    ended = threading.Event()
+    ended: list[int] = []  # no event: a handler of signals may not take a lock, which its own thread may hold
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: ended.set())
+        signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     with contextlib.suppress(KeyboardInterrupt):
         print(f"# {visible(record.store)} is served at {record.url}, for programs of this user on this machine")
         for name, value in record.environment.items():
@@ -353,7 +354,7 @@ def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
         if record.notice is not None:
             report(record.notice)
         report("serving until interrupted (Ctrl-C)")
-        while not ended.wait(SIGNAL_SECONDS):
+        while not ended:
             # A signal that the system gives to another thread interrupts no wait of this one.
-            continue
+            time.sleep(SIGNAL_SECONDS)
     return ExitCode.DONE

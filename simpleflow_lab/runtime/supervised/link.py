@@ -4,11 +4,14 @@ The supervisor says what to serve, and later to stop: first to finish what is in
 process says that it is ready, what it does, and why it can't go on. SIGTERM and SIGINT say the same to one process
 alone.
 
-*Rule:* a process without its supervisor cancels and ends: nobody would start it again, and nobody could stop it.
+*Rule:* a process without its supervisor cancels and ends: nobody would start it again, and nobody could stop it. And a
+handler of signals takes no lock: the main thread, in which it runs, may hold it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import signal
 import socket
 import threading
@@ -32,7 +35,7 @@ class SupervisorLink:
         self._messages = FramedMessages(socket.socket(fileno=descriptor))
         self._signals = 0
         self._requested = 0
-        self._changed = threading.Event()
+        self._changed = queue.SimpleQueue[None]()  # of the queues and locks, the one that a handler of signals may use
         self._pending: list[dict[str, Any]] = []
 
     def work(self) -> Mapping[str, Any] | None:
@@ -51,7 +54,7 @@ class SupervisorLink:
 
         def count(number: int, frame: object) -> None:
             self._signals += 1
-            self._changed.set()
+            self._changed.put(None)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, count)
@@ -63,8 +66,8 @@ class SupervisorLink:
 
     def wait(self, seconds: float) -> None:
         """Wait until a stop, or more of one, is asked for, at most for `seconds`."""
-        self._changed.wait(seconds)
-        self._changed.clear()
+        with contextlib.suppress(queue.Empty):
+            self._changed.get(timeout=seconds)
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Tell the supervisor; if it has gone, `stop` will say so."""
@@ -75,7 +78,7 @@ class SupervisorLink:
 
     def _asks(self, stop: int) -> None:
         self._requested = max(self._requested, stop)
-        self._changed.set()
+        self._changed.put(None)
 
     def _listen(self) -> None:
         try:

@@ -1,0 +1,46 @@
+"""The link of a supervised process to its supervisor, with real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+COUNTS_SIGNALS = """
+import sys
+
+from simpleflow_lab.runtime.supervised.link import SupervisorLink
+
+link = SupervisorLink(int(sys.argv[1]))
+link.handle_signals()
+print("ready", flush=True)
+for _ in range(30_000):
+    link.wait(0.0001)
+print(link.stop, flush=True)
+"""
+
+
+def test_a_signal_that_comes_while_the_main_thread_begins_to_wait_holds_it_up_no_longer_than_another() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-c", COUNTS_SIGNALS, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            sent = 0
+            while process.poll() is None and sent < 50_000:
+                os.kill(process.pid, signal.SIGTERM)
+                sent += 1
+            out, _ = process.communicate(timeout=60)
+            assert process.returncode == 0
+            assert 1 <= int(out) <= sent
+        finally:
+            process.kill()
+            process.communicate()
