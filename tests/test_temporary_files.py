@@ -15,15 +15,17 @@ def test_a_file_that_nobody_removes() -> None:
 
 
 def test_what_nobody_removes_goes_with_the_run(tmp_path: Path) -> None:
-    words = [__file__, "-k", test_a_file_that_nobody_removes.__name__, "-p", "no:cacheprovider"]
+    left = tmp_path / "left"
+    left.mkdir()
+    words = [__file__, "-k", test_a_file_that_nobody_removes.__name__, "-o", f"cache_dir={tmp_path / 'cache'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *words],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, "TMPDIR": str(tmp_path), "PYTEST_DEBUG_TEMPROOT": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(left), "PYTEST_DEBUG_TEMPROOT": str(left), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(left.iterdir()) == []
