@@ -10,7 +10,6 @@ import os
 import shlex
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -343,10 +342,10 @@ def _show_started(record: Started, session: Session) -> ExitCode:
 @show.of("EngineStarted")
 def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
     """Print how to find the engine, and keep it until somebody interrupts or ends this process."""
-    ended: list[int] = []  # no event: a handler of signals may not take a lock, which its own thread may hold
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
-    with contextlib.suppress(KeyboardInterrupt):
+    from simpleflow_lab.cli.signal_handlers import handling
+
+    ended: list[int] = []
+    with handling([signal.SIGTERM], lambda number, _: ended.append(number)), contextlib.suppress(KeyboardInterrupt):
         print(f"# {visible(record.store)} is served at {record.url}, for programs of this user on this machine")
         for name, value in record.environment.items():
             print(f"export {name}={shlex.quote(value)}")

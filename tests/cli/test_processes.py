@@ -329,3 +329,10 @@ def test_what_is_typed_wrong_is_one_line_and_exit_code_2(
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"simpleflow: {REFUSED[words]}")
     assert ended.err.count("\n") == 1
+
+
+def test_a_command_that_has_ended_leaves_the_handlers_of_signals_as_they_were(simpleflow: Any) -> None:
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = [signal.getsignal(number) for number in numbers]
+    assert simpleflow("worker.start", "--module", "nosuch").code == 2
+    assert [signal.getsignal(number) for number in numbers] == before
