@@ -342,7 +342,7 @@ def _show_started(record: Started, session: Session) -> ExitCode:
 @show.of("EngineStarted")
 def _show_engine(record: EngineStarted, session: Session) -> ExitCode:
     """Print how to find the engine, and keep it until somebody interrupts or ends this process."""
-    from simpleflow_lab.cli.signal_handlers import handling
+    from simpleflow_lab.commands.signal_handlers import handling
 
     ended: list[int] = []
     with handling([signal.SIGTERM], lambda number, _: ended.append(number)), contextlib.suppress(KeyboardInterrupt):

@@ -7,8 +7,8 @@ from typing import Final
 
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.messages import report
-from simpleflow_lab.cli.signal_handlers import handling
 from simpleflow_lab.commands.processes import STOPS, Started
+from simpleflow_lab.commands.signal_handlers import handling
 
 SIGNAL_SECONDS: Final = 0.2
 """How often the main thread looks for signals."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +30,7 @@ from simpleflow_lab.commands.processes import (
 )
 from simpleflow_lab.commands.repairing import Repair, repair_options
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.commands.signal_handlers import handling
 from simpleflow_lab.commands.workflow import Outcome, outcome_of
 from simpleflow_lab.data.codec import decode_input
 from simpleflow_lab.exceptions import UsageError
@@ -251,15 +251,8 @@ def _stop(supervisor: Supervisor, interrupts: _Interrupts, tell: Callable[[str],
 def _counted_interrupts() -> Iterator[_Interrupts]:
     """Within this context SIGTERM is an interrupt, as Ctrl-C is, and both are counted."""
     interrupts = _Interrupts()
-    if threading.current_thread() is not threading.main_thread():
+    with handling([signal.SIGINT, signal.SIGTERM], interrupts):
         yield interrupts
-        return
-    before = {number: signal.signal(number, interrupts) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupts
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 ACTING: Final = (standalone,)

@@ -21,4 +21,5 @@ def handling(numbers: Iterable[signal.Signals], handler: Callable[[int, FrameTyp
         yield
     finally:
         for number, earlier in before.items():
-            signal.signal(number, earlier)
+            if earlier is not None:  # else it was not set by Python, and can't be set again
+                signal.signal(number, earlier)
