@@ -536,9 +536,9 @@ class Execution(HistoryViews):
         several, from which on it runs again, while what does not depend on them is reused; or "first failure", also the
         default of one that failed. `replace` gives results of its own to tasks, by id. `anew` names further tasks that
         run again: ids, or a regular expression for the ids and names of their types. Nothing that is reused runs a
-        second time: no activity, no child execution, no signal to another execution. The workflow's code is that of
-        today. `options` are those of `Lab.start` that the fork has otherwise than this execution: `task_list`,
-        `tag_list`, the timeouts. This execution stays as it is.
+        second time: no activity, no child execution, no signal to another execution. A child that failed or was open is
+        started anew as a fork of its own. The workflow's code is that of today. `options` are those of `Lab.start` that
+        the fork has otherwise than this execution: `task_list`, `tag_list`, the timeouts. This one stays as it is.
 
         Raises `UsageError` for what it does not have, and for results that JSON can't hold.
         """
@@ -550,6 +550,7 @@ class Execution(HistoryViews):
             domain=self.domain,
             workflow_id=self.workflow_id,
             run_id=self.run_id,
+            read=lambda workflow_id, run_id: self._reader.other(workflow_id, run_id).history(),
             at=at,
             replace=replace,
             anew=anew,

@@ -13,6 +13,7 @@ fork needs no event of another execution, no worker of its own, and nothing but 
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import re
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,15 +29,16 @@ from simpleflow_lab.exceptions import (
     EncodingError,
     HistoryError,
     JumboTooLargeError,
+    UnknownResourceFault,
     UsageError,
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.replay.inherited import InheritedRun, from_text, to_text
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.swf.decisions import seconds
-from simpleflow_lab.swf.fork_start import EXTRA, KEY, TAG, ForkedFrom, forked_from, tags_of_run
+from simpleflow_lab.swf.fork_start import EXTRA, KEY, ForkedFrom, forked_from, tags_of_fork
 from simpleflow_lab.swf.history import HistoryEvent
-from simpleflow_lab.swf.limits import MAX_ID, MAX_TAGS
+from simpleflow_lab.swf.limits import MAX_ID
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.workflow import registry
 
@@ -58,6 +60,7 @@ def fork_execution(
     domain: str,
     workflow_id: str,
     run_id: str,
+    read: Callable[[str, str], Sequence[HistoryEvent]],
     at: Any = None,
     replace: Mapping[str, Any] | None = None,
     anew: Any = (),
@@ -66,7 +69,8 @@ def fork_execution(
 ) -> tuple[str, str]:
     """Start a fork of this execution; gives its workflow id and run id. See `Execution.fork`.
 
-    `anew` says for the ids and type names of the tasks which of them run again, too: a pattern or a sequence of ids.
+    `read` gets the history of another execution, by workflow id and run id. `anew` says for the ids and type names of
+    the tasks which of them run again, too: a pattern or a sequence of ids.
     Raises `UsageError`, `StoreError`.
     """
     _check_replace(replace)
@@ -83,9 +87,7 @@ def fork_execution(
     new_id = new_workflow_id or _new_id(workflow_id)
     request: dict[str, Any] = {name: started[name] for name in _COPIED if started.get(name) is not None}
     request |= _changed(options)
-    tags = tags_of_run(request.pop("tagList", None) or started.get("tagList"))
-    if len(tags) < MAX_TAGS:
-        tags.append(f"{TAG}{run_id}")
+    tags = tags_of_fork(request.pop("tagList", None) or started.get("tagList"), run_id)
     if tags:
         request["tagList"] = tags
     origin = ForkedFrom(
@@ -96,7 +98,7 @@ def fork_execution(
         replaced=tuple(planner.task_id(id) for id in replace or {}),
         inherited="",
     )
-    request["input"] = _input_of(started, plan, origin, fields)
+    request["input"] = _input_of(started, _with_children(plan, fields, read), origin, fields)
     kind = started["workflowType"]
     pool.registration.register_workflow_type(kind["name"], kind["version"])
     pool.serve_execution(request["taskList"]["name"])
@@ -112,6 +114,32 @@ def fork_execution(
         pool.set_output_context(new_id, before)
         raise UsageError(f"an open execution has the id {new_id!r}: choose another workflow_id for the fork") from None
     return new_id, new_run
+
+
+def _with_children(plan: ForkPlan, fields: Fields, read: Callable[[str, str], Sequence[HistoryEvent]]) -> ForkPlan:
+    """The plan with what children inherit that are asked for anew, and their own children in turn.
+
+    A child that can't be read any more, or that went on in another run, starts anew.
+    """
+    inputs: dict[str, str] = {}
+    for child in plan.children:
+        try:
+            history = read(child.id, child.run_id)
+        except UnknownResourceFault:  # its retention is over
+            continue
+        started = history[0].attributes
+        if started.get("input") != child.initiated.attributes.get("input"):
+            continue
+        planner = Planner(
+            history, workflow_id=child.id, run_id=child.run_id, inherited=inherited_runs(history[0], fields)
+        )
+        its = planner.plan_until(child.until)
+        origin = ForkedFrom(
+            workflow_id=child.id, run_id=child.run_id, at=its.at, results=its.results, replaced=(), inherited=""
+        )
+        inputs[child.id] = _input_of(started, _with_children(its, fields, read), origin, fields)
+    last = dataclasses.replace(plan.runs[-1], children=inputs)
+    return dataclasses.replace(plan, runs=[*plan.runs[:-1], last])
 
 
 _CHANGED: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {

@@ -10,7 +10,9 @@ failures of other tasks, signals, timers that fired, cancel requests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,10 +40,26 @@ _Place = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChildRun:
+    """A run of a child execution that the fork asks for anew, because it was open at the point or failed."""
+
+    id: str
+    """The workflow id."""
+    run_id: str
+    initiated: HistoryEvent
+    """The event that asked for it."""
+    until: datetime.datetime | None
+    """When the point was; `None` if that is the child's own first failure, or its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ForkPlan:
     """What a fork inherits."""
 
     runs: Sequence[InheritedRun]
+    """The oldest first; the last one is of the run that is forked."""
+    children: Sequence[ChildRun] = ()
+    """What each of these had recorded need not run again."""
     at: str
     """The point in words."""
     results: int
@@ -58,6 +76,10 @@ class _Task:
     """How its attempts closed, in order."""
     is_open: bool = True
     """Its latest attempt has not closed."""
+    openings: list[tuple[_Place, HistoryEvent]] = field(default_factory=list)
+    """The events that asked for its attempts, in order."""
+    run_ids: dict[_Place, str] = field(default_factory=dict)
+    """Of a child, the run ids of its attempts that started, by the places of these events."""
 
     @property
     def last(self) -> HistoryEvent | None:
@@ -156,11 +178,24 @@ class Planner:
                 until=self._started_of(number),
                 replace=replace,
             )
+        whole = set(again)
+        if at in (None, FIRST_FAILURE):
+            whole -= {task.id for task in tasks}
         named = [task.id for task in again.values()]
         at_words = f"at {', '.join(named[:MAX_NAMED])}" if named else "where it ended"
         if len(named) > MAX_NAMED:
             at_words += f" and {len(named) - MAX_NAMED:,} more"
-        return self._made(at=at_words, until=self._last_id(), replace=replace, again=again)
+        return self._made(at=at_words, until=self._last_id(), replace=replace, again=again, whole=whole)
+
+    def plan_until(self, until: datetime.datetime | None) -> ForkPlan:
+        """What a fork of a child inherits whose parent is forked: what it had recorded by this time; without one, of a
+        child that failed what its own first failure leaves, and of any other all that it had recorded."""
+        if until is None and self.close_status == "FAILED":
+            return self.plan(None, {})
+        seen = sum(1 for event in self._history if until is None or event.timestamp <= until)
+        last = min(max(seen, 1), self._last_id())
+        again: Mapping[str, _Task] | None = {} if until is None else None
+        return self._made(at="where its parent was forked", until=last, replace={}, again=again)
 
     def _task(self, id: str) -> _Task:
         return self._tasks.get(id) or self._tasks[task_named(id, self.names())]
@@ -244,8 +279,15 @@ class Planner:
     # -- what is inherited --
 
     def _made(
-        self, *, at: str, until: int, replace: Mapping[str, str], again: Mapping[str, _Task] | None = None
+        self,
+        *,
+        at: str,
+        until: int,
+        replace: Mapping[str, str],
+        again: Mapping[str, _Task] | None = None,
+        whole: Collection[str] = (),
     ) -> ForkPlan:
+        """`whole` are the ids of the tasks of `again` of which nothing is inherited."""
         end = (self._own, until)
         point = min((task.place for task in (again or {}).values() if task.outcomes), default=None)
         left_out: set[_Place] = set()
@@ -253,6 +295,7 @@ class Planner:
         given: dict[str, str | None] = {}
         replaced = {self._task(id).id: text for id, text in replace.items()}
         results = 0
+        children: list[ChildRun] = []
         for task in self._tasks.values():
             runs_again = again is not None and task.id in again
             is_later = task.is_failed or task.is_open or (task.last is not None and not task.is_completed)
@@ -269,6 +312,8 @@ class Planner:
                 results += 1
             elif is_inherited and task.is_completed:
                 results += 1
+            elif not is_inherited and task.child is not None and task.id not in whole:
+                children += self._child_of(task, end, is_to_its_end=again is not None)
         if again is not None:
             for number, run in enumerate(self._runs):
                 for event in run.events:
@@ -286,8 +331,16 @@ class Planner:
             ]
             own_given = {**run.given, **(given if number == self._own else {})}
             own_given = {id: text for id, text in own_given.items() if again is None or id not in again or id in given}
-            runs.append(InheritedRun(workflow_id=run.workflow_id, run_id=run.run_id, events=events, given=own_given))
-        return ForkPlan(runs=runs, at=at, results=results)
+            runs.append(dataclasses.replace(run, events=events, given=own_given))
+        return ForkPlan(runs=runs, at=at, results=results, children=children)
+
+    def _child_of(self, task: _Task, end: _Place, *, is_to_its_end: bool) -> Iterator[ChildRun]:
+        """The run of a child that is open where the inherited events end, if it is one of this run's."""
+        place, initiated = next((each for each in reversed(task.openings) if each[0] <= end), ((-1, 0), None))
+        run_id = task.run_ids.get(place)
+        if initiated is not None and run_id is not None and place[0] == self._own:
+            until = None if is_to_its_end else self._history[end[1] - 1].timestamp
+            yield ChildRun(id=task.id, run_id=run_id, initiated=initiated, until=until)
 
 
 def _left_out(event: HistoryEvent) -> HistoryEvent:
@@ -313,7 +366,13 @@ def _tasks_of(runs: Sequence[InheritedRun]) -> dict[str, _Task]:
             if id_attribute is not None:
                 task = _known(tasks, attributes, id_attribute)
                 task.is_open = True
+                task.openings.append((place, event))
                 opened[event.id] = task
+            elif event.type == "ChildWorkflowExecutionStarted":
+                initiated = int(attributes.get("initiatedEventId") or 0)
+                if initiated in opened:
+                    run_id = (attributes.get("workflowExecution") or {}).get("runId")
+                    opened[initiated].run_ids[number, initiated] = str(run_id)
             elif event.type in _REFUSED and not attributes.get("initiatedEventId"):
                 task = _known(tasks, attributes, _REFUSED[event.type])
                 task.outcomes.append((place, event))

@@ -79,6 +79,9 @@ class InheritedRun:
     """From the second event on, without gaps."""
     given: Mapping[str, str | None] = field(default_factory=dict)
     """By task id, the results of tasks that have none at the end of these events, as fields."""
+    children: Mapping[str, str] = field(default_factory=dict)
+    """By the workflow id of a child execution that is asked for anew at the end of these events, the input with which
+    it is: that of a fork of the child."""
 
 
 def to_text(runs: Iterable[InheritedRun]) -> str:
@@ -89,6 +92,7 @@ def to_text(runs: Iterable[InheritedRun]) -> str:
             "run_id": run.run_id,
             "events": [_to_json(event) for event in run.events],
             "given": dict(run.given),
+            "children": dict(run.children),
         }
         for run in runs
     ]
@@ -126,7 +130,16 @@ def _run_of(value: Mapping[str, Any]) -> InheritedRun:
     given = dict(value["given"].items())
     if not all(isinstance(field, str | None) for field in given.values()):
         raise ValueError("a given result is no text")
-    return InheritedRun(workflow_id=str(value["workflow_id"]), run_id=str(value["run_id"]), events=events, given=given)
+    children = dict(value.get("children", {}).items())
+    if not all(isinstance(input, str) for input in children.values()):
+        raise ValueError("the input of a child is no text")
+    return InheritedRun(
+        workflow_id=str(value["workflow_id"]),
+        run_id=str(value["run_id"]),
+        events=events,
+        given=given,
+        children=children,
+    )
 
 
 def _check(id: int, kind: str, attributes: Mapping[str, Any]) -> None:
@@ -162,6 +175,8 @@ class Crossing:
 
     given: Mapping[str, str | None]
     """The results that are given there."""
+    children: Mapping[str, str]
+    """The inputs of children that go on there as forks."""
     identity: tuple[str, str] | None
     """Workflow id and run id of the run that begins; `None` for the fork itself."""
 
@@ -181,7 +196,7 @@ class Splice:
             offset = len(self.events) - 1
             self.events.extend(_shifted(event, offset) for event in run.events)
             identity = None if following is None else (following.workflow_id, following.run_id)
-            self.crossings[len(self.events) + 1] = Crossing(given=run.given, identity=identity)
+            self.crossings[len(self.events) + 1] = Crossing(given=run.given, children=run.children, identity=identity)
         self._offset = len(self.events) - 1
 
     def inside(self, event: HistoryEvent) -> HistoryEvent:

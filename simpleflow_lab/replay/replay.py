@@ -439,7 +439,7 @@ class Replay:
         self._claims.cross()
         self._execution_context = ""
         self._continuing_refused = None
-        self._kinds.begin_own(crossing.given, self._matching.forget_open())
+        self._kinds.begin_own(crossing.given, crossing.children, self._matching.forget_open())
 
     def _settle(self) -> bool:
         """Let the commands that the code has made stand for the kept events; gives whether some do."""

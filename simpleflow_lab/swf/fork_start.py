@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from simpleflow_lab.swf.limits import MAX_TAGS
+
 EXTRA: Final = "__extra"
 """Upstream's key for what an input holds beside arguments."""
 KEY: Final = "simpleflow_lab.fork"
@@ -103,6 +105,12 @@ def input_of_run(text: Any) -> Any:
 def tags_of_run(tags: Sequence[str] | None) -> list[str]:
     """The tags that a run was given, without the one that says that it is a fork: what it starts is none."""
     return [tag for tag in tags or () if not tag.startswith(TAG)]
+
+
+def tags_of_fork(tags: Sequence[str] | None, run_id: str) -> list[str]:
+    """The tags of a fork of this run, which had these: one says so, unless there is no room for it."""
+    found = tags_of_run(tags)
+    return [*found, f"{TAG}{run_id}"] if len(found) < MAX_TAGS else found
 
 
 def tag_of_origin(tags: Sequence[str] | None) -> str | None:

@@ -23,6 +23,7 @@ RUN = InheritedRun(
         HistoryEvent(3, "DecisionTaskStarted", NOW, {"scheduledEventId": 2, "identity": "me"}),
     ],
     given={"a-1": '"é"', "a-2": None},
+    children={"c-1": '{"args": []}'},
 )
 
 
@@ -89,9 +90,11 @@ EVENTS = [["DecisionTaskScheduled", 0, {}]]
 
 
 @pytest.mark.parametrize("given", [{"a": 5}, {"a": [1]}, [["a", "1"]], 5])
-def test_a_given_result_of_a_wrong_shape_is_refused_at_the_door(given: object) -> None:
+def test_a_given_result_or_a_child_of_a_wrong_shape_is_refused_at_the_door(given: object) -> None:
     with pytest.raises(HistoryError, match="what this fork inherits can't be read"):
         from_text(packed([{"workflow_id": "w", "run_id": "r", "events": EVENTS, "given": given}]))
+    with pytest.raises(HistoryError, match="what this fork inherits can't be read"):
+        from_text(packed([{"workflow_id": "w", "run_id": "r", "events": EVENTS, "given": {}, "children": given}]))
 
 
 @pytest.mark.parametrize(

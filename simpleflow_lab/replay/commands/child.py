@@ -19,7 +19,7 @@ from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.decisions import Decision, seconds
-from simpleflow_lab.swf.fork_start import tags_of_run
+from simpleflow_lab.swf.fork_start import forked_from, tags_of_fork, tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.names import check_execution_options, check_name
 from simpleflow_lab.task import WorkflowTask
@@ -168,6 +168,15 @@ class Children(AttemptedTasks):
             "arguments": (args, kwargs),
             "options": _options_of(task, all_loaded(args), all_loaded(kwargs), self._run.started.attributes),
         }
+
+    def fork(self, command: Command, input: str) -> None:
+        """Let the attempts that a fork asks for anew be forks themselves: of the child that its origin had, which this
+        input names."""
+        origin = forked_from({"input": input})
+        command.input = input
+        if origin is not None:
+            tags = tags_of_fork(command.options.get("tag_list"), origin.run_id)
+            command.options = {**command.options, "tag_list": tags or None}
 
     def request_cancel(self, command: Command, line: Line | None) -> None:
         """Request that SWF cancel a child; for one that does not run yet, as soon as it does."""

@@ -116,9 +116,9 @@ class Kinds:
         if resolve is not None and not command.closed:
             resolve(command, event)
 
-    def begin_own(self, given: Mapping[str, str | None], open: Iterable[Command]) -> None:
+    def begin_own(self, given: Mapping[str, str | None], children: Mapping[str, str], open: Iterable[Command]) -> None:
         """What a fork inherits ends here. These results are given to the tasks that have none; what else is open is
-        asked for anew."""
+        asked for anew, and these children with these inputs."""
         run = self._run
         run.given = {**run.given, **given}
         for kind in (ACTIVITY, CHILD) if given else ():
@@ -132,6 +132,9 @@ class Kinds:
             SIGNAL: self.signals.ask_anew,
         }
         open = [command for command in open if not command.closed]
+        for command in open:
+            if command.kind is CHILD and command.id in children:
+                self.children.fork(command, children[command.id])
         for command in [each for each in (*run.pending, *open) if each.kind is CHILD]:
             self.children.rename(command, run.ids.new_child_id(command.id))
         for command in open:
