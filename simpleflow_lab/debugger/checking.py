@@ -35,7 +35,7 @@ from simpleflow_lab.replay.async_interrupts import interrupt, take_back
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
-from simpleflow_lab.runtime.decider import registered_workflow
+from simpleflow_lab.runtime.decision_replay import registered_workflow
 from simpleflow_lab.runtime.fingerprints import fingerprint, kept_fingerprint
 from simpleflow_lab.runtime.kept_sources import OF_THIS_PROCESS
 from simpleflow_lab.service.protocol import SWFService

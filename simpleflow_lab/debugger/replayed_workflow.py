@@ -6,7 +6,7 @@ from typing import Any
 
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.exceptions import UsageError, WorkflowNotRegisteredError
-from simpleflow_lab.runtime.decider import registered_workflow
+from simpleflow_lab.runtime.decision_replay import registered_workflow
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow, registry
 

@@ -48,7 +48,7 @@ from simpleflow_lab.runtime.coroutines import run_to_end
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
-from simpleflow_lab.runtime.lost_responses import closing_event
+from simpleflow_lab.runtime.lost_responses import recorded_close
 from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Failed, Outcome, outcome_of
 from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS, pauses
 from simpleflow_lab.runtime.poller import NOT_ANSWERED
@@ -317,16 +317,7 @@ class ActivityWorker(Worker):
 
         Gives the error with which the task failed, or for which it was not answered.
         """
-        try:
-            closed = closing_event(
-                self._service,
-                domain=self._context.domain,
-                execution=task["workflowExecution"],
-                started_event_id=task["startedEventId"],
-            )
-        except SimpleflowLabError as error:
-            logger.info("%s: its history can't be read: %s", running.context["activity_id"], error)
-            closed = None
+        closed = recorded_close(self._context, task)
         if closed is not None and closed.type != "ActivityTaskTimedOut":
             return _error_of(outcome)
         if closed is not None and isinstance(outcome, Completed):

@@ -9,13 +9,18 @@ history tells which it was.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from simpleflow_lab.exceptions import SimpleflowLabError
+from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.service.protocol import Structure, SWFService
 from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
+
+logger = logging.getLogger(__name__)
 
 _CLOSED: Final = frozenset(
     {
@@ -32,18 +37,20 @@ _READ_AGAIN: Final = (0.25, 0.5, 1.0)
 """Seconds between readings of a history that does not show yet how the task was closed."""
 
 
-def closing_event(
-    service: SWFService, *, domain: str, execution: Structure, started_event_id: int
-) -> HistoryEvent | None:
-    """The event that closed the task which was started by this event; `None` if the history has none.
+def recorded_close(context: WorkerContext, task: Mapping[str, Any]) -> HistoryEvent | None:
+    """The event that closed a task that this process took; `None` if the history has none, or can't be read.
 
-    Then the execution was closed before the task was. Raises what the service raises.
+    If it has none, the execution was closed before the task was.
     """
-    for pause in (*_READ_AGAIN, None):
-        found, is_final = _look_for(service, domain, execution, started_event_id)
-        if found is not None or is_final or pause is None:
-            return found
-        time.sleep(pause)
+    execution = task["workflowExecution"]
+    try:
+        for pause in (*_READ_AGAIN, None):
+            found, is_final = _look_for(context.service, context.domain, execution, task["startedEventId"])
+            if found is not None or is_final or pause is None:
+                return found
+            time.sleep(pause)
+    except SimpleflowLabError as error:
+        logger.info("the history of %s can't be read: %s", execution["workflowId"], error)
     return None
 
 
