@@ -17,7 +17,6 @@ import contextvars
 import datetime
 import functools
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -26,36 +25,29 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from simpleflow_lab import settings
 from simpleflow_lab.activity import EXECUTORS
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
-from simpleflow_lab.data.codec import Changes, arguments_of
 from simpleflow_lab.exceptions import (
-    JumboTooLargeError,
     UnknownResourceFault,
     UsageError,
-    WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.executions.execution_infos import execution_infos, latest_run, with_damaged
 from simpleflow_lab.executions.start_requests import (
-    START_OPTIONS,
-    computed_options,
     given_workflow,
-    input_text,
-    start_request,
 )
-from simpleflow_lab.executions.started_already import run_like
+from simpleflow_lab.executions.starting import start_execution
+from simpleflow_lab.lab_workers import LabWorkers, check_serve
 from simpleflow_lab.middleware import around_of
 from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
-from simpleflow_lab.runtime.pool import SERVE, WorkerPool
+from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
 from simpleflow_lab.runtime.sigterm import close_at_sigterm
-from simpleflow_lab.runtime.worker import Worker, checked_count
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.settings import default_store
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.names import check_name
-from simpleflow_lab.workflow import Workflow, define_renamed_workflow
+from simpleflow_lab.workflow import Workflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +56,6 @@ if TYPE_CHECKING:
     from simpleflow_lab.debugger.steps import ReplaySteps
     from simpleflow_lab.execution_sets import Executions
     from simpleflow_lab.recorded_execution import RecordedExecution
-    from simpleflow_lab.workers import Pollers, Workers
 
 CLOSE_SECONDS: Final = 2.0
 """For how long a Lab that is closed waits for what is in progress; what has not ended then is given back."""
@@ -93,7 +84,7 @@ class Served(NamedTuple):
     """What programs that were told the variables before need to know, in a sentence; `None` if there is nothing."""
 
 
-class Lab:
+class Lab(LabWorkers):
     """A service and its executions.
 
     `address` is the path of a store of the embedded engine, ":memory:", or "aws://REGION/DOMAIN" for Amazon SWF;
@@ -272,64 +263,13 @@ class Lab:
         An open execution with this workflow id, of the same workflow and input, is taken up again instead of being
         started twice. Raises `UsageError` if the arguments don't fit, or if that id is taken by something else.
         """
-        definition = given_workflow(workflow)
-        options = {name: kwargs.pop(name) for name in START_OPTIONS if name in kwargs}
-        if input is not None:
-            if args or kwargs:
-                raise UsageError("give the arguments as input=… or by themselves, not both")
-            given, named = arguments_of(input, where="input")
-        else:
-            given, named = list(args), kwargs
-        changes: Changes = {}
-        try:
-            text = self.fields.store(input_text(definition, given, named, changes), f"input of {definition.__name__}")
-        except JumboTooLargeError as error:
-            raise UsageError(str(error)) from None
-        request = start_request(definition, computed_options(definition, given, named) | options, self.settings)
-        define_renamed_workflow(definition)
-        name, version = definition.type_name(), definition.type_version()
-        self._pool.registration.register_workflow_type(name, version)
-        # The decider first: an execution of milliseconds should not wait for its decider's thread to start.
-        self._pool.serve_execution(request["taskList"]["name"])
-        # The workflow's output goes where the output of this call goes.
-        other = self._pool.set_output_context(request["workflowId"], contextvars.copy_context())
-        attached = False
-        began = datetime.datetime.now(datetime.UTC)
-        try:
-            run_id = self.service.start_workflow_execution(
-                domain=self.domain, workflowType={"name": name, "version": version}, input=text, **request
-            )["runId"]
-        except WorkflowExecutionAlreadyStartedFault:
-            try:
-                run_id = run_like(
-                    self.service,
-                    domain=self.domain,
-                    workflow_id=request["workflowId"],
-                    workflow_type={"name": name, "version": version},
-                    text=text,
-                    began=began,
-                )
-            except UsageError:
-                self._pool.set_output_context(request["workflowId"], other)
-                raise
-            attached = True
-        ids = {"workflowId": request["workflowId"], "runId": run_id}
-        for change in changes.values():
-            self._pool.warned({"workflowExecution": ids}, f"input of {definition.__name__}: {change}")
-        execution = self._execution(request["workflowId"], run_id, attached=attached)
-        self._last_started = request["workflowId"], run_id
-        if attached:
+        started = start_execution(self._pool, self.service, workflow, args, kwargs, input)
+        execution = self._execution(started.workflow_id, started.run_id, attached=started.attached)
+        self._last_started = started.workflow_id, started.run_id
+        if started.attached:
             self._pool.serve_history(execution.history())
             self._attach(execution)
         return execution
-
-    def limit_to_own_executions(self) -> None:
-        """Take only tasks of executions that this process starts or resumes from now on, and of their children.
-
-        Without it a process takes the tasks of its task lists, of any execution. It holds for all Labs of the store in
-        this process. On Amazon SWF it has no effect: a poll there can't say which tasks it wants.
-        """
-        self._pool.context.session.limit_to_own_executions()
 
     @property
     def last_started(self) -> Execution | None:
@@ -545,128 +485,10 @@ class Lab:
             if around not in self._pool.middleware:
                 self._pool.middleware.append(around)
 
-    # -- deciders and activity workers --
-
-    @property
-    def workers(self) -> Workers:
-        """The deciders and activity workers of this process on this service and domain, those that were stopped, too.
-
-        First those of this Lab, then those of other open ones. It displays itself: what each does, since when, what it
-        has done, and its latest error.
-        """
-        from simpleflow_lab.workers import Workers
-
-        context = self._pool.context
-        others = [
-            lab._pool
-            for lab in list(_open_labs)
-            if lab is not self
-            and lab.domain == self.domain
-            and lab._pool.context.output_contexts is context.output_contexts
-        ]
-        return Workers(worker for pool in (self._pool, *others) for worker in pool.workers)
-
-    def pollers(self, *, domain: str | None = None) -> Pollers:
-        """Who polls which task list of a domain, by default this Lab's: every process that has the store open, and
-        other programs.
-
-        It displays itself. Amazon SWF doesn't tell who polls there: then it is about this process, and about those that
-        `decider.start`, `worker.start` and `standalone` started on this machine.
-        """
-        from simpleflow_lab.runtime.supervised.statuses import supervisors_of
-        from simpleflow_lab.workers import pollers_from, pollers_of, with_statuses
-
-        domain = domain or self.domain
-        found = pollers_of(self.service.pollers(domain=domain), instance=self._pool.context.session.instance)
-        workers = self._pool.workers if domain == self.domain else []
-        if not found and self._pool.context.session.instance is None:
-            found = pollers_from(workers, pid=os.getpid(), hostname=socket.gethostname())
-        return with_statuses(found, workers, supervisors_of(self.address, domain))
-
-    @property
-    def serves(self) -> str:
-        """What is started by itself for task lists that turn up, as `serve` of `Lab` says. It may be set: what runs
-        already goes on. Raises `UsageError`."""
-        return self._pool.serve
-
-    @serves.setter
-    def serves(self, serve: str) -> None:
-        _check_serve(serve)
-        self._pool.serve = serve
-        self._pool.serve_definitions()
-
-    @property
-    def longest_heartbeat(self) -> float:
-        """Seconds between the heartbeats of an activity without a heartbeat timeout; of any other a third of that
-        timeout at most. It may be set, for the activities that are taken from then on."""
-        return self._pool.longest_heartbeat
-
-    @longest_heartbeat.setter
-    def longest_heartbeat(self, seconds: float) -> None:
-        self._pool.longest_heartbeat = seconds
-
-    @property
-    def task_lists_defined(self) -> tuple[list[str], list[str]]:
-        """The task lists of the workflows that this process defines, and those of its activities."""
-        return self._pool.task_lists_of_workflows(), self._pool.task_lists_of_activities()
-
-    def task_lists_defined_by(self, workflows: Iterable[type[Workflow]]) -> list[str]:
-        """The task lists of these workflows, or of all that this process defines if there are none among these."""
-        return self._pool.task_lists_of_workflows(workflows)
-
-    def start_workers(
-        self, count: int | None = None, *, task_list: str | None = None, only_one_task: bool = False
-    ) -> Workers:
-        """Start the activity worker of a task list, also one that was stopped, and give it.
-
-        `count` of its activities run at once, by default `activity_threads` of this Lab; a worker that runs already is
-        scaled. Without `task_list`, those of all activities that this process defines. With `only_one_task` each of
-        them stops when it has taken one. Raises `UsageError`.
-        """
-        from simpleflow_lab.workers import Workers
-
-        if count is not None:
-            checked_count(count)
-        task_lists = self._task_lists_to_serve(task_list, self._pool.task_lists_of_activities(), "activity")
-        started = [self._pool.start_activity_worker(each, count, only_one_task=only_one_task) for each in task_lists]
-        return Workers(worker for worker in started if worker is not None)
-
-    def handle_task(self, task: Mapping[str, Any], *, task_list: str) -> Worker:
-        """Run the activity of a task that was polled elsewhere, and answer it: SWF's answer to PollForActivityTask.
-
-        Gives the worker, which was not started, with what it counted. Raises `UsageError` if this Lab is closed.
-        """
-        worker = self._pool.activity_worker(self._task_lists_to_serve(task_list, [], "activity")[0])
-        worker.handle(task)
-        return worker
-
-    def start_deciders(self, *, task_list: str | None = None) -> Workers:
-        """Start the decider of a task list, also one that was stopped, and give it.
-
-        Without `task_list`, those of all workflows that this process defines. Raises `UsageError`.
-        """
-        from simpleflow_lab.workers import Workers
-
-        task_lists = self._task_lists_to_serve(task_list, self._pool.task_lists_of_workflows(), "workflow")
-        started = [self._pool.start_decider(each) for each in task_lists]
-        return Workers(decider for decider in started if decider is not None)
-
-    def _task_lists_to_serve(self, given: str | None, defined: list[str], noun: str) -> list[str]:
-        if self.closed:
-            raise UsageError("this Lab is closed: open another one")
-        if given is None:
-            if not defined:
-                raise UsageError(f"no {noun} is defined in this process: give task_list=…, or define one")
-            return defined
-        check_name(given, "Name", "the name of a task list")
-        return [given]
-
-    @property
-    def task_lists(self) -> tuple[list[str], list[str]]:
-        """The task lists for which this process has a decider, and those for which it has an activity worker."""
-        return self._pool.task_lists
-
     # -- inside --
+
+    def _open_pools(self) -> Iterable[WorkerPool]:
+        return [lab._pool for lab in list(_open_labs)]
 
     def _execution(
         self, workflow_id: str, run_id: str, *, attached: bool = False, domain: str | None = None
@@ -691,18 +513,13 @@ def _check_options(
         raise UsageError(f"replay_cache_size must be 0 or more, not {replay_cache_size}")
     if activity_executor not in EXECUTORS:
         raise UsageError(f"activity_executor is {' or '.join(map(repr, EXECUTORS))}, not {activity_executor!r}")
-    _check_serve(serve)
+    check_serve(serve)
     if task_list_of_all is not None:
         check_name(task_list_of_all, "Name", "the name of a task list")
     if domain:
         check_name(domain, "DomainName", "a domain")
     if isinstance(clock, str) and clock != VIRTUAL:
         raise UsageError(f"no clock {clock!r}: there is {VIRTUAL!r}, or a simpleflow_lab.engine.clock.Clock")
-
-
-def _check_serve(serve: object) -> None:
-    if not isinstance(serve, str) or serve not in SERVE:
-        raise UsageError(f"serve is {', '.join(map(repr, SERVE))}, not {serve!r}")
 
 
 _open_labs: Final[set[Lab]] = set()

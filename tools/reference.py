@@ -46,7 +46,10 @@ PAGES: Final = (
         "Lab and executions",
         (
             "lab",
+            "lab_workers",
             "execution",
+            "executions.execution_views",
+            "views.history_views",
             "recorded_execution",
             "executions.task_progress",
             "execution_sets",

@@ -37,6 +37,7 @@ _Advised = TypeVar("_Advised", "ExplanationLine", "Wait")
 
 
 def _as_it_is(execution: HistoryViews, to_do: str) -> str:
+    """The advice as it is."""
     return to_do
 
 
