@@ -155,7 +155,7 @@ def _seconds(wall: float) -> Seconds:
 
 def paint(n: int) -> Seconds:
     """Seconds until a live view of n tasks is drawn, its state at hand."""
-    source = widget_messages.module_of("live_chart.js", "live_tasks.js", "live_view.js")
+    source = widget_messages.module_of("lanes.js", "live_chart.js", "live_tasks.js", "live_view.js")
     return _seconds(_page().evaluate(_PAINT, [source, _state(n)]))
 
 

@@ -9,7 +9,6 @@ const NEWS = 2000;        // milliseconds between two questions whether the exec
 const SILENT = 10;        // seconds without an answer after which the reader is told
 const FUTURE_ROW = 24;    // height of a row of the table of futures, in pixels, as in debugger_view.css
 const PAGE = 200;         // futures that the kernel sends at once
-const MAX_CHART_ROWS = 60;
 const MARKS = { d: ["⚠", "differs", "#dd8a1c"], f: ["✗", "a failure", "#d1495b"], s: ["▾", "a signal", "#9d78c2"],
   p: ["·", "printed", "#8b95a5"] };
 const KEYS = [
@@ -498,30 +497,20 @@ function chart(model, store, pick) {
   const box = h("div", { class: "sfl-chart" }, canvas), { element, heading } = pane("Gantt chart", box, tip);
   element.classList.add("sfl-wide");
   let plan = null, planned = null;
-  function arrange(overview) {
-    const lanes = new Map();
-    overview.bars.forEach(bar => {
-      if (!lanes.has(bar[2])) lanes.set(bar[2], []);
-      const ends = lanes.get(bar[2]), begin = bar[4], end = bar[3] === "reused" ? overview.seconds * REUSED : bar[6] ?? overview.seconds;
-      let row = ends.findIndex(last => last <= begin);
-      if (row < 0) row = ends.length < 12 ? ends.push(0) - 1 : ends.length - 1;
-      ends[row] = Math.max(ends[row], end);
-      (ends.bars ??= []).push([bar, row]);
-    });
-    let top = 0;
-    const found = [];
-    for (const [name, ends] of lanes) {
-      if (top + ends.length > MAX_CHART_ROWS && found.length) { found.hidden = (found.hidden ?? 0) + 1; continue; }
-      found.push({ name, top, rows: ends.length, bars: ends.bars });
-      top += ends.length;
-    }
-    found.total = top;
+  const isQueued = bar => bar[3] === "scheduled" || bar[3] === "initiated";
+  function arrange({ bars, seconds }) {
+    const lanes = newLanes(), began = bar => bar[5] ?? bar[4];
+    for (const bar of bars) lanes.lane(bar[2]);
+    for (const bar of [...bars].sort((a, b) => began(a) - began(b)))
+      lanes.put(bar, bar[2], began(bar), bar[3] === "reused" ? seconds * REUSED : bar[6], isQueued(bar));
+    const found = lanes.arranged();
+    for (const lane of found.lanes) lane.bars = [...lane.rows.map(row => row.keys), [...lane.queued]].flatMap((keys, at) => keys.map(bar => [bar, at]));
     return found;
   }
   const LABELS = 120;
   function scale() {
     const overview = model.get("overview"), width = box.clientWidth || 800;
-    const height = Math.max(Math.min(Math.floor(220 / Math.max(plan.total, 1)), 14), 4);
+    const height = rowHeight(plan.total, 220, 14);
     return { width, height, x: time => LABELS + time / Math.max(overview.seconds, 1e-6) * (width - LABELS - 10) };
   }
   function draw() {
@@ -536,9 +525,11 @@ function chart(model, store, pick) {
     g.scale(devicePixelRatio, devicePixelRatio);
     g.font = `11px ${css.fontFamily}`; g.textBaseline = "middle";
     const chosen = new Set(store.future?.events ?? []);
-    for (const lane of plan) {
+    let labelled = -20;
+    for (const lane of plan.lanes) {
+      const top = lane.top * height;
       g.globalAlpha = 1; g.fillStyle = css.color;
-      g.fillText(fitted(g, lane.name, LABELS - 8), 2, lane.top * height + Math.max(height / 2, 6));
+      if (top - labelled >= 12) { g.fillText(fitted(g, lane.name, LABELS - 8), 2, top + Math.max(height / 2, 6)); labelled = top; }
       for (const [[event, id, , state, scheduled, started, closed], row] of lane.bars) {
         const [, , colour] = overview.styles[state] ?? ["", "", "#8b95a5"], y = (lane.top + row) * height + 1, thick = Math.max(height - 2, 2);
         const from = x(scheduled), begin = x(started ?? closed ?? overview.seconds), to = x(closed ?? overview.seconds);
@@ -558,14 +549,13 @@ function chart(model, store, pick) {
     g.fillStyle = css.color; g.textAlign = moment > width - 120 ? "right" : "left";
     g.fillText(`step ${shown.number}, ${duration(shown.time)}`, moment + (moment > width - 120 ? -4 : 4), plan.total * height + 10);
     g.textAlign = "left";
-    heading.textContent = `Gantt chart: ${count(overview.bars.length, "task")}${overview.more_bars ? ` of ${(overview.bars.length + overview.more_bars).toLocaleString("en")}` : ""}`
-      + `${plan.hidden ? `, ${count(plan.hidden, "further name")} left out` : ""}`;
+    heading.textContent = `Gantt chart: ${count(overview.bars.length, "task")}${overview.more_bars ? ` of ${(overview.bars.length + overview.more_bars).toLocaleString("en")}` : ""}`;
     canvas.setAttribute("aria-label", `Gantt chart of ${count(overview.bars.length, "task")} over ${duration(overview.seconds)}; step ${shown.number} is at ${duration(shown.time)}`);
   }
   function barAt(event) {
     if (!plan) return null;
     const { height, x } = scale(), row = Math.floor(event.offsetY / height), overview = model.get("overview");
-    const lane = plan.find(each => each.top <= row && row < each.top + each.rows);
+    const lane = plan.lanes.find(each => each.top <= row && row < each.top + each.height);
     return lane?.bars.findLast(([bar, at]) => lane.top + at === row && x(bar[4]) - 3 <= event.offsetX && event.offsetX <= Math.max(x(bar[6] ?? overview.seconds), x(bar[4]) + (bar[3] === "reused" ? 6 : 2)) + 3)?.[0] ?? null;
   }
   canvas.addEventListener("mousemove", event => {

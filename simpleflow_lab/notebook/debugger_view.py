@@ -41,7 +41,7 @@ _MOVES: Final = frozenset({"go", "event", "line", "condition", "failure", "diver
 class DebuggerView(anywidget.AnyWidget):
     """The view of one debugger."""
 
-    _esm = module_of("debugger_view.js")
+    _esm = module_of("lanes.js", "debugger_view.js")
     _css = _FILES / "debugger_view.css"
 
     overview = traitlets.Dict().tag(sync=True)

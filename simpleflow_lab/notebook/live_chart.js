@@ -6,7 +6,8 @@ const STEPS = [         // of its axis, in seconds: at most six of one fit in wh
   ...[.001, .01, .1, 1].flatMap(one => [one, 2 * one, 5 * one]), 10, 20, 30, ...[60, 3600].flatMap(one => [one, 2 * one, 5 * one, 10 * one, 20 * one, 30 * one]),
   ...[1, 2, 5, 10, 20, 50, 100].map(days => 86400 * days)];
 const CROSS = 8;            // pixels between two crosses of failures in a row, at least
-const MAX_SUBROWS = 40;     // of a lane: more than so many tasks at once share the last one
+const SEAM = 1;             // pixels between a bar and one that follows at once
+const SAME = .5;            // pixels by which a bar must reach beyond those of its look that were drawn before
 
 function chart(store, model, select) {
   const { chosen } = store, canvas = h("canvas", { tabindex: 0, role: "img" });
@@ -19,7 +20,7 @@ function chart(store, model, select) {
   const panel = h("div", { id: panelId() }, h("div", { class: "sfl-row" }, lanes, button("−", "zoom out", () => zoom(1.5)),
     button("+", "zoom in", () => zoom(1 / 1.5)), button("fit", "show all", () => { chosen.zoom = null; draw(); }),
     button("◀", "earlier", () => pan(-.25)), button("▶", "later", () => pan(.25))), box, tip);
-  let plan = null, planned = "", asked = 0;
+  let lanesMade = null, madeOf = null, madeBy = "", placed = 0, plan = null, asked = 0;
 
   const end = () => Math.max(clock(store, model.get("summary").open), .001);
   const range = () => chosen.zoom || [0, end()];
@@ -31,37 +32,30 @@ function chart(store, model, select) {
     const [from, to] = range(), step = (to - from) * part;
     chosen.zoom = [from + step, to + step]; draw();
   }
-  // Lanes, and in each lane rows in which no two tasks run at once, as far as MAX_SUBROWS allows. What has not started
-  // shares the last row of its lane.
+  // All rows find their place when there are others, or other lanes; then only those that have changed.
   function layOut() {
-    const { rows, field } = store, key = field[chosen.lanes], found = new Map();
-    const began = row => row[field.started] ?? row[field.scheduled];
-    const order = rows.map((_, i) => i).sort((a, b) => began(rows[a]) - began(rows[b]) || a - b);
-    for (const i of order) {
-      const row = rows[i], name = row[key] || "–";
-      if (!found.has(name)) found.set(name, { name, first: i, ends: [], bars: [], queued: [] });
-      const lane = found.get(name);
-      lane.first = Math.min(lane.first, i);
-      if (isQueued(store, row)) { lane.queued.push(i); continue; }
-      let at = lane.ends.findIndex(last => last <= began(row));
-      if (at < 0) at = lane.ends.length < MAX_SUBROWS ? lane.ends.push(0) - 1 : MAX_SUBROWS - 1;
-      lane.ends[at] = Math.max(lane.ends[at], row[field.state] === "reused" ? end() * REUSED : row[field.closed] ?? Infinity);
-      lane.bars.push(i, at);
+    const { rows, field, touched } = store, key = field[chosen.lanes];
+    const began = i => rows[i][field.started] ?? rows[i][field.scheduled];
+    let moved;
+    if (madeOf !== touched || madeBy !== chosen.lanes) {
+      lanesMade = newLanes(); madeOf = touched; madeBy = chosen.lanes;
+      for (const row of rows) lanesMade.lane(row[key] || "–");
+      moved = rows.map((_, i) => i);
+    } else if (placed === touched.length) return;
+    else moved = [...new Set(touched.slice(placed))];
+    placed = touched.length;
+    for (const i of moved.sort((a, b) => began(a) - began(b) || a - b)) {
+      const row = rows[i];
+      lanesMade.put(i, row[key] || "–", began(i), row[field.state] === "reused" ? end() * REUSED : row[field.closed], isQueued(store, row));
     }
-    const lanes = [...found.values()].sort((a, b) => a.first - b.first);
-    let total = 0;
-    for (const lane of lanes) {
-      lane.top = total; lane.height = lane.ends.length + (lane.queued.length ? 1 : 0); total += lane.height;
-      for (const i of lane.queued) lane.bars.push(i, lane.ends.length);
-    }
-    return { lanes, total: Math.max(total, 1) };
+    plan = lanesMade.arranged();
   }
   function draw() { if (!asked) asked = requestAnimationFrame(() => { asked = 0; paint(); }); }
   function paint() {
     if (panel.hidden || !canvas.isConnected) return;
-    const began = performance.now(), { rows, field } = store, state = `${store.mark} ${chosen.lanes} ${rows.length}`;
-    if (planned !== state) { plan = layOut(); planned = state; }
-    const width = box.clientWidth || 800, line = Math.max(Math.min(400 / plan.total, 16), 4);
+    const began = performance.now(), { rows, field } = store;
+    layOut();
+    const width = box.clientWidth || 800, line = rowHeight(plan.total, 400, 16);
     const height = plan.total * line + AXIS, ratio = devicePixelRatio || 1, css = getComputedStyle(canvas);
     canvas.width = width * ratio; canvas.height = height * ratio;
     canvas.style.width = `${width}px`; canvas.style.height = `${height}px`;
@@ -83,43 +77,64 @@ function chart(store, model, select) {
     }
     g.save(); g.beginPath(); g.rect(LABELS, 0, width - LABELS, height); g.clip();
     const thick = Math.max(line - 1.5, 2), opacity = row => store.relation(row) === "other" ? .15 : 1;
-    const inSight = act => {
-      for (const lane of plan.lanes) for (let k = 0; k < lane.bars.length; k += 2) {
-        const row = rows[lane.bars[k]], began = row[field.scheduled], closed = row[field.closed] ?? until;
-        if (closed < from || began > to) continue;
-        const started = ran(store, row) ? row[field.started] ?? began : closed;
-        act(row, began, started, closed, (lane.top + lane.bars[k + 1]) * line);
+    const inSight = (keys, act) => {
+      for (const i of keys) {
+        const row = rows[i], began = row[field.scheduled], closed = row[field.closed] ?? until;
+        if (closed >= from && began <= to) act(row, began, ran(store, row) ? row[field.started] ?? began : closed, closed);
       }
     };
-    // What waited is drawn first: it lies behind the tasks that ran in its row meanwhile.
-    inSight((row, began, started, closed, top) => {
-      if (started <= began) return;
-      g.fillStyle = styleOf(model, row[field.state]).colour; g.globalAlpha = .25 * opacity(row);
-      g.fillRect(x(began), top + thick / 3, Math.max((started - began) * scale, .5), thick / 3); g.globalAlpha = 1;
-    });
-    const crossed = new Map();  // by row: where the last cross stands; those that would cover it are left out
-    inSight((row, began, started, closed, top) => {
-      const left = x(started), relation = store.relation(row), clear = opacity(row);
-      g.fillStyle = styleOf(model, row[field.state]).colour;
-      const wide = Math.max((closed - started) * scale, row[field.state] === "reused" ? 6 : 1.5);
-      if (!isQueued(store, row)) {
-        g.globalAlpha = (row[field.kind] === "timer" ? .5 : 1) * clear;
-        drawBar(g, left, top, wide, thick, row[field.state] === "unfinished");
+    const marks = (row, began, started, closed, top) => {
+      const relation = store.relation(row);
+      g.fillStyle = g.strokeStyle = css.color;
+      if (relation === "before" || relation === "after")  // a line below what it depended on, above what depended on it
+        g.fillRect(x(began), relation === "before" ? top + thick : top - 1, Math.max((closed - began) * scale, 1.5), 1);
+      if (row[field.event] !== chosen.selected) return;
+      const left = Math.min(x(began), x(started));
+      g.lineWidth = 2; g.strokeRect(left - 1, top - .5, Math.max(x(closed) - left, 2) + 2, thick + 1); g.lineWidth = 1;
+    };
+    // A row: what waited is drawn first, behind what ran meanwhile; of bars that lie on each other, what is seen.
+    const drawRow = (keys, top) => {
+      let covered = newCover();
+      inSight(keys, (row, began, started) => {
+        if (started <= began) return;
+        const left = x(began), right = Math.max(x(started), left + .5), clear = opacity(row), at = covered(left, right, clear);
+        if (at === null) return;
+        g.fillStyle = styleOf(model, row[field.state]).colour; g.globalAlpha = .25 * clear;
+        g.fillRect(at, top + thick / 3, right - at, thick / 3);
+      });
+      covered = newCover();
+      let crossed = -99;  // where the last cross stands; those that would cover it are left out
+      inSight(keys, (row, began, started, closed) => {
+        const state = row[field.state], { colour } = styleOf(model, state), left = x(started);
+        const wide = Math.max((closed - started) * scale, state === "reused" ? 6 : 1.5);
+        const clear = (row[field.kind] === "timer" ? .5 : 1) * opacity(row);
+        if (covered(left, left + wide, `${state} ${clear}`) !== null) {
+          g.fillStyle = colour; g.globalAlpha = clear;
+          drawBar(g, left, top, wide > 4 ? wide - SEAM : wide, thick, state === "unfinished");
+        }
         g.globalAlpha = 1;
-      }
-      if (relation === "before" || relation === "after") {  // a line below what it depended on, above what depended on it
-        g.fillStyle = css.color; g.fillRect(x(began), relation === "before" ? top + thick : top - 1, Math.max((closed - began) * scale, 1.5), 1);
-      }
-      if (row[field.closed] !== null && !["completed", "fired", "reused"].includes(row[field.state]) && thick > 3 && Math.abs(left + wide - (crossed.get(top) ?? -99)) >= CROSS) {
-        crossed.set(top, left + wide);
-        g.strokeStyle = css.color; g.beginPath(); g.moveTo(left + wide - 3, top); g.lineTo(left + wide + 3, top + thick);
-        g.moveTo(left + wide + 3, top); g.lineTo(left + wide - 3, top + thick); g.stroke();
-      }
-      if (row[field.event] === chosen.selected) { g.strokeStyle = css.color; g.lineWidth = 2; g.strokeRect(Math.min(x(began), left) - 1, top - .5, Math.max(x(closed) - x(began), 2) + 2, thick + 1); g.lineWidth = 1; }
-    });
-    g.fillStyle = css.color;
-    for (const lane of plan.lanes) if (lane.queued.length && line >= 10) {
-      g.fillText(`${lane.queued.length.toLocaleString("en")} not started`, LABELS + 4, (lane.top + lane.ends.length + .5) * line);
+        if (row[field.closed] !== null && !["completed", "fired", "reused"].includes(state) && thick > 3 && left + wide - crossed >= CROSS) {
+          crossed = left + wide;
+          g.strokeStyle = css.color; g.beginPath(); g.moveTo(left + wide - 3, top); g.lineTo(left + wide + 3, top + thick);
+          g.moveTo(left + wide + 3, top); g.lineTo(left + wide - 3, top + thick); g.stroke();
+        }
+        if (chosen.selected !== null) marks(row, began, started, closed, top);
+      });
+    };
+    // What has not started, as one pale bar, and how much that is.
+    const drawQueue = (lane, top) => {
+      let since = until;
+      for (const i of lane.queued) since = Math.min(since, rows[i][field.scheduled]);
+      g.fillStyle = styleOf(model, rows[lane.queued.values().next().value][field.state]).colour;
+      g.globalAlpha = .25 * (store.lineage ? .15 : 1); g.fillRect(x(since), top + thick / 3, (until - since) * scale, thick / 3);
+      g.globalAlpha = 1;
+      if (chosen.selected !== null) inSight(lane.queued, (row, began, started, closed) => marks(row, began, started, closed, top));
+      g.fillStyle = css.color;
+      if (line >= 10) g.fillText(`${lane.queued.size.toLocaleString("en")} not started`, LABELS + 4, top + line / 2);
+    };
+    for (const lane of plan.lanes) {
+      lane.rows.forEach(({ keys }, at) => drawRow(keys, (lane.top + at) * line));
+      if (lane.queued.size) drawQueue(lane, (lane.top + lane.rows.length) * line);
     }
     g.restore();
     canvas.setAttribute("aria-label", `Gantt chart of ${numbered(rows.length, "task")} in ${numbered(plan.lanes.length, "lane")}, `
@@ -129,15 +144,15 @@ function chart(store, model, select) {
   const marked = () => store.lineage && store.lineage.event === chosen.selected
     ? `marked: ${store.lineage.before.size} that the selected one depended on, ${store.lineage.after.size} that depended on it; ` : "";
   function rowAt(event) {
-    if (!plan) return null;
+    layOut();
     const { rows, field } = store, [from, to] = range(), width = box.clientWidth || 800;
     const time = from + (event.offsetX - LABELS) / (width - LABELS) * (to - from), slack = 2 * (to - from) / (width - LABELS);
-    const line = Math.max(Math.min(400 / plan.total, 16), 4), at = Math.floor(event.offsetY / line);
+    const line = rowHeight(plan.total, 400, 16), at = Math.floor(event.offsetY / line);
     const lane = plan.lanes.find(one => one.top <= at && at < one.top + one.height);
     if (!lane) return null;
-    for (let k = lane.bars.length - 2; k >= 0; k -= 2) {
-      const row = rows[lane.bars[k]];
-      if (lane.top + lane.bars[k + 1] === at && row[field.scheduled] - slack <= time && time <= (row[field.closed] ?? end()) + slack) return row;
+    for (const i of [...lane.rows[at - lane.top]?.keys ?? lane.queued].reverse()) {
+      const row = rows[i];
+      if (row[field.scheduled] - slack <= time && time <= (row[field.closed] ?? end()) + slack) return row;
     }
     return null;
   }
@@ -162,3 +177,15 @@ function chart(store, model, select) {
   return { panel, draw, dispose: () => { observer.disconnect(); cancelAnimationFrame(asked); } };
 }
 
+// Of bars of a row that are drawn from the left to the right: where one of this look that reaches from `left` to `right`
+// begins to be seen; null if those before it hide it.
+function newCover() {
+  let from = 0, to = -Infinity, of = null;
+  return (left, right, look) => {
+    if (look !== of || left < from || left > to) { from = left; to = right; of = look; return left; }
+    if (right <= to + SAME) return null;
+    const at = to;
+    to = right;
+    return at;
+  };
+}

@@ -50,7 +50,7 @@ function taskTable(store, model, select) {
   });
   function sortBy(key) { chosen.down = chosen.sort === key && !chosen.down; chosen.sort = key; drawHead(); draw(); }
   function drawHead() {
-    head.replaceChildren(...columns.map(([title, key, , width]) => h("th", { scope: "col", style: { width },
+    head.replaceChildren(...columns.map(([title, key, , width]) => h("th", { scope: "col", class: number.has(key) ? "sfl-number" : "", style: { width },
       "aria-sort": chosen.sort === key ? (chosen.down ? "descending" : "ascending") : "none" },
       h("button", { type: "button", onclick: () => sortBy(key) },
         title + (chosen.sort === key ? (chosen.down ? " ▼" : " ▲") : "")))));

@@ -3,8 +3,8 @@
 //
 // A model has one store: the rows of the tasks, which the kernel sends once and then as they change, and what the reader
 // has chosen (tab, zoom, filter, order, selection), which so outlives that the output is drawn again. Every text of a
-// history goes into a text node or onto a canvas, never into markup. The chart is in live_chart.js, the table in
-// live_tasks.js; they stand before this file in one module.
+// history goes into a text node or onto a canvas, never into markup. The chart is in live_chart.js, its rows in lanes.js,
+// the table in live_tasks.js; they stand before this file in one module.
 
 const SILENT = 15;          // seconds without news after which the reader is told
 const LINEAGE_EVERY = 2000; // milliseconds between two questions for the lineage of the selected task, as others change
@@ -20,18 +20,17 @@ function storeOf(model) {
 function newStore(model) {
   const field = Object.fromEntries(model.get("fields").map((name, i) => [name, i]));
   const store = {
-    field, rows: [], index: new Map(), mark: 0, log: null, lineage: null, lineageAskedAt: 0, listeners: new Set(), now: 0, seenAt: performance.now(),
+    field, rows: [], index: new Map(), touched: [], mark: 0, log: null, lineage: null, lineageAskedAt: 0, listeners: new Set(), now: 0, seenAt: performance.now(),
     chosen: { tab: "chart", lanes: "name", zoom: null, filter: "", state: "", sort: "", down: false, selected: null,
       scroll: 0 },
   };
   store.put = rows => {
     for (const row of rows) {
-      const at = store.index.get(row[field.event]);
-      if (at === undefined) { store.index.set(row[field.event], store.rows.length); store.rows.push(row); }
-      else store.rows[at] = row;
+      const at = store.index.get(row[field.event]) ?? store.rows.length;
+      store.index.set(row[field.event], at); store.rows[at] = row; store.touched.push(at);
     }
   };
-  store.replace = ({ mark, rows }) => { store.rows = []; store.index.clear(); store.put(rows); store.mark = mark; };
+  store.replace = ({ mark, rows }) => { store.rows = []; store.touched = []; store.index.clear(); store.put(rows); store.mark = mark; };
   store.changed = what => { for (const listener of store.listeners) listener(what); };
   store.replace(model.get("rows") || { mark: 0, rows: [] });
   const change = () => {

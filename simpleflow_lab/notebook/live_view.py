@@ -53,7 +53,7 @@ def _rows_to_json(rows: Any, view: LiveView) -> dict[str, Any]:
 class LiveView(FollowingView):
     """One execution, live."""
 
-    _esm = module_of("live_chart.js", "live_tasks.js", "live_view.js")
+    _esm = module_of("lanes.js", "live_chart.js", "live_tasks.js", "live_view.js")
     _css = _FILES / "live_view.css"
 
     styles = traitlets.Dict().tag(sync=True)

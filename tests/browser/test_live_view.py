@@ -192,3 +192,44 @@ def test_a_task_that_the_close_cut_off_is_told_from_others_without_colours(page:
     assert inside == 255
     assert edge > 200
     assert 80 < hollow < 130
+
+
+def test_bars_of_a_row_never_meet_and_a_bar_keeps_its_row_while_others_change(page: NotebookPage) -> None:
+    found = page.page.evaluate(
+        """source => {
+            const newLanes = new Function(`${source} return newLanes;`)(), lanes = newLanes(), rowOf = new Map();
+            let seed = 7, moved = 0;
+            const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+            const bars = Array.from({ length: 500 }, (_, key) =>
+                ({ key, name: `task ${key % 3}`, began: key * random(), took: 40 * random() }));
+            // as a view is told of them: each waits, runs and ends; some are told of late
+            const told = bars.flatMap(bar => [[bar.began - 5, bar, true, null], [bar.began, bar, false, null],
+                [bar.began + bar.took + 9 * random(), bar, false, bar.began + bar.took]]).sort((a, b) => a[0] - b[0]);
+            for (const [, { key, name, began }, isQueued, end] of told) {
+                lanes.put(key, name, began, end, isQueued);
+                lanes.arranged().lanes.forEach(lane => lane.rows.forEach(row => row.keys.forEach(one => {
+                    if (rowOf.has(one) && rowOf.get(one) !== row) moved++;
+                    rowOf.set(one, row);
+                })));
+            }
+            const { lanes: shown, total } = lanes.arranged();
+            const meet = shown.flatMap(lane => lane.rows).filter(({ keys }) => keys.some((key, at) =>
+                at && bars[keys[at - 1]].began + bars[keys[at - 1]].took > bars[key].began + 1e-9)).length;
+            const high = shown.reduce((sum, lane) => sum + lane.height, 0);
+            return [rowOf.size, moved, meet, shown.every(lane => lane.queued.size === 0), total === high];
+        }""",
+        module_of("lanes.js"),
+    )
+    assert found == [500, 0, 0, True, True]
+
+
+def test_of_bars_that_lie_on_each_other_those_that_would_not_be_seen_are_left_out(page: NotebookPage) -> None:
+    bars = [(0, 10, "a"), (2, 10.2, "a"), (4, 20, "a"), (5, 19, "b"), (19, 30, "b"), (40, 41, "b")]
+    drawn = page.page.evaluate(
+        """([source, bars]) => {
+            const covered = new Function(`${source} return newCover;`)()();
+            return bars.map(([left, right, look]) => covered(left, right, look));
+        }""",
+        [module_of("lanes.js", "live_chart.js"), bars],
+    )
+    assert drawn == [0, None, 10, 5, 19, 40]
