@@ -189,14 +189,14 @@ class _Tail:
     """The last bytes of a stream."""
 
     def __init__(self) -> None:
-        self._kept = bytearray()
+        self._bytes = bytearray()
 
     def add(self, block: bytes) -> None:
-        self._kept += block
-        del self._kept[:-MAX_STDERR]
+        self._bytes += block
+        del self._bytes[:-MAX_STDERR]
 
     def text(self) -> str:
-        return self._kept.decode("utf-8", "replace")
+        return self._bytes.decode("utf-8", "replace")
 
 
 def _forward(stream: Any) -> Receive:

@@ -330,7 +330,7 @@ class Execution(ExecutionViews):
         one that it started. Raises `UsageError` for one that is open, without `terminate`.
         """
         attributes = self.history()[0].attributes
-        request = {name: attributes[name] for name in _KEPT_BY_RESTART if attributes.get(name) is not None}
+        request = {name: attributes[name] for name in _RESTARTED_WITH if attributes.get(name) is not None}
         if self.status == "OPEN":
             if not terminate:
                 raise UsageError(f"execution {self.workflow_id} is open: restart(terminate=True) ends it first")
@@ -388,7 +388,7 @@ class Execution(ExecutionViews):
             raise UsageError(f"execution {self.workflow_id} is closed already: {self.status}") from None
 
 
-_KEPT_BY_RESTART: Final = (
+_RESTARTED_WITH: Final = (
     "workflowType",
     "taskList",
     "taskPriority",

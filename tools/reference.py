@@ -68,7 +68,7 @@ PAGES: Final = (
             "debugger.differences",
             "debugger.recorded_checks",
             "debugger.checking",
-            "debugger.kept_values",
+            "debugger.value_snapshots",
             "debugger.pdb_session",
             "debugger.fork_execution",
             "debugger.fork_plan",

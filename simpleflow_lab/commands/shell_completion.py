@@ -30,14 +30,16 @@ class _Complete(ShellComplete):
         # bash divides `--sort=x` in three words, the other shells leave it as one.
         args = [word for before, word in zip(["", *args], args, strict=False) if word != "=" or before[:2] != "--"]
         typed = "" if incomplete == "=" else incomplete
-        kept = ""
+        prefix = ""
         if typed.startswith("--") and "=" in typed:
             name, _, typed = typed.partition("=")
-            args, kept = [*args, name], f"{name}="
+            args, prefix = [*args, name], f"{name}="
         if args and args[-1] in SIGNED and typed.startswith("-"):
-            typed, kept = typed[1:], f"{kept}-"
+            typed, prefix = typed[1:], f"{prefix}-"
         found = [word for item in super().get_completions(args, typed) for word in _words(item)]
-        return [CompletionItem(kept + item.value, type=item.type, help=item.help) for item in found] if kept else found
+        return (
+            [CompletionItem(prefix + item.value, type=item.type, help=item.help) for item in found] if prefix else found
+        )
 
 
 class _Bash(_Complete, BashComplete):

@@ -36,8 +36,8 @@ from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decision_replay import registered_workflow
-from simpleflow_lab.runtime.fingerprints import fingerprint, kept_fingerprint
-from simpleflow_lab.runtime.kept_sources import OF_THIS_PROCESS
+from simpleflow_lab.runtime.fingerprints import cached_fingerprint, fingerprint
+from simpleflow_lab.runtime.source_versions import OF_THIS_PROCESS
 from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import count, shortened
@@ -54,15 +54,15 @@ def code_of(definition: type[Workflow]) -> str:
 
 
 def keep_source(definition: type[Workflow], kind: tuple[str, str], *, since: float) -> None:
-    """Keep the source of a workflow of this type that was defined between this time and now, to show recorded lines."""
-    OF_THIS_PROCESS.keep(kind, definition, since=since, now=time.time())
+    """Store the source of a workflow of this type that was defined between then and now: it shows recorded lines."""
+    OF_THIS_PROCESS.add(kind, definition, since=since, now=time.time())
 
 
 def edits_since(definition: type[Workflow]) -> Callable[[], tuple[str, ...]]:
     """Gives, when it is called later, which names that the code of a workflow uses have something else than now, when
     `code_of` was asked last: those of functions and constants, in order."""
-    kept = kept_fingerprint(definition)
-    return tuple if kept is None else kept.changed_names
+    cached = cached_fingerprint(definition)
+    return tuple if cached is None else cached.changed_names
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simpleflow_lab.runtime.kept_sources import OF_THIS_PROCESS, lines_around, source_of
+from simpleflow_lab.runtime.source_versions import OF_THIS_PROCESS, lines_around, source_of
 from simpleflow_lab.views.formatting import count, shortened
 from simpleflow_lab.views.html import piece, quiet
 from simpleflow_lab.views.listing_views import ListingView

@@ -1,8 +1,8 @@
 """A replay that gives the records of decisions as far as they are asked for, in a thread of its own.
 
-The records come from one replay, which stops where nobody asks further. Values of local variables are more than is kept
-of each decision: they come from a further replay up to the decision that is asked for, and are kept for the decisions
-of a window around it, so that the next step, forward or back, has them.
+The records come from one replay, which stops where nobody asks further. Values of local variables are too many to be
+stored of each decision: they come from a further replay up to the decision that is asked for, and are cached for the
+decisions of a window around it, so that the next step, forward or back, has them.
 
 *Rule:* every replay of a walk lives in its one thread. Any thread may ask; what is given is plain. Code that runs in a
 decision for longer than `SIMPLEFLOW_LAB_STEP_SECONDS` is interrupted, and so is what nobody waits for any more: who
@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from simpleflow_lab.debugger.kept_values import Keeping
+from simpleflow_lab.debugger.value_snapshots import Snapshots
 from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.muted_output import watched_output
@@ -30,14 +30,14 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.workflow import Workflow
 
 WINDOW: Final = 64
-"""Of how many decisions beside each other the values of local variables are kept at once."""
+"""Of how many decisions beside each other the values of local variables are cached at once."""
 AHEAD: Final = 16
 """From how many decisions before the end of a window on the next one is made meanwhile."""
 MAX_TRACED: Final = 2_000
 """Up to how many events and commands of a window its lines are noted with its values."""
 MIN_WINDOWS: Final = 6
-"""How many windows are kept, of whatever size: those that were made last."""
-MAX_KEPT: Final = 1_000_000
+"""How many windows are cached, of whatever size: those that were made last."""
+MAX_CACHED: Final = 1_000_000
 """How large more windows than these may be together, in values and lines."""
 MAX_PREPARED: Final = 2_000
 """Of how many decisions at most all windows are made as soon as one is asked for: any step is then there at once."""
@@ -256,7 +256,7 @@ class _Going(NamedTuple):
     """The first decision of the window that it makes next."""
     values: bool
     lines: bool
-    keeping: Keeping
+    snapshots: Snapshots
     watching: Iterator[DecisionRecord]
 
 
@@ -335,7 +335,7 @@ class _Replays:
         both = size <= MAX_TRACED
         window, size = self._new_window(first, values=both or not lines, lines=both or lines)
         self._windows[which, lines and not both], self._sizes[which, lines and not both] = window, size
-        while len(self._windows) > MIN_WINDOWS and sum(self._sizes.values()) > MAX_KEPT:
+        while len(self._windows) > MIN_WINDOWS and sum(self._sizes.values()) > MAX_CACHED:
             key, _ = self._windows.popitem(last=False)
             del self._sizes[key]
         return self.known(number, lines=lines)
@@ -351,7 +351,7 @@ class _Replays:
         size = 0
         with watched_output(_drop):
             for record in going.watching:
-                size += going.keeping.begin() + len(record.lines or ())
+                size += going.snapshots.begin() + len(record.lines or ())
                 if record.number >= first:
                     window.append(record)
                 if len(window) == WINDOW or record.number == self.most:
@@ -364,13 +364,13 @@ class _Replays:
 
     def _begin_window(self, first: int, *, values: bool, lines: bool) -> _Going:
         started = self.records[first - 1].started_event_id
-        keeping = Keeping()
+        snapshots = Snapshots()
         watching = self._watch(
             stacks_from=started if values else len(self._history) + 1,
-            keep=keeping.kept if values else None,
+            snapshot=snapshots.take if values else None,
             lines_from=started if lines else None,
         )
-        return _Going(first, values, lines, keeping, watching)
+        return _Going(first, values, lines, snapshots, watching)
 
     def lines_of(self, number: int) -> Sequence[Line]:
         """The lines of this decision, replayed as far as they are asked for; none if it is not reached."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 FINGERPRINT: Final = "__simpleflow_fingerprint__"
-"""The attribute of a definition in which its fingerprint is kept; see `runtime.fingerprints`."""
+"""The attribute of a definition in which its fingerprint is cached; see `runtime.fingerprints`."""
 
 Key = TypeVar("Key")
 Definition = TypeVar("Definition")

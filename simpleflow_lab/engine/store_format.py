@@ -28,10 +28,10 @@ from simpleflow_lab.engine.process_records import ProcessForgotten, ProcessRecor
 from simpleflow_lab.engine.store_files import APPLICATION_ID, SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.service.execution_logs import (
-    KEPT_SHARE,
     MAX_BYTES,
     MAX_RECORDS,
     PAGE_RECORDS,
+    RETAINED_SHARE,
     LogRecord,
     NumberedRecord,
     page_of,
@@ -313,8 +313,8 @@ def _write_log_records(connection: sqlite3.Connection, chains: dict[int, bytes],
     connection.executemany(_INSERT_LOG, rows)
     first, first_size = connection.execute(_SELECT_LOG_BEGIN, (key,)).fetchone() or (number, size)
     if number - first >= MAX_RECORDS or size - first_size >= MAX_BYTES:
-        kept = int(MAX_RECORDS * KEPT_SHARE), int(MAX_BYTES * KEPT_SHARE)
-        connection.execute(_SHORTEN_LOG, (key, number - kept[0], size - kept[1]))
+        retained = int(MAX_RECORDS * RETAINED_SHARE), int(MAX_BYTES * RETAINED_SHARE)
+        connection.execute(_SHORTEN_LOG, (key, number - retained[0], size - retained[1]))
 
 
 def _write_process(connection: sqlite3.Connection, chains: dict[int, bytes], process: ProcessRecord) -> None:

@@ -68,7 +68,7 @@ class LiveViews:
         self._find_execution = find_execution
         self._cell_id: str | None = None
         self._by_cell: dict[str | None, weakref.WeakSet[LiveView | DebuggerView | LabView]] = {}
-        self._kept: dict[LiveView | DebuggerView | LabView, Any] = {}
+        self._displayed: dict[LiveView | DebuggerView | LabView, Any] = {}
         """The views that were displayed and not closed, the oldest first, with the handles of their places."""
         self._unseen: dict[LiveView, Callable[[], bool]] = {}
         """What renews the still pictures of views that no page has shown yet: whether it has to be asked again."""
@@ -111,18 +111,18 @@ class LiveViews:
             self._close_view(view)
 
     def _close_view(self, view: LiveView | DebuggerView | LabView) -> None:
-        self._kept.pop(view, None)
+        self._displayed.pop(view, None)
         self._unseen.pop(view, None)
         view.close()
 
-    def _keep(self, view: LiveView | DebuggerView | LabView, handle: Any) -> None:
+    def _add(self, view: LiveView | DebuggerView | LabView, handle: Any) -> None:
         """It belongs to the current cell. Of too many the oldest is closed, if possible of an execution that has."""
         self._by_cell.setdefault(self._cell_id, weakref.WeakSet()).add(view)
-        self._kept[view] = handle
-        while len(self._kept) > MAX_VIEWS:
-            old = list(self._kept)[:-1]
+        self._displayed[view] = handle
+        while len(self._displayed) > MAX_VIEWS:
+            old = list(self._displayed)[:-1]
             last = next((each for each in old if not getattr(each, "is_open", True)), old[0])
-            self._kept[last].update(NO_STILL, raw=True)  # JupyterLab fails at a view that ends while it is shown
+            self._displayed[last].update(NO_STILL, raw=True)  # JupyterLab fails at a view that ends while it is shown
             self._close_view(last)
 
     @property
@@ -300,7 +300,7 @@ class LiveViews:
         before = card.take(_bundle(view, {}))
         if before is not None:
             self._close_view(before)
-        self._keep(view, card.handle)
+        self._add(view, card.handle)
         return view
 
     def _put(self, view: LiveView | DebuggerView | LabView, forms: Mapping[str, str], *, place: int) -> Any:
@@ -308,7 +308,7 @@ class LiveViews:
         view.place = place
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         handle.display(_bundle(view, forms), raw=True)
-        self._keep(view, handle)
+        self._add(view, handle)
         return handle
 
 

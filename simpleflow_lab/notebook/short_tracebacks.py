@@ -82,13 +82,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _of_user(trace: types.TracebackType | None) -> types.TracebackType | None:
     """The traceback without the lines of this package and of what called it; `None` if no other line is left."""
-    kept = []
+    shown = []
     while trace is not None:
         if not _is_ours(trace.tb_frame.f_code.co_filename):
-            kept.append(trace)
+            shown.append(trace)
         trace = trace.tb_next
     found: types.TracebackType | None = None
-    for each in reversed(kept):
+    for each in reversed(shown):
         found = types.TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
     return found
 

@@ -58,7 +58,7 @@ class Claims:
         return self._matching.inherit(recorded, self._unclaimed)
 
     def holds(self, event: HistoryEvent) -> bool:
-        """Whether this event is about an unclaimed command: then it is kept with it."""
+        """Whether this event is about an unclaimed command: then it is added to it."""
         return self._unclaimed.holds(event)
 
     def cross(self) -> None:

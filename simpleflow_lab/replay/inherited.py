@@ -36,7 +36,7 @@ _REFERENCES: Final = frozenset(
     | {"latestCancelRequestedEventId"}
 )
 """Attributes that name an event of the same history."""
-_KEPT: Final[Mapping[str, frozenset[str]]] = {
+_INHERITED_MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "DecisionTaskScheduled": frozenset(),
     "DecisionTaskStarted": frozenset({"scheduledEventId", "identity"}),
     "DecisionTaskCompleted": frozenset({"scheduledEventId", "startedEventId"}),
@@ -108,12 +108,12 @@ def from_text(text: str) -> list[InheritedRun]:
 
 
 def _to_json(event: HistoryEvent) -> list[Any]:
-    kept = _KEPT.get(event.type)
+    members = _INHERITED_MEMBERS.get(event.type)
     attributes = event.attributes
     return [
         event.type,
         (event.timestamp - _EPOCH) // _MICROSECOND,
-        dict(attributes) if kept is None else {name: attributes[name] for name in kept & attributes.keys()},
+        dict(attributes) if members is None else {name: attributes[name] for name in members & attributes.keys()},
     ]
 
 
@@ -251,7 +251,7 @@ class Unclaimed:
         return self._recorded.get((command.kind.name, command.id), ())
 
     def holds(self, event: HistoryEvent) -> bool:
-        """Whether this event, which is seen now, is about one of them: then it is kept with it."""
+        """Whether this event, which is seen now, is about one of them: then it is added to it."""
         row = EVENT_TYPES.get(event.type)
         follows = None if row is None else row.find.follows
         about = self._about.get((event.attributes.get(follows) if follows else None) or event.id)

@@ -23,7 +23,7 @@ from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.lines import Line
-from simpleflow_lab.replay.suspended_code import Keep
+from simpleflow_lab.replay.suspended_code import Snapshot
 from simpleflow_lab.replay.trace_records import (
     Close,
     CommandRecord,
@@ -114,11 +114,11 @@ class Recorder:
         on_decision: Callable[[DecisionRecord], None],
         *,
         stacks_from: int = 1,
-        keep: Keep | None = None,
+        snapshot: Snapshot | None = None,
         lines: TracedLines | None = None,
     ) -> None:
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
-        `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts;
+        `DecisionTaskStarted` event has at least this id. `snapshot` copies their values, beside their texts;
         `lines` traces."""
         self._on_decision = on_decision
         self._lines = lines
@@ -134,7 +134,7 @@ class Recorder:
         self._numbered = 0
         """How many commands have a number, those of decisions that don't count included."""
         self._futures = TracedFutures()
-        self._fibers = TracedFibers(stacks_from=stacks_from, keep=keep)
+        self._fibers = TracedFibers(stacks_from=stacks_from, snapshot=snapshot)
 
     # -- Observer --
 

@@ -68,7 +68,7 @@ def hooks_called_for(batch: DecisionBatch) -> frozenset[str]:
     return _REFUSALS[batch.recorded[-1].type]
 
 
-class KeptEvents:
+class RetainedEvents:
     """What decisions that don't count have done besides: the events that no command of the code stands for yet."""
 
     def __init__(self) -> None:
@@ -76,8 +76,8 @@ class KeptEvents:
         """By the event that records a command: that one and the later ones about it, as far as they were seen."""
         self._recorded: dict[int, HistoryEvent] = {}
 
-    def keep(self, batch: DecisionBatch) -> None:
-        """Keep what this decision did besides closing."""
+    def add(self, batch: DecisionBatch) -> None:
+        """Add what this decision did besides closing."""
         for event in batch.recorded:
             if event.type not in _REFUSALS and event.attributes.get("timerId") != WAKE_UP_TIMER:
                 self._recorded[event.id] = event
@@ -89,7 +89,7 @@ class KeptEvents:
         return tuple(self._recorded.values())
 
     def holds(self, event: HistoryEvent, row: EventType) -> bool:
-        """Whether this event, which is seen now, is about a kept one: then it is kept with it."""
+        """Whether this event, which is seen now, is about one of them: then it is added to it."""
         first = (event.attributes.get(row.find.follows) if row.find.follows else None) or event.id
         about = self._about.get(first)
         if about is None:

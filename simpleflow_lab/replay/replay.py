@@ -38,7 +38,7 @@ from simpleflow_lab.replay.muted_output import new_output, recorded_output
 from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.patches import Patches
 from simpleflow_lab.replay.refused_closes import (
-    KeptEvents,
+    RetainedEvents,
     continuing_refused_for,
     hooks_called_for,
     is_refused,
@@ -129,7 +129,7 @@ class Replay:
         self._matching = Matching(run)
         self._continuing_refused: str | None = None
         """Why SWF refused for good to continue as new, in the decision before."""
-        self._kept: KeptEvents | None = None
+        self._retained: RetainedEvents | None = None
         splice = self._splice
         self._claims = None if splice is None else Claims(splice, run, self._matching, self._resolve)
         """Of a fork: which of its commands the inherited events record."""
@@ -281,7 +281,7 @@ class Replay:
         if self._splice is not None and self._splice.is_inherited(started):
             self._inherit(batch)
         elif started in self._not_made:
-            self._keep(batch)
+            self._retain(batch)
         elif not self._passes_over(batch):
             if self._run.started_event_id < started:
                 self._run_replayed(batch)
@@ -340,15 +340,15 @@ class Replay:
         if is_seen or self._run.started_event_id >= started or self._run.closing is not None:
             self._refused = None
             return False
-        self._keep(batch)
+        self._retain(batch)
         self._refused = batch
         return True
 
-    def _keep(self, batch: DecisionBatch) -> None:
+    def _retain(self, batch: DecisionBatch) -> None:
         """Pass over a decision that counts as not made."""
-        if self._kept is None:
-            self._kept = KeptEvents()
-        self._kept.keep(batch)
+        if self._retained is None:
+            self._retained = RetainedEvents()
+        self._retained.add(batch)
         self._execution_context = batch.completed.attributes.get("executionContext", self._execution_context)
 
     def _go_back(self, started_event_id: int) -> None:
@@ -378,8 +378,8 @@ class Replay:
 
     def _run_replayed(self, batch: DecisionBatch) -> None:
         """Run the code up to a decision that was made."""
-        kept = () if self._kept is None else self._kept.recorded
-        self._patches.recorded((*kept, *batch.recorded, *batch.rest))
+        retained = () if self._retained is None else self._retained.recorded
+        self._patches.recorded((*retained, *batch.recorded, *batch.rest))
         self._run_to(batch.started_event_id, batch)
 
     # -- a fork --
@@ -442,19 +442,19 @@ class Replay:
         self._kinds.begin_own(crossing.given, crossing.children, self._matching.forget_open())
 
     def _settle(self) -> bool:
-        """Let the commands that the code has made stand for the kept events; gives whether some do."""
+        """Let the commands that the code has made stand for the retained events; gives whether some do."""
         found = self._claims is not None and self._claims.settle()
-        kept = self._kept
-        if kept is None:
+        retained = self._retained
+        if retained is None:
             return found
-        for event in kept.recorded:
+        for event in retained.recorded:
             command = self._matching.find(event)
             if command is not None:
                 found = True
                 self._matching.record(event, command)
                 if self._observer is not None:
                     self._observer.recorded_before(event, command)
-                for each in kept.take(event):
+                for each in retained.take(event):
                     self._resolve(each, each.row)
         return found
 
@@ -505,8 +505,8 @@ class Replay:
         else:
             if entity == event_types.CHILD:
                 self._kinds.signals.child_event(event)
-            is_kept = self._kept is not None and self._kept.holds(event, row)
-            if not is_kept and not (self._claims is not None and self._claims.holds(event)):
+            is_retained = self._retained is not None and self._retained.holds(event, row)
+            if not is_retained and not (self._claims is not None and self._claims.holds(event)):
                 self._resolve(event, row)
 
     def _resolve(self, event: HistoryEvent, row: EventType) -> None:

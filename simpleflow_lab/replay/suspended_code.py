@@ -31,21 +31,25 @@ MAX_IDS: Final = 20
 """Most ids that are named of what a fiber waits for."""
 _MAX_MEMBERS: Final = 60
 
-Keep: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""Gives what is kept of the values of local variables: what nothing that happens later changes."""
+Snapshot: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""Copies the values of local variables, so that nothing that happens later changes them."""
 
 
-def stack_of(fiber: Fiber, *, with_locals: bool, keep: Keep | None = None) -> tuple[tuple[StackFrame, ...], bool]:
+def stack_of(
+    fiber: Fiber, *, with_locals: bool, snapshot: Snapshot | None = None
+) -> tuple[tuple[StackFrame, ...], bool]:
     """The author's frames of a suspended fiber, innermost last, and whether there are more than `MAX_FRAMES`."""
     frames: list[StackFrame] = []
     frame = author_frame(fiber.greenlet.gr_frame)
     while frame is not None and len(frames) < MAX_FRAMES:
-        frames.append(_stack_frame(frame, keep) if with_locals else StackFrame(line=line_of(frame), locals=None))
+        frames.append(_stack_frame(frame, snapshot) if with_locals else StackFrame(line=line_of(frame), locals=None))
         frame = author_frame(frame.f_back)
     return tuple(reversed(frames)), frame is not None
 
 
-def stack_of_error(error: BaseException, *, with_locals: bool, keep: Keep | None = None) -> tuple[StackFrame, ...]:
+def stack_of_error(
+    error: BaseException, *, with_locals: bool, snapshot: Snapshot | None = None
+) -> tuple[StackFrame, ...]:
     """The author's frames from which an error came, innermost last, as `line_of_error` finds the line.
 
     Their local variables are those at the raise, as long as the code has not gone on.
@@ -57,16 +61,16 @@ def stack_of_error(error: BaseException, *, with_locals: bool, keep: Keep | None
         found.pop()  # of a library that the author's code called
     frames: list[StackFrame] = []
     for frame, lineno in reversed(found[-MAX_FRAMES:]):
-        made = _stack_frame(frame, keep) if with_locals else StackFrame(line=line_of(frame), locals=None)
+        made = _stack_frame(frame, snapshot) if with_locals else StackFrame(line=line_of(frame), locals=None)
         frames.append(dataclasses.replace(made, line=made.line._replace(lineno=lineno)))
     return tuple(reversed(frames))
 
 
-def _stack_frame(frame: FrameType, keep: Keep | None) -> StackFrame:
+def _stack_frame(frame: FrameType, snapshot: Snapshot | None) -> StackFrame:
     found, left_out = _locals_of(frame)
     texts = {name: value_text(value) for name, value in found.items()}
-    kept = None if keep is None else keep(found)
-    return StackFrame(line=line_of(frame), locals=texts, values=kept, left_out=left_out)
+    values = None if snapshot is None else snapshot(found)
+    return StackFrame(line=line_of(frame), locals=texts, values=values, left_out=left_out)
 
 
 def _locals_of(frame: FrameType) -> tuple[dict[str, Any], int]:

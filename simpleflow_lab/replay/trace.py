@@ -26,7 +26,7 @@ from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.recorder import Recorder
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.replay.suspended_code import Keep
+from simpleflow_lab.replay.suspended_code import Snapshot
 from simpleflow_lab.replay.trace_records import (
     Close,
     CommandRecord,
@@ -79,7 +79,7 @@ def watch(
     dry: bool = False,
     on_divergence: Literal["raise", "collect"] = "raise",
     stacks_from: int = 1,
-    keep: Keep | None = None,
+    snapshot: Snapshot | None = None,
     lines_from: int | None = None,
     at_end: Callable[[Sequence[FutureUse]], None] | None = None,
     **options: Any,
@@ -89,8 +89,8 @@ def watch(
     `until` is the id of the last event to replay. If it lies among the events that record a decision, the rest of them
     says which patches the code takes: so pass the whole history and `until`, not a part of the history. `dry` adds the
     open decision at the end, if a decision task is started there and not closed: how the code would decide now.
-    `stacks_from` spares the local variables of decisions that started before this event; `keep` gets those of each
-    frame, by name, and what it gives is kept as `StackFrame.values`: it must not run code of the author's.
+    `stacks_from` spares the local variables of decisions that started before this event; `snapshot` gets those of each
+    frame, by name, and what it gives is recorded as `StackFrame.values`: it must not run code of the author's.
     `lines_from` notes the lines that run in the decisions that started at this event or later. `at_end` is called
     behind the last record with what the code has done with each future. `options` are those of `Replay`: child ids, ids
     of activities and signals to the execution itself depend on `workflow_id` and `run_id`, large values on `fields`.
@@ -111,7 +111,7 @@ def watch(
         dry=dry,
         on_divergence=on_divergence,
         stacks_from=stacks_from,
-        keep=keep,
+        snapshot=snapshot,
         lines_from=lines_from,
         at_end=at_end,
         **options,
@@ -129,7 +129,7 @@ def _watch(
     dry: bool,
     on_divergence: Literal["raise", "collect"],
     stacks_from: int,
-    keep: Keep | None,
+    snapshot: Snapshot | None,
     lines_from: int | None,
     at_end: Callable[[Sequence[FutureUse]], None] | None,
     **options: Any,
@@ -141,7 +141,7 @@ def _watch(
     owner = threading.get_ident()
     owners.append(owner)
     lines = None if lines_from is None else TracedLines(workflow, first=lines_from)
-    recorder = Recorder(records.append, stacks_from=stacks_from, keep=keep, lines=lines)
+    recorder = Recorder(records.append, stacks_from=stacks_from, snapshot=snapshot, lines=lines)
     replay = Replay(workflow, observer=recorder, **options)
     last = len(history) if until is None else max(0, min(until, len(history)))
     try:

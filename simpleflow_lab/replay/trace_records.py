@@ -35,7 +35,7 @@ class StackFrame:
     locals: Mapping[str, str] | None
     """Its local variables at that moment, each as a bounded text; `None` if they were not recorded."""
     values: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
-    """What the `keep` of `watch` kept of them at that moment; `None` without one."""
+    """Their values at that moment, as the `snapshot` of `watch` copied them; `None` without one."""
     left_out: int = 0
     """How many local variables it has beside these, which are the first 1,000."""
 

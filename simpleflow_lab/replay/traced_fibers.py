@@ -12,7 +12,7 @@ from typing import Final
 
 from simpleflow_lab.replay.fibers import Fiber, Path
 from simpleflow_lab.replay.lines import line_of_error, place_text, shortened
-from simpleflow_lab.replay.suspended_code import Keep, open_ids, stack_of, stack_of_error
+from simpleflow_lab.replay.suspended_code import Snapshot, open_ids, stack_of, stack_of_error
 from simpleflow_lab.replay.trace_records import FiberName, Raised, SuspendedFiber
 from simpleflow_lab.replay.value_text import value_text
 
@@ -30,11 +30,11 @@ MAX_REASON: Final = 1_000
 class TracedFibers:
     """The fibers of one run, in the first run of its code and in its reruns."""
 
-    def __init__(self, *, stacks_from: int, keep: Keep | None = None) -> None:
+    def __init__(self, *, stacks_from: int, snapshot: Snapshot | None = None) -> None:
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
-        `DecisionTaskStarted` event has at least this id. `keep` gives what is kept of these beside their texts."""
+        `DecisionTaskStarted` event has at least this id. `snapshot` copies their values, beside their texts."""
         self._stacks_from = stacks_from
-        self._keep = keep
+        self._snapshot = snapshot
         self._is_rerun = False
         self._names: dict[Fiber, FiberName] = {}
         """The names of fibers that have not ended."""
@@ -108,14 +108,14 @@ class TracedFibers:
     def raised(self, error: BaseException, reason: str, started_event_id: int) -> Raised:
         """What ended the execution in this decision, and where."""
         with_locals = started_event_id >= self._stacks_from
-        stack = stack_of_error(error, with_locals=with_locals, keep=self._keep)
+        stack = stack_of_error(error, with_locals=with_locals, snapshot=self._snapshot)
         return Raised(text=shortened(reason, MAX_REASON), line=line_of_error(error), stack=stack)
 
     def _suspended_fiber(self, fiber: Fiber, started_event_id: int, *, with_locals: bool) -> SuspendedFiber:
         future, name = fiber.waits_for, self.name(fiber)
         assert future is not None
         assert name is not None
-        stack, is_stack_cut = stack_of(fiber, with_locals=with_locals, keep=self._keep)
+        stack, is_stack_cut = stack_of(fiber, with_locals=with_locals, snapshot=self._snapshot)
         return SuspendedFiber(
             name=name,
             waits_for=value_text(future),

@@ -31,7 +31,7 @@ from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_events import events_before, timeout_of
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecider, time_limit
-from simpleflow_lab.runtime.kept_sources import OF_THIS_PROCESS
+from simpleflow_lab.runtime.source_versions import OF_THIS_PROCESS
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.workflow import Workflow

@@ -63,18 +63,18 @@ _FUTURE_FLAGS: Final = annotations.compiler_flag
 def fingerprint(definition: Activity | type[Workflow]) -> str:
     """The fingerprint of an activity or a workflow class, as its code is now.
 
-    It is kept with the definition until a name or an attribute that it was made from gets another object, which is
+    It is cached with the definition until a name or an attribute that it was made from gets another object, which is
     found out in microseconds. A list, dictionary or set among them counts with what it held when it was first asked.
     """
     while isinstance(definition, Activity) and definition.wraps and definition.wraps.executor == definition.executor:
         definition = definition.wraps
-    kept = vars(definition).get(FINGERPRINT)
-    if kept is not None and kept.holds():
-        return str(kept.digits)
+    cached = vars(definition).get(FINGERPRINT)
+    if cached is not None and cached.holds():
+        return str(cached.digits)
     tracer = _Tracer(definition)
     record = tracer.record()
     text = json.dumps(record, separators=(",", ":"))
-    made = KeptFingerprint(
+    made = CachedFingerprint(
         hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], tracer.used, tracer.cells
     )
     with contextlib.suppress(AttributeError, TypeError):  # a class may refuse new attributes
@@ -82,13 +82,13 @@ def fingerprint(definition: Activity | type[Workflow]) -> str:
     return made.digits
 
 
-def kept_fingerprint(definition: type[Workflow]) -> KeptFingerprint | None:
-    """The fingerprint that is kept with a workflow class, which may not hold any more; `None` if none is."""
-    kept = vars(definition).get(FINGERPRINT)
-    return kept if isinstance(kept, KeptFingerprint) else None
+def cached_fingerprint(definition: type[Workflow]) -> CachedFingerprint | None:
+    """The fingerprint that is cached with a workflow class, which may not hold any more; `None` if none is."""
+    cached = vars(definition).get(FINGERPRINT)
+    return cached if isinstance(cached, CachedFingerprint) else None
 
 
-class KeptFingerprint:
+class CachedFingerprint:
     """A fingerprint, and what it was made from."""
 
     __slots__ = ("_cells", "_used", "digits")

@@ -29,10 +29,10 @@ PAGE_RECORDS: Final = 1_000
 PAGE_BYTES: Final = 128 << 10
 """Bytes of the texts that are appended, or read, at once, at most: they fit into a request, even if JSON needs six for
 each."""
-KEPT_SHARE: Final = 0.9
-"""The share of a bound that is kept of a log that exceeds it, so that not every record costs a deletion."""
+RETAINED_SHARE: Final = 0.9
+"""The share of a bound that is retained of a log that exceeds it, so that not every record costs a deletion."""
 MAX_EXECUTIONS: Final = 1_000
-"""Executions of which a log is kept in memory, where no store keeps it: the latest."""
+"""Executions of which a log is in memory, where no store has it: the latest."""
 MAX_MEMORY_BYTES: Final = 16 * MAX_BYTES
 """Bytes of the texts of all logs in memory, where no store keeps them."""
 _MAX_SOURCE: Final = 64

@@ -129,11 +129,11 @@ class Reports:
                 found.append(report)
         return {"decisionErrors": [report.answer() for report in found], "warnings": warnings}
 
-    def _put(self, kept: OrderedDict[str, Any], run_id: str, value: Any) -> None:
-        kept[run_id] = value
-        kept.move_to_end(run_id)
-        if len(kept) > MAX_RUNS:
-            kept.popitem(last=False)
+    def _put(self, latest: OrderedDict[str, Any], run_id: str, value: Any) -> None:
+        latest[run_id] = value
+        latest.move_to_end(run_id)
+        if len(latest) > MAX_RUNS:
+            latest.popitem(last=False)
         self.is_empty = False
 
     def _empty(self) -> None:

@@ -19,7 +19,7 @@ from simpleflow_lab.debugger.checking import Recorded, check_recorded
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import NondeterminismError, UsageError
 from simpleflow_lab.replay.replay import Replay
-from simpleflow_lab.runtime.kept_sources import KeptSources
+from simpleflow_lab.runtime.source_versions import SourceVersions
 from simpleflow_lab.swf.decisions import attributes
 from tests.examples_count import examples
 from tests.replay.recorded_by_upstream import HISTORIES, RECORDED, forget_others, use_run_hash
@@ -390,33 +390,33 @@ def test_hostile_texts_are_escaped_and_made_visible() -> None:
 
 
 def test_a_recorded_line_is_shown_from_the_version_that_had_it() -> None:
-    kept = KeptSources()
+    versions = SourceVersions()
     lines = [f"flows.py:6, x = self.submit(one, {number}).result" for number in range(3)]
     for number in (1, 2):
         code = [f"y = {number}", f"x = self.submit(one, {number}).result   # two  spaces"]
-        kept.keep("flow", define(code), since=10.0 * number, now=10.0 * number + 1)
-    then, now = kept.around("flow", lines[1], at=15.0), kept.around("flow", lines[2], at=25.0)
+        versions.add("flow", define(code), since=10.0 * number, now=10.0 * number + 1)
+    then, now = versions.around("flow", lines[1], at=15.0), versions.around("flow", lines[2], at=25.0)
     assert then is not None
     assert now is not None
     assert "→    6         x = self.submit(one, 1).result" in then
     assert "→    6         x = self.submit(one, 2).result" in now
-    assert kept.around("flow", lines[1], at=5.0) is None  # before the first
-    assert kept.around("flow", lines[1], at=25.0) is None  # a line of another version
-    assert kept.around("flow", lines[1], at=20.5) is None  # of which version is not known
-    assert kept.around("flow", lines[1], at=None) is None
-    assert kept.around("flow", "flows.py:6, something else", at=15.0) is None
-    assert kept.around("other", lines[1], at=15.0) is None
-    assert kept.around("flow", None, at=15.0) is None
+    assert versions.around("flow", lines[1], at=5.0) is None  # before the first
+    assert versions.around("flow", lines[1], at=25.0) is None  # a line of another version
+    assert versions.around("flow", lines[1], at=20.5) is None  # of which version is not known
+    assert versions.around("flow", lines[1], at=None) is None
+    assert versions.around("flow", "flows.py:6, something else", at=15.0) is None
+    assert versions.around("other", lines[1], at=15.0) is None
+    assert versions.around("flow", None, at=15.0) is None
     # The same line around which something else stood: what was recorded is shown, and not what is defined now.
-    kept.keep("flow", define(["y = 3", "x = self.submit(one, 2).result"]), since=30.0, now=31.0)
-    earlier, later = kept.around("flow", lines[2], at=25.0), kept.around("flow", lines[2], at=35.0)
+    versions.add("flow", define(["y = 3", "x = self.submit(one, 2).result"]), since=30.0, now=31.0)
+    earlier, later = versions.around("flow", lines[2], at=25.0), versions.around("flow", lines[2], at=35.0)
     assert earlier is not None
     assert later is not None
     assert "y = 2" in earlier
     assert "y = 3" in later
     for number in range(20):
-        kept.keep("flow", define([f"x = {number}"]), since=40.0 + number, now=40.5 + number)
-    assert kept.around("flow", lines[1], at=15.0) is None
+        versions.add("flow", define([f"x = {number}"]), since=40.0 + number, now=40.5 + number)
+    assert versions.around("flow", lines[1], at=15.0) is None
 
 
 def test_a_close_that_differs_shows_both_values_and_the_line_that_raises(lab: Lab) -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from simpleflow_lab import Lab
-from simpleflow_lab.runtime.kept_sources import MAX_SOURCE
+from simpleflow_lab.runtime.source_versions import MAX_SOURCE
 
 NAME = "flows_with_recorded_source"
 PROGRAM = """\

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from simpleflow_lab import History, Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Chain, Group
-from simpleflow_lab.debugger.kept_values import Shown, ShownFuture
 from simpleflow_lab.debugger.steps import ReplaySteps
+from simpleflow_lab.debugger.value_snapshots import Shown, ShownFuture
 from simpleflow_lab.exceptions import DecisionTooLongError, NoSuchStepError, UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.recorded_execution import RecordedExecution

@@ -1,8 +1,8 @@
 """Sources of definitions as they were, so that a line that was recorded can be shown after it was edited.
 
 A history has the text of a line, and nothing of what is around it. Which source that was is known of what this process
-decided, by the time: the version that was defined then. What cells define is kept when it is defined, and what modules
-define when a decider of this process takes it up.
+decided, by the time: the version that was defined then. What cells define is stored when it is defined, and what
+modules define when a decider of this process takes it up.
 
 *Rule:* bounded: the latest versions of each definition, none of them long; definitions of one file share its text. It
 stays in this process. What may be of another version is not shown, and the text of a file only if it has the code.
@@ -25,11 +25,11 @@ from simpleflow_lab.definitions.redefinitions import codes_in, instructions_of, 
 from simpleflow_lab.replay.lines import shortened
 
 MAX_VERSIONS: Final = 10
-"""Most versions of one definition that are kept."""
+"""Most versions of one definition that are stored."""
 MAX_DEFINITIONS: Final = 200
 """Of most definitions: those that were made last."""
 MAX_SOURCE: Final = 20_000
-"""Characters of the longest source that is kept."""
+"""Characters of the longest source that is stored."""
 AROUND: Final = 3
 """How many lines are shown before and after a line."""
 
@@ -50,7 +50,7 @@ class _Version(NamedTuple):
     """Between these times it was defined."""
 
 
-class KeptSources:
+class SourceVersions:
     """The sources of definitions, by a key."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class KeptSources:
         self._lock = threading.Lock()
 
     def take_up(self, key: Any, definition: type, *, at: float) -> None:
-        """Keep the source of a class that a decider takes up for a decision that began at this time, if a file has it:
+        """Store the source of a class that a decider takes up for a decision that began at this time, if a file has it:
         once for each class."""
         with self._lock:
             if definition in self._taken_up:
@@ -67,10 +67,10 @@ class KeptSources:
             self._taken_up.add(definition)
         if _file_of(definition) is not None:
             before = at - 0.0005  # events have milliseconds: this decision is the first one of this version
-            self.keep(key, definition, since=before, now=before)
+            self.add(key, definition, since=before, now=before)
 
-    def keep(self, key: Any, thing: Any, *, since: float, now: float) -> None:
-        """Keep the source of a class or function, if it can be found; else that of its `run`.
+    def add(self, key: Any, thing: Any, *, since: float, now: float) -> None:
+        """Store the source of a class or function, if it can be found; else that of its `run`.
 
         It was defined between these two times.
         """
@@ -79,9 +79,9 @@ class KeptSources:
         if source is not None and sum(map(len, source.lines)) > MAX_SOURCE:
             source = None
         with self._lock:
-            self._keep(key, source, since, now)
+            self._add(key, source, since, now)
 
-    def _keep(self, key: Any, source: _Source | None, since: float, now: float) -> None:
+    def _add(self, key: Any, source: _Source | None, since: float, now: float) -> None:
         versions = self._versions.setdefault(key, [])
         self._versions.move_to_end(key)
         if source is None or not versions or versions[-1].source != source:
@@ -93,7 +93,7 @@ class KeptSources:
     def around(self, key: Any, line: str | None, *, at: float | None) -> str | None:
         """Some lines around this one, in the version that was defined at this time; `line` is as `replay.lines` has it.
 
-        `None` if the version is not kept, does not have the line, or if it may have been one of several that differ.
+        `None` if the version is not stored, does not have the line, or if it may have been one of several that differ.
         """
         if at is None:
             return None
@@ -107,7 +107,7 @@ class KeptSources:
         return found.pop() if len(found) == 1 else None
 
 
-OF_THIS_PROCESS: Final = KeptSources()
+OF_THIS_PROCESS: Final = SourceVersions()
 """What cells of this process have defined and its deciders have taken up, by the name and version of the type."""
 
 

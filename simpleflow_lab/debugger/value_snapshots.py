@@ -1,10 +1,10 @@
-"""Values of local variables, kept as they were at one moment.
+"""Snapshots of the values of local variables: as they were at one moment.
 
 Plain data (numbers, texts, dates, containers of these, named tuples, data classes, and small arrays and frames) is
-copied, and so stays live: one calculates with it. What is no plain data is kept as a `Shown`, a bounded text that
+copied, and so stays live: one calculates with it. What is no plain data becomes a `Shown`, a bounded text that
 displays as itself; of a future its state and value, too.
 
-*Rule:* keeping runs no code of the author's, and takes bounded time and memory, whatever the values are.
+*Rule:* a snapshot runs no code of the author's, and takes bounded time and memory, whatever the values are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from simpleflow_lab.debugger.kept_records import is_record, is_tuple, values_of
+from simpleflow_lab.debugger.plain_records import is_record, is_tuple, values_of
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import FINISHED, Future
 from simpleflow_lab.replay.array_text import has_plain_values, is_array, is_frame, is_scalar, is_series
@@ -29,9 +29,9 @@ from simpleflow_lab.replay.value_text import value_text
 MAX_NODES: Final = 10_000
 """Most values that are copied of the variables of one step, those inside containers counted."""
 MAX_CHARACTERS: Final = 1_000_000
-"""Most characters of strings and bytes that are kept of the variables of one step."""
+"""Most characters of strings and bytes that are copied of the variables of one step."""
 MAX_SHOWN: Final = 200
-"""Most values of one step, beside the variables themselves, that are kept as texts."""
+"""Most values of one step, beside the variables themselves, that become texts."""
 _MAX_DEPTH: Final = 50
 _MAX_COLUMNS: Final = 50
 """Columns of the widest frame that is copied."""
@@ -41,7 +41,7 @@ _DictT = TypeVar("_DictT", bound=dict[Any, Any])
 
 
 class Shown:
-    """What stands for a value that could not be kept: its text at that moment."""
+    """What stands for a value that could not be copied: its text at that moment."""
 
     __slots__ = ("_text",)
 
@@ -62,7 +62,7 @@ class Shown:
 
 
 class ShownFuture(Shown):
-    """A future as it was: its state, and its result or error, kept as values are."""
+    """A future as it was: its state, and its result or error, as a snapshot has values."""
 
     __slots__ = ("_result", "error", "state", "task_id")
 
@@ -97,27 +97,27 @@ class ShownFuture(Shown):
 
 
 class _Full(Exception):
-    """No more is kept of this variable."""
+    """No more of this variable is copied."""
 
 
-class Keeping:
-    """Keeps the variables of one step after the other. The frames of a step share its bounds, the first come first."""
+class Snapshots:
+    """Copies the variables of one step after the other. The frames of a step share its bounds, the first come first."""
 
     def __init__(self) -> None:
-        self._keeper = _Keeper()
+        self._current = _Snapshot()
 
     def begin(self) -> int:
-        """The next step begins. Gives the size of the one before: values that are kept of it, and its texts."""
-        size = self._keeper.size
-        self._keeper = _Keeper()
+        """The next step begins. Gives the size of the one before: values that were copied of it, and its texts."""
+        size = self._current.size
+        self._current = _Snapshot()
         return size
 
-    def kept(self, found: dict[str, Any]) -> dict[str, Any]:
-        """What is kept of these variables of one frame, by name."""
-        return {name: self._keeper.variable(value) for name, value in found.items()}
+    def take(self, found: dict[str, Any]) -> dict[str, Any]:
+        """A snapshot of these variables of one frame, by name."""
+        return {name: self._current.variable(value) for name, value in found.items()}
 
 
-class _Keeper:
+class _Snapshot:
     """Copies the values of one step; what is left of its bounds is shared by them."""
 
     __slots__ = ("_characters", "_copies", "_keys", "_nodes", "_shown")
@@ -139,14 +139,14 @@ class _Keeper:
     def variable(self, value: Any) -> Any:
         left, copied = (self._nodes, self._characters, self._shown), len(self._copies)
         try:
-            return self._kept(value, 0)
+            return self._copy_of(value, 0)
         except (_Full, RuntimeError):  # another thread may change a container meanwhile
             self._nodes, self._characters, self._shown = left
             while len(self._copies) > copied:
                 self._copies.popitem()  # a container that holds the same must not get a part of it
         return Shown(value_text(value))
 
-    def _kept(self, value: Any, depth: int) -> Any:
+    def _copy_of(self, value: Any, depth: int) -> Any:
         self._nodes -= 1
         if self._nodes < 0 or depth > _MAX_DEPTH:
             raise _Full
@@ -167,7 +167,7 @@ class _Keeper:
             return value if type(value.tzinfo) in _PLAIN_ZONES else Shown(value_text(value))
         copy = _COPIES.get(kind) if type(kind) is type else None
         if copy is None and not self._keys and is_record(kind):
-            copy = _Keeper.of_named_tuple if is_tuple(kind) else _Keeper.of_data_class
+            copy = _Snapshot.of_named_tuple if is_tuple(kind) else _Snapshot.of_data_class
         if copy is not None:
             known = None if self._keys else self._copies.get(id(value))
             return known[1] if known is not None else copy(self, value, depth)
@@ -219,7 +219,7 @@ class _Keeper:
             value_text(value),
             task_id=value.task_id if type(value.task_id) is str else None,
             state=state,
-            result=self._kept(result, depth + 1) if is_done and error is None else None,
+            result=self._copy_of(result, depth + 1) if is_done and error is None else None,
             error=None if error is None else Shown(value_text(error)),
         )
         self._copies[id(value)] = value, made
@@ -264,13 +264,13 @@ class _Keeper:
     def _filled(self, made: _DictT, value: dict[Any, Any], depth: int) -> _DictT:
         self._copies[id(value)] = value, made
         for key, each in value.items():
-            made[self._key(key, depth)] = self._kept(each, depth + 1)
+            made[self._key(key, depth)] = self._copy_of(each, depth + 1)
         return made
 
     def _key(self, value: Any, depth: int) -> Any:
         self._keys += 1
         try:
-            return self._kept(value, depth + 1)
+            return self._copy_of(value, depth + 1)
         finally:
             self._keys -= 1
 
@@ -282,7 +282,7 @@ class _Keeper:
     def of_data_class(self, value: Any, depth: int) -> Any:
         made = object.__new__(type(value))
         self.copied(value, made)
-        values_of(made).update({name: self._kept(each, depth + 1) for name, each in dict(values_of(value)).items()})
+        values_of(made).update({name: self._copy_of(each, depth + 1) for name, each in dict(values_of(value)).items()})
         return made
 
     def of_bytearray(self, value: bytearray, depth: int) -> bytearray:
@@ -296,7 +296,7 @@ class _Keeper:
         self._copies[id(value)] = value, made
 
     def each(self, values: Iterable[Any], depth: int) -> list[Any]:
-        return [self._kept(each, depth + 1) for each in values]
+        return [self._copy_of(each, depth + 1) for each in values]
 
     def keys(self, values: Iterable[Any], depth: int) -> list[Any]:
         return [self._key(each, depth) for each in values]
@@ -310,25 +310,25 @@ def _has_plain_names(value: Any, kind: type) -> bool:
     return not value.attrs and {*map(type, names), type(value.index.name)} <= {str, int, type(None)}
 
 
-def _of_deque(keeper: _Keeper, value: deque[Any], depth: int) -> deque[Any]:
-    made = deque[Any](keeper.each(value, depth), value.maxlen)
-    keeper.copied(value, made)
+def _of_deque(snapshot: _Snapshot, value: deque[Any], depth: int) -> deque[Any]:
+    made = deque[Any](snapshot.each(value, depth), value.maxlen)
+    snapshot.copied(value, made)
     return made
 
 
-def _made_of_items(make: Callable[[Iterable[Any]], Any]) -> Callable[[_Keeper, Any, int], Any]:
-    def copy(keeper: _Keeper, value: Any, depth: int) -> Any:
-        made = make(keeper.each(value, depth))
-        keeper.copied(value, made)
+def _made_of_items(make: Callable[[Iterable[Any]], Any]) -> Callable[[_Snapshot, Any, int], Any]:
+    def copy(snapshot: _Snapshot, value: Any, depth: int) -> Any:
+        made = make(snapshot.each(value, depth))
+        snapshot.copied(value, made)
         return made
 
     return copy
 
 
-def _made_of_keys(make: Callable[[Iterable[Any]], Any]) -> Callable[[_Keeper, Any, int], Any]:
-    def copy(keeper: _Keeper, value: Any, depth: int) -> Any:
-        made = make(keeper.keys(value, depth))
-        keeper.copied(value, made)
+def _made_of_keys(make: Callable[[Iterable[Any]], Any]) -> Callable[[_Snapshot, Any, int], Any]:
+    def copy(snapshot: _Snapshot, value: Any, depth: int) -> Any:
+        made = make(snapshot.keys(value, depth))
+        snapshot.copied(value, made)
         return made
 
     return copy
@@ -347,17 +347,17 @@ _FACTORIES: Final = frozenset({list, dict, set, int, float, str, bool, tuple, de
 """What makes the missing values of a copied `defaultdict`; another factory may be the author's, and is left out."""
 _PLAIN_ZONES: Final = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})
 
-_COPIES: Final[dict[type, Callable[[_Keeper, Any, int], Any]]] = {
-    list: _Keeper.of_sequence,
-    tuple: _Keeper.of_sequence,
-    dict: _Keeper.of_dict,
-    OrderedDict: _Keeper.of_ordered_dict,
-    Counter: _Keeper.of_counter,
-    defaultdict: _Keeper.of_defaultdict,
-    bytearray: _Keeper.of_bytearray,
+_COPIES: Final[dict[type, Callable[[_Snapshot, Any, int], Any]]] = {
+    list: _Snapshot.of_sequence,
+    tuple: _Snapshot.of_sequence,
+    dict: _Snapshot.of_dict,
+    OrderedDict: _Snapshot.of_ordered_dict,
+    Counter: _Snapshot.of_counter,
+    defaultdict: _Snapshot.of_defaultdict,
+    bytearray: _Snapshot.of_bytearray,
     set: _made_of_keys(set),
     frozenset: _made_of_keys(frozenset),
     deque: _of_deque,
 }
 """How containers of each type are copied. Those of derived types, which may have code of the author's, are not, but for
-records: see `debugger.kept_records`."""
+records: see `debugger.plain_records`."""
