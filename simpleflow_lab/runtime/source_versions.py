@@ -17,6 +17,7 @@ import os
 import re
 import threading
 import tokenize
+import types
 import weakref
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple
@@ -140,10 +141,9 @@ def _source_of_file(definition: type, filename: str) -> _Source | None:
         # Not by `linecache`: that would have the new text of a file for the lines of code that runs on.
         with tokenize.open(filename) as file:
             text = file.read()
-        code = compile(text, filename, "exec", dont_inherit=True)
+        there = _codes_in(text, filename)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # it was edited, and is no program now
         return None
-    there = {(each.co_qualname, each.co_firstlineno): each for each in codes_in(code)}
     own = [each for each in methods_of(definition) if each.co_filename == filename]
     for each in own:
         same = there.get((each.co_qualname, each.co_firstlineno))
@@ -155,6 +155,13 @@ def _source_of_file(definition: type, filename: str) -> _Source | None:
     first, last = (choose(each.co_firstlineno for each in own) for choose in (min, max))
     end = last - 1 + len(inspect.getblock([f"{line}\n" for line in lines[last - 1 :]]))
     return _Source(lines[first - 1 : end], first)
+
+
+@functools.lru_cache(maxsize=8)
+def _codes_in(text: str, filename: str) -> dict[tuple[str, int], types.CodeType]:
+    """The code of each function of a text, by its name and first line: once for all definitions of a file."""
+    code = compile(text, filename, "exec", dont_inherit=True)
+    return {(each.co_qualname, each.co_firstlineno): each for each in codes_in(code)}
 
 
 @functools.lru_cache(maxsize=64)
