@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tools import draw_pictures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,13 +16,13 @@ def test_the_saved_pictures_are_what_is_drawn_now() -> None:
     assert draw_pictures.main(["--check"]) == 0
 
 
-def test_a_picture_that_is_not_what_is_drawn_now_is_told(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(draw_pictures, "PICTURES", tmp_path / "pictures")
-    assert draw_pictures.main([]) == 0
-    (tmp_path / "pictures" / "graph.svg").write_text("<svg/>")
+def test_a_picture_that_is_not_what_is_drawn_now_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ["--folder", str(tmp_path)]
+    assert draw_pictures.main(folder) == 0
+    (tmp_path / "graph.svg").write_text("<svg/>")
 
-    assert draw_pictures.main(["--check"]) == 1
-    assert capsys.readouterr().err == "docs/pictures/graph.svg is not what is drawn now: run tools/draw_pictures.py\n"
+    assert draw_pictures.main([*folder, "--check"]) == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'graph.svg'} is not what is drawn now: run tools/draw_pictures.py\n"
 
 
 def test_every_page_shows_pictures_that_are_there() -> None:

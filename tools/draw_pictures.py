@@ -145,17 +145,20 @@ def pictures() -> dict[str, Chart]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Draw the pictures of the README and the documentation.")
     parser.add_argument("--check", action="store_true", help="draw nothing; compare the saved ones with what is drawn")
+    parser.add_argument(
+        "--folder", type=Path, default=PICTURES, help="where the pictures are, by default docs/pictures"
+    )
     options = parser.parse_args(arguments)
-    PICTURES.mkdir(exist_ok=True)
+    options.folder.mkdir(exist_ok=True)
     stale = []
     for name, chart in pictures().items():
-        path, text = PICTURES / f"{name}.svg", chart.to_svg(width=860) + "\n"
+        path, text = options.folder / f"{name}.svg", chart.to_svg(width=860) + "\n"
         if not options.check:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(path.name)
-    for name in stale:
-        print(f"docs/pictures/{name} is not what is drawn now: run tools/draw_pictures.py", file=sys.stderr)
+            stale.append(path)
+    for path in stale:
+        print(f"{path} is not what is drawn now: run tools/draw_pictures.py", file=sys.stderr)
     return 1 if stale else 0
 
 

@@ -60,8 +60,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-UPTIME_SECONDS: Final = 2.0
-"""How often the store records that its engine is up."""
 _INDEX_BYTES: Final = 1 << 16
 """How much room SQLite needs on the disk to read a `-wal`, at least: a part of its index."""
 RETRY_SECONDS: Final = 0.5
@@ -113,6 +111,8 @@ class SQLiteStore:
         self._uptime = (0, 0)
         self._suspended = 0
         self._uptime_recorded_at = 0.0
+        self.uptime_seconds = 2.0
+        """Seconds after which it records again that its engine is up."""
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simpleflow-lab store", daemon=True)
         self._thread.start()
@@ -377,7 +377,7 @@ class SQLiteStore:
         """The queue, once something in it is urgent or the uptime must be recorded, and the last ticket in it."""
         with self._lock:
             while not (self._urgent or self._closing):
-                left = self._uptime_recorded_at + UPTIME_SECONDS - time.monotonic()
+                left = self._uptime_recorded_at + self.uptime_seconds - time.monotonic()
                 if left <= 0:
                     break
                 self._condition.wait(left)
@@ -432,7 +432,7 @@ class SQLiteStore:
 
     @property
     def _is_uptime_due(self) -> bool:
-        return self._closing or time.monotonic() >= self._uptime_recorded_at + UPTIME_SECONDS
+        return self._closing or time.monotonic() >= self._uptime_recorded_at + self.uptime_seconds
 
     def _last_event_of(self, taken: list[Sequence[Change] | _Query]) -> tuple[int, int] | None:
         """`_last_event` after these changes."""

@@ -1,7 +1,7 @@
 """Poll, handle, poll again: the threads that deciders and activity workers share, as many as a task list needs.
 
 One thread polls while there is nothing to do. A thread that takes a task lets another begin when none of its task list
-polls any more, up to a limit. A thread ends when its poll found nothing, it had nothing to do for `SURPLUS_SECONDS`,
+polls any more, up to a limit. A thread ends when its poll found nothing, it had nothing to do for `surplus_seconds`,
 and another one polls. All are daemon threads. What they do is counted as they do it.
 
 *Rule:* polling never ends by an error. An error of the poll is logged, and the poll is repeated after a pause that
@@ -75,14 +75,19 @@ class Poller:
         *,
         limit: int = 1,
         at_end: Callable[[], None] | None = None,
+        surplus_seconds: float = SURPLUS_SECONDS,
+        first_pause: float = FIRST_PAUSE,
     ) -> None:
         """`poll` gives SWF's answer, which has a task if it has a token. `handle` takes the task, and gives the error
         with which it failed, `None`, or `NOT_ANSWERED`. `limit` tasks are handled at once. `at_end` is called in
-        each thread when it ends."""
+        each thread when it ends. `first_pause` is the pause, in seconds, after the first poll that fails."""
         self._name = name
         self._poll, self._handle, self._at_end = poll, handle, at_end
         self._lock = threading.Lock()
         self._limit = limit
+        self._first_pause = first_pause
+        self.surplus_seconds = surplus_seconds
+        """How long, in seconds, a thread has nothing to do before it is one too many."""
         self._threads: dict[_Thread, None] = {}
         self._number = 0
         self._busy = 0
@@ -250,7 +255,7 @@ class Poller:
 
     def _is_surplus(self, thread: _Thread) -> bool:
         """Whether the thread, whose poll found nothing, is one too many; then it is no longer one of the threads."""
-        if time.monotonic() - thread.idle_since < SURPLUS_SECONDS:
+        if time.monotonic() - thread.idle_since < self.surplus_seconds:
             return False
         with self._lock:
             if len(self._threads) - self._busy <= 1:
@@ -272,11 +277,11 @@ class Poller:
         thread = threading.current_thread()
         assert isinstance(thread, _Thread)
         thread.idle_since = time.monotonic()
-        pause = FIRST_PAUSE
+        pause = self._first_pause
         while self._goes_on(thread) or not self._leave(thread):
             try:
                 task = self._poll()
-                pause = FIRST_PAUSE
+                pause = self._first_pause
             except Exception as error:  # a poller must poll: of boto3, of a proxy, … nobody can list them
                 if self._stopping.is_set():
                     continue

@@ -19,6 +19,7 @@ only where it is needed.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -45,8 +46,6 @@ MAX_POLLS: Final = 100
 """Polls of one process that wait at a time, each with a connection; further ones wait for their turn."""
 WAIT_FOR_POLL_SECONDS: Final = 10.0
 """How long, in seconds, a poll waits for its turn before it comes back without a task."""
-RENEWAL_PAUSE: Final = 1.0
-"""Seconds, at least, between two looks for other credentials."""
 
 
 class _Kind(NamedTuple):
@@ -195,13 +194,15 @@ class Renewal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._looked_at = -RENEWAL_PAUSE
+        self._looked_at = -math.inf
+        self.pause = 1.0
+        """Seconds, at least, between two looks."""
 
     def finds_others(self, than: tuple[str, str | None] | None) -> bool:
-        """Whether AWS's configuration now gives others than these. It is read once in `RENEWAL_PAUSE` at most."""
+        """Whether AWS's configuration now gives others than these. It is read once in `pause` at most."""
         with self._lock:
             now = time.monotonic()
-            if now - self._looked_at < RENEWAL_PAUSE:
+            if now - self._looked_at < self.pause:
                 return False
             self._looked_at = now
         return keys_now() not in (None, than)
@@ -210,14 +211,24 @@ class Renewal:
 class Boto3Service(DelegatingService):
     """boto3's SWF clients as an `SWFService`: answers have no metadata, refusals are our classes."""
 
-    def __init__(self, made: Clients, *, renew: Callable[[], Clients] | None = None, account: str = "unknown") -> None:
-        """`renew` makes clients with the credentials of the moment; they are used if they belong to the `account`."""
+    def __init__(
+        self,
+        made: Clients,
+        *,
+        renew: Callable[[], Clients] | None = None,
+        account: str = "unknown",
+        max_polls: int = MAX_POLLS,
+        wait_for_poll_seconds: float = WAIT_FOR_POLL_SECONDS,
+    ) -> None:
+        """`renew` makes clients with the credentials of the moment; they are used if they belong to the `account`.
+        `max_polls` wait at a time; a further one waits `wait_for_poll_seconds` for its turn."""
         self._clients = made
         self._old: list[Clients] = []
         self._renew = renew
         self._renewing = threading.Lock()
         self._renewal = Renewal()
-        self._polls = threading.BoundedSemaphore(MAX_POLLS)
+        self._max_polls, self._wait_for_poll_seconds = max_polls, wait_for_poll_seconds
+        self._polls = threading.BoundedSemaphore(max_polls)
         self._has_waited = False
         self.account = account
         """Id of the account, or "unknown"."""
@@ -263,9 +274,9 @@ class Boto3Service(DelegatingService):
                 logger.warning(
                     "more than %d polls wait at Amazon SWF: further task lists take turns. "
                     "Divide the task lists among several processes",
-                    MAX_POLLS,
+                    self._max_polls,
                 )
-            if not self._polls.acquire(timeout=WAIT_FOR_POLL_SECONDS):
+            if not self._polls.acquire(timeout=self._wait_for_poll_seconds):
                 return {}
         try:
             return _answer(used.polls, operation, request)

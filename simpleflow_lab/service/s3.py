@@ -62,7 +62,8 @@ class S3Objects:
         self._extra = {"ServerSideEncryption": "AES256"} if sse else {}
         self._new_client = functools.partial(client, region=region, host=host)
         self._credentials = keys_now()
-        self._renewal = Renewal()
+        self.renewal = Renewal()
+        """When it looks for other credentials."""
         self.client = self._new_client()
         """The boto3 client."""
 
@@ -107,7 +108,7 @@ class S3Objects:
         try:
             return call()
         except _ERRORS as error:
-            if not is_about_credentials(error) or not self._renewal.finds_others(self._credentials):
+            if not is_about_credentials(error) or not self.renewal.finds_others(self._credentials):
                 raise
         self._credentials = keys_now()
         self.client = self._new_client()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.config
@@ -92,16 +93,16 @@ def test_credentials_that_aws_does_not_accept(simulated: SimulatedAmazon, code: 
 
 
 def test_credentials_of_another_account_are_not_taken(
-    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch
+    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, s3_server: tuple[str, Any]
 ) -> None:
     """Nobody was told that something will be written there."""
     environment.setenv("AWS_SESSION_TOKEN", "first")
     found = aws.clients(region="eu-west-1")
     service = aws.Boto3Service(found, renew=lambda: aws.clients(region="eu-west-1"), account="1")
-    environment.setattr(aws, "account", lambda client: "2")
+    environment.setenv("AWS_ENDPOINT_URL_STS", s3_server[0])  # moto's, which is STS as well
     environment.setenv("AWS_SESSION_TOKEN", "second")
     simulated.accepts = lambda headers: ("x#ExpiredTokenException", "expired")
-    with pytest.raises(CredentialsError, match="now belong to account 2, and those before to 1"):
+    with pytest.raises(CredentialsError, match="now belong to account 123456789012, and those before to 1"):
         service.list_domains(registrationStatus="REGISTERED")
     service.close()
 
@@ -326,14 +327,10 @@ def test_a_call_without_an_answer_and_a_poll_without_one(simulated: SimulatedAma
     service.close()
 
 
-def test_short_calls_do_not_wait_behind_polls(
-    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_short_calls_do_not_wait_behind_polls(simulated: SimulatedAmazon, caplog: pytest.LogCaptureFixture) -> None:
     """Polls have a bounded number of connections: one too many waits for its turn."""
     simulated.endpoint.poll_seconds = 30
-    environment.setattr(aws, "MAX_POLLS", 2)
-    environment.setattr(aws, "WAIT_FOR_POLL_SECONDS", 0.2)
-    service = aws.connect(region="eu-west-1")
+    service = aws.Boto3Service(aws.clients(region="eu-west-1"), max_polls=2, wait_for_poll_seconds=0.2)
 
     def poll() -> object:
         return service.poll_for_activity_task(domain=DOMAIN, taskList={"name": "x"})

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab.commands.command_table import MODULES
-from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.http.server import Endpoint
+from tests.amazon.simulated import SimulatedAmazon
 
 Command = Callable[..., Any]
 ADDRESS = "aws://eu-west-1/etl"
@@ -57,32 +56,28 @@ OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def amazon() -> Iterator[None]:
+def amazon() -> Iterator[SimulatedAmazon]:
     """What the environment says is Amazon SWF."""
-    with EmbeddedSWF(poll_seconds=0.3) as engine, pytest.MonkeyPatch.context() as environment:
-        engine.register_domain(name="etl", workflowExecutionRetentionPeriodInDays="30")
-        endpoint = Endpoint(engine)
+    with pytest.MonkeyPatch.context() as environment, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             environment.delenv(name)
-        nowhere = "/dev/null"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            closed_port = free.getsockname()[1]
-        settings = {
-            **endpoint.environment,
-            "AWS_CONFIG_FILE": nowhere,
-            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port}",
-        }
-        for name, value in settings.items():
-            environment.setenv(name, str(value))
-        yield
-        endpoint.close()
+        with SimulatedAmazon() as simulated:
+            simulated.engine.register_domain(name="etl", workflowExecutionRetentionPeriodInDays="30")
+            settings = {
+                **simulated.environment,
+                "AWS_CONFIG_FILE": "/dev/null",
+                "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed.getsockname()[1]}",
+            }
+            for name, value in settings.items():
+                environment.setenv(name, value)
+            yield simulated
 
 
 @pytest.fixture
-def on_amazon(simpleflow: Command, amazon: None) -> Command:
+def on_amazon(simpleflow: Command, amazon: SimulatedAmazon) -> Command:
     """A command on Amazon SWF, where `b1` has completed; `b2` has, too, or was terminated."""
 
     def run(*words: str) -> Any:
@@ -112,18 +107,18 @@ def test_a_command_does_on_amazon_what_it_does_on_a_store(on_amazon: Command, co
         assert json.loads(ended.out) is not None
 
 
-def test_what_starts_an_execution_for_others_takes_no_task_along(
-    on_amazon: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    polls: list[str] = []
-    for kind in ("poll_for_decision_task", "poll_for_activity_task"):
-        polled = getattr(EmbeddedSWF, kind)
-        monkeypatch.setattr(EmbeddedSWF, kind, lambda *a, polled=polled, **k: polls.append("") or polled(*a, **k))
+def polls(amazon: SimulatedAmazon) -> int:
+    """How many polls came."""
+    return amazon.calls["PollForDecisionTask"] + amazon.calls["PollForActivityTask"]
+
+
+def test_what_starts_an_execution_for_others_takes_no_task_along(on_amazon: Command, amazon: SimulatedAmazon) -> None:
+    before = polls(amazon)
     words = ("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", "for-others", "-i", "[1, 0]")
     assert on_amazon(*words, "--detach").code == 0
     events = json.loads(on_amazon("--format", "json", "workflow.history", "for-others").out)
     assert [event["type"] for event in events] == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
-    assert polls == []
+    assert polls(amazon) == before
     assert on_amazon("workflow.terminate", "for-others").code == 0
 
 

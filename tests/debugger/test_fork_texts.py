@@ -9,9 +9,9 @@ import pytest
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.replay.inherited import InheritedRun, Splice, from_text, to_text
-from simpleflow_lab.swf import inherited_text
 from simpleflow_lab.swf.fork_start import EXTRA, KEY, ForkedFrom, forked_from, tag_of_origin, tags_of_run
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.swf.inherited_text import pack, unpack
 from simpleflow_lab.views.reused_tasks import reused_tasks
 
 NOW = datetime(2026, 11, 29, 4, 0, 0, 123_000, tzinfo=UTC)
@@ -124,12 +124,11 @@ def test_any_other_text_is_refused_in_one_line(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_text_that_expands_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inherited_text, "MAX_BYTES", 1_000)
+def test_a_text_that_expands_without_end_is_refused() -> None:
     with pytest.raises(HistoryError, match="larger than"):
-        from_text(packed(b" " * 1_000_000))
+        unpack(packed(b" " * 1_000_000), max_bytes=1_000)
     with pytest.raises(HistoryError, match="at most 1,000"):
-        to_text([RUN] * 100)
+        pack(["x"] * 1_000, max_bytes=1_000)
 
 
 def test_a_spliced_history_has_no_gaps_and_points_back() -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from simpleflow_lab.engine import sqlite_store
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.sqlite_store import SQLiteStore
@@ -103,9 +102,9 @@ def test_an_activity_begins_when_the_decision_that_schedules_it_is_on_disk(
 
 
 def test_an_answer_that_nobody_waits_for_is_written_when_its_worker_polls_again(
-    lab: Scenario, engine: EmbeddedSWF, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    lab: Scenario, engine: EmbeddedSWF, threads: ThreadPoolExecutor
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "UPTIME_SECONDS", 1e6)  # with which it would be written, too
+    store_of(engine).uptime_seconds = 1e6  # with which it would be written, too
     lab.start()
     lab.decide(*activities("a"))
     task = lab.take()
@@ -119,9 +118,9 @@ def test_an_answer_that_nobody_waits_for_is_written_when_its_worker_polls_again(
 
 
 def test_the_start_of_an_activity_is_written_at_once_and_nobody_waits_for_it(
-    lab: Scenario, engine: EmbeddedSWF, monkeypatch: pytest.MonkeyPatch
+    lab: Scenario, engine: EmbeddedSWF
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "UPTIME_SECONDS", 1e6)  # with which it would be written, too
+    store_of(engine).uptime_seconds = 1e6  # with which it would be written, too
     handle = lab.start()
     lab.decide(*activities("a"))
     assert lab.take()["activityId"] == "a"

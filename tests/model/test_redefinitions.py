@@ -379,22 +379,22 @@ def test_a_workflow_whose_type_another_one_took_is_started_by_nobody():
     assert workflow.registry["re.returns", "default"] is two
 
 
-def test_a_definition_that_a_decider_notes_something_at_meanwhile_is_compared_all_the_same(monkeypatch):
-    codes_of = redefinitions._codes_of
-
-    def disturbed(member):
-        for each in (first, second):
-            setattr(each, f"noted_{len(vars(each))}", None)  # as the decider's thread does with a fingerprint
-        return codes_of(member)
-
+def test_a_definition_that_a_decider_notes_something_at_meanwhile_is_compared_all_the_same():
     text = """
+        class Noted:
+            @property
+            def __func__(self):
+                setattr(self.of, f"noted_{len(vars(self.of))}", None)  # as a decider's thread does with a fingerprint
+                return self
+
+            def __set_name__(self, of, name):
+                self.of = of
         def of(n):
             class Order:
+                noted = Noted()
                 def run(self): return n
             return Order
         first, second = of(1), of(2)
     """
     names = names_of(text)
-    first, second = names["first"], names["second"]
-    monkeypatch.setattr(redefinitions, "_codes_of", disturbed)
-    assert redefinitions.methods_of(first) == redefinitions.methods_of(second)
+    assert redefinitions.methods_of(names["first"]) == redefinitions.methods_of(names["second"])

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from simpleflow_lab.runtime import poller as poller_module
 from simpleflow_lab.runtime.poller import Poller, join_all
 
 LONG = 60.0
@@ -68,8 +67,8 @@ def serve():
     """Begin a poller, and end it with the test."""
     served = []
 
-    def begin(polled, limit):
-        poller = Poller("test", polled.poll, polled.handle, limit=limit, at_end=polled.at_end)
+    def begin(polled, limit, **seconds):
+        poller = Poller("test", polled.poll, polled.handle, limit=limit, at_end=polled.at_end, **seconds)
         served.append((poller, polled))
         poller.start()
         return poller
@@ -140,10 +139,9 @@ def test_tasks_one_after_the_other_need_two_threads(serve):
     assert poller.thread_count == 2
 
 
-def test_threads_that_find_nothing_end_but_for_one(serve, monkeypatch):
-    monkeypatch.setattr(poller_module, "SURPLUS_SECONDS", 0.1)
+def test_threads_that_find_nothing_end_but_for_one(serve):
     polled = Polled(poll_seconds=0.02)
-    poller = serve(polled, 5)
+    poller = serve(polled, 5, surplus_seconds=0.1)
     for number in range(5):
         polled.tasks.put(number)
     polled.until(lambda: polled.at_work == 5)
@@ -154,10 +152,9 @@ def test_threads_that_find_nothing_end_but_for_one(serve, monkeypatch):
     polled.until(lambda: polled.tasks.empty())
 
 
-def test_polls_that_come_back_empty_in_a_busy_time_end_no_thread(serve, monkeypatch):
-    monkeypatch.setattr(poller_module, "SURPLUS_SECONDS", 600)
+def test_polls_that_come_back_empty_in_a_busy_time_end_no_thread(serve):
     polled = Polled(poll_seconds=0.001)
-    poller = serve(polled, 5)
+    poller = serve(polled, 5, surplus_seconds=600)
     for number in range(5):
         polled.tasks.put(number)
     polled.until(lambda: polled.at_work == 5)
@@ -184,10 +181,9 @@ def test_a_thread_that_is_held_up_is_replaced_and_ends_when_it_comes_back(serve)
     assert poller.thread_count == 1
 
 
-def test_no_error_ends_polling(serve, monkeypatch):
-    monkeypatch.setattr(poller_module, "FIRST_PAUSE", 0.001)
+def test_no_error_ends_polling(serve):
     polled = Polled()
-    poller = serve(polled, 2)
+    poller = serve(polled, 2, first_pause=0.001)
     for number in range(3):
         polled.tasks.put(OSError(number))
     polled.tasks.put("a task")
@@ -195,13 +191,16 @@ def test_no_error_ends_polling(serve, monkeypatch):
     assert poller.thread_count == 2
 
 
-def test_a_system_without_further_threads_goes_on_with_those_that_it_has(serve, monkeypatch):
+def test_a_system_without_further_threads_goes_on_with_those_that_it_has(serve):
     polled = Polled()
     poller = serve(polled, 5)
     polled.until(lambda: polled.polling == 1)
-    monkeypatch.setattr(poller_module._Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("no more")))
-    polled.go_on.set()
-    for number in range(10):
-        polled.tasks.put(number)
-    polled.until(lambda: polled.tasks.empty() and polled.at_work == 0 and polled.polling == 1)
+    of_one_thread = threading.stack_size(1 << 46)  # more than the system gives anybody
+    try:
+        polled.go_on.set()
+        for number in range(10):
+            polled.tasks.put(number)
+        polled.until(lambda: polled.tasks.empty() and polled.at_work == 0 and polled.polling == 1)
+    finally:
+        threading.stack_size(of_one_thread)
     assert poller.thread_count == 1

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
-from simpleflow_lab.runtime import poller
 
 LISTS = [f"pool-{number}" for number in range(50)]
 CONSTANT = 12
@@ -49,12 +48,13 @@ def test_50_idle_task_lists_have_one_decider_and_one_worker_thread_each(threads)
         assert threads() <= 2 * len(LISTS) + CONSTANT
 
 
-def test_50_task_lists_have_a_thread_more_for_each_task_in_progress_and_for_a_while(threads, monkeypatch):
-    monkeypatch.setattr(poller, "SURPLUS_SECONDS", 0.0)
+def test_50_task_lists_have_a_thread_more_for_each_task_in_progress_and_for_a_while(threads):
     with Lab(":memory:", activity_threads=20) as lab:
         executions = [lab.start(OneActivity, task_list, False, task_list=task_list) for task_list in LISTS]
         assert [execution.result(timeout=120) for execution in executions] == LISTS
         assert threads() <= 3 * len(LISTS) + CONSTANT
+        for worker in (*lab._pool._deciders.values(), *lab._pool._workers.values()):
+            worker.poller.surplus_seconds = 0.0
         end = time.monotonic() + 120
         while threads() > 2 * len(LISTS) + CONSTANT and time.monotonic() < end:
             lab.service.release_polls()  # for the test not to wait until the polls have found nothing

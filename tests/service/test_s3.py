@@ -100,7 +100,7 @@ def test_credentials_that_have_expired_are_replaced_by_those_of_the_moment(objec
     with pytest.raises(StoreError, match="ExpiredToken"):
         objects.get("k")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "new")
-    monkeypatch.setattr(aws, "RENEWAL_PAUSE", 0.0)
+    objects.renewal.pause = 0.0
     assert objects.get("k") == b"content"
     assert objects.keys("") == ["k"]
     expired.close()
