@@ -146,7 +146,8 @@ class Lab(LabWorkers):
         connection = connect(
             self.address, domain=domain, clock=virtual_clock() if clock == VIRTUAL else clock, tell=notice
         )
-        is_store = connection.notice is None
+        is_store = self._releases_polls = connection.notice is None
+        self._notice = notice
         if connection.notice is not None:
             notice(connection.notice)
         self.domain = connection.domain
@@ -210,8 +211,15 @@ class Lab(LabWorkers):
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Stop deciders and activity workers, and close the store. Open executions stay open, to be resumed."""
+    def close(self, *, waits_for_polls: bool = True) -> None:
+        """Stop deciders and activity workers, and close the store. Open executions stay open, to be resumed.
+
+        On Amazon SWF it waits until its polls have come back, for up to a minute, and says so; an interrupt ends that,
+        and `waits_for_polls=False` leaves it out. A task that is given to a poll of a process that has gone comes back
+        by its timeout.
+        """
+        if waits_for_polls and not self.closed and not self._releases_polls:
+            self._pool.end_polls(self._notice)
         self._close(seconds=CLOSE_SECONDS)
 
     def _close(self, *, seconds: float) -> None:
@@ -294,7 +302,7 @@ class Lab(LabWorkers):
             run_id = latest_run(self.service, workflow_id, domain=domain)
             if run_id is None:
                 raise UsageError(
-                    f"no execution {workflow_id!r} in domain {domain!r}: executions(), or workflow.list, lists them"
+                    f"no execution {workflow_id!r} in domain {domain!r}: `simpleflow workflow.list` lists them"
                 )
         execution = self._execution(workflow_id, run_id, domain=domain)
         try:

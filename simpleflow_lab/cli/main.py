@@ -38,15 +38,6 @@ class _ShellSession(Session):
         _look_for_garbage()
         return lab
 
-    def close(self) -> None:
-        """See `Session`. On Amazon SWF its polls come back first."""
-        labs = [lab for lab in self.opened if lab.address.startswith("aws:")]
-        if labs:
-            from simpleflow_lab.cli.ending import end_polls
-
-            end_polls(labs)
-        super().close()
-
 
 def _look_for_garbage() -> None:
     if not gc.isenabled():

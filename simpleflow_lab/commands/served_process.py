@@ -116,6 +116,7 @@ def _serve(lab: Lab, workers: Workers, link: SupervisorLink) -> None:
             link.send({"serves": serves})
         if link.stop >= CANCEL:
             lab.workers.stop(drain=False, seconds=lab.settings.activity_sigterm_wait_sec)
+            lab.close(waits_for_polls=False)
             return
         if link.stop >= DRAIN and not stop:
             stop = link.stop

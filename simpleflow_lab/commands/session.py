@@ -109,11 +109,6 @@ class Session:
         """Know none but what was started by hand: another Lab is used from now on."""
         self._last = self._started_before = None
 
-    @property
-    def opened(self) -> list[Lab]:
-        """The Labs that this session opened."""
-        return list(self._opened.values())
-
     def close(self) -> None:
         """Close the Labs that this session opened."""
         opened, self._opened = self._opened, {}

@@ -36,6 +36,7 @@ from simpleflow_lab.runtime.decision_watch import DecisionWatch
 from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
+from simpleflow_lab.runtime.last_polls import wait_for_last_polls
 from simpleflow_lab.runtime.output_of_others import OutputOfOthers
 from simpleflow_lab.runtime.poller import join_all
 from simpleflow_lab.runtime.reporting import Reporting
@@ -353,6 +354,14 @@ class WorkerPool:
             return [worker for worker in self._workers.values() if not worker.poller.is_stopping]
 
     # -- stopping --
+
+    def end_polls(self, tell: Callable[[str], None]) -> None:
+        """Take no more tasks, and wait until the polls at Amazon SWF have come back; see `last_polls`. `tell` tells a
+        person a line."""
+        self.serve = "nothing"
+        for each in self.workers:
+            each.take_no_more()
+        wait_for_last_polls(lambda: self.workers, tell)
 
     def stop(self, *, release: Callable[[], object] | None = None, seconds: float = 2.0) -> bool:
         """Take no more tasks, and wait up to `seconds` for those in progress; `False` if some still run.

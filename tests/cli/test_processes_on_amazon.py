@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -199,6 +200,41 @@ def test_a_start_that_has_its_result_does_what_its_last_polls_still_get(
         engine.release_polls()
         assert command.wait() == 0
         assert json.loads(command.out) == [command.pid]
+
+
+def test_a_lab_that_is_closed_does_what_its_last_polls_still_get(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    with (
+        amazon(tmp_path, monkeypatch, poll_seconds=LONG) as (engine, _),
+        Lab(ADDRESS, serve="nothing", notice=told.append) as starts,
+    ):
+        with Lab(ADDRESS, notice=told.append) as lab:
+            assert lab.start(flows.Pids, 1).result(LONG) == [os.getpid()]
+            closing = threading.Thread(target=lab.close)
+            closing.start()
+            until(lambda: LINGERS in told[-1])
+            other = starts.start(flows.Pids, 1)
+            until(lambda: "ActivityTaskCompleted" in [event.type for event in other.history()])
+            engine.release_polls()
+            closing.join(LONG)
+            assert lab.closed
+        assert other.history()[-1].type == "DecisionTaskScheduled"  # it polls no more
+        with Lab(ADDRESS, notice=told.append) as lab:
+            lab.start_workers(1, task_list="supervised-activities")
+            lab.close(waits_for_polls=False)
+        assert LINGERS not in told[-1]
+
+
+def test_the_second_signal_waits_for_no_poll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with amazon(tmp_path, monkeypatch, poll_seconds=10 * LONG) as (engine, start):
+        works = start("worker.start", "-N", "1", *MODULE)
+        until(lambda: [each["waitingPolls"] for each in engine.pollers(domain="etl")["pollers"]] == [1])
+        works.send(signal.SIGTERM)
+        until(lambda: "finish what they have" in works.said)
+        assert works.stop(signal.SIGINT) == 130
+        assert LINGERS not in works.said
 
 
 def test_an_interrupt_does_not_wait_for_the_last_polls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

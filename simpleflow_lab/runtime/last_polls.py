@@ -1,21 +1,18 @@
-"""The end of a command that made decisions or ran activities on Amazon SWF: its polls, which can't be taken back.
+"""The last polls at Amazon SWF of a Lab that closes: they can't be taken back.
 
 A poll waits there for up to a minute. A task that it is given when its process has gone comes back by its timeout only,
 for a decision after minutes and for an activity after hours.
 
-*Rule:* the answer is printed before, and an interrupt ends it at once.
+*Rule:* an interrupt ends the waiting at once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from simpleflow_lab.cli.messages import report
-
-if TYPE_CHECKING:
-    from simpleflow_lab.lab import Lab
+from simpleflow_lab.runtime.worker import DECIDER, Worker
 
 LONGEST_SECONDS: Final = 80.0
 """For how long it is waited: a poll lasts 60 s, or 75 if its response is lost."""
@@ -25,21 +22,19 @@ LOOK_SECONDS: Final = 0.05
 """Seconds between two looks."""
 
 
-def end_polls(labs: Sequence[Lab]) -> None:
-    """Take no more tasks, and wait until the polls of these Labs at Amazon SWF have come back. A decision task that one
-    still gets is decided, an activity task begins: closing the Lab gives it back, if it takes long.
+def wait_for_last_polls(workers: Callable[[], Sequence[Worker]], tell: Callable[[str], None]) -> None:
+    """Wait until the polls of these workers, which were stopped, have come back. A decision task that one still gets is
+    decided, an activity task begins.
 
     An interrupt ends the waiting.
     """
     began = time.monotonic()
     has_said = False
     try:
-        for lab in labs:
-            lab.workers.stop(seconds=0)
-        while _is_at_work(labs) and time.monotonic() < began + LONGEST_SECONDS:
+        while _is_at_work(workers()) and time.monotonic() < began + LONGEST_SECONDS:
             if not has_said and time.monotonic() > began + QUIET_SECONDS:
                 has_said = True
-                report(
+                tell(
                     "Amazon SWF can't take back a poll that waits: up to 60 s may pass until all have ended, and a "
                     "task that one still gets is done. An interrupt (Ctrl-C) ends now; such a task then comes back by "
                     "its timeout"
@@ -49,7 +44,6 @@ def end_polls(labs: Sequence[Lab]) -> None:
         return
 
 
-def _is_at_work(labs: Sequence[Lab]) -> bool:
+def _is_at_work(workers: Sequence[Worker]) -> bool:
     """Whether a poll waits or a decision is made; that takes a moment, and nothing gives it back."""
-    workers = [worker for lab in labs for worker in lab.workers]
-    return any(worker.waiting_polls or (worker.kind == "decider" and worker.tasks) for worker in workers)
+    return any(worker.waiting_polls or (worker.kind == DECIDER and worker.tasks) for worker in workers)
