@@ -92,6 +92,11 @@ class Story:
             case "ScheduleActivityTask":
                 members = {"activityId": its["activityId"], "activityType": its["activityType"]}
                 type_ = "ScheduleActivityTaskFailed"
+            case "RequestCancelActivityTask":
+                members, type_ = {"activityId": its["activityId"]}, "RequestCancelActivityTaskFailed"
+            case "RequestCancelExternalWorkflowExecution":
+                members = {"workflowId": its["workflowId"], "initiatedEventId": self.record(decision).id}
+                type_ = "RequestCancelExternalWorkflowExecutionFailed"
             case "StartTimer":
                 members, type_ = {"timerId": its["timerId"]}, "StartTimerFailed"
             case "StartChildWorkflowExecution":

@@ -135,6 +135,40 @@ def test_registering_a_type_spends_no_retry():
         assert (next_["decisionType"] == "ScheduleActivityTask") is bool(left)
 
 
+class Cancels(Steps):
+    """Cancels a task of the kind named, and waits for it."""
+
+    name = "refused.cancels"
+
+    def run(self, kind):
+        task = self.submit(step, 1) if kind == "activity" else self.submit(Child)
+        self.submit(self.start_timer("t", 5)).wait()
+        task.cancel()
+        task.wait()
+
+
+@pytest.mark.parametrize(
+    ("kind", "decision_type"),
+    [("activity", "RequestCancelActivityTask"), ("child workflow", "RequestCancelExternalWorkflowExecution")],
+)
+def test_a_cancel_that_swf_does_not_permit_is_told_with_what_to_allow_and_its_line(kind, decision_type):
+    story = Story(Cancels, kind)
+    asked_for, timer = story.decide()
+    first = story.record(asked_for)
+    story.fire(timer)
+    if kind != "activity":
+        story.add("ChildWorkflowExecutionStarted", initiatedEventId=first.id, **attributes(asked_for))
+    [cancel] = story.decide()
+    story.refuse(cancel, "OPERATION_NOT_PERMITTED")
+    assert story.decide() == []  # it goes on, and is waited for
+    [told] = story.cached.take_warnings()
+    assert told.startswith("test_refusals.py:")
+    assert f"SWF refused the cancel of {kind} " in told
+    assert told.endswith(
+        f"(OPERATION_NOT_PERMITTED), which goes on: allow swf:{decision_type} to the credentials of its decider"
+    )
+
+
 class ManyTimers(Steps):
     name = "refused.many_timers"
 

@@ -14,7 +14,7 @@ from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
-from simpleflow_lab.replay.commands.refusals import retry_refused
+from simpleflow_lab.replay.commands.refusals import retry_refused, warn_of_refused_cancel
 from simpleflow_lab.replay.lines import Line, line_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf import decisions
@@ -212,6 +212,7 @@ class Children(AttemptedTasks):
         # A child that is unknown has closed, and an event of its own says how.
         if cause != "UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION":
             task.cancel_requested = False  # it goes on, and may be canceled again
+            warn_of_refused_cancel(self._run, command, cause)
 
 
 def _options_of(
