@@ -195,6 +195,14 @@ class Execution(ExecutionViews):
                 return run._result_in(last)
             run = following
 
+    def check_open(self) -> None:
+        """Raise `UsageError` if it is closed; the error names its next run, if it continued as new."""
+        status = self.status
+        if status != "OPEN":
+            following = self.next_run
+            next_run = "" if following is None else f"; its next run is {following.run_id}"
+            raise UsageError(f"execution {self.workflow_id} is closed already: {status}{next_run}") from None
+
     @property
     def next_run(self) -> Execution | None:
         """The run that goes on in its place, if it continued as new; `None` if it did not, or is open."""
@@ -385,7 +393,8 @@ class Execution(ExecutionViews):
         try:
             yield
         except UnknownResourceFault:
-            raise UsageError(f"execution {self.workflow_id} is closed already: {self.status}") from None
+            self.check_open()
+            raise
 
 
 _RESTARTED_WITH: Final = (

@@ -191,8 +191,12 @@ def test_continue_as_new_goes_on_in_another_run(lab):
                 return None
             return "lift-off"
 
-    assert lab.start(Countdown, 3).result(30) == "lift-off"
+    execution = lab.start(Countdown, 3)
+    assert execution.result(30) == "lift-off"
     assert len(lab.executions()) == 4
+    with pytest.raises(exceptions.UsageError, match="is closed already: CONTINUED_AS_NEW; its next run is ") as raised:
+        execution.request_cancel()
+    assert str(raised.value).endswith(execution.next_run.run_id)
 
 
 def test_more_than_a_hundred_decisions_are_made_in_several_answers(lab):

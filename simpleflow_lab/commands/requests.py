@@ -88,12 +88,6 @@ _TITLES: Final = ("Workflow ID", "workflow_id")
 """The titles of the column of ids in lists."""
 
 
-def _check_open(execution: Execution) -> None:
-    status = execution.status
-    if status != "OPEN":
-        raise UsageError(f"execution {execution.workflow_id} is closed already: {status}")
-
-
 @click.command("workflow.signal")
 @target_and_word_parameters("SIGNAL")
 @click.option("-i", "--input", "given", metavar="JSON", help="Input of the signal.")
@@ -111,7 +105,7 @@ def signal(session: Session, target: Target, word: str, given: str | None) -> Re
         decode_input(source[0], where=source[1])
 
     def request(execution: Execution) -> RequestSent:
-        _check_open(execution)
+        execution.check_open()
         execution.signal(name, None if source is None else source[0])
         return RequestSent(execution=execution, message=f"signal {name!r} was sent to {execution.workflow_id}")
 
@@ -128,7 +122,7 @@ def cancel(session: Session, target: Target) -> RequestSent | RequestsSent:
     """
 
     def request(execution: Execution) -> RequestSent:
-        _check_open(execution)
+        execution.check_open()
         execution.request_cancel()
         message = f"{execution.workflow_id} was asked to cancel: its workflow decides"
         return RequestSent(execution=execution, message=message)
@@ -164,7 +158,7 @@ def retry_decision(session: Session, target: Target) -> RequestSent:
     something again.
     """
     execution = session.execution(target)
-    _check_open(execution)
+    execution.check_open()
     execution.retry_decision()
     return RequestSent(execution=execution, message=f"the blocked decision of {execution.workflow_id} is retried")
 
